@@ -1,0 +1,102 @@
+import { isIP, isIPv6 } from 'node:net';
+import { refuse, type Parsed } from './parsed.ts';
+
+/** Where a listener binds. `host` is without brackets, and empty for every interface; port 0 asks for any free one. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+// Underscores are not DNS, but container networks resolve them.
+const hostLabel = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/i;
+
+/** `host:port`, `:port` (every interface) or `[IPv6]:port`. */
+export function parseListenAddress(text: string): Parsed<ListenAddress> {
+  const expected = 'expected host:port, :port or [IPv6]:port';
+  if (/^\d{1,5}$/.test(text)) return refuse(expected, `write :${text} for every interface, or 127.0.0.1:${text}`);
+  if (isIPv6(text)) return refuse(`${expected}; the port is missing`, `write [${text}]:5050`);
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d{1,5})$/.exec(text) ?? [];
+  if (digits === undefined) return refuse(expected, 'for example 127.0.0.1:5050');
+  const port = Number(digits);
+  if (port > 65_535) return refuse('the port must be at most 65535');
+  if (bracketed !== undefined) {
+    return isIPv6(bracketed)
+      ? { ok: true, value: { host: bracketed, port } }
+      : refuse('the part in [ ] is not an IPv6 address');
+  }
+  const host = plain ?? '';
+  return host === '' || isHostname(host)
+    ? { ok: true, value: { host, port } }
+    : refuse('the host is not a name or address');
+}
+
+/** An IPv4 address or a DNS name; digits and dots that form no address are neither. */
+export function isHostname(host: string): boolean {
+  if (isIP(host) === 4) return true;
+  if (host.length > 253 || /^[\d.]+$/.test(host)) return false;
+  return host.split('.').every((label) => hostLabel.test(label));
+}
+
+/** `host:port` with the brackets an IPv6 address needs. */
+export function formatHostPort(host: string, port: number): string {
+  return `${isIPv6(host) ? `[${host}]` : host}:${port}`;
+}
+
+/**
+ * A network as `address/length`; a single address becomes /32 or /128. Host bits must be zero, and the network that
+ * holds every address is refused.
+ */
+export function parseNetwork(text: string): Parsed<string> {
+  const [address = '', length, ...rest] = text.split('/');
+  const family = isIP(address);
+  if (family === 0 || rest.length > 0 || address.includes('%')) {
+    return refuse('expected an IP address or network', 'for example 10.0.0.0/8 or 2001:db8::/32');
+  }
+  const value = family === 4 ? ipv4Value(address) : ipv6Value(address);
+  if (family === 6 && value >> 32n === 0xffffn) {
+    return refuse('an IPv4 address in IPv6 form is not supported', 'write it as IPv4, for example 10.0.0.0/8');
+  }
+  const format = family === 4 ? formatIPv4 : formatIPv6;
+  const width = family === 4 ? 32 : 128;
+  if (length === undefined) return { ok: true, value: `${format(value)}/${width}` };
+  const bits = /^\d{1,3}$/.test(length) ? Number(length) : Number.NaN;
+  if (!(bits <= width)) return refuse(`the length after / must be a whole number from 1 to ${width}`);
+  if (bits === 0) {
+    return refuse(
+      'this network holds every address, so anybody could claim any address in X-Forwarded-For',
+      'list only the networks of your own proxies',
+    );
+  }
+  const hostBits = BigInt(width - bits);
+  const start = (value >> hostBits) << hostBits;
+  if (start !== value) return refuse(`the address has bits set beyond /${bits}`, `write ${format(start)}/${bits}`);
+  return { ok: true, value: `${format(value)}/${bits}` };
+}
+
+function ipv4Value(address: string): bigint {
+  return address.split('.').reduce((value, part) => (value << 8n) | BigInt(part), 0n);
+}
+
+/** `address` has passed `isIPv6`, so the groups are well formed. */
+function ipv6Value(address: string): bigint {
+  const dotted = /[\d.]+$/.exec(address)?.[0] ?? '';
+  let groups = address;
+  if (dotted.includes('.')) {
+    const low = ipv4Value(dotted);
+    groups = `${address.slice(0, -dotted.length)}${(low >> 16n).toString(16)}:${(low & 0xffffn).toString(16)}`;
+  }
+  const [head = '', tail] = groups.split('::');
+  const left = head === '' ? [] : head.split(':');
+  const right = tail === undefined || tail === '' ? [] : tail.split(':');
+  const zeros = tail === undefined ? [] : Array.from({ length: 8 - left.length - right.length }, () => '0');
+  return [...left, ...zeros, ...right].reduce((value, group) => (value << 16n) | BigInt(`0x${group}`), 0n);
+}
+
+function formatIPv4(value: bigint): string {
+  return [24n, 16n, 8n, 0n].map((shift) => String((value >> shift) & 0xffn)).join('.');
+}
+
+function formatIPv6(value: bigint): string {
+  const groups = Array.from({ length: 8 }, (_, index) => ((value >> BigInt(112 - 16 * index)) & 0xffffn).toString(16));
+  return new URL(`http://[${groups.join(':')}]/`).hostname.slice(1, -1);
+}

@@ -1,0 +1,186 @@
+import { z } from 'zod';
+import { parseListenAddress, parseNetwork } from './addresses.ts';
+import { parseDuration, type DurationBounds } from './durations.ts';
+import type { Parsed } from './parsed.ts';
+import { Secret } from './secret.ts';
+import { parseOrigin, parseRedisUrl } from './urls.ts';
+
+const minute = 60;
+const day = 86_400;
+
+/** A text setting with its own parser, whose reason becomes the problem's message. */
+function setting<T>(parse: (text: string) => Parsed<T>) {
+  return z.string().transform((text, context): T => take(parse(text), context));
+}
+
+function take<T>(parsed: Parsed<T>, context: z.core.$RefinementCtx): T {
+  if (parsed.ok) return parsed.value;
+  context.issues.push({
+    code: 'custom',
+    input: undefined,
+    message: parsed.message,
+    params: parsed.fix === undefined ? {} : { fix: parsed.fix },
+  });
+  return z.NEVER;
+}
+
+function duration(bounds: DurationBounds) {
+  return z
+    .string({ error: 'expected a duration with its unit, such as 30s, 15m, 6h or 30d' })
+    .transform((text, context): number => take(parseDuration(text, bounds), context));
+}
+
+const path = setting((text): Parsed<string> => {
+  if (text === '') return { ok: false, message: 'the path is empty' };
+
+  if (/[\u0000-\u001f]/.test(text)) return { ok: false, message: 'the path contains a control character' };
+  return { ok: true, value: text };
+});
+
+/** One text or a list of texts. */
+function listOf<T>(item: z.ZodType<T, string>, minEntries: number) {
+  return z.union([
+    item.transform((one): readonly T[] => [one]),
+    z
+      .array(item)
+      .min(minEntries)
+      .transform((all): readonly T[] => all),
+  ]);
+}
+
+function secret(validate: (text: string) => Parsed<unknown>) {
+  return setting((text): Parsed<Secret> => {
+    const parsed = validate(text);
+    return parsed.ok ? { ok: true, value: new Secret(text) } : parsed;
+  });
+}
+
+const serviceName = setting((text): Parsed<string> => {
+  // Written between quotes in the challenge (RFC 9110 §5.6.4) and compared byte for byte by clients.
+  return /^[\x21\x23-\x5b\x5d-\x7e]{1,255}$/.test(text)
+    ? { ok: true, value: text }
+    : { ok: false, message: 'must be 1 to 255 ASCII characters without spaces, quotes and backslashes' };
+});
+
+/** The file form of the configuration: every key there is, with the sentence that documents it. Defaults are in load.ts. */
+export const configSchema = z.strictObject({
+  listen: setting(parseListenAddress)
+    .describe(
+      'Address of the main listener: host:port, :port for every interface, or [IPv6]:port. Default: 0.0.0.0:5050.',
+    )
+    .optional(),
+  publicUrl: setting((text) => parseOrigin(text, 'https://registry.example.com'))
+    .describe(
+      'URL that clients use to reach the gateway, without a path; tokens, challenges and Location headers name it.',
+    )
+    .optional(),
+  upstream: setting((text) => parseOrigin(text, 'http://registry:5000'))
+    .describe('URL of the unsecured registry behind the gateway, without a path.')
+    .optional(),
+  policies: listOf(path, 1)
+    .describe('Policy files and directories (flat, *.yaml and *.yml), one or a list. Default: ./policies.')
+    .optional(),
+  stateDir: path
+    .describe('Directory for what the gateway itself writes, such as generated signing keys. Default: ./.portcullis.')
+    .optional(),
+  redis: secret(parseRedisUrl)
+    .describe(
+      'Redis for sessions and limits: redis://, rediss://, redis+sentinel:// or redis+cluster:// URL. Without it the state is in this one process.',
+    )
+    .optional(),
+  trustedProxies: listOf(setting(parseNetwork), 0)
+    .describe('Networks of the proxies whose X-Forwarded-For is believed, as addresses or CIDR. Default: none.')
+    .optional(),
+  tls: z
+    .strictObject({
+      cert: path
+        .describe('PEM file with the certificate chain of the main listener; read again when it changes.')
+        .optional(),
+      key: path.describe('PEM file with the private key of the certificate; read again when it changes.').optional(),
+    })
+    .describe('Serve HTTPS on the main listener.')
+    .optional(),
+  admin: z
+    .strictObject({
+      listen: setting(parseListenAddress)
+        .describe('Address of the admin listener (health and metrics); keep it private. Default: 127.0.0.1:5051.')
+        .optional(),
+    })
+    .describe('The admin listener.')
+    .optional(),
+  tokens: z
+    .strictObject({
+      service: serviceName
+        .describe(
+          'Name of this service in challenges and the audience of its tokens. Default: host and port of publicUrl.',
+        )
+        .optional(),
+      accessTtl: duration({ minSeconds: minute, maxSeconds: day })
+        .describe('Lifetime of an access token, from 60s to 1d. Default: 15m.')
+        .optional(),
+      refreshTtl: duration({ minSeconds: minute, maxSeconds: 3_650 * day })
+        .describe('How long a login session may stay unused before it ends. Default: 90d.')
+        .optional(),
+      keys: path
+        .describe('Directory of private signing keys (PEM or JWK). Default: one is generated in stateDir.')
+        .optional(),
+    })
+    .describe('Access tokens and login sessions.')
+    .optional(),
+  timeouts: z
+    .strictObject({
+      connect: duration({ minSeconds: 1, maxSeconds: 5 * minute })
+        .describe('How long connecting to the upstream may take. Default: 3s.')
+        .optional(),
+      idle: duration({ minSeconds: 1, maxSeconds: day })
+        .describe('How long a transfer may stand still before it is aborted. Default: 60s.')
+        .optional(),
+      response: duration({ minSeconds: 1, maxSeconds: day })
+        .describe('How long the upstream may take to begin its reply after it has the whole request. Default: 5m.')
+        .optional(),
+      drain: duration({ minSeconds: 1, maxSeconds: day })
+        .describe('How long running transfers may continue after a stop was asked for. Default: 15m.')
+        .optional(),
+    })
+    .describe('Limits of patience, for the upstream and at shutdown.')
+    .optional(),
+});
+
+/** What one source (file, environment, flags) sets, parsed. */
+export type Settings = z.output<typeof configSchema>;
+
+export interface ConfigKey {
+  /** Dotted: `tokens.accessTtl`. */
+  readonly key: string;
+  /** `PORTCULLIS_TOKENS_ACCESS_TTL`. */
+  readonly variable: string;
+  readonly description: string;
+  /** Its value may hold a password: it has a `…_FILE` variable, and must not be printed. */
+  readonly secret: boolean;
+  /** A comma-separated list in a variable or flag. */
+  readonly list: boolean;
+}
+
+const secretKeys: ReadonlySet<string> = new Set(['redis']);
+const listKeys: ReadonlySet<string> = new Set(['policies', 'trustedProxies']);
+
+/** Every key in the order of the schema, with its environment variable. */
+export function configKeys(): readonly ConfigKey[] {
+  return keysOf(configSchema, []);
+}
+
+function keysOf(schema: z.ZodObject, parents: readonly string[]): readonly ConfigKey[] {
+  return Object.entries(schema.shape).flatMap(([name, field]) => {
+    const inner: unknown = field instanceof z.ZodOptional ? field.unwrap() : field;
+    const path = [...parents, name];
+    if (inner instanceof z.ZodObject) return keysOf(inner, path);
+    const key = path.join('.');
+    const description = inner instanceof z.ZodType ? (inner.description ?? '') : '';
+    return [{ key, variable: variableOf(path), description, secret: secretKeys.has(key), list: listKeys.has(key) }];
+  });
+}
+
+function variableOf(path: readonly string[]): string {
+  const words = path.map((name) => name.replace(/[A-Z]/g, (capital) => `_${capital}`).toUpperCase());
+  return ['PORTCULLIS', ...words].join('_');
+}

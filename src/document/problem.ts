@@ -1,0 +1,88 @@
+/** What is wrong with a document, in a form a person can act on. Lines and columns count from 1; 0 means "not applicable". */
+export interface Problem {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  /** Short, stable and kebab-case: safe to match in scripts. */
+  readonly code: string;
+  readonly message: string;
+  readonly fix?: string;
+}
+
+const shownLineWidth = 160;
+
+// C0 and C1 controls, and the marks that reorder text: either lets a file name or key forge other lines on a terminal.
+
+const unprintable = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
+// What a line of a policy or configuration file may hold that must never reach a log: passwords and their hashes,
+// robot secrets, credentials inside URLs.
+const secretParts: readonly RegExp[] = [
+  /(?<=\bpassword["']?\s*:\s*)[^\s,}].*?(?=,\s*[\w"']+\s*:|\s*}|\s*$)/gi,
+  /(?<=\bsha256["']?\s*:\s*)[^\s,}]+/gi,
+  /\$(?:argon2(?:id|i|d)|2[abxy])\$\S+/g,
+  /\bpct_\w+/g,
+  /(?<=:\/\/)[^\s/]*(?=@)/g,
+];
+
+/** The text in double quotes, cut to a readable length, with everything unprintable escaped. */
+export function quote(text: string): string {
+  const shown = text.length > 60 ? `${text.slice(0, 57)}...` : text;
+  return JSON.stringify(shown).replace(unprintable, escaped);
+}
+
+/**
+ * `file:line:column: message`, the fix on its own line when there is one and, given the file's text, the source line
+ * with a caret under the column. Secrets in the source line are masked.
+ */
+export function formatProblem(problem: Problem, sourceText?: string): string {
+  const place = problem.line > 0 ? `${problem.file}:${problem.line}:${problem.column}` : problem.file;
+  const lines = [`${place}: ${problem.message}`.replace(unprintable, escaped)];
+  const source = sourceText === undefined || problem.line < 1 ? undefined : lineOf(sourceText, problem.line);
+  if (source !== undefined) lines.push(...excerpt(source, problem.line, problem.column));
+  if (problem.fix !== undefined) lines.push(`    fix: ${problem.fix.replace(unprintable, escaped)}`);
+  return lines.join('\n');
+}
+
+/** By file, then position, then text; the input is left alone. */
+export function sortProblems(problems: readonly Problem[]): readonly Problem[] {
+  return [...problems].sort(
+    (a, b) =>
+      compareText(a.file, b.file) || a.line - b.line || a.column - b.column || compareText(a.message, b.message),
+  );
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
+
+function lineOf(text: string, line: number): string | undefined {
+  let start = 0;
+  for (let passed = 1; passed < line; passed += 1) {
+    const end = text.indexOf('\n', start);
+    if (end === -1) return undefined;
+    start = end + 1;
+  }
+  const end = text.indexOf('\n', start);
+  return (end === -1 ? text.slice(start) : text.slice(start, end)).replace(/^\ufeff/, '').replace(/\r$/, '');
+}
+
+function excerpt(source: string, line: number, column: number): readonly string[] {
+  const masked = secretParts.reduce((text, part) => text.replace(part, stars), source);
+  const from = masked.length <= shownLineWidth ? 0 : Math.max(0, column - 1 - shownLineWidth / 2);
+  // One replacement character per unprintable one keeps the caret below its column.
+  const shown = masked
+    .slice(from, from + shownLineWidth)
+    .replace(unprintable, (found) => (found === '\t' ? '\t' : '?'));
+  const indent = shown.slice(0, Math.max(0, column - 1 - from)).replace(/[^\t]/g, ' ');
+  const number = String(line).padStart(5);
+  return [`${number} | ${shown}`, `${' '.repeat(number.length)} | ${indent}^`];
+}
+
+function stars(secret: string): string {
+  return '*'.repeat(secret.length);
+}

@@ -1,0 +1,448 @@
+import { inspect } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import fc from 'fast-check';
+import { z } from 'zod';
+import { loadConfig, type Config, type ConfigInput } from '../../src/config/load.ts';
+import { configKeys, configSchema } from '../../src/config/schema.ts';
+import type { Problem } from '../../src/document/problem.ts';
+
+type Given = Partial<Omit<ConfigInput, 'file'>> & { readonly yaml?: string };
+
+const required = { PORTCULLIS_PUBLIC_URL: 'https://registry.example.com', PORTCULLIS_UPSTREAM: 'http://registry:5000' };
+
+function load(given: Given) {
+  const { yaml, ...rest } = given;
+  return loadConfig({
+    env: {},
+    flags: {},
+    cwd: '/srv',
+    tryMode: false,
+    readSecret: (path) => {
+      throw new Error(`ENOENT: no such file, open '${path}'`);
+    },
+    ...rest,
+    ...(yaml === undefined ? {} : { file: { path: '/etc/portcullis/portcullis.yaml', text: yaml } }),
+  });
+}
+
+function configOf(given: Given): Config {
+  const loaded = load(given);
+  if (!loaded.ok) throw new Error(loaded.problems.map((problem) => problem.message).join('\n'));
+  return loaded.config;
+}
+
+function problemsOf(given: Given): readonly Problem[] {
+  const loaded = load(given);
+  return loaded.ok ? [] : loaded.problems;
+}
+
+const complete = `listen: 0.0.0.0:8443
+publicUrl: https://registry.example.com:8443/
+upstream: http://registry:5000
+policies: [./policies, /etc/more.yaml]
+stateDir: state
+redis: redis://:hunter2@redis:6379/0
+trustedProxies: [10.0.0.0/8, "::1"]
+tls: { cert: ./tls.crt, key: ./tls.key }
+admin: { listen: ":9000" }
+tokens:
+  service: registry
+  accessTtl: 5m
+  refreshTtl: 30d
+  keys: keys
+timeouts: { connect: 1s, idle: 2s, response: 3m, drain: 4h }
+`;
+
+describe('a complete file', () => {
+  const config = configOf({ yaml: complete });
+
+  test('sets every key, with units and paths resolved from the directory of the file', () => {
+    const { redis, ...others } = config;
+    expect(others).toEqual({
+      listen: { host: '0.0.0.0', port: 8443 },
+      publicUrl: 'https://registry.example.com:8443',
+      upstream: 'http://registry:5000',
+      policies: ['/etc/portcullis/policies', '/etc/more.yaml'],
+      stateDir: '/etc/portcullis/state',
+      trustedProxies: ['10.0.0.0/8', '::1/128'],
+      tls: { cert: '/etc/portcullis/tls.crt', key: '/etc/portcullis/tls.key' },
+      admin: { listen: { host: '', port: 9000 } },
+      tokens: {
+        service: 'registry',
+        accessTtlSeconds: 300,
+        refreshTtlSeconds: 2_592_000,
+        keys: '/etc/portcullis/keys',
+      },
+      timeouts: { connectMs: 1_000, idleMs: 2_000, responseMs: 180_000, drainMs: 14_400_000 },
+    });
+    expect(redis?.reveal()).toBe('redis://:hunter2@redis:6379/0');
+  });
+
+  test('does not show its secrets when printed', () => {
+    expect(inspect(config, { depth: 9 }) + JSON.stringify(config)).not.toContain('hunter2');
+  });
+});
+
+describe('defaults', () => {
+  test('for production need only publicUrl and upstream', () => {
+    expect(configOf({ env: required })).toEqual({
+      listen: { host: '0.0.0.0', port: 5050 },
+      publicUrl: 'https://registry.example.com',
+      upstream: 'http://registry:5000',
+      policies: ['/srv/policies'],
+      stateDir: '/srv/.portcullis',
+      redis: undefined,
+      trustedProxies: [],
+      admin: { listen: { host: '127.0.0.1', port: 5051 } },
+      tokens: { service: 'registry.example.com', accessTtlSeconds: 900, refreshTtlSeconds: 7_776_000 },
+      timeouts: { connectMs: 3_000, idleMs: 60_000, responseMs: 300_000, drainMs: 900_000 },
+    });
+  });
+
+  test('for try mode need nothing and stay on loopback', () => {
+    expect(configOf({ tryMode: true })).toMatchObject({
+      listen: { host: '127.0.0.1', port: 5050 },
+      publicUrl: 'http://127.0.0.1:5050',
+      upstream: undefined,
+      policies: ['/srv/policies'],
+      admin: { listen: { host: '127.0.0.1', port: 5051 } },
+      tokens: { service: '127.0.0.1:5050' },
+    });
+  });
+
+  test('of try mode derive publicUrl from the port and scheme in use', () => {
+    expect(configOf({ tryMode: true, flags: { listen: '127.0.0.1:6000' } }).publicUrl).toBe('http://127.0.0.1:6000');
+    const tls = { 'tls.cert': 'c', 'tls.key': 'k' };
+    expect(configOf({ tryMode: true, flags: tls }).publicUrl).toBe('https://127.0.0.1:5050');
+  });
+
+  test('name the service after the host and port of publicUrl', () => {
+    const env = { ...required, PORTCULLIS_PUBLIC_URL: 'http://registry.lan:8080' };
+    expect(configOf({ env }).tokens.service).toBe('registry.lan:8080');
+  });
+
+  test.each(['', '# nothing yet\n'])('hold for the empty file %j', (yaml) => {
+    expect(configOf({ yaml, env: required }).listen.port).toBe(5050);
+  });
+});
+
+test.each([
+  ['./mine', ['/etc/portcullis/mine']],
+  ['[./mine, /other.yaml]', ['/etc/portcullis/mine', '/other.yaml']],
+])('policies: %s is one place or several', (text, policies) => {
+  expect(configOf({ env: required, yaml: `policies: ${text}` }).policies).toEqual(policies);
+});
+
+describe('precedence', () => {
+  const yaml = `publicUrl: https://file\nupstream: http://file\ntokens: { accessTtl: 1m, refreshTtl: 1h }\n`;
+
+  test('the environment wins over the file, flags win over both, key by key', () => {
+    const config = configOf({
+      yaml,
+      env: {
+        PORTCULLIS_UPSTREAM: 'http://env',
+        PORTCULLIS_TOKENS_ACCESS_TTL: '2m',
+        PORTCULLIS_PUBLIC_URL: 'https://env',
+      },
+      flags: { publicUrl: 'https://flag' },
+    });
+    expect(config.publicUrl).toBe('https://flag');
+    expect(config.upstream).toBe('http://env');
+    expect(config.tokens).toMatchObject({ accessTtlSeconds: 120, refreshTtlSeconds: 3_600 });
+  });
+
+  test('relative paths of variables and flags start at the working directory', () => {
+    const config = configOf({
+      env: { ...required, PORTCULLIS_POLICIES: 'a, ../b', PORTCULLIS_STATE_DIR: './s' },
+      flags: { 'tokens.keys': 'k' },
+    });
+    expect(config.policies).toEqual(['/srv/a', '/b']);
+    expect(config.stateDir).toBe('/srv/s');
+    expect(config.tokens.keys).toBe('/srv/k');
+  });
+
+  test('an empty list in a variable takes the proxies of the file away', () => {
+    const config = configOf({ yaml: `${yaml}trustedProxies: [10.0.0.0/8]\n`, env: { PORTCULLIS_TRUSTED_PROXIES: '' } });
+    expect(config.trustedProxies).toEqual([]);
+  });
+});
+
+describe('every key', () => {
+  const keys = configKeys();
+  const samples: Readonly<Record<string, string>> = {
+    listen: '127.0.0.1:1234',
+    publicUrl: 'https://sample',
+    upstream: 'http://sample',
+    policies: '/sample,/other',
+    stateDir: '/sample',
+    redis: 'redis://sample',
+    trustedProxies: '10.0.0.0/8,::1',
+    'tls.cert': '/sample.crt',
+    'tls.key': '/sample.key',
+    'admin.listen': '127.0.0.1:1235',
+    'tokens.service': 'sample',
+    'tokens.accessTtl': '1h',
+    'tokens.refreshTtl': '1h',
+    'tokens.keys': '/sample',
+    'timeouts.connect': '9s',
+    'timeouts.idle': '9s',
+    'timeouts.response': '9s',
+    'timeouts.drain': '9s',
+  };
+
+  test('is known by its dotted name', () => {
+    expect(keys.map(({ key }) => key)).toEqual(Object.keys(samples));
+  });
+
+  test.each(keys.map((key) => [key.key, key] as const))(
+    '%s has a variable, a sentence, and counts from each source',
+    (_name, key) => {
+      expect(key.variable).toMatch(/^PORTCULLIS(_[A-Z]+)+$/);
+      expect(key.description).toMatch(/^[A-Z].{20,}\.$/);
+      const base = { tryMode: true, flags: { 'tls.cert': '/c', 'tls.key': '/k' } };
+      const text = samples[key.key] ?? '';
+      const plain = JSON.stringify(configOf(base));
+      const others = Object.fromEntries(Object.entries(base.flags).filter(([flag]) => flag !== key.key));
+      const fromVariable = configOf({ ...base, flags: others, env: { [key.variable]: text } });
+      const fromFlag = configOf({ ...base, flags: { ...others, [key.key]: text } });
+      const value = key.list ? text.split(',') : text;
+      const yaml = JSON.stringify(key.key.split('.').reduceRight<unknown>((inner, step) => ({ [step]: inner }), value));
+      const fromFile = configOf({ ...base, flags: others, yaml });
+      expect(JSON.stringify(fromVariable)).not.toBe(plain);
+      expect(JSON.stringify(fromFlag)).toBe(JSON.stringify(fromVariable));
+      expect(JSON.stringify(fromFile)).toBe(JSON.stringify(fromVariable));
+    },
+  );
+
+  test.each([
+    ['publicUrl', 'PORTCULLIS_PUBLIC_URL'],
+    ['tokens.accessTtl', 'PORTCULLIS_TOKENS_ACCESS_TTL'],
+    ['redis', 'PORTCULLIS_REDIS'],
+  ])('%s has the variable %s', (key, variable) => {
+    expect(keys.find((candidate) => candidate.key === key)?.variable).toBe(variable);
+  });
+
+  test('is in the JSON Schema, described', () => {
+    const schema = JSON.stringify(z.toJSONSchema(configSchema, { io: 'input', target: 'draft-7' }));
+    for (const { description } of keys) expect(schema).toContain(JSON.stringify(description));
+  });
+});
+
+describe('what is required', () => {
+  test('outside try mode: publicUrl and upstream, each with its variable and an example', () => {
+    expect(problemsOf({})).toEqual([
+      expect.objectContaining({
+        code: 'missing-key',
+        message: 'publicUrl is required',
+        fix: expect.stringContaining('PORTCULLIS_PUBLIC_URL=https://registry.example.com') as string,
+      }),
+      expect.objectContaining({
+        code: 'missing-key',
+        message: 'upstream is required',
+        fix: expect.stringContaining('PORTCULLIS_UPSTREAM=http://registry:5000') as string,
+      }),
+    ]);
+  });
+
+  test('a key that is there but wrong is not called missing as well', () => {
+    const problems = problemsOf({ yaml: 'publicUrl: nope\nupstream: http://a\n' });
+    expect(problems.map(({ code, line }) => [code, line])).toEqual([['invalid-value', 1]]);
+  });
+
+  test.each([
+    ['tls.cert', 'tls.key', 'PORTCULLIS_TLS_KEY'],
+    ['tls.key', 'tls.cert', 'PORTCULLIS_TLS_CERT'],
+  ])('%s needs %s', (given, missing, variable) => {
+    const [problem] = problemsOf({ env: required, flags: { [given]: 'x' } });
+    expect(problem?.message).toBe(`${given} is set without ${missing}`);
+    expect(problem?.fix).toContain(variable);
+  });
+
+  test('certificate and key may come from different sources', () => {
+    const config = configOf({ env: { ...required, PORTCULLIS_TLS_CERT: '/c' }, flags: { 'tls.key': '/k' } });
+    expect(config.tls).toEqual({ cert: '/c', key: '/k' });
+  });
+});
+
+describe('problems', () => {
+  test('of file, environment and flags come together, each with its place', () => {
+    const problems = problemsOf({
+      yaml: 'upstream: ftp://a\ntokens:\n  acessTtl: 5m\n  refreshTtl: 5\n',
+      env: { PORTCULLIS_LISTEN: '5050', PORTCULLIS_UPSTREM: 'http://a', PORTCULLIS_TOKENS_ACCESS_TTL: '10s' },
+      flags: { 'admin.listen': 'x', publicURL: 'https://a', trustedProxies: '10.0.0.0/8,0.0.0.0/0' },
+    });
+    expect(problems.map(({ file, line, column, message }) => `${file} ${line}:${column} ${message}`)).toEqual([
+      '/etc/portcullis/portcullis.yaml 0:0 publicUrl is required',
+      '/etc/portcullis/portcullis.yaml 1:11 upstream: expected a URL that starts with http:// or https://',
+      '/etc/portcullis/portcullis.yaml 3:3 tokens: unknown key "acessTtl" — did you mean "accessTtl"?',
+      '/etc/portcullis/portcullis.yaml 4:15 tokens.refreshTtl: expected a duration with its unit, such as 30s, 15m, 6h or 30d',
+      'command line 0:0 --admin.listen: expected host:port, :port or [IPv6]:port',
+      'command line 0:0 --trustedProxies (entry 2): this network holds every address, so anybody could claim any address in X-Forwarded-For',
+      'command line 0:0 unknown option "--publicURL" — did you mean "--publicUrl"?',
+      'environment 0:0 PORTCULLIS_LISTEN: expected host:port, :port or [IPv6]:port',
+      'environment 0:0 PORTCULLIS_TOKENS_ACCESS_TTL: must be at least 1m',
+      'environment 0:0 unknown variable "PORTCULLIS_UPSTREM" — did you mean "PORTCULLIS_UPSTREAM"?',
+    ]);
+  });
+
+  test('of broken YAML do not hide those of the environment', () => {
+    const problems = problemsOf({ yaml: 'listen: *\n', env: { PORTCULLIS_LISTEN: 'x' } });
+    expect(problems.map(({ code }) => code)).toEqual(['yaml-alias', 'invalid-value']);
+  });
+
+  test.each([
+    ['listen and admin.listen on one port', { listen: '0.0.0.0:5051' }, 'address-clash'],
+    ['an empty value', { listen: '' }, 'missing-value'],
+    ['an empty entry in a list', { policies: 'a,,b' }, 'invalid-value'],
+    ['a service name that would break the challenge', { 'tokens.service': 'a"b' }, 'invalid-value'],
+    ['an access token that lives less than 60s', { 'tokens.accessTtl': '59s' }, 'invalid-value'],
+    ['a password in an argument', { redis: 'redis://:hunter2@a' }, 'secret-in-argument'],
+  ])('%s is one', (_title, flags, code) => {
+    const problems = problemsOf({ env: required, flags });
+    expect(problems.map((problem) => problem.code)).toEqual([code]);
+    expect(JSON.stringify(problems)).not.toContain('hunter2');
+  });
+
+  test('an empty list of policies in the file is one', () => {
+    expect(problemsOf({ env: required, yaml: 'policies: []' }).map(({ message }) => message)).toEqual([
+      'policies: must have at least 1 entry',
+    ]);
+  });
+
+  test('a file that is a list is one', () => {
+    expect(problemsOf({ env: required, yaml: '- a' })[0]?.message).toBe('expected a mapping (key: value), got a list');
+  });
+
+  test('in try mode a free port needs a publicUrl, since clients are told that one', () => {
+    expect(problemsOf({ tryMode: true, flags: { listen: '127.0.0.1:0' } })[0]?.message).toContain('publicUrl');
+    expect(load({ tryMode: true, flags: { listen: '127.0.0.1:0', publicUrl: 'http://a' } }).ok).toBe(true);
+  });
+});
+
+describe('secrets', () => {
+  const withRedis = (env: Record<string, string>, readSecret?: (path: string) => string): Given => ({
+    env: { ...required, ...env },
+    ...(readSecret === undefined ? {} : { readSecret }),
+  });
+
+  test.each(['redis://:hunter2@a', 'redis://:hunter2@a\n', 'redis://:hunter2@a\r\n'])(
+    'the file with %j holds the URL',
+    (content) => {
+      const asked: string[] = [];
+      const config = configOf(
+        withRedis({ PORTCULLIS_REDIS_FILE: 'secrets/redis' }, (path) => {
+          asked.push(path);
+          return content;
+        }),
+      );
+      expect(config.redis?.reveal()).toBe('redis://:hunter2@a');
+      expect(asked).toEqual(['/srv/secrets/redis']);
+    },
+  );
+
+  test('only one line end is taken off', () => {
+    expect(load(withRedis({ PORTCULLIS_REDIS_FILE: 'x' }, () => 'redis://a\n\n')).ok).toBe(false);
+  });
+
+  test('a variable and its file together are a problem', () => {
+    const given = withRedis({ PORTCULLIS_REDIS: 'redis://a', PORTCULLIS_REDIS_FILE: 'x' }, () => 'redis://b');
+    expect(problemsOf(given).map(({ message }) => message)).toEqual([
+      'PORTCULLIS_REDIS and PORTCULLIS_REDIS_FILE are both set',
+    ]);
+  });
+
+  test('a file that cannot be read is a problem with the reason', () => {
+    expect(problemsOf(withRedis({ PORTCULLIS_REDIS_FILE: '/run/x' }))[0]?.message).toContain(
+      "ENOENT: no such file, open '/run/x'",
+    );
+  });
+
+  test('a bad URL in the file is a problem that names the file variable and not the URL', () => {
+    const problems = problemsOf(withRedis({ PORTCULLIS_REDIS_FILE: 'x' }, () => 'http://:hunter2@a'));
+    expect(problems[0]?.message).toMatch(/^PORTCULLIS_REDIS_FILE: /);
+    expect(JSON.stringify(problems)).not.toContain('hunter2');
+  });
+
+  test('only secrets have a file variable', () => {
+    expect(problemsOf({ env: { ...required, PORTCULLIS_UPSTREAM_FILE: 'x' } })[0]?.code).toBe('unknown-variable');
+  });
+});
+
+describe('variables that are not ours to judge', () => {
+  test.each([
+    ['PORTCULLIS_CONFIG', '/etc/portcullis.yaml'],
+    ['PORTCULLIS_TEST_REQUIRE', 'all'],
+    ['PORTCULLIS_SERVICE_HOST', '10.96.0.12'],
+    ['PORTCULLIS_SERVICE_PORT', '5050'],
+    ['PORTCULLIS_SERVICE_PORT_HTTP', '5050'],
+    ['PORTCULLIS_PORT', 'tcp://10.96.0.12:5050'],
+    ['PORTCULLIS_PORT_5050_TCP', 'tcp://10.96.0.12:5050'],
+    ['PORTCULLIS_PORT_5050_TCP_PROTO', 'tcp'],
+    ['PORTCULLIS_PORT_5050_TCP_PORT', '5050'],
+    ['PORTCULLIS_PORT_5050_TCP_ADDR', '10.96.0.12'],
+    ['PORTCULLIS_REDIS_PORT', 'tcp://10.96.0.13:6379'],
+    ['HOME', '/root'],
+    ['portcullis_listen', 'x'],
+  ])('%s=%s is left alone', (variable, value) => {
+    expect(load({ env: { ...required, [variable]: value } }).ok).toBe(true);
+  });
+
+  test('a variable that is present but undefined counts as absent', () => {
+    expect(load({ env: { ...required, PORTCULLIS_LISTEN: undefined, PORTCULLIS_NOPE: undefined } }).ok).toBe(true);
+  });
+
+  test.each([
+    ['PORTCULLIS_PORT', '8080'],
+    ['PORTCULLIS_SERVICE_HOST', 'registry'],
+    ['PORTCULLIS_', 'x'],
+    ['PORTCULLIS___PROTO__', 'x'],
+  ])('%s=%s is a mistake', (variable, value) => {
+    expect(problemsOf({ env: { ...required, [variable]: value } })[0]?.code).toBe('unknown-variable');
+  });
+});
+
+describe('hostile input', () => {
+  test('a configuration cut at any byte loads or is refused with problems', () => {
+    const bytes = Buffer.from(complete);
+    for (let length = 0; length <= bytes.length; length += 1) {
+      const loaded = load({ yaml: bytes.subarray(0, length).toString('utf8') });
+      expect(loaded.ok || loaded.problems.length > 0).toBe(true);
+    }
+  });
+
+  test('a configuration with any bytes put in or left out loads or is refused with problems', () => {
+    const place = fc.integer({ min: 0, max: complete.length });
+    fc.assert(
+      fc.property(
+        place,
+        fc.integer({ min: 0, max: 9 }),
+        fc.string({ unit: 'binary', maxLength: 5 }),
+        (at, skip, more) => {
+          const loaded = load({ yaml: complete.slice(0, at) + more + complete.slice(at + skip) });
+          expect(loaded.ok || loaded.problems.length > 0).toBe(true);
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  test('no text of a variable or flag makes loading throw', () => {
+    const keys = configKeys();
+    fc.assert(
+      fc.property(fc.constantFrom(...keys), fc.string({ unit: 'binary' }), fc.boolean(), (key, text, asFlag) => {
+        load(asFlag ? { flags: { [key.key]: text } } : { env: { [key.variable]: text } });
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('keys of Object.prototype are refused and change nothing', () => {
+    const problems = problemsOf({
+      env: required,
+      yaml: '__proto__: { tryMode: true }',
+      flags: JSON.parse('{"__proto__": "x"}') as Record<string, string>,
+    });
+    expect(problems.map(({ code }) => code)).toEqual(['bad-key', 'unknown-key']);
+    expect(({} as Record<string, unknown>)['tryMode']).toBeUndefined();
+  });
+});
