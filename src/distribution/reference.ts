@@ -1,0 +1,33 @@
+/** Names of things in a registry: OCI distribution-spec, "Pulling manifests", and go-digest's registered algorithms. */
+
+export type RepositoryName = string & { readonly is: 'RepositoryName' };
+export type Tag = string & { readonly is: 'Tag' };
+export type Digest = string & { readonly is: 'Digest' };
+export type UploadId = string & { readonly is: 'UploadId' };
+
+/** Characters; many clients cap `host/name` at 255 as well. */
+export const maxRepositoryNameLength = 255;
+
+const component = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
+const repositoryName = new RegExp(`^${component}(?:/${component})*$`);
+const tag = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
+const digest = /^(?:sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128})$/;
+const uploadId = /^(?!\.{1,2}$)[a-zA-Z0-9_.=-]{1,128}$/;
+
+export function parseRepositoryName(text: string): RepositoryName | undefined {
+  return text.length <= maxRepositoryNameLength && repositoryName.test(text) ? (text as RepositoryName) : undefined;
+}
+
+export function parseTag(text: string): Tag | undefined {
+  return tag.test(text) ? (text as Tag) : undefined;
+}
+
+/** Lower-case hexadecimal of the exact length only: two spellings of one digest would be two cache keys and two audit lines. */
+export function parseDigest(text: string): Digest | undefined {
+  return digest.test(text) ? (text as Digest) : undefined;
+}
+
+/** Never `.` or `..`: some registries join it into a file path. */
+export function parseUploadId(text: string): UploadId | undefined {
+  return uploadId.test(text) ? (text as UploadId) : undefined;
+}

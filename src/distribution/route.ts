@@ -1,0 +1,360 @@
+/**
+ * Routes of the OCI distribution-spec, parsed from the request target exactly as it was sent.
+ * One parser feeds policy, audit and upstream: what is judged is what is forwarded (`formatTarget`).
+ */
+import {
+  type Digest,
+  type RepositoryName,
+  type Tag,
+  type UploadId,
+  parseDigest,
+  parseRepositoryName,
+  parseTag,
+  parseUploadId,
+} from './reference.ts';
+import { type QueryProblem, isQuery, parseQuery } from './query.ts';
+
+export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+/** A manifest is named by a tag or by a digest, never both. */
+export type Reference = { readonly tag: Tag } | { readonly digest: Digest };
+
+export interface Page {
+  /** Entries asked for, 1 to `maxPageSize`. */
+  readonly size?: number;
+  /** The entry after which the page starts. */
+  readonly last?: string;
+}
+
+export interface Mount {
+  readonly digest: Digest;
+  readonly from: RepositoryName;
+}
+
+export type RegistryRoute =
+  | { readonly kind: 'ping' }
+  | { readonly kind: 'catalog'; readonly page: Page }
+  | { readonly kind: 'tags'; readonly repository: RepositoryName; readonly page: Page }
+  | {
+      readonly kind: 'referrers';
+      readonly repository: RepositoryName;
+      readonly digest: Digest;
+      readonly artifactType?: string;
+      readonly page: Page;
+    }
+  | { readonly kind: 'manifest-get'; readonly repository: RepositoryName; readonly reference: Reference }
+  | {
+      readonly kind: 'manifest-put';
+      readonly repository: RepositoryName;
+      readonly reference: Reference;
+      /** `?tag=` of a push by digest: each is a write of that tag. */
+      readonly tags: readonly Tag[];
+    }
+  | { readonly kind: 'manifest-delete'; readonly repository: RepositoryName; readonly reference: Reference }
+  | { readonly kind: 'blob-get'; readonly repository: RepositoryName; readonly digest: Digest }
+  | { readonly kind: 'blob-delete'; readonly repository: RepositoryName; readonly digest: Digest }
+  | {
+      readonly kind: 'upload-start';
+      readonly repository: RepositoryName;
+      /** Only with a valid `from` in this registry; anything else is an ordinary upload (threats: zot mounts from anywhere). */
+      readonly mount?: Mount;
+      readonly digest?: Digest;
+      readonly digestAlgorithm?: string;
+    }
+  | {
+      readonly kind: 'upload-status' | 'upload-chunk' | 'upload-finish' | 'upload-cancel';
+      readonly repository: RepositoryName;
+      readonly id: UploadId;
+      readonly digest?: Digest;
+      /** The registry's own signed state, byte for byte as it came. */
+      readonly state?: string;
+    };
+
+export type RouteProblem =
+  | { readonly reason: 'target_malformed' }
+  | { readonly reason: 'route_unknown' }
+  | { readonly reason: 'method_not_allowed' }
+  | { readonly reason: 'name_invalid' }
+  | { readonly reason: 'reference_invalid' }
+  | { readonly reason: 'digest_invalid' }
+  | { readonly reason: 'upload_unknown' }
+  | { readonly reason: 'page_invalid' }
+  | QueryProblem;
+
+export type Parsed = { readonly route: RegistryRoute } | { readonly problem: RouteProblem };
+
+/** Bytes of a request target; longer ones are refused. */
+export const maxTargetLength = 8192;
+/** distribution's default `catalog.maxentries`; above it some backends allocate what the client asks for (CVE-2023-2253). */
+export const maxPageSize = 1000;
+
+const maxTagParameters = 46;
+const methods: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
+
+/**
+ * Parses method and raw request target of a request below `/v2`. No normalising: a target that another parser could read
+ * differently (`%2f`, `//`, `..`, `\`, `;`, `#`, absolute form) is a problem. The only escape accepted is `%3A` for the
+ * colon of a digest in the last segment.
+ * Names are matched from the right, as distribution does: `/v2/a/tags/list/manifests/x` is manifest `x` of `a/tags/list`.
+ */
+export function parseRoute(method: string, target: string): Parsed {
+  if (target.length > maxTargetLength || !target.startsWith('/v2')) return malformed;
+  const mark = target.indexOf('?');
+  const path = mark === -1 ? target : target.slice(0, mark);
+  const rawQuery = mark === -1 ? '' : target.slice(mark + 1);
+  if (path !== '/v2' && !path.startsWith('/v2/')) return malformed;
+  const segments = splitPath(path);
+  if (segments === undefined) return malformed;
+  if (!isMethod(method)) return { problem: { reason: 'method_not_allowed' } };
+  return dispatch(method, segments, rawQuery);
+}
+
+function isMethod(method: string): method is Method {
+  return methods.includes(method);
+}
+
+const malformed: Parsed = { problem: { reason: 'target_malformed' } };
+const unknownRoute: Parsed = { problem: { reason: 'route_unknown' } };
+const wrongMethod: Parsed = { problem: { reason: 'method_not_allowed' } };
+
+/** Segments after `/v2`; `blobs/uploads/` keeps its meaning without the empty last segment. */
+function splitPath(path: string): readonly string[] | undefined {
+  const rest = path.slice('/v2'.length).replace(/^\//, '');
+  if (rest === '') return [];
+  const segments = rest.split('/');
+  if (segments.at(-1) === '' && segments.at(-2) === 'uploads' && segments.at(-3) === 'blobs') segments.pop();
+  const last = segments.pop() ?? '';
+  segments.push(last.replace(/%3a/gi, ':'));
+  const clean = segments.every((segment) => /^[A-Za-z0-9._:=@+~-]+$/.test(segment) && !/^\.{1,2}$/.test(segment));
+  return clean ? segments : undefined;
+}
+
+function dispatch(method: Method, segments: readonly string[], rawQuery: string): Parsed {
+  const count = segments.length;
+  const [last = '', second = '', third = ''] = [segments[count - 1], segments[count - 2], segments[count - 3]];
+  const name = (tail: number): string => segments.slice(0, count - tail).join('/');
+
+  if (count === 0) return isRead(method) ? { route: { kind: 'ping' } } : wrongMethod;
+  if (count === 1 && last === '_catalog') return catalog(method, rawQuery);
+  if (count > 2 && second === 'tags' && last === 'list') return tags(method, name(2), rawQuery);
+  if (count > 2 && second === 'blobs' && last === 'uploads') return uploadStart(method, name(2), rawQuery);
+  if (count > 3 && third === 'blobs' && second === 'uploads') return upload(method, name(3), last, rawQuery);
+  if (count > 2 && second === 'manifests') return manifest(method, name(2), last, rawQuery);
+  if (count > 2 && second === 'blobs') return blob(method, name(2), last);
+  if (count > 2 && second === 'referrers') return referrers(method, name(2), last, rawQuery);
+  return unknownRoute;
+}
+
+const isRead = (method: Method): method is 'GET' | 'HEAD' => method === 'GET' || method === 'HEAD';
+
+function catalog(method: Method, rawQuery: string): Parsed {
+  if (method !== 'GET') return wrongMethod;
+  const page = parsePage(rawQuery, (text) => parseRepositoryName(text) !== undefined);
+  return 'reason' in page ? { problem: page } : { route: { kind: 'catalog', page } };
+}
+
+function tags(method: Method, name: string, rawQuery: string): Parsed {
+  if (method !== 'GET') return wrongMethod;
+  const repository = parseRepositoryName(name);
+  if (repository === undefined) return { problem: { reason: 'name_invalid' } };
+  const page = parsePage(rawQuery, (text) => parseTag(text) !== undefined);
+  return 'reason' in page ? { problem: page } : { route: { kind: 'tags', repository, page } };
+}
+
+function referrers(method: Method, name: string, last: string, rawQuery: string): Parsed {
+  if (!isRead(method)) return wrongMethod;
+  const repository = parseRepositoryName(name);
+  if (repository === undefined) return { problem: { reason: 'name_invalid' } };
+  const digest = parseDigest(last);
+  if (digest === undefined) return { problem: { reason: 'digest_invalid' } };
+  const query = parseQuery(rawQuery);
+  if (!isQuery(query)) return { problem: query };
+  const page = parsePage(rawQuery, (text) => text.length <= 512);
+  if ('reason' in page) return { problem: page };
+  const artifactType = query.get('artifactType');
+  if (artifactType !== undefined && artifactType.length > 256) return { problem: { reason: 'query_malformed' } };
+  return { route: { kind: 'referrers', repository, digest, page, ...(artifactType ? { artifactType } : {}) } };
+}
+
+function manifest(method: Method, name: string, last: string, rawQuery: string): Parsed {
+  if (method === 'POST' || method === 'PATCH') return wrongMethod;
+  const repository = parseRepositoryName(name);
+  if (repository === undefined) return { problem: { reason: 'name_invalid' } };
+  const reference = parseReference(last);
+  if ('reason' in reference) return { problem: reference };
+  if (isRead(method)) return { route: { kind: 'manifest-get', repository, reference } };
+  if (method === 'DELETE') return { route: { kind: 'manifest-delete', repository, reference } };
+  const query = parseQuery(rawQuery, ['tag']);
+  if (!isQuery(query)) return { problem: query };
+  const named = [...new Set(query.get('tag')?.split('\n') ?? [])].map(parseTag);
+  const written = named.filter((tag) => tag !== undefined);
+  // With a tag in the path, `?tag=` has no meaning in the specification; refusing keeps one reading.
+  const allowed = 'digest' in reference && written.length === named.length && named.length <= maxTagParameters;
+  if (named.length > 0 && !allowed) return { problem: { reason: 'reference_invalid' } };
+  return { route: { kind: 'manifest-put', repository, reference, tags: written } };
+}
+
+function blob(method: Method, name: string, last: string): Parsed {
+  if (!isRead(method) && method !== 'DELETE') return wrongMethod;
+  const repository = parseRepositoryName(name);
+  if (repository === undefined) return { problem: { reason: 'name_invalid' } };
+  const digest = parseDigest(last);
+  if (digest === undefined) return { problem: { reason: 'digest_invalid' } };
+  return { route: { kind: isRead(method) ? 'blob-get' : 'blob-delete', repository, digest } };
+}
+
+function uploadStart(method: Method, name: string, rawQuery: string): Parsed {
+  if (method !== 'POST') return wrongMethod;
+  const repository = parseRepositoryName(name);
+  if (repository === undefined) return { problem: { reason: 'name_invalid' } };
+  const query = parseQuery(rawQuery);
+  if (!isQuery(query)) return { problem: query };
+  const algorithm = query.get('digest-algorithm');
+  if (algorithm !== undefined && !/^sha(256|384|512)$/.test(algorithm))
+    return { problem: { reason: 'digest_invalid' } };
+  const rawDigest = query.get('digest');
+  const digest = rawDigest === undefined ? undefined : parseDigest(rawDigest);
+  if (rawDigest !== undefined && digest === undefined) return { problem: { reason: 'digest_invalid' } };
+  const mount = parseMount(query);
+  if (mount === 'digest_invalid') return { problem: { reason: 'digest_invalid' } };
+  return {
+    route: {
+      kind: 'upload-start',
+      repository,
+      ...(mount ? { mount } : {}),
+      ...(digest ? { digest } : {}),
+      ...(algorithm ? { digestAlgorithm: algorithm } : {}),
+    },
+  };
+}
+
+/** A mount that names no source here, or one in another registry (`origin`), is an ordinary upload: the client falls back. */
+function parseMount(query: ReadonlyMap<string, string>): Mount | undefined | 'digest_invalid' {
+  const rawMount = query.get('mount');
+  if (rawMount === undefined) return undefined;
+  const digest = parseDigest(rawMount);
+  if (digest === undefined) return 'digest_invalid';
+  const from = parseRepositoryName(query.get('from') ?? '');
+  return from === undefined ? undefined : { digest, from };
+}
+
+function upload(method: Method, name: string, last: string, rawQuery: string): Parsed {
+  const kind = uploadKind(method);
+  if (kind === undefined) return wrongMethod;
+  const repository = parseRepositoryName(name);
+  if (repository === undefined) return { problem: { reason: 'name_invalid' } };
+  const id = parseUploadId(last);
+  if (id === undefined) return { problem: { reason: 'upload_unknown' } };
+  const query = parseQuery(rawQuery);
+  if (!isQuery(query)) return { problem: query };
+  const rawDigest = query.get('digest');
+  const digest = rawDigest === undefined ? undefined : parseDigest(rawDigest);
+  if (rawDigest !== undefined && digest === undefined) return { problem: { reason: 'digest_invalid' } };
+  const state = rawParameter(rawQuery, '_state');
+  if (query.has('_state') && (state === undefined || !/^[A-Za-z0-9_.=%-]*$/.test(state))) {
+    return { problem: { reason: 'query_malformed' } };
+  }
+  return { route: { kind, repository, id, ...(digest ? { digest } : {}), ...(state ? { state } : {}) } };
+}
+
+function uploadKind(method: Method): 'upload-status' | 'upload-chunk' | 'upload-finish' | 'upload-cancel' | undefined {
+  switch (method) {
+    case 'GET':
+    case 'HEAD':
+      return 'upload-status';
+    case 'PATCH':
+      return 'upload-chunk';
+    case 'PUT':
+      return 'upload-finish';
+    case 'DELETE':
+      return 'upload-cancel';
+    case 'POST':
+      return undefined;
+  }
+}
+
+/** The value as sent; undefined when its key is spelled with escapes, so that only the plain spelling is ever forwarded. */
+function rawParameter(rawQuery: string, key: string): string | undefined {
+  const pair = rawQuery.split('&').find((candidate) => candidate.startsWith(`${key}=`));
+  return pair?.slice(key.length + 1);
+}
+
+function parseReference(text: string): Reference | RouteProblem {
+  const digest = parseDigest(text);
+  if (digest !== undefined) return { digest };
+  if (text.includes(':')) return { reason: 'digest_invalid' };
+  const tag = parseTag(text);
+  return tag === undefined ? { reason: 'reference_invalid' } : { tag };
+}
+
+function parsePage(rawQuery: string, isEntry: (text: string) => boolean): Page | RouteProblem {
+  const query = parseQuery(rawQuery);
+  if (!isQuery(query)) return query;
+  const [size, last] = [query.get('n'), query.get('last')];
+  if (size !== undefined && !/^[1-9][0-9]{0,8}$/.test(size)) return { reason: 'page_invalid' };
+  if (last !== undefined && last !== '' && !isEntry(last)) return { reason: 'page_invalid' };
+  return {
+    ...(size === undefined ? {} : { size: Math.min(Number(size), maxPageSize) }),
+    ...(last ? { last } : {}),
+  };
+}
+
+/** The target to send upstream, built from the parsed pieces alone. */
+export function formatTarget(route: RegistryRoute): string {
+  switch (route.kind) {
+    case 'ping':
+      return '/v2/';
+    case 'catalog':
+      return `/v2/_catalog${formatQuery(pageParameters(route.page))}`;
+    case 'tags':
+      return `/v2/${route.repository}/tags/list${formatQuery(pageParameters(route.page))}`;
+    case 'referrers':
+      return `/v2/${route.repository}/referrers/${route.digest}${formatQuery([
+        ['artifactType', route.artifactType],
+        ...pageParameters(route.page),
+      ])}`;
+    case 'manifest-get':
+    case 'manifest-delete':
+      return `/v2/${route.repository}/manifests/${formatReference(route.reference)}`;
+    case 'manifest-put': {
+      const written = route.tags.map((tag): [string, string] => ['tag', tag]);
+      return `/v2/${route.repository}/manifests/${formatReference(route.reference)}${formatQuery(written)}`;
+    }
+    case 'blob-get':
+    case 'blob-delete':
+      return `/v2/${route.repository}/blobs/${route.digest}`;
+    case 'upload-start':
+      return `/v2/${route.repository}/blobs/uploads/${formatQuery([
+        ['mount', route.mount?.digest],
+        ['from', route.mount?.from],
+        ['digest', route.digest],
+        ['digest-algorithm', route.digestAlgorithm],
+      ])}`;
+    case 'upload-status':
+    case 'upload-chunk':
+    case 'upload-finish':
+    case 'upload-cancel': {
+      const state = route.state === undefined ? '' : `_state=${route.state}`;
+      const digest = route.digest === undefined ? '' : `digest=${encodeURIComponent(route.digest)}`;
+      const query = [state, digest].filter((part) => part !== '').join('&');
+      return `/v2/${route.repository}/blobs/uploads/${route.id}${query === '' ? '' : `?${query}`}`;
+    }
+  }
+}
+
+export function formatReference(reference: Reference): string {
+  return 'tag' in reference ? reference.tag : reference.digest;
+}
+
+function pageParameters(page: Page): [string, string | undefined][] {
+  return [
+    ['n', page.size === undefined ? undefined : String(page.size)],
+    ['last', page.last],
+  ];
+}
+
+function formatQuery(parameters: readonly (readonly [string, string | undefined])[]): string {
+  const given = parameters.filter((parameter) => parameter[1] !== undefined);
+  const pairs = given.map(([key, value]) => `${key}=${encodeURIComponent(value ?? '')}`);
+  return pairs.length === 0 ? '' : `?${pairs.join('&')}`;
+}

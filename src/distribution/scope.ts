@@ -1,0 +1,55 @@
+/** The scope grammar of distribution's token authentication (spec/auth/scope.md, "Resource Scope Grammar"). */
+import type { Access, ScopeAction } from './access.ts';
+import { parseRepositoryName } from './reference.ts';
+
+export type ScopesProblem = { readonly reason: 'scopes_too_many' };
+
+/** Distinct resources in one token request. */
+export const maxScopes = 64;
+/** Characters of all scopes of one token request together. */
+export const maxScopesLength = 16_384;
+
+const order: readonly ScopeAction[] = ['pull', 'push', 'delete', '*'];
+
+/**
+ * Reads repeated and space-separated scopes alike; entries for one resource are merged.
+ * What this registry does not know (types, names outside the grammar, actions) is dropped: the specification makes
+ * a partial grant normal. A request beyond the bounds is a problem.
+ */
+export function parseScopes(values: readonly string[]): readonly Access[] | ScopesProblem {
+  if (values.reduce((sum, value) => sum + value.length, 0) > maxScopesLength) return { reason: 'scopes_too_many' };
+  const resources = new Map<string, Access>();
+  for (const text of values.flatMap((value) => value.split(' '))) {
+    const access = parseScope(text);
+    if (access === undefined) continue;
+    const key = `${access.type}:${access.name}`;
+    resources.set(key, merge(resources.get(key), access));
+    if (resources.size > maxScopes) return { reason: 'scopes_too_many' };
+  }
+  return [...resources.values()];
+}
+
+/** Splits at the first and the last colon, because a name may carry a port. */
+function parseScope(text: string): Access | undefined {
+  const first = text.indexOf(':');
+  const last = text.lastIndexOf(':');
+  if (first === -1 || first === last) return undefined;
+  const type = text.slice(0, first).replace(/\([a-z0-9]+\)$/, '');
+  const name = text.slice(first + 1, last);
+  const actions = sortActions(text.slice(last + 1).split(','));
+  if (type === 'registry') return name === 'catalog' ? { type, name, actions } : undefined;
+  return type === 'repository' && parseRepositoryName(name) !== undefined ? { type, name, actions } : undefined;
+}
+
+function merge(before: Access | undefined, next: Access): Access {
+  return before === undefined ? next : { ...next, actions: sortActions([...before.actions, ...next.actions]) };
+}
+
+function sortActions(actions: readonly string[]): readonly ScopeAction[] {
+  return order.filter((action) => actions.includes(action));
+}
+
+/** Space-separated, actions in one fixed order; '' for no access. */
+export function formatScopes(access: readonly Access[]): string {
+  return access.map(({ type, name, actions }) => `${type}:${name}:${sortActions(actions).join(',')}`).join(' ');
+}
