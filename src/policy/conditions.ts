@@ -1,0 +1,104 @@
+/** The `when` of a rule: addresses and time. All parts must hold; within a part one of its values must. */
+import { BlockList, isIP } from 'node:net';
+
+export type Day = 'sun' | 'mon' | 'tue' | 'wed' | 'thu' | 'fri' | 'sat';
+export const days: readonly Day[] = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
+
+export interface Conditions {
+  readonly addresses?: readonly string[];
+  /** Milliseconds since 1970. */
+  readonly after?: number;
+  readonly before?: number;
+  readonly days?: readonly Day[];
+  /** Minutes since midnight; `until` before `from` runs over midnight. `until` itself is outside. */
+  readonly hours?: { readonly from: number; readonly until: number };
+  /** IANA zone for days and hours; UTC when absent. */
+  readonly zone?: string;
+}
+
+export interface Circumstances {
+  /** The client's address; undefined when it is not known, which no `addresses` condition accepts. */
+  readonly address?: string | undefined;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+/** The first part that does not hold, or undefined when all do. */
+export type FailedCondition = 'addresses' | 'after' | 'before' | 'days' | 'hours';
+
+export function failedCondition(when: Conditions, { address, now }: Circumstances): FailedCondition | undefined {
+  if (when.after !== undefined && now < when.after) return 'after';
+  if (when.before !== undefined && now >= when.before) return 'before';
+  if (when.addresses !== undefined && !inNetworks(when.addresses, address)) return 'addresses';
+  if (when.days === undefined && when.hours === undefined) return undefined;
+  const { day, minute } = localTime(now, when.zone ?? 'UTC');
+  if (when.days !== undefined && !when.days.includes(day)) return 'days';
+  return when.hours === undefined || isWithin(when.hours, minute) ? undefined : 'hours';
+}
+
+function isWithin({ from, until }: { from: number; until: number }, minute: number): boolean {
+  return from <= until ? minute >= from && minute < until : minute >= from || minute < until;
+}
+
+const networks = new Map<string, BlockList>();
+
+/** IPv4-mapped IPv6 addresses count as IPv4. Malformed addresses match nothing. */
+export function inNetworks(list: readonly string[], address: string | undefined): boolean {
+  const version = isIP(address ?? '');
+  if (address === undefined || version === 0) return false;
+  const key = list.join(' ');
+  let block = networks.get(key);
+  if (block === undefined) {
+    if (networks.size > 10_000) networks.clear();
+    block = buildBlockList(list);
+    networks.set(key, block);
+  }
+  return block.check(address, version === 6 ? 'ipv6' : 'ipv4');
+}
+
+function buildBlockList(list: readonly string[]): BlockList {
+  const block = new BlockList();
+  for (const network of list) {
+    const [base = '', bits] = network.split('/');
+    const family = isIP(base) === 6 ? 'ipv6' : 'ipv4';
+    block.addSubnet(base, bits === undefined ? (family === 'ipv6' ? 128 : 32) : Number(bits), family);
+  }
+  return block;
+}
+
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+function localTime(now: number, zone: string): { readonly day: Day; readonly minute: number } {
+  let format = formats.get(zone);
+  if (format === undefined) {
+    format = new Intl.DateTimeFormat('en-GB', {
+      timeZone: zone,
+      weekday: 'short',
+      hour: '2-digit',
+      minute: '2-digit',
+      hourCycle: 'h23',
+    });
+    formats.set(zone, format);
+  }
+  const parts = new Map(format.formatToParts(now).map((part) => [part.type, part.value]));
+  const weekday = (parts.get('weekday') ?? '').toLowerCase().slice(0, 3);
+  const minute = Number(parts.get('hour')) * 60 + Number(parts.get('minute'));
+  return { day: days.find((candidate) => candidate === weekday) ?? 'sun', minute };
+}
+
+/** A network in CIDR notation or a single address, strictly; undefined otherwise. */
+export function isNetwork(text: string): boolean {
+  const [base = '', bits, ...rest] = text.split('/');
+  const version = isIP(base);
+  if (version === 0 || rest.length > 0 || base.includes('%')) return false;
+  return bits === undefined || (/^(0|[1-9][0-9]{0,2})$/.test(bits) && Number(bits) <= (version === 6 ? 128 : 32));
+}
+
+export function isZone(text: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en-GB', { timeZone: text });
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,228 @@
+/**
+ * Deciding: default deny, the union of every matching `allow`, any matching `deny` wins. The order of rules and of files
+ * never changes a decision. Synchronous and without failure: whatever could be wrong was refused when the files were read.
+ */
+import { type Circumstances, failedCondition } from './conditions.ts';
+import {
+  type Action,
+  type GroupMember,
+  type Policy,
+  type Principal,
+  type Rights,
+  type Rule,
+  formatSubject,
+  rights,
+  rightsOf,
+} from './model.ts';
+import { matchPieces } from './pattern.ts';
+import { type Leaf, type RuleBucket, RuleIndex } from './rule-index.ts';
+
+export interface Question extends Circumstances {
+  readonly principal: Principal | GroupMember;
+  readonly action: Action;
+  readonly repository: string;
+  /** The tag that the request names. Without one, tags of a rule are not judged: an allow holds, a deny does not. */
+  readonly tag?: string | undefined;
+  /** For `pull`: the read is one that clients do while pushing, so the right to push is enough. */
+  readonly readWhilePushing?: boolean;
+}
+
+export type DecisionReason = 'rule_allows' | 'rule_denies' | 'no_rule' | 'account_unknown';
+
+export interface Decision {
+  readonly allowed: boolean;
+  readonly reason: DecisionReason;
+  /** The rule that decided; undefined when none matched. */
+  readonly rule: Rule | undefined;
+  /** Shadow rules that would have turned the decision. */
+  readonly shadow: readonly Rule[];
+}
+
+export interface CompiledPolicy {
+  readonly policy: Policy;
+  readonly decide: (question: Question) => Decision;
+  /** Whether the principal may call the catalog at all; which names it shows is decided name by name. */
+  readonly mayListCatalog: (principal: Principal | GroupMember, circumstances: Circumstances) => Decision;
+  /** Subjects that a principal answers to, in file notation; undefined when the account does not exist or is disabled. */
+  readonly subjectsOf: (principal: Principal | GroupMember) => readonly string[] | undefined;
+}
+
+export function compilePolicy(policy: Policy): CompiledPolicy {
+  const ordered = [...policy.rules].sort(byName);
+  const index = new RuleIndex(ordered);
+  const catalogRules = ordered.filter((rule) => (rule.rights & rights.catalog) !== 0);
+  const cache = new Map<string, readonly string[]>();
+
+  const subjectsOf = (principal: Principal | GroupMember): readonly string[] | undefined => {
+    const key = formatSubject(principal);
+    const known = cache.get(key);
+    if (known !== undefined) return known;
+    const subjects = resolveSubjects(policy, principal);
+    if (subjects !== undefined) cache.set(key, subjects);
+    return subjects;
+  };
+
+  const decide = (question: Question): Decision => {
+    const subjects = subjectsOf(question.principal);
+    if (subjects === undefined) return unknownAccount;
+    const { principal } = question;
+    const accountName = principal.kind === 'anonymous' || principal.kind === 'group' ? undefined : principal.name;
+    const leaves = index.leaves(question.repository, accountName);
+    return judge(leaves, subjects, question, accountName);
+  };
+
+  const mayListCatalog = (principal: Principal | GroupMember, circumstances: Circumstances): Decision => {
+    const subjects = subjectsOf(principal);
+    if (subjects === undefined) return unknownAccount;
+    const matching = catalogRules.filter(
+      (rule) =>
+        rule.mode === 'enforce' &&
+        rule.subjects.some((subject) => subjects.includes(formatSubject(subject))) &&
+        !isExcepted(rule, subjects) &&
+        (rule.when === undefined || failedCondition(rule.when, circumstances) === undefined),
+    );
+    const everywhere = (rule: Rule): boolean => rule.repositories.some((pattern) => pattern.text === '**');
+    const denied = matching.find((rule) => rule.effect === 'deny' && everywhere(rule));
+    if (denied !== undefined) return { allowed: false, reason: 'rule_denies', rule: denied, shadow: [] };
+    const allowed = matching.find((rule) => rule.effect === 'allow');
+    if (allowed !== undefined) return { allowed: true, reason: 'rule_allows', rule: allowed, shadow: [] };
+    return noRule;
+  };
+
+  return { policy, decide, mayListCatalog, subjectsOf };
+}
+
+const unknownAccount: Decision = { allowed: false, reason: 'account_unknown', rule: undefined, shadow: [] };
+const noRule: Decision = { allowed: false, reason: 'no_rule', rule: undefined, shadow: [] };
+
+function byName(left: Rule, right: Rule): number {
+  return left.name < right.name ? -1 : left.name > right.name ? 1 : 0;
+}
+
+function resolveSubjects(policy: Policy, principal: Principal | GroupMember): readonly string[] | undefined {
+  switch (principal.kind) {
+    case 'anonymous':
+      return ['anonymous', 'everyone'];
+    case 'user':
+      return ofAccount(principal, policy.users.get(principal.name));
+    case 'robot':
+      return ofAccount(principal, policy.robots.get(principal.name));
+    case 'group':
+      return policy.groups.has(principal.name) ? [formatSubject(principal), 'authenticated', 'everyone'] : undefined;
+    case 'workload':
+      return ofAccount(principal, policy.workloads.get(principal.name));
+  }
+}
+
+function ofAccount(
+  principal: Principal | GroupMember,
+  account: { readonly groups: readonly string[]; readonly disabled: boolean } | undefined,
+): readonly string[] | undefined {
+  if (account === undefined || account.disabled) return undefined;
+  const groups = account.groups.map((group) => `group:${group}`);
+  return [formatSubject(principal), ...groups, 'authenticated', 'everyone'];
+}
+
+/** What matching rules say: rights allowed and denied, and which rule said so first. */
+interface Verdict {
+  allowed: Rights;
+  denied: Rights;
+  allowRules: Rule[];
+  denyRules: Rule[];
+  shadows: Rule[];
+}
+
+function judge(
+  leaves: readonly Leaf[],
+  subjects: readonly string[],
+  question: Question,
+  accountName: string | undefined,
+): Decision {
+  const verdict: Verdict = { allowed: 0, denied: 0, allowRules: [], denyRules: [], shadows: [] };
+  for (const leaf of leaves) {
+    for (const subject of subjects) {
+      const allow = leaf.allow.get(subject);
+      if (allow !== undefined) collect(allow, verdict, subjects, question, accountName);
+      const deny = leaf.deny.get(subject);
+      if (deny !== undefined) collect(deny, verdict, subjects, question, accountName);
+    }
+  }
+  const decision = conclude(verdict, question);
+  return verdict.shadows.length === 0 ? decision : withShadow(decision, verdict, question);
+}
+
+function collect(
+  bucket: RuleBucket,
+  verdict: Verdict,
+  subjects: readonly string[],
+  question: Question,
+  accountName: string | undefined,
+): void {
+  for (const rule of bucket.plain) apply(rule, verdict);
+  for (const rule of bucket.conditional) {
+    if (!holds(rule, subjects, question, accountName)) continue;
+    if (rule.mode === 'shadow') verdict.shadows.push(rule);
+    else apply(rule, verdict);
+  }
+}
+
+function apply(rule: Rule, verdict: Verdict): void {
+  if (rule.effect === 'allow') {
+    verdict.allowed |= rule.rights;
+    verdict.allowRules.push(rule);
+  } else {
+    verdict.denied |= rule.rights;
+    verdict.denyRules.push(rule);
+  }
+}
+
+function holds(rule: Rule, subjects: readonly string[], question: Question, accountName: string | undefined): boolean {
+  if (rule.except.length > 0 && isExcepted(rule, subjects)) return false;
+  if (rule.tags !== undefined) {
+    const { tag } = question;
+    if (tag === undefined) {
+      if (rule.effect === 'deny') return false;
+    } else if (!rule.tags.some((pattern) => matchPieces(pattern.pieces, tag, accountName))) return false;
+  }
+  return rule.when === undefined || failedCondition(rule.when, question) === undefined;
+}
+
+function isExcepted(rule: Rule, subjects: readonly string[]): boolean {
+  return rule.except.some((subject) => subjects.includes(formatSubject(subject)));
+}
+
+function conclude(verdict: Verdict, question: Question): Decision {
+  const wanted = rightsOf(question.action);
+  const reach = verdict.allowed & ~verdict.denied;
+  const pushes = rights.create | rights.overwrite;
+  if ((reach & wanted) !== 0) return decided(true, first(verdict.allowRules, reach & wanted));
+  if ((verdict.denied & wanted) !== 0 && (verdict.allowed & wanted) !== 0) {
+    return decided(false, first(verdict.denyRules, verdict.denied & wanted));
+  }
+  const mayReadToPush = question.action === 'pull' && question.readWhilePushing === true && (reach & pushes) !== 0;
+  if (mayReadToPush && (verdict.denied & rights.pull) === 0)
+    return decided(true, first(verdict.allowRules, reach & pushes));
+  if ((verdict.denied & wanted) !== 0) return decided(false, first(verdict.denyRules, verdict.denied & wanted));
+  return noRule;
+}
+
+function decided(allowed: boolean, rule: Rule | undefined): Decision {
+  return { allowed, reason: allowed ? 'rule_allows' : 'rule_denies', rule, shadow: [] };
+}
+
+/** By name, so that the same rule is named however files and rules are ordered. */
+function first(rules: readonly Rule[], wanted: Rights): Rule | undefined {
+  let best: Rule | undefined;
+  for (const rule of rules) {
+    if ((rule.rights & wanted) !== 0 && (best === undefined || rule.name < best.name)) best = rule;
+  }
+  return best;
+}
+
+function withShadow(decision: Decision, verdict: Verdict, question: Question): Decision {
+  const enforced = { ...verdict, allowRules: [...verdict.allowRules], denyRules: [...verdict.denyRules] };
+  for (const rule of verdict.shadows) apply(rule, enforced);
+  if (conclude(enforced, question).allowed === decision.allowed) return decision;
+  const turning = verdict.shadows.filter((rule) => (rule.effect === 'allow') !== decision.allowed);
+  return { ...decision, shadow: turning };
+}

@@ -1,0 +1,136 @@
+/** Policies as values: what the files say, once read. Nothing here can fail; `parse.ts` lets no half-valid policy through. */
+import type { RepositoryPattern, TagPattern } from './pattern.ts';
+import type { Conditions } from './conditions.ts';
+import type { PasswordHash } from './password-hash.ts';
+
+/** Single rights; `push` in a file stands for `create` and `overwrite`. */
+export const rights = { pull: 1, create: 2, overwrite: 4, delete: 8, catalog: 16 } as const;
+export type Right = keyof typeof rights;
+/** A set of rights as bits. */
+export type Rights = number;
+
+/** What can be asked of a policy. `push` is allowed where creating or overwriting is. */
+export type Action = Right | 'push';
+
+export function rightsOf(action: Action): Rights {
+  return action === 'push' ? rights.create | rights.overwrite : rights[action];
+}
+
+export type Effect = 'allow' | 'deny';
+
+/** `user:dana`, `group:developers`, … or one of the three words. */
+export type Subject =
+  | { readonly kind: 'user' | 'robot' | 'workload' | 'group'; readonly name: string }
+  | { readonly kind: 'authenticated' }
+  | { readonly kind: 'anonymous' }
+  | { readonly kind: 'everyone' };
+
+/** Who a request acts as. Absence of credentials is `anonymous`, a principal like others. */
+export type Principal =
+  { readonly kind: 'user' | 'robot' | 'workload'; readonly name: string } | { readonly kind: 'anonymous' };
+
+/** A hypothetical caller of whom only one group is known: for tests and explanations, never for a request. */
+export interface GroupMember {
+  readonly kind: 'group';
+  readonly name: string;
+}
+
+/** Where in the files something stands; line and column count from 1. */
+export interface Source {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+export interface Rule {
+  readonly name: string;
+  readonly effect: Effect;
+  /** A shadow rule decides nothing; what it would have changed is logged. */
+  readonly mode: 'enforce' | 'shadow';
+  readonly subjects: readonly Subject[];
+  readonly except: readonly Subject[];
+  readonly repositories: readonly RepositoryPattern[];
+  readonly rights: Rights;
+  readonly tags?: readonly TagPattern[];
+  readonly when?: Conditions;
+  readonly source: Source;
+}
+
+export interface User {
+  readonly name: string;
+  /** Absent: this user cannot log in with a password. */
+  readonly password?: PasswordHash;
+  readonly groups: readonly string[];
+  readonly disabled: boolean;
+  readonly source: Source;
+}
+
+export interface RobotToken {
+  readonly id: string;
+  /** Hexadecimal SHA-256 of the whole secret. */
+  readonly sha256: string;
+  /** Seconds since 1970; absent: does not expire. */
+  readonly expires?: number;
+  readonly repositories?: readonly RepositoryPattern[];
+  readonly rights?: Rights;
+  readonly source: Source;
+}
+
+export interface Robot {
+  readonly name: string;
+  readonly groups: readonly string[];
+  readonly disabled: boolean;
+  readonly tokens: readonly RobotToken[];
+  readonly source: Source;
+}
+
+/** A CI job that proves who it is with its issuer's OIDC token. */
+export interface Workload {
+  readonly name: string;
+  readonly issuer: string;
+  readonly audience: string;
+  /** Claim name -> pattern over its value. */
+  readonly claims: ReadonlyMap<string, string>;
+  readonly groups: readonly string[];
+  readonly disabled: boolean;
+  readonly source: Source;
+}
+
+export interface Group {
+  readonly name: string;
+  readonly description?: string;
+  readonly source: Source;
+}
+
+/** What an embedded test expects of one question. */
+export interface Expectation {
+  readonly allowed: boolean;
+  readonly action: Action;
+  readonly repository: string;
+  readonly tag?: string;
+  readonly source: Source;
+}
+
+export interface PolicyTest {
+  readonly name: string;
+  readonly principal: Principal | GroupMember;
+  readonly address?: string;
+  /** Milliseconds since 1970; absent: the time of the run. */
+  readonly at?: number;
+  readonly expectations: readonly Expectation[];
+  readonly source: Source;
+}
+
+/** Everything that the policy files say together. */
+export interface Policy {
+  readonly users: ReadonlyMap<string, User>;
+  readonly robots: ReadonlyMap<string, Robot>;
+  readonly workloads: ReadonlyMap<string, Workload>;
+  readonly groups: ReadonlyMap<string, Group>;
+  readonly tests: readonly PolicyTest[];
+  readonly rules: readonly Rule[];
+}
+
+export function formatSubject(subject: Subject | Principal): string {
+  return 'name' in subject ? `${subject.kind}:${subject.name}` : subject.kind;
+}

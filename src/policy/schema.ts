@@ -1,0 +1,158 @@
+/** The shape of a policy file. The only definition: it validates, types the parser, and becomes the JSON Schema for editors. */
+import { z } from 'zod';
+
+/** An account or group name; it travels in Basic credentials (no colon), JSON logs and `${account}` (no slash, no star). */
+export const namePattern = /^[A-Za-z0-9](?:[A-Za-z0-9._+@-]{0,126}[A-Za-z0-9])?$/;
+const nameHelp = 'letters, digits and . _ + @ - (at most 128 characters, beginning and ending with a letter or digit)';
+
+const name = z.string().regex(namePattern, { message: `expected a name of ${nameHelp}` });
+const ruleName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$/, { message: 'expected letters, digits, spaces and . _ - (at most 100)' });
+
+const subject = z
+  .string()
+  .regex(/^(?:(?:user|robot|workload|group):.+|authenticated|anonymous|everyone)$/, {
+    message: 'expected user:NAME, robot:NAME, workload:NAME, group:NAME, authenticated, anonymous or everyone',
+  })
+  .describe('user:NAME, robot:NAME, workload:NAME, group:NAME, authenticated, anonymous or everyone');
+
+const action = z
+  .enum(['pull', 'push', 'create', 'overwrite', 'delete', 'catalog'])
+  .describe(
+    'pull; push (= create + overwrite); create a new tag; overwrite an existing one; delete; catalog (be shown in the list)',
+  );
+
+const instant = z.string().regex(/^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2})?(?:Z|[+-]\d{2}:\d{2}))?$/, {
+  message: 'expected a date (2027-01-31) or a time with its offset (2026-12-24T00:00:00Z)',
+});
+
+const pattern = z
+  .string()
+  .describe(
+    'A repository name; * stands for any characters within one segment, ** for one or more segments, ${account} for the caller’s own name.',
+  );
+
+const groups = z.array(name).describe('Groups, each declared under `groups`.');
+
+const user = z.strictObject({
+  password: z
+    .string()
+    .optional()
+    .describe(
+      'argon2id hash (portcullis hash) or bcrypt hash (htpasswd -B). Without it the user cannot log in with a password.',
+    ),
+  groups: groups.optional(),
+  disabled: z.boolean().optional().describe('true: every login and every live token of this user is refused at once.'),
+});
+
+const robotToken = z.strictObject({
+  id: z.string().regex(/^[A-Za-z0-9]{4,32}$/, { message: 'expected 4 to 32 letters and digits' }),
+  sha256: z.string().regex(/^[a-f0-9]{64}$/, { message: 'expected 64 hexadecimal digits' }),
+  expires: instant.optional().describe('The secret ends at this instant.'),
+  repositories: z.array(pattern).min(1).optional().describe('Narrows the robot: never more than the rules give it.'),
+  actions: z.array(action).min(1).optional().describe('Narrows the robot: never more than the rules give it.'),
+});
+
+const robot = z.strictObject({
+  groups: groups.optional(),
+  disabled: z.boolean().optional(),
+  tokens: z.array(robotToken).optional().describe('Secrets, two while rotating; made by: portcullis token create NAME'),
+});
+
+const when = z
+  .strictObject({
+    addresses: z.array(z.string()).min(1).optional().describe('Networks (CIDR) the caller must come from.'),
+    after: instant.optional().describe('From this instant on.'),
+    before: instant.optional().describe('Until this instant (not included).'),
+    days: z
+      .array(z.enum(['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun']))
+      .min(1)
+      .optional(),
+    hours: z
+      .string()
+      .regex(/^(?:[01]\d|2[0-3]):[0-5]\d-(?:(?:[01]\d|2[0-3]):[0-5]\d|24:00)$/, {
+        message: 'expected hours as 09:00-17:30; over midnight as 18:00-06:00',
+      })
+      .optional(),
+    zone: z.string().optional().describe('IANA time zone for days and hours, as Europe/Berlin; UTC when left out.'),
+  })
+  .describe('The rule applies only while all of these hold.');
+
+const rule = z.strictObject({
+  name: ruleName.describe('Names the rule in logs and explanations; unique over all files.'),
+  effect: z
+    .enum(['allow', 'deny'])
+    .optional()
+    .describe('allow (default) or deny. Any matching deny wins over every allow.'),
+  mode: z
+    .enum(['enforce', 'shadow'])
+    .optional()
+    .describe('shadow: decide nothing, only log what this rule would have changed.'),
+  subjects: z.array(subject).min(1).describe('Whom the rule is about.'),
+  except: z.array(subject).min(1).optional().describe('Subjects the rule does not apply to.'),
+  repositories: z.array(pattern).min(1).describe('Which repositories the rule is about.'),
+  tags: z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .describe('Judged where a request names a tag: manifests by tag. * stands for any characters.'),
+  actions: z.array(action).min(1).describe('What the rule allows or denies.'),
+  when: when.optional(),
+});
+
+const question = z.string().regex(/^(?:pull|push|create|overwrite|delete|catalog) +[^ ]+$/, {
+  message: 'expected ACTION REPOSITORY[:TAG], as in: push sandbox/app:1.0',
+});
+
+const caller = z.union([
+  subject,
+  z.strictObject({
+    user: name.optional(),
+    robot: name.optional(),
+    workload: name.optional(),
+    group: name.optional(),
+    anonymous: z.literal(true).optional(),
+    address: z.string().optional().describe('The address the request comes from.'),
+    at: instant.optional().describe('The instant of the request; the time of the test run when left out.'),
+  }),
+]);
+
+const test = z.strictObject({
+  name: z.string().min(1).max(200),
+  as: caller.describe('user:NAME, robot:NAME, anonymous; or a map with address and at.'),
+  allow: z.array(question).min(1).optional(),
+  deny: z.array(question).min(1).optional(),
+});
+
+const workload = z.strictObject({
+  issuer: z.string().regex(/^https:\/\/[^\s?#]+$/, { message: 'expected the https address of the token issuer' }),
+  audience: z.string().min(1).max(256),
+  claims: z
+    .record(z.string(), z.string())
+    .optional()
+    .describe('Claims the token must carry; * stands for any characters.'),
+  groups: groups.optional(),
+  disabled: z.boolean().optional(),
+});
+
+export const policyFileSchema = z
+  .strictObject({
+    users: z.record(name, user).optional().describe('People, by account name.'),
+    robots: z
+      .record(name, robot)
+      .optional()
+      .describe('Machines, by account name: they log in with secrets, not passwords.'),
+    workloads: z.record(name, workload).optional().describe('CI jobs, known by the claims of their own OIDC tokens.'),
+    groups: z
+      .record(name, z.strictObject({ description: z.string().optional() }).nullable())
+      .optional()
+      .describe('Groups that users and rules refer to.'),
+    rules: z.array(rule).optional().describe('Who may do what. Their order means nothing.'),
+    tests: z.array(test).optional().describe('What must hold. A change that breaks one is not put into force.'),
+  })
+  .describe('A Portcullis policy file. All files of a directory are read together.');
+
+export type PolicyFile = z.infer<typeof policyFileSchema>;
+export type RuleEntry = z.infer<typeof rule>;
+export type TestEntry = z.infer<typeof test>;
