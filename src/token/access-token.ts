@@ -1,0 +1,147 @@
+/**
+ * Access tokens: distribution's token authentication (spec/auth/jwt.md) as RFC 7519. The one place that uses jose.
+ * A token is identity and an upper bound; what a request may do is decided by the current policy.
+ */
+import { randomUUID } from 'node:crypto';
+import { SignJWT, errors, jwtVerify } from 'jose';
+import { z } from 'zod';
+import type { Access } from '../distribution/access.ts';
+import { namePattern } from '../policy/schema.ts';
+import type { KeyRing, TokenKey } from '../ports.ts';
+
+export interface AccessClaims {
+  /** '' for anonymous. */
+  readonly account: string;
+  readonly access: readonly Access[];
+  readonly tokenId: string;
+  readonly sessionId?: string | undefined;
+  /** Seconds since 1970. */
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+}
+
+export type TokenVerification =
+  | { readonly ok: true; readonly claims: AccessClaims }
+  /** `claims` come with an expired token whose signature is good: an upload that began may finish. */
+  | { readonly ok: false; readonly reason: 'token_invalid' }
+  | { readonly ok: false; readonly reason: 'token_expired'; readonly claims: AccessClaims };
+
+export interface AccessTokens {
+  /** A signed token for `account` ('' for anonymous) that lives `ttlSeconds` from `nowSeconds`. */
+  sign(account: string, access: readonly Access[], nowSeconds: number, sessionId?: string): Promise<string>;
+  /** Never throws for a bad token. */
+  verify(token: string, nowSeconds: number): Promise<TokenVerification>;
+  readonly ttlSeconds: number;
+}
+
+export interface AccessTokenOptions {
+  readonly keys: KeyRing;
+  readonly issuer: string;
+  readonly service: string;
+  readonly ttlSeconds: number;
+}
+
+/** Seconds by which clocks may differ; distribution grants the same. */
+export const clockLeewaySeconds = 60;
+/** Remembered signatures; a verification costs about as much as a hundred policy decisions. */
+const maxRemembered = 4096;
+const maxTokenLength = 32_768;
+
+const compact = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
+const seconds = z.int().min(0).max(8_640_000_000_000);
+const claimSet = z.object({
+  sub: z.union([z.literal(''), z.string().regex(namePattern)]),
+  aud: z.string(),
+  exp: seconds,
+  nbf: seconds,
+  iat: seconds,
+  jti: z.string().min(16).max(64),
+  sid: z.string().max(128).optional(),
+  access: z
+    .array(
+      z.object({
+        type: z.enum(['repository', 'registry']),
+        name: z.string().max(255),
+        actions: z.array(z.enum(['pull', 'push', 'delete', '*'])).max(8),
+      }),
+    )
+    .max(128),
+});
+
+export function createAccessTokens({ keys, issuer, service, ttlSeconds }: AccessTokenOptions): AccessTokens {
+  const remembered = new Map<
+    string,
+    { readonly claims: AccessClaims; readonly kid: string; readonly notBefore: number }
+  >();
+
+  const sign: AccessTokens['sign'] = async (account, access, nowSeconds, sessionId) => {
+    const key = keys.signingKey();
+    return new SignJWT({ access, ...(sessionId === undefined ? {} : { sid: sessionId }) })
+      .setProtectedHeader({ alg: key.algorithm, typ: 'JWT', kid: key.kid })
+      .setIssuer(issuer)
+      .setSubject(account)
+      .setAudience(service)
+      .setIssuedAt(nowSeconds)
+      .setNotBefore(nowSeconds - 10)
+      .setExpirationTime(nowSeconds + ttlSeconds)
+      .setJti(randomUUID())
+      .sign(key.privateKey);
+  };
+
+  const verify: AccessTokens['verify'] = async (token, nowSeconds) => {
+    let known = remembered.get(token);
+    if (known === undefined || !keys.keys().some((key) => key.kid === known?.kid)) {
+      remembered.delete(token);
+      const verified = await verifySignature(token, keys.keys(), issuer, service);
+      if (verified === undefined) return { ok: false, reason: 'token_invalid' };
+      known = verified;
+      if (remembered.size >= maxRemembered) remembered.delete(remembered.keys().next().value ?? '');
+      remembered.set(token, known);
+    }
+    const { claims, notBefore } = known;
+    if (nowSeconds + clockLeewaySeconds < notBefore) return { ok: false, reason: 'token_invalid' };
+    if (nowSeconds - clockLeewaySeconds >= claims.expiresAt) return { ok: false, reason: 'token_expired', claims };
+    return { ok: true, claims };
+  };
+
+  return { sign, verify, ttlSeconds };
+}
+
+/**
+ * Signature and shape, without time. The key is chosen by `kid` among ours and pins its algorithm; `jwk`, `jku` and `x5c`
+ * in a header are ignored (distribution CVE-2025-24976 took the first). jose alone accepts an audience list, a numeric
+ * `sub` and `exp: 1e308`; the claim schema does not.
+ */
+async function verifySignature(token: string, keys: readonly TokenKey[], issuer: string, service: string) {
+  if (token.length > maxTokenLength || !compact.test(token)) return undefined;
+  try {
+    const { payload, protectedHeader } = await jwtVerify(
+      token,
+      (header) => {
+        const key = keys.find((candidate) => candidate.kid === header.kid && candidate.algorithm === header.alg);
+        if (key === undefined) throw new errors.JWKSNoMatchingKey();
+        return key.publicKey;
+      },
+      {
+        issuer,
+        audience: service,
+        typ: 'JWT',
+        algorithms: [...new Set(keys.map((key) => key.algorithm))],
+        // Time is judged by the caller; this instant makes every well-formed token pass.
+        currentDate: new Date(0),
+        clockTolerance: Number.MAX_SAFE_INTEGER,
+      },
+    );
+    const claims = claimSet.parse(payload);
+    const { sub, access, jti, sid, iat, exp, nbf } = claims;
+    return {
+      kid: protectedHeader.kid ?? '',
+      notBefore: nbf,
+      claims: { account: sub, access, tokenId: jti, sessionId: sid, issuedAt: iat, expiresAt: exp },
+    };
+  } catch (error) {
+    if (error instanceof errors.JOSEError || error instanceof z.ZodError || error instanceof SyntaxError)
+      return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,55 @@
+/** Account name and password -> who is asking, or why not. */
+import { maxPasswordLength } from '../distribution/credentials.ts';
+import type { CompiledPolicy } from '../policy/evaluate.ts';
+import type { Policy, Principal } from '../policy/model.ts';
+import { namePattern } from '../policy/schema.ts';
+import type { Passwords } from './password.ts';
+import type { VerifiedPasswords } from './verified-passwords.ts';
+
+export type AuthenticationMethod = 'password' | 'session' | 'robot-token' | 'workload';
+
+export type Authentication =
+  | { readonly ok: true; readonly principal: Principal; readonly method: AuthenticationMethod }
+  | { readonly ok: false; readonly reason: AuthenticationRefusal };
+
+/** The log tells them apart; the client never learns which it was. */
+export type AuthenticationRefusal =
+  'account_unknown' | 'account_disabled' | 'password_wrong' | 'password_too_long' | 'hashing_busy';
+
+export interface AuthenticationParts {
+  readonly passwords: Passwords;
+  readonly verified: VerifiedPasswords;
+}
+
+/**
+ * Same work whether or not the account exists. `now` in milliseconds.
+ * A disabled account is told apart only after its password was right.
+ */
+export async function authenticate(
+  { passwords, verified }: AuthenticationParts,
+  { policy }: CompiledPolicy,
+  account: string,
+  password: string,
+  now: number,
+): Promise<Authentication> {
+  if (Buffer.byteLength(password) > maxPasswordLength) return { ok: false, reason: 'password_too_long' };
+  const user = namePattern.test(account) ? policy.users.get(account) : undefined;
+  const hash = user?.password;
+  const isRemembered = hash !== undefined && verified.has(account, password, hash.text, now);
+  const outcome = isRemembered ? 'match' : await passwords.verify(policy, hash, password);
+  if (outcome === 'busy') return { ok: false, reason: 'hashing_busy' };
+  if (user === undefined || hash === undefined) return { ok: false, reason: 'account_unknown' };
+  if (outcome === 'mismatch') return { ok: false, reason: 'password_wrong' };
+  if (user.disabled) return { ok: false, reason: 'account_disabled' };
+  if (!isRemembered) verified.add(account, password, hash.text, now);
+  return { ok: true, principal: { kind: 'user', name: account }, method: 'password' };
+}
+
+/** Whom the account of an access token stands for today; undefined when it is gone or disabled. */
+export function principalOf(policy: Policy, account: string): Principal | undefined {
+  if (account === '') return { kind: 'anonymous' };
+  if (policy.users.get(account)?.disabled === false) return { kind: 'user', name: account };
+  if (policy.robots.get(account)?.disabled === false) return { kind: 'robot', name: account };
+  if (policy.workloads.get(account)?.disabled === false) return { kind: 'workload', name: account };
+  return undefined;
+}

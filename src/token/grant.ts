@@ -1,0 +1,35 @@
+/** Requested access -> the part of it that the policy gives: a partial grant is normal, an empty one too. */
+import type { Access, ScopeAction } from '../distribution/access.ts';
+import type { CompiledPolicy } from '../policy/evaluate.ts';
+import type { Circumstances } from '../policy/conditions.ts';
+import type { Principal } from '../policy/model.ts';
+
+const concrete = ['pull', 'push', 'delete'] as const;
+
+/**
+ * `*` is spelled out as the actions that are granted: a signed `*` would mean everything to distribution, also what
+ * the policy grants nobody. Only `registry:catalog` knows no other action.
+ */
+export function grantAccess(
+  policy: CompiledPolicy,
+  principal: Principal,
+  requested: readonly Access[],
+  circumstances: Circumstances,
+): readonly Access[] {
+  return requested.map((access): Access => {
+    const actions = access.type === 'registry' ? catalogActions() : repositoryActions(access);
+    return { type: access.type, name: access.name, actions };
+
+    function catalogActions(): readonly ScopeAction[] {
+      return access.actions.includes('*') && policy.mayListCatalog(principal, circumstances).allowed ? ['*'] : [];
+    }
+
+    function repositoryActions({ name, actions }: Access): readonly ScopeAction[] {
+      const asked = concrete.filter((action) => actions.includes(action) || actions.includes('*'));
+      return asked.filter(
+        (action) =>
+          policy.decide({ ...circumstances, principal, action, repository: name, readWhilePushing: true }).allowed,
+      );
+    }
+  });
+}

@@ -1,0 +1,50 @@
+/**
+ * A few workers and a queue bounded by time. Hashing runs on libuv's pool of four threads, which file access shares:
+ * more at once would make every file read wait behind passwords.
+ */
+export class HashQueue {
+  readonly #slots: number;
+  readonly #waitMs: number;
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+
+  /** At most `slots` tasks at once; a task that has not begun after `waitMs` is refused. */
+  constructor(slots: number, waitMs: number) {
+    this.#slots = slots;
+    this.#waitMs = waitMs;
+  }
+
+  async run<T>(task: () => Promise<T>): Promise<T | 'busy'> {
+    if (!(await this.#enter())) return 'busy';
+    try {
+      return await task();
+    } finally {
+      this.#leave();
+    }
+  }
+
+  #enter(): Promise<boolean> {
+    if (this.#running < this.#slots) {
+      this.#running++;
+      return Promise.resolve(true);
+    }
+    return new Promise((resolve) => {
+      const begin = (): void => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+      const timer = setTimeout(() => {
+        this.#waiting.splice(this.#waiting.indexOf(begin), 1);
+        resolve(false);
+      }, this.#waitMs);
+      this.#waiting.push(begin);
+    });
+  }
+
+  /** The slot passes to the next in line without being freed, so nobody can slip in between. */
+  #leave(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#running--;
+    else next();
+  }
+}
