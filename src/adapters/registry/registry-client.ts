@@ -1,0 +1,92 @@
+/** The gate's own questions to the registry, over node:http: small answers, bounded in size and time. */
+import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { z } from 'zod';
+import type { Registry } from '../../ports.ts';
+
+export interface RegistryClientOptions {
+  readonly url: string;
+  /** Milliseconds for one whole answer. */
+  readonly timeoutMs: number;
+}
+
+/** Bytes of an answer that are read; a page of a thousand names stays far below. */
+const maxAnswerBytes = 1_048_576;
+
+interface RegistryAnswer {
+  readonly status: number;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: Buffer;
+}
+
+type Asked = RegistryAnswer | { readonly failed: 'unreachable' | 'timeout' | 'broken'; readonly detail: string };
+
+const catalogBody = z.object({ repositories: z.array(z.string()).nullable() });
+
+export function createRegistryClient({ url, timeoutMs }: RegistryClientOptions): Registry & { close(): void } {
+  const target = new URL(url);
+  const isTls = target.protocol === 'https:';
+  const agent = new (isTls ? HttpsAgent : HttpAgent)({ keepAlive: true, maxSockets: 16, timeout: 15_000 });
+  const open = isTls ? httpsRequest : httpRequest;
+
+  function ask(method: 'GET' | 'HEAD', path: string): Promise<Asked> {
+    return new Promise((resolve) => {
+      const request = open(target, { method, path, agent, headers: { accept: '*/*' } });
+      const timer = setTimeout(() => {
+        resolve({ failed: 'timeout', detail: `no answer within ${timeoutMs} ms` });
+        request.destroy();
+      }, timeoutMs);
+      const settle = (asked: Asked): void => {
+        clearTimeout(timer);
+        resolve(asked);
+      };
+      request.on('error', (error) => settle({ failed: 'unreachable', detail: error.message }));
+      request.on('upgrade', () => request.destroy(new Error('the registry switched protocols')));
+      request.on('close', () => settle({ failed: 'broken', detail: 'no answer' }));
+      request.on('response', (response) => {
+        const chunks: Buffer[] = [];
+        let size = 0;
+        response.on('data', (chunk: Buffer) => {
+          size += chunk.length;
+          if (size <= maxAnswerBytes) chunks.push(chunk);
+          else request.destroy(new Error('the answer is too large'));
+        });
+        response.on('error', (error) => settle({ failed: 'broken', detail: error.message }));
+        response.on('end', () =>
+          settle({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) }),
+        );
+      });
+      request.end();
+    });
+  }
+
+  return {
+    async repositories(size, last) {
+      const query = new URLSearchParams({ n: String(size), ...(last === undefined ? {} : { last }) });
+      const asked = await ask('GET', `/v2/_catalog?${query.toString()}`);
+      if ('failed' in asked) return { ok: false, reason: asked.failed };
+      const page = asked.status === 200 ? catalogBody.safeParse(parseJson(asked.body)) : undefined;
+      if (page?.success !== true) return { ok: false, reason: 'broken' };
+      return { ok: true, names: page.data.repositories ?? [], more: asked.headers.link !== undefined };
+    },
+    async ping() {
+      const asked = await ask('GET', '/v2/');
+      if ('failed' in asked) return { ok: false, detail: `${asked.failed}: ${asked.detail}` };
+      if (asked.status === 200) return { ok: true };
+      const detail =
+        asked.status === 401
+          ? 'the registry has access control of its own (401); Portcullis needs it open and reachable only from here'
+          : `GET /v2/ answers ${asked.status}`;
+      return { ok: false, detail };
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+function parseJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,57 @@
+/** The admin listener: liveness, readiness, metrics. Meant for a private address; never shows a secret. */
+import { type Server, createServer } from 'node:http';
+import { notFound } from './respond.ts';
+
+/** One line of `/readyz?verbose`. A degraded check does not take the gateway out of service. */
+export interface ReadinessCheck {
+  readonly name: string;
+  readonly state: 'ok' | 'degraded' | 'failed';
+  readonly detail?: string;
+}
+
+export interface AdminParts {
+  readonly readiness: () => readonly ReadinessCheck[];
+  /** The Prometheus text format. */
+  readonly metrics: () => string;
+}
+
+export function createAdminListener({ readiness, metrics }: AdminParts): Server {
+  const server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000 }, (request, response) => {
+    const [path = '', query = ''] = (request.url ?? '').split('?', 2);
+    const answer = (status: number, type: string, body: string): void => {
+      response.writeHead(status, {
+        'Content-Type': type,
+        'Content-Length': Buffer.byteLength(body),
+        'Cache-Control': 'no-store',
+      });
+      response.end(request.method === 'HEAD' ? undefined : body);
+    };
+    if (request.method !== 'GET' && request.method !== 'HEAD') return answer(405, 'text/plain', 'use GET\n');
+    switch (path) {
+      case '/livez':
+        return answer(200, 'text/plain', 'ok\n');
+      case '/readyz': {
+        const checks = readiness();
+        const isReady = checks.every((check) => check.state !== 'failed');
+        const verbose = new URLSearchParams(query).has('verbose');
+        const lines = checks.map(formatCheck);
+        return answer(
+          isReady ? 200 : 503,
+          'text/plain',
+          `${(verbose || !isReady ? lines : []).join('')}${isReady ? 'ready' : 'not ready'}\n`,
+        );
+      }
+      case '/metrics':
+        return answer(200, 'text/plain; version=0.0.4; charset=utf-8', metrics());
+      default:
+        return answer(404, 'application/json', notFound.body);
+    }
+  });
+  server.on('clientError', (_error, socket) => socket.destroy());
+  return server;
+}
+
+function formatCheck({ name, state, detail }: ReadinessCheck): string {
+  const mark = { ok: '+', degraded: '~', failed: '-' }[state];
+  return `[${mark}] ${name} ${state}${detail === undefined ? '' : `: ${detail}`}\n`;
+}

@@ -1,0 +1,37 @@
+/** Ending a response while the client is still sending its body. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+const maxDrainedBytes = 1_048_576;
+const maxDrainMs = 2000;
+
+/**
+ * Ends `response`, whose content is already written, once the request body has been read or thrown away, within bounds.
+ * Closing at once would reset the connection, and clients that are still writing would see "broken pipe" instead of
+ * the answer. Call before the headers are sent, or with `Connection: close` among them.
+ */
+export function endAfterBody(request: IncomingMessage, response: ServerResponse): void {
+  if (request.complete || request.destroyed) {
+    response.end();
+    return;
+  }
+  let drained = 0;
+  const end = (): void => {
+    clearTimeout(timer);
+    request.off('data', count).off('end', end).off('close', end);
+    response.end();
+  };
+  const count = (chunk: Buffer): void => {
+    drained += chunk.length;
+    if (drained > maxDrainedBytes) end();
+  };
+  const timer = setTimeout(end, maxDrainMs);
+  request.on('data', count).on('end', end).on('close', end);
+  request.resume();
+}
+
+/** Whether a body may still arrive, so that the connection cannot be used again. */
+export function bodyPending(request: IncomingMessage): boolean {
+  if (request.complete) return false;
+  const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
+  return encoding !== undefined || (length !== undefined && length !== '0');
+}

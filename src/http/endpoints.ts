@@ -1,0 +1,73 @@
+/** Our own endpoints on the main listener, as an Express app. Paths were matched byte for byte before it is asked. */
+import express, { type ErrorRequestHandler, type Express } from 'express';
+import { exportJWK } from 'jose';
+import type { KeyRing } from '../ports.ts';
+import type { Exchange } from './exchange.ts';
+import { internalError, notFound, refusal, send, tokenRefused } from './respond.ts';
+import { type TokenEndpointParts, getToken, postToken } from './token-endpoint.ts';
+
+export interface EndpointParts extends TokenEndpointParts {
+  readonly keys: KeyRing;
+  /** Reports what should not happen: a bug, broken I/O. */
+  readonly onError: (error: unknown, exchange: Exchange) => void;
+}
+
+export const endpointPaths: ReadonlySet<string> = new Set(['/token', '/.well-known/jwks.json']);
+
+/** The exchange travels beside Express, which must not wrap or re-read what the gateway has judged. */
+export function createEndpoints(parts: EndpointParts, exchangeOf: (request: object) => Exchange): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.enable('case sensitive routing');
+  app.enable('strict routing');
+  app.set('query parser', false);
+
+  const form = express.urlencoded({ extended: false, limit: '64kb', parameterLimit: 100 });
+  app
+    .route('/token')
+    .get((request) => getToken(parts, exchangeOf(request)))
+    .post(form, (request) => postToken(parts, exchangeOf(request), request.body))
+    .all(
+      (request) =>
+        void send(exchangeOf(request), refusal('UNSUPPORTED', 'use GET or POST', { headers: { Allow: 'GET, POST' } })),
+    );
+
+  app.get('/.well-known/jwks.json', async (request) => {
+    const keys = await Promise.all(
+      parts.keys.keys().map(async (key) => ({
+        ...(await exportJWK(key.publicKey)),
+        kid: key.kid,
+        alg: key.algorithm,
+        use: 'sig',
+      })),
+    );
+    send(exchangeOf(request), {
+      status: 200,
+      headers: { 'Cache-Control': 'public, max-age=300' },
+      body: JSON.stringify({ keys }),
+    });
+  });
+
+  app.use((request) => void send(exchangeOf(request), notFound));
+
+  // Express knows an error handler by its four parameters.
+  // eslint-disable-next-line @typescript-eslint/no-unused-vars
+  const onError: ErrorRequestHandler = (error: unknown, request, _response, _next) => {
+    const exchange = exchangeOf(request);
+    if (isClientError(error)) {
+      send(exchange, tokenRefused({ reason: 'request_malformed', detail: 'the body cannot be read as a form' }));
+      return;
+    }
+    parts.onError(error, exchange);
+    send(exchange, internalError);
+  };
+  app.use(onError);
+  return app;
+}
+
+/** The body parser marks what the client did wrong with a 4xx status. */
+function isClientError(error: unknown): boolean {
+  const status: unknown = typeof error === 'object' && error !== null && 'status' in error ? error.status : undefined;
+  return typeof status === 'number' && status >= 400 && status < 500;
+}

@@ -1,0 +1,181 @@
+/** The `/v2` side: parse, admit, forward. Every path that is not an endpoint of our own comes here or is 404. */
+import { formatReference, parseRoute, type RegistryRoute } from '../distribution/route.ts';
+import { parseAuthorization } from '../distribution/credentials.ts';
+import { listCatalog } from '../gate/catalog.ts';
+import { type AdmitParts, type Admission, type Caller, admit, refusalSentence } from '../gate/admit.ts';
+import type { Decision } from '../policy/evaluate.ts';
+import type { AuditLog, AuditRecord, Registry } from '../ports.ts';
+import { type Exchange, exchangeFacts } from './exchange.ts';
+import { guardRegistryBody } from './guard.ts';
+import {
+  type Front,
+  challenged,
+  refusal,
+  send,
+  tooBusy,
+  unusable,
+  upstreamFailed,
+  wrongCredentials,
+} from './respond.ts';
+import type { Upstream } from './upstream.ts';
+
+export interface GateParts extends AdmitParts {
+  readonly front: Front;
+  readonly upstream: Upstream;
+  readonly registry: Pick<Registry, 'repositories'>;
+  readonly audit: AuditLog;
+}
+
+/** Answers one request below `/v2`. Resolves when the response has ended; writes exactly one audit record. */
+export async function handleRegistryRequest(parts: GateParts, exchange: Exchange): Promise<void> {
+  const { request, method, target, address } = exchange;
+  const parsed = parseRoute(method, target);
+  const problem = 'problem' in parsed ? parsed.problem.reason : undefined;
+  // What no client sends by mistake is refused before any work: another parser might read a different route in it.
+  if (problem === 'target_malformed' || problem === 'method_not_allowed') {
+    const status = send(exchange, unusable({ reason: problem }));
+    parts.audit.record({ ...facts(parts, exchange), event: 'access', decision: 'deny', reason: problem, status });
+    return;
+  }
+  const body = guardRegistryBody(request);
+  if (body !== undefined) {
+    const status = send(exchange, body.answer);
+    parts.audit.record({ ...facts(parts, exchange), event: 'access', decision: 'deny', reason: body.reason, status });
+    return;
+  }
+  const credentials = parseAuthorization(request.headers.authorization);
+  const admission = await admit(parts, { parsed, credentials, address });
+  const record = await answer(parts, exchange, admission);
+  const asked = 'route' in parsed ? describe(parsed.route, method) : {};
+  parts.audit.record({ ...asked, ...facts(parts, exchange), ...record });
+}
+
+type Outcome = Pick<AuditRecord, 'event' | 'decision' | 'reason'> & Partial<AuditRecord>;
+
+async function answer(parts: GateParts, exchange: Exchange, admission: Admission): Promise<Outcome> {
+  switch (admission.kind) {
+    case 'busy':
+      return { event: 'login', decision: 'error', reason: 'hashing_busy', status: send(exchange, tooBusy()) };
+    case 'challenged': {
+      const { reason, access, error, caller, account, decision } = admission;
+      const status = send(exchange, challenged(parts.front, access, error, challengeMessage(reason)));
+      const event = account === undefined || reason === 'account_gone' ? 'access' : 'login';
+      return { event, decision: 'deny', reason, status, ...who(caller, account), ...why(decision) };
+    }
+    case 'unusable': {
+      const status = send(exchange, unusable(admission.problem));
+      return { event: 'access', decision: 'deny', reason: admission.problem.reason, status, ...who(admission.caller) };
+    }
+    case 'denied': {
+      const { caller, need, decision } = admission;
+      const status = send(exchange, refusal('DENIED', refusalSentence(caller, need, decision)));
+      return { event: 'access', decision: 'deny', reason: decision.reason, status, ...who(caller), ...why(decision) };
+    }
+    case 'admitted': {
+      const { caller, decision } = admission;
+      const granted = { event: 'access', decision: 'allow', ...who(caller), ...why(decision) } as const;
+      return { ...granted, reason: decision?.reason ?? 'authenticated', ...(await serve(parts, exchange, admission)) };
+    }
+  }
+}
+
+async function serve(
+  parts: GateParts,
+  exchange: Exchange,
+  { route, caller, policy }: Extract<Admission, { kind: 'admitted' }>,
+): Promise<Partial<AuditRecord>> {
+  if (route.kind === 'ping') return { status: send(exchange, { status: 200, body: '{}' }) };
+  if (route.kind === 'catalog') {
+    const circumstances = { address: exchange.address, now: parts.clock() };
+    const page = await listCatalog(parts.registry, policy, caller.principal, route.page, circumstances);
+    if (!page.ok)
+      return {
+        decision: 'error',
+        reason: `upstream_${page.reason}`,
+        status: send(exchange, upstreamFailed(page.reason)),
+      };
+    const size = route.page.size === undefined ? '' : `&n=${route.page.size}`;
+    const link =
+      page.next === undefined ? undefined : `</v2/_catalog?last=${encodeURIComponent(page.next)}${size}>; rel="next"`;
+    const headers = link === undefined ? {} : { Link: link };
+    return { status: send(exchange, { status: 200, headers, body: JSON.stringify({ repositories: page.names }) }) };
+  }
+  const { status, outcome, bytes, digest, detail } = await parts.upstream.forward(exchange, route);
+  const failed = outcome === 'complete' ? {} : ({ decision: 'error', reason: outcome } as const);
+  return {
+    ...failed,
+    status,
+    bytes,
+    ...(digest === undefined ? {} : { digest }),
+    ...(detail === undefined ? {} : { detail }),
+  };
+}
+
+function challengeMessage(reason: Extract<Admission, { kind: 'challenged' }>['reason']): string {
+  switch (reason) {
+    case 'credentials_missing':
+      return 'authentication required';
+    case 'credentials_malformed':
+      return 'the Authorization header cannot be read';
+    case 'token_invalid':
+    case 'account_gone':
+      return 'the token is not valid';
+    case 'token_expired':
+      return 'the token has expired';
+    case 'anonymous_refused':
+      return 'not allowed without logging in';
+    case 'scope_insufficient':
+      return 'the token does not reach this far';
+    case 'account_unknown':
+    case 'account_disabled':
+    case 'password_wrong':
+    case 'password_too_long':
+      return wrongCredentials;
+  }
+}
+
+function facts(parts: GateParts, exchange: Exchange): Partial<AuditRecord> {
+  return exchangeFacts(exchange, parts.clock());
+}
+
+function who(caller: Caller | undefined, account?: string): Partial<AuditRecord> {
+  if (caller === undefined) return account === undefined ? {} : { account };
+  const { principal, method } = caller;
+  return { account: 'name' in principal ? principal.name : '', kind: principal.kind, method };
+}
+
+function why(decision: Decision | undefined): Partial<AuditRecord> {
+  if (decision?.rule === undefined) return {};
+  const { name, source } = decision.rule;
+  const shadow = decision.shadow.map((rule) => rule.name);
+  return { rule: name, source: `${source.file}:${source.line}`, ...(shadow.length === 0 ? {} : { shadow }) };
+}
+
+/** What was asked, for the log. */
+function describe(route: RegistryRoute, method: string): Partial<AuditRecord> {
+  switch (route.kind) {
+    case 'ping':
+      return { action: 'login' };
+    case 'catalog':
+      return { action: 'catalog' };
+    case 'manifest-get':
+    case 'manifest-put':
+    case 'manifest-delete': {
+      const action = route.kind === 'manifest-get' ? 'pull' : route.kind === 'manifest-put' ? 'push' : 'delete';
+      return { action, repository: route.repository, reference: formatReference(route.reference) };
+    }
+    case 'tags':
+      return { action: 'pull', repository: route.repository };
+    case 'referrers':
+    case 'blob-get':
+      return { action: 'pull', repository: route.repository, digest: route.digest };
+    case 'blob-delete':
+      return { action: 'delete', repository: route.repository, digest: route.digest };
+    case 'upload-start':
+    case 'upload-status':
+    case 'upload-chunk':
+    case 'upload-finish':
+    case 'upload-cancel':
+      return { action: 'push', repository: route.repository, reference: `${method} upload`, digest: route.digest };
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * Requests that no part of the gateway should see, refused from their raw headers alone: what two parsers could read
+ * differently, what the proxy library mishandles, and bodies where none belong (threats: http-proxy, CVE-2026-58044).
+ */
+import type { IncomingMessage } from 'node:http';
+import { type Answer, refusal } from './respond.ts';
+
+/** Header lines of one request. The parser's own limit is off, because it drops lines silently and still obeys them. */
+export const maxHeaderLines = 100;
+
+const single = new Set([
+  'host',
+  'authorization',
+  'content-length',
+  'content-type',
+  'content-range',
+  'range',
+  'transfer-encoding',
+  'expect',
+]);
+const methodsWithBody = new Set(['POST', 'PUT', 'PATCH']);
+const formType = /^(?:application\/x-www-form-urlencoded|multipart\/)/i;
+
+export interface GuardProblem {
+  readonly reason: string;
+  readonly answer: Answer;
+}
+
+/** undefined for a request that may go on. Every refusal ends the connection: what follows on it cannot be trusted. */
+export function guardRequest(request: IncomingMessage): GuardProblem | undefined {
+  const { rawHeaders, headers, method = '' } = request;
+  if (rawHeaders.length / 2 > maxHeaderLines) return problem('headers_too_many', 431, 'too many header lines');
+  const seen = new Set<string>();
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = (rawHeaders[index] ?? '').toLowerCase();
+    if (!single.has(name)) continue;
+    if (seen.has(name)) return problem('header_repeated', 400, `the ${name} header is given twice`);
+    seen.add(name);
+  }
+  const encoding = headers['transfer-encoding'];
+  const length = headers['content-length'];
+  if (encoding !== undefined && encoding.toLowerCase() !== 'chunked') {
+    return problem('encoding_unsupported', 400, 'the only transfer encoding is chunked');
+  }
+  if (encoding !== undefined && length !== undefined) {
+    return problem('framing_ambiguous', 400, 'content-length and transfer-encoding exclude each other');
+  }
+  const announcesBody = encoding !== undefined || (length !== undefined && length !== '0');
+  if (announcesBody && !methodsWithBody.has(method)) {
+    return problem('body_unexpected', 400, `a ${method} request has no body`);
+  }
+  if (headers.upgrade !== undefined) return problem('upgrade_refused', 400, 'this connection cannot be upgraded');
+  return undefined;
+}
+
+/**
+ * Form bodies on registry routes: distribution reads `mount` and `from` also from a form, and there the body beats the
+ * query that was judged.
+ */
+export function guardRegistryBody(request: IncomingMessage): GuardProblem | undefined {
+  const type = request.headers['content-type'];
+  if (type === undefined || !formType.test(type.trim())) return undefined;
+  return problem('form_refused', 415, 'a registry request has no form body');
+}
+
+function problem(reason: string, status: number, message: string): GuardProblem {
+  return { reason, answer: refusal('UNSUPPORTED', message, { status, headers: { Connection: 'close' } }) };
+}

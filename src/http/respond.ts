@@ -1,0 +1,171 @@
+/** Outcomes -> status, headers, body. The one place with status codes for what this gateway answers itself. */
+import { type Access } from '../distribution/access.ts';
+import { formatChallenge } from '../distribution/challenge.ts';
+import { type ErrorCode, errorBody } from '../distribution/error-codes.ts';
+import type { RouteProblem } from '../distribution/route.ts';
+import type { TokenRefusal } from '../token/refusal.ts';
+import { bodyPending, endAfterBody } from './drain.ts';
+import type { Exchange } from './exchange.ts';
+
+export interface Answer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+const statusOf: Readonly<Record<ErrorCode, number>> = {
+  UNAUTHORIZED: 401,
+  DENIED: 403,
+  UNSUPPORTED: 405,
+  TOOMANYREQUESTS: 429,
+  UNAVAILABLE: 503,
+  UNKNOWN: 500,
+  NAME_INVALID: 400,
+  DIGEST_INVALID: 400,
+  MANIFEST_INVALID: 400,
+  SIZE_INVALID: 413,
+  BLOB_UPLOAD_UNKNOWN: 404,
+  PAGINATION_NUMBER_INVALID: 400,
+};
+
+export function refusal(code: ErrorCode, message: string, extra: Partial<Answer> & { detail?: unknown } = {}): Answer {
+  const { status = statusOf[code], headers = {}, detail } = extra;
+  return { status, headers, body: errorBody(code, message, detail) };
+}
+
+/** Sends a JSON answer that this gateway wrote itself; returns its status. On a request with an unread body the connection ends with it. */
+export function send(exchange: Exchange, { status, headers = {}, body }: Answer): number {
+  const { request, response, method } = exchange;
+  if (response.headersSent || response.destroyed) {
+    response.destroy();
+    return status;
+  }
+  const bytes = Buffer.from(body);
+  const closing = bodyPending(request);
+  response.writeHead(status, {
+    'Content-Type': 'application/json',
+    'Content-Length': bytes.length,
+    ...(exchange.target.startsWith('/v2') ? { 'Docker-Distribution-Api-Version': 'registry/2.0' } : {}),
+    ...(closing ? { Connection: 'close' } : {}),
+    ...headers,
+  });
+  if (method !== 'HEAD') response.write(bytes);
+  if (closing) endAfterBody(request, response);
+  else response.end();
+  return status;
+}
+
+export interface Front {
+  /** The token endpoint's URL. */
+  readonly realm: string;
+  readonly service: string;
+}
+
+export function challenged(
+  front: Front,
+  access: readonly Access[],
+  error: 'invalid_token' | 'insufficient_scope' | undefined,
+  message: string,
+): Answer {
+  const detail = access.flatMap(({ type, name, actions }) =>
+    actions.map((action) => ({ Type: type, Class: '', Name: name, Action: action })),
+  );
+  return refusal('UNAUTHORIZED', message, {
+    headers: { 'WWW-Authenticate': formatChallenge({ ...front, access, ...(error === undefined ? {} : { error }) }) },
+    ...(detail.length === 0 ? {} : { detail }),
+  });
+}
+
+export function unusable(problem: RouteProblem): Answer {
+  switch (problem.reason) {
+    case 'target_malformed':
+      return refusal('NAME_INVALID', 'the request target is not a plain registry path');
+    case 'query_malformed':
+      return refusal('NAME_INVALID', 'the query string is malformed');
+    case 'parameter_repeated':
+      return refusal('NAME_INVALID', 'a query parameter is given twice');
+    case 'name_invalid':
+      return refusal(
+        'NAME_INVALID',
+        'invalid repository name: lower-case words separated by slashes, at most 255 characters',
+      );
+    case 'reference_invalid':
+      return refusal('MANIFEST_INVALID', 'invalid tag');
+    case 'digest_invalid':
+      return refusal('DIGEST_INVALID', 'invalid digest: sha256, sha384 or sha512 in lower-case hexadecimal');
+    case 'page_invalid':
+      return refusal('PAGINATION_NUMBER_INVALID', 'n must be a positive number and last a name');
+    case 'upload_unknown':
+      return refusal('BLOB_UPLOAD_UNKNOWN', 'there is no such upload');
+    case 'method_not_allowed':
+      return refusal('UNSUPPORTED', 'the method is not supported here');
+    case 'route_unknown':
+      return refusal('UNSUPPORTED', 'there is no such route', { status: 404 });
+  }
+}
+
+export const wrongCredentials = 'incorrect username or password';
+
+/** RFC 6749 section 5.2 beside the OCI envelope: docker reads only the latter. */
+export function tokenRefused(reason: TokenRefusal): Answer {
+  const answer = tokenRefusalAnswer(reason);
+  return { ...answer, headers: { ...answer.headers, 'Cache-Control': 'no-store' } };
+}
+
+function tokenRefusalAnswer(given: TokenRefusal): Answer {
+  switch (given.reason) {
+    case 'account_unknown':
+    case 'account_disabled':
+    case 'password_wrong':
+    case 'password_too_long':
+      return withOAuth('UNAUTHORIZED', wrongCredentials, 'invalid_grant');
+    case 'credentials_missing':
+      return withOAuth('UNAUTHORIZED', 'a user name and a password are needed', 'invalid_request');
+    case 'credentials_malformed':
+      return withOAuth('UNAUTHORIZED', 'the credentials cannot be read', 'invalid_request');
+    case 'hashing_busy':
+      return tooBusy();
+    case 'service_unknown':
+      return withOAuth('UNSUPPORTED', 'the service is not this registry', 'invalid_request', 400);
+    case 'scopes_too_many':
+      return withOAuth('UNSUPPORTED', 'too many scopes in one request', 'invalid_scope', 400);
+    case 'request_malformed':
+      return withOAuth('UNSUPPORTED', given.detail, 'invalid_request', 400);
+    case 'grant_type_unsupported':
+      return withOAuth('UNSUPPORTED', 'the grant type is not supported', 'unsupported_grant_type', 400);
+  }
+}
+
+function withOAuth(code: ErrorCode, message: string, error: string, status = statusOf[code]): Answer {
+  const body = JSON.stringify({ errors: [{ code, message }], error, error_description: message });
+  return { status, body };
+}
+
+/** More logins than can be hashed in time; nothing was compared. */
+export function tooBusy(): Answer {
+  return refusal('TOOMANYREQUESTS', 'too many logins at the moment; try again in a few seconds', {
+    headers: { 'Retry-After': '3' },
+  });
+}
+
+export type UpstreamFailure = 'unreachable' | 'timeout' | 'broken';
+
+export function upstreamFailed(failure: UpstreamFailure): Answer {
+  switch (failure) {
+    case 'unreachable':
+      return refusal('UNAVAILABLE', 'the registry behind the gateway cannot be reached', {
+        status: 502,
+        headers: { 'Retry-After': '5' },
+      });
+    case 'timeout':
+      return refusal('UNAVAILABLE', 'the registry behind the gateway does not answer', {
+        status: 504,
+        headers: { 'Retry-After': '5' },
+      });
+    case 'broken':
+      return refusal('UNAVAILABLE', 'the registry behind the gateway gave an unusable answer', { status: 502 });
+  }
+}
+
+export const notFound: Answer = refusal('UNSUPPORTED', 'there is nothing here', { status: 404 });
+export const internalError: Answer = refusal('UNKNOWN', 'the gateway failed; its log says why');

@@ -1,0 +1,126 @@
+/** What leaves for the registry and what comes back: lists of what may pass, never of what may not. */
+import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import type { RegistryRoute } from '../distribution/route.ts';
+
+const forwarded = [
+  'accept',
+  'content-type',
+  'content-length',
+  'transfer-encoding',
+  'content-range',
+  'range',
+  'if-match',
+  'if-none-match',
+  'if-modified-since',
+  'if-unmodified-since',
+  'if-range',
+  'user-agent',
+  'docker-distribution-api-version',
+] as const;
+
+const returned = new Set([
+  'content-type',
+  'content-length',
+  'content-range',
+  'content-encoding',
+  'accept-ranges',
+  'etag',
+  'last-modified',
+  'cache-control',
+  'docker-content-digest',
+  'docker-upload-uuid',
+  'blob-upload-uuid',
+  'range',
+  'oci-subject',
+  'oci-filters-applied',
+  'oci-tag',
+  'oci-chunk-min-length',
+  'oci-chunk-max-length',
+  'oci-namespace',
+  'warning',
+  'retry-after',
+]);
+
+/**
+ * The request headers for the registry. Authorization, cookies, everything hop-by-hop and every forwarding claim of the
+ * client stay here. Upload routes always carry `application/octet-stream`: with a form type distribution would read its
+ * parameters from the body.
+ */
+export function outgoingHeaders(request: IncomingMessage, route: RegistryRoute, host: string): IncomingHttpHeaders {
+  const headers: IncomingHttpHeaders = { host };
+  for (const name of forwarded) {
+    const value = request.headers[name];
+    if (typeof value === 'string') headers[name] = value;
+  }
+  if (route.kind.startsWith('upload-')) {
+    delete headers['content-type'];
+    if (request.method !== 'GET' && request.method !== 'HEAD') headers['content-type'] = 'application/octet-stream';
+  }
+  const framed = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
+  const hasBody = request.method === 'POST' || request.method === 'PUT' || request.method === 'PATCH';
+  if (hasBody && !framed) headers['content-length'] = '0';
+  if (!hasBody) delete headers['content-length'];
+  return headers;
+}
+
+export type ReturnedHeaders = { readonly headers: OutgoingHttpHeaders } | { readonly problem: string };
+
+/**
+ * The response headers for the client, each line kept apart (a joined `Warning` cannot be read). `Location` and `Link`
+ * become relative to this gateway; another host passes only as the redirect of a blob, which is how registries hand out
+ * object storage.
+ */
+export function returnedHeaders(response: IncomingMessage, route: RegistryRoute, upstream: URL): ReturnedHeaders {
+  const headers: Record<string, string[]> = {};
+  const { rawHeaders } = response;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = (rawHeaders[index] ?? '').toLowerCase();
+    const value = rawHeaders[index + 1] ?? '';
+    if (returned.has(name)) (headers[name] ??= []).push(value);
+    else if (name === 'location') {
+      const location = rewriteLocation(value, response.statusCode ?? 0, route, upstream);
+      if (location === undefined) return { problem: `Location "${value.slice(0, 200)}" leads elsewhere` };
+      headers['location'] = [location];
+    } else if (name === 'link') {
+      const link = rewriteLink(value, upstream);
+      if (link !== undefined) (headers['link'] ??= []).push(link);
+    }
+  }
+  const single = Object.entries(headers).map(([name, values]) => [name, values.length === 1 ? values[0] : values]);
+  return {
+    headers: {
+      ...(Object.fromEntries(single) as OutgoingHttpHeaders),
+      'docker-distribution-api-version': 'registry/2.0',
+    },
+  };
+}
+
+/**
+ * A path of this gateway for whatever names the registry, by relative or absolute URL. The query is kept byte for byte:
+ * `_state` is signed. undefined for what must not be passed on.
+ */
+export function rewriteLocation(
+  value: string,
+  status: number,
+  route: RegistryRoute,
+  upstream: URL,
+): string | undefined {
+  const own = ownPath(value, upstream);
+  if (own !== undefined) return own;
+  const isRedirect = status === 302 || status === 303 || status === 307 || status === 308 || status === 301;
+  if (!isRedirect || route.kind !== 'blob-get') return undefined;
+  return /^https?:\/\/[^/\s\\]+\/[\x21-\x7e]*$/.test(value) && URL.canParse(value) ? value : undefined;
+}
+
+function rewriteLink(value: string, upstream: URL): string | undefined {
+  const match = /^\s*<([^<>\s]+)>(;\s*rel="?next"?)\s*$/.exec(value);
+  const path = match?.[1] === undefined ? undefined : ownPath(match[1], upstream);
+  return path === undefined ? undefined : `<${path}>; rel="next"`;
+}
+
+/** The path and query of a URL that names the registry itself, as text; undefined for any other. */
+function ownPath(value: string, upstream: URL): string | undefined {
+  const absolute = /^(https?):\/\/([^/?#\\]+)(\/.*)$/i.exec(value);
+  const path = absolute === null ? value : absolute[2]?.toLowerCase() === upstream.host ? absolute[3] : undefined;
+  return path !== undefined && /^\/v2\/[\x21-\x7e]*$/.test(path) && !/[\\#]/.test(path) ? path : undefined;
+}

@@ -1,0 +1,178 @@
+/**
+ * Forwarding to the registry with http-proxy (its maintained successor, httpxy) behind guards. The library is left one
+ * job: open the request and pipe the body. Path, headers, response, timeouts and errors are ours, because each library
+ * of this family loses or crashes on some of them (test/hostile holds the list).
+ */
+import { Agent as HttpAgent, type ClientRequest, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import type { Socket } from 'node:net';
+import { finished } from 'node:stream';
+import { createProxyServer } from 'http-proxy';
+import { type RegistryRoute, formatTarget } from '../distribution/route.ts';
+import { bodyPending, endAfterBody } from './drain.ts';
+import type { Exchange } from './exchange.ts';
+import { ProgressWatch, type Transfer, movedBytes } from './progress.ts';
+import { type UpstreamFailure, send, upstreamFailed } from './respond.ts';
+import { outgoingHeaders, returnedHeaders } from './upstream-headers.ts';
+
+export interface UpstreamOptions {
+  readonly url: string;
+  readonly connectMs: number;
+  /** Milliseconds without a byte in either direction. */
+  readonly idleMs: number;
+  /** Milliseconds the registry may think once it has the whole request: finishing a large upload takes it minutes. */
+  readonly responseMs: number;
+}
+
+export interface Forwarding {
+  /** What the client was told; for a cut transfer the status that was already sent. */
+  readonly status: number;
+  readonly outcome: 'complete' | 'client_gone' | 'upstream_unreachable' | 'upstream_timeout' | 'upstream_broken';
+  readonly bytes: number;
+  readonly digest: string | undefined;
+  readonly detail?: string;
+}
+
+export interface Upstream {
+  /** Streams the exchange to the registry and back. Resolves when both directions have ended, whatever happened; never rejects. */
+  forward(exchange: Exchange, route: RegistryRoute): Promise<Forwarding>;
+  readonly activeTransfers: () => number;
+  close(): void;
+}
+
+/** Below the idle limit of common registries, so that a kept connection is ours to close. */
+const keepIdleMs = 15_000;
+
+export function createUpstream({ url, connectMs, idleMs, responseMs }: UpstreamOptions): Upstream {
+  const target = new URL(url);
+  const Agent = target.protocol === 'https:' ? HttpsAgent : HttpAgent;
+  // Only reads share kept connections: a request that changes something never meets a stale one, and no response
+  // can be taken for another's.
+  const readers = new Agent({ keepAlive: true, maxFreeSockets: 64, timeout: keepIdleMs, scheduling: 'lifo' });
+  const writers = new Agent({ keepAlive: false });
+  const watch = new ProgressWatch(Math.max(10, Math.min(1000, idleMs / 4)));
+
+  function forward(exchange: Exchange, route: RegistryRoute): Promise<Forwarding> {
+    const { request, response } = exchange;
+    const isRead = request.method === 'GET' || request.method === 'HEAD';
+    request.headers = outgoingHeaders(request, route, target.host);
+    request.url = formatTarget(route);
+
+    return new Promise((resolve) => {
+      let settled = false;
+      let bytes = 0;
+      let digest: string | undefined;
+      let upstreamRequest: ClientRequest | undefined;
+      let upstreamSocket: Socket | undefined;
+      let answered = false;
+      let attempts = 0;
+
+      const transfer: Transfer = {
+        bytes: () => movedBytes(request.socket) + movedBytes(upstreamSocket),
+        limitMs: () => (request.complete && !answered ? responseMs : idleMs),
+        onStalled: () => fail('timeout', 'no byte moved in time'),
+      };
+
+      function settle(status: number, outcome: Forwarding['outcome'], detail?: string): void {
+        if (settled) return;
+        settled = true;
+        watch.remove(transfer);
+        response.off('close', onClientClose);
+        const sent = Math.max(bytes, Number(request.headers['content-length'] ?? 0) || 0);
+        resolve({ status, outcome, bytes: sent, digest, ...(detail === undefined ? {} : { detail }) });
+      }
+
+      /** Before the first byte an error reply; after it the connection is cut, since an orderly end would look complete. */
+      function fail(failure: UpstreamFailure, detail: string): void {
+        if (settled) return;
+        const outcome = `upstream_${failure}` as const;
+        upstreamRequest?.destroy();
+        if (response.headersSent) {
+          settle(response.statusCode, outcome, detail);
+          response.destroy();
+        } else {
+          settle(send(exchange, upstreamFailed(failure)), outcome, detail);
+        }
+      }
+
+      function onClientClose(): void {
+        if (response.writableFinished) return;
+        upstreamRequest?.destroy();
+        settle(response.headersSent ? response.statusCode : 499, 'client_gone');
+      }
+
+      function onResponse(upstreamResponse: IncomingMessage): void {
+        answered = true;
+        const status = upstreamResponse.statusCode ?? 0;
+        if (status < 200 || status > 599) return fail('broken', `status ${status}`);
+        if (status === 401 || status === 403) return fail('broken', `the registry itself refuses access (${status})`);
+        const returned = returnedHeaders(upstreamResponse, route, target);
+        if ('problem' in returned) return fail('broken', returned.problem);
+        const digestHeader = upstreamResponse.headers['docker-content-digest'];
+        digest = typeof digestHeader === 'string' ? digestHeader : undefined;
+        const closing = bodyPending(request);
+        try {
+          response.writeHead(status, { ...returned.headers, ...(closing ? { connection: 'close' } : {}) });
+        } catch (error) {
+          return fail('broken', String(error));
+        }
+        upstreamResponse.on('data', (chunk: Buffer) => (bytes += chunk.length));
+        upstreamResponse.pipe(response, { end: false });
+        finished(upstreamResponse, { writable: false }, (error) => {
+          if (error) return fail('broken', error.message);
+          response.once('finish', () => settle(status, 'complete'));
+          if (closing) endAfterBody(request, response);
+          else response.end();
+        });
+      }
+
+      function attempt(): void {
+        attempts++;
+        const proxy = createProxyServer({
+          target,
+          agent: isRead ? readers : writers,
+          selfHandleResponse: true,
+          prependPath: false,
+        });
+        proxy.on('proxyReq', (outgoing: ClientRequest) => {
+          upstreamRequest = outgoing;
+          if (settled) return void outgoing.destroy();
+          const { socket } = outgoing;
+          upstreamSocket = socket ?? undefined;
+          if (socket?.connecting) {
+            const timer = setTimeout(() => fail('timeout', 'no connection in time'), connectMs);
+            const stop = (): void => clearTimeout(timer);
+            socket.once(target.protocol === 'https:' ? 'secureConnect' : 'connect', stop).once('close', stop);
+          }
+          outgoing.once('upgrade', () => fail('broken', 'the registry switched protocols'));
+          outgoing.once('close', () => {
+            if (!answered) setImmediate(() => fail('broken', 'the registry closed the connection without an answer'));
+          });
+        });
+        proxy.on('proxyRes', onResponse);
+        proxy.on('econnreset', onClientClose);
+        proxy.on('error', (error: NodeJS.ErrnoException) => {
+          if (settled) return;
+          const stale = upstreamRequest?.reusedSocket === true && !answered && error.code === 'ECONNRESET';
+          if (stale && isRead && attempts === 1 && !response.headersSent) return attempt();
+          fail(upstreamSocket?.connecting === false ? 'broken' : 'unreachable', error.message);
+        });
+        void proxy.web(request, response).catch((error: unknown) => fail('broken', String(error)));
+      }
+
+      response.on('close', onClientClose);
+      watch.add(transfer);
+      if (exchange.expectsContinue) response.writeContinue();
+      attempt();
+    });
+  }
+
+  return {
+    forward,
+    activeTransfers: () => watch.active,
+    close() {
+      readers.destroy();
+      writers.destroy();
+    },
+  };
+}

@@ -1,0 +1,275 @@
+/** The composition root: configuration -> adapters -> listeners -> drain. The only file that builds everything. */
+import type { AddressInfo } from 'node:net';
+import type { Server } from 'node:http';
+import type { Server as TlsServer } from 'node:https';
+import { join } from 'node:path';
+import { followCertificate, readCertificate } from './adapters/files/certificate-files.ts';
+import { readKeyRing } from './adapters/files/key-ring.ts';
+import {
+  type LoadedPolicy,
+  type PolicyLoading,
+  followPolicyFiles,
+  loadPolicy,
+} from './adapters/files/policy-source.ts';
+import type { Log } from './adapters/log/log.ts';
+import { createRegistryClient } from './adapters/registry/registry-client.ts';
+import type { ListenAddress } from './config/addresses.ts';
+import type { Config } from './config/load.ts';
+import { type Problem, formatProblem } from './document/problem.ts';
+import { type ReadinessCheck, createAdminListener } from './http/admin.ts';
+import { createListener } from './http/listener.ts';
+import { certificateProblem } from './http/tls.ts';
+import { createUpstream } from './http/upstream.ts';
+import { createMetrics } from './metrics.ts';
+import type { AuditLog, RegistryHealth } from './ports.ts';
+import { createAccessTokens } from './token/access-token.ts';
+import { createPasswords } from './token/password.ts';
+import { createTokenService } from './token/service.ts';
+import { VerifiedPasswords } from './token/verified-passwords.ts';
+
+export interface GatewayOptions {
+  readonly config: Config;
+  readonly upstreamUrl: string;
+  readonly log: Log;
+  /** Policy files beside the configured ones. */
+  readonly extraPolicies?: readonly string[];
+}
+
+export interface Gateway {
+  /** Origins as bound, for a listener on port 0. */
+  readonly url: string;
+  readonly adminUrl: string;
+  readonly policy: () => LoadedPolicy;
+  /** Looks at the policy files now. */
+  reload(): Promise<void>;
+  /** Stops taking requests and waits for those in flight, at most the drain timeout. `clean`: none had to be cut. */
+  close(): Promise<{ readonly clean: boolean }>;
+}
+
+export type Started =
+  { readonly ok: true; readonly gateway: Gateway } | { readonly ok: false; readonly problems: readonly Problem[] };
+
+const probeMs = 5000;
+const certificatePollMs = 5000;
+
+/** Problems of policies, keys, certificates and addresses come back together; nothing listens then. */
+export async function startGateway({ config, upstreamUrl, log, extraPolicies = [] }: GatewayOptions): Promise<Started> {
+  const clock = Date.now;
+  const policyPaths = [...config.policies, ...extraPolicies];
+  const first = await loadPolicy(policyPaths, clock());
+  const ring = readKeyRing(config.tokens.keys ?? join(config.stateDir, 'keys'), config.tokens.keys === undefined);
+  const certificate = config.tls === undefined ? undefined : openCertificate(config.tls, clock());
+  const problems = [
+    ...(first.ok ? [] : first.problems),
+    ...(ring.ok ? [] : ring.problems),
+    ...(certificate !== undefined && 'problem' in certificate ? [certificate.problem] : []),
+  ];
+  if (!first.ok || !ring.ok || (certificate !== undefined && 'problem' in certificate)) return { ok: false, problems };
+
+  const policies = followPolicyFiles(first.loaded, { paths: policyPaths, clock, onReload });
+  const metrics = createMetrics();
+  const audit: AuditLog = {
+    record(record) {
+      metrics.record(record);
+      log.record(record);
+    },
+  };
+  const { keys } = ring;
+  const { service, accessTtlSeconds: ttlSeconds } = config.tokens;
+  const tokens = createAccessTokens({ keys, issuer: config.publicUrl, service, ttlSeconds });
+  const passwords = createPasswords();
+  const verified = new VerifiedPasswords();
+  const tokenService = createTokenService({ tokens, policies, clock, service, passwords, verified });
+  const upstream = createUpstream({ url: upstreamUrl, ...config.timeouts });
+  const registry = createRegistryClient({ url: upstreamUrl, timeoutMs: 10_000 });
+  let draining = false;
+  const listener = createListener({
+    front: { realm: `${config.publicUrl}/token`, service },
+    tokens,
+    tokenService,
+    policies,
+    passwords,
+    verified,
+    keys,
+    upstream,
+    registry,
+    audit,
+    clock,
+    trustedProxies: config.trustedProxies,
+    isDraining: () => draining,
+    onError: (error, exchange) =>
+      log.error('a request failed inside the gateway', {
+        requestId: exchange.requestId,
+        detail: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      }),
+    ...(certificate === undefined ? {} : { tls: certificate.texts }),
+  });
+
+  let upstreamHealth: RegistryHealth = await registry.ping();
+  if (!upstreamHealth.ok)
+    log.warn('the registry behind the gateway does not answer yet', {
+      upstream: upstreamUrl,
+      detail: upstreamHealth.detail,
+    });
+  const probe = setInterval(() => void registry.ping().then((health) => (upstreamHealth = health)), probeMs).unref();
+
+  metrics.gauge('portcullis_policy_rules', 'Rules in force.', () => policies.loaded().compiled.policy.rules.length);
+  metrics.gauge('portcullis_policy_last_reload_successful', '1 when the newest policy files are in force.', () =>
+    policies.problems().length === 0 ? 1 : 0,
+  );
+  metrics.gauge('portcullis_upstream_up', '1 when the registry answered last.', () => (upstreamHealth.ok ? 1 : 0));
+  metrics.gauge('portcullis_transfers_in_flight', 'Requests being forwarded.', upstream.activeTransfers);
+  metrics.gauge(
+    'portcullis_audit_dropped_total',
+    'Log lines lost because standard output did not take them.',
+    log.dropped,
+  );
+
+  const admin = createAdminListener({ readiness, metrics: () => metrics.render() });
+  const bound = await listenAll(listener, config.listen, admin, config.admin.listen);
+  if ('problems' in bound) {
+    clearInterval(probe);
+    policies.close();
+    upstream.close();
+    registry.close();
+    return { ok: false, problems: bound.problems };
+  }
+  const stopFollowing =
+    config.tls === undefined || certificate === undefined
+      ? undefined
+      : followCertificate(config.tls, certificate.texts, onCertificate, certificatePollMs);
+
+  function onReload(result: PolicyLoading): void {
+    if (result.ok) {
+      const { compiled, testsPassed, revision } = result.loaded;
+      const rules = compiled.policy.rules.length;
+      audit.record({
+        event: 'policy',
+        decision: 'allow',
+        reason: 'reloaded',
+        detail: `revision ${revision.slice(0, 12)}: ${rules} rules, ${testsPassed} tests passed`,
+      });
+      return;
+    }
+    for (const problem of result.problems) {
+      audit.record({
+        event: 'policy',
+        decision: 'deny',
+        reason: 'reload_refused',
+        source: `${problem.file}:${problem.line}`,
+        detail: formatProblem(problem),
+      });
+    }
+  }
+
+  function onCertificate(texts: { readonly cert: string; readonly key: string }): void {
+    const problem = certificateProblem(texts, clock());
+    if (problem !== undefined) {
+      log.error('the new certificate is not used; the last good one stays', { detail: problem });
+      return;
+    }
+    (listener as TlsServer).setSecureContext(texts);
+    log.info('the certificate was reloaded');
+  }
+
+  function readiness(): readonly ReadinessCheck[] {
+    const newest = policies.problems();
+    const [firstProblem] = newest;
+    return [
+      draining ? { name: 'serving', state: 'failed', detail: 'shutting down' } : { name: 'serving', state: 'ok' },
+      firstProblem === undefined
+        ? { name: 'policy', state: 'ok', detail: `revision ${policies.loaded().revision.slice(0, 12)}` }
+        : {
+            name: 'policy',
+            state: 'degraded',
+            detail: `the last good policy stays in force; ${newest.map((problem) => formatProblem(problem)).join(' | ')}`,
+          },
+      upstreamHealth.ok
+        ? { name: 'upstream', state: 'ok' }
+        : { name: 'upstream', state: 'failed', detail: upstreamHealth.detail },
+    ];
+  }
+
+  async function close(): Promise<{ readonly clean: boolean }> {
+    draining = true;
+    let clean = true;
+    stopFollowing?.();
+    const closed = new Promise((resolve) => listener.close(resolve));
+    // `close` leaves kept-alive connections open, and those that never sent a byte.
+    const sweep = setInterval(() => listener.closeIdleConnections(), 250);
+    listener.closeIdleConnections();
+    const deadline = setTimeout(() => {
+      clean = upstream.activeTransfers() === 0;
+      listener.closeAllConnections();
+    }, config.timeouts.drainMs);
+    await closed;
+    clearInterval(sweep);
+    clearTimeout(deadline);
+    clearInterval(probe);
+    policies.close();
+    upstream.close();
+    registry.close();
+    admin.closeAllConnections();
+    await new Promise((resolve) => admin.close(resolve));
+    return { clean };
+  }
+
+  return {
+    ok: true,
+    gateway: {
+      url: bound.url,
+      adminUrl: bound.adminUrl,
+      policy: policies.loaded,
+      reload: () => policies.reload(),
+      close,
+    },
+  };
+}
+
+function openCertificate(
+  files: { readonly cert: string; readonly key: string },
+  now: number,
+): { readonly texts: { readonly cert: string; readonly key: string } } | { readonly problem: Problem } {
+  const problem = (message: string): { readonly problem: Problem } => ({
+    problem: { file: files.cert, line: 0, column: 0, code: 'certificate', message },
+  });
+  try {
+    const texts = readCertificate(files);
+    const found = certificateProblem(texts, now);
+    return found === undefined ? { texts } : problem(found);
+  } catch (error) {
+    return problem(error instanceof Error ? error.message : String(error));
+  }
+}
+
+type Bound = { readonly url: string; readonly adminUrl: string } | { readonly problems: readonly Problem[] };
+
+async function listenAll(main: Server, mainAt: ListenAddress, admin: Server, adminAt: ListenAddress): Promise<Bound> {
+  const results = await Promise.all([listen(main, mainAt, 'listen'), listen(admin, adminAt, 'admin.listen')]);
+  const problems = results.filter((result) => typeof result !== 'string');
+  const [url, adminUrl] = results;
+  if (problems.length === 0 && typeof url === 'string' && typeof adminUrl === 'string') return { url, adminUrl };
+  main.close();
+  admin.close();
+  return { problems };
+}
+
+function listen(server: Server, { host, port }: ListenAddress, key: string): Promise<string | Problem> {
+  return new Promise((resolve) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const cause =
+        error.code === 'EADDRINUSE'
+          ? 'is in use by another program'
+          : `cannot be bound (${error.code ?? error.message})`;
+      const variable = `PORTCULLIS_${key.replace('.', '_').toUpperCase()}`;
+      const message = `${key}: the address ${host}:${port} ${cause}; choose another with ${variable}=127.0.0.1:PORT`;
+      resolve({ file: 'network', line: 0, column: 0, code: 'address-unusable', message });
+    });
+    server.listen(port, host === '' ? undefined : host, () => {
+      const { address, family, port: bound } = server.address() as AddressInfo;
+      resolve(
+        `http${'setSecureContext' in server ? 's' : ''}://${family === 'IPv6' ? `[${address}]` : address}:${bound}`,
+      );
+    });
+  });
+}

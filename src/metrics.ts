@@ -1,0 +1,47 @@
+/** Counters and gauges in the Prometheus text format. Labels are bounded: never an account, a repository or a path. */
+import type { AuditLog, AuditRecord } from './ports.ts';
+
+export interface Metrics extends AuditLog {
+  gauge(name: string, help: string, read: () => number): void;
+  render(): string;
+}
+
+interface Gauge {
+  readonly name: string;
+  readonly help: string;
+  readonly read: () => number;
+}
+
+/** Counts every audit record by its bounded fields. */
+export function createMetrics(): Metrics {
+  const gauges: Gauge[] = [];
+  const decisions = new Map<string, number>();
+  const statuses = new Map<string, number>();
+  const add = (counters: Map<string, number>, labels: string): void => {
+    counters.set(labels, (counters.get(labels) ?? 0) + 1);
+  };
+  return {
+    record({ event, decision, status }: AuditRecord) {
+      add(decisions, `event="${event}",decision="${decision}"`);
+      if (status !== undefined) add(statuses, `code="${status}"`);
+    },
+    gauge: (name, help, read) => void gauges.push({ name, help, read }),
+    render() {
+      const lines = [
+        ...family('portcullis_decisions_total', 'counter', 'Decisions by event and outcome.', decisions),
+        ...family('portcullis_http_requests_total', 'counter', 'Answered requests by status code.', statuses),
+        ...gauges.flatMap(({ name, help, read }) => [
+          `# HELP ${name} ${help}`,
+          `# TYPE ${name} gauge`,
+          `${name} ${read()}`,
+        ]),
+      ];
+      return `${lines.join('\n')}\n`;
+    },
+  };
+}
+
+function family(name: string, type: string, help: string, counters: ReadonlyMap<string, number>): readonly string[] {
+  const samples = [...counters].sort().map(([labels, value]) => `${name}{${labels}} ${value}`);
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...samples];
+}
