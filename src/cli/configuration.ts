@@ -1,0 +1,44 @@
+/** Finding and reading the configuration for a command. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { type Config, loadConfig } from '../config/load.ts';
+import type { Problem } from '../document/problem.ts';
+
+export interface ConfigurationFlags {
+  readonly config?: string;
+  /** By dotted key. */
+  readonly values: Readonly<Record<string, string>>;
+}
+
+export type Configuration =
+  | { readonly ok: true; readonly config: Config; readonly isTrial: boolean }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+const defaultFile = 'portcullis.yaml';
+
+/** Try mode: no configuration file anywhere and NODE_ENV is not `production`. */
+export function readConfiguration({ config: flag, values }: ConfigurationFlags): Configuration {
+  const { env } = process;
+  const named = flag ?? env['PORTCULLIS_CONFIG'];
+  const path = resolve(named ?? defaultFile);
+  let file: { readonly path: string; readonly text: string } | undefined;
+  try {
+    file = { path, text: readFileSync(path, 'utf8') };
+  } catch (error) {
+    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    if (named !== undefined || !isMissing) {
+      const message = `the configuration file cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+      return { ok: false, problems: [{ file: path, line: 0, column: 0, code: 'unreadable-file', message }] };
+    }
+  }
+  const isTrial = file === undefined && env['NODE_ENV'] !== 'production';
+  const loaded = loadConfig({
+    env,
+    flags: values,
+    ...(file === undefined ? {} : { file }),
+    cwd: process.cwd(),
+    readSecret: (secret) => readFileSync(secret, 'utf8'),
+    tryMode: isTrial,
+  });
+  return loaded.ok ? { ok: true, config: loaded.config, isTrial } : loaded;
+}

@@ -1,0 +1,27 @@
+/** Problems and lines for a person at a terminal. */
+import { readFileSync } from 'node:fs';
+import { type Problem, formatProblem } from '../document/problem.ts';
+
+/** Every problem on standard error, each with its source line where the file can still be read. */
+export function reportProblems(problems: readonly Problem[]): void {
+  for (const problem of problems) process.stderr.write(`${formatProblem(problem, sourceText(problem))}\n`);
+  const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
+  process.stderr.write(`portcullis: ${count}\n`);
+}
+
+function sourceText({ file, line }: Problem): string | undefined {
+  if (line === 0) return undefined;
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+export function useColour(stream: NodeJS.WriteStream): boolean {
+  return stream.isTTY === true && (process.env['NO_COLOR'] ?? '') === '';
+}
+
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}

@@ -1,0 +1,153 @@
+/** `portcullis serve`: the gateway until a signal ends it; in try mode with everything it needs around it. */
+import { relative } from 'node:path';
+import { createLog } from '../adapters/log/log.ts';
+import { type Config } from '../config/load.ts';
+import { startGateway } from '../main.ts';
+import { hashPassword } from '../token/password.ts';
+import { findUpstream } from '../trial/backend.ts';
+import { formatBanner } from '../trial/banner.ts';
+import { TrialProblem, type TrialState, prepareState } from '../trial/state.ts';
+import { type ConfigurationFlags, readConfiguration } from './configuration.ts';
+import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { reportProblems, useColour } from './report.ts';
+import { version } from './version.ts';
+
+/** What the gateway runs on: a registry, and in try mode the state that came with it. */
+interface Ground {
+  readonly upstreamUrl: string;
+  readonly description: string;
+  readonly trial?: TrialState;
+  readonly exited?: Promise<unknown>;
+  stop(): Promise<void>;
+}
+
+export async function serve(flags: ConfigurationFlags): Promise<ExitCode> {
+  const configuration = readConfiguration(flags);
+  if (!configuration.ok) {
+    reportProblems(configuration.problems);
+    return exitCodes.configuration;
+  }
+  const { config, isTrial } = configuration;
+  const stopped = stopSignals();
+  const ground = isTrial ? await prepareTrial(config, stopped.signal) : productionGround(config);
+  if ('failed' in ground) {
+    process.stderr.write(`portcullis: ${ground.failed}\n`);
+    return exitCodes.problems;
+  }
+  const log = createLog();
+  try {
+    const started = await startGateway({
+      config,
+      upstreamUrl: ground.upstreamUrl,
+      log,
+      ...(ground.trial === undefined ? {} : { extraPolicies: [ground.trial.policyFile] }),
+    });
+    if (!started.ok) {
+      reportProblems(started.problems);
+      return exitCodes.configuration;
+    }
+    const { gateway } = started;
+    if (ground.trial !== undefined) process.stdout.write(banner(config, ground, ground.trial, gateway.policy()));
+    log.info('portcullis is serving', {
+      url: gateway.url,
+      publicUrl: config.publicUrl,
+      upstream: ground.upstreamUrl,
+      version,
+    });
+    const reload = (): void => void gateway.reload();
+    process.on('SIGHUP', reload);
+    const lost = ground.exited?.then(() => 'registry' as const);
+    const reason = await Promise.race([stopped.first, ...(lost === undefined ? [] : [lost])]);
+    if (reason === 'registry')
+      log.error('the registry started by try mode has ended; see registry.log in the state directory');
+    process.off('SIGHUP', reload);
+    void stopped.second.then(() => process.exit(1));
+    const { clean } = await gateway.close();
+    log.info('portcullis has stopped', { clean });
+    return reason === 'registry' || !clean ? exitCodes.problems : exitCodes.ok;
+  } finally {
+    await ground.stop();
+    log.flush();
+  }
+}
+
+/** The first signal drains, the second ends at once. */
+function stopSignals(): {
+  readonly first: Promise<'signal'>;
+  readonly second: Promise<void>;
+  readonly signal: AbortSignal;
+} {
+  const abort = new AbortController();
+  let count = 0;
+  let first: (reason: 'signal') => void = () => {};
+  let second: () => void = () => {};
+  const onSignal = (): void => {
+    count++;
+    abort.abort();
+    if (count === 1) first('signal');
+    else second();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  return {
+    first: new Promise((resolve) => (first = resolve)),
+    second: new Promise((resolve) => (second = resolve)),
+    signal: abort.signal,
+  };
+}
+
+/** Outside try mode the configuration names the registry; its absence was reported with the other problems. */
+function productionGround(config: Config): Ground {
+  const upstreamUrl = config.upstream ?? '';
+  return { upstreamUrl, description: 'configured', stop: () => Promise.resolve() };
+}
+
+async function prepareTrial(config: Config, signal: AbortSignal): Promise<Ground | { readonly failed: string }> {
+  const report = (line: string): void => void process.stderr.write(`portcullis: ${line}\n`);
+  try {
+    const trial = await prepareState(config.stateDir, { hash: hashPassword });
+    const found = await findUpstream({
+      upstream: config.upstream,
+      stateDir: config.stateDir,
+      env: process.env,
+      report,
+      signal,
+    });
+    if (!found.ok) return { failed: found.message };
+    const { url, description, stop, exited } = found.upstream;
+    return { upstreamUrl: url, description, trial, stop, ...(exited === undefined ? {} : { exited }) };
+  } catch (error) {
+    if (error instanceof TrialProblem) return { failed: `${error.message}\n    fix: ${error.fix}` };
+    throw error;
+  }
+}
+
+function banner(
+  config: Config,
+  ground: Ground,
+  trial: TrialState,
+  policy: {
+    readonly compiled: { readonly policy: { readonly rules: readonly unknown[] } };
+    readonly testsPassed: number;
+  },
+): string {
+  return formatBanner({
+    version,
+    url: config.publicUrl,
+    upstream: { url: ground.upstreamUrl, description: ground.description },
+    store: 'in this process',
+    policies: {
+      from: config.policies.map((path) => relative(process.cwd(), path) || '.').join(', '),
+      rules: policy.compiled.policy.rules.length,
+      testsPassed: policy.testsPassed,
+    },
+    admin: {
+      account: 'admin',
+      password: trial.adminPassword,
+      passwordFile: `${config.stateDir}/initial-admin-password`,
+    },
+    stateDir: config.stateDir,
+    workingDirectory: process.cwd(),
+    colour: useColour(process.stdout),
+  });
+}

@@ -1,0 +1,114 @@
+/** `portcullis try`: the whole flow against the running try-mode gateway, or against one of its own that ends with it. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createServer } from 'node:net';
+import { createLog } from '../adapters/log/log.ts';
+import { startGateway } from '../main.ts';
+import { hashPassword } from '../token/password.ts';
+import { findUpstream } from '../trial/backend.ts';
+import { runDemo } from '../trial/demo.ts';
+import { TrialProblem, prepareState } from '../trial/state.ts';
+import type { Config } from '../config/load.ts';
+import { readConfiguration } from './configuration.ts';
+import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { printJson, reportProblems } from './report.ts';
+
+export async function tryFlow({ json }: { readonly json: boolean }): Promise<ExitCode> {
+  const configuration = readConfiguration({ values: {} });
+  if (!configuration.ok) {
+    reportProblems(configuration.problems);
+    return exitCodes.configuration;
+  }
+  const { config, isTrial } = configuration;
+  if (!isTrial) {
+    process.stderr.write(
+      'portcullis: `try` shows the flow in try mode only; run it where there is no portcullis.yaml\n',
+    );
+    return exitCodes.usage;
+  }
+  const password = await runningPassword(config);
+  if (password !== undefined) return demonstrate(config.publicUrl, password, json);
+  return withOwnGateway(config, json);
+}
+
+async function demonstrate(url: string, password: string, json: boolean): Promise<ExitCode> {
+  const print = (line: string): void => void process.stdout.write(`${line}\n`);
+  const result = await runDemo({ url, account: 'admin', password, print: json ? () => {} : print, json });
+  if (json) printJson(result);
+  return result.ok ? exitCodes.ok : exitCodes.problems;
+}
+
+/** The admin password when a gateway of this state directory answers; undefined when none runs. */
+async function runningPassword(config: Config): Promise<string | undefined> {
+  try {
+    const response = await fetch(`${config.publicUrl}/v2/`, { signal: AbortSignal.timeout(2000) });
+    const challenge = response.headers.get('www-authenticate') ?? '';
+    if (!challenge.includes(`realm="${config.publicUrl}/token"`)) return undefined;
+    return readFileSync(join(config.stateDir, 'initial-admin-password'), 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
+
+async function withOwnGateway(config: Config, json: boolean): Promise<ExitCode> {
+  const report = (line: string): void => void process.stderr.write(`portcullis: ${line}\n`);
+  report('no gateway is running here, so one is started for this demonstration');
+  try {
+    const state = await prepareState(config.stateDir, { hash: hashPassword });
+    const found = await findUpstream({
+      upstream: config.upstream,
+      stateDir: config.stateDir,
+      env: process.env,
+      report,
+    });
+    if (!found.ok) {
+      report(found.message);
+      return exitCodes.problems;
+    }
+    // The log goes nowhere: its lines would run through the demonstration.
+    const log = { ...createLog(), record: () => {}, info: () => {}, warn: () => {} };
+    try {
+      const port = await freePort();
+      const publicUrl = `http://127.0.0.1:${port}`;
+      const started = await startGateway({
+        config: {
+          ...config,
+          listen: { host: '127.0.0.1', port },
+          publicUrl,
+          admin: { listen: { host: '127.0.0.1', port: 0 } },
+          tokens: { ...config.tokens, service: `127.0.0.1:${port}` },
+        },
+        upstreamUrl: found.upstream.url,
+        log,
+        extraPolicies: [state.policyFile],
+      });
+      if (!started.ok) {
+        reportProblems(started.problems);
+        return exitCodes.configuration;
+      }
+      try {
+        return await demonstrate(publicUrl, state.adminPassword, json);
+      } finally {
+        await started.gateway.close();
+      }
+    } finally {
+      await found.upstream.stop();
+    }
+  } catch (error) {
+    if (!(error instanceof TrialProblem)) throw error;
+    report(`${error.message}\n    fix: ${error.fix}`);
+    return exitCodes.problems;
+  }
+}
+
+/** The realm names the port, so it must be known before listening. */
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}

@@ -1,0 +1,165 @@
+import { randomInt } from 'node:crypto';
+import type { Stats } from 'node:fs';
+import { chmod, lstat, mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { parse, stringify } from 'yaml';
+import { writePrivateFile } from './private-file.ts';
+
+/** A reason why try mode cannot start that the person at the keyboard can remove; `fix` says how. */
+export class TrialProblem extends Error {
+  readonly fix: string;
+
+  constructor(message: string, fix: string) {
+    super(message);
+    this.name = 'TrialProblem';
+    this.fix = fix;
+  }
+}
+
+export interface TrialState {
+  readonly adminPassword: string;
+  /** True when the password was made by this call, false when an earlier one was found. */
+  readonly adminCreated: boolean;
+  /** Policy file that declares the `admin` user, to be read together with the configured policies. */
+  readonly policyFile: string;
+}
+
+export interface StateOptions {
+  /** Hashes a password as argon2id in PHC form. */
+  readonly hash: (password: string) => Promise<string>;
+}
+
+const ANOTHER_DIRECTORY = 'or choose another directory with PORTCULLIS_STATE_DIR';
+
+/** 31 signs without i, l, o, 0 and 1: four groups of five carry 99 bits. */
+const PASSWORD_ALPHABET = 'abcdefghjkmnpqrstuvwxyz23456789';
+const PASSWORD_SHAPE = /^[a-hjkmnp-z2-9]{5}(?:-[a-hjkmnp-z2-9]{5}){3}\n$/;
+
+/**
+ * Makes the state directory (0700) and the `admin` user with a random password, or finds those of an earlier start.
+ * When either file is missing or unreadable both are made anew, so they always belong together; a policy file that
+ * does not parse is kept as `admin.yaml.unreadable`.
+ * Throws a TrialProblem when the directory or the files could be read or replaced by another user.
+ */
+export async function prepareState(stateDir: string, { hash }: StateOptions): Promise<TrialState> {
+  const directory = resolve(stateDir);
+  const policyDirectory = join(directory, 'policies');
+  const passwordFile = join(directory, 'initial-admin-password');
+  const policyFile = join(policyDirectory, 'admin.yaml');
+  await preparePrivateDirectory(directory);
+  await preparePrivateDirectory(policyDirectory);
+
+  const keptPassword = await readPrivateFile(passwordFile);
+  const keptPolicy = await readPrivateFile(policyFile);
+  if (keptPassword !== undefined && PASSWORD_SHAPE.test(keptPassword) && declaresAdmin(keptPolicy)) {
+    return { adminPassword: keptPassword.trimEnd(), adminCreated: false, policyFile };
+  }
+
+  const adminPassword = newPassword();
+  const policy = formatAdminPolicy(await hash(adminPassword));
+  // The password goes first and comes last: a crash in between leaves no password, never one that does not fit.
+  await rm(passwordFile, { force: true });
+  if (keptPolicy !== undefined && !declaresAdmin(keptPolicy)) await rename(policyFile, `${policyFile}.unreadable`);
+  await writePrivateFile(policyFile, policy);
+  await writePrivateFile(passwordFile, `${adminPassword}\n`);
+  return { adminPassword, adminCreated: true, policyFile };
+}
+
+async function preparePrivateDirectory(path: string): Promise<void> {
+  let found = await lstatOrUndefined(path);
+  if (found === undefined) {
+    await mkdir(dirname(path), { recursive: true });
+    await mkdir(path, { mode: 0o700 });
+    found = await lstat(path);
+  }
+  if (found.isSymbolicLink()) {
+    throw new TrialProblem(`${path} is a symbolic link`, `replace it by a directory of your own, ${ANOTHER_DIRECTORY}`);
+  }
+  if (!found.isDirectory()) {
+    throw new TrialProblem(`${path} exists and is not a directory`, `move it away, ${ANOTHER_DIRECTORY}`);
+  }
+  refuseForeign(path, found);
+  if (!isPrivate(found)) {
+    await tighten(path, 0o700);
+  }
+}
+
+async function readPrivateFile(path: string): Promise<string | undefined> {
+  const found = await lstatOrUndefined(path);
+  if (found === undefined) return undefined;
+  if (!found.isFile()) {
+    throw new TrialProblem(`${path} exists and is not a regular file`, `move it away, ${ANOTHER_DIRECTORY}`);
+  }
+  refuseForeign(path, found);
+  if (!isPrivate(found)) await tighten(path, 0o600);
+  return readFile(path, 'utf8');
+}
+
+function refuseForeign(path: string, found: Stats): void {
+  const ownUser = process.getuid?.();
+  if (ownUser === undefined || found.uid === ownUser) return;
+  throw new TrialProblem(
+    `${path} belongs to another user (uid ${found.uid}, you are ${ownUser})`,
+    `give it to yourself (sudo chown -R ${ownUser} ${path}), ${ANOTHER_DIRECTORY}`,
+  );
+}
+
+/** Some file systems (FAT, mounts from another system) accept chmod and ignore it, so the result is read back. */
+async function tighten(path: string, mode: number): Promise<void> {
+  const refused = await chmod(path, mode).then(
+    () => false,
+    () => true,
+  );
+  const after = await lstat(path);
+  if (!refused && !after.isSymbolicLink() && isPrivate(after)) return;
+  throw new TrialProblem(
+    `${path} can be read by other users (mode ${(after.mode & 0o777).toString(8)}) and its mode cannot be changed`,
+    `chmod ${mode.toString(8)} ${path}, ${ANOTHER_DIRECTORY} on a file system with permissions`,
+  );
+}
+
+function isPrivate(found: Stats): boolean {
+  return process.platform === 'win32' || (found.mode & 0o077) === 0;
+}
+
+async function lstatOrUndefined(path: string): Promise<Stats | undefined> {
+  try {
+    return await lstat(path);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function declaresAdmin(policy: string | undefined): boolean {
+  if (policy === undefined) return false;
+  let document: unknown;
+  try {
+    document = parse(policy);
+  } catch {
+    return false;
+  }
+  const admin = child(child(document, 'users'), 'admin');
+  const password = child(admin, 'password');
+  const groups = child(admin, 'groups');
+  return typeof password === 'string' && password.startsWith('$') && Array.isArray(groups) && groups.includes('admins');
+}
+
+function child(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, key)
+    ? (value as Record<string, unknown>)[key]
+    : undefined;
+}
+
+function newPassword(): string {
+  const group = (): string => Array.from({ length: 5 }, () => PASSWORD_ALPHABET[randomInt(31)]).join('');
+  return [group(), group(), group(), group()].join('-');
+}
+
+function formatAdminPolicy(passwordHash: string): string {
+  return (
+    '# Made by try mode and read together with the policies directory.\n' +
+    '# The password is in ../initial-admin-password; delete either file and the next start makes both anew.\n' +
+    stringify({ users: { admin: { password: passwordHash, groups: ['admins'] } } }, { lineWidth: 0 })
+  );
+}

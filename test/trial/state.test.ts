@@ -1,0 +1,165 @@
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile, chown } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { prepareState, TrialProblem } from '../../src/trial/state.ts';
+
+const hash = (password: string): Promise<string> => Promise.resolve(`$argon2id$v=19$m=8,t=1,p=1$c2FsdA$${password}`);
+
+let place: string;
+let stateDir: string;
+
+beforeEach(async () => {
+  place = await mkdtemp(join(tmpdir(), 'trial-state-'));
+  stateDir = join(place, 'state');
+});
+afterEach(() => rm(place, { recursive: true, force: true }));
+
+async function mode(path: string): Promise<string> {
+  return ((await stat(path)).mode & 0o777).toString(8);
+}
+
+async function problem(): Promise<TrialProblem> {
+  const thrown: unknown = await prepareState(stateDir, { hash }).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  if (thrown instanceof TrialProblem) return thrown;
+  throw new Error(`expected a TrialProblem, got ${String(thrown)}`);
+}
+
+describe('the first start', () => {
+  test('makes a private directory, a private password file and a private policy that belong together', async () => {
+    const state = await prepareState(stateDir, { hash });
+
+    expect(state.adminCreated).toBe(true);
+    expect(state.policyFile).toBe(join(stateDir, 'policies/admin.yaml'));
+    expect(await readFile(join(stateDir, 'initial-admin-password'), 'utf8')).toBe(`${state.adminPassword}\n`);
+    expect(parse(await readFile(state.policyFile, 'utf8'))).toEqual({
+      users: { admin: { password: await hash(state.adminPassword), groups: ['admins'] } },
+    });
+    expect(await mode(stateDir)).toBe('700');
+    expect(await mode(join(stateDir, 'policies'))).toBe('700');
+    expect(await mode(state.policyFile)).toBe('600');
+    expect(await mode(join(stateDir, 'initial-admin-password'))).toBe('600');
+  });
+
+  test('makes missing parent directories', async () => {
+    stateDir = join(place, 'a/b/state');
+    expect((await prepareState(stateDir, { hash })).adminCreated).toBe(true);
+  });
+
+  test('invents a password of four readable groups that is different every time', async () => {
+    const passwords = new Set<string>();
+    for (let start = 0; start < 20; start += 1) {
+      const { adminPassword } = await prepareState(join(place, String(start)), { hash });
+      expect(adminPassword).toMatch(/^[a-z2-9]{5}(-[a-z2-9]{5}){3}$/);
+      expect(adminPassword).not.toMatch(/[ilo01]/);
+      passwords.add(adminPassword);
+    }
+    expect(passwords.size).toBe(20);
+  });
+
+  test('leaves nothing but the two files when hashing fails', async () => {
+    await expect(prepareState(stateDir, { hash: () => Promise.reject(new Error('no memory')) })).rejects.toThrow(
+      'no memory',
+    );
+    expect((await prepareState(stateDir, { hash })).adminCreated).toBe(true);
+  });
+});
+
+describe('a later start', () => {
+  test('finds the same password and leaves both files alone', async () => {
+    const first = await prepareState(stateDir, { hash });
+    const policy = await readFile(first.policyFile, 'utf8');
+    const again = await prepareState(stateDir, { hash });
+    expect(again).toEqual({ ...first, adminCreated: false });
+    expect(await readFile(first.policyFile, 'utf8')).toBe(policy);
+  });
+
+  test('keeps users that an admin added to the generated policy', async () => {
+    const { policyFile } = await prepareState(stateDir, { hash });
+    const policy = `${await readFile(policyFile, 'utf8')}  dana: { password: $argon2id$x, groups: [developers] }\n`;
+    await writeFile(policyFile, policy);
+    expect((await prepareState(stateDir, { hash })).adminCreated).toBe(false);
+    expect(await readFile(policyFile, 'utf8')).toBe(policy);
+  });
+
+  const broken: readonly (readonly [title: string, spoil: () => Promise<void>])[] = [
+    ['the password file is missing', () => rm(join(stateDir, 'initial-admin-password'))],
+    ['the password file is empty', () => writeFile(join(stateDir, 'initial-admin-password'), '')],
+    ['the password file was cut short', () => writeFile(join(stateDir, 'initial-admin-password'), 'abcde-fgh')],
+    ['the policy is missing', () => rm(join(stateDir, 'policies/admin.yaml'))],
+    ['the policy is not YAML', () => writeFile(join(stateDir, 'policies/admin.yaml'), 'users: { admin: [')],
+    ['the policy has no admin', () => writeFile(join(stateDir, 'policies/admin.yaml'), 'users: {}\n')],
+  ];
+  test.each(broken)('makes both anew when %s', async (_title, spoil) => {
+    const first = await prepareState(stateDir, { hash });
+    await spoil();
+    const again = await prepareState(stateDir, { hash });
+    expect(again.adminCreated).toBe(true);
+    expect(again.adminPassword).not.toBe(first.adminPassword);
+    expect(await readFile(again.policyFile, 'utf8')).toContain(again.adminPassword);
+    expect(await readFile(join(stateDir, 'initial-admin-password'), 'utf8')).toBe(`${again.adminPassword}\n`);
+  });
+
+  test('keeps a policy that does not parse under another name, for it may hold work of the admin', async () => {
+    const { policyFile } = await prepareState(stateDir, { hash });
+    await writeFile(policyFile, 'users: { dana: [');
+    await prepareState(stateDir, { hash });
+    expect(await readFile(`${policyFile}.unreadable`, 'utf8')).toBe('users: { dana: [');
+  });
+
+  test('closes a directory and files that were opened to others', async () => {
+    const { policyFile } = await prepareState(stateDir, { hash });
+    await chmod(stateDir, 0o755);
+    await chmod(policyFile, 0o644);
+    await chmod(join(stateDir, 'initial-admin-password'), 0o640);
+    expect((await prepareState(stateDir, { hash })).adminCreated).toBe(false);
+    expect(await mode(stateDir)).toBe('700');
+    expect(await mode(policyFile)).toBe('600');
+    expect(await mode(join(stateDir, 'initial-admin-password'))).toBe('600');
+  });
+});
+
+describe('a place that is not safe is refused with the way out', () => {
+  test('a file in place of the directory', async () => {
+    await writeFile(stateDir, '');
+    const { message, fix } = await problem();
+    expect(message).toContain('not a directory');
+    expect(fix).toContain('PORTCULLIS_STATE_DIR');
+  });
+
+  test('a symbolic link in place of the directory, even to a directory of our own', async () => {
+    await mkdir(join(place, 'elsewhere'));
+    await symlink(join(place, 'elsewhere'), stateDir);
+    expect((await problem()).message).toContain('symbolic link');
+  });
+
+  test('a symbolic link in place of the policies directory', async () => {
+    await mkdir(stateDir, { mode: 0o700 });
+    await symlink(place, join(stateDir, 'policies'));
+    expect((await problem()).message).toContain('symbolic link');
+  });
+
+  test('a symbolic link in place of the password file', async () => {
+    await prepareState(stateDir, { hash });
+    await rm(join(stateDir, 'initial-admin-password'));
+    await symlink('/etc/hostname', join(stateDir, 'initial-admin-password'));
+    expect((await problem()).message).toContain('not a regular file');
+  });
+
+  test('a directory of another user', async (ctx) => {
+    if (process.getuid?.() !== 0) {
+      if (process.env['PORTCULLIS_TEST_REQUIRE'] === 'all')
+        throw new Error('this test gives a directory away: run as root');
+      ctx.skip('only root can give a directory to another user');
+    }
+    await mkdir(stateDir, { mode: 0o700 });
+    await chown(stateDir, 12345, 12345);
+    const { message, fix } = await problem();
+    expect(message).toContain('belongs to another user');
+    expect(fix).toContain('chown');
+  });
+});
