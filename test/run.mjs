@@ -1,0 +1,99 @@
+/**
+ * `npm test [-- FILTER…]`: builds, type-checks the tests beside the run, runs vitest once and closes with
+ * `N passed, N failed[, N skipped]` as the very last line.
+ *
+ * A skipped test says why. With PORTCULLIS_TEST_REQUIRE=all a skip is a failure, so no run is green by leaving things out.
+ */
+import { spawn } from 'node:child_process';
+import { writeSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseCLI, startVitest } from 'vitest/node';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const everythingRequired = process.env.PORTCULLIS_TEST_REQUIRE === 'all';
+const totals = { passed: 0, failed: 0, skipped: 0 };
+/** What the closing line alone does not explain, printed just above it. */
+const notes = [];
+
+// On exit, so that nothing of vitest's own farewell can follow it.
+process.on('exit', (code) => {
+  if (totals.passed + totals.failed === 0) notes.push('no test ran');
+  const failed = code !== 0 || totals.failed > 0 || totals.passed === 0;
+  const skipped = totals.skipped > 0 ? `, ${totals.skipped} skipped` : '';
+  writeSync(1, ['', ...notes, `${totals.passed} passed, ${totals.failed} failed${skipped}`, ''].join('\n'));
+  process.exitCode = failed ? code || 1 : 0;
+});
+
+const built = await tsc('tsconfig.json');
+if (!built.ok) {
+  process.stdout.write(built.output);
+  fail('the build failed, so no test ran');
+  process.exit(1);
+}
+
+const typeCheck = tsc('test/tsconfig.json');
+const { filter, options } = parseCLI(['vitest', 'run', ...process.argv.slice(2)]);
+const vitest = await startVitest('test', filter, {
+  ...options,
+  root,
+  config: fileURLToPath(new URL('vitest.config.ts', import.meta.url)),
+  watch: false,
+  reporters: ['default', { onTestRunEnd: count }],
+});
+await vitest.close();
+
+const types = await typeCheck;
+if (!types.ok) {
+  process.stdout.write(`\n${types.output}`);
+  fail('the tests do not type-check');
+}
+process.exit(totals.failed === 0 && totals.passed > 0 ? 0 : 1);
+
+function count(modules, unhandledErrors) {
+  const skips = new Map();
+  for (const module of modules) {
+    let failedTests = 0;
+    for (const test of module.children.allTests()) {
+      const { state } = test.result();
+      if (state === 'passed') totals.passed += 1;
+      else if (state === 'skipped') skips.set(skipReason(test), (skips.get(skipReason(test)) ?? 0) + 1);
+      else failedTests += 1;
+    }
+    // A file that cannot be loaded and a hook that throws have no failed test of their own.
+    if (failedTests === 0 && module.state() === 'failed') fail(`${module.relativeModuleId}: failed outside its tests`);
+    totals.failed += failedTests;
+  }
+  for (const error of unhandledErrors) fail(`unhandled: ${error.message}`);
+  for (const [reason, tests] of skips) {
+    notes.push(`skipped ${tests} ${tests === 1 ? 'test' : 'tests'}: ${reason}`);
+    if (everythingRequired) totals.failed += tests;
+    else totals.skipped += tests;
+  }
+  if (everythingRequired && skips.size > 0)
+    notes.push('PORTCULLIS_TEST_REQUIRE=all: each skipped test counts as failed');
+}
+
+function skipReason(test) {
+  const note = test.result().note ?? test.meta().skipped;
+  if (note !== undefined) return note;
+  for (let suite = test.parent; suite.type === 'suite'; suite = suite.parent) {
+    const { skipped } = suite.meta();
+    if (skipped !== undefined) return skipped;
+  }
+  return `no reason given (${test.module.relativeModuleId})`;
+}
+
+function fail(note) {
+  totals.failed += 1;
+  notes.push(note);
+}
+
+function tsc(project) {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, ['node_modules/typescript/bin/tsc', '-p', project], { cwd: root });
+    const chunks = [];
+    child.stdout.on('data', (chunk) => chunks.push(chunk));
+    child.stderr.on('data', (chunk) => chunks.push(chunk));
+    child.on('close', (code) => resolve({ ok: code === 0, output: Buffer.concat(chunks).toString() }));
+  });
+}

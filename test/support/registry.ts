@@ -1,0 +1,111 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { freePort } from './free-port.ts';
+import { startProgram } from './programs.ts';
+import { makeTempDir, removeTempDir } from './temp-dir.ts';
+
+export interface RegistryProcess {
+  readonly url: string;
+  readonly port: number;
+  readonly dir: string;
+  /** One line for each request it has written about so far. */
+  readonly accessLog: () => string;
+  /** The same, after everything that reached it before this call is in the log. */
+  readonly settledAccessLog: () => Promise<string>;
+  readonly stop: () => Promise<void>;
+}
+
+export interface RedisProcess {
+  readonly url: string;
+  readonly port: number;
+  readonly stop: () => Promise<void>;
+}
+
+/** A real, open distribution registry (Debian's `docker-registry`). Its folder is kept when `dir` names one. */
+export async function startRegistry(
+  options: { readonly delete?: boolean; readonly dir?: string } = {},
+): Promise<RegistryProcess> {
+  const workDir = await makeTempDir('registry');
+  const dir = options.dir ?? join(workDir, 'data');
+  await mkdir(dir, { recursive: true });
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  // Never the packaged configuration: Debian's turns htpasswd on.
+  const configPath = join(workDir, 'config.yml');
+  await writeFile(
+    configPath,
+    JSON.stringify({
+      version: 0.1,
+      log: { level: 'info', accesslog: { disabled: false } },
+      storage: {
+        filesystem: { rootdirectory: dir },
+        delete: { enabled: options.delete ?? true },
+        maintenance: { uploadpurging: { enabled: false } },
+      },
+      http: { addr: `127.0.0.1:${port}`, secret: randomBytes(16).toString('hex') },
+    }),
+  );
+  const program = await startProgram('docker-registry', ['serve', configPath], {
+    isReady: () => answersOk(`${url}/v2/`),
+  });
+  // The access log has standard output for itself; everything else it says goes to standard error.
+  return {
+    url,
+    port,
+    dir,
+    accessLog: program.stdout,
+    settledAccessLog: async () => {
+      const marker = randomUUID();
+      await fetch(`${url}/v2/?${marker}`);
+      await program.until(() => program.stdout().includes(marker), 'its access log was written');
+      return program.stdout();
+    },
+    stop: async () => {
+      await program.stop();
+      await removeTempDir(workDir);
+    },
+  };
+}
+
+/** A real Redis that keeps nothing on disk. */
+export async function startRedis(): Promise<RedisProcess> {
+  const dir = await makeTempDir('redis');
+  const port = await freePort();
+  const program = await startProgram(
+    'redis-server',
+    ['--bind', '127.0.0.1', '--port', `${port}`, '--save', '', '--appendonly', 'no', '--dir', dir],
+    { isReady: () => answersPing(port) },
+  );
+  return {
+    url: `redis://127.0.0.1:${port}/0`,
+    port,
+    stop: async () => {
+      await program.stop();
+      await removeTempDir(dir);
+    },
+  };
+}
+
+/** Whether a GET is answered with 200. A refused connection is a no. */
+export async function answersOk(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(url);
+    await response.body?.cancel();
+    return response.status === 200;
+  } catch {
+    return false;
+  }
+}
+
+function answersPing(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'));
+    socket.once('data', (data) => {
+      socket.destroy();
+      resolve(data.toString().startsWith('+PONG'));
+    });
+    socket.once('error', () => resolve(false));
+  });
+}
