@@ -4,17 +4,16 @@ import type { Server } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
 import { join } from 'node:path';
 import { followCertificate, readCertificate } from './adapters/files/certificate-files.ts';
-import { readKeyRing } from './adapters/files/key-ring.ts';
-import {
-  type LoadedPolicy,
-  type PolicyLoading,
-  followPolicyFiles,
-  loadPolicy,
-} from './adapters/files/policy-source.ts';
+import { ensureAdminToken } from './adapters/files/admin-token.ts';
+import { followKeyDirectory } from './adapters/files/key-directory.ts';
+import { readKeyFiles } from './adapters/files/key-ring.ts';
+import { type LoadedPolicy, type PolicyLoading, loadPolicy } from './adapters/files/policy-loading.ts';
+import { followPolicyFiles } from './adapters/files/policy-source.ts';
 import type { Log } from './adapters/log/log.ts';
 import { createRegistryClient } from './adapters/registry/registry-client.ts';
 import type { ListenAddress } from './config/addresses.ts';
 import type { Config } from './config/load.ts';
+import type { Secret } from './config/secret.ts';
 import { type Problem, formatProblem } from './document/problem.ts';
 import { type ReadinessCheck, createAdminListener } from './http/admin.ts';
 import { createListener } from './http/listener.ts';
@@ -22,8 +21,11 @@ import { certificateProblem } from './http/tls.ts';
 import { createUpstream } from './http/upstream.ts';
 import { createMetrics } from './metrics.ts';
 import type { AuditLog, RegistryHealth } from './ports.ts';
+import { openStores } from './stores.ts';
 import { createAccessTokens } from './token/access-token.ts';
 import { createPasswords } from './token/password.ts';
+import { version } from './version.ts';
+import { createUploadTickets } from './token/upload-ticket.ts';
 import { createTokenService } from './token/service.ts';
 import { VerifiedPasswords } from './token/verified-passwords.ts';
 
@@ -57,14 +59,19 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
   const clock = Date.now;
   const policyPaths = [...config.policies, ...extraPolicies];
   const first = await loadPolicy(policyPaths, clock());
-  const ring = readKeyRing(config.tokens.keys ?? join(config.stateDir, 'keys'), config.tokens.keys === undefined);
+  const keyDirectory = config.tokens.keys ?? join(config.stateDir, 'keys');
+  const ring = readKeyFiles(keyDirectory, config.tokens.keys === undefined);
+  const adminToken = openAdminToken(config.stateDir);
   const certificate = config.tls === undefined ? undefined : openCertificate(config.tls, clock());
   const problems = [
     ...(first.ok ? [] : first.problems),
     ...(ring.ok ? [] : ring.problems),
+    ...('problem' in adminToken ? [adminToken.problem] : []),
     ...(certificate !== undefined && 'problem' in certificate ? [certificate.problem] : []),
   ];
-  if (!first.ok || !ring.ok || (certificate !== undefined && 'problem' in certificate)) return { ok: false, problems };
+  if (!first.ok || !ring.ok || 'problem' in adminToken || (certificate !== undefined && 'problem' in certificate)) {
+    return { ok: false, problems };
+  }
 
   const policies = followPolicyFiles(first.loaded, { paths: policyPaths, clock, onReload });
   const metrics = createMetrics();
@@ -74,25 +81,55 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
       log.record(record);
     },
   };
-  const { keys } = ring;
+  const keys = followKeyDirectory(ring.files, {
+    directory: keyDirectory,
+    clock,
+    onChange: (kids, found) => {
+      if (found.length === 0) log.info('the signing keys changed', { kids });
+      else
+        log.error('the signing keys on disk cannot be used; the last good ones stay', {
+          detail: found.map((problem) => formatProblem(problem)).join(' | '),
+        });
+    },
+  });
   const { service, accessTtlSeconds: ttlSeconds } = config.tokens;
   const tokens = createAccessTokens({ keys, issuer: config.publicUrl, service, ttlSeconds });
   const passwords = createPasswords();
   const verified = new VerifiedPasswords();
-  const tokenService = createTokenService({ tokens, policies, clock, service, passwords, verified });
+  const stores = openStores(config, clock, log);
+  const { sessions, robotUses, tagLocks } = stores;
+  const tickets = createUploadTickets(keys);
+  const { refreshTtlSeconds } = config.tokens;
+  const tokenService = createTokenService({
+    tokens,
+    policies,
+    sessions,
+    robotUses,
+    clock,
+    service,
+    refreshTtlSeconds,
+    passwords,
+    verified,
+  });
   const upstream = createUpstream({ url: upstreamUrl, ...config.timeouts });
   const registry = createRegistryClient({ url: upstreamUrl, timeoutMs: 10_000 });
   let draining = false;
   const listener = createListener({
     front: { realm: `${config.publicUrl}/token`, service },
     tokens,
+    accessTokens: tokens,
     tokenService,
+    sessions,
+    robotUses,
+    tickets,
     policies,
     passwords,
     verified,
     keys,
     upstream,
     registry,
+    tagLocks,
+    idleMs: config.timeouts.idleMs,
     audit,
     clock,
     trustedProxies: config.trustedProxies,
@@ -118,6 +155,9 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     policies.problems().length === 0 ? 1 : 0,
   );
   metrics.gauge('portcullis_upstream_up', '1 when the registry answered last.', () => (upstreamHealth.ok ? 1 : 0));
+  metrics.gauge('portcullis_store_up', '1 when sessions can be read and recorded.', () =>
+    sessions.health().ok ? 1 : 0,
+  );
   metrics.gauge('portcullis_transfers_in_flight', 'Requests being forwarded.', upstream.activeTransfers);
   metrics.gauge(
     'portcullis_audit_dropped_total',
@@ -125,13 +165,31 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     log.dropped,
   );
 
-  const admin = createAdminListener({ readiness, metrics: () => metrics.render() });
+  const admin = createAdminListener({
+    readiness,
+    metrics: () => metrics.render(),
+    onError: (error) => log.error('the admin API failed', { detail: String(error) }),
+    api: {
+      sessions,
+      robotUses,
+      keys,
+      policy: policies.loaded,
+      policyProblems: policies.problems,
+      reloadPolicy: () => policies.reload(),
+      audit,
+      clock,
+      token: adminToken.token,
+      version,
+    },
+  });
   const bound = await listenAll(listener, config.listen, admin, config.admin.listen);
   if ('problems' in bound) {
     clearInterval(probe);
     policies.close();
+    keys.close();
     upstream.close();
     registry.close();
+    await stores.close();
     return { ok: false, problems: bound.problems };
   }
   const stopFollowing =
@@ -174,6 +232,7 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
 
   function readiness(): readonly ReadinessCheck[] {
     const newest = policies.problems();
+    const store = sessions.health();
     const [firstProblem] = newest;
     return [
       draining ? { name: 'serving', state: 'failed', detail: 'shutting down' } : { name: 'serving', state: 'ok' },
@@ -187,6 +246,8 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
       upstreamHealth.ok
         ? { name: 'upstream', state: 'ok' }
         : { name: 'upstream', state: 'failed', detail: upstreamHealth.detail },
+      // Tokens and plain logins go on without it, so no replica leaves the service for a store that all share.
+      { name: 'store', state: store.ok ? 'ok' : 'degraded', detail: store.detail },
     ];
   }
 
@@ -207,8 +268,10 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     clearTimeout(deadline);
     clearInterval(probe);
     policies.close();
+    keys.close();
     upstream.close();
     registry.close();
+    await stores.close();
     admin.closeAllConnections();
     await new Promise((resolve) => admin.close(resolve));
     return { clean };
@@ -224,6 +287,15 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
       close,
     },
   };
+}
+
+function openAdminToken(stateDir: string): { readonly token: Secret } | { readonly problem: Problem } {
+  try {
+    return { token: ensureAdminToken(stateDir) };
+  } catch (error) {
+    const message = `the state directory cannot be used: ${error instanceof Error ? error.message : String(error)}`;
+    return { problem: { file: stateDir, line: 0, column: 0, code: 'state-directory', message } };
+  }
 }
 
 function openCertificate(

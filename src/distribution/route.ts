@@ -68,6 +68,8 @@ export type RegistryRoute =
       readonly digest?: Digest;
       /** The registry's own signed state, byte for byte as it came. */
       readonly state?: string;
+      /** Ours: who opened this upload. Never sent upstream. */
+      readonly ticket?: string;
     };
 
 export type RouteProblem =
@@ -87,6 +89,9 @@ export type Parsed = { readonly route: RegistryRoute } | { readonly problem: Rou
 export const maxTargetLength = 8192;
 /** distribution's default `catalog.maxentries`; above it some backends allocate what the client asks for (CVE-2023-2253). */
 export const maxPageSize = 1000;
+
+/** Our own query parameter on upload locations. */
+export const ticketParameter = '_portcullis';
 
 const maxTagParameters = 46;
 const methods: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
@@ -254,7 +259,17 @@ function upload(method: Method, name: string, last: string, rawQuery: string): P
   if (query.has('_state') && (state === undefined || !/^[A-Za-z0-9_.=%-]*$/.test(state))) {
     return { problem: { reason: 'query_malformed' } };
   }
-  return { route: { kind, repository, id, ...(digest ? { digest } : {}), ...(state ? { state } : {}) } };
+  const ticket = query.get(ticketParameter);
+  return {
+    route: {
+      kind,
+      repository,
+      id,
+      ...(digest ? { digest } : {}),
+      ...(state ? { state } : {}),
+      ...(ticket ? { ticket } : {}),
+    },
+  };
 }
 
 function uploadKind(method: Method): 'upload-status' | 'upload-chunk' | 'upload-finish' | 'upload-cancel' | undefined {

@@ -229,7 +229,7 @@ function findItemSyntax(item: CollectionItem, parent: CST.Token, found: Findings
     found.add(
       bare.offset,
       'missing-value',
-      `${quote(bare.source)} has no value: inside { } a comma ends the value before it`,
+      `${quote(bare.source.replace(/\$.*/s, '$***'))} has no value: inside { } a comma ends the value before it`,
       'put a value that contains a comma in quotes, or give this key a value',
     );
   }

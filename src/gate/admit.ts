@@ -6,8 +6,8 @@ import { type Access, type Need, carries, challengeAccess, requiredAccess } from
 import type { Credentials } from '../distribution/credentials.ts';
 import type { Mount, RegistryRoute, RouteProblem } from '../distribution/route.ts';
 import type { CompiledPolicy, Decision } from '../policy/evaluate.ts';
-import type { Principal } from '../policy/model.ts';
-import type { Clock, PolicySource } from '../ports.ts';
+import type { Principal, RobotToken } from '../policy/model.ts';
+import type { Clock, PolicySource, RobotUses, SessionStore } from '../ports.ts';
 import type { AccessTokens } from '../token/access-token.ts';
 import {
   type AuthenticationMethod,
@@ -16,12 +16,24 @@ import {
   authenticate,
   principalOf,
 } from '../token/authenticate.ts';
+import { liveRobotToken, narrowPolicy } from '../token/robot-secret.ts';
+import { robotSidPrefix } from '../token/service.ts';
+import type { UploadTickets } from '../token/upload-ticket.ts';
 
 /** Who asks, and how far the credentials reach: Basic reaches as far as the policy, a token only to its `access`. */
 export interface Caller {
   readonly principal: Principal;
   readonly method: AuthenticationMethod | 'access-token' | undefined;
   readonly bound: readonly Access[] | undefined;
+  /** The robot's secret behind the request; it bounds every decision (`policyOf`). */
+  readonly robotToken?: RobotToken | undefined;
+}
+
+/** `current` as this caller's credentials see it. */
+export function policyOf({ principal, robotToken }: Caller, current: CompiledPolicy): CompiledPolicy {
+  return robotToken === undefined || !('name' in principal)
+    ? current
+    : narrowPolicy(current, principal.name, robotToken);
 }
 
 export type Admission =
@@ -39,6 +51,8 @@ export type Admission =
       readonly access: readonly Access[];
       readonly caller?: Caller;
       readonly account?: string;
+      /** For the client: what is wrong with its copy of a secret. */
+      readonly detail?: string;
       readonly decision?: Decision;
     }
   | {
@@ -55,13 +69,14 @@ export type ChallengeReason =
   | 'credentials_malformed'
   | 'token_invalid'
   | 'token_expired'
+  | 'token_revoked'
   | 'account_gone'
   | 'anonymous_refused'
   | 'scope_insufficient'
   | Exclude<AuthenticationRefusal, 'hashing_busy'>;
 
 export interface DeniedNeed {
-  readonly action: Need['action'] | 'catalog';
+  readonly action: Need['action'] | 'create' | 'overwrite' | 'catalog';
   readonly repository?: string;
   readonly tag?: string;
 }
@@ -69,6 +84,9 @@ export interface DeniedNeed {
 export interface AdmitParts extends AuthenticationParts {
   readonly tokens: AccessTokens;
   readonly policies: PolicySource;
+  readonly sessions: Pick<SessionStore, 'isRevoked'>;
+  readonly robotUses: Pick<RobotUses, 'mark'>;
+  readonly tickets: UploadTickets;
   readonly clock: Clock;
 }
 
@@ -83,33 +101,38 @@ export async function admit(parts: AdmitParts, { parsed, credentials, address }:
   const policy = parts.policies.current();
   const now = parts.clock();
   const access = 'route' in parsed ? challengeAccess(requiredAccess(parsed.route)) : [];
-  const identified = await identify(parts, policy, credentials, now);
+  const route = 'route' in parsed ? parsed.route : undefined;
+  const identified = await identify(parts, policy, credentials, route, now);
   if (identified.kind === 'busy') return identified;
   if (identified.kind === 'refused') {
-    const { reason, account } = identified;
-    const isTokenProblem = reason === 'token_invalid' || reason === 'token_expired' || reason === 'account_gone';
+    const { reason, account, detail } = identified;
     return {
       kind: 'challenged',
       reason,
       access,
-      ...(isTokenProblem ? { error: 'invalid_token' } : {}),
+      ...(tokenProblems.includes(reason) ? { error: 'invalid_token' } : {}),
       ...(account === undefined ? {} : { account }),
+      ...(detail === undefined ? {} : { detail }),
     };
   }
   const { caller } = identified;
   if ('problem' in parsed) return { kind: 'unusable', problem: parsed.problem, caller };
-  return judge(policy, parsed.route, caller, { address, now });
+  return judge(policyOf(caller, policy), parsed.route, caller, { address, now });
 }
+
+/** What a client mends by fetching a new token; without `error="invalid_token"` containerd keeps the old one. */
+const tokenProblems: readonly ChallengeReason[] = ['token_invalid', 'token_expired', 'token_revoked', 'account_gone'];
 
 type Identified =
   | { readonly kind: 'caller'; readonly caller: Caller }
-  | { readonly kind: 'refused'; readonly reason: ChallengeReason; readonly account?: string }
+  | { readonly kind: 'refused'; readonly reason: ChallengeReason; readonly account?: string; readonly detail?: string }
   | { readonly kind: 'busy' };
 
 async function identify(
   parts: AdmitParts,
   policy: CompiledPolicy,
   credentials: Credentials,
+  route: RegistryRoute | undefined,
   now: number,
 ): Promise<Identified> {
   switch (credentials.kind) {
@@ -122,20 +145,49 @@ async function identify(
       const { account, password } = credentials;
       const result = await authenticate(parts, policy, account, password, now);
       if (result.ok) {
-        return { kind: 'caller', caller: { principal: result.principal, method: result.method, bound: undefined } };
+        const { principal, method, robotToken } = result;
+        if (robotToken !== undefined) parts.robotUses.mark(robotToken.id, now);
+        return { kind: 'caller', caller: { principal, method, bound: undefined, robotToken } };
       }
       if (result.reason === 'hashing_busy') return { kind: 'busy' };
-      return { kind: 'refused', reason: result.reason, account };
+      const { reason, detail } = result;
+      return { kind: 'refused', reason, account, ...(detail === undefined ? {} : { detail }) };
     }
     case 'bearer': {
-      const verified = await parts.tokens.verify(credentials.token, Math.floor(now / 1000));
-      if (!verified.ok) return { kind: 'refused', reason: verified.reason };
-      const { account, access } = verified.claims;
+      const nowSeconds = Math.floor(now / 1000);
+      const verified = await parts.tokens.verify(credentials.token, nowSeconds);
+      if (!verified.ok && verified.reason === 'token_invalid') return { kind: 'refused', reason: 'token_invalid' };
+      const { claims } = verified;
+      const { account, access, sessionId } = claims;
+      if (!verified.ok && !mayFinishUpload(parts.tickets, route, account, nowSeconds)) {
+        return { kind: 'refused', reason: 'token_expired', account };
+      }
+      if (sessionId !== undefined && parts.sessions.isRevoked(sessionId)) {
+        return { kind: 'refused', reason: 'token_revoked', account };
+      }
       const principal = principalOf(policy.policy, account);
       if (principal === undefined) return { kind: 'refused', reason: 'account_gone', account };
-      return { kind: 'caller', caller: { principal, method: 'access-token', bound: access } };
+      const isRobotToken = sessionId?.startsWith(robotSidPrefix) === true;
+      // A name that changed hands between people and machines is not who the token was issued to.
+      if (isRobotToken !== (principal.kind === 'robot')) return { kind: 'refused', reason: 'account_gone', account };
+      const robotToken = isRobotToken
+        ? liveRobotToken(policy.policy, account, sessionId.slice(robotSidPrefix.length), now)
+        : undefined;
+      if (isRobotToken && robotToken === undefined) return { kind: 'refused', reason: 'token_revoked', account };
+      return { kind: 'caller', caller: { principal, method: 'access-token', bound: access, robotToken } };
     }
   }
+}
+
+/** An upload that the same account opened may finish although the token has expired since; policy and revocation still count. */
+function mayFinishUpload(
+  tickets: UploadTickets,
+  route: RegistryRoute | undefined,
+  account: string,
+  nowSeconds: number,
+): boolean {
+  if (route === undefined || !('id' in route) || route.ticket === undefined) return false;
+  return tickets.opens(route.ticket, { repository: route.repository, uploadId: route.id, account }, nowSeconds);
 }
 
 interface When {
@@ -226,7 +278,20 @@ export function refusalSentence(caller: Caller, need: DeniedNeed, decision: Deci
     need.action === 'catalog'
       ? 'list the catalog'
       : `${need.action} ${need.repository ?? ''}${need.tag === undefined ? '' : `:${need.tag}`}`;
-  const why = decision.reason === 'rule_denies' ? 'a rule forbids it' : 'no rule allows it';
+  const why = reasonInWords(decision);
   const sentence = `${who} may not ${what}: ${why}`;
   return sentence.length <= 200 ? sentence : `${who.slice(0, 60)} may not ${need.action} there: ${why}`;
+}
+
+function reasonInWords({ reason }: Decision): string {
+  switch (reason) {
+    case 'rule_denies':
+      return 'a rule forbids it';
+    case 'secret_narrow':
+      return 'its token was not made for it';
+    case 'rule_allows':
+    case 'no_rule':
+    case 'account_unknown':
+      return 'no rule allows it';
+  }
 }

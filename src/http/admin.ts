@@ -1,5 +1,6 @@
 /** The admin listener: liveness, readiness, metrics. Meant for a private address; never shows a secret. */
 import { type Server, createServer } from 'node:http';
+import { type AdminApiParts, handleAdminApi } from './admin-api.ts';
 import { notFound } from './respond.ts';
 
 /** One line of `/readyz?verbose`. A degraded check does not take the gateway out of service. */
@@ -13,9 +14,12 @@ export interface AdminParts {
   readonly readiness: () => readonly ReadinessCheck[];
   /** The Prometheus text format. */
   readonly metrics: () => string;
+  readonly api: AdminApiParts;
+  /** Reports what should not happen: a bug, broken I/O. */
+  readonly onError: (error: unknown) => void;
 }
 
-export function createAdminListener({ readiness, metrics }: AdminParts): Server {
+export function createAdminListener({ readiness, metrics, api, onError }: AdminParts): Server {
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000 }, (request, response) => {
     const [path = '', query = ''] = (request.url ?? '').split('?', 2);
     const answer = (status: number, type: string, body: string): void => {
@@ -26,6 +30,13 @@ export function createAdminListener({ readiness, metrics }: AdminParts): Server 
       });
       response.end(request.method === 'HEAD' ? undefined : body);
     };
+    if (path.startsWith('/api/')) {
+      handleAdminApi(api, request, response).catch((error: unknown) => {
+        onError(error);
+        response.destroy();
+      });
+      return;
+    }
     if (request.method !== 'GET' && request.method !== 'HEAD') return answer(405, 'text/plain', 'use GET\n');
     switch (path) {
       case '/livez':

@@ -1,4 +1,4 @@
-/** Ending a response while the client is still sending its body. */
+/** Ending a response before its time: while the client is still sending its body, or in the middle of ours. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 const maxDrainedBytes = 1_048_576;
@@ -34,4 +34,17 @@ export function bodyPending(request: IncomingMessage): boolean {
   if (request.complete) return false;
   const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
   return encoding !== undefined || (length !== undefined && length !== '0');
+}
+
+/** Ends the connection at once, in a way that shows the client that something is missing. */
+export function cut(response: ServerResponse): void {
+  const { socket } = response;
+  // TLS marks its own end, so that a missing one shows.
+  if (isFramed(response) || socket === null || 'encrypted' in socket) response.destroy();
+  else socket.resetAndDestroy();
+}
+
+/** Whether the content has an end of its own. What only ends with its connection (HTTP/1.0) looks complete after an orderly one. */
+export function isFramed(response: ServerResponse): boolean {
+  return response.chunkedEncoding || response.hasHeader('content-length');
 }

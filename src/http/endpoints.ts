@@ -4,7 +4,7 @@ import { exportJWK } from 'jose';
 import type { KeyRing } from '../ports.ts';
 import type { Exchange } from './exchange.ts';
 import { internalError, notFound, refusal, send, tokenRefused } from './respond.ts';
-import { type TokenEndpointParts, getToken, postToken } from './token-endpoint.ts';
+import { type TokenEndpointParts, getToken, postRevocation, postToken } from './token-endpoint.ts';
 
 export interface EndpointParts extends TokenEndpointParts {
   readonly keys: KeyRing;
@@ -12,7 +12,7 @@ export interface EndpointParts extends TokenEndpointParts {
   readonly onError: (error: unknown, exchange: Exchange) => void;
 }
 
-export const endpointPaths: ReadonlySet<string> = new Set(['/token', '/.well-known/jwks.json']);
+export const endpointPaths: ReadonlySet<string> = new Set(['/token', '/token/revoke', '/.well-known/jwks.json']);
 
 /** The exchange travels beside Express, which must not wrap or re-read what the gateway has judged. */
 export function createEndpoints(parts: EndpointParts, exchangeOf: (request: object) => Exchange): Express {
@@ -31,6 +31,13 @@ export function createEndpoints(parts: EndpointParts, exchangeOf: (request: obje
     .all(
       (request) =>
         void send(exchangeOf(request), refusal('UNSUPPORTED', 'use GET or POST', { headers: { Allow: 'GET, POST' } })),
+    );
+
+  app
+    .route('/token/revoke')
+    .post(form, (request) => postRevocation(parts, exchangeOf(request), request.body))
+    .all(
+      (request) => void send(exchangeOf(request), refusal('UNSUPPORTED', 'use POST', { headers: { Allow: 'POST' } })),
     );
 
   app.get('/.well-known/jwks.json', async (request) => {

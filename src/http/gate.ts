@@ -1,28 +1,42 @@
 /** The `/v2` side: parse, admit, forward. Every path that is not an endpoint of our own comes here or is 404. */
-import { formatReference, parseRoute, type RegistryRoute } from '../distribution/route.ts';
+import { formatReference, parseRoute, type RegistryRoute, ticketParameter } from '../distribution/route.ts';
 import { parseAuthorization } from '../distribution/credentials.ts';
 import { listCatalog } from '../gate/catalog.ts';
-import { type AdmitParts, type Admission, type Caller, admit, refusalSentence } from '../gate/admit.ts';
+import {
+  type TagJudgement,
+  type TagWriter,
+  hasDigest,
+  isGuardedTag,
+  judgeDeleteByDigest,
+  judgeTagWrite,
+} from '../gate/tag-writes.ts';
+import { type AdmitParts, type Admission, type Caller, admit, policyOf, refusalSentence } from '../gate/admit.ts';
 import type { Decision } from '../policy/evaluate.ts';
-import type { AuditLog, AuditRecord, Registry } from '../ports.ts';
+import type { AuditLog, AuditRecord, Registry, TagLocks } from '../ports.ts';
 import { type Exchange, exchangeFacts } from './exchange.ts';
 import { guardRegistryBody } from './guard.ts';
+import { readManifestBody } from './manifest-body.ts';
 import {
   type Front,
   challenged,
+  manifestRefused,
   refusal,
   send,
+  tagBusy,
   tooBusy,
   unusable,
   upstreamFailed,
   wrongCredentials,
 } from './respond.ts';
-import type { Upstream } from './upstream.ts';
+import type { Forwarding, Upstream } from './upstream.ts';
 
 export interface GateParts extends AdmitParts {
   readonly front: Front;
   readonly upstream: Upstream;
-  readonly registry: Pick<Registry, 'repositories'>;
+  readonly registry: Pick<Registry, 'repositories' | 'resolveTag' | 'tags'>;
+  readonly tagLocks: TagLocks;
+  /** Milliseconds without a byte after which a manifest push is given up. */
+  readonly idleMs: number;
   readonly audit: AuditLog;
 }
 
@@ -57,8 +71,8 @@ async function answer(parts: GateParts, exchange: Exchange, admission: Admission
     case 'busy':
       return { event: 'login', decision: 'error', reason: 'hashing_busy', status: send(exchange, tooBusy()) };
     case 'challenged': {
-      const { reason, access, error, caller, account, decision } = admission;
-      const status = send(exchange, challenged(parts.front, access, error, challengeMessage(reason)));
+      const { reason, access, error, caller, account, decision, detail } = admission;
+      const status = send(exchange, challenged(parts.front, access, error, challengeMessage(reason, detail)));
       const event = account === undefined || reason === 'account_gone' ? 'access' : 'login';
       return { event, decision: 'deny', reason, status, ...who(caller, account), ...why(decision) };
     }
@@ -100,7 +114,38 @@ async function serve(
     const headers = link === undefined ? {} : { Link: link };
     return { status: send(exchange, { status: 200, headers, body: JSON.stringify({ repositories: page.names }) }) };
   }
-  const { status, outcome, bytes, digest, detail } = await parts.upstream.forward(exchange, route);
+  if (route.kind === 'manifest-put') return pushManifest(parts, exchange, route, caller);
+  if (route.kind === 'manifest-delete' && 'digest' in route.reference) {
+    const circumstances = { address: exchange.address, now: parts.clock() };
+    const { repository, reference } = route;
+    const writer = { policy, principal: caller.principal, repository, circumstances };
+    const judgement = await judgeDeleteByDigest(parts.registry, writer, reference.digest);
+    if (judgement.kind !== 'allowed') return notWritten(exchange, caller, judgement);
+  }
+  const mapLocation = ticketOnLocation(parts, route, caller);
+  return forwarded(await parts.upstream.forward(exchange, route, mapLocation === undefined ? {} : { mapLocation }));
+}
+
+/** Puts a ticket on the locations of an upload, the one it came with or a new one. */
+function ticketOnLocation(
+  parts: GateParts,
+  route: RegistryRoute,
+  { principal }: Caller,
+): ((path: string) => string) | undefined {
+  if (!route.kind.startsWith('upload-') || !('name' in principal)) return undefined;
+  return (path) => {
+    const parsed = parseRoute('PATCH', path);
+    if (!('route' in parsed) || parsed.route.kind !== 'upload-chunk') return path;
+    const upload = { repository: parsed.route.repository, uploadId: parsed.route.id, account: principal.name };
+    const nowSeconds = Math.floor(parts.clock() / 1000);
+    const carried =
+      'ticket' in route && route.ticket !== undefined && parts.tickets.opens(route.ticket, upload, nowSeconds);
+    const ticket = carried ? route.ticket : parts.tickets.seal(upload, nowSeconds);
+    return `${path}${path.includes('?') ? '&' : '?'}${ticketParameter}=${ticket}`;
+  };
+}
+
+function forwarded({ status, outcome, bytes, digest, detail }: Forwarding): Partial<AuditRecord> {
   const failed = outcome === 'complete' ? {} : ({ decision: 'error', reason: outcome } as const);
   return {
     ...failed,
@@ -111,7 +156,67 @@ async function serve(
   };
 }
 
-function challengeMessage(reason: Extract<Admission, { kind: 'challenged' }>['reason']): string {
+/** Milliseconds that a push waits for another push of the same tag. */
+const tagTurnMs = 30_000;
+
+/** The whole manifest first, then its tags' turn: a slow client never holds up others. */
+async function pushManifest(
+  parts: GateParts,
+  exchange: Exchange,
+  route: RegistryRoute & { readonly kind: 'manifest-put' },
+  caller: Caller,
+): Promise<Partial<AuditRecord>> {
+  const body = await readManifestBody(exchange, parts.idleMs);
+  if (!body.ok)
+    return {
+      decision: 'deny',
+      reason: `manifest_${body.reason}`,
+      status: send(exchange, manifestRefused(body.reason)),
+    };
+  const { content } = body;
+  const { repository, reference } = route;
+  const tags = 'tag' in reference ? [reference.tag] : route.tags;
+  const forward = async (): Promise<Partial<AuditRecord>> =>
+    forwarded(await parts.upstream.forward(exchange, route, { content }));
+  if (tags.length === 0) return forward();
+  const sameContent = (digest: string): boolean =>
+    'digest' in reference ? digest === reference.digest : hasDigest(content, digest);
+  const writer = (): TagWriter => ({
+    // The policy of this moment, not of the one before the body came.
+    policy: policyOf(caller, parts.policies.current()),
+    principal: caller.principal,
+    repository,
+    circumstances: { address: exchange.address, now: parts.clock() },
+  });
+  const write = async (): Promise<Partial<AuditRecord>> => {
+    for (const tag of tags) {
+      const judgement = await judgeTagWrite(parts.registry, writer(), tag, sameContent);
+      if (judgement.kind !== 'allowed') return notWritten(exchange, caller, judgement);
+    }
+    return forward();
+  };
+  const turn = await parts.tagLocks.withTags(repository, tags, tagTurnMs, write);
+  if (turn.ok) return turn.value;
+  // Whoever may do anything with these tags needs no lock to be judged; those who need one wait for its store.
+  if (turn.reason === 'unavailable' && !tags.some((tag) => isGuardedTag(writer(), tag))) return write();
+  return { decision: 'error', reason: `tag_${turn.reason}`, status: send(exchange, tagBusy) };
+}
+
+function notWritten(
+  exchange: Exchange,
+  caller: Caller,
+  judgement: Exclude<TagJudgement, { kind: 'allowed' }>,
+): Partial<AuditRecord> {
+  if (judgement.kind === 'unknown') {
+    const { reason } = judgement;
+    return { decision: 'error', reason: `upstream_${reason}`, status: send(exchange, upstreamFailed(reason)) };
+  }
+  const { need, decision } = judgement;
+  const status = send(exchange, refusal('DENIED', refusalSentence(caller, need, decision)));
+  return { decision: 'deny', reason: decision.reason, status, action: need.action, ...why(decision) };
+}
+
+function challengeMessage(reason: Extract<Admission, { kind: 'challenged' }>['reason'], detail?: string): string {
   switch (reason) {
     case 'credentials_missing':
       return 'authentication required';
@@ -120,6 +225,8 @@ function challengeMessage(reason: Extract<Admission, { kind: 'challenged' }>['re
     case 'token_invalid':
     case 'account_gone':
       return 'the token is not valid';
+    case 'token_revoked':
+      return 'the login was ended; log in again';
     case 'token_expired':
       return 'the token has expired';
     case 'anonymous_refused':
@@ -130,7 +237,13 @@ function challengeMessage(reason: Extract<Admission, { kind: 'challenged' }>['re
     case 'account_disabled':
     case 'password_wrong':
     case 'password_too_long':
+    case 'secret_misplaced':
+    case 'secret_unknown':
       return wrongCredentials;
+    case 'secret_malformed':
+      return detail ?? wrongCredentials;
+    case 'secret_expired':
+      return 'the token has expired; make a new one';
   }
 }
 

@@ -28,7 +28,9 @@ export interface GuardProblem {
 
 /** undefined for a request that may go on. Every refusal ends the connection: what follows on it cannot be trusted. */
 export function guardRequest(request: IncomingMessage): GuardProblem | undefined {
-  const { rawHeaders, headers, method = '' } = request;
+  const { rawHeaders, headers, httpVersion, method = '' } = request;
+  // The parser also takes 0.9 and 2.0 for versions of this protocol, and asks them for no Host.
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') return problem('version_unsupported', 505, 'speak HTTP/1.1');
   if (rawHeaders.length / 2 > maxHeaderLines) return problem('headers_too_many', 431, 'too many header lines');
   const seen = new Set<string>();
   for (let index = 0; index < rawHeaders.length; index += 2) {
@@ -36,6 +38,9 @@ export function guardRequest(request: IncomingMessage): GuardProblem | undefined
     if (!single.has(name)) continue;
     if (seen.has(name)) return problem('header_repeated', 400, `the ${name} header is given twice`);
     seen.add(name);
+  }
+  if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue') {
+    return problem('expectation_unknown', 417, 'the only expectation is 100-continue');
   }
   const encoding = headers['transfer-encoding'];
   const length = headers['content-length'];

@@ -3,15 +3,17 @@ import { type IncomingMessage, STATUS_CODES, type Server, type ServerResponse, c
 import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
-import type { AuditLog, Clock } from '../ports.ts';
+import type { AuditLog, Clock, SessionStore } from '../ports.ts';
 import { errorBody } from '../distribution/error-codes.ts';
 import { type EndpointParts, createEndpoints, endpointPaths } from './endpoints.ts';
+import { cut, isFramed } from './drain.ts';
 import { type Exchange, beginExchange, exchangeFacts } from './exchange.ts';
 import { type GateParts, handleRegistryRequest } from './gate.ts';
 import { guardRequest } from './guard.ts';
 import { internalError, notFound, send } from './respond.ts';
 
 export interface ListenerParts extends GateParts, EndpointParts {
+  readonly sessions: SessionStore;
   readonly audit: AuditLog;
   readonly clock: Clock;
   readonly trustedProxies: readonly string[];
@@ -22,10 +24,20 @@ export interface ListenerParts extends GateParts, EndpointParts {
 
 /** Bytes of all header lines: a token for many repositories needs more than Node's 16 KiB. */
 const maxHeaderBytes = 65_536;
+/** Milliseconds for the whole form of a token request. */
+const formMs = 10_000;
+/** Requests on one connection that may wait for the answer to an earlier one; registry clients send none ahead. */
+const maxSentAhead = 32;
+
+/** A request on a connection, in the order of arrival. */
+interface Turn {
+  readonly response: ServerResponse;
+  readonly begin: () => void;
+}
 
 export function createListener(parts: ListenerParts): Server {
   const exchanges = new WeakMap<object, Exchange>();
-  const answering = new WeakMap<Socket, ServerResponse>();
+  const turns = new WeakMap<Socket, Turn[]>();
   const endpoints = createEndpoints(parts, (request) => {
     const exchange = exchanges.get(request);
     if (exchange === undefined) throw new Error('a request without an exchange');
@@ -38,7 +50,6 @@ export function createListener(parts: ListenerParts): Server {
     // A broken connection is reported by whoever reads or writes; without a listener it would end the process.
     request.on('error', () => {});
     response.on('error', () => {});
-    answering.set(request.socket, response);
     if (parts.isDraining()) response.setHeader('Connection', 'close');
     const problem = guardRequest(request);
     if (problem !== undefined) {
@@ -58,6 +69,9 @@ export function createListener(parts: ListenerParts): Server {
     } else if (endpointPaths.has(path)) {
       if (expectsContinue) response.writeContinue();
       exchanges.set(request, exchange);
+      // The form parser waits as long as a client likes.
+      const timer = setTimeout(() => request.complete || response.destroy(), formMs);
+      response.once('close', () => clearTimeout(timer));
       endpoints(request, response);
     } else {
       const status = send(exchange, notFound);
@@ -71,13 +85,30 @@ export function createListener(parts: ListenerParts): Server {
     }
   }
 
+  /**
+   * One request at a time on a connection, whatever a client sends ahead: what follows a request that ends the connection
+   * is never looked at, and nobody multiplies work by not reading answers.
+   */
   function onRequest(expectsContinue: boolean): (request: IncomingMessage, response: ServerResponse) => void {
     return (request, response) => {
-      handle(request, response, expectsContinue).catch((error: unknown) => {
-        const exchange = beginExchange(request, response, { trustedProxies: [], now: parts.clock(), expectsContinue });
-        parts.onError(error, exchange);
-        send(exchange, internalError);
+      const { socket } = request;
+      const queue = turns.get(socket) ?? [];
+      turns.set(socket, queue);
+      const begin = (): void => {
+        handle(request, response, expectsContinue).catch((error: unknown) => {
+          const options = { trustedProxies: [], now: parts.clock(), expectsContinue };
+          const exchange = beginExchange(request, response, options);
+          parts.onError(error, exchange);
+          send(exchange, internalError);
+        });
+      };
+      response.once('close', () => {
+        queue.shift();
+        if (socket.writable) queue[0]?.begin();
       });
+      queue.push({ response, begin });
+      if (queue.length === 1) begin();
+      else if (queue.length > maxSentAhead) socket.destroy();
     };
   }
 
@@ -95,36 +126,38 @@ export function createListener(parts: ListenerParts): Server {
   server.maxHeadersCount = 0;
   server.on('request', onRequest(false));
   server.on('checkContinue', onRequest(true));
-  server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
-    response.writeHead(417, { Connection: 'close', 'Content-Length': 0 }).end();
-  });
+  server.on('checkExpectation', onRequest(false));
   server.on('connect', (_request: IncomingMessage, socket: Socket) => reject(socket, 405));
   server.on('upgrade', (_request: IncomingMessage, socket: Socket) => reject(socket, 400));
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    const current = answering.get(socket);
-    // In the middle of a body an error reply would be taken for content.
-    if (current !== undefined && current.headersSent && !current.writableFinished) socket.destroy();
-    else reject(socket, parseFailure(error));
-  });
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => reject(socket, parseFailure(error)));
+
+  /** Answers what never became a request, and ends the connection. */
+  function reject(socket: Socket, status: number): void {
+    const queue = turns.get(socket) ?? [];
+    socket.on('error', () => {});
+    if (!socket.writable || socket.destroyed) {
+      socket.destroy();
+      return;
+    }
+    const [current] = queue;
+    // In place or in the middle of another answer, this one would be taken for it.
+    if (current !== undefined && (current.response.headersSent || queue.length > 1)) {
+      // The answer to a refused request may still be on its way out.
+      if (isFramed(current.response)) socket.destroySoon();
+      else cut(current.response);
+      return;
+    }
+    const body = errorBody('UNSUPPORTED', 'the request cannot be read');
+    socket.end(
+      `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nConnection: close\r\nContent-Type: application/json\r\n` +
+        `Content-Length: ${body.length}\r\n\r\n${body}`,
+      () => socket.destroySoon(),
+    );
+  }
   return server;
 }
 
 function parseFailure({ code }: NodeJS.ErrnoException): number {
   if (code === 'HPE_HEADER_OVERFLOW') return 431;
   return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
-}
-
-/** Answers what never became a request, and ends the connection. */
-function reject(socket: Socket, status: number): void {
-  socket.on('error', () => {});
-  if (!socket.writable || socket.destroyed) {
-    socket.destroy();
-    return;
-  }
-  const body = errorBody('UNSUPPORTED', 'the request cannot be read');
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nConnection: close\r\nContent-Type: application/json\r\n` +
-      `Content-Length: ${body.length}\r\n\r\n${body}`,
-    () => socket.destroySoon(),
-  );
 }

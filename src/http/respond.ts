@@ -49,7 +49,8 @@ export function send(exchange: Exchange, { status, headers = {}, body }: Answer)
     ...(closing ? { Connection: 'close' } : {}),
     ...headers,
   });
-  if (method !== 'HEAD') response.write(bytes);
+  if (method === 'HEAD') response.flushHeaders();
+  else response.write(bytes);
   if (closing) endAfterBody(request, response);
   else response.end();
   return status;
@@ -118,7 +119,19 @@ function tokenRefusalAnswer(given: TokenRefusal): Answer {
     case 'account_disabled':
     case 'password_wrong':
     case 'password_too_long':
+    case 'secret_misplaced':
+    case 'secret_unknown':
       return withOAuth('UNAUTHORIZED', wrongCredentials, 'invalid_grant');
+    case 'secret_malformed':
+      return withOAuth('UNAUTHORIZED', given.detail, 'invalid_grant');
+    case 'secret_expired':
+      return withOAuth('UNAUTHORIZED', 'the token has expired; make a new one', 'invalid_grant');
+    case 'session_unknown':
+    case 'session_of_other_service':
+    case 'session_account_gone':
+      return withOAuth('UNAUTHORIZED', 'the login has ended; log in again', 'invalid_grant');
+    case 'store_unavailable':
+      return storeUnavailable;
     case 'credentials_missing':
       return withOAuth('UNAUTHORIZED', 'a user name and a password are needed', 'invalid_request');
     case 'credentials_malformed':
@@ -141,11 +154,31 @@ function withOAuth(code: ErrorCode, message: string, error: string, status = sta
   return { status, body };
 }
 
+/** Sessions cannot be read or recorded. Never a 401: clients would throw good credentials away. */
+export const storeUnavailable: Answer = refusal('UNAVAILABLE', 'logins cannot be looked up at the moment; try again', {
+  headers: { 'Retry-After': '3' },
+});
+
 /** More logins than can be hashed in time; nothing was compared. */
 export function tooBusy(): Answer {
   return refusal('TOOMANYREQUESTS', 'too many logins at the moment; try again in a few seconds', {
     headers: { 'Retry-After': '3' },
   });
+}
+
+/** Another push of the same tag did not end in time, or nobody can tell whether there is one. */
+export const tagBusy: Answer = refusal('UNAVAILABLE', 'another push of this tag has not ended yet; try again', {
+  headers: { 'Retry-After': '3' },
+});
+
+export function manifestRefused(reason: 'too_large' | 'stalled' | 'client_gone'): Answer {
+  switch (reason) {
+    case 'too_large':
+      return refusal('SIZE_INVALID', 'the manifest is larger than 4 MiB', { headers: { Connection: 'close' } });
+    case 'stalled':
+    case 'client_gone':
+      return refusal('SIZE_INVALID', 'the manifest did not arrive', { status: 408, headers: { Connection: 'close' } });
+  }
 }
 
 export type UpstreamFailure = 'unreachable' | 'timeout' | 'broken';

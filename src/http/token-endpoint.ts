@@ -1,14 +1,24 @@
 /** `GET /token` and `POST /token`: distribution's spec/auth/token.md and oauth.md. */
-import { type Credentials, parseAuthorization } from '../distribution/credentials.ts';
+import { parseAuthorization } from '../distribution/credentials.ts';
 import { formatScopes } from '../distribution/scope.ts';
-import type { AuditLog, AuditRecord, Clock } from '../ports.ts';
-import type { TokenGrant, TokenRequest, TokenService } from '../token/service.ts';
+import type { AuditLog, AuditRecord, Clock, SessionStore } from '../ports.ts';
+import type { AccessTokens } from '../token/access-token.ts';
+import { parseSecret, secretHash } from '../token/carried-secret.ts';
+import {
+  type TokenCredentials,
+  type TokenGrant,
+  type TokenRequest,
+  type TokenService,
+  robotSidPrefix,
+} from '../token/service.ts';
 import type { TokenRefusal } from '../token/refusal.ts';
 import { type Exchange, exchangeFacts } from './exchange.ts';
 import { send, tokenRefused } from './respond.ts';
 
 export interface TokenEndpointParts {
   readonly tokenService: TokenService;
+  readonly accessTokens: Pick<AccessTokens, 'verify'>;
+  readonly sessions: Pick<SessionStore, 'revoke'>;
   readonly audit: AuditLog;
   readonly clock: Clock;
 }
@@ -20,28 +30,85 @@ export async function getToken(parts: TokenEndpointParts, exchange: Exchange): P
   const mark = exchange.target.indexOf('?');
   const parameters = readParameters(new URLSearchParams(mark === -1 ? '' : exchange.target.slice(mark + 1)));
   if ('reason' in parameters) return refuse(parts, exchange, parameters);
-  const credentials = parseAuthorization(exchange.request.headers.authorization);
+  const given = parseAuthorization(exchange.request.headers.authorization);
+  // containerd falls back from POST to this: no name (or `<token>`), and the refresh token as the password.
+  const isIdentityToken = given.kind === 'basic' && (given.account === '' || given.account === '<token>');
+  const credentials: TokenCredentials = isIdentityToken ? { kind: 'session', secret: given.password } : given;
   await issue(parts, exchange, parameters, credentials, 'token');
 }
 
 /** `form` is what the body parser made of the form; a body of any other type arrives as undefined. */
 export async function postToken(parts: TokenEndpointParts, exchange: Exchange, form: unknown): Promise<void> {
+  const parameters = readForm(form);
+  if ('reason' in parameters) return refuse(parts, exchange, parameters);
+  const credentials = formCredentials(parameters);
+  if ('reason' in credentials) return refuse(parts, exchange, credentials);
+  await issue(parts, exchange, parameters, credentials, 'oauth');
+}
+
+/**
+ * `POST /token/revoke` (RFC 7009): ends the session of a refresh token, or of an access token that belongs to one. 200
+ * whether or not there was one; 503 when it could not be recorded (fosite CVE-2020-15223 answered 200).
+ */
+export async function postRevocation(parts: TokenEndpointParts, exchange: Exchange, form: unknown): Promise<void> {
+  const parameters = readForm(form);
+  if ('reason' in parameters) return refuse(parts, exchange, parameters);
+  const token = parameters.one('token') ?? '';
+  if (token === '') return refuse(parts, exchange, { reason: 'request_malformed', detail: 'the token is missing' });
+  const now = parts.clock();
+  const which = await sessionOf(parts, token, now);
+  const result = which === undefined ? { ok: true as const, ended: [] } : await parts.sessions.revoke(which, now);
+  if (!result.ok) return refuse(parts, exchange, { reason: 'store_unavailable' });
+  const status = send(exchange, { status: 200, headers: { 'Cache-Control': 'no-store' }, body: '{}' });
+  const [ended] = result.ended;
+  parts.audit.record({
+    event: 'session',
+    decision: 'allow',
+    reason: ended === undefined ? 'nothing_to_revoke' : 'revoked',
+    ...(ended === undefined ? {} : { account: ended.account, detail: ended.id }),
+    ...exchangeFacts(exchange, now),
+    status,
+  });
+}
+
+async function sessionOf(
+  { accessTokens }: TokenEndpointParts,
+  token: string,
+  now: number,
+): Promise<{ readonly tokenHash: string } | { readonly id: string } | undefined> {
+  const secret = parseSecret(token);
+  if ('kind' in secret) return secret.kind === 'session' ? { tokenHash: secretHash(secret.text) } : undefined;
+  const verified = await accessTokens.verify(token, Math.floor(now / 1000));
+  const id = verified.ok || verified.reason === 'token_expired' ? verified.claims.sessionId : undefined;
+  return id === undefined || id.startsWith(robotSidPrefix) ? undefined : { id };
+}
+
+function formCredentials(parameters: Parameters): TokenCredentials | TokenRefusal {
+  switch (parameters.one('grant_type')) {
+    case 'password': {
+      const account = parameters.one('username') ?? '';
+      const password = parameters.one('password') ?? '';
+      return account === '' && password === ''
+        ? { reason: 'credentials_missing' }
+        : { kind: 'basic', account, password };
+    }
+    case 'refresh_token': {
+      const secret = parameters.one('refresh_token') ?? '';
+      return secret === '' ? { reason: 'credentials_missing' } : { kind: 'session', secret };
+    }
+    default:
+      return { reason: 'grant_type_unsupported' };
+  }
+}
+
+function readForm(form: unknown): Parameters | TokenRefusal {
   if (typeof form !== 'object' || form === null) {
-    const detail = 'expected an application/x-www-form-urlencoded body';
-    return refuse(parts, exchange, { reason: 'request_malformed', detail });
+    return { reason: 'request_malformed', detail: 'expected an application/x-www-form-urlencoded body' };
   }
   const pairs = Object.entries(form).flatMap(([name, value]) =>
     (Array.isArray(value) ? value : [value]).map((entry): [string, string] => [name, String(entry)]),
   );
-  const parameters = readParameters(new URLSearchParams(pairs));
-  if ('reason' in parameters) return refuse(parts, exchange, parameters);
-  if (parameters.one('grant_type') !== 'password') {
-    return refuse(parts, exchange, { reason: 'grant_type_unsupported' });
-  }
-  const account = parameters.one('username') ?? '';
-  const password = parameters.one('password') ?? '';
-  if (account === '' && password === '') return refuse(parts, exchange, { reason: 'credentials_missing' });
-  await issue(parts, exchange, parameters, { kind: 'basic', account, password }, 'oauth');
+  return readParameters(new URLSearchParams(pairs));
 }
 
 function readParameters(search: URLSearchParams): Parameters | TokenRefusal {
@@ -55,14 +122,16 @@ async function issue(
   parts: TokenEndpointParts,
   exchange: Exchange,
   parameters: Parameters,
-  credentials: Credentials,
+  credentials: TokenCredentials,
   form: 'token' | 'oauth',
 ): Promise<void> {
   const request: TokenRequest = {
     credentials,
     scopes: parameters.scopes,
     service: parameters.one('service'),
+    offline: parameters.one('offline_token') === 'true' || parameters.one('access_type') === 'offline',
     address: exchange.address,
+    userAgent: exchange.userAgent,
   };
   const outcome = await parts.tokenService.issue(request);
   if (!outcome.ok) return refuse(parts, exchange, outcome.refusal);
@@ -73,6 +142,7 @@ async function issue(
       token: outcome.token,
       access_token: outcome.token,
       expires_in: outcome.expiresInSeconds,
+      ...(outcome.refreshToken === undefined ? {} : { refresh_token: outcome.refreshToken }),
       ...(form === 'oauth' ? { scope: formatScopes(outcome.access.filter(isGranted)) } : {}),
     }),
   });
@@ -98,7 +168,7 @@ function refuse(parts: TokenEndpointParts, exchange: Exchange, refusal: TokenRef
   const status = send(exchange, tokenRefused(refusal));
   parts.audit.record({
     event: 'account' in refusal ? 'login' : 'token',
-    decision: refusal.reason === 'hashing_busy' ? 'error' : 'deny',
+    decision: refusal.reason === 'hashing_busy' || refusal.reason === 'store_unavailable' ? 'error' : 'deny',
     reason: refusal.reason,
     ...('account' in refusal ? { account: refusal.account } : {}),
     ...exchangeFacts(exchange, parts.clock()),

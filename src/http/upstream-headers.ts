@@ -68,24 +68,33 @@ export type ReturnedHeaders = { readonly headers: OutgoingHttpHeaders } | { read
 /**
  * The response headers for the client, each line kept apart (a joined `Warning` cannot be read). `Location` and `Link`
  * become relative to this gateway; another host passes only as the redirect of a blob, which is how registries hand out
- * object storage.
+ * object storage. `mapLocation` may add to a path of our own.
  */
-export function returnedHeaders(response: IncomingMessage, route: RegistryRoute, upstream: URL): ReturnedHeaders {
+export function returnedHeaders(
+  response: IncomingMessage,
+  route: RegistryRoute,
+  upstream: URL,
+  mapLocation: (path: string) => string = (path) => path,
+): ReturnedHeaders {
   const headers: Record<string, string[]> = {};
-  const { rawHeaders } = response;
+  const { rawHeaders, statusCode: status = 0 } = response;
+  const encoding = response.headers['transfer-encoding'];
+  if (encoding !== undefined && encoding.toLowerCase() !== 'chunked') return { problem: 'the transfer is encoded' };
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = (rawHeaders[index] ?? '').toLowerCase();
     const value = rawHeaders[index + 1] ?? '';
     if (returned.has(name)) (headers[name] ??= []).push(value);
     else if (name === 'location') {
-      const location = rewriteLocation(value, response.statusCode ?? 0, route, upstream);
+      const location = rewriteLocation(value, status, route, upstream);
       if (location === undefined) return { problem: `Location "${value.slice(0, 200)}" leads elsewhere` };
-      headers['location'] = [location];
+      headers['location'] = [location.startsWith('/') ? mapLocation(location) : location];
     } else if (name === 'link') {
       const link = rewriteLink(value, upstream);
       if (link !== undefined) (headers['link'] ??= []).push(link);
     }
   }
+  // RFC 9110 section 8.6: a 204 has no length, and who believes one waits for content.
+  if (status === 204) delete headers['content-length'];
   const single = Object.entries(headers).map(([name, values]) => [name, values.length === 1 ? values[0] : values]);
   return {
     headers: {
@@ -109,7 +118,8 @@ export function rewriteLocation(
   if (own !== undefined) return own;
   const isRedirect = status === 302 || status === 303 || status === 307 || status === 308 || status === 301;
   if (!isRedirect || route.kind !== 'blob-get') return undefined;
-  return /^https?:\/\/[^/\s\\]+\/[\x21-\x7e]*$/.test(value) && URL.canParse(value) ? value : undefined;
+  if (!/^https?:\/\/[^/\s\\]+\/[\x21-\x7e]*$/.test(value) || !URL.canParse(value)) return undefined;
+  return new URL(value).host === upstream.host ? undefined : value;
 }
 
 function rewriteLink(value: string, upstream: URL): string | undefined {

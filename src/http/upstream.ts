@@ -3,14 +3,15 @@
  * job: open the request and pipe the body. Path, headers, response, timeouts and errors are ours, because each library
  * of this family loses or crashes on some of them (test/hostile holds the list).
  */
-import { Agent as HttpAgent, type ClientRequest, type IncomingMessage } from 'node:http';
+import { Agent as HttpAgent, type ClientRequest, type IncomingMessage, ServerResponse } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { Socket } from 'node:net';
-import { finished } from 'node:stream';
+import { type Duplex, finished } from 'node:stream';
 import { createProxyServer } from 'http-proxy';
 import { type RegistryRoute, formatTarget } from '../distribution/route.ts';
-import { bodyPending, endAfterBody } from './drain.ts';
+import { bodyPending, cut, endAfterBody } from './drain.ts';
 import type { Exchange } from './exchange.ts';
+import { bodyStream } from './manifest-body.ts';
 import { ProgressWatch, type Transfer, movedBytes } from './progress.ts';
 import { type UpstreamFailure, send, upstreamFailed } from './respond.ts';
 import { outgoingHeaders, returnedHeaders } from './upstream-headers.ts';
@@ -33,9 +34,19 @@ export interface Forwarding {
   readonly detail?: string;
 }
 
+export interface ForwardOptions {
+  /** Stands in for a body that was already read. */
+  readonly content?: Buffer;
+  /** Applied to a `Location` that is a path of this gateway. */
+  readonly mapLocation?: (path: string) => string;
+}
+
 export interface Upstream {
-  /** Streams the exchange to the registry and back. Resolves when both directions have ended, whatever happened; never rejects. */
-  forward(exchange: Exchange, route: RegistryRoute): Promise<Forwarding>;
+  /**
+   * Streams the exchange to the registry and back.
+   * Resolves when both directions have ended, whatever happened; never rejects.
+   */
+  forward(exchange: Exchange, route: RegistryRoute, options?: ForwardOptions): Promise<Forwarding>;
   readonly activeTransfers: () => number;
   close(): void;
 }
@@ -45,18 +56,38 @@ const keepIdleMs = 15_000;
 
 export function createUpstream({ url, connectMs, idleMs, responseMs }: UpstreamOptions): Upstream {
   const target = new URL(url);
-  const Agent = target.protocol === 'https:' ? HttpsAgent : HttpAgent;
+  const Agent: typeof HttpAgent = target.protocol === 'https:' ? HttpsAgent : HttpAgent;
+
+  /** What arrives on a kept connection between two requests would be taken for the next answer (CVE-2026-48931). */
+  class QuietAgent extends Agent {
+    override keepSocketAlive(socket: Duplex): boolean {
+      socket.on('data', destroyThis);
+      // The type says void; the documentation asks for true to keep the socket.
+      return Boolean(super.keepSocketAlive(socket));
+    }
+
+    override reuseSocket(socket: Duplex, request: ClientRequest): void {
+      socket.off('data', destroyThis);
+      super.reuseSocket(socket, request);
+    }
+  }
+
   // Only reads share kept connections: a request that changes something never meets a stale one, and no response
   // can be taken for another's.
-  const readers = new Agent({ keepAlive: true, maxFreeSockets: 64, timeout: keepIdleMs, scheduling: 'lifo' });
+  const readers = new QuietAgent({ keepAlive: true, maxFreeSockets: 64, timeout: keepIdleMs, scheduling: 'lifo' });
   const writers = new Agent({ keepAlive: false });
   const watch = new ProgressWatch(Math.max(10, Math.min(1000, idleMs / 4)));
 
-  function forward(exchange: Exchange, route: RegistryRoute): Promise<Forwarding> {
+  function forward(exchange: Exchange, route: RegistryRoute, options: ForwardOptions = {}): Promise<Forwarding> {
+    const { content, mapLocation } = options;
     const { request, response } = exchange;
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     request.headers = outgoingHeaders(request, route, target.host);
     request.url = formatTarget(route);
+    if (content !== undefined) {
+      delete request.headers['transfer-encoding'];
+      request.headers['content-length'] = String(content.length);
+    }
 
     return new Promise((resolve) => {
       let settled = false;
@@ -66,6 +97,7 @@ export function createUpstream({ url, connectMs, idleMs, responseMs }: UpstreamO
       let upstreamSocket: Socket | undefined;
       let answered = false;
       let attempts = 0;
+      let connected = false;
 
       const transfer: Transfer = {
         bytes: () => movedBytes(request.socket) + movedBytes(upstreamSocket),
@@ -89,7 +121,7 @@ export function createUpstream({ url, connectMs, idleMs, responseMs }: UpstreamO
         upstreamRequest?.destroy();
         if (response.headersSent) {
           settle(response.statusCode, outcome, detail);
-          response.destroy();
+          cut(response);
         } else {
           settle(send(exchange, upstreamFailed(failure)), outcome, detail);
         }
@@ -106,7 +138,7 @@ export function createUpstream({ url, connectMs, idleMs, responseMs }: UpstreamO
         const status = upstreamResponse.statusCode ?? 0;
         if (status < 200 || status > 599) return fail('broken', `status ${status}`);
         if (status === 401 || status === 403) return fail('broken', `the registry itself refuses access (${status})`);
-        const returned = returnedHeaders(upstreamResponse, route, target);
+        const returned = returnedHeaders(upstreamResponse, route, target, mapLocation);
         if ('problem' in returned) return fail('broken', returned.problem);
         const digestHeader = upstreamResponse.headers['docker-content-digest'];
         digest = typeof digestHeader === 'string' ? digestHeader : undefined;
@@ -127,11 +159,12 @@ export function createUpstream({ url, connectMs, idleMs, responseMs }: UpstreamO
       }
 
       function attempt(): void {
-        attempts++;
+        const number = ++attempts;
         const proxy = createProxyServer({
           target,
-          agent: isRead ? readers : writers,
+          agent: isRead && number === 1 ? readers : writers,
           selfHandleResponse: true,
+          ...(content === undefined ? {} : { buffer: bodyStream(content) }),
           prependPath: false,
         });
         proxy.on('proxyReq', (outgoing: ClientRequest) => {
@@ -139,30 +172,42 @@ export function createUpstream({ url, connectMs, idleMs, responseMs }: UpstreamO
           if (settled) return void outgoing.destroy();
           const { socket } = outgoing;
           upstreamSocket = socket ?? undefined;
+          connected = socket?.connecting === false;
           if (socket?.connecting) {
             const timer = setTimeout(() => fail('timeout', 'no connection in time'), connectMs);
             const stop = (): void => clearTimeout(timer);
-            socket.once(target.protocol === 'https:' ? 'secureConnect' : 'connect', stop).once('close', stop);
+            socket.once(target.protocol === 'https:' ? 'secureConnect' : 'connect', () => {
+              connected = true;
+              stop();
+            });
+            socket.once('close', stop);
           }
           outgoing.once('upgrade', () => fail('broken', 'the registry switched protocols'));
           outgoing.once('close', () => {
-            if (!answered) setImmediate(() => fail('broken', 'the registry closed the connection without an answer'));
+            setImmediate(() => {
+              if (answered || number !== attempts) return;
+              fail('broken', 'the registry closed the connection without an answer');
+            });
           });
         });
         proxy.on('proxyRes', onResponse);
         proxy.on('econnreset', onClientClose);
         proxy.on('error', (error: NodeJS.ErrnoException) => {
           if (settled) return;
-          const stale = upstreamRequest?.reusedSocket === true && !answered && error.code === 'ECONNRESET';
-          if (stale && isRead && attempts === 1 && !response.headersSent) return attempt();
-          fail(upstreamSocket?.connecting === false ? 'broken' : 'unreachable', error.message);
+          const wasClosed = error.code === 'ECONNRESET' || error.code === 'EPIPE';
+          const stale = upstreamRequest?.reusedSocket === true && !answered && wasClosed;
+          if (stale && isRead && number === 1) return attempt();
+          fail(connected ? 'broken' : 'unreachable', error.message);
         });
-        void proxy.web(request, response).catch((error: unknown) => fail('broken', String(error)));
+        // The library gets a response of its own to end: it would take ours away while a refusal is still being read.
+        const unused = new ServerResponse(request);
+        void proxy.web(request, unused).catch((error: unknown) => fail('broken', String(error)));
       }
 
+      if (response.destroyed || request.socket.destroyed) return settle(499, 'client_gone');
       response.on('close', onClientClose);
       watch.add(transfer);
-      if (exchange.expectsContinue) response.writeContinue();
+      if (exchange.expectsContinue && content === undefined) response.writeContinue();
       attempt();
     });
   }
@@ -175,4 +220,8 @@ export function createUpstream({ url, connectMs, idleMs, responseMs }: UpstreamO
       writers.destroy();
     },
   };
+}
+
+function destroyThis(this: Duplex): void {
+  this.destroy();
 }

@@ -68,7 +68,8 @@ function buildBlockList(list: readonly string[]): BlockList {
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 
-function localTime(now: number, zone: string): { readonly day: Day; readonly minute: number } {
+/** Day of the week and minute since midnight at `now` in an IANA zone. */
+export function localTime(now: number, zone: string): { readonly day: Day; readonly minute: number } {
   let format = formats.get(zone);
   if (format === undefined) {
     format = new Intl.DateTimeFormat('en-GB', {

@@ -27,7 +27,13 @@ export interface Question extends Circumstances {
   readonly readWhilePushing?: boolean;
 }
 
-export type DecisionReason = 'rule_allows' | 'rule_denies' | 'no_rule' | 'account_unknown';
+export type DecisionReason =
+  | 'rule_allows'
+  | 'rule_denies'
+  | 'no_rule'
+  | 'account_unknown'
+  /** The rules would allow it, the robot's secret does not reach it. */
+  | 'secret_narrow';
 
 export interface Decision {
   readonly allowed: boolean;
@@ -43,13 +49,34 @@ export interface CompiledPolicy {
   readonly decide: (question: Question) => Decision;
   /** Whether the principal may call the catalog at all; which names it shows is decided name by name. */
   readonly mayListCatalog: (principal: Principal | GroupMember, circumstances: Circumstances) => Decision;
+  /** Whether some rule judges this action by tag here: otherwise no tag can change the decision. */
+  readonly judgesTags: (question: Question) => boolean;
   /** Subjects that a principal answers to, in file notation; undefined when the account does not exist or is disabled. */
   readonly subjectsOf: (principal: Principal | GroupMember) => readonly string[] | undefined;
 }
 
 export function compilePolicy(policy: Policy): CompiledPolicy {
-  const ordered = [...policy.rules].sort(byName);
-  const index = new RuleIndex(ordered);
+  const index = new RuleIndex();
+  const ordered = policy.rules.toSorted(byName);
+  for (const rule of ordered) index.add(rule);
+  return withIndex(policy, ordered, index);
+}
+
+/** Rules compiled between two pauses: well under a millisecond. */
+const rulesAtOnce = 200;
+
+/** The same in small steps, for a process that has requests to answer; `pause` lets it. */
+export async function compilePolicySteadily(policy: Policy, pause: () => Promise<void>): Promise<CompiledPolicy> {
+  const index = new RuleIndex();
+  const ordered = policy.rules.toSorted(byName);
+  for (const [position, rule] of ordered.entries()) {
+    index.add(rule);
+    if (position % rulesAtOnce === rulesAtOnce - 1) await pause();
+  }
+  return withIndex(policy, ordered, index);
+}
+
+function withIndex(policy: Policy, ordered: readonly Rule[], index: RuleIndex): CompiledPolicy {
   const catalogRules = ordered.filter((rule) => (rule.rights & rights.catalog) !== 0);
   const cache = new Map<string, readonly string[]>();
 
@@ -65,8 +92,7 @@ export function compilePolicy(policy: Policy): CompiledPolicy {
   const decide = (question: Question): Decision => {
     const subjects = subjectsOf(question.principal);
     if (subjects === undefined) return unknownAccount;
-    const { principal } = question;
-    const accountName = principal.kind === 'anonymous' || principal.kind === 'group' ? undefined : principal.name;
+    const accountName = accountNameOf(question.principal);
     const leaves = index.leaves(question.repository, accountName);
     return judge(leaves, subjects, question, accountName);
   };
@@ -89,13 +115,31 @@ export function compilePolicy(policy: Policy): CompiledPolicy {
     return noRule;
   };
 
-  return { policy, decide, mayListCatalog, subjectsOf };
+  const judgesTags = (question: Question): boolean => {
+    const subjects = subjectsOf(question.principal);
+    if (subjects === undefined) return false;
+    const wanted = rightsOf(question.action);
+    const concerns = (bucket: RuleBucket | undefined): boolean =>
+      bucket?.conditional.some(
+        (rule) => rule.tags !== undefined && rule.mode === 'enforce' && (rule.rights & wanted) !== 0,
+      ) === true;
+    const leaves = index.leaves(question.repository, accountNameOf(question.principal));
+    return leaves.some((leaf) =>
+      subjects.some((subject) => concerns(leaf.allow.get(subject)) || concerns(leaf.deny.get(subject))),
+    );
+  };
+
+  return { policy, decide, mayListCatalog, judgesTags, subjectsOf };
+}
+
+function accountNameOf(principal: Principal | GroupMember): string | undefined {
+  return principal.kind === 'anonymous' || principal.kind === 'group' ? undefined : principal.name;
 }
 
 const unknownAccount: Decision = { allowed: false, reason: 'account_unknown', rule: undefined, shadow: [] };
 const noRule: Decision = { allowed: false, reason: 'no_rule', rule: undefined, shadow: [] };
 
-function byName(left: Rule, right: Rule): number {
+export function byName(left: Rule, right: Rule): number {
   return left.name < right.name ? -1 : left.name > right.name ? 1 : 0;
 }
 

@@ -36,7 +36,14 @@ export type PolicyReading =
 export function parsePolicy(files: readonly PolicyText[]): PolicyReading {
   const reader = new Reader();
   const texts = [...files].sort((left, right) => (left.file < right.file ? -1 : 1));
+  if (files.length === 0) reader.problems.push(noFiles);
   for (const { file, text } of texts) {
+    if (text.trim() === '') {
+      // What a writer leaves behind that was stopped at once; taking it for "no rules" would drop denies.
+      const message = 'the file is empty; delete it, or write {} when it is meant to say nothing';
+      reader.problems.push({ file, line: 1, column: 1, code: 'empty-file', message });
+      continue;
+    }
     const reading = readYaml(file, text);
     if (!reading.ok) {
       reader.problems.push(...reading.problems);
@@ -52,6 +59,14 @@ export function parsePolicy(files: readonly PolicyText[]): PolicyReading {
   if (reader.problems.length > 0) return { ok: false, problems: sortProblems(reader.problems) };
   return { ok: true, policy: reader.policy() };
 }
+
+const noFiles: Problem = {
+  file: 'policies',
+  line: 0,
+  column: 0,
+  code: 'no-files',
+  message: 'there is no policy file (*.yaml, *.yml), so nobody could do anything; begin with: portcullis init',
+};
 
 interface Reference {
   readonly subject: Subject;

@@ -91,11 +91,17 @@ function parsePieces(text: string): readonly Piece[] {
  */
 export function matchPieces(pieces: readonly Piece[], text: string, accountName: string | undefined): boolean {
   const parts: (string | undefined)[] = [];
+  // Text beside text is one text: searched for one by one, "bob" and "b" would also be found apart.
+  const addText = (added: string): void => {
+    const before = parts.at(-1);
+    if (before === undefined) parts.push(added);
+    else parts[parts.length - 1] = before + added;
+  };
   for (const piece of pieces) {
     if (piece === 'star') parts.push(undefined);
-    else if (piece !== 'account') parts.push(piece.literal);
+    else if (piece !== 'account') addText(piece.literal);
     else if (accountName === undefined || accountName === '') return false;
-    else parts.push(accountName);
+    else addText(accountName);
   }
   return matchParts(parts, text);
 }

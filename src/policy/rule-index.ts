@@ -50,14 +50,12 @@ export class RuleIndex {
   #next: Node[] = [];
   readonly #leaves: Leaf[] = [];
 
-  /** `rules` in the order in which they should be named when several decide alike. */
-  constructor(rules: readonly Rule[]) {
-    for (const rule of rules) {
-      for (const pattern of rule.repositories) {
-        const leaf = leafOf(insert(this.#root, pattern.segments));
-        const buckets = rule.effect === 'allow' ? leaf.allow : leaf.deny;
-        for (const subject of rule.subjects) addTo(buckets, subject, rule);
-      }
+  /** Rules must come in the order in which they should be named when several decide alike. */
+  add(rule: Rule): void {
+    for (const pattern of rule.repositories) {
+      const leaf = leafOf(insert(this.#root, pattern.segments));
+      const buckets = rule.effect === 'allow' ? leaf.allow : leaf.deny;
+      for (const subject of rule.subjects) addTo(buckets, subject, rule);
     }
   }
 

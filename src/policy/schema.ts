@@ -35,30 +35,49 @@ const pattern = z
 
 const groups = z.array(name).describe('Groups, each declared under `groups`.');
 
-const user = z.strictObject({
-  password: z
-    .string()
-    .optional()
-    .describe(
-      'argon2id hash (portcullis hash) or bcrypt hash (htpasswd -B). Without it the user cannot log in with a password.',
-    ),
-  groups: groups.optional(),
-  disabled: z.boolean().optional().describe('true: every login and every live token of this user is refused at once.'),
-});
+const user = z
+  .strictObject({
+    password: z
+      .string()
+      .optional()
+      .describe(
+        'argon2id hash (portcullis hash) or bcrypt hash (htpasswd -B). Without it the user cannot log in with a password.',
+      ),
+    groups: groups.optional(),
+    disabled: z
+      .boolean()
+      .optional()
+      .describe('true: every login and every live token of this user is refused at once.'),
+  })
+  .describe('A person, who logs in with a password.');
 
 const robotToken = z.strictObject({
-  id: z.string().regex(/^[A-Za-z0-9]{4,32}$/, { message: 'expected 4 to 32 letters and digits' }),
-  sha256: z.string().regex(/^[a-f0-9]{64}$/, { message: 'expected 64 hexadecimal digits' }),
+  id: z
+    .string()
+    .regex(/^[A-Za-z0-9]{4,32}$/, { message: 'expected 4 to 32 letters and digits' })
+    .describe('Names the secret in logs and lists; unique over all files.'),
+  sha256: z
+    .string()
+    .regex(/^[a-f0-9]{64}$/, { message: 'expected 64 hexadecimal digits' })
+    .describe('SHA-256 of the whole secret, in hexadecimal.'),
   expires: instant.optional().describe('The secret ends at this instant.'),
   repositories: z.array(pattern).min(1).optional().describe('Narrows the robot: never more than the rules give it.'),
   actions: z.array(action).min(1).optional().describe('Narrows the robot: never more than the rules give it.'),
 });
 
-const robot = z.strictObject({
-  groups: groups.optional(),
-  disabled: z.boolean().optional(),
-  tokens: z.array(robotToken).optional().describe('Secrets, two while rotating; made by: portcullis token create NAME'),
-});
+const robot = z
+  .strictObject({
+    groups: groups.optional(),
+    disabled: z
+      .boolean()
+      .optional()
+      .describe('true: every login and every live token of this robot is refused at once.'),
+    tokens: z
+      .array(robotToken)
+      .optional()
+      .describe('Secrets, two while rotating; made by: portcullis token create NAME'),
+  })
+  .describe('A machine, which logs in with a secret.');
 
 const when = z
   .strictObject({
@@ -68,13 +87,15 @@ const when = z
     days: z
       .array(z.enum(['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun']))
       .min(1)
-      .optional(),
+      .optional()
+      .describe('On these days of the week, in `zone`.'),
     hours: z
       .string()
       .regex(/^(?:[01]\d|2[0-3]):[0-5]\d-(?:(?:[01]\d|2[0-3]):[0-5]\d|24:00)$/, {
         message: 'expected hours as 09:00-17:30; over midnight as 18:00-06:00',
       })
-      .optional(),
+      .optional()
+      .describe('Between these times of the day, in `zone`: 09:00-17:30, over midnight 18:00-06:00.'),
     zone: z.string().optional().describe('IANA time zone for days and hours, as Europe/Berlin; UTC when left out.'),
   })
   .describe('The rule applies only while all of these hold.');
@@ -108,33 +129,41 @@ const question = z.string().regex(/^(?:pull|push|create|overwrite|delete|catalog
 const caller = z.union([
   subject,
   z.strictObject({
-    user: name.optional(),
-    robot: name.optional(),
-    workload: name.optional(),
-    group: name.optional(),
-    anonymous: z.literal(true).optional(),
+    user: name.optional().describe('As this user.'),
+    robot: name.optional().describe('As this robot.'),
+    workload: name.optional().describe('As this workload.'),
+    group: name.optional().describe('As somebody of whom only this group is known.'),
+    anonymous: z.literal(true).optional().describe('As somebody who has not logged in.'),
     address: z.string().optional().describe('The address the request comes from.'),
     at: instant.optional().describe('The instant of the request; the time of the test run when left out.'),
   }),
 ]);
 
 const test = z.strictObject({
-  name: z.string().min(1).max(200),
+  name: z.string().min(1).max(200).describe('The promise, in words.'),
   as: caller.describe('user:NAME, robot:NAME, anonymous; or a map with address and at.'),
-  allow: z.array(question).min(1).optional(),
-  deny: z.array(question).min(1).optional(),
+  allow: z.array(question).min(1).optional().describe('What must be allowed: ACTION REPOSITORY[:TAG].'),
+  deny: z.array(question).min(1).optional().describe('What must be refused: ACTION REPOSITORY[:TAG].'),
 });
 
-const workload = z.strictObject({
-  issuer: z.string().regex(/^https:\/\/[^\s?#]+$/, { message: 'expected the https address of the token issuer' }),
-  audience: z.string().min(1).max(256),
-  claims: z
-    .record(z.string(), z.string())
-    .optional()
-    .describe('Claims the token must carry; * stands for any characters.'),
-  groups: groups.optional(),
-  disabled: z.boolean().optional(),
-});
+const workload = z
+  .strictObject({
+    issuer: z
+      .string()
+      .regex(/^https:\/\/[^\s?#]+$/, { message: 'expected the https address of the token issuer' })
+      .describe('Who issues the tokens: the `iss` claim, an https address.'),
+    audience: z.string().min(1).max(256).describe('The `aud` claim that the tokens carry for this gateway.'),
+    claims: z
+      .record(z.string(), z.string())
+      .optional()
+      .describe('Claims the token must carry, by name; * stands for any characters.'),
+    groups: groups.optional(),
+    disabled: z
+      .boolean()
+      .optional()
+      .describe('true: every login and every live token of this workload is refused at once.'),
+  })
+  .describe('A CI job, which logs in with the OIDC token of its platform.');
 
 export const policyFileSchema = z
   .strictObject({
@@ -145,7 +174,13 @@ export const policyFileSchema = z
       .describe('Machines, by account name: they log in with secrets, not passwords.'),
     workloads: z.record(name, workload).optional().describe('CI jobs, known by the claims of their own OIDC tokens.'),
     groups: z
-      .record(name, z.strictObject({ description: z.string().optional() }).nullable())
+      .record(
+        name,
+        z
+          .strictObject({ description: z.string().optional().describe('What somebody in this group does.') })
+          .nullable()
+          .describe('A group: what its members have in common.'),
+      )
       .optional()
       .describe('Groups that users and rules refer to.'),
     rules: z.array(rule).optional().describe('Who may do what. Their order means nothing.'),

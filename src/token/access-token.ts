@@ -47,7 +47,7 @@ export const clockLeewaySeconds = 60;
 const maxRemembered = 4096;
 const maxTokenLength = 32_768;
 
-const compact = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
+const compact = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)$/;
 const seconds = z.int().min(0).max(8_640_000_000_000);
 const claimSet = z.object({
   sub: z.union([z.literal(''), z.string().regex(namePattern)]),
@@ -68,11 +68,15 @@ const claimSet = z.object({
     .max(128),
 });
 
+/** A token whose signature and shape are good; its time is judged at every use. */
+interface Verified {
+  readonly claims: AccessClaims;
+  readonly kid: string;
+  readonly notBefore: number;
+}
+
 export function createAccessTokens({ keys, issuer, service, ttlSeconds }: AccessTokenOptions): AccessTokens {
-  const remembered = new Map<
-    string,
-    { readonly claims: AccessClaims; readonly kid: string; readonly notBefore: number }
-  >();
+  const remembered = new Map<string, Verified>();
 
   const sign: AccessTokens['sign'] = async (account, access, nowSeconds, sessionId) => {
     const key = keys.signingKey();
@@ -92,8 +96,12 @@ export function createAccessTokens({ keys, issuer, service, ttlSeconds }: Access
     let known = remembered.get(token);
     if (known === undefined || !keys.keys().some((key) => key.kid === known?.kid)) {
       remembered.delete(token);
-      const verified = await verifySignature(token, keys.keys(), issuer, service);
-      if (verified === undefined) return { ok: false, reason: 'token_invalid' };
+      let verified = await verifySignature(token, keys.keys(), issuer, service);
+      // Another replica may sign with a key that this one has not read yet.
+      if (verified === 'key_unknown' && keys.refresh?.() === true) {
+        verified = await verifySignature(token, keys.keys(), issuer, service);
+      }
+      if (verified === 'refused' || verified === 'key_unknown') return { ok: false, reason: 'token_invalid' };
       known = verified;
       if (remembered.size >= maxRemembered) remembered.delete(remembered.keys().next().value ?? '');
       remembered.set(token, known);
@@ -112,8 +120,14 @@ export function createAccessTokens({ keys, issuer, service, ttlSeconds }: Access
  * in a header are ignored (distribution CVE-2025-24976 took the first). jose alone accepts an audience list, a numeric
  * `sub` and `exp: 1e308`; the claim schema does not.
  */
-async function verifySignature(token: string, keys: readonly TokenKey[], issuer: string, service: string) {
-  if (token.length > maxTokenLength || !compact.test(token)) return undefined;
+async function verifySignature(
+  token: string,
+  keys: readonly TokenKey[],
+  issuer: string,
+  service: string,
+): Promise<Verified | 'refused' | 'key_unknown'> {
+  const signature = token.length > maxTokenLength ? undefined : compact.exec(token)?.[1];
+  if (signature === undefined || !isCanonical(signature)) return 'refused';
   try {
     const { payload, protectedHeader } = await jwtVerify(
       token,
@@ -140,8 +154,14 @@ async function verifySignature(token: string, keys: readonly TokenKey[], issuer:
       claims: { account: sub, access, tokenId: jti, sessionId: sid, issuedAt: iat, expiresAt: exp },
     };
   } catch (error) {
+    if (error instanceof errors.JWKSNoMatchingKey) return 'key_unknown';
     if (error instanceof errors.JOSEError || error instanceof z.ZodError || error instanceof SyntaxError)
-      return undefined;
+      return 'refused';
     throw error;
   }
+}
+
+/** Base64url leaves bits of the last character unused, and jose ignores them: without this, one token has 16 spellings. */
+function isCanonical(text: string): boolean {
+  return Buffer.from(text, 'base64url').toString('base64url') === text;
 }

@@ -1,20 +1,36 @@
 /** Account name and password -> who is asking, or why not. */
 import { maxPasswordLength } from '../distribution/credentials.ts';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
-import type { Policy, Principal } from '../policy/model.ts';
+import type { Policy, Principal, RobotToken } from '../policy/model.ts';
 import { namePattern } from '../policy/schema.ts';
+import { looksCarried, parseSecret } from './carried-secret.ts';
 import type { Passwords } from './password.ts';
+import { authenticateRobot } from './robot-secret.ts';
 import type { VerifiedPasswords } from './verified-passwords.ts';
 
 export type AuthenticationMethod = 'password' | 'session' | 'robot-token' | 'workload';
 
 export type Authentication =
-  | { readonly ok: true; readonly principal: Principal; readonly method: AuthenticationMethod }
-  | { readonly ok: false; readonly reason: AuthenticationRefusal };
+  | {
+      readonly ok: true;
+      readonly principal: Principal;
+      readonly method: AuthenticationMethod;
+      /** The robot's secret, which bounds what the login reaches. */
+      readonly robotToken?: RobotToken;
+    }
+  | { readonly ok: false; readonly reason: AuthenticationRefusal; readonly detail?: string };
 
-/** The log tells them apart; the client never learns which it was. */
+/** The log tells them apart; the client learns only of a `secret_malformed`, whose copy is bad whatever it once was. */
 export type AuthenticationRefusal =
-  'account_unknown' | 'account_disabled' | 'password_wrong' | 'password_too_long' | 'hashing_busy';
+  | 'account_unknown'
+  | 'account_disabled'
+  | 'password_wrong'
+  | 'password_too_long'
+  | 'hashing_busy'
+  | 'secret_malformed'
+  | 'secret_misplaced'
+  | 'secret_unknown'
+  | 'secret_expired';
 
 export interface AuthenticationParts {
   readonly passwords: Passwords;
@@ -32,6 +48,7 @@ export async function authenticate(
   password: string,
   now: number,
 ): Promise<Authentication> {
+  if (looksCarried(password)) return authenticateSecret(policy, account, password, now);
   if (Buffer.byteLength(password) > maxPasswordLength) return { ok: false, reason: 'password_too_long' };
   const user = namePattern.test(account) ? policy.users.get(account) : undefined;
   const hash = user?.password;
@@ -43,6 +60,18 @@ export async function authenticate(
   if (user.disabled) return { ok: false, reason: 'account_disabled' };
   if (!isRemembered) verified.add(account, password, hash.text, now);
   return { ok: true, principal: { kind: 'user', name: account }, method: 'password' };
+}
+
+/** Secrets have 178 random bits: nothing is hashed slowly, and time tells nothing. */
+function authenticateSecret(policy: Policy, account: string, text: string, now: number): Authentication {
+  const secret = parseSecret(text);
+  if ('problem' in secret) return { ok: false, reason: 'secret_malformed', detail: secret.problem };
+  // A refresh token is good at the token endpoint only.
+  if (secret.kind === 'session') return { ok: false, reason: 'secret_misplaced' };
+  const login = authenticateRobot(policy, account, secret.text, now);
+  if (!login.ok) return login;
+  const principal: Principal = { kind: 'robot', name: account };
+  return { ok: true, principal, method: 'robot-token', robotToken: login.token };
 }
 
 /** Whom the account of an access token stands for today; undefined when it is gone or disabled. */

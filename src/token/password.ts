@@ -10,7 +10,7 @@ export type PasswordOutcome = 'match' | 'mismatch' | 'busy';
 
 export interface Passwords {
   /**
-   * Compares `password` with `hash`; without one, does the same work and answers `mismatch`.
+   * Compares `password` with `hash`, which is one of the policy's; without one, does the same work and answers `mismatch`.
    * `busy`: the queue for hashing is longer than its time bound. Nothing was compared.
    */
   verify(policy: Policy, hash: PasswordHash | undefined, password: string): Promise<PasswordOutcome>;
@@ -28,24 +28,20 @@ export async function hashPassword(password: string): Promise<string> {
   return argon2.hash(password, { type: argon2.argon2id, memoryCost: memoryKib, timeCost: passes, parallelism: lanes });
 }
 
-/** `onHash` hears of every hash computed, by scheme: tests count work instead of timing it. */
-export function createPasswords(onHash: (scheme: PasswordHash['scheme']) => void = () => {}): Passwords {
+/** `onHash` hears of every hash computed, by scheme and cost: tests count work instead of timing it. */
+export function createPasswords(onHash: (scheme: PasswordHash['scheme'], cost: string) => void = () => {}): Passwords {
   const queue = new HashQueue(Math.max(1, Math.min(availableParallelism(), 3)), queueMs);
   const verify: Passwords['verify'] = async (policy, hash, password) => {
-    const work = costliest(policy);
     const compare = async (): Promise<boolean> => {
-      // Every attempt computes one hash of each scheme in use, so that time does not tell who exists.
-      const argon =
-        hash?.scheme === 'argon2id' ? hash.text : work.argon2id === undefined ? undefined : dummyArgon2(work.argon2id);
-      const legacy =
-        hash?.scheme === 'bcrypt' ? hash.text : work.bcrypt === undefined ? undefined : dummyBcrypt(work.bcrypt);
-      if (argon !== undefined) onHash('argon2id');
-      const argonMatches = argon !== undefined && (await argon2.verify(argon, password));
-      if (legacy !== undefined) onHash('bcrypt');
-      const fits = Buffer.byteLength(password) <= bcryptLimit && !password.includes('\0');
-      const bcryptMatches = legacy !== undefined && (await bcrypt.compare(fits ? password : '', legacy)) && fits;
-      if (hash === undefined) return false;
-      return hash.scheme === 'argon2id' ? argonMatches : bcryptMatches;
+      let isMatch = false;
+      // Every attempt computes one hash of each cost in use, so that time does not tell who exists.
+      for (const [cost, dummy] of dummies(policy)) {
+        const isOwn = hash !== undefined && costOf(hash) === cost;
+        onHash(dummy.scheme, cost);
+        const matches = await matchesHash(isOwn ? hash : dummy, password);
+        isMatch ||= isOwn && matches;
+      }
+      return isMatch;
     };
     const outcome = await queue.run(compare);
     return outcome === 'busy' ? 'busy' : outcome ? 'match' : 'mismatch';
@@ -53,38 +49,39 @@ export function createPasswords(onHash: (scheme: PasswordHash['scheme']) => void
   return { verify };
 }
 
-interface Work {
-  readonly argon2id: Argon2Cost | undefined;
-  readonly bcrypt: number | undefined;
+async function matchesHash(hash: PasswordHash, password: string): Promise<boolean> {
+  if (hash.scheme === 'argon2id') return argon2.verify(hash.text, password);
+  const fits = Buffer.byteLength(password) <= bcryptLimit && !password.includes('\0');
+  return (await bcrypt.compare(fits ? password : '', hash.text)) && fits;
 }
 
-const workOf = new WeakMap<Policy, Work>();
+const dummiesOf = new WeakMap<Policy, ReadonlyMap<string, PasswordHash>>();
 
-/** The highest cost of each scheme among the policy's users; argon2id when there are no users at all. */
-function costliest(policy: Policy): Work {
-  const known = workOf.get(policy);
+/** For each cost among the policy's users a hash that no password has; one of the standard cost when there is none. */
+function dummies(policy: Policy): ReadonlyMap<string, PasswordHash> {
+  const known = dummiesOf.get(policy);
   if (known !== undefined) return known;
-  let memory: Argon2Cost | undefined;
-  let legacy: number | undefined;
+  const found = new Map<string, PasswordHash>();
   for (const { password } of policy.users.values()) {
-    if (password?.scheme === 'argon2id') {
-      if (memory === undefined || weight(password.cost) > weight(memory)) memory = password.cost;
-    } else if (password !== undefined) legacy = Math.max(legacy ?? 0, password.cost);
+    if (password !== undefined && !found.has(costOf(password))) found.set(costOf(password), dummyOf(password));
   }
-  const work = { argon2id: memory ?? (legacy === undefined ? standardCost : undefined), bcrypt: legacy };
-  workOf.set(policy, work);
-  return work;
+  if (found.size === 0) {
+    const standard = dummyOf({ scheme: 'argon2id', text: '', cost: standardCost });
+    found.set(costOf(standard), standard);
+  }
+  dummiesOf.set(policy, found);
+  return found;
 }
 
-function weight({ memoryKib, passes }: Argon2Cost): number {
-  return memoryKib * passes;
+function costOf(hash: PasswordHash): string {
+  if (hash.scheme === 'bcrypt') return String(hash.cost).padStart(2, '0');
+  const { memoryKib, passes, lanes } = hash.cost;
+  return `m=${memoryKib},t=${passes},p=${lanes}`;
 }
 
 /** Salt and digest are arbitrary: no password has this hash, and computing it costs what the parameters say. */
-function dummyArgon2({ memoryKib, passes, lanes }: Argon2Cost): string {
-  return `$argon2id$v=19$m=${memoryKib},t=${passes},p=${lanes}$${'A'.repeat(22)}$${'A'.repeat(43)}`;
-}
-
-function dummyBcrypt(cost: number): string {
-  return `$2b$${String(cost).padStart(2, '0')}$${'.'.repeat(22)}${'.'.repeat(31)}`;
+function dummyOf(hash: PasswordHash): PasswordHash {
+  const cost = costOf(hash);
+  if (hash.scheme === 'bcrypt') return { ...hash, text: `$2b$${cost}$${'.'.repeat(53)}` };
+  return { ...hash, text: `$argon2id$v=19$${cost}$${'A'.repeat(22)}$${'A'.repeat(43)}` };
 }

@@ -2,7 +2,14 @@
 import type { AuthenticationRefusal } from './authenticate.ts';
 
 export type TokenRefusal =
-  | { readonly reason: AuthenticationRefusal; readonly account: string }
+  | { readonly reason: Exclude<AuthenticationRefusal, 'secret_malformed'>; readonly account: string }
+  /** `detail` says what is wrong with the copy of the secret, in words for the client. */
+  | { readonly reason: 'secret_malformed'; readonly account: string; readonly detail: string }
+  | { readonly reason: 'session_unknown' }
+  | { readonly reason: 'session_of_other_service'; readonly account: string }
+  | { readonly reason: 'session_account_gone'; readonly account: string }
+  /** A session could not be looked up or recorded; nothing is known about the credentials. */
+  | { readonly reason: 'store_unavailable' }
   | { readonly reason: 'credentials_missing' }
   | { readonly reason: 'credentials_malformed' }
   | { readonly reason: 'service_unknown'; readonly service: string }

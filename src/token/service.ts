@@ -1,21 +1,31 @@
 /** One token request from start to finish: distribution's spec/auth/token.md (GET) and oauth.md (POST). */
+import { randomBytes } from 'node:crypto';
 import type { Access } from '../distribution/access.ts';
 import type { Credentials } from '../distribution/credentials.ts';
 import { parseScopes } from '../distribution/scope.ts';
+import type { CompiledPolicy } from '../policy/evaluate.ts';
 import type { Principal } from '../policy/model.ts';
-import type { Clock, PolicySource } from '../ports.ts';
+import type { Clock, PolicySource, RobotUses, SessionStore } from '../ports.ts';
 import type { AccessTokens } from './access-token.ts';
-import { type AuthenticationMethod, type AuthenticationParts, authenticate } from './authenticate.ts';
+import { type AuthenticationMethod, type AuthenticationParts, authenticate, principalOf } from './authenticate.ts';
+import { makeSecret, parseSecret, secretHash } from './carried-secret.ts';
 import { grantAccess } from './grant.ts';
 import type { TokenRefusal } from './refusal.ts';
+import { narrowPolicy } from './robot-secret.ts';
+
+/** A refresh token in place of a name and password. */
+export type TokenCredentials = Credentials | { readonly kind: 'session'; readonly secret: string };
 
 export interface TokenRequest {
-  readonly credentials: Credentials;
+  readonly credentials: TokenCredentials;
   /** As sent, each possibly a space-separated list. */
   readonly scopes: readonly string[];
   /** undefined or '': the client did not name one. */
   readonly service: string | undefined;
+  /** The client wants to stay logged in (`offline_token`, `access_type=offline`). */
+  readonly offline: boolean;
   readonly address: string | undefined;
+  readonly userAgent: string | undefined;
 }
 
 export interface TokenGrant {
@@ -25,6 +35,9 @@ export interface TokenGrant {
   readonly access: readonly Access[];
   readonly principal: Principal;
   readonly method: AuthenticationMethod | undefined;
+  /** For people who asked to stay logged in, never for machines. */
+  readonly refreshToken?: string;
+  readonly sessionId?: string;
 }
 
 export type TokenOutcome = TokenGrant | { readonly ok: false; readonly refusal: TokenRefusal };
@@ -36,9 +49,29 @@ export interface TokenService {
 export interface TokenServiceParts extends AuthenticationParts {
   readonly tokens: AccessTokens;
   readonly policies: PolicySource;
+  readonly sessions: SessionStore;
+  readonly robotUses: RobotUses;
   readonly clock: Clock;
   readonly service: string;
+  /** Seconds without use after which a session ends. */
+  readonly refreshTtlSeconds: number;
 }
+
+/** Who asks, once that is known; `sid` ties access tokens to what can be revoked. */
+interface Login {
+  readonly ok: true;
+  readonly principal: Principal;
+  readonly method: AuthenticationMethod | undefined;
+  /** The policy within what the credentials reach. */
+  readonly policy: CompiledPolicy;
+  readonly sid?: string;
+  readonly refreshToken?: string;
+}
+
+type Identified = Login | { readonly ok: false; readonly refusal: TokenRefusal };
+
+/** `sid` of tokens issued for a robot's secret; taking the secret out of the policy ends them. */
+export const robotSidPrefix = 'robot:';
 
 export function createTokenService(parts: TokenServiceParts): TokenService {
   const { tokens, policies, clock, service } = parts;
@@ -49,35 +82,111 @@ export function createTokenService(parts: TokenServiceParts): TokenService {
       }
       const requested = parseScopes(request.scopes);
       if ('reason' in requested) return refuse(requested);
-      const policy = policies.current();
-      const { credentials, address } = request;
-      const asked = request.scopes.some((scope) => scope.trim() !== '');
-      let principal: Principal = { kind: 'anonymous' };
-      let method: AuthenticationMethod | undefined;
-      switch (credentials.kind) {
-        case 'none':
-          // `docker login` is a token without scope: answering it would make an empty login succeed.
-          if (!asked) return refuse({ reason: 'credentials_missing' });
-          break;
-        case 'bearer':
-        case 'malformed':
-          return refuse({ reason: 'credentials_malformed' });
-        case 'basic': {
-          const result = await authenticate(parts, policy, credentials.account, credentials.password, clock());
-          if (!result.ok) return refuse({ reason: result.reason, account: credentials.account });
-          principal = result.principal;
-          method = result.method;
-        }
-      }
+      const login = await identify(parts, request);
+      if (!login.ok) return login;
+      const { principal, method, sid } = login;
+      // The policy may have changed while a password was hashed; what is granted is today's.
+      const current = policies.current();
+      const policy = login.policy === current || method === 'robot-token' ? login.policy : current;
+      const opened =
+        request.offline && method === 'password' ? await openSession(parts, request, principal) : undefined;
+      if (opened !== undefined && !opened.ok) return opened;
       const now = clock();
-      const access = grantAccess(policy, principal, requested, { address, now });
+      const access = grantAccess(policy, principal, requested, { address: request.address, now });
       const account = 'name' in principal ? principal.name : '';
-      const token = await tokens.sign(account, access, Math.floor(now / 1000));
-      return { ok: true, token, expiresInSeconds: tokens.ttlSeconds, access, principal, method };
+      const sessionId = opened?.sessionId ?? sid;
+      const token = await tokens.sign(account, access, Math.floor(now / 1000), sessionId);
+      const refreshToken = opened?.refreshToken ?? login.refreshToken;
+      return {
+        ok: true,
+        token,
+        expiresInSeconds: tokens.ttlSeconds,
+        access,
+        principal,
+        method,
+        ...(refreshToken === undefined ? {} : { refreshToken }),
+        ...(sessionId === undefined ? {} : { sessionId }),
+      };
     },
   };
 }
 
-function refuse(refusal: TokenRefusal): TokenOutcome {
+async function identify(parts: TokenServiceParts, request: TokenRequest): Promise<Identified> {
+  const policy = parts.policies.current();
+  const { credentials, scopes } = request;
+  switch (credentials.kind) {
+    case 'none':
+      // `docker login` is a token without scope: answering it would make an empty login succeed.
+      if (scopes.every((scope) => scope.trim() === '')) return refuse({ reason: 'credentials_missing' });
+      return { ok: true, principal: { kind: 'anonymous' }, method: undefined, policy };
+    case 'bearer':
+    case 'malformed':
+      return refuse({ reason: 'credentials_malformed' });
+    case 'session':
+      return resumeSession(parts, request, credentials.secret, policy);
+    case 'basic': {
+      const { account, password } = credentials;
+      const result = await authenticate(parts, policy, account, password, parts.clock());
+      if (!result.ok) {
+        const { reason, detail = '' } = result;
+        return refuse(reason === 'secret_malformed' ? { reason, account, detail } : { reason, account });
+      }
+      const { principal, method, robotToken } = result;
+      if (robotToken === undefined) return { ok: true, principal, method, policy };
+      parts.robotUses.mark(robotToken.id, parts.clock());
+      const narrowed = narrowPolicy(policy, account, robotToken);
+      return { ok: true, principal, method, policy: narrowed, sid: robotSidPrefix + robotToken.id };
+    }
+  }
+}
+
+/** The refresh grant. The token is not rotated: dockerd keeps a static copy of it (moby staticCredentialStore). */
+async function resumeSession(
+  parts: TokenServiceParts,
+  { address, userAgent }: TokenRequest,
+  text: string,
+  policy: CompiledPolicy,
+): Promise<Identified> {
+  const secret = parseSecret(text);
+  if ('problem' in secret) return refuse({ reason: 'secret_malformed', account: '', detail: secret.problem });
+  if (secret.kind !== 'session') return refuse({ reason: 'session_unknown' });
+  const use = { now: parts.clock(), address, userAgent };
+  const found = await parts.sessions.use(secretHash(secret.text), use, parts.refreshTtlSeconds);
+  if (!found.ok) return refuse({ reason: found.reason === 'unknown' ? 'session_unknown' : 'store_unavailable' });
+  const { session } = found;
+  const { account } = session;
+  if (session.service !== parts.service) return refuse({ reason: 'session_of_other_service', account });
+  const principal = principalOf(policy.policy, account);
+  // A name that became a machine's is not the person who logged in.
+  if (principal?.kind !== 'user') return refuse({ reason: 'session_account_gone', account });
+  return { ok: true, principal, method: 'session', policy, sid: session.id, refreshToken: secret.text };
+}
+
+async function openSession(
+  { sessions, clock, service, refreshTtlSeconds }: TokenServiceParts,
+  { address, userAgent }: TokenRequest,
+  principal: Principal,
+): Promise<
+  | { readonly ok: true; readonly sessionId: string; readonly refreshToken: string }
+  | { readonly ok: false; readonly refusal: TokenRefusal }
+> {
+  const secret = makeSecret('session');
+  const now = clock();
+  const account = 'name' in principal ? principal.name : '';
+  const session = {
+    id: randomBytes(16).toString('base64url'),
+    account,
+    service,
+    created: now,
+    lastUsed: now,
+    address,
+    userAgent: userAgent?.slice(0, 256),
+  };
+  const opened = await sessions.open(secretHash(secret.text), session, refreshTtlSeconds);
+  if (!opened.ok) return { ok: false, refusal: { reason: 'store_unavailable' } };
+  return { ok: true, sessionId: session.id, refreshToken: secret.text };
+}
+
+function refuse(refusal: TokenRefusal): { readonly ok: false; readonly refusal: TokenRefusal } {
   return { ok: false, refusal };
 }

@@ -6,11 +6,24 @@ import {
   createPrivateKey,
   createPublicKey,
   generateKeyPairSync,
+  randomUUID,
 } from 'node:crypto';
-import { chmodSync, lstatSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { KeyRing, TokenKey } from '../../ports.ts';
 import type { Problem } from '../../document/problem.ts';
+
+/** A key and the file it is in. */
+export interface KeyFile {
+  readonly path: string;
+  readonly key: TokenKey;
+  /** Milliseconds since 1970, from the name of a file that this program made; undefined for any other. */
+  readonly made: number | undefined;
+}
+
+export type KeyFilesReading =
+  | { readonly ok: true; readonly files: readonly KeyFile[] }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
 
 export type KeyRingReading =
   { readonly ok: true; readonly keys: KeyRing } | { readonly ok: false; readonly problems: readonly Problem[] };
@@ -20,46 +33,82 @@ const maxKeyBytes = 65_536;
 
 /** Reads every key; signs with the last by file name. With `generate`, an empty or missing directory gets a new ES256 key. */
 export function readKeyRing(directory: string, generate: boolean): KeyRingReading {
-  if (generate) generateWhenEmpty(directory);
+  const reading = readKeyFiles(directory, generate);
+  if (!reading.ok) return reading;
+  const all = uniqueKeys(reading.files);
+  const signing = reading.files.at(-1)?.key;
+  if (signing === undefined) return { ok: false, problems: [] };
+  return { ok: true, keys: { signingKey: () => signing, keys: () => all } };
+}
+
+/** Every key of a directory in the order of file names: at least one, or problems. */
+export function readKeyFiles(directory: string, generate: boolean): KeyFilesReading {
   let names: readonly string[];
   try {
-    names = readdirSync(directory)
-      .filter((name) => keyFile.test(name) && !name.startsWith('.'))
-      .sort();
+    if (generate) generateWhenEmpty(directory);
+    names = listKeyFiles(directory);
   } catch (error) {
-    return failed(directory, `the key directory cannot be read: ${message(error)}`);
+    return failed(directory, `the key directory cannot be used: ${message(error)}`);
   }
   if (names.length === 0)
     return failed(directory, 'the key directory holds no key (*.pem, *.jwk); make one with: portcullis key rotate');
   const problems: Problem[] = [];
-  const keys: TokenKey[] = [];
+  const files: KeyFile[] = [];
   for (const name of names) {
-    const key = readKey(join(directory, name));
-    if ('problem' in key) problems.push(problemIn(join(directory, name), key.problem));
-    else if (!keys.some((known) => known.kid === key.kid)) keys.push(key);
+    const path = join(directory, name);
+    const key = readKey(path);
+    if ('problem' in key) problems.push(problemIn(path, key.problem));
+    else files.push({ path, key, made: madeAt(name) });
   }
-  const signing = keys.at(-1);
-  if (problems.length > 0 || signing === undefined) return { ok: false, problems };
-  return { ok: true, keys: { signingKey: () => signing, keys: () => keys } };
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, files };
+}
+
+export function uniqueKeys(files: readonly KeyFile[]): readonly TokenKey[] {
+  return [...new Map(files.map(({ key }) => [key.kid, key])).values()];
+}
+
+/** Makes a new ES256 key (0600) whose name sorts after all that were made before; its path. Throws on broken I/O. */
+export function generateKey(directory: string, now: number): string {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  chmodSync(directory, 0o700);
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const path = join(directory, `${new Date(now).toISOString().replace(/[-:.]/g, '')}.pem`);
+  // In place in one step: a replica that looks meanwhile must not find half a key.
+  const unfinished = join(directory, `.${randomUUID()}.tmp`);
+  writeFileSync(unfinished, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600, flag: 'wx' });
+  renameSync(unfinished, path);
+  return path;
+}
+
+/** `20261123T035700123Z.pem`, as `generateKey` names files. */
+function madeAt(name: string): number | undefined {
+  const parts = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})Z\.pem$/.exec(name)?.slice(1);
+  if (parts === undefined) return undefined;
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, millisecond = 0] = parts.map(Number);
+  return Date.UTC(year, month - 1, day, hour, minute, second, millisecond);
+}
+
+function listKeyFiles(directory: string): readonly string[] {
+  return readdirSync(directory)
+    .filter((name) => keyFile.test(name) && !name.startsWith('.'))
+    .sort();
 }
 
 function generateWhenEmpty(directory: string): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   chmodSync(directory, 0o700);
-  if (readdirSync(directory).some((name) => keyFile.test(name))) return;
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const stamp = new Date().toISOString().replace(/[-:.]/g, '');
-  const path = join(directory, `${stamp}.pem`);
-  writeFileSync(path, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600, flag: 'wx' });
+  if (listKeyFiles(directory).length === 0) generateKey(directory, Date.now());
 }
 
 function readKey(path: string): TokenKey | { readonly problem: string } {
   const stat = statSync(path, { throwIfNoEntry: false });
   if (stat === undefined || !stat.isFile()) return { problem: 'is not a regular file' };
   if (stat.size > maxKeyBytes) return { problem: 'is too large for a key' };
-  // A symlink's own mode means nothing; what it points to was checked.
-  if ((stat.mode & 0o007) !== 0 && !lstatSync(path).isSymbolicLink()) {
-    return { problem: `can be read by every user of this machine; fix: chmod 600 ${path}` };
+  // The mode of what a symlink points to: its own means nothing.
+  if ((stat.mode & 0o007) !== 0) {
+    return {
+      problem: `can be read by every user of this machine; fix: chmod 600 ${path} (in Kubernetes: defaultMode)`,
+    };
   }
   let privateKey: KeyObject;
   try {
@@ -99,7 +148,7 @@ function thumbprint(publicKey: KeyObject): string {
   return createHash('sha256').update(JSON.stringify(members)).digest('base64url');
 }
 
-function failed(file: string, text: string): KeyRingReading {
+function failed(file: string, text: string): { readonly ok: false; readonly problems: readonly Problem[] } {
   return { ok: false, problems: [problemIn(file, text)] };
 }
 

@@ -1,6 +1,6 @@
 /** The policy files on disk: flat directories of `*.yaml` and `*.yml`, or single files. */
 import { constants } from 'node:fs';
-import { open, readdir, stat } from 'node:fs/promises';
+import { open, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import type { Problem } from '../../document/problem.ts';
 import type { PolicyText } from '../../policy/parse.ts';
@@ -30,6 +30,23 @@ export async function readPolicyFiles(paths: readonly string[]): Promise<PolicyT
   }
   if (problems.length > 0) return { ok: false, problems };
   return { ok: true, files };
+}
+
+/**
+ * A text that changes when files come, go or are replaced; cheaper than reading them. Follows symlinks, which Kubernetes
+ * swaps. A file rewritten in place with the same size and time goes unnoticed here; a directory watch sees it.
+ */
+export async function signPolicyFiles(paths: readonly string[]): Promise<string> {
+  const signed: string[] = [];
+  for (const path of paths) {
+    const listed = await listFiles(path);
+    signed.push(await realpath(path).catch(() => 'missing'));
+    for (const file of Array.isArray(listed) ? listed : []) {
+      const found = await stat(file, { bigint: true }).catch(() => undefined);
+      signed.push(found === undefined ? `${file} missing` : `${file} ${found.ino} ${found.size} ${found.mtimeNs}`);
+    }
+  }
+  return signed.join('\n');
 }
 
 async function listFiles(path: string): Promise<string[] | { readonly problem: string }> {

@@ -1,51 +1,19 @@
-/** The policy in force, read from files and replaced whole when they change. The last good policy stays until a better one is complete. */
-import { createHash } from 'node:crypto';
+/** The policy in force, replaced whole when its files change. The last good policy stays until a better one is complete. */
 import { type FSWatcher, watch } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Problem } from '../../document/problem.ts';
-import { type CompiledPolicy, compilePolicy } from '../../policy/evaluate.ts';
-import { type PolicyText, parsePolicy } from '../../policy/parse.ts';
-import { runTests } from '../../policy/test-run.ts';
 import type { Clock, PolicySource } from '../../ports.ts';
-import { readPolicyFiles } from './policy-files.ts';
-
-export interface LoadedPolicy {
-  readonly compiled: CompiledPolicy;
-  readonly testsPassed: number;
-  /** Hexadecimal digest of all file names and texts. */
-  readonly revision: string;
-}
-
-export type PolicyLoading =
-  | { readonly ok: true; readonly loaded: LoadedPolicy }
-  | { readonly ok: false; readonly problems: readonly Problem[]; readonly revision: string | undefined };
-
-/** Reads, validates, compiles and tests; nothing is put into force here. */
-export async function loadPolicy(paths: readonly string[], now: number): Promise<PolicyLoading> {
-  const texts = await readPolicyFiles(paths);
-  if (!texts.ok) return { ok: false, problems: texts.problems, revision: undefined };
-  const revision = digestOf(texts.files);
-  const reading = parsePolicy(texts.files);
-  if (!reading.ok) return { ok: false, problems: reading.problems, revision };
-  const compiled = compilePolicy(reading.policy);
-  const { passed, failures } = runTests(compiled, now);
-  const problems = failures.map(({ test, expectation, decision }): Problem => {
-    const { action, repository, tag, source, allowed } = expectation;
-    const asked = `${action} ${repository}${tag === undefined ? '' : `:${tag}`}`;
-    const because = decision.rule === undefined ? 'no rule allows it' : `by rule "${decision.rule.name}"`;
-    const message = `test "${test.name}" fails: ${asked} should be ${allowed ? 'allowed' : 'denied'}, but is ${decision.allowed ? 'allowed' : 'denied'} ${because}`;
-    return { ...source, code: 'test-failed', message };
-  });
-  if (problems.length > 0) return { ok: false, problems, revision };
-  return { ok: true, loaded: { compiled, testsPassed: passed, revision } };
-}
+import { signPolicyFiles } from './policy-files.ts';
+import type { LoadedPolicy, PolicyLoading } from './policy-loading.ts';
+import { loadPolicyInThread } from './policy-thread.ts';
 
 export interface PolicyFilesOptions {
   readonly paths: readonly string[];
   readonly clock: Clock;
   /** Called after every change that was read, put into force or not. */
   readonly onReload: (result: PolicyLoading) => void;
+  /** Milliseconds between looks at the files, for what no watch reports. */
   readonly pollMs?: number;
 }
 
@@ -53,37 +21,42 @@ export interface PolicyFiles extends PolicySource {
   /** Problems of the newest files, when they are not the ones in force. */
   readonly problems: () => readonly Problem[];
   readonly loaded: () => LoadedPolicy;
-  /** Looks at the files now. Resolves when what they say is in force, or known to be bad. */
+  /** Reads the files now. Resolves when what they say is in force, or known to be bad. */
   reload(): Promise<void>;
   close(): void;
 }
 
+/** An editor writes a file in several steps; they are read as one. */
 const settleMs = 100;
-const defaultPollMs = 5000;
+const defaultPollMs = 2000;
 
 export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptions): PolicyFiles {
   const { paths, clock, onReload, pollMs = defaultPollMs } = options;
   let loaded = first;
   let problems: readonly Problem[] = [];
-  let seen: string | undefined = first.revision;
+  let newest: string | undefined = first.revision;
+  let signature: string | undefined;
   let running: Promise<void> = Promise.resolve();
   let settling: NodeJS.Timeout | undefined;
-  let watchers: readonly FSWatcher[] = [];
+  const watchers = new Map<string, FSWatcher>();
+  let closed = false;
 
-  async function look(): Promise<void> {
-    const result = await loadPolicy(paths, clock());
+  async function read(): Promise<void> {
+    if (closed) return;
+    signature = await signPolicyFiles(paths);
+    const result = await loadPolicyInThread(paths, clock());
     const revision = result.ok ? result.loaded.revision : result.revision;
-    if (revision !== undefined && revision === seen) return;
-    if (revision === undefined && problems.length > 0) return;
-    seen = revision;
+    const isNews = revision === undefined ? !sameProblems(result, problems) : revision !== newest;
+    newest = revision;
     problems = result.ok ? [] : result.problems;
+    if (!isNews || closed) return;
     if (result.ok) loaded = result.loaded;
     onReload(result);
   }
 
-  /** One look at a time: two that overlap could put the older files into force last. */
+  /** One reading at a time: of two that overlap the older files could be put into force last. */
   function reload(): Promise<void> {
-    running = running.then(look, look);
+    running = running.then(read, read);
     return running;
   }
 
@@ -92,26 +65,46 @@ export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptio
     settling = setTimeout(() => void reload(), settleMs).unref();
   }
 
-  async function watchAll(): Promise<void> {
-    // A watched file goes silent after the first rename over it (Kubernetes swaps symlinks); its directory does not.
-    const directories = await Promise.all(
-      paths.map(async (path) =>
-        (await stat(path).catch(() => undefined))?.isDirectory() === true ? path : dirname(path),
-      ),
-    );
-    watchers = [...new Set(directories)].flatMap((directory) => {
-      try {
-        const watcher = watch(directory, soon);
-        watcher.on('error', () => watcher.close());
-        return [watcher];
-      } catch {
-        return [];
-      }
-    });
+  async function poll(): Promise<void> {
+    await watchDirectories();
+    if (signature !== undefined && (await signPolicyFiles(paths)) !== signature) await reload();
   }
 
-  void watchAll();
-  const poll = setInterval(() => void reload(), pollMs).unref();
+  /**
+   * A watched file goes silent after the first rename over it (Kubernetes swaps symlinks); its directory does not.
+   * Directories are watched where they really are, so that a swapped link is watched anew.
+   */
+  async function watchDirectories(): Promise<void> {
+    const wanted = new Set<string>();
+    for (const path of paths) {
+      const isDirectory = (await stat(path).catch(() => undefined))?.isDirectory() === true;
+      const directory = isDirectory ? path : dirname(path);
+      wanted.add(await realpath(directory).catch(() => directory));
+    }
+    if (closed) return;
+    for (const [directory, watcher] of watchers) {
+      if (wanted.has(directory)) continue;
+      watcher.close();
+      watchers.delete(directory);
+    }
+    for (const directory of wanted) {
+      if (watchers.has(directory)) continue;
+      try {
+        const watcher = watch(directory, soon);
+        watcher.on('error', () => {
+          watcher.close();
+          watchers.delete(directory);
+        });
+        watchers.set(directory, watcher);
+      } catch {
+        // Not there now, or no watches left: the poll sees changes meanwhile and tries again.
+      }
+    }
+  }
+
+  void signPolicyFiles(paths).then((text) => (signature ??= text));
+  void watchDirectories();
+  const timer = setInterval(() => void poll(), pollMs).unref();
 
   return {
     current: () => loaded.compiled,
@@ -119,15 +112,14 @@ export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptio
     problems: () => problems,
     reload,
     close() {
-      clearInterval(poll);
+      closed = true;
+      clearInterval(timer);
       clearTimeout(settling);
-      for (const watcher of watchers) watcher.close();
+      for (const watcher of watchers.values()) watcher.close();
     },
   };
 }
 
-function digestOf(files: readonly PolicyText[]): string {
-  const hash = createHash('sha256');
-  for (const { file, text } of files) hash.update(`${file.length}:${file}${text.length}:${text}`);
-  return hash.digest('hex');
+function sameProblems(result: PolicyLoading, before: readonly Problem[]): boolean {
+  return !result.ok && JSON.stringify(result.problems) === JSON.stringify(before);
 }

@@ -2,6 +2,7 @@
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { z } from 'zod';
+import { parseDigest } from '../../distribution/reference.ts';
 import type { Registry } from '../../ports.ts';
 
 export interface RegistryClientOptions {
@@ -21,6 +22,18 @@ interface RegistryAnswer {
 
 type Asked = RegistryAnswer | { readonly failed: 'unreachable' | 'timeout' | 'broken'; readonly detail: string };
 
+/** Without the full list distribution converts a manifest on the way out, and names the digest of the conversion. */
+const manifestTypes = [
+  'application/vnd.oci.image.index.v1+json',
+  'application/vnd.oci.image.manifest.v1+json',
+  'application/vnd.docker.distribution.manifest.list.v2+json',
+  'application/vnd.docker.distribution.manifest.v2+json',
+  'application/vnd.docker.distribution.manifest.v1+prettyjws',
+  'application/vnd.oci.artifact.manifest.v1+json',
+  '*/*;q=0.1',
+].join(', ');
+
+const tagsBody = z.object({ tags: z.array(z.string()).nullable().optional() });
 const catalogBody = z.object({ repositories: z.array(z.string()).nullable() });
 
 export function createRegistryClient({ url, timeoutMs }: RegistryClientOptions): Registry & { close(): void } {
@@ -29,9 +42,9 @@ export function createRegistryClient({ url, timeoutMs }: RegistryClientOptions):
   const agent = new (isTls ? HttpsAgent : HttpAgent)({ keepAlive: true, maxSockets: 16, timeout: 15_000 });
   const open = isTls ? httpsRequest : httpRequest;
 
-  function ask(method: 'GET' | 'HEAD', path: string): Promise<Asked> {
+  function ask(method: 'GET' | 'HEAD', path: string, accept = '*/*'): Promise<Asked> {
     return new Promise((resolve) => {
-      const request = open(target, { method, path, agent, headers: { accept: '*/*' } });
+      const request = open(target, { method, path, agent, headers: { accept } });
       const timer = setTimeout(() => {
         resolve({ failed: 'timeout', detail: `no answer within ${timeoutMs} ms` });
         request.destroy();
@@ -61,9 +74,24 @@ export function createRegistryClient({ url, timeoutMs }: RegistryClientOptions):
   }
 
   return {
+    async resolveTag(repository, tag) {
+      const asked = await ask('HEAD', `/v2/${repository}/manifests/${tag}`, manifestTypes);
+      if ('failed' in asked) return { ok: false, reason: asked.failed };
+      if (asked.status === 404) return { ok: true, digest: undefined };
+      const digest = asked.headers['docker-content-digest'];
+      const known = asked.status === 200 && typeof digest === 'string' ? parseDigest(digest) : undefined;
+      return known === undefined ? { ok: false, reason: 'broken' } : { ok: true, digest: known };
+    },
+    async tags(repository, size, last) {
+      const asked = await ask('GET', `/v2/${repository}/tags/list?${pageQuery(size, last)}`);
+      if ('failed' in asked) return { ok: false, reason: asked.failed };
+      if (asked.status === 404) return { ok: true, names: [], more: false };
+      const page = asked.status === 200 ? tagsBody.safeParse(parseJson(asked.body)) : undefined;
+      if (page?.success !== true) return { ok: false, reason: 'broken' };
+      return { ok: true, names: page.data.tags ?? [], more: asked.headers.link !== undefined };
+    },
     async repositories(size, last) {
-      const query = new URLSearchParams({ n: String(size), ...(last === undefined ? {} : { last }) });
-      const asked = await ask('GET', `/v2/_catalog?${query.toString()}`);
+      const asked = await ask('GET', `/v2/_catalog?${pageQuery(size, last)}`);
       if ('failed' in asked) return { ok: false, reason: asked.failed };
       const page = asked.status === 200 ? catalogBody.safeParse(parseJson(asked.body)) : undefined;
       if (page?.success !== true) return { ok: false, reason: 'broken' };
@@ -81,6 +109,10 @@ export function createRegistryClient({ url, timeoutMs }: RegistryClientOptions):
     },
     close: () => agent.destroy(),
   };
+}
+
+function pageQuery(size: number, last: string | undefined): string {
+  return new URLSearchParams({ n: String(size), ...(last === undefined ? {} : { last }) }).toString();
 }
 
 function parseJson(body: Buffer): unknown {

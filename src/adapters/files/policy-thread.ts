@@ -1,0 +1,84 @@
+/** Loading policies in a thread of their own; the receiving side of policy-worker.ts. */
+import { existsSync } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { compilePolicySteadily } from '../../policy/evaluate.ts';
+import type { Policy, PolicyTest, Rule } from '../../policy/model.ts';
+import { type PolicyLoading, loadPolicy } from './policy-loading.ts';
+import type { WorkerMessage, WorkerTask } from './policy-worker.ts';
+
+const workerFile = new URL('./policy-worker.js', import.meta.url);
+/** Milliseconds after which a file is refused that keeps the parser busy. */
+const maxLoadMs = 60_000;
+const maxHeapMib = 1024;
+
+/** As `loadPolicy`, without holding up this thread for more than a few milliseconds at a time. */
+export async function loadPolicyInThread(paths: readonly string[], now: number): Promise<PolicyLoading> {
+  // Run from its sources (tests) the program has no compiled worker beside it.
+  if (!existsSync(fileURLToPath(workerFile))) return loadPolicy(paths, now);
+  const workerData: WorkerTask = { paths, now };
+  const worker = new Worker(workerFile, { workerData, resourceLimits: { maxOldGenerationSizeMb: maxHeapMib } });
+  try {
+    return await receive(worker);
+  } finally {
+    await worker.terminate();
+  }
+}
+
+function receive(worker: Worker): Promise<PolicyLoading> {
+  const policy = {
+    users: new Map(),
+    robots: new Map(),
+    workloads: new Map(),
+    groups: new Map(),
+    tests: [] as PolicyTest[],
+    rules: [] as Rule[],
+  } satisfies Policy;
+  return new Promise((resolve) => {
+    const fail = (message: string): void => {
+      clearTimeout(timer);
+      resolve({
+        ok: false,
+        revision: undefined,
+        problems: [{ file: 'policies', line: 0, column: 0, code: 'not-loaded', message }],
+      });
+    };
+    const timer = setTimeout(
+      () => fail(`reading the policy files took longer than ${maxLoadMs / 1000} seconds`),
+      maxLoadMs,
+    );
+    worker.on('error', (error) => fail(`the policy files could not be read: ${error.message}`));
+    worker.on('exit', () => fail('the policy files could not be read: their thread ended'));
+    worker.on('message', (message: WorkerMessage) => {
+      switch (message.part) {
+        case 'rules':
+          policy.rules.push(...message.entries);
+          break;
+        case 'tests':
+          policy.tests.push(...message.entries);
+          break;
+        case 'users':
+        case 'robots':
+        case 'workloads':
+        case 'groups':
+          for (const [name, entry] of message.entries) policy[message.part].set(name, entry);
+          break;
+        case 'problems':
+          clearTimeout(timer);
+          resolve({ ok: false, problems: message.problems, revision: message.revision });
+          return;
+        case 'end': {
+          clearTimeout(timer);
+          const { testsPassed, revision } = message;
+          void compilePolicySteadily(policy, () => nextTurn()).then((compiled) =>
+            resolve({ ok: true, loaded: { compiled, testsPassed, revision } }),
+          );
+          return;
+        }
+      }
+      // The next batch only in another turn of the event loop.
+      setImmediate(() => worker.postMessage('taken'));
+    });
+  });
+}

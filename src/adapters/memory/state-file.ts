@@ -1,0 +1,169 @@
+/** A file of the state directory that holds what one process must remember: replaced as a whole, private, checked when read. */
+import { randomBytes } from 'node:crypto';
+import { readFileSync, renameSync, statSync } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { z } from 'zod';
+import type { Problem } from '../../document/problem.ts';
+
+export interface StateFile {
+  /** False when the disk does not take it: then the old content is still there. Writes what is current when it begins. */
+  save(): Promise<boolean>;
+  /** Within some seconds, together with what follows. */
+  saveSoon(): void;
+  /** Why the last write failed. */
+  problem(): string | undefined;
+  /** Writes what is not written yet. */
+  close(): Promise<void>;
+}
+
+export interface StateFileOptions<T> {
+  /** Undefined: nothing is kept. */
+  readonly path: string | undefined;
+  /** What the file says it is; a file that says otherwise is not ours. */
+  readonly kind: string;
+  readonly version: number;
+  readonly schema: z.ZodType<T>;
+  readonly current: () => T;
+  readonly onProblem: (problem: Problem) => void;
+}
+
+const saveSoonMs = 2000;
+const maxBytes = 256 * 1024 * 1024;
+
+/**
+ * The file and what it held. A file that cannot be used (cut, of another version, not ours, unreadable) is moved aside and
+ * reported, and nothing was held.
+ */
+export function openStateFile<T>(options: StateFileOptions<T>): {
+  readonly file: StateFile;
+  readonly held: T | undefined;
+} {
+  const { path, kind, version, current, onProblem } = options;
+  if (path === undefined) return { file: noFile, held: undefined };
+  const held = read(path, options);
+  let problem: string | undefined;
+  let tail: Promise<unknown> = Promise.resolve();
+  let queued: Promise<boolean> | undefined;
+  let timer: NodeJS.Timeout | undefined;
+
+  async function write(file: string): Promise<boolean> {
+    clearTimeout(timer);
+    timer = undefined;
+    try {
+      await replacePrivateFile(file, JSON.stringify({ kind, version, content: current() }));
+      problem = undefined;
+      return true;
+    } catch (error) {
+      const reason = reasonOf(error);
+      if (problem === undefined) onProblem(fileProblem(file, `cannot be written: ${reason}`));
+      problem = reason;
+      return false;
+    }
+  }
+
+  function save(file: string): Promise<boolean> {
+    // One write at a time; everyone who comes while it runs shares the next one.
+    queued ??= tail.then(() => {
+      queued = undefined;
+      return write(file);
+    });
+    tail = queued;
+    return queued;
+  }
+
+  return {
+    held,
+    file: {
+      save: () => save(path),
+      saveSoon() {
+        timer ??= setTimeout(() => void save(path), saveSoonMs).unref();
+      },
+      problem: () => problem,
+      async close() {
+        if (timer !== undefined) await save(path);
+        await tail;
+      },
+    },
+  };
+}
+
+const noFile: StateFile = {
+  save: () => Promise.resolve(true),
+  saveSoon() {},
+  problem: () => undefined,
+  close: () => Promise.resolve(),
+};
+
+function read<T>(path: string, { kind, version, schema, onProblem }: StateFileOptions<T>): T | undefined {
+  const refused = (reason: string): undefined => {
+    const aside = `${path}.${new Date().toISOString().replace(/[:.]/g, '-')}.aside`;
+    try {
+      renameSync(path, aside);
+      onProblem(fileProblem(path, `${reason}; it was moved to ${aside}, and nothing of it is in force`));
+    } catch (error) {
+      onProblem(fileProblem(path, `${reason}, and it cannot be moved aside: ${reasonOf(error)}`));
+    }
+    return undefined;
+  };
+  let text: string;
+  try {
+    const found = statSync(path);
+    // Reading a pipe would wait forever.
+    if (!found.isFile()) return refused('it is not a file');
+    if (found.size > maxBytes) return refused('it is too large to be ours');
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    return isMissing(error) ? undefined : refused(`it cannot be read: ${reasonOf(error)}`);
+  }
+  const parsed = parseJson(text);
+  if (parsed === undefined) return refused('it is not complete JSON');
+  const frame = z.object({ kind: z.literal(kind), version: z.number(), content: z.unknown() }).safeParse(parsed.value);
+  if (!frame.success) return refused(`it does not hold ${kind}`);
+  if (frame.data.version !== version) return refused('it was written by another version of this program');
+  const content = schema.safeParse(frame.data.content);
+  return content.success ? content.data : refused('its content is damaged');
+}
+
+async function replacePrivateFile(path: string, text: string): Promise<void> {
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  try {
+    const file = await open(temporary, 'wx', 0o600);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  const directory = await open(dirname(path), 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+function parseJson(text: string): { readonly value: unknown } | undefined {
+  try {
+    return { value: JSON.parse(text) };
+  } catch {
+    return undefined;
+  }
+}
+
+function fileProblem(file: string, message: string): Problem {
+  return { file, line: 0, column: 0, code: 'state-file', message };
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,38 @@
+/** Tag locks for one process: a queue per tag. */
+import type { TagLocks } from '../../ports.ts';
+
+export function createTagLocks(): TagLocks {
+  /** The end of the last task in line for a tag. */
+  const lines = new Map<string, Promise<void>>();
+
+  return {
+    async withTags(repository, tags, waitMs, task) {
+      const keys = tags.map((tag) => `${repository}:${tag}`);
+      const before = keys.map((key) => lines.get(key)).filter((line) => line !== undefined);
+      let release: () => void = () => {};
+      const done = new Promise<void>((resolve) => (release = resolve));
+      // In line on all tags in one step: two writers can never each hold what the other waits for.
+      const own = Promise.all([...before, done]).then(() => {});
+      for (const key of keys) lines.set(key, own);
+      try {
+        if (!(await inTime(before, waitMs))) return { ok: false, reason: 'busy' };
+        return { ok: true, value: await task() };
+      } finally {
+        release();
+        for (const key of keys) if (lines.get(key) === own) lines.delete(key);
+      }
+    },
+  };
+}
+
+async function inTime(lines: readonly Promise<void>[], waitMs: number): Promise<boolean> {
+  if (lines.length === 0) return true;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), waitMs)));
+  const turn = Promise.all(lines).then(() => true);
+  try {
+    return await Promise.race([turn, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

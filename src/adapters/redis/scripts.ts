@@ -1,0 +1,238 @@
+/** Every step that must be atomic, in Lua. Keys and their meaning: keys.ts. Replies are read where the script is run. */
+import { revocationsChannel, sessionsKey, sessionsPrefix } from './keys.ts';
+
+export interface RedisScript {
+  /** The client's name for it, from this file only. */
+  readonly name: string;
+  readonly lua: string;
+}
+
+/** In the order of `sessionFields`; missing fields are nil. */
+export const sessionFields = ['id', 'account', 'service', 'created', 'lastUsed', 'address', 'userAgent'] as const;
+
+const fieldList = sessionFields.map((field) => `'${field}'`).join(', ');
+
+/** Above every score that is a time, below where a double stops counting in ones. */
+const markerScore = '9000000000000000';
+
+const sessions = `
+local prefix, all, revoked = '${sessionsPrefix}', '${sessionsKey}', '${sessionsPrefix}revoked'
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function atLeast(key, ttl)
+  if redis.call('PTTL', key) < ttl then redis.call('PEXPIRE', key, ttl) end
+end
+
+local function lives(token, idName, accountName, ttl)
+  redis.call('PEXPIRE', prefix .. 'token:' .. token, ttl)
+  redis.call('SET', prefix .. 'id:' .. idName, token, 'PX', ttl)
+  for _, index in ipairs({ all, prefix .. 'account:' .. accountName }) do
+    redis.call('ZADD', index, now + ttl, token)
+    redis.call('ZREMRANGEBYSCORE', index, '-inf', now)
+    atLeast(index, ttl)
+  end
+end
+
+local function finish(token)
+  local key = prefix .. 'token:' .. token
+  local names = redis.call('HMGET', key, 'idName', 'accountName')
+  redis.call('ZREM', all, token)
+  if not names[1] then return nil end
+  local session = redis.call('HMGET', key, ${fieldList})
+  redis.call('DEL', key, prefix .. 'id:' .. names[1])
+  redis.call('ZREM', prefix .. 'account:' .. names[2], token)
+  return session, names[1]
+end
+
+local function remember(idNames, ttl, marker)
+  redis.call('ZREMRANGEBYSCORE', revoked, '-inf', now)
+  for _, idName in ipairs(idNames) do
+    redis.call('ZADD', revoked, 'GT', now + ttl, idName)
+  end
+  redis.call('ZREMRANGEBYSCORE', revoked, ${markerScore}, '+inf')
+  redis.call('ZADD', revoked, ${markerScore}, '#' .. marker)
+  atLeast(revoked, ttl)
+  -- An account of Redis without rights to the channel loses speed, not the revocation.
+  redis.pcall('PUBLISH', '${revocationsChannel}', string.format('%.0f', ttl) .. ' ' .. table.concat(idNames, ' '))
+end
+`;
+
+/** ARGV: token hash, id name, account name, idle ms, then field, value, field, value. */
+export const openSession: RedisScript = {
+  name: 'portcullisOpenSession',
+  lua: `${sessions}
+local key = prefix .. 'token:' .. ARGV[1]
+redis.call('DEL', key)
+redis.call('HSET', key, 'idName', ARGV[2], 'accountName', ARGV[3], unpack(ARGV, 5))
+lives(ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]))
+return 1`,
+};
+
+/** ARGV: token hash, idle ms, then field, value of what changes. Returns the session's fields, or nil. */
+export const useSession: RedisScript = {
+  name: 'portcullisUseSession',
+  lua: `${sessions}
+local key = prefix .. 'token:' .. ARGV[1]
+local names = redis.call('HMGET', key, 'idName', 'accountName')
+if not names[1] then return nil end
+local revokedUntil = redis.call('ZSCORE', revoked, names[1])
+if revokedUntil and tonumber(revokedUntil) > now then
+  finish(ARGV[1])
+  return nil
+end
+redis.call('HSET', key, unpack(ARGV, 3))
+lives(ARGV[1], names[1], names[2], tonumber(ARGV[2]))
+return redis.call('HMGET', key, ${fieldList})`,
+};
+
+/**
+ * ARGV: `token`, `id` or `account`; its hash or name; ms to remember; a new marker; how many sessions at most. Returns how
+ * many the account still has, then the fields of every session that ended.
+ */
+export const revokeSessions: RedisScript = {
+  name: 'portcullisRevokeSessions',
+  lua: `${sessions}
+local kind, name, ttl = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local tokens, idNames, answer = {}, {}, { 0 }
+if kind == 'token' then
+  tokens[1] = name
+elseif kind == 'id' then
+  -- Also when the session is not here (any more): access tokens may still carry its id.
+  idNames[1] = name
+  tokens[1] = redis.call('GET', prefix .. 'id:' .. name) or nil
+else
+  local index = prefix .. 'account:' .. name
+  tokens = redis.call('ZRANGE', index, 0, ARGV[5] - 1)
+  redis.call('ZREMRANGEBYRANK', index, 0, ARGV[5] - 1)
+  answer[1] = redis.call('ZCARD', index)
+end
+for _, token in ipairs(tokens) do
+  local session, idName = finish(token)
+  if session then
+    answer[#answer + 1] = session
+    if idName ~= idNames[1] then idNames[#idNames + 1] = idName end
+  end
+end
+if #idNames > 0 then remember(idNames, ttl, ARGV[4]) end
+return answer`,
+};
+
+/** ARGV: a new marker, then id name, ms to remember, id name, … Ends these sessions again and records their revocation. */
+export const reassertRevocations: RedisScript = {
+  name: 'portcullisReassertRevocations',
+  lua: `${sessions}
+for at = 2, #ARGV, 2 do
+  local token = redis.call('GET', prefix .. 'id:' .. ARGV[at])
+  if token then finish(token) end
+  remember({ ARGV[at] }, tonumber(ARGV[at + 1]), ARGV[1])
+end
+return 1`,
+};
+
+/**
+ * ARGV: the marker of the last answer. Returns the marker, the number of connected replicas and, when the marker is
+ * another one, a flat list of id name, ms to remember, …, else nil.
+ */
+export const pollRevocations: RedisScript = {
+  name: 'portcullisPollRevocations',
+  lua: `${sessions}
+local replicas = 0
+local info = redis.pcall('INFO', 'replication')
+if type(info) == 'string' then replicas = tonumber(string.match(info, 'connected_slaves:(%d+)')) or 0 end
+local marker = redis.call('ZREVRANGEBYSCORE', revoked, '+inf', ${markerScore}, 'LIMIT', 0, 1)[1] or ''
+if marker == ARGV[1] then return { marker, replicas } end
+local found, entries = redis.call('ZRANGEBYSCORE', revoked, '(' .. string.format('%.0f', now), '(${markerScore}', 'WITHSCORES'), {}
+for at = 1, #found, 2 do
+  entries[at] = found[at]
+  entries[at + 1] = found[at + 1] - now
+end
+return { marker, replicas, entries }`,
+};
+
+/** ARGV: account name or nothing, how many at most. Returns the token hashes of live sessions, most recently used first. */
+export const listSessions: RedisScript = {
+  name: 'portcullisListSessions',
+  lua: `${sessions}
+local index = ARGV[1] == '' and all or prefix .. 'account:' .. ARGV[1]
+return redis.call('ZREVRANGEBYSCORE', index, '+inf', '(' .. string.format('%.0f', now), 'LIMIT', 0, ARGV[2])`,
+};
+
+/** ARGV: token hashes. Returns the fields of each. */
+export const readSessions: RedisScript = {
+  name: 'portcullisReadSessions',
+  lua: `
+local found = {}
+for at, token in ipairs(ARGV) do
+  found[at] = redis.call('HMGET', '${sessionsPrefix}token:' .. token, ${fieldList})
+end
+return found`,
+};
+
+/** KEYS: tags. ARGV: holder, lease ms. 1 when the holder has all of them now, 0 when it got none. */
+export const takeTags: RedisScript = {
+  name: 'portcullisTakeTags',
+  lua: `
+for _, key in ipairs(KEYS) do
+  local holder = redis.call('GET', key)
+  if holder and holder ~= ARGV[1] then return 0 end
+end
+for _, key in ipairs(KEYS) do redis.call('SET', key, ARGV[1], 'PX', ARGV[2]) end
+return 1`,
+};
+
+/** As `takeTags`, only for a holder that still has all of them: 1, or 0 when one is lost. */
+export const keepTags: RedisScript = {
+  name: 'portcullisKeepTags',
+  lua: `
+local kept = 1
+for _, key in ipairs(KEYS) do
+  if redis.call('GET', key) == ARGV[1] then redis.call('PEXPIRE', key, ARGV[2]) else kept = 0 end
+end
+return kept`,
+};
+
+/** KEYS: tags. ARGV: holder. */
+export const releaseTags: RedisScript = {
+  name: 'portcullisReleaseTags',
+  lua: `
+for _, key in ipairs(KEYS) do
+  if redis.call('GET', key) == ARGV[1] then redis.call('DEL', key) end
+end
+return 1`,
+};
+
+/** KEYS: uses. ARGV: ms to keep them, then one time for each key. A time never goes back, nor beyond the clock of Redis. */
+export const markRobotUses: RedisScript = {
+  name: 'portcullisMarkRobotUses',
+  lua: `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+for at, key in ipairs(KEYS) do
+  local used = math.min(tonumber(ARGV[at + 1]), now)
+  local known = tonumber(redis.call('GET', key) or '') or 0
+  redis.call('SET', key, string.format('%.0f', math.max(used, known)), 'PX', ARGV[1])
+end
+return 1`,
+};
+
+/** KEYS: uses. Returns the time of each, or nil. */
+export const readRobotUses: RedisScript = {
+  name: 'portcullisReadRobotUses',
+  lua: `return redis.call('MGET', unpack(KEYS))`,
+};
+
+export const allScripts: readonly RedisScript[] = [
+  openSession,
+  useSession,
+  revokeSessions,
+  reassertRevocations,
+  pollRevocations,
+  listSessions,
+  readSessions,
+  takeTags,
+  keepTags,
+  releaseTags,
+  markRobotUses,
+  readRobotUses,
+];

@@ -1,0 +1,106 @@
+/**
+ * Tags at the moment they change. A push that names a tag creates it, moves it, or repeats it; only the registry knows
+ * which. Deleting a manifest by digest deletes every tag that points at it.
+ */
+import { createHash } from 'node:crypto';
+import type { Circumstances } from '../policy/conditions.ts';
+import type { CompiledPolicy, Decision } from '../policy/evaluate.ts';
+import type { Principal } from '../policy/model.ts';
+import type { Registry, RegistryFailure } from '../ports.ts';
+import type { DeniedNeed } from './admit.ts';
+
+export interface TagWriter {
+  readonly policy: CompiledPolicy;
+  readonly principal: Principal;
+  readonly repository: string;
+  readonly circumstances: Circumstances;
+}
+
+export type TagJudgement =
+  | { readonly kind: 'allowed' }
+  | { readonly kind: 'denied'; readonly need: DeniedNeed; readonly decision: Decision }
+  | { readonly kind: 'unknown'; readonly reason: RegistryFailure['reason'] };
+
+const allowed: TagJudgement = { kind: 'allowed' };
+
+/** How a write of `tag` would be judged, were it new and were it there; the same for most people and tags. */
+function judgeBothWays({ policy, principal, repository, circumstances }: TagWriter, tag: string) {
+  const judge = (action: 'create' | 'overwrite') => ({
+    action,
+    decision: policy.decide({ ...circumstances, principal, action, repository, tag }),
+  });
+  return { create: judge('create'), overwrite: judge('overwrite') };
+}
+
+/** Whether it matters to the policy if `tag` exists; otherwise neither the registry nor a lock has to be asked. */
+export function isGuardedTag(writer: TagWriter, tag: string): boolean {
+  const { create, overwrite } = judgeBothWays(writer, tag);
+  return !create.decision.allowed || !overwrite.decision.allowed;
+}
+
+/** Asked of the registry only where creating and overwriting are judged differently. */
+export async function judgeTagWrite(
+  registry: Pick<Registry, 'resolveTag'>,
+  writer: TagWriter,
+  tag: string,
+  sameContent: (digest: string) => boolean,
+): Promise<TagJudgement> {
+  const { repository } = writer;
+  const { create, overwrite } = judgeBothWays(writer, tag);
+  if (create.decision.allowed && overwrite.decision.allowed) return allowed;
+  const current = await registry.resolveTag(repository, tag);
+  if (!current.ok) return { kind: 'unknown', reason: current.reason };
+  // The same content again changes nothing: whoever may push the tag at all may repeat a push.
+  const isRepeat = current.digest !== undefined && sameContent(current.digest);
+  const { action, decision } = current.digest === undefined ? create : overwrite;
+  if (decision.allowed || (isRepeat && (create.decision.allowed || overwrite.decision.allowed))) return allowed;
+  return { kind: 'denied', need: { action, repository, tag }, decision };
+}
+
+/** Whether content has a digest, by that digest's own algorithm. */
+export function hasDigest(content: Buffer, digest: string): boolean {
+  const [algorithm = '', encoded] = digest.split(':');
+  return /^sha(?:256|384|512)$/.test(algorithm) && createHash(algorithm).update(content).digest('hex') === encoded;
+}
+
+const pageSize = 1000;
+/** Tags of one repository that are looked through; a repository with more keeps what its rules protect. */
+const maxTags = 20_000;
+const resolvedAtOnce = 16;
+
+/**
+ * Deleting by digest, judged against every tag that points at it. Only tags whose deletion would be refused are resolved;
+ * when no rule judges tags here, nothing is asked at all.
+ */
+export async function judgeDeleteByDigest(
+  registry: Pick<Registry, 'resolveTag' | 'tags'>,
+  { policy, principal, repository, circumstances }: TagWriter,
+  digest: string,
+): Promise<TagJudgement> {
+  const question = { ...circumstances, principal, action: 'delete', repository } as const;
+  if (!policy.judgesTags(question)) return allowed;
+  let last: string | undefined;
+  for (let seen = 0; seen < maxTags;) {
+    const page = await registry.tags(repository, pageSize, last);
+    if (!page.ok) return { kind: 'unknown', reason: page.reason };
+    const guarded = page.names
+      .map((tag) => ({ tag, decision: policy.decide({ ...question, tag }) }))
+      .filter(({ decision }) => !decision.allowed);
+    for (let begin = 0; begin < guarded.length; begin += resolvedAtOnce) {
+      const batch = guarded.slice(begin, begin + resolvedAtOnce);
+      const resolved = await Promise.all(batch.map(({ tag }) => registry.resolveTag(repository, tag)));
+      for (const [index, current] of resolved.entries()) {
+        if (!current.ok) return { kind: 'unknown', reason: current.reason };
+        const hit = current.digest === digest ? batch[index] : undefined;
+        if (hit !== undefined) {
+          return { kind: 'denied', need: { action: 'delete', repository, tag: hit.tag }, decision: hit.decision };
+        }
+      }
+    }
+    seen += page.names.length;
+    const end = page.names.at(-1);
+    if (!page.more || end === undefined || end === last) return allowed;
+    last = end;
+  }
+  return { kind: 'unknown', reason: 'broken' };
+}

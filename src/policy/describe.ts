@@ -1,0 +1,83 @@
+/** Parts of a policy in the words that explanations, lints and comparisons share. */
+import type { Conditions } from './conditions.ts';
+import {
+  type Action,
+  type GroupMember,
+  type Principal,
+  type Rights,
+  type Rule,
+  type Source,
+  type Subject,
+  formatSubject,
+  rights,
+} from './model.ts';
+
+/** `user "dana"`, `group "developers"`, `anonymous`. */
+export function describePrincipal(principal: Principal | GroupMember): string {
+  return 'name' in principal ? `${principal.kind} "${principal.name}"` : principal.kind;
+}
+
+/** `sandbox/app:1.0`. */
+export function describeTarget({
+  repository,
+  tag,
+}: {
+  readonly repository: string;
+  readonly tag?: string | undefined;
+}): string {
+  return tag === undefined ? repository : `${repository}:${tag}`;
+}
+
+/** `rule "developers-share-sandbox" (policies/areas.yaml:24)`. */
+export function describeRule(rule: Rule): string {
+  return `rule "${rule.name}" (${formatPlace(rule.source)})`;
+}
+
+export function formatPlace({ file, line }: Source): string {
+  return `${file}:${line}`;
+}
+
+/** As a file writes them: `push` for both of its halves. */
+export function actionsOf(set: Rights): readonly Action[] {
+  const both = rights.create | rights.overwrite;
+  const pushes: readonly Action[] = (set & both) === both ? ['push'] : [];
+  const rest = (['pull', 'create', 'overwrite', 'delete', 'catalog'] as const).filter(
+    (right) => (set & rights[right]) !== 0 && !(pushes.length > 0 && (rights[right] & both) !== 0),
+  );
+  return [...rest.filter((right) => right === 'pull'), ...pushes, ...rest.filter((right) => right !== 'pull')];
+}
+
+/** A list that stays on one line: at most `limit` entries, the rest counted. */
+export function listed(entries: readonly string[], limit = 4): string {
+  const shown = entries.slice(0, limit).join(', ');
+  return entries.length <= limit ? shown : `${shown} and ${entries.length - limit} more`;
+}
+
+export function formatSubjects(subjects: readonly Subject[]): string {
+  return listed(subjects.map(formatSubject));
+}
+
+/** `2026-12-24T00:00:00Z`, from milliseconds since 1970. */
+export function formatInstant(milliseconds: number): string {
+  return `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
+}
+
+export function formatMinute(minute: number): string {
+  const two = (value: number): string => String(value).padStart(2, '0');
+  return `${two(Math.floor(minute / 60))}:${two(minute % 60)}`;
+}
+
+/** What must hold, to be read behind "while": `it is after … and before …, and the address is in 10.0.0.0/8`. */
+export function describeConditions({ addresses, after, before, days, hours, zone }: Conditions): string {
+  const times = [
+    ...(after === undefined ? [] : [`after ${formatInstant(after)}`]),
+    ...(before === undefined ? [] : [`before ${formatInstant(before)}`]),
+    ...(days === undefined ? [] : [`on ${days.join(', ')}`]),
+    ...(hours === undefined ? [] : [`between ${formatMinute(hours.from)} and ${formatMinute(hours.until)}`]),
+  ];
+  const where = days === undefined && hours === undefined ? '' : ` ${zone ?? 'UTC'}`;
+  return [
+    ...(times.length === 0 ? [] : [`it is ${times.join(' and ')}${where}`]),
+    ...(addresses === undefined ? [] : [`the address is in ${addresses.join(' or ')}`]),
+  ].join(', and ');
+}

@@ -1,0 +1,282 @@
+/**
+ * What is valid but surely not meant. A problem: a rule that does nothing or opens far too much. A note: something to
+ * know that may well be meant.
+ */
+import { type Problem, sortProblems } from '../document/problem.ts';
+import { actionsOf, describeRule, formatInstant, formatSubjects, listed } from './describe.ts';
+import { type Policy, type Rule, type Subject, formatSubject, rights } from './model.ts';
+import type { RepositoryPattern } from './pattern.ts';
+import { covers, coversTag } from './pattern-witness.ts';
+import { emptyGroupsOf } from './who-can.ts';
+
+export interface Lint {
+  /** Codes: shadowed, duplicate, unreachable, over-broad. */
+  readonly problems: readonly Problem[];
+  /** Codes: shadow-rule, no-members, expired, over-broad. */
+  readonly notes: readonly Problem[];
+}
+
+/** `now` in milliseconds since 1970 tells expired rules. */
+export function lintPolicy(policy: Policy, now: number): Lint {
+  const index = new CoverIndex(policy);
+  const empty = new Set(emptyGroupsOf(policy).map(formatSubject));
+  const problems: Problem[] = [];
+  const notes: Problem[] = [];
+  for (const rule of policy.rules) {
+    if (rule.mode === 'shadow') notes.push(shadowNote(rule));
+    const dead = unreachable(policy, rule) ?? overruled(index, rule) ?? repeated(index, rule);
+    if (dead !== undefined) problems.push(dead);
+    const broad = overBroad(rule);
+    if (broad?.isProblem === true) problems.push(broad.finding);
+    else if (broad !== undefined) notes.push(broad.finding);
+    const idle = expired(rule, now) ?? withoutMembers(rule, empty);
+    if (idle !== undefined) notes.push(idle);
+  }
+  return { problems: sortProblems(problems), notes: sortProblems(notes) };
+}
+
+function finding(rule: Rule, code: string, message: string, fix?: string): Problem {
+  return { ...rule.source, code, message: `rule "${rule.name}" ${message}`, ...(fix === undefined ? {} : { fix }) };
+}
+
+function shadowNote(rule: Rule): Problem {
+  return finding(
+    rule,
+    'shadow-rule',
+    'is in shadow mode: it decides nothing, and only logs what it would have changed',
+  );
+}
+
+function expired(rule: Rule, now: number): Problem | undefined {
+  const before = rule.when?.before;
+  if (before === undefined || now < before) return undefined;
+  return finding(
+    rule,
+    'expired',
+    `applied only before ${formatInstant(before)} and has no effect any more`,
+    'remove it',
+  );
+}
+
+function withoutMembers(rule: Rule, empty: ReadonlySet<string>): Problem | undefined {
+  if (!rule.subjects.every((subject) => empty.has(formatSubject(subject)))) return undefined;
+  const verb = rule.subjects.length === 1 ? 'has' : 'have';
+  return finding(rule, 'no-members', `is for nobody yet: ${formatSubjects(rule.subjects)} ${verb} no members`);
+}
+
+/** One part of a registry name, as the distribution-spec allows it. */
+const component = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
+
+function unreachable(policy: Policy, rule: Rule): Problem | undefined {
+  const memberOf = membership(policy);
+  const isExcepted = (subject: Subject): boolean =>
+    rule.except.some((except) => generalisationsOf(subject, memberOf).includes(formatSubject(except)));
+  if (rule.subjects.every(isExcepted)) {
+    return finding(rule, 'unreachable', 'applies to nobody: `except` takes out every one of its subjects');
+  }
+  const isNameless = rule.subjects.every(({ kind }) => kind === 'anonymous');
+  if (isNameless && rule.repositories.every(({ text }) => text.includes('${account}'))) {
+    return finding(
+      rule,
+      'unreachable',
+      'matches nothing: anonymous callers have no name that ${account} could stand for',
+    );
+  }
+  const impossible = rule.repositories.find(({ segments }) =>
+    segments.some((segment) => segment.kind === 'literal' && !component.test(segment.text)),
+  );
+  if (impossible !== undefined) {
+    return finding(rule, 'unreachable', `names "${impossible.text}", which no repository can be called`);
+  }
+  if (rule.effect === 'deny' && rule.tags !== undefined && rule.rights === rights.catalog) {
+    return finding(rule, 'unreachable', 'denies nothing: the catalog names no tags, so `tags` is never judged there');
+  }
+  return undefined;
+}
+
+/** An allowance of which nothing is left: for each subject, pattern and right some unconditional denial takes it back. */
+function overruled(index: CoverIndex, rule: Rule): Problem | undefined {
+  if (rule.effect !== 'allow' || rule.mode === 'shadow') return undefined;
+  const by = new Set<Rule>();
+  for (const subject of rule.subjects) {
+    for (const pattern of rule.repositories) {
+      for (const right of Object.values(rights)) {
+        if ((rule.rights & right) === 0) continue;
+        const denial = index.find(
+          subject,
+          pattern,
+          (other) => other.effect === 'deny' && (other.rights & right) !== 0 && applies(other, rule),
+        );
+        if (denial === undefined) return undefined;
+        by.add(denial);
+      }
+    }
+  }
+  const names = [...by].map(describeRule);
+  const message = `never allows anything: ${listed(names, 2)} forbid${names.length === 1 ? 's' : ''} all of it`;
+  return finding(rule, 'shadowed', message, 'remove it, or exempt its subjects there with `except`');
+}
+
+/** Whether `other` holds wherever `rule` does, as far as tags, exceptions, conditions and mode go. */
+function applies(other: Rule, rule: Rule): boolean {
+  if (other.mode === 'shadow' && rule.mode !== 'shadow') return false;
+  const excepted = new Set(rule.except.map(formatSubject));
+  if (!other.except.every((subject) => excepted.has(formatSubject(subject)))) return false;
+  if (other.when !== undefined && JSON.stringify(other.when) !== JSON.stringify(rule.when)) return false;
+  if (other.tags === undefined) return true;
+  // An allowance with tags also holds where no tag is named; a denial with tags does not.
+  if (rule.tags === undefined || other.effect !== rule.effect) return false;
+  return rule.tags.every((narrow) => other.tags?.some((broad) => coversTag(broad, narrow)) === true);
+}
+
+/** A rule that says again what one other rule says. Of two that say the same, the later one by place is reported. */
+function repeated(index: CoverIndex, rule: Rule): Problem | undefined {
+  const [firstSubject] = rule.subjects;
+  const [firstPattern] = rule.repositories;
+  if (firstSubject === undefined || firstPattern === undefined) return undefined;
+  const says = (other: Rule, one: Rule): boolean =>
+    other.effect === one.effect &&
+    other.mode === one.mode &&
+    (one.rights & ~other.rights) === 0 &&
+    applies(other, one) &&
+    one.subjects.every((subject) => index.coversSubject(other, subject)) &&
+    one.repositories.every((pattern) => other.repositories.some((broad) => covers(broad, pattern)));
+  const other = index.find(
+    firstSubject,
+    firstPattern,
+    (each) => each !== rule && says(each, rule) && (!says(rule, each) || isBefore(each, rule)),
+  );
+  if (other === undefined) return undefined;
+  const same = says(rule, other);
+  const verb = rule.effect === 'allow' ? 'allows' : 'forbids';
+  const message = same
+    ? `says the same as ${describeRule(other)}`
+    : `adds nothing: ${describeRule(other)} ${verb} all of it`;
+  return finding(rule, same ? 'duplicate' : 'shadowed', message, 'remove one of the two');
+}
+
+function isBefore({ source: a, name }: Rule, { source: b, name: other }: Rule): boolean {
+  if (a.file !== b.file) return a.file < b.file;
+  return a.line === b.line ? name < other : a.line < b.line;
+}
+
+/** Allowances that a registry open to the world would not have, either. */
+function overBroad(rule: Rule): { readonly isProblem: boolean; readonly finding: Problem } | undefined {
+  if (rule.effect !== 'allow' || rule.mode === 'shadow') return undefined;
+  const strangers = rule.subjects.filter(({ kind }) => kind === 'anonymous' || kind === 'everyone');
+  const anybody = rule.subjects.filter(
+    ({ kind }) => kind !== 'user' && kind !== 'robot' && kind !== 'workload' && kind !== 'group',
+  );
+  const isEverything = rule.repositories.some((pattern) => covers(pattern, everything));
+  const writes = rule.rights & (rights.create | rights.overwrite | rights.delete);
+  // From a named network, strangers are at least somebody's.
+  const isProblem = rule.when?.addresses === undefined;
+  if (strangers.length > 0 && writes !== 0) {
+    const message = `lets ${formatSubjects(strangers)} ${listed(actionsOf(writes))} without logging in`;
+    return { isProblem, finding: finding(rule, 'over-broad', message, 'name groups or `authenticated` instead') };
+  }
+  if (anybody.length > 0 && isEverything && (writes & rights.delete) !== 0) {
+    const message = `lets ${formatSubjects(anybody)} delete in every repository`;
+    return {
+      isProblem,
+      finding: finding(rule, 'over-broad', message, 'name a group, or the repositories that are meant'),
+    };
+  }
+  if (strangers.length === 0) return undefined;
+  if (isEverything) {
+    const message = `opens every repository to ${formatSubjects(strangers)}: ${listed(actionsOf(rule.rights))}`;
+    return { isProblem: false, finding: finding(rule, 'over-broad', message) };
+  }
+  if ((rule.rights & rights.catalog) !== 0) {
+    const message = `shows names of repositories to ${formatSubjects(strangers)}`;
+    return { isProblem: false, finding: finding(rule, 'over-broad', message) };
+  }
+  return undefined;
+}
+
+const everything: RepositoryPattern = { text: '**', segments: [{ kind: 'any-depth' }] };
+
+type Membership = (subject: Subject) => readonly string[];
+
+function membership({ users, robots, workloads }: Policy): Membership {
+  return (subject) => {
+    switch (subject.kind) {
+      case 'user':
+        return users.get(subject.name)?.groups ?? [];
+      case 'robot':
+        return robots.get(subject.name)?.groups ?? [];
+      case 'workload':
+        return workloads.get(subject.name)?.groups ?? [];
+      default:
+        return [];
+    }
+  };
+}
+
+/** Subjects that everybody meant by `subject` answers to. */
+function generalisationsOf(subject: Subject, memberOf: Membership): readonly string[] {
+  switch (subject.kind) {
+    case 'everyone':
+      return ['everyone'];
+    case 'anonymous':
+    case 'authenticated':
+      return [subject.kind, 'everyone'];
+    default:
+      return [
+        formatSubject(subject),
+        ...memberOf(subject).map((group) => `group:${group}`),
+        'authenticated',
+        'everyone',
+      ];
+  }
+}
+
+/** Finds rules that could cover another, without comparing every rule with every other. */
+class CoverIndex {
+  /** Literal beginning of a pattern and a subject -> rules with both. */
+  readonly #rules = new Map<string, { readonly rule: Rule; readonly pattern: RepositoryPattern }[]>();
+  readonly #memberOf: Membership;
+
+  constructor(policy: Policy) {
+    this.#memberOf = membership(policy);
+    for (const rule of policy.rules) {
+      for (const pattern of rule.repositories) {
+        const beginning = literalBeginning(pattern).join('/');
+        for (const subject of rule.subjects) {
+          const key = `${beginning} ${formatSubject(subject)}`;
+          const known = this.#rules.get(key);
+          if (known === undefined) this.#rules.set(key, [{ rule, pattern }]);
+          else known.push({ rule, pattern });
+        }
+      }
+    }
+  }
+
+  /** A rule about all of `subject` and all of `pattern` that `isMeant` accepts. */
+  find(subject: Subject, pattern: RepositoryPattern, isMeant: (rule: Rule) => boolean): Rule | undefined {
+    const names = literalBeginning(pattern);
+    for (let length = 0; length <= names.length; length++) {
+      const beginning = names.slice(0, length).join('/');
+      for (const general of generalisationsOf(subject, this.#memberOf)) {
+        for (const entry of this.#rules.get(`${beginning} ${general}`) ?? []) {
+          if (isMeant(entry.rule) && covers(entry.pattern, pattern)) return entry.rule;
+        }
+      }
+    }
+    return undefined;
+  }
+
+  coversSubject(rule: Rule, subject: Subject): boolean {
+    const generals = generalisationsOf(subject, this.#memberOf);
+    return rule.subjects.some((each) => generals.includes(formatSubject(each)));
+  }
+}
+
+function literalBeginning({ segments }: RepositoryPattern): readonly string[] {
+  const names: string[] = [];
+  for (const segment of segments) {
+    if (segment.kind !== 'literal') break;
+    names.push(segment.text);
+  }
+  return names;
+}

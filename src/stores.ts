@@ -1,0 +1,65 @@
+/** Where sessions, locks and marks are kept: in Redis when one is configured, otherwise in this process and its state directory. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { createMemoryRobotUses } from './adapters/memory/robot-uses.ts';
+import { createMemorySessionStore } from './adapters/memory/session-store.ts';
+import { createTagLocks } from './adapters/memory/tag-locks.ts';
+import { createRedisConnection } from './adapters/redis/connection.ts';
+import { createRedisRobotUses } from './adapters/redis/robot-uses.ts';
+import { createRedisSessionStore } from './adapters/redis/session-store.ts';
+import { createRedisTagLocks } from './adapters/redis/tag-locks.ts';
+import type { OperatorLog } from './adapters/log/log.ts';
+import type { Config } from './config/load.ts';
+import { formatProblem } from './document/problem.ts';
+import type { Clock, RobotUses, SessionStore, TagLocks } from './ports.ts';
+import { clockLeewaySeconds } from './token/access-token.ts';
+import { maxUploadSeconds } from './token/upload-ticket.ts';
+
+export interface Stores {
+  readonly sessions: SessionStore;
+  readonly robotUses: RobotUses;
+  readonly tagLocks: TagLocks;
+  /** Whether other gateways share them. */
+  readonly isShared: boolean;
+  close(): Promise<void>;
+}
+
+/** Throws only when the state directory cannot be made; a store that does not answer yet is opened all the same. */
+export function openStores(config: Config, clock: Clock, log: OperatorLog): Stores {
+  // An expired token can still finish its upload, so a revocation is remembered as long as the longest upload.
+  const revocationMemorySeconds = config.tokens.accessTtlSeconds + 2 * clockLeewaySeconds + maxUploadSeconds;
+  if (config.redis !== undefined) {
+    const connection = createRedisConnection(config.redis.reveal());
+    const sessions = createRedisSessionStore(connection, { revocationMemorySeconds });
+    const robotUses = createRedisRobotUses(connection);
+    const tagLocks = createRedisTagLocks(connection, {
+      onLost: (repository, tags) => log.error('a tag lock ran out during a push', { repository, tags }),
+    });
+    return {
+      sessions,
+      robotUses,
+      tagLocks,
+      isShared: true,
+      async close() {
+        await robotUses.close();
+        await sessions.close();
+        await connection.close();
+      },
+    };
+  }
+  mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
+  const onProblem = (problem: Parameters<typeof formatProblem>[0]): void => log.error(formatProblem(problem));
+  const file = join(config.stateDir, 'sessions.json');
+  const sessions = createMemorySessionStore({ file, revocationMemorySeconds, clock, onProblem });
+  const robotUses = createMemoryRobotUses({ file: join(config.stateDir, 'robot-uses.json'), onProblem });
+  return {
+    sessions,
+    robotUses,
+    tagLocks: createTagLocks(),
+    isShared: false,
+    async close() {
+      await robotUses.close();
+      await sessions.close();
+    },
+  };
+}

@@ -1,0 +1,72 @@
+/**
+ * Secrets that people and machines carry: `pct_` + 30 random base62 characters + a checksum of 6 for robots, and
+ * `pct_session_` + 43 + 6 for refresh tokens. 30 characters are 178 bits, so a plain SHA-256 is enough at rest. The
+ * checksum tells a mistyped or cut secret from a revoked one without a look-up, and lets secret scanners be sure.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+
+export type SecretKind = 'robot' | 'session';
+
+export interface CarriedSecret {
+  readonly kind: SecretKind;
+  readonly text: string;
+}
+
+const prefixes: Readonly<Record<SecretKind, string>> = { robot: 'pct_', session: 'pct_session_' };
+const randomLengths: Readonly<Record<SecretKind, number>> = { robot: 30, session: 43 };
+const checksumLength = 6;
+const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+
+export function makeSecret(kind: SecretKind): CarriedSecret {
+  const body = prefixes[kind] + randomBase62(randomLengths[kind]);
+  return { kind, text: body + checksum(body) };
+}
+
+/** Every secret of ours begins so, and no other credential is looked up as one. */
+export function looksCarried(text: string): boolean {
+  return text.startsWith(prefixes.robot);
+}
+
+/** The secret, or in words what is wrong with the copy at hand. Says nothing about whether it was ever given out. */
+export function parseSecret(text: string): CarriedSecret | { readonly problem: string } {
+  const kind: SecretKind = text.startsWith(prefixes.session) ? 'session' : 'robot';
+  const expected = prefixes[kind].length + randomLengths[kind] + checksumLength;
+  const missing = expected - text.length;
+  if (missing > 0) return { problem: `the token is ${count(missing)} short; copy it again` };
+  if (missing < 0) return { problem: `the token is ${count(-missing)} too long; copy it again` };
+  if (!/^[0-9A-Za-z_]+$/.test(text) || checksum(text.slice(0, -checksumLength)) !== text.slice(-checksumLength)) {
+    return { problem: 'the token is mistyped; copy it again' };
+  }
+  return { kind, text };
+}
+
+/** Hexadecimal SHA-256 of the whole secret: what is stored of it. */
+export function secretHash(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+function count(characters: number): string {
+  return characters === 1 ? '1 character' : `${characters} characters`;
+}
+
+function checksum(text: string): string {
+  let value = crc32(text);
+  let digits = '';
+  for (let position = 0; position < checksumLength; position++) {
+    digits = (alphabet[value % 62] ?? '') + digits;
+    value = Math.floor(value / 62);
+  }
+  return digits;
+}
+
+/** Bytes of 248 and above are thrown away: taking them modulo 62 would favour some characters. */
+function randomBase62(length: number): string {
+  let text = '';
+  while (text.length < length) {
+    for (const byte of randomBytes(length)) {
+      if (byte < 248 && text.length < length) text += alphabet[byte % 62] ?? '';
+    }
+  }
+  return text;
+}
