@@ -1,25 +1,77 @@
-/** `portcullis check`: configuration and policies, all problems at once. */
-import { resolve } from 'node:path';
-import { loadPolicy } from '../adapters/files/policy-source.ts';
-import { type ExitCode, exitCodes } from './exit-codes.ts';
+/** `portcullis check`: configuration, policies, lints and tests, all problems at once. */
+import { type Problem, formatProblem, sortProblems } from '../document/problem.ts';
+import { compilePolicy } from '../policy/evaluate.ts';
+import { lintPolicy } from '../policy/lint.ts';
+import { problemOfFailure, runTests } from '../policy/test-run.ts';
 import { readConfiguration } from './configuration.ts';
+import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { addPoliciesOption, configuredPolicies, readPolicies } from './policy-paths.ts';
 import { printJson, reportProblems } from './report.ts';
+import { type Command, example } from './verb.ts';
 
-export async function check(paths: readonly string[], { json }: { readonly json: boolean }): Promise<ExitCode> {
-  const configuration = paths.length > 0 ? undefined : readConfiguration({ values: {} });
-  const policies = configuration?.ok === true ? configuration.config.policies : paths.map((path) => resolve(path));
-  const loading = policies.length === 0 ? undefined : await loadPolicy(policies, Date.now());
-  const problems = [
-    ...(configuration?.ok === false ? configuration.problems : []),
-    ...(loading?.ok === false ? loading.problems : []),
-  ];
-  const failed = problems.filter((problem) => problem.code === 'test-failed').length;
-  const passed = loading?.ok === true ? loading.loaded.testsPassed : 0;
-  if (json) printJson({ ok: problems.length === 0, problems, tests: { passed, failed } });
-  else if (problems.length > 0) reportProblems(problems);
-  else if (loading?.ok === true) {
-    const rules = loading.loaded.compiled.policy.rules.length;
-    process.stdout.write(`ok: ${rules} rules, ${passed} test expectations passed\n`);
+interface Options {
+  readonly policies?: readonly string[];
+  readonly strict?: boolean;
+  readonly json?: boolean;
+}
+
+interface Findings {
+  readonly problems: readonly Problem[];
+  readonly notes: readonly Problem[];
+  readonly tests: { readonly passed: number; readonly failed: number };
+  readonly rules: number;
+}
+
+export function addCheck(program: Command, done: (code: ExitCode) => void): void {
+  const command = program
+    .command('check')
+    .argument('[path...]', 'policy files or directories (default: the configured ones, and the configuration)')
+    .description('check configuration and policies for mistakes and run the tests in them')
+    .option('--strict', 'fail also on notes')
+    .option('--json', 'one JSON object instead of text');
+  addPoliciesOption(command)
+    .addHelpText(
+      'after',
+      example('portcullis check policies/') + '\nExit status: 0 fine (there may be notes), 1 problems found.\n',
+    )
+    .action(async (paths: string[], options: Options) => done(await run(paths, options)));
+}
+
+async function run(
+  paths: readonly string[],
+  { policies = [], strict = false, json = false }: Options,
+): Promise<ExitCode> {
+  const found = await findingsOf([...paths, ...policies]);
+  const problems = strict ? sortProblems([...found.problems, ...found.notes]) : found.problems;
+  const notes = strict ? [] : found.notes;
+  const ok = problems.length === 0;
+  if (json) printJson({ ok, problems, tests: found.tests, notes });
+  else {
+    for (const note of notes) {
+      const [first, ...rest] = formatProblem(note).split('\n');
+      process.stderr.write(`${[`note: ${first ?? ''}`, ...rest].join('\n')}\n`);
+    }
+    if (ok) process.stdout.write(`ok: ${found.rules} rules, ${found.tests.passed} test expectations passed\n`);
+    else reportProblems(problems);
   }
-  return problems.length === 0 ? exitCodes.ok : exitCodes.problems;
+  return ok ? exitCodes.ok : exitCodes.problems;
+}
+
+/** Without paths the configuration is checked too, and tells where the policies are. */
+async function findingsOf(paths: readonly string[]): Promise<Findings> {
+  const nothing: Findings = { problems: [], notes: [], tests: { passed: 0, failed: 0 }, rules: 0 };
+  const configuration = paths.length > 0 ? undefined : readConfiguration({ values: {} });
+  if (configuration?.ok === false) return { ...nothing, problems: configuration.problems };
+  const reading = await readPolicies(configuration === undefined ? paths : configuredPolicies(configuration));
+  if (!reading.ok) return { ...nothing, problems: reading.problems };
+  const { policy } = reading;
+  const now = Date.now();
+  const { passed, failures } = runTests(compilePolicy(policy), now);
+  const { problems, notes } = lintPolicy(policy, now);
+  return {
+    problems: sortProblems([...problems, ...failures.map(problemOfFailure)]),
+    notes,
+    tests: { passed, failed: failures.length },
+    rules: policy.rules.length,
+  };
 }

@@ -1,6 +1,5 @@
 /** Finding and reading the configuration for a command. */
 import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { type Config, loadConfig } from '../config/load.ts';
 import type { Problem } from '../document/problem.ts';
 
@@ -20,7 +19,7 @@ const defaultFile = 'portcullis.yaml';
 export function readConfiguration({ config: flag, values }: ConfigurationFlags): Configuration {
   const { env } = process;
   const named = flag ?? env['PORTCULLIS_CONFIG'];
-  const path = resolve(named ?? defaultFile);
+  const path = named ?? defaultFile;
   let file: { readonly path: string; readonly text: string } | undefined;
   try {
     file = { path, text: readFileSync(path, 'utf8') };

@@ -1,55 +1,14 @@
-/** `portcullis hash`: a password hash for a policy file. The password is read, never an argument: those show in process lists. */
-import { createInterface } from 'node:readline/promises';
-import { Writable } from 'node:stream';
-import { maxPasswordLength } from '../distribution/credentials.ts';
+/** `portcullis hash`: a password hash for a policy file. */
 import { hashPassword } from '../token/password.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { readPassword } from './read-password.ts';
 
 export async function hash({ passwordStdin }: { readonly passwordStdin: boolean }): Promise<ExitCode> {
-  const password = passwordStdin ? await readAll() : await promptTwice();
+  const password = await readPassword({ passwordStdin });
   if (typeof password !== 'string') {
     process.stderr.write(`portcullis: ${password.problem}\n`);
     return exitCodes.usage;
   }
   process.stdout.write(`${await hashPassword(password)}\n`);
   return exitCodes.ok;
-}
-
-type Given = string | { readonly problem: string };
-
-async function readAll(): Promise<Given> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk as Uint8Array));
-  return checked(
-    Buffer.concat(chunks)
-      .toString('utf8')
-      .replace(/\r?\n$/, ''),
-  );
-}
-
-async function promptTwice(): Promise<Given> {
-  if (process.stdin.isTTY !== true) return { problem: 'there is no terminal to ask at; use --password-stdin' };
-  const first = await ask('Password: ');
-  const second = await ask('Again:    ');
-  return first === second ? checked(first) : { problem: 'the two passwords differ' };
-}
-
-function checked(password: string): Given {
-  if (password === '') return { problem: 'the password is empty' };
-  if (Buffer.byteLength(password) > maxPasswordLength)
-    return { problem: `the password is longer than ${maxPasswordLength} bytes` };
-  return password;
-}
-
-/** Nothing typed is echoed. */
-async function ask(prompt: string): Promise<string> {
-  process.stderr.write(prompt);
-  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const reader = createInterface({ input: process.stdin, output: silent, terminal: true });
-  try {
-    return await reader.question('');
-  } finally {
-    reader.close();
-    process.stderr.write('\n');
-  }
 }

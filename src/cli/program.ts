@@ -1,8 +1,20 @@
 /** The verbs, their options and their help. Each verb is loaded when it is called, so that `--help` is quick. */
 import { Command, CommanderError, Option } from 'commander';
 import { configKeys } from '../config/schema.ts';
+import { addCheck } from './check.ts';
+import { addDiff } from './diff.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { version } from './version.ts';
+import { addExplain } from './explain.ts';
+import { addImport } from './import.ts';
+import { addInit } from './init.ts';
+import { addKey } from './key.ts';
+import { addSchema } from './schema.ts';
+import { addSession } from './session.ts';
+import { addTest } from './test.ts';
+import { addToken } from './token.ts';
+import { addUser } from './user.ts';
+import { version } from '../version.ts';
+import { addWhoCan } from './who-can.ts';
 
 /** Runs one command line and returns its exit code; prints usage errors itself. */
 export async function runCommandLine(argv: readonly string[]): Promise<ExitCode> {
@@ -11,6 +23,7 @@ export async function runCommandLine(argv: readonly string[]): Promise<ExitCode>
   const program = new Command('portcullis')
     .description('The front door of an unsecured container registry: login, tokens, policies, limits.')
     .version(version)
+    .addHelpText('after', example('portcullis try'))
     .showSuggestionAfterError()
     .showHelpAfterError('(see --help)')
     .exitOverride();
@@ -22,15 +35,18 @@ export async function runCommandLine(argv: readonly string[]): Promise<ExitCode>
     .option('--json', 'one JSON object instead of text')
     .addHelpText('after', example('portcullis try'))
     .action(async ({ json = false }: { json?: boolean }) => done(await (await import('./try.ts')).tryFlow({ json })));
-  program
-    .command('check')
-    .argument('[path...]', 'policy files or directories; default: the configured ones, and the configuration')
-    .description('check configuration and policies and run the tests in them')
-    .option('--json', 'one JSON object instead of text')
-    .addHelpText('after', example('portcullis check policies/'))
-    .action(async (paths: string[], { json = false }: { json?: boolean }) =>
-      done(await (await import('./check.ts')).check(paths, { json })),
-    );
+  addCheck(program, done);
+  addTest(program, done);
+  addExplain(program, done);
+  addWhoCan(program, done);
+  addDiff(program, done);
+  addUser(program, done);
+  addToken(program, done);
+  addInit(program, done);
+  addSchema(program, done);
+  addImport(program, done);
+  addSession(program, done);
+  addKey(program, done);
   program
     .command('hash')
     .description('read a password and print its argon2id hash for a policy file')

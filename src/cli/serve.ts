@@ -10,7 +10,7 @@ import { TrialProblem, type TrialState, prepareState } from '../trial/state.ts';
 import { type ConfigurationFlags, readConfiguration } from './configuration.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { reportProblems, useColour } from './report.ts';
-import { version } from './version.ts';
+import { version } from '../version.ts';
 
 /** What the gateway runs on: a registry, and in try mode the state that came with it. */
 interface Ground {
@@ -71,21 +71,26 @@ export async function serve(flags: ConfigurationFlags): Promise<ExitCode> {
   }
 }
 
-/** The first signal drains, the second ends at once. */
+/** Ctrl-C reaches a program under `npm start` twice, from the terminal and from npm: within this time it is one. */
+const sameSignalMs = 300;
+
+/** The first signal drains, a later one ends at once. */
 function stopSignals(): {
   readonly first: Promise<'signal'>;
   readonly second: Promise<void>;
   readonly signal: AbortSignal;
 } {
   const abort = new AbortController();
-  let count = 0;
+  let firstAt: number | undefined;
   let first: (reason: 'signal') => void = () => {};
   let second: () => void = () => {};
   const onSignal = (): void => {
-    count++;
-    abort.abort();
-    if (count === 1) first('signal');
-    else second();
+    const now = performance.now();
+    if (firstAt === undefined) {
+      firstAt = now;
+      abort.abort();
+      first('signal');
+    } else if (now - firstAt > sameSignalMs) second();
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
@@ -135,7 +140,7 @@ function banner(
     version,
     url: config.publicUrl,
     upstream: { url: ground.upstreamUrl, description: ground.description },
-    store: 'in this process',
+    store: config.redis === undefined ? 'in this process, kept in the state directory' : 'Redis (PORTCULLIS_REDIS)',
     policies: {
       from: config.policies.map((path) => relative(process.cwd(), path) || '.').join(', '),
       rules: policy.compiled.policy.rules.length,

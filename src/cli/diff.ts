@@ -1,0 +1,84 @@
+/** `portcullis diff`: what a change of policy grants and takes away. */
+import { resolve } from 'node:path';
+import { type AccessChange, cause, diffPolicies } from '../policy/diff.ts';
+import { paletteFor } from './colour.ts';
+import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { readPolicies, reportBroken } from './policy-paths.ts';
+import { printJson } from './report.ts';
+import { type Command, example } from './verb.ts';
+
+export function addDiff(program: Command, done: (code: ExitCode) => void): void {
+  program
+    .command('diff')
+    .argument('<old>', 'policy file or directory as it was')
+    .argument('<new>', 'policy file or directory as it shall be')
+    .description('say in words what a change of policy grants and takes away')
+    .option('--json', 'one JSON object instead of text')
+    .addHelpText(
+      'after',
+      example('git worktree add --detach /tmp/before main && portcullis diff /tmp/before/policies policies') +
+        '\nExit status: 0 nothing changes, 1 something does, 78 one of them is broken.\n',
+    )
+    .action(async (before: string, after: string, { json = false }: { json?: boolean }) =>
+      done(await run(before, after, json)),
+    );
+}
+
+async function run(beforePath: string, afterPath: string, json: boolean): Promise<ExitCode> {
+  const readings = await Promise.all([beforePath, afterPath].map((path) => readPolicies([resolve(path)])));
+  const problems = readings.flatMap((reading) => (reading.ok ? [] : reading.problems));
+  const [before, after] = readings;
+  if (before?.ok !== true || after?.ok !== true) return reportBroken(problems, json);
+  const { accounts, changes, isComplete } = diffPolicies(before.policy, after.policy, { now: Date.now() });
+  const isSame = accounts.length + changes.length === 0;
+  if (json) {
+    printJson({
+      changed: !isSame,
+      complete: isComplete,
+      accounts: accounts.map(({ kind, subject, sentence }) => ({ kind, subject, text: sentence })),
+      changes: changes.map(toJson),
+    });
+  } else {
+    const { good, bad, strong, faint } = paletteFor(process.stdout);
+    const paint = { granted: good, revoked: bad, changed: strong };
+    const line = (kind: AccessChange['kind'], text: string, why: string | undefined): string =>
+      `${paint[kind](`${signs[kind]} ${text}`)}${why === undefined ? '' : faint(` (${why})`)}\n`;
+    for (const { kind, sentence } of accounts) process.stdout.write(line(kind, sentence, undefined));
+    for (const change of changes) process.stdout.write(line(change.kind, change.sentence, cause(change)));
+    if (isSame && isComplete) process.stdout.write('no change in who may do what\n');
+    if (!isComplete) {
+      process.stderr.write(
+        'portcullis: these policies are too large to compare whole: what is listed is so, but there may be more\n',
+      );
+    }
+  }
+  return isSame && isComplete ? exitCodes.ok : exitCodes.problems;
+}
+
+const signs = { granted: '+', revoked: '-', changed: '~' };
+
+function toJson({
+  kind,
+  subjects,
+  actions,
+  repositories,
+  exceptSubjects,
+  exceptRepositories,
+  tags,
+  rule,
+  sentence,
+}: AccessChange): unknown {
+  return {
+    kind,
+    subjects,
+    actions,
+    repositories,
+    exceptSubjects,
+    exceptRepositories,
+    tags: tags ?? null,
+    rule: rule?.name ?? null,
+    file: rule?.source.file ?? null,
+    line: rule?.source.line ?? null,
+    text: sentence,
+  };
+}

@@ -1,0 +1,139 @@
+/** `portcullis explain`: why a question is answered as it is. */
+import { describePrincipal, formatPlace } from '../policy/describe.ts';
+import { compilePolicy } from '../policy/evaluate.ts';
+import { type Considered, type Explanation, explain, verdictOf } from '../policy/explain.ts';
+import { formatSubject } from '../policy/model.ts';
+import { paletteFor } from './colour.ts';
+import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { type ReadPolicies, addPoliciesOption, readPolicies, reportBroken } from './policy-paths.ts';
+import { areaNote, describeAsked, parseAction, parseCircumstances, parseTarget, parseWho } from './question.ts';
+import { printJson } from './report.ts';
+import { type Command, example, usageProblem } from './verb.ts';
+
+interface Options {
+  readonly policies?: readonly string[];
+  readonly address?: string;
+  readonly at?: string;
+  readonly json?: boolean;
+}
+
+/** Near misses shown to a person; the rest are counted. */
+const shownNearMisses = 5;
+
+export function addExplain(program: Command, done: (code: ExitCode) => void): void {
+  const command = program
+    .command('explain')
+    .argument('<subject>', 'user:NAME, robot:NAME, workload:NAME, group:NAME or anonymous')
+    .argument('<action>', 'pull, push, create, overwrite, delete or catalog')
+    .argument('<repository[:tag]>', 'as in sandbox/app:1.0')
+    .description('say whether somebody may do something, by which rule, and which rules came near')
+    .option('--address <ip>', 'the address the request comes from')
+    .option('--at <instant>', 'the time of the request, as 2026-12-24T18:00:00Z (default: now)')
+    .option('--json', 'one JSON object instead of text');
+  addPoliciesOption(command)
+    .addHelpText(
+      'after',
+      example(
+        'portcullis explain user:dana push release/app:1.0',
+        'portcullis explain group:developers push release/app --at 2026-12-25 --address 10.1.2.3',
+      ) + '\nExit status: 0 allowed, 1 refused, 2 not understood, 78 the policy is broken.\n',
+    )
+    .action(async (subject: string, action: string, target: string, options: Options) =>
+      done(await run(subject, action, target, options)),
+    );
+}
+
+async function run(subject: string, actionText: string, targetText: string, options: Options): Promise<ExitCode> {
+  const action = parseAction(actionText);
+  if (typeof action === 'object') return usageProblem(action.problem);
+  const target = parseTarget(targetText);
+  if ('problem' in target) return usageProblem(target.problem);
+  const circumstances = parseCircumstances(options, Date.now());
+  if ('problem' in circumstances) return usageProblem(circumstances.problem);
+  const reading = await readPolicies(options.policies);
+  if (!reading.ok) return reportBroken(reading.problems, options.json === true);
+  const principal = parseWho(reading.policy, subject);
+  if ('problem' in principal) return usageProblem(principal.problem);
+  const explanation = explain(compilePolicy(reading.policy), { ...circumstances, ...target, principal, action });
+  if (options.json === true) printJson(toJson(explanation));
+  else {
+    process.stderr.write(areaNote(reading.policy, target.repository));
+    process.stdout.write(toText(explanation, reading));
+  }
+  return explanation.allowed ? exitCodes.ok : exitCodes.problems;
+}
+
+/** The shape that scripts rely on. */
+function toJson({ allowed, rule, reason, inquiry, groups, considered }: Explanation): unknown {
+  return {
+    decision: allowed ? 'allow' : 'deny',
+    rule: rule?.name ?? null,
+    file: rule?.source.file ?? null,
+    line: rule?.source.line ?? null,
+    reason,
+    subject: formatSubject(inquiry.principal),
+    groups: groups.map(({ name }) => name),
+    considered: considered.map(({ rule: { name }, matched, failures }) => ({
+      rule: name,
+      matched,
+      failed: failures[0]?.part ?? null,
+    })),
+  };
+}
+
+function toText(explanation: Explanation, { show }: ReadPolicies): string {
+  const { allowed, rule, reason, groups, inquiry, halves } = explanation;
+  const { good, bad, faint } = paletteFor(process.stdout);
+  const asked = `${describePrincipal(inquiry.principal)} ${allowed ? 'may' : 'may not'} ${describeAsked(inquiry.action, withTag(inquiry))}`;
+  const isBare = rule === undefined && halves === undefined;
+  const lines = [`${allowed ? good('allow') : bad('deny')}: ${asked}${isBare ? `: ${reason}` : ''}`];
+  for (const { right, decision } of halves ?? []) {
+    lines.push(`  ${right === 'create' ? 'creating it' : 'moving it to another image'}: ${verdictOf(decision)}`);
+  }
+  if (halves !== undefined) lines.push('  pushing the same image again: allowed');
+  if (explanation.impliedByPush) {
+    lines.push('  pull is implied by the right to push; listing the tags takes pull itself');
+  }
+  if (rule !== undefined) lines.push('', show(rule.source, `rule "${rule.name}" ${allowed ? 'allows' : 'forbids'} it`));
+  if (groups.length > 0) {
+    lines.push('', 'groups:');
+    lines.push(...groups.map(({ name, source }) => `  ${name} ${faint(`(${formatPlace(source)})`)}`));
+  } else if ('name' in inquiry.principal) lines.push('', 'groups: none');
+  lines.push(...section('also matching:', alsoMatching(explanation).map(ruleLine)));
+  lines.push(
+    ...section(
+      'shadow rules that would have changed this:',
+      explanation.shadow.map((each) => ruleLine({ rule: each })),
+    ),
+  );
+  lines.push(...nearMissLines(explanation.nearMisses));
+  return `${lines.join('\n')}\n`;
+
+  function ruleLine({ rule: { name, effect, source } }: Pick<Considered, 'rule'>): string {
+    return `  ${effect} "${name}" ${faint(`(${formatPlace(source)})`)}`;
+  }
+
+  function nearMissLines(misses: readonly Considered[]): readonly string[] {
+    const shown = misses.slice(0, shownNearMisses);
+    const more = misses.length - shown.length;
+    const effect = allowed ? 'forbid' : 'allow';
+    return section(`near misses (they would ${effect} it, but one part does not hold):`, [
+      ...shown.flatMap((miss) => [ruleLine(miss), ...miss.failures.map(({ why }) => `      ${why}`)]),
+      ...(more > 0 ? [`  and ${more} more`] : []),
+    ]);
+  }
+}
+
+function section(title: string, lines: readonly string[]): readonly string[] {
+  return lines.length === 0 ? [] : ['', title, ...lines];
+}
+
+/** Rules in force that hold as well, without deciding. */
+function alsoMatching({ considered, rule, halves }: Explanation): readonly Considered[] {
+  const named = new Set([rule, ...(halves ?? []).map(({ decision }) => decision.rule)]);
+  return considered.filter((each) => each.matched && each.rule.mode === 'enforce' && !named.has(each.rule));
+}
+
+function withTag({ repository, tag }: Explanation['inquiry']): { readonly repository: string; readonly tag?: string } {
+  return tag === undefined ? { repository } : { repository, tag };
+}

@@ -1,0 +1,61 @@
+/** The work of `portcullis import`: the policy on standard output, what was left out on standard error, a line each. */
+import { readFile, stat } from 'node:fs/promises';
+import { formatProblem } from '../document/problem.ts';
+import { importDockerAuth } from '../import/docker-auth.ts';
+import { importHtpasswd } from '../import/htpasswd.ts';
+import { parsePolicy } from '../policy/parse.ts';
+import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { reportProblems } from './report.ts';
+
+const maxBytes = 4 * 1024 * 1024;
+
+export async function importFile(from: 'htpasswd' | 'docker_auth', path: string): Promise<ExitCode> {
+  const file = path === '-' ? 'standard input' : path;
+  const text = await readText(path);
+  if (typeof text !== 'string') {
+    process.stderr.write(`portcullis: ${file} ${text.problem}\n`);
+    return exitCodes.problems;
+  }
+  const imported =
+    from === 'htpasswd' ? { ok: true as const, ...importHtpasswd(file, text) } : importDockerAuth(file, text);
+  if (!imported.ok) {
+    reportProblems(imported.problems);
+    return exitCodes.problems;
+  }
+  const reading = parsePolicy([{ file: 'imported policy', text: imported.text }]);
+  if (!reading.ok)
+    throw new Error(`the import made an invalid policy: ${formatProblem(reading.problems[0] ?? nothing)}`);
+  process.stdout.write(imported.text);
+  const { skipped } = imported;
+  // Without their source lines, which may hold passwords.
+  for (const problem of skipped) process.stderr.write(`${formatProblem(problem)}\n`);
+  if (skipped.length === 0) return exitCodes.ok;
+  process.stderr.write(`portcullis: ${skipped.length} not taken over\n`);
+  return exitCodes.problems;
+}
+
+const nothing = { file: '', line: 0, column: 0, code: '', message: '' };
+
+async function readText(path: string): Promise<string | { readonly problem: string }> {
+  try {
+    if (path === '-') {
+      const chunks: Buffer[] = [];
+      for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk as Uint8Array));
+      return decode(Buffer.concat(chunks));
+    }
+    const found = await stat(path);
+    if (!found.isFile()) return { problem: 'is not a regular file' };
+    if (found.size > maxBytes) return { problem: 'is larger than 4 MiB' };
+    return decode(await readFile(path));
+  } catch (error) {
+    return { problem: `cannot be read: ${error instanceof Error ? error.message : String(error)}` };
+  }
+}
+
+function decode(bytes: Buffer): string | { readonly problem: string } {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return { problem: 'is not UTF-8 text' };
+  }
+}

@@ -1,0 +1,37 @@
+/** The JSON Schemas of the two kinds of file that people write. */
+import { configSchema } from '../config/schema.ts';
+import { jsonSchemaOf } from '../document/json-schema.ts';
+import { policyFileSchema } from '../policy/schema.ts';
+
+export type SchemaKind = 'policy' | 'config';
+
+/** The text of `schema/<kind>.schema.json`, with a line end. */
+export function schemaText(kind: SchemaKind): string {
+  const schema =
+    kind === 'policy'
+      ? jsonSchemaOf(policyFileSchema, 'Portcullis policy file')
+      : jsonSchemaOf(configSchema, 'Portcullis configuration');
+  return `${format(schema)}\n`;
+}
+
+const lineWidth = 120;
+
+/**
+ * JSON with lists on one line where they fit, as prettier writes it, so that the committed copies stay as they are.
+ * `column` is where the value begins.
+ */
+function format(value: unknown, indent = '', column = 0): string {
+  const inner = `${indent}  `;
+  if (Array.isArray(value)) {
+    const line = `[${value.map((item) => JSON.stringify(item)).join(', ')}]`;
+    const isScalars = value.every((item) => typeof item !== 'object');
+    if (isScalars && column + line.length < lineWidth) return line;
+    return `[\n${value.map((item) => inner + format(item, inner, inner.length)).join(',\n')}\n${indent}]`;
+  }
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const entries = Object.entries(value).map(([key, item]) => {
+    const label = `${inner}${JSON.stringify(key)}: `;
+    return label + format(item, inner, label.length);
+  });
+  return entries.length === 0 ? '{}' : `{\n${entries.join(',\n')}\n${indent}}`;
+}

@@ -1,0 +1,130 @@
+/** Editing policies in place: read all files, change one, judge the result, and only then replace the file. */
+import { statSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { readPolicyFiles } from '../adapters/files/policy-files.ts';
+import { createFile, replaceFile } from '../adapters/files/replace-file.ts';
+import { type Problem, formatProblem, quote } from '../document/problem.ts';
+import { didYouMean } from '../document/suggest.ts';
+import type { Edit } from '../editing/edit.ts';
+import { compilePolicy } from '../policy/evaluate.ts';
+import type { Policy } from '../policy/model.ts';
+import { type PolicyText, parsePolicy } from '../policy/parse.ts';
+import { namePattern } from '../policy/schema.ts';
+import { problemOfFailure, runTests } from '../policy/test-run.ts';
+import { readConfiguration } from './configuration.ts';
+import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { configuredPolicies, reportBroken } from './policy-paths.ts';
+
+export interface PolicyFiles {
+  /** Absolute; what was named or configured. */
+  readonly paths: readonly string[];
+  readonly texts: readonly PolicyText[];
+  readonly policy: Policy;
+}
+
+/** A change that cannot be made and of which that was said, with the exit code that says whose fault it is. */
+export interface Refused {
+  readonly refused: ExitCode;
+}
+
+/** What the change is made in must be whole: a half-understood policy cannot be changed for certain. */
+export async function readForEdit(options: readonly string[], json = false): Promise<PolicyFiles | Refused> {
+  const paths = policyPaths(options);
+  if (!paths.ok) return { refused: reportBroken(paths.problems, json) };
+  const read = await readPolicyFiles(paths.paths);
+  if (!read.ok) return { refused: reportBroken(read.problems, json) };
+  // A directory without files is where the first account goes.
+  const reading = parsePolicy(read.files.length === 0 ? [{ file: 'none', text: '{}' }] : read.files);
+  if (!reading.ok) return { refused: reportBroken(reading.problems, json) };
+  return { paths: paths.paths, texts: read.files, policy: reading.policy };
+}
+
+/**
+ * Makes the edit in `file`, which is created when it does not exist. Nothing is written unless the policy as it would be
+ * then is whole and passes its tests; `advice` is for the case that only tests fail.
+ */
+export async function applyEdit(
+  files: PolicyFiles,
+  file: string,
+  change: (text: string) => Edit,
+  advice = '',
+): Promise<Refused | undefined> {
+  const before = files.texts.find((text) => text.file === file);
+  const edit = change(before?.text ?? '');
+  if (!edit.ok) return { refused: complain(`${file}: ${edit.problem}; nothing was written`) };
+  const after = [...files.texts.filter((text) => text !== before), { file, text: edit.text }];
+  const problems = judge(after);
+  if (problems.length > 0) {
+    for (const problem of problems) {
+      // Lines of the text as it would be, which no file holds.
+      const text = after.find((candidate) => candidate.file === problem.file)?.text;
+      process.stderr.write(`${formatProblem(problem, text)}\n`);
+    }
+    const remark = problems.every(({ code }) => code === 'test-failed') ? advice : '';
+    const message = 'with this change the policy could not be put into force, so nothing was written';
+    return { refused: complain(message + remark) };
+  }
+  try {
+    if (before === undefined) await createFile(file, edit.text, modeOfNew(files));
+    else if ((await replaceFile(file, before.text, edit.text)) === 'changed-meanwhile') {
+      const message = `${file} was changed by somebody else at the same moment; nothing was written, try again`;
+      return { refused: complain(message) };
+    }
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return { refused: complain(`${file} cannot be written: ${reason}`) };
+  }
+  return undefined;
+}
+
+/** Why no account can have this name, if so. */
+export function unfitName(name: string): string | undefined {
+  if (namePattern.test(name)) return undefined;
+  const kind = 'letters, digits and . _ + @ -, at most 128, beginning and ending with a letter or digit';
+  return `${quote(name)} cannot be an account name; expected ${kind}`;
+}
+
+/** What to say of the first of these groups that the policy does not declare. */
+export function unknownGroup(policy: Policy, groups: readonly string[]): string | undefined {
+  const unknown = groups.find((group) => !policy.groups.has(group));
+  if (unknown === undefined) return undefined;
+  return `there is no group ${quote(unknown)}${didYouMean(unknown, policy.groups.keys())}`;
+}
+
+export function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+/** Named as `readForEdit` names the files it found there. */
+export function fileIn(directory: string, name: string): string {
+  const path = join(directory, name);
+  const near = relative(process.cwd(), path);
+  return near.startsWith('..') ? path : near;
+}
+
+export function complain(message: string, code: ExitCode = exitCodes.problems): ExitCode {
+  process.stderr.write(`portcullis: ${message}\n`);
+  return code;
+}
+
+function judge(texts: readonly PolicyText[]): readonly Problem[] {
+  const reading = parsePolicy(texts);
+  if (!reading.ok) return reading.problems;
+  return runTests(compilePolicy(reading.policy), Date.now()).failures.map(problemOfFailure);
+}
+
+/** A new file is as readable as its neighbours: the gateway may run as another user than the one who adds accounts. */
+function modeOfNew({ texts: [neighbour] }: PolicyFiles): number {
+  const found = neighbour === undefined ? undefined : statSync(neighbour.file, { throwIfNoEntry: false });
+  return found === undefined ? 0o640 : found.mode & 0o666;
+}
+
+function policyPaths(
+  options: readonly string[],
+):
+  | { readonly ok: true; readonly paths: readonly string[] }
+  | { readonly ok: false; readonly problems: readonly Problem[] } {
+  if (options.length > 0) return { ok: true, paths: options.map((path) => resolve(path)) };
+  const configuration = readConfiguration({ values: {} });
+  return configuration.ok ? { ok: true, paths: configuredPolicies(configuration) } : configuration;
+}

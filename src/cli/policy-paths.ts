@@ -1,0 +1,72 @@
+/** The policies that a command is about: those named with `--policies`, or those of the configuration. */
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { type Problem, formatProblem } from '../document/problem.ts';
+import type { Policy, Source } from '../policy/model.ts';
+import { type Configuration, readConfiguration } from './configuration.ts';
+import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { printJson, reportProblems } from './report.ts';
+import { type Command, collect } from './verb.ts';
+
+export interface PoliciesOptions {
+  readonly policies?: readonly string[];
+  readonly json?: boolean;
+}
+
+export interface ReadPolicies {
+  readonly policy: Policy;
+  /** `file:line:column: message` with the source line and a caret below the column. */
+  readonly show: (source: Source, message: string) => string;
+}
+
+export type PoliciesReading =
+  ({ readonly ok: true } & ReadPolicies) | { readonly ok: false; readonly problems: readonly Problem[] };
+
+/** Adds `--policies PATH`, which may be given more than once. */
+export function addPoliciesOption(command: Command): Command {
+  return command.option(
+    '--policies <path>',
+    'policy file or directory; repeatable (default: the configured ones)',
+    collect,
+  );
+}
+
+/** Reads the policies at `paths`, or the configured ones when there are none. Their tests are not run. */
+export async function readPolicies(paths: readonly string[] = []): Promise<PoliciesReading> {
+  if (paths.length > 0) return readPaths(paths.map((path) => resolve(path)));
+  const configuration = readConfiguration({ values: {} });
+  if (!configuration.ok) return configuration;
+  return readPaths(configuredPolicies(configuration));
+}
+
+/** In try mode also the generated admin, once there is one. */
+export function configuredPolicies({
+  config,
+  isTrial,
+}: Extract<Configuration, { readonly ok: true }>): readonly string[] {
+  const admin = join(config.stateDir, 'policies', 'admin.yaml');
+  return isTrial && existsSync(admin) ? [...config.policies, admin] : config.policies;
+}
+
+async function readPaths(paths: readonly string[]): Promise<PoliciesReading> {
+  // The YAML reader takes longer to load than most commands to run, and `--help` does without.
+  const [{ readPolicyFiles }, { parsePolicy }] = await Promise.all([
+    import('../adapters/files/policy-files.ts'),
+    import('../policy/parse.ts'),
+  ]);
+  const texts = await readPolicyFiles(paths);
+  if (!texts.ok) return texts;
+  const reading = parsePolicy(texts.files);
+  if (!reading.ok) return reading;
+  const byFile = new Map(texts.files.map(({ file, text }) => [file, text]));
+  const show = (source: Source, message: string): string =>
+    formatProblem({ ...source, code: '', message }, byFile.get(source.file));
+  return { ok: true, policy: reading.policy, show };
+}
+
+/** Reports policies that cannot be read, on standard output as JSON where that was asked for. */
+export function reportBroken(problems: readonly Problem[], json: boolean): ExitCode {
+  if (json) printJson({ ok: false, problems });
+  else reportProblems(problems);
+  return exitCodes.configuration;
+}

@@ -1,0 +1,115 @@
+/** Questions about a policy as they are typed: who, what, where, when. */
+import { isIP } from 'node:net';
+import { parseRepositoryName, parseTag } from '../distribution/reference.ts';
+import { quote } from '../document/problem.ts';
+import { didYouMean } from '../document/suggest.ts';
+import type { Circumstances } from '../policy/conditions.ts';
+import { describeTarget } from '../policy/describe.ts';
+import { parseInstant } from '../policy/instant.ts';
+import type { Action, GroupMember, Policy, Principal } from '../policy/model.ts';
+
+/** What is wrong, for a person to read. */
+export interface Misunderstood {
+  readonly problem: string;
+}
+
+export const actions: readonly Action[] = ['pull', 'push', 'create', 'overwrite', 'delete', 'catalog'];
+
+export function parseAction(text: string): Action | Misunderstood {
+  const found = actions.find((action) => action === text);
+  return found ?? { problem: `${quote(text)} is not an action: ${actions.join(', ')}${didYouMean(text, actions)}` };
+}
+
+export interface Target {
+  readonly repository: string;
+  readonly tag?: string;
+}
+
+/** `sandbox/app` or `sandbox/app:1.0`. */
+export function parseTarget(text: string): Target | Misunderstood {
+  if (text.includes('@')) {
+    return {
+      problem: `${quote(text)} names a digest; those are judged by repository, so leave out what begins with "@"`,
+    };
+  }
+  const host = /^[^/]*:\d+\/(.*)$/s.exec(text)?.[1];
+  if (host !== undefined) return { problem: `leave out the address of the registry: ${quote(host)}` };
+  const colon = text.indexOf(':');
+  const repository = parseRepositoryName(colon === -1 ? text : text.slice(0, colon));
+  if (repository === undefined) {
+    return {
+      problem: `${quote(text)} is not the name of one repository (lower case, no wildcards, as in sandbox/app)`,
+    };
+  }
+  if (colon === -1) return { repository };
+  const tag = parseTag(text.slice(colon + 1));
+  return tag === undefined ? { problem: `${quote(text.slice(colon + 1))} is not a tag` } : { repository, tag };
+}
+
+/** For a name that rules know only as the beginning of others, as `release` of `release/**`: what was probably meant. */
+export function areaNote({ rules }: Policy, repository: string): string {
+  const patterns = rules.flatMap(({ repositories }) => repositories.map(({ text }) => text));
+  const below = patterns.find((text) => text.startsWith(`${repository}/`));
+  if (below === undefined || patterns.includes(repository)) return '';
+  return `note: rules speak of ${below}; ${repository} itself is not in there, ask about one below it: ${repository}/NAME\n`;
+}
+
+const kinds = ['user', 'robot', 'workload', 'group'] as const;
+
+/** `user:dana`, `robot:x`, `workload:x`, `group:x` or `anonymous`, of those that the policy declares. */
+export function parseWho(policy: Policy, text: string): Principal | GroupMember | Misunderstood {
+  if (text === 'anonymous') return { kind: 'anonymous' };
+  if (text === 'everyone' || text === 'authenticated') {
+    return {
+      problem: `${text} is many; ask about somebody: user:NAME, robot:NAME, workload:NAME, group:NAME or anonymous`,
+    };
+  }
+  const names = namesOf(policy);
+  const [prefix = '', ...rest] = text.split(':');
+  const kind = kinds.find((each) => each === prefix);
+  if (rest.length === 0 || kind === undefined) return notASubject(names, text, rest.join(':') || text);
+  const name = rest.join(':');
+  if (names[kind].has(name)) return { kind, name };
+  const other = kinds.find((each) => names[each].has(name));
+  const hint =
+    other === undefined
+      ? didYouMean(
+          text,
+          [...names[kind].keys()].map((each) => `${kind}:${each}`),
+        )
+      : ` — did you mean "${other}:${name}"?`;
+  return { problem: `there is no ${kind} ${quote(name)}${hint}` };
+}
+
+type Names = Readonly<Record<(typeof kinds)[number], ReadonlyMap<string, unknown>>>;
+
+function namesOf({ users, robots, workloads, groups }: Policy): Names {
+  return { user: users, robot: robots, workload: workloads, group: groups };
+}
+
+function notASubject(names: Names, text: string, name: string): Misunderstood {
+  const kind = kinds.find((each) => names[each].has(name));
+  const known = [...kinds.flatMap((each) => [...names[each].keys()].map((one) => `${each}:${one}`)), 'anonymous'];
+  const hint = kind === undefined ? didYouMean(`user:${name}`, known) : ` — did you mean "${kind}:${name}"?`;
+  return {
+    problem: `${quote(text)} is not a subject: user:NAME, robot:NAME, workload:NAME, group:NAME or anonymous${hint}`,
+  };
+}
+
+/** `now` in milliseconds since 1970 where no instant is given. */
+export function parseCircumstances(
+  { address, at }: { readonly address?: string; readonly at?: string },
+  now: number,
+): Circumstances | Misunderstood {
+  if (address !== undefined && isIP(address) === 0) return { problem: `${quote(address)} is not an IP address` };
+  const instant = at === undefined ? now : parseInstant(at);
+  if (instant === undefined) {
+    return { problem: `${quote(at ?? '')} is not a time; write 2027-01-31 or 2026-12-24T18:00:00Z` };
+  }
+  return { now: instant, address };
+}
+
+/** `push sandbox/app:1.0`, `see sandbox/app in the catalog`: to be read behind "may". */
+export function describeAsked(action: Action, target: Target): string {
+  return action === 'catalog' ? `see ${target.repository} in the catalog` : `${action} ${describeTarget(target)}`;
+}

@@ -1,0 +1,48 @@
+/** Passwords come from a terminal or standard input, never from an argument: those show in process lists. */
+import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
+import { maxPasswordLength } from '../distribution/credentials.ts';
+
+export type Given = string | { readonly problem: string };
+
+/** From standard input to its end, or asked twice without echo. */
+export async function readPassword({ passwordStdin }: { readonly passwordStdin: boolean }): Promise<Given> {
+  return passwordStdin ? readAll() : promptTwice();
+}
+
+async function readAll(): Promise<Given> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk as Uint8Array));
+  return checked(
+    Buffer.concat(chunks)
+      .toString('utf8')
+      .replace(/\r?\n$/, ''),
+  );
+}
+
+async function promptTwice(): Promise<Given> {
+  if (process.stdin.isTTY !== true) return { problem: 'there is no terminal to ask at; use --password-stdin' };
+  const first = await ask('Password: ');
+  const second = await ask('Again:    ');
+  return first === second ? checked(first) : { problem: 'the two passwords differ' };
+}
+
+function checked(password: string): Given {
+  if (password === '') return { problem: 'the password is empty' };
+  if (Buffer.byteLength(password) > maxPasswordLength)
+    return { problem: `the password is longer than ${maxPasswordLength} bytes` };
+  return password;
+}
+
+/** Nothing typed is echoed. */
+async function ask(prompt: string): Promise<string> {
+  process.stderr.write(prompt);
+  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const reader = createInterface({ input: process.stdin, output: silent, terminal: true });
+  try {
+    return await reader.question('');
+  } finally {
+    reader.close();
+    process.stderr.write('\n');
+  }
+}

@@ -1,0 +1,61 @@
+/** `portcullis test`: the tests in the policies, and the rules that none of them needs. */
+import { compilePolicy } from '../policy/evaluate.ts';
+import { formatPlace } from '../policy/describe.ts';
+import { problemOfFailure, runTests, unexercisedRules } from '../policy/test-run.ts';
+import { paletteFor } from './colour.ts';
+import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { addPoliciesOption, readPolicies, reportBroken } from './policy-paths.ts';
+import { printJson } from './report.ts';
+import { type Command, example } from './verb.ts';
+
+interface Options {
+  readonly policies?: readonly string[];
+  readonly strict?: boolean;
+  readonly json?: boolean;
+}
+
+export function addTest(program: Command, done: (code: ExitCode) => void): void {
+  const command = program
+    .command('test')
+    .argument('[path...]', 'policy files or directories (default: the configured ones)')
+    .description('run the tests in the policies and name the rules that no test exercises')
+    .option('--strict', 'fail also when a rule is not exercised')
+    .option('--json', 'one JSON object instead of text');
+  addPoliciesOption(command)
+    .addHelpText(
+      'after',
+      example('portcullis test policies/') + '\nExit status: 0 all pass, 1 some fail, 78 the policy is broken.\n',
+    )
+    .action(async (paths: string[], options: Options) => done(await run(paths, options)));
+}
+
+async function run(
+  paths: readonly string[],
+  { policies = [], strict = false, json = false }: Options,
+): Promise<ExitCode> {
+  const reading = await readPolicies([...paths, ...policies]);
+  if (!reading.ok) return reportBroken(reading.problems, json);
+  const compiled = compilePolicy(reading.policy);
+  const now = Date.now();
+  const { passed, failures } = runTests(compiled, now);
+  const unexercised = unexercisedRules(compiled, now);
+  const problems = failures.map(problemOfFailure);
+  if (json) {
+    printJson({
+      passed,
+      failed: failures.length,
+      failures: failures.map((failure, index) => ({ test: failure.test.name, ...problems[index] })),
+      unexercised: unexercised.map(({ name, source: { file, line } }) => ({ rule: name, file, line })),
+    });
+  } else {
+    const { good, bad, faint } = paletteFor(process.stdout);
+    for (const problem of problems) process.stdout.write(`${reading.show(problem, problem.message)}\n\n`);
+    const paint = failures.length > 0 ? bad : good;
+    process.stdout.write(`${paint(`${passed} passed, ${failures.length} failed`)}\n`);
+    if (unexercised.length > 0) process.stdout.write('\nrules that no test exercises:\n');
+    for (const { name, effect, source } of unexercised) {
+      process.stdout.write(`  ${effect} "${name}" ${faint(`(${formatPlace(source)})`)}\n`);
+    }
+  }
+  return failures.length > 0 || (strict && unexercised.length > 0) ? exitCodes.problems : exitCodes.ok;
+}

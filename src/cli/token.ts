@@ -1,0 +1,78 @@
+/** `portcullis token …`: the secrets of robots in policy files. */
+import type { ExitCode } from './exit-codes.ts';
+import { addPoliciesOption } from './policy-paths.ts';
+import { type Command, commaList, example, usageProblem } from './verb.ts';
+
+interface CreateOptions {
+  readonly policies?: readonly string[];
+  readonly groups?: string;
+  readonly repositories?: string;
+  readonly actions?: string;
+  readonly expires?: string;
+}
+
+interface RevokeOptions {
+  readonly policies?: readonly string[];
+  readonly all?: boolean;
+}
+
+interface ListOptions {
+  readonly policies?: readonly string[];
+  readonly json?: boolean;
+}
+
+export function addToken(program: Command, done: (code: ExitCode) => void): void {
+  const token = program
+    .command('token')
+    .description('secrets for machines: make, list and take back; comments and order of the policy files stay')
+    .addHelpText('after', example('portcullis token create builder --groups build-servers --expires 90d'));
+  addPoliciesOption(token.command('create'))
+    .argument('<name>', 'the robot; it is declared when it does not exist')
+    .description('make a secret for a robot and print it once, alone on its line')
+    .option('--groups <a,b>', 'groups of a robot that does not exist yet')
+    .option('--repositories <patterns>', 'only in these repositories, as in "integration/**,tools/*"')
+    .option('--actions <a,b>', 'only these: pull, push, create, overwrite, delete, catalog')
+    .option('--expires <when>', 'a date, a time or a duration: 2027-01-01, 2027-01-01T08:00:00Z, 90d (default: never)')
+    .addHelpText(
+      'after',
+      example(
+        'portcullis token create builder --groups build-servers --repositories "integration/**" --expires 90d',
+        'portcullis token create deployer --actions pull --expires 2027-01-01 > deployer.secret',
+      ) +
+        '\nThe secret never reaches further than the rules let the robot; --repositories and --actions narrow that.\n' +
+        'A robot has at most two live secrets: the one in use, and the next one while it is being rolled out.\n' +
+        '\nExit status: 0 made, 1 refused, 2 not understood, 78 the policy is broken.\n',
+    )
+    .action(async (name: string, options: CreateOptions) => {
+      const { policies = [], groups, repositories, actions, expires } = options;
+      const wanted = {
+        name,
+        ...(groups === undefined ? {} : { groups: commaList(groups) }),
+        ...(repositories === undefined ? {} : { repositories: commaList(repositories) }),
+        ...(actions === undefined ? {} : { actions: commaList(actions) }),
+        ...(expires === undefined ? {} : { expires }),
+      };
+      done(await (await import('./token-changes.ts')).createToken(policies, wanted));
+    });
+  addPoliciesOption(token.command('revoke'))
+    .argument('<name>', 'the robot')
+    .argument('[id]', 'the secret, as `token list` shows it')
+    .option('--all', 'every secret of the robot')
+    .description('take secrets of a robot back: they and the access tokens made with them stop working within seconds')
+    .addHelpText('after', example('portcullis token revoke builder k3v9x2ma', 'portcullis token revoke builder --all'))
+    .action(async (name: string, id: string | undefined, { policies = [], all = false }: RevokeOptions) => {
+      if ((id === undefined) !== all) {
+        done(usageProblem('name one secret by its id, or --all for every secret of the robot'));
+        return;
+      }
+      done(await (await import('./token-changes.ts')).revokeTokens(policies, { name, id }));
+    });
+  addPoliciesOption(token.command('list'))
+    .argument('[name]', 'only the secrets of this robot')
+    .description('list the secrets of robots, with their last use when the gateway of this configuration answers')
+    .option('--json', 'one JSON object instead of text')
+    .addHelpText('after', example('portcullis token list', 'portcullis token list builder --json'))
+    .action(async (name: string | undefined, { policies = [], json = false }: ListOptions) =>
+      done(await (await import('./token-list.ts')).listTokens(policies, { name, json })),
+    );
+}

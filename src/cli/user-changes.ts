@@ -1,0 +1,144 @@
+/** The work of `portcullis user …`. */
+import { quote } from '../document/problem.ts';
+import { didYouMean } from '../document/suggest.ts';
+import { hasSection } from '../editing/edit.ts';
+import { type UserChange, changeUser } from '../editing/user.ts';
+import type { User } from '../policy/model.ts';
+import { hashPassword } from '../token/password.ts';
+import { type ExitCode, exitCodes } from './exit-codes.ts';
+import {
+  type PolicyFiles,
+  type Refused,
+  applyEdit,
+  complain,
+  fileIn,
+  isDirectory,
+  readForEdit,
+  unfitName,
+  unknownGroup,
+} from './policy-edit.ts';
+import { readPassword } from './read-password.ts';
+import { printJson } from './report.ts';
+import { formatTable } from './table.ts';
+
+export async function addToPolicies(
+  paths: readonly string[],
+  wanted: { readonly name: string; readonly groups: readonly string[]; readonly passwordStdin: boolean },
+): Promise<ExitCode> {
+  const { name, groups } = wanted;
+  const unfit = unfitName(name);
+  if (unfit !== undefined) return complain(unfit, exitCodes.usage);
+  const files = await readForEdit(paths);
+  if ('refused' in files) return files.refused;
+  const { policy } = files;
+  const taken = policy.users.get(name) ?? policy.robots.get(name) ?? policy.workloads.get(name);
+  if (taken !== undefined) {
+    const { file, line } = taken.source;
+    const hint = policy.users.has(name) ? `; for a new password: portcullis user passwd ${name}` : '';
+    return complain(`there is an account ${quote(name)} already, in ${file}:${line}${hint}`);
+  }
+  const unknown = unknownGroup(policy, groups);
+  if (unknown !== undefined) return complain(unknown);
+  const target = targetForNew(files);
+  if (target === undefined) {
+    return complain('no policy file has `users:` and none of the policy paths is a directory to make users.yaml in');
+  }
+  const password = await hashGiven(wanted.passwordStdin);
+  if (typeof password !== 'string') return password.refused;
+  return apply(files, target, { kind: 'add', name, password, groups }, `user ${quote(name)} added`);
+}
+
+export async function changePassword(
+  paths: readonly string[],
+  { name, passwordStdin }: { readonly name: string; readonly passwordStdin: boolean },
+): Promise<ExitCode> {
+  const found = await findUser(paths, name);
+  if ('refused' in found) return found.refused;
+  const password = await hashGiven(passwordStdin);
+  if (typeof password !== 'string') return password.refused;
+  const change: UserChange = { kind: 'password', name, password };
+  return apply(found.files, found.user.source.file, change, `password of user ${quote(name)} changed`);
+}
+
+export async function setDisabled(
+  paths: readonly string[],
+  { name, disabled }: { readonly name: string; readonly disabled: boolean },
+): Promise<ExitCode> {
+  const found = await findUser(paths, name);
+  if ('refused' in found) return found.refused;
+  const { files, user } = found;
+  const state = disabled ? 'disabled' : 'enabled';
+  if (user.disabled === disabled) {
+    process.stdout.write(`user ${quote(name)} is ${state} already\n`);
+    return exitCodes.ok;
+  }
+  return apply(files, user.source.file, { kind: 'disabled', name, disabled }, `user ${quote(name)} ${state}`);
+}
+
+export async function listUsers(paths: readonly string[], { json }: { readonly json: boolean }): Promise<ExitCode> {
+  const files = await readForEdit(paths, json);
+  if ('refused' in files) return files.refused;
+  const users = [...files.policy.users.values()].sort((left, right) => (left.name < right.name ? -1 : 1));
+  if (json) {
+    printJson({
+      users: users.map(({ name, groups, disabled, password, source: { file, line } }) => ({
+        name,
+        groups,
+        disabled,
+        password: password !== undefined,
+        file,
+        line,
+      })),
+    });
+    return exitCodes.ok;
+  }
+  if (users.length === 0) {
+    process.stdout.write('no users; add one with: portcullis user add NAME --groups a,b\n');
+    return exitCodes.ok;
+  }
+  const head = ['NAME', 'GROUPS', 'STATE', 'PASSWORD', 'WHERE'];
+  process.stdout.write(formatTable(head, users.map(row), { longest: Infinity }));
+  return exitCodes.ok;
+}
+
+function row({ name, groups, disabled, password, source: { file, line } }: User): readonly string[] {
+  const scheme = password === undefined ? 'none' : password.scheme;
+  return [name, groups.join(',') || '-', disabled ? 'disabled' : 'enabled', scheme, `${file}:${line}`];
+}
+
+async function findUser(
+  paths: readonly string[],
+  name: string,
+): Promise<{ readonly files: PolicyFiles; readonly user: User } | Refused> {
+  const files = await readForEdit(paths);
+  if ('refused' in files) return files;
+  const user = files.policy.users.get(name);
+  if (user === undefined) {
+    const hint = didYouMean(name, files.policy.users.keys());
+    return { refused: complain(`there is no user ${quote(name)}${hint}`) };
+  }
+  return { files, user };
+}
+
+/** The first file with `users:`, else `users.yaml` in the first directory. */
+function targetForNew({ paths, texts }: PolicyFiles): string | undefined {
+  const existing = texts.find(({ text }) => hasSection(text, 'users'));
+  if (existing !== undefined) return existing.file;
+  const directory = paths.find(isDirectory);
+  return directory === undefined ? undefined : fileIn(directory, 'users.yaml');
+}
+
+async function hashGiven(passwordStdin: boolean): Promise<string | Refused> {
+  const password = await readPassword({ passwordStdin });
+  if (typeof password !== 'string') return { refused: complain(password.problem, exitCodes.usage) };
+  return hashPassword(password);
+}
+
+async function apply(files: PolicyFiles, file: string, change: UserChange, done: string): Promise<ExitCode> {
+  // Disabling somebody whom a test asks for breaks the test.
+  const advice = change.kind === 'disabled' ? '; tests can ask for a group instead of a person (as: group:NAME)' : '';
+  const refused = await applyEdit(files, file, (text) => changeUser(text, change), advice);
+  if (refused !== undefined) return refused.refused;
+  process.stdout.write(`${done} (${file})\n`);
+  return exitCodes.ok;
+}

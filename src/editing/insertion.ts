@@ -1,0 +1,93 @@
+/** Additions to block and flow collections, each in one piece, so that everything around it stays as it is. */
+import type { Splices } from './edit.ts';
+import { type Layout, type Mapping, type Splice, afterLine, entryOf, indentAt, lineEndOf } from './layout.ts';
+import { nameInYaml } from './scalar.ts';
+
+/** A new user or robot, in either style; lines of a block are indented relative to its first setting. */
+export interface Account {
+  readonly name: string;
+  readonly inBlock: readonly string[];
+  readonly inFlow: readonly string[];
+}
+
+export const unreadableIndent = { problem: 'its indentation cannot be read' };
+
+/** Adds the account to `section`, behind the others; a section that is missing begins at the end of the file. */
+export function addAccount(text: string, layout: Layout, section: 'users' | 'robots', account: Account): Splices {
+  const accounts = entryOf(layout.root, section)?.value;
+  if (accounts?.kind === 'scalar' || accounts?.kind === 'list') return { problem: `\`${section}:\` is not a mapping` };
+  if (accounts?.kind === 'block') return addToBlock(text, layout, accounts, account);
+  const inFlow = `${nameInYaml(account.name)}: { ${account.inFlow.join(', ')} }`;
+  if (accounts !== undefined) return addToFlow(text, accounts, inFlow);
+  if (layout.root?.kind === 'flow') return addToFlow(text, layout.root, `${section}: { ${inFlow} }`);
+  const indent = layout.root === undefined ? '' : indentAt(text, layout.root.offset);
+  if (indent === undefined) return unreadableIndent;
+  const lines = [`${section}:`, ...accountLines(account, '  ', '    ')].map((line) => indent + line);
+  const hasContent = text.slice(0, layout.end).trim() !== '';
+  return [
+    insertLines(text, layout.end, hasContent && !/\n\r?\n$/.test(text.slice(0, layout.end)) ? ['', ...lines] : lines),
+  ];
+}
+
+/** Behind the last account and the comments that follow it at the accounts' depth. */
+function addToBlock(text: string, layout: Layout, accounts: Mapping, account: Account): Splices {
+  const [first] = accounts.entries;
+  const last = accounts.entries.at(-1);
+  const indent = first === undefined ? undefined : indentAt(text, first.keyOffset);
+  if (last === undefined || indent === undefined) return unreadableIndent;
+  const rootIndent = indentAt(text, layout.root?.offset ?? 0) ?? '';
+  const step = ' '.repeat(Math.max(indent.length - rootIndent.length, 1));
+  const inner = accounts.entries.flatMap(({ value }) =>
+    value?.kind === 'block' ? [indentAt(text, value.entries[0]?.keyOffset ?? 0)] : [],
+  );
+  const lines = accountLines(account, indent, inner[0] ?? indent + step);
+  return [insertLines(text, afterComments(text, last.end, indent), lines)];
+}
+
+function accountLines({ name, inBlock }: Account, outer: string, inner: string): readonly string[] {
+  return [`${outer}${nameInYaml(name)}:`, ...inBlock.map((line) => inner + line)];
+}
+
+/** The line after that of `end` and after the comments that follow at this depth or deeper. */
+export function afterComments(text: string, end: number, indent: string): number {
+  let offset = afterLine(text, end);
+  while (isCommentAt(text, offset, indent)) offset = afterLine(text, offset);
+  return offset;
+}
+
+function isCommentAt(text: string, offset: number, indent: string): boolean {
+  const line = text.slice(offset, afterLine(text, offset));
+  return indent.length > 0 && line.startsWith(indent) && line.trimStart().startsWith('#');
+}
+
+/** Before the first entry, where no comment can swallow it. */
+export function addToFlow(text: string, mapping: Mapping, entry: string): readonly Splice[] {
+  const offset = mapping.offset + 1;
+  const next = text[offset] ?? '';
+  const isSpaced = /\s/.test(next);
+  if (mapping.entries.length === 0) {
+    const after = next === '}' || !isSpaced ? ' ' : '';
+    return [{ offset, length: 0, text: ` ${entry}${after}` }];
+  }
+  return [{ offset, length: 0, text: isSpaced ? ` ${entry},` : `${entry}, ` }];
+}
+
+/** Behind the last part of a flow collection, on a line of its own when that part has one to itself. */
+export function addBehind(
+  text: string,
+  last: { readonly offset: number; readonly end: number },
+  part: string,
+): readonly Splice[] {
+  const indent = indentAt(text, last.offset);
+  const rest = text.slice(last.end, afterLine(text, last.end));
+  const gap = indent !== undefined && /^,?\s*$/.test(rest) ? lineEndOf(text) + indent : ' ';
+  return [{ offset: last.end, length: 0, text: `,${gap}${part}` }];
+}
+
+/** Whole lines at the start of a line; a last line without its end gets one and passes the lack on. */
+export function insertLines(text: string, offset: number, lines: readonly string[]): Splice {
+  const eol = lineEndOf(text);
+  const joined = lines.join(eol);
+  const isAtLineStart = offset === 0 || text[offset - 1] === '\n';
+  return { offset, length: 0, text: isAtLineStart ? joined + eol : eol + joined };
+}

@@ -1,0 +1,222 @@
+/**
+ * Changes to the `robots:` of a policy file, as edits of its text: every comment, the order, the quoting and every line
+ * that is not about the change stay as they are.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { type Edit, type Fields, type Splices, fieldsOf, makeEdit } from './edit.ts';
+import { addAccount, addBehind, addToFlow, afterComments, insertLines, unreadableIndent } from './insertion.ts';
+import {
+  type Entry,
+  type Item,
+  type List,
+  type Mapping,
+  type Splice,
+  afterLine,
+  asMapping,
+  entryOf,
+  indentAt,
+  layoutOf,
+} from './layout.ts';
+import { nameInYaml, nameList, quoted } from './scalar.ts';
+
+/** One entry of `tokens:`, as the file has it. */
+export interface TokenEntry {
+  readonly id: string;
+  readonly sha256: string;
+  readonly expires?: string;
+  readonly repositories?: readonly string[];
+  readonly actions?: readonly string[];
+}
+
+export type RobotChange =
+  | {
+      readonly kind: 'add-token';
+      readonly name: string;
+      /** Of a robot that the file does not declare yet; otherwise not looked at. */
+      readonly groups: readonly string[];
+      readonly token: TokenEntry;
+    }
+  | { readonly kind: 'remove-token'; readonly name: string; readonly id: string };
+
+/**
+ * The text with the change made and nothing else; `text` has no byte order mark. Removing what was just added gives the
+ * text back, but for a robot that was declared for it, which stays, and `tokens: []` where braces or a comment hold the
+ * list. A comment behind a token on its line goes with it; those on lines of their own stay.
+ */
+export function changeRobot(text: string, change: RobotChange): Edit {
+  return makeEdit(
+    text,
+    () => (change.kind === 'add-token' ? addToken(text, change) : removeToken(text, change)),
+    (before, after) =>
+      isDeepStrictEqual(
+        withoutEmptyTokens(fieldsOf(after), change),
+        withoutEmptyTokens(expected(before, change), change),
+      ),
+  );
+}
+
+// --- adding ---------------------------------------------------------------------------------------------------------
+
+function addToken(text: string, { name, groups, token }: RobotChange & { readonly kind: 'add-token' }): Splices {
+  const layout = layoutOf(text);
+  const robot = entryOf(asMapping(entryOf(layout.root, 'robots')?.value), name);
+  const entry = tokenInYaml(token);
+  if (robot === undefined) {
+    const inGroups = groups.length === 0 ? [] : [`groups: ${nameList(groups)}`];
+    const inBlock = [...inGroups, 'tokens:', `  - ${entry}`];
+    return addAccount(text, layout, 'robots', { name, inBlock, inFlow: [...inGroups, `tokens: [${entry}]`] });
+  }
+  const settings = asMapping(robot.value);
+  if (settings === undefined) return { problem: `robot "${name}" is not a mapping` };
+  const tokens = entryOf(settings, 'tokens');
+  if (tokens === undefined) return addTokens(text, robot, settings, entry);
+  if (tokens.value?.kind !== 'list') return { problem: `\`tokens:\` of robot "${name}" is not a list` };
+  return addItem(text, tokens.value, entry);
+}
+
+/** As the last setting of the robot. */
+function addTokens(text: string, robot: Entry, settings: Mapping, entry: string): Splices {
+  const last = settings.entries.at(-1);
+  if (settings.kind === 'flow') {
+    const setting = `tokens: [${entry}]`;
+    return last === undefined
+      ? addToFlow(text, settings, setting)
+      : addBehind(text, { offset: last.keyOffset, end: last.end }, setting);
+  }
+  const outer = indentAt(text, robot.keyOffset);
+  const indent = indentAt(text, settings.entries[0]?.keyOffset ?? 0);
+  if (last === undefined || indent === undefined || outer === undefined) return unreadableIndent;
+  const step = ' '.repeat(indent.length - outer.length);
+  return [insertLines(text, afterComments(text, last.end, indent), [`${indent}tokens:`, `${indent}${step}- ${entry}`])];
+}
+
+function addItem(text: string, { style, offset, items }: List, entry: string): Splices {
+  const last = items.at(-1);
+  if (style === 'flow') {
+    return last === undefined ? [{ offset: offset + 1, length: 0, text: entry }] : addBehind(text, last, entry);
+  }
+  const indent = last === undefined ? undefined : indentAt(text, last.offset);
+  if (last === undefined || indent === undefined) return unreadableIndent;
+  return [insertLines(text, afterComments(text, last.end, indent), [`${indent}- ${entry}`])];
+}
+
+/** On one line, so that a review of the change shows one line. */
+function tokenInYaml({ id, sha256, expires, repositories, actions }: TokenEntry): string {
+  const settings = [
+    `id: ${nameInYaml(id)}`,
+    // Only digits, or digits around one `e`, would be a number.
+    `sha256: ${quoted(sha256)}`,
+    // A date to readers of YAML 1.1.
+    ...(expires === undefined ? [] : [`expires: ${quoted(expires)}`]),
+    ...(repositories === undefined ? [] : [`repositories: [${repositories.map(quoted).join(', ')}]`]),
+    ...(actions === undefined ? [] : [`actions: [${actions.join(', ')}]`]),
+  ];
+  return `{ ${settings.join(', ')} }`;
+}
+
+// --- removing -------------------------------------------------------------------------------------------------------
+
+function removeToken(text: string, { name, id }: RobotChange & { readonly kind: 'remove-token' }): Splices {
+  const robot = entryOf(asMapping(entryOf(layoutOf(text).root, 'robots')?.value), name);
+  const settings = asMapping(robot?.value);
+  const tokens = entryOf(settings, 'tokens');
+  const list = tokens?.value?.kind === 'list' ? tokens.value : undefined;
+  const index = list?.items.findIndex((item) => idOf(item) === id) ?? -1;
+  const item = list?.items[index];
+  if (settings === undefined || tokens === undefined || list === undefined || item === undefined) {
+    return { problem: `the file does not give robot "${name}" a token with the id "${id}"` };
+  }
+  if (list.style === 'flow') return removeFromFlow(text, list, index);
+  if (indentAt(text, item.offset) === undefined) return unreadableIndent;
+  if (list.items.length > 1) return [removeLines(text, item.offset, item.end)];
+  return removeLast(text, settings, tokens, item);
+}
+
+function idOf({ value }: Item): unknown {
+  const id = entryOf(asMapping(value), 'id')?.value;
+  return id?.kind === 'scalar' ? id.value : undefined;
+}
+
+/** An empty block list cannot be written: the setting goes too, or becomes `[]` where it must stay for a comment or alone. */
+function removeLast(text: string, settings: Mapping, tokens: Entry, item: Item): Splices {
+  const colon = text.indexOf(':', tokens.keyEnd);
+  const isBare = text.slice(colon + 1, item.offset).trim() === '';
+  if (isBare && settings.entries.length > 1 && indentAt(text, tokens.keyOffset) !== undefined) {
+    return [removeLines(text, tokens.keyOffset, item.end)];
+  }
+  return [{ offset: colon + 1, length: 0, text: ' []' }, removeLines(text, item.offset, item.end)];
+}
+
+/** The lines from that of `start` to that of `end`. A last line without its end hands the lack back. */
+function removeLines(text: string, start: number, end: number): Splice {
+  const until = afterLine(text, end);
+  let offset = text.lastIndexOf('\n', start - 1) + 1;
+  if (until === text.length && !text.endsWith('\n') && offset > 0) {
+    offset -= text.endsWith('\r\n', offset) ? 2 : 1;
+  }
+  return { offset, length: until - offset, text: '' };
+}
+
+/** The item and one comma; the blanks before it too unless a comment stands among them. */
+function removeFromFlow(text: string, { offset, items }: List, index: number): Splices {
+  const item = items[index];
+  if (item === undefined) return [];
+  const before = items[index - 1];
+  const after = items[index + 1];
+  if (before !== undefined) return cut(text, before.end, item.offset, item);
+  if (after !== undefined) return cut(text, item.end, after.offset, item);
+  const comma = commaIn(text, item.end, text.length);
+  const isBare = text.slice(offset + 1, item.offset).trim() === '';
+  const start = isBare ? offset + 1 : item.offset;
+  return [
+    { offset: start, length: item.end - start, text: '' },
+    ...(comma === undefined ? [] : [{ offset: comma, length: 1, text: '' }]),
+  ];
+}
+
+/** Removes the item with the comma in the gap beside it, and the gap when nothing else stands in it. */
+function cut(text: string, gapStart: number, gapEnd: number, item: Item): Splices {
+  const start = Math.min(gapStart, item.offset);
+  const end = Math.max(gapEnd, item.end);
+  if (/^\s*,\s*$/.test(text.slice(gapStart, gapEnd))) return [{ offset: start, length: end - start, text: '' }];
+  const comma = commaIn(text, gapStart, gapEnd);
+  return [
+    { offset: item.offset, length: item.end - item.offset, text: '' },
+    ...(comma === undefined ? [] : [{ offset: comma, length: 1, text: '' }]),
+  ];
+}
+
+/** The comma between `start` and `end` or the end of the list that is not part of a comment. */
+function commaIn(text: string, start: number, end: number): number | undefined {
+  for (let offset = start; offset < end; offset++) {
+    if (text[offset] === ',') return offset;
+    if (text[offset] === ']') return undefined;
+    if (text[offset] === '#') offset = afterLine(text, offset) - 1;
+  }
+  return undefined;
+}
+
+// --- what it must say -----------------------------------------------------------------------------------------------
+
+function expected(root: Fields, change: RobotChange): Fields {
+  const robots = fieldsOf(root['robots']);
+  const declared = robots[change.name];
+  const robot = fieldsOf(declared);
+  const tokens: readonly unknown[] = Array.isArray(robot['tokens']) ? robot['tokens'] : [];
+  if (change.kind === 'add-token') {
+    const { groups, token } = change;
+    const isNew = declared === undefined && groups.length > 0;
+    const next = { ...robot, ...(isNew ? { groups } : {}), tokens: [...tokens, token] };
+    return { ...root, robots: { ...robots, [change.name]: next } };
+  }
+  const next = { ...robot, tokens: tokens.filter((token) => fieldsOf(token)['id'] !== change.id) };
+  return { ...root, robots: { ...robots, [change.name]: next } };
+}
+
+/** No tokens and an empty list of them mean the same. */
+function withoutEmptyTokens(root: Fields, { name }: RobotChange): Fields {
+  const robots = fieldsOf(root['robots']);
+  const { tokens, ...rest } = fieldsOf(robots[name]);
+  const isEmpty = tokens === undefined || (Array.isArray(tokens) && tokens.length === 0);
+  return { ...root, robots: { ...robots, [name]: isEmpty ? rest : { ...rest, tokens } } };
+}

@@ -1,0 +1,413 @@
+/**
+ * docker_auth's static users and access list as a policy. There the first entry that matches decides, here every allow
+ * counts and any deny wins; what cannot be said that way is left out, so that nobody may do more than before.
+ */
+import { type Problem, quote, sortProblems } from '../document/problem.ts';
+import { nameInYaml, quoted } from '../editing/scalar.ts';
+import { isNetwork } from '../policy/conditions.ts';
+import { parsePasswordHash } from '../policy/password-hash.ts';
+import { type AclEntry, type DockerAuthFile, type StaticUser, readDockerAuth } from './docker-auth-file.ts';
+import { type Candidate, type Conversion, type RepositoryAction, convert, repositoryActions } from './first-match.ts';
+import { type Imported, inComment, isAccountName } from './imported.ts';
+import { type Caller, type Match, matchAccount, matchRegion, matchText, namedAccounts, regionOf } from './matching.ts';
+
+/** Undefined text: the file cannot be read, and `problems` says why. `file` is what messages call it. */
+export function importDockerAuth(
+  file: string,
+  text: string,
+): ({ readonly ok: true } & Imported) | { readonly ok: false; readonly problems: readonly Problem[] } {
+  const reading = readDockerAuth(file, text);
+  if (!reading.ok) return reading;
+  const writer = new Writer(file, reading.value);
+  return { ok: true, text: writer.text(), skipped: sortProblems(writer.skipped) };
+}
+
+/** An entry with what its conditions come to. */
+interface Entry {
+  readonly source: AclEntry;
+  readonly account: string | undefined;
+  readonly type: string | undefined;
+  readonly name: string | undefined;
+  readonly network: string | undefined;
+  readonly actions: ReadonlySet<RepositoryAction>;
+  readonly givesCatalog: boolean;
+  /** Why the entry has no counterpart here; empty when it has one. */
+  readonly reasons: readonly string[];
+}
+
+/** What one caller's part of the access list comes to. */
+interface Part {
+  readonly caller: Caller;
+  readonly conversion: Conversion;
+  /** The number of the entry that gives the list of all repositories, with every one before it under a network. */
+  readonly catalog: readonly { readonly entry: number; readonly network: string | undefined }[];
+  readonly catalogDropped: readonly number[];
+  /** Entries that may be the first to match somewhere. */
+  readonly reached: ReadonlySet<number>;
+}
+
+/** Callers who get the same rule, and those for whom it would change nothing. */
+interface Group {
+  readonly pattern: string;
+  readonly actions: readonly string[];
+  readonly callers: Set<Caller>;
+}
+
+class Writer {
+  readonly skipped: Problem[] = [];
+  readonly #file: string;
+  readonly #source: DockerAuthFile;
+  readonly #entries: readonly Entry[];
+  readonly #accounts: readonly string[];
+  readonly #callers: readonly Caller[];
+  readonly #parts: readonly Part[];
+
+  constructor(file: string, source: DockerAuthFile) {
+    this.#file = file;
+    this.#source = source;
+    const named = source.entries.flatMap(({ match }) => namedAccounts(textOf(match.get('account')) ?? '') ?? []);
+    this.#accounts = [...new Set(named)].filter(isAccountName);
+    const users = this.#accounts.map((name): Caller => ({ kind: 'user', name }));
+    this.#callers = [
+      ...(isAnonymousLetIn(source) ? [{ kind: 'anonymous' } as const] : []),
+      ...users,
+      { kind: 'others' },
+    ];
+    this.#entries = source.entries.map((entry) => readEntry(entry, this.#callers));
+    this.#parts = this.#callers.map((caller) => partOf(caller, this.#entries));
+  }
+
+  text(): string {
+    return `${[...this.#head(), ...this.#users(), ...this.#rules()].join('\n')}\n`;
+  }
+
+  #skip(line: number, code: string, message: string): void {
+    this.skipped.push({ file: this.#file, line, column: 1, code, message });
+  }
+
+  #head(): readonly string[] {
+    for (const { key, line } of this.#source.foreign) {
+      const message = `${quote(key)} is another source of accounts or rules; what it gives is not taken over`;
+      this.#skip(line, 'foreign-source', message);
+    }
+    return [
+      `# Users and access list of ${inComment(this.#file)}, taken over by: portcullis import docker_auth`,
+      '# There the first entry that matches decides. Here the order means nothing: every allow counts, and one deny beats all.',
+      '# Nobody may do more by these rules than by that list. Read them, then check them with: portcullis check',
+      ...(isAnonymousLetIn(this.#source)
+        ? []
+        : ['# Nobody is served without logging in there (its users have no "": {}), so nobody is here.']),
+      '',
+    ];
+  }
+
+  #users(): readonly string[] {
+    const taken = this.#source.users.filter(({ name }) => name !== '');
+    const lines = taken.flatMap((user) => this.#user(user));
+    const missing = this.#accounts.filter((name) => !taken.some((user) => user.name === name));
+    const more = missing.flatMap((name) => [
+      '  # Named by the access list only; without a password nobody can log in as this user.',
+      `  ${nameInYaml(name)}: {}`,
+    ]);
+    return [lines.length + more.length === 0 ? 'users: {}' : 'users:', ...lines, ...more, ''];
+  }
+
+  #user({ name, password, line }: StaticUser): readonly string[] {
+    const advice = `give it a password: portcullis user passwd ${name}`;
+    if (!isAccountName(name)) {
+      this.#skip(
+        line,
+        'invalid-name',
+        `${quote(name)} cannot be an account name here; add it with another: portcullis user add NAME`,
+      );
+      return [];
+    }
+    const key = `  ${nameInYaml(name)}:`;
+    if (password === 'locked') return [`${key} {}`];
+    if (password === 'none') {
+      this.#skip(
+        line,
+        'no-password',
+        `user ${quote(name)} was let in with any password, and here with none; ${advice}`,
+      );
+      return [`${key} {}`];
+    }
+    const hash = parsePasswordHash(password.hash);
+    if (!('problem' in hash)) return [key, `    password: ${quoted(password.hash)}`];
+    this.#skip(line, 'invalid-hash', `user ${quote(name)} has no usable hash (${hash.problem}); ${advice}`);
+    return [`${key} {}`];
+  }
+
+  #rules(): readonly string[] {
+    const blocks = this.#entries.map((entry) => this.#entryLines(entry));
+    const hasRule = blocks.some((lines) => lines.some((line) => line.startsWith('  - ')));
+    return [hasRule ? 'rules:' : 'rules: []', ...blocks.flatMap((lines) => ['', ...lines])];
+  }
+
+  #entryLines(entry: Entry): readonly string[] {
+    const { source, reasons } = entry;
+    const match = inComment(Object.fromEntries(source.match));
+    const actions = inComment(source.actions);
+    // What can never be the first to match is no loss.
+    const why = this.#parts.some(({ reached }) => reached.has(source.number)) ? reasons.join('; ') : '';
+    if (why !== '') this.#skip(source.line, 'not-expressible', `entry ${source.number} is not taken over: ${why}`);
+    const rules = [...this.#allows(entry), ...this.#denials(entry)];
+    const said =
+      why === ''
+        ? [`Line ${source.line}: ${match} gives ${actions}`]
+        : [`Line ${source.line}, not taken over: ${why}`, `  - match: ${match}`, `    actions: ${actions}`];
+    const notes = this.#notes(entry);
+    if (why !== '' && rules.length > 0) {
+      notes.push('Where it may match, what it does not give is denied, for it would come before the entries below.');
+    } else if (why === '' && rules.length === 0 && notes.length === 0) notes.push(this.#reasonForNoRule(entry));
+    const comment = source.comment === undefined ? [] : [inComment(source.comment)];
+    return [...[...said, ...comment, ...notes].map((line) => `  # ${line}`), ...rules];
+  }
+
+  #allows(entry: Entry): readonly string[] {
+    const { number } = entry.source;
+    const groups = this.#grouped(number, ({ conversion }) => conversion.grants);
+    const catalog = new Set(
+      this.#parts.filter((part) => part.catalog.some((given) => given.entry === number)).map(({ caller }) => caller),
+    );
+    const harmless = new Set(
+      this.#parts
+        .filter(({ conversion }) =>
+          conversion.decided.some(({ candidate, harmless }) => harmless && candidate.entry === number),
+        )
+        .map(({ caller }) => caller),
+    );
+    const listing = new Set([...harmless].filter((caller) => this.#mayList(caller)));
+    const rules = groups.map(({ pattern, actions, callers }) => {
+      const both = this.#subjects(callers, listing);
+      // One rule says both where both are about the same callers.
+      const isBoth = pattern === '**' && catalog.size > 0 && both.join() === this.#subjects(catalog, listing).join();
+      if (!isBoth) return { pattern, actions, subjects: this.#subjects(callers, harmless) };
+      catalog.clear();
+      return { pattern, actions: [...actions, 'catalog'], subjects: both };
+    });
+    if (catalog.size > 0)
+      rules.push({ pattern: '**', actions: ['catalog'], subjects: this.#subjects(catalog, new Set()) });
+    return rules.flatMap((rule, index) => {
+      const name = `docker-auth-${number}${index === 0 ? '' : `-${index + 1}`}`;
+      return ruleLines({ ...rule, name, network: entry.network });
+    });
+  }
+
+  #mayList(caller: Caller): boolean {
+    const part = this.#parts.find((candidate) => candidate.caller === caller);
+    return part?.catalog.some(({ network }) => network === undefined) === true;
+  }
+
+  #denials(entry: Entry): readonly string[] {
+    const { number } = entry.source;
+    const groups = this.#grouped(number, ({ conversion }) => conversion.denials);
+    return groups.flatMap(({ pattern, actions, callers }, index) => {
+      const name = `docker-auth-${number}-limit${index === 0 ? '' : `-${index + 1}`}`;
+      const subjects = this.#subjects(callers, new Set());
+      return ruleLines({ name, effect: 'deny', pattern, actions, subjects, network: entry.network });
+    });
+  }
+
+  /** Callers with the same pattern and actions together. */
+  #grouped(number: number, select: (part: Part) => Conversion['grants']): readonly Group[] {
+    const groups = new Map<string, Group>();
+    for (const part of this.#parts) {
+      for (const { candidate, actions: given } of select(part)) {
+        if (candidate.entry !== number) continue;
+        const { pattern } = candidate.region;
+        const actions = repositoryActions.filter((action) => given.has(action));
+        const key = `${pattern} ${actions.join()}`;
+        const group = groups.get(key) ?? { pattern, actions, callers: new Set<Caller>() };
+        group.callers.add(part.caller);
+        groups.set(key, group);
+      }
+    }
+    return [...groups.values()];
+  }
+
+  /** `subjects:` and, where needed, `except:`. */
+  #subjects(callers: ReadonlySet<Caller>, harmless: ReadonlySet<Caller>): readonly string[] {
+    const has = (caller: Caller): boolean => callers.has(caller);
+    if (!this.#callers.some((caller) => caller.kind === 'others' && has(caller))) {
+      return [`subjects: [${this.#callers.filter(has).map(wordFor).join(', ')}]`];
+    }
+    const isForAnonymous = this.#callers.some((caller) => caller.kind === 'anonymous' && has(caller));
+    const excepted = this.#callers.filter((caller) => caller.kind === 'user' && !has(caller) && !harmless.has(caller));
+    return [
+      `subjects: [${isForAnonymous ? 'everyone' : 'authenticated'}]`,
+      ...(excepted.length === 0 ? [] : [`except: [${excepted.map(wordFor).join(', ')}]`]),
+    ];
+  }
+
+  /** What docker_auth gives by this entry and the rules do not. */
+  #notes({ source }: Entry): string[] {
+    const lost = new Map<
+      string,
+      { readonly what: string; readonly because: number | undefined; readonly who: string[] }
+    >();
+    for (const { caller, conversion, catalogDropped } of this.#parts) {
+      const dropped = conversion.dropped.filter(({ candidate }) => candidate.entry === source.number);
+      const reasons = new Set(dropped.map(({ because }) => because));
+      const losses = [...reasons].map((because) => {
+        const actions = dropped.filter((loss) => loss.because === because).flatMap((loss) => [...loss.actions]);
+        return { what: actions.join(', '), because };
+      });
+      const listing = catalogDropped.includes(source.number) ? [{ what: 'catalog', because: undefined }] : [];
+      for (const { what, because } of [...losses, ...listing]) {
+        const key = `${what} ${because}`;
+        const loss = lost.get(key) ?? { what, because, who: [] };
+        loss.who.push(wordFor(caller));
+        lost.set(key, loss);
+      }
+    }
+    const messages = [...lost.values()].map(
+      ({ what, because, who }) => `not given to ${who.join(', ')}: ${what}; ${this.#obstacle(source, because)}`,
+    );
+    return [...messages, ...this.#limits(source)].map((message) => {
+      this.#skip(source.line, 'narrowed', `entry ${source.number}: ${message}`);
+      return `Less than there: ${message}.`;
+    });
+  }
+
+  #limits(source: AclEntry): readonly string[] {
+    const limits = new Map<string, string[]>();
+    for (const { caller, conversion } of this.#parts) {
+      for (const { candidate, action, givers } of conversion.limited) {
+        if (candidate.entry !== source.number) continue;
+        const where = `${givers.length === 1 ? 'line' : 'lines'} ${givers.map((giver) => this.#lineOf(giver)).join(', ')}`;
+        const key = `${action} on ${candidate.region.pattern} is denied also where ${where} may give it, to `;
+        limits.set(key, [...(limits.get(key) ?? []), wordFor(caller)]);
+      }
+    }
+    return [...limits].map(([limit, who]) => limit + who.join(', '));
+  }
+
+  #lineOf(number: number | undefined): number | undefined {
+    return this.#entries.find((entry) => entry.source.number === number)?.source.line;
+  }
+
+  #obstacle(source: AclEntry, because: number | undefined): string {
+    if (because === source.number) return 'pushing means reading here, and an earlier entry gives pull on a part of it';
+    const line = this.#lineOf(because);
+    const earlier = line === undefined ? 'an earlier entry' : `the entry in line ${line}`;
+    return `${earlier} may decide a part of it, and that part cannot be left out alone`;
+  }
+
+  #reasonForNoRule({ source, actions, givesCatalog, account }: Entry): string {
+    const { number } = source;
+    if (actions.size === 0 && !givesCatalog) return 'No rule: it gives nothing, and what no rule allows is refused.';
+    const decided = this.#parts
+      .flatMap(({ conversion }) => conversion.decided)
+      .find(({ candidate }) => candidate.entry === number);
+    const line = this.#lineOf(decided?.by);
+    if (line !== undefined) return `No rule: where it matches, earlier entries decide (line ${line}).`;
+    if (account === '' && !isAnonymousLetIn(this.#source)) return 'No rule: nobody is served without logging in.';
+    return 'No rule: no account or repository can match it, or earlier entries decide.';
+  }
+}
+
+function wordFor(caller: Caller): string {
+  return caller.kind === 'user' ? `user:${caller.name}` : caller.kind === 'others' ? 'all other users' : caller.kind;
+}
+
+function ruleLines(rule: {
+  readonly name: string;
+  readonly effect?: 'deny';
+  readonly pattern: string;
+  readonly actions: readonly string[];
+  readonly subjects: readonly string[];
+  readonly network: string | undefined;
+}): readonly string[] {
+  return [
+    `  - name: ${rule.name}`,
+    ...(rule.effect === undefined ? [] : [`    effect: ${rule.effect}`]),
+    ...rule.subjects.map((line) => `    ${line}`),
+    `    repositories: [${quoted(rule.pattern)}]`,
+    `    actions: [${rule.actions.join(', ')}]`,
+    ...(rule.network === undefined ? [] : [`    when: { addresses: [${quoted(rule.network)}] }`]),
+  ];
+}
+
+/** An entry without a password lets anybody in; only `"": {}` is an anonymous one. */
+function isAnonymousLetIn({ users }: DockerAuthFile): boolean {
+  return users.some(({ name, password }) => name === '' && password === 'none');
+}
+
+const conditions: ReadonlySet<string> = new Set(['account', 'type', 'name', 'ip']);
+
+function readEntry(source: AclEntry, callers: readonly Caller[]): Entry {
+  const { match, actions: words } = source;
+  const reasons: string[] = [];
+  for (const [key, value] of match) {
+    // A key without a value is as good as absent, there too.
+    if (value === null) continue;
+    if (!conditions.has(key)) reasons.push(reasonForKey(key));
+    else if (typeof value !== 'string') reasons.push(`${key} is not text (put it in quotes)`);
+  }
+  const [account, type, name] = ['account', 'type', 'name'].map((key) => textOf(match.get(key)));
+  const ip = textOf(match.get('ip'));
+  const network = ip !== undefined && isNetwork(ip) && !/^::ffff:/i.test(ip) ? ip : undefined;
+  if (ip !== undefined && network === undefined) reasons.push(`ip ${quote(ip)} is not an address or CIDR`);
+  if (callers.some((caller) => matchAccount(account, caller) === 'maybe')) {
+    reasons.push(
+      `the account pattern ${quote(account ?? '')} has no counterpart; put these users into a group and name it in a rule`,
+    );
+  }
+  const concerned = callers.filter((caller) => matchAccount(account, caller) !== 'no');
+  if (concerned.some((caller) => typesOf(type, caller).includes('maybe'))) {
+    reasons.push(`the type pattern ${quote(type ?? '')} has no counterpart`);
+  }
+  if (concerned.some((caller) => regionOf(name, caller)?.isExact === false)) {
+    reasons.push(`the name pattern ${quote(name ?? '')} has no counterpart; write the repositories with * and **`);
+  }
+  const isAll = words.length === 1 && words[0] === '*';
+  const actions = new Set(repositoryActions.filter((action) => isAll || words.includes(action)));
+  return { source, account, type, name, network, actions, givesCatalog: words.includes('*'), reasons };
+}
+
+function reasonForKey(key: string): string {
+  if (key === 'labels') return 'labels have no counterpart; put these users into a group and name it in a rule';
+  if (key === 'service') return 'service has no counterpart, since this gateway is one service';
+  return `docker_auth does not know the condition ${quote(key)} and matches without it, which was hardly meant`;
+}
+
+function typesOf(type: string | undefined, caller: Caller): readonly [repository: Match, registry: Match] {
+  return [matchText(type, 'repository', caller), matchText(type, 'registry', caller)];
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+function partOf(caller: Caller, entries: readonly Entry[]): Part {
+  const candidates: Candidate[] = [];
+  const catalog: { entry: number; network: string | undefined }[] = [];
+  const catalogDropped: number[] = [];
+  const reached = new Set<number>();
+  let catalogEnds: 'no' | 'decided' | 'unsure' = 'no';
+  for (const entry of entries) {
+    const { source, network, actions, reasons, givesCatalog } = entry;
+    const isCertain = reasons.length === 0;
+    const matched = matchAccount(entry.account, caller);
+    const [repository, registry] = typesOf(entry.type, caller);
+    const region = regionOf(entry.name, caller);
+    if (matched !== 'no' && repository !== 'no' && region !== undefined) {
+      candidates.push({ entry: source.number, region, network, actions, isExact: isCertain });
+    }
+    const listed = region === undefined ? 'no' : matchRegion(region, 'catalog');
+    if (matched === 'no' || registry === 'no' || listed === 'no' || catalogEnds === 'decided') continue;
+    reached.add(source.number);
+    const isExact = isCertain && listed === 'yes';
+    if (isExact && givesCatalog) {
+      if (catalogEnds === 'unsure') catalogDropped.push(source.number);
+      else catalog.push({ entry: source.number, network });
+    }
+    if (isExact && network === undefined) catalogEnds = 'decided';
+    else if (!givesCatalog) catalogEnds = 'unsure';
+  }
+  const conversion = convert(candidates);
+  const decided = new Set(conversion.decided.map(({ candidate }) => candidate));
+  for (const candidate of candidates) if (!decided.has(candidate)) reached.add(candidate.entry);
+  return { caller, conversion, catalog, catalogDropped, reached };
+}

@@ -1,0 +1,68 @@
+/** Apache's htpasswd files: `name:hash` on each line, comments with `#`, anything behind a second colon ignored. */
+import { type Problem, quote } from '../document/problem.ts';
+import { nameInYaml, quoted } from '../editing/scalar.ts';
+import { parsePasswordHash } from '../policy/password-hash.ts';
+import { type Imported, inComment, isAccountName } from './imported.ts';
+
+/** Takes over bcrypt entries; every other is named in `skipped` without its hash. `file` is what messages call it. */
+export function importHtpasswd(file: string, text: string): Imported {
+  const skipped: Problem[] = [];
+  const users = new Map<string, { readonly password: string; readonly line: number }>();
+  const lines = text.replace(/^\ufeff/, '').split('\n');
+  for (const [index, raw] of lines.entries()) {
+    const entry = raw.replace(/\r$/, '');
+    if (entry.trim() === '' || entry.startsWith('#')) continue;
+    const line = index + 1;
+    const [name = '', password] = entry.split(':');
+    const earlier = users.get(name);
+    const reason =
+      password === undefined
+        ? { code: 'not-an-entry', message: 'the line is not of the form NAME:HASH; correct it or delete it' }
+        : !isAccountName(name)
+          ? {
+              code: 'invalid-name',
+              message: `${quote(name)} cannot be an account name here; add it with another: portcullis user add NAME`,
+            }
+          : earlier !== undefined
+            ? {
+                code: 'duplicate-name',
+                message: `user ${quote(name)} again; line ${earlier.line} counts, as for Apache; delete one of them`,
+              }
+            : hashProblem(name, password);
+    if (reason !== undefined) skipped.push({ file, line, column: 1, ...reason });
+    else if (password !== undefined) users.set(name, { password, line });
+  }
+  return { text: format(file, users), skipped };
+}
+
+function hashProblem(name: string, password: string): { readonly code: string; readonly message: string } | undefined {
+  const advice = `ask the person for a new password and run: portcullis user add ${name}`;
+  const scheme = foreignScheme(password);
+  if (scheme !== undefined) {
+    return { code: 'foreign-hash', message: `user ${quote(name)}: ${scheme} cannot be taken over; ${advice}` };
+  }
+  const hash = parsePasswordHash(password);
+  return 'problem' in hash
+    ? { code: 'invalid-hash', message: `user ${quote(name)}: ${hash.problem}; ${advice}` }
+    : undefined;
+}
+
+function foreignScheme(password: string): string | undefined {
+  if (password === '') return 'an empty password';
+  if (password.startsWith('$apr1$') || password.startsWith('$1$')) return 'an MD5 hash';
+  if (password.startsWith('{SHA}')) return 'a SHA-1 hash';
+  if (password.startsWith('{SSHA}')) return 'a salted SHA-1 hash';
+  if (password.startsWith('$5$')) return 'a SHA-256 crypt hash';
+  if (password.startsWith('$6$')) return 'a SHA-512 crypt hash';
+  if (/^\$(?:2[abxy]|argon2)/.test(password)) return undefined;
+  return 'a crypt() hash or a plain password';
+}
+
+function format(file: string, users: ReadonlyMap<string, { readonly password: string }>): string {
+  const head = `# Users from ${inComment(file)}, taken over by: portcullis import htpasswd\n# Give each of them groups; without any they can do only what rules give to everybody who has logged in.\n`;
+  if (users.size === 0) return `${head}users: {}\n`;
+  const entries = [...users].map(
+    ([name, { password }]) => `  ${nameInYaml(name)}:\n    password: ${quoted(password)}\n`,
+  );
+  return `${head}users:\n${entries.join('')}`;
+}
