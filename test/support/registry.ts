@@ -70,9 +70,9 @@ export async function startRegistry(
 }
 
 /** A real Redis that keeps nothing on disk. */
-export async function startRedis(): Promise<RedisProcess> {
+export async function startRedis(givenPort?: number): Promise<RedisProcess> {
   const dir = await makeTempDir('redis');
-  const port = await freePort();
+  const port = givenPort ?? (await freePort());
   const program = await startProgram(
     'redis-server',
     ['--bind', '127.0.0.1', '--port', `${port}`, '--save', '', '--appendonly', 'no', '--dir', dir],

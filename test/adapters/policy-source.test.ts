@@ -1,0 +1,208 @@
+import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type PolicyLoading, loadPolicy } from '../../src/adapters/files/policy-loading.ts';
+import { type PolicyFiles, followPolicyFiles } from '../../src/adapters/files/policy-source.ts';
+import { anonymous } from '../support/policies.ts';
+import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
+
+const hour = 3_600_000;
+let place: string;
+let followed: PolicyFiles[];
+beforeEach(async () => {
+  place = await makeTempDir('policy-source');
+  followed = [];
+});
+afterEach(async () => {
+  for (const files of followed) files.close();
+  await removeTempDir(place);
+});
+
+const policyFor = (repository: string): string =>
+  `rules: [{ name: r, subjects: [everyone], repositories: [${repository}], actions: [pull] }]\n`;
+
+interface Followed {
+  readonly files: PolicyFiles;
+  /** The next change that was noticed, whenever it comes; nothing else is waited for. */
+  readonly nextReload: () => Promise<PolicyLoading>;
+  readonly reloads: readonly PolicyLoading[];
+  /** The repositories that the policy in force lets anybody pull. */
+  readonly open: () => readonly string[];
+}
+
+async function follow(path: string, pollMs: number): Promise<Followed> {
+  const loading = await loadPolicy([path], 0);
+  if (!loading.ok) throw new Error(loading.problems.map(({ message }) => message).join('\n'));
+  const reloads: PolicyLoading[] = [];
+  const waiting: ((result: PolicyLoading) => void)[] = [];
+  let taken = 0;
+  const onReload = (result: PolicyLoading): void => {
+    reloads.push(result);
+    const next = waiting.shift();
+    if (next !== undefined) next(result);
+  };
+  const files = followPolicyFiles(loading.loaded, { paths: [path], clock: () => 0, onReload, pollMs });
+  followed.push(files);
+  // Longer than setting up the watches takes.
+  await files.reload();
+  return {
+    files,
+    reloads,
+    nextReload() {
+      const already = reloads[taken++];
+      return already === undefined ? new Promise((resolve) => waiting.push(resolve)) : Promise.resolve(already);
+    },
+    open: () =>
+      ['a', 'b', 'c', 'd'].filter(
+        (repository) => files.current().decide({ now: 0, principal: anonymous, action: 'pull', repository }).allowed,
+      ),
+  };
+}
+
+/** A directory as kubelet lays it out: files are links through `..data`, which is swapped in one step. */
+async function mountConfigMap(directory: string, revision: number, text: string): Promise<void> {
+  const data = join(directory, `..revision_${revision}`);
+  await mkdir(data, { recursive: true });
+  await writeFile(join(data, 'policy.yaml'), text);
+  await symlink(`..revision_${revision}`, join(directory, '..data_tmp'));
+  await rename(join(directory, '..data_tmp'), join(directory, '..data'));
+  if (revision === 1) await symlink('..data/policy.yaml', join(directory, 'policy.yaml'));
+  else await rm(join(directory, `..revision_${revision - 1}`), { recursive: true });
+}
+
+describe('a change of the policy files', () => {
+  test.each([
+    ['the watch alone', hour],
+    ['polling as well', 50],
+  ])('is noticed at every one of three Kubernetes swaps in a row, by %s', async (_how, pollMs) => {
+    await mountConfigMap(place, 1, policyFor('a'));
+    const { nextReload, open } = await follow(place, pollMs);
+    for (const [index, repository] of ['b', 'c', 'd'].entries()) {
+      await mountConfigMap(place, index + 2, policyFor(repository));
+      expect(await nextReload()).toMatchObject({ ok: true });
+      expect(open()).toEqual([repository]);
+    }
+  });
+
+  test('of a single file is noticed each time it is replaced by renaming', async () => {
+    const file = join(place, 'policy.yaml');
+    await writeFile(file, policyFor('a'));
+    const { nextReload, open } = await follow(file, hour);
+    for (const repository of ['b', 'c', 'd']) {
+      await writeFile(`${file}.tmp`, policyFor(repository));
+      await rename(`${file}.tmp`, file);
+      await nextReload();
+      expect(open()).toEqual([repository]);
+    }
+  });
+
+  test('may be a file more or a file less', async () => {
+    await writeFile(join(place, 'a.yaml'), policyFor('a'));
+    const { nextReload, open } = await follow(place, hour);
+    await writeFile(join(place, 'b.yaml'), policyFor('b').replace('name: r', 'name: other'));
+    await nextReload();
+    expect(open()).toEqual(['a', 'b']);
+    await rm(join(place, 'a.yaml'));
+    await nextReload();
+    expect(open()).toEqual(['b']);
+  });
+
+  test('is noticed where the directory itself was moved away and came back', async () => {
+    const directory = join(place, 'policies');
+    await mkdir(directory);
+    await writeFile(join(directory, 'a.yaml'), policyFor('a'));
+    const { nextReload, open, files } = await follow(directory, 50);
+    await rename(directory, join(place, 'old'));
+    expect(await nextReload()).toMatchObject({ ok: false });
+    expect(open()).toEqual(['a']);
+    await mkdir(directory);
+    await writeFile(join(directory, 'a.yaml'), policyFor('b'));
+    while (open()[0] !== 'b') await nextReload();
+    expect(files.problems()).toEqual([]);
+  });
+});
+
+describe('the last good policy stays in force', () => {
+  const bad: readonly (readonly [what: string, text: string, problem: object])[] = [
+    ['does not parse', 'rules: [\n', { code: 'yaml-syntax' }],
+    ['is empty: what a writer that was stopped leaves behind', '', { code: 'empty-file' }],
+    ['has an unknown key', 'rulez: []\n', { code: 'unknown-key', line: 1, column: 1 }],
+    ['refers to nobody', policyFor('b').replace('everyone', "'user:nobody'"), { code: 'unknown-name', line: 1 }],
+    [
+      'fails one of its own tests',
+      `${policyFor('b')}tests: [{ name: t, as: anonymous, deny: [pull b] }]\n`,
+      { code: 'test-failed', line: 2 },
+    ],
+    ['is no text', '\u0000', { code: 'bad-character' }],
+  ];
+  test.each(bad)('when the new one %s, and the place is told', async (_what, text, problem) => {
+    const file = join(place, 'policy.yaml');
+    await writeFile(file, policyFor('a'));
+    const { nextReload, open, files } = await follow(place, hour);
+    const before = files.current();
+    await writeFile(file, text);
+    expect(await nextReload()).toMatchObject({ ok: false, problems: [{ file, ...problem }] });
+    expect(files.current()).toBe(before);
+    expect(files.problems()).toMatchObject([problem]);
+    await writeFile(file, policyFor('c'));
+    expect(await nextReload()).toMatchObject({ ok: true });
+    expect(open()).toEqual(['c']);
+    expect(files.problems()).toEqual([]);
+  });
+
+  test('and is told good again when the old text comes back', async () => {
+    const file = join(place, 'policy.yaml');
+    await writeFile(file, policyFor('a'));
+    const { nextReload, files, open } = await follow(place, hour);
+    await writeFile(file, 'rules: [');
+    await nextReload();
+    await writeFile(file, policyFor('a'));
+    expect(await nextReload()).toMatchObject({ ok: true });
+    expect(files.problems()).toEqual([]);
+    expect(open()).toEqual(['a']);
+  });
+
+  test('also when the same text was only written again: nothing is reported', async () => {
+    const file = join(place, 'policy.yaml');
+    await writeFile(file, policyFor('a'));
+    const { files, reloads } = await follow(place, hour);
+    const before = files.current();
+    await writeFile(file, policyFor('a'));
+    await files.reload();
+    expect(reloads).toEqual([]);
+    expect(files.current()).toBe(before);
+  });
+
+  test('and a bad one is reported once, however often it is looked at', async () => {
+    const file = join(place, 'policy.yaml');
+    await writeFile(file, policyFor('a'));
+    const { files, reloads } = await follow(place, hour);
+    await writeFile(file, 'rules: [');
+    for (let look = 0; look < 4; look++) await files.reload();
+    expect(reloads).toHaveLength(1);
+  });
+});
+
+describe('loading', () => {
+  test('runs the tests in the files and counts what they expect', async () => {
+    await writeFile(
+      join(place, 'a.yaml'),
+      `${policyFor('a')}tests: [{ name: t, as: anonymous, allow: [pull a], deny: [pull b, push a] }]\n`,
+    );
+    expect(await loadPolicy([place], 0)).toMatchObject({ ok: true, loaded: { testsPassed: 3 } });
+  });
+
+  test('names a revision that changes with any text and any file name, and with nothing else', async () => {
+    const revision = async (): Promise<string> => {
+      const loading = await loadPolicy([place], 0);
+      return loading.ok ? loading.loaded.revision : 'none';
+    };
+    await writeFile(join(place, 'a.yaml'), policyFor('a'));
+    const first = await revision();
+    expect(await revision()).toBe(first);
+    await writeFile(join(place, 'a.yaml'), `${policyFor('a')}#\n`);
+    const second = await revision();
+    await rename(join(place, 'a.yaml'), join(place, 'b.yaml'));
+    expect(new Set([first, second, await revision()]).size).toBe(3);
+  });
+});

@@ -1,0 +1,246 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { createRedisConnection, type RedisConnection } from '../../src/adapters/redis/connection.ts';
+import { createRedisSessionStore } from '../../src/adapters/redis/session-store.ts';
+import type { SessionStore } from '../../src/ports.ts';
+import { eventually } from '../support/eventually.ts';
+import { describeWithPrograms } from '../support/programs.ts';
+import { startRedisServer, type RedisServer } from '../support/redis.ts';
+import { describeSessionStore, hashOf, now, sessionOf, week } from './session-store.contract.ts';
+
+const revocationMemorySeconds = 900;
+
+describeWithPrograms(['redis-server'], 'the session store on Redis', () => {
+  let server: RedisServer;
+  let connections: RedisConnection[] = [];
+  beforeAll(async () => {
+    server = await startRedisServer();
+  });
+  afterAll(() => server.stop());
+  afterEach(async () => {
+    await Promise.all(connections.map((connection) => connection.close()));
+    connections = [];
+    await server.admin.flushall();
+  });
+
+  async function open(url = server.url, memorySeconds = revocationMemorySeconds): Promise<SessionStore> {
+    const connection = createRedisConnection(url, { commandTimeoutMs: 2000 });
+    connections.push(connection);
+    const store = createRedisSessionStore(connection, { revocationMemorySeconds: memorySeconds });
+    expect(await connection.ready(5000)).toBe(true);
+    return store;
+  }
+
+  async function serverTimeMs(): Promise<number> {
+    const [seconds = 0, micros = 0] = await server.admin.time();
+    return Number(seconds) * 1000 + Number(micros) / 1000;
+  }
+
+  async function listeners(): Promise<number> {
+    const reply: unknown = await server.admin.call('PUBSUB', 'NUMSUB', 'portcullis:{sessions}:revocations');
+    return Array.isArray(reply) ? Number(reply[1]) : 0;
+  }
+
+  describeSessionStore(async () => {
+    const store = await open();
+    return {
+      store,
+      elapse: async (ms) => {
+        const until = (await serverTimeMs()) + ms;
+        await eventually('time has passed', async () => (await serverTimeMs()) > until);
+      },
+      reopen: () => open(),
+      close: () => store.close(),
+    };
+  });
+
+  test('keeps nothing that lives forever', async () => {
+    const store = await open();
+    await store.open(hashOf('a'), sessionOf('dana'), week);
+    await store.open(hashOf('b'), sessionOf('rita'), 60);
+    await store.revoke({ tokenHash: hashOf('b') }, now);
+    await store.use(hashOf('a'), { now, address: undefined, userAgent: undefined }, week);
+    const keys = await server.admin.keys('*');
+    expect(keys.length).toBeGreaterThanOrEqual(4);
+    for (const key of keys) {
+      expect(key).toMatch(/^portcullis:\{sessions\}:(?:all|revoked|(?:token|id|account):[0-9a-f]+)$/);
+      expect(await server.admin.pttl(key)).toBeGreaterThan(0);
+    }
+  });
+
+  test('lets an index live as long as its longest session', async () => {
+    const store = await open();
+    await store.open(hashOf('long'), sessionOf('dana'), week);
+    await store.open(hashOf('short'), sessionOf('dana'), 60);
+    expect(await server.admin.ttl('portcullis:{sessions}:all')).toBeGreaterThan(week - 60);
+  });
+
+  test('forgets sessions that ended from its indexes', async () => {
+    const store = await open();
+    await store.open(hashOf('short'), sessionOf('dana'), 0.05);
+    await eventually(
+      'it ended',
+      async () => (await server.admin.exists(`portcullis:{sessions}:token:${hashOf('short')}`)) === 0,
+    );
+    await store.open(hashOf('next'), sessionOf('dana'), week);
+    expect(await server.admin.zrange('portcullis:{sessions}:all', '0', '-1')).toEqual([hashOf('next')]);
+  });
+
+  test('does not care what the gateway’s clock says', async () => {
+    const store = await open();
+    const year = 365 * 24 * 3600 * 1000;
+    for (const jump of [-50 * year, 50 * year]) {
+      await store.open(hashOf('a'), sessionOf('dana', { created: now + jump, lastUsed: now + jump }), week);
+      const use = { now: now + jump, address: undefined, userAgent: undefined };
+      expect(await store.use(hashOf('a'), use, week)).toMatchObject({ ok: true });
+      expect(await store.list('dana', now + jump)).toMatchObject({ ok: true, sessions: [{ account: 'dana' }] });
+      expect(await server.admin.ttl(`portcullis:{sessions}:token:${hashOf('a')}`)).toBeGreaterThan(week - 60);
+    }
+    await store.revoke({ account: 'dana' }, now - 50 * year);
+    expect(await server.admin.ttl('portcullis:{sessions}:revoked')).toBeGreaterThan(revocationMemorySeconds - 60);
+  });
+
+  test('lists 10,000 sessions, the most recently used, within a second', async () => {
+    const store = await open();
+    const total = 10_050;
+    for (let begin = 0; begin < total; begin += 150)
+      await Promise.all(
+        Array.from({ length: 150 }, (_, index) => {
+          const number = begin + index;
+          return store.open(hashOf(`${number}`), sessionOf('dana', { id: `${number}`, lastUsed: now + number }), week);
+        }),
+      );
+    const begun = performance.now();
+    const outcome = await store.list(undefined, now);
+    expect(performance.now() - begun).toBeLessThan(1500);
+    const sessions = outcome.ok ? outcome.sessions : [];
+    expect(sessions).toHaveLength(10_000);
+    expect(sessions[0]?.id).toBe(`${total - 1}`);
+    const ended = await store.revoke({ account: 'dana' }, now);
+    expect(ended.ok && ended.ended.length).toBe(total);
+    expect(await store.list(undefined, now)).toEqual({ ok: true, sessions: [] });
+  });
+
+  test('runs its scripts again after the server forgot them', async () => {
+    const store = await open();
+    await store.open(hashOf('a'), sessionOf('dana'), week);
+    await server.admin.script('FLUSH');
+    expect(await store.use(hashOf('a'), { now, address: undefined, userAgent: undefined }, week)).toMatchObject({
+      ok: true,
+    });
+  });
+
+  test('answers unavailable, never unknown, when a key is not what it wrote', async () => {
+    const store = await open();
+    await server.admin.set(`portcullis:{sessions}:token:${hashOf('a')}`, 'something else');
+    expect(await store.use(hashOf('a'), { now, address: undefined, userAgent: undefined }, week)).toEqual({
+      ok: false,
+      reason: 'unavailable',
+    });
+  });
+
+  describe('two gateways on one Redis', () => {
+    test('know of each other’s revocations within a moment', async () => {
+      const [a, b] = [await open(), await open()];
+      await eventually('both listen', async () => (await listeners()) === 2);
+      const session = sessionOf('dana');
+      await a.open(hashOf('a'), session, week);
+      expect(await b.use(hashOf('a'), { now, address: undefined, userAgent: undefined }, week)).toMatchObject({
+        ok: true,
+      });
+      await a.revoke({ account: 'dana' }, now);
+      // Sooner than anyone compares with the store.
+      await eventually('B knows', () => b.isRevoked(session.id), 1000);
+    });
+
+    test('know them within 5 seconds when no message ever arrives', async () => {
+      // An account of Redis without rights to any channel: neither publishing nor subscribing works.
+      await server.admin.call(
+        'ACL',
+        'SETUSER',
+        'quiet',
+        'reset',
+        'on',
+        '>secret',
+        '~portcullis:*',
+        '+@all',
+        'resetchannels',
+      );
+      const url = `redis://quiet:secret@127.0.0.1:${server.port}/0`;
+      const [a, b] = [await open(url), await open(url)];
+      const session = sessionOf('dana');
+      await a.open(hashOf('a'), session, week);
+      expect(await a.revoke({ tokenHash: hashOf('a') }, now)).toMatchObject({ ok: true, ended: [{ id: session.id }] });
+      await eventually('B knows', () => b.isRevoked(session.id), 5000);
+    });
+
+    test('hear of revocations again after the connection of the channel was killed', async () => {
+      const [a, b] = [await open(), await open()];
+      await eventually('both listen', async () => (await listeners()) === 2);
+      await server.admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+      await eventually('both listen again', async () => (await listeners()) === 2);
+      await a.revoke({ id: 'gone' }, now);
+      await eventually('B knows', () => b.isRevoked('gone'), 5000);
+    });
+
+    test('forget a revocation when its time is over', async () => {
+      const [a, b] = [await open(server.url, 0.5), await open(server.url, 0.5)];
+      await eventually('both listen', async () => (await listeners()) === 2);
+      await a.revoke({ id: 'gone' }, now);
+      await eventually('B knows', () => b.isRevoked('gone'));
+      await eventually('both forgot', () => !a.isRevoked('gone') && !b.isRevoked('gone'));
+      await eventually(
+        'the store forgot',
+        async () => (await server.admin.exists('portcullis:{sessions}:revoked')) === 0,
+      );
+    });
+
+    test('tell a Redis that lost its last writes what is revoked, and the session that came back ends again', async () => {
+      const a = await open();
+      const session = sessionOf('dana');
+      await a.open(hashOf('a'), session, week);
+      const keys = await server.admin.keys('*');
+      const before = await Promise.all(keys.map((key) => server.admin.dumpBuffer(key)));
+      await a.revoke({ tokenHash: hashOf('a') }, now);
+      // What a replica that lagged behind looks like when it is promoted.
+      await server.admin.flushall();
+      for (const [index, key] of keys.entries()) await server.admin.restore(key, 3_600_000, before[index] ?? '');
+      const b = await open();
+      await eventually('B knows', () => b.isRevoked(session.id), 5000);
+      expect(await b.use(hashOf('a'), { now, address: undefined, userAgent: undefined }, week)).toEqual({
+        ok: false,
+        reason: 'unknown',
+      });
+      expect(await server.admin.exists(`portcullis:{sessions}:token:${hashOf('a')}`)).toBe(0);
+      expect(await a.list(undefined, now)).toEqual({ ok: true, sessions: [] });
+    });
+
+    test('refuse a session that the store knows to be revoked, even when it is there', async () => {
+      const [a, b] = [await open(), await open()];
+      await a.revoke({ id: 'gone' }, now);
+      await b.open(hashOf('a'), sessionOf('dana', { id: 'gone' }), week);
+      expect(await b.use(hashOf('a'), { now, address: undefined, userAgent: undefined }, week)).toEqual({
+        ok: false,
+        reason: 'unknown',
+      });
+      expect(await b.list(undefined, now)).toEqual({ ok: true, sessions: [] });
+    });
+  });
+});
+
+describe('a connection to Redis', () => {
+  test('refuses what is no Redis URL without repeating it', () => {
+    expect(() => createRedisConnection('http://user:hunter2@redis')).toThrow(/^(?!.*hunter2).*not a Redis URL/);
+  });
+
+  test('says that it is not connected, and why, and answers unavailable at once', async () => {
+    const connection = createRedisConnection('redis://127.0.0.1:1/0');
+    const store = createRedisSessionStore(connection, { revocationMemorySeconds });
+    const begun = performance.now();
+    expect(await store.open(hashOf('a'), sessionOf('dana'), week)).toEqual({ ok: false, reason: 'unavailable' });
+    expect(performance.now() - begun).toBeLessThan(100);
+    await eventually('it says why', () => store.health().detail.includes('ECONNREFUSED'));
+    expect(store.health().ok).toBe(false);
+    await store.close();
+    await connection.close();
+  });
+});

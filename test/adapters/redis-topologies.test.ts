@@ -1,0 +1,263 @@
+/** The same promises where Redis is more than one server, or speaks TLS. */
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { createRedisConnection, type RedisConnection } from '../../src/adapters/redis/connection.ts';
+import { nameKey, sessionsKey } from '../../src/adapters/redis/keys.ts';
+import { createRedisRobotUses } from '../../src/adapters/redis/robot-uses.ts';
+import { createRedisSessionStore } from '../../src/adapters/redis/session-store.ts';
+import { createRedisTagLocks } from '../../src/adapters/redis/tag-locks.ts';
+import type { SessionStore } from '../../src/ports.ts';
+import { eventually } from '../support/eventually.ts';
+import { startFaultProxy, type FaultProxy } from '../support/fault-proxy.ts';
+import { describeWithPrograms } from '../support/programs.ts';
+import {
+  startRedisCluster,
+  startRedisSentinels,
+  startRedisServer,
+  startTlsRedis,
+  type RedisCluster,
+  type RedisSentinels,
+} from '../support/redis.ts';
+import { describeRobotUses } from './robot-uses.contract.ts';
+import { describeSessionStore, hashOf, now, sessionOf, week } from './session-store.contract.ts';
+import { describeTagLocks } from './tag-locks.contract.ts';
+
+const revocationMemorySeconds = 900;
+const use = { now, address: undefined, userAgent: undefined };
+
+let connections: RedisConnection[] = [];
+afterEach(async () => {
+  await Promise.all(connections.map((connection) => connection.close()));
+  connections = [];
+});
+
+async function connectTo(url: string, options: { readonly ca?: string } = {}): Promise<RedisConnection> {
+  const connection = createRedisConnection(url, { commandTimeoutMs: 2000, ...options });
+  connections.push(connection);
+  expect(await connection.ready(5000)).toBe(true);
+  return connection;
+}
+
+describeWithPrograms(['redis-server'], 'a cluster of three', () => {
+  let cluster: RedisCluster;
+  beforeAll(async () => {
+    cluster = await startRedisCluster();
+  });
+  afterAll(() => cluster.stop());
+  afterEach(() => cluster.flush());
+
+  const openStore = async (): Promise<SessionStore> =>
+    createRedisSessionStore(await connectTo(cluster.url), { revocationMemorySeconds });
+
+  describe('keeps sessions', () => {
+    describeSessionStore(async () => {
+      const store = await openStore();
+      return {
+        store,
+        elapse: async (ms) => {
+          const until = performance.now() + ms;
+          await eventually('time has passed', () => performance.now() > until);
+        },
+        reopen: openStore,
+        close: () => store.close(),
+      };
+    });
+  });
+
+  describe('keeps tags apart', () => {
+    describeTagLocks(async () => ({
+      processes: [createRedisTagLocks(await connectTo(cluster.url)), createRedisTagLocks(await connectTo(cluster.url))],
+      close: () => Promise.resolve(),
+    }));
+  });
+
+  describe('remembers robots’ uses', () => {
+    const openUses = async (): Promise<ReturnType<typeof createRedisRobotUses>> =>
+      createRedisRobotUses(await connectTo(cluster.url));
+    describeRobotUses(async () => ({ uses: await openUses(), reopen: openUses }));
+  });
+
+  test('spreads repositories over its nodes and keeps all sessions on one', async () => {
+    const connection = await connectTo(cluster.url);
+    const store = createRedisSessionStore(connection, { revocationMemorySeconds });
+    const locks = createRedisTagLocks(connection);
+    for (let number = 0; number < 20; number += 1)
+      await store.open(hashOf(`${number}`), sessionOf(`account-${number}`), week);
+    const sizes = await Promise.all(cluster.nodes.map(({ admin }) => admin.dbsize()));
+    expect(sizes.filter((size) => size > 0)).toHaveLength(1);
+    let most = 0;
+    const inside = Array.from({ length: 30 }, (_, number) =>
+      locks.withTags(`team/app-${number}`, ['v1', 'v2'], 5000, async () => {
+        const now = await Promise.all(cluster.nodes.map(({ admin }) => admin.dbsize()));
+        most = Math.max(most, now.filter((size) => size > 0).length);
+      }),
+    );
+    expect((await Promise.all(inside)).every(({ ok }) => ok)).toBe(true);
+    expect(most).toBe(3);
+    await store.close();
+  });
+
+  test('is asked for replicas at the node that has what was written', async () => {
+    const connection = await connectTo(cluster.url);
+    const store = createRedisSessionStore(connection, { revocationMemorySeconds });
+    await store.open(hashOf('a'), sessionOf('dana'), week);
+    expect(
+      await Promise.all([connection.waitForReplica(sessionsKey, 20), connection.waitForReplica(sessionsKey, 20)]),
+    ).toEqual([false, false]);
+    const stats = await Promise.all(
+      cluster.nodes.map(async ({ admin }) => ({
+        hasSession: (await admin.dbsize()) > 0,
+        wasAsked: (await admin.info('commandstats')).includes('cmdstat_wait:'),
+      })),
+    );
+    for (const { hasSession, wasAsked } of stats) expect(wasAsked).toBe(hasSession);
+    await store.close();
+  });
+
+  test('tells every gateway of a revocation within a moment', async () => {
+    const [a, b] = [await openStore(), await openStore()];
+    await eventually('both listen', async () => {
+      const counts = await Promise.all(
+        cluster.nodes.map(async ({ admin }) => {
+          const reply: unknown = await admin.call('PUBSUB', 'NUMSUB', 'portcullis:{sessions}:revocations');
+          return Array.isArray(reply) ? Number(reply[1]) : 0;
+        }),
+      );
+      return counts.reduce((sum, count) => sum + count, 0) === 2;
+    });
+    await a.revoke({ id: 'gone' }, now);
+    await eventually('B knows', () => b.isRevoked('gone'), 1000);
+    await Promise.all([a.close(), b.close()]);
+  });
+});
+
+describeWithPrograms(['redis-server'], 'a cluster whose node fails', () => {
+  let cluster: RedisCluster;
+  beforeAll(async () => {
+    cluster = await startRedisCluster();
+  });
+  afterAll(() => cluster.stop());
+
+  test('answers unavailable in time while the sessions’ node is away, and is well within 5 seconds of its return', async () => {
+    const connection = createRedisConnection(cluster.url);
+    connections.push(connection);
+    expect(await connection.ready(5000)).toBe(true);
+    const store = createRedisSessionStore(connection, { revocationMemorySeconds });
+    await store.open(hashOf('a'), sessionOf('dana'), week);
+    const sizes = await Promise.all(cluster.nodes.map(({ admin }) => admin.dbsize()));
+    const node = cluster.nodes[sizes.findIndex((size) => size > 0)];
+    if (node === undefined) throw new Error('no node has the session');
+    node.pause();
+    for (let call = 0; call < 30; call += 1) {
+      const begun = performance.now();
+      expect(await store.use(hashOf('a'), use, week)).toEqual({ ok: false, reason: 'unavailable' });
+      expect(performance.now() - begun).toBeLessThan(800);
+    }
+    expect(store.health().ok).toBe(false);
+    node.resume();
+    await eventually('the session is found', async () => (await store.use(hashOf('a'), use, week)).ok, 5000);
+    await store.close();
+  });
+});
+
+describeWithPrograms(['redis-server'], 'a primary that sentinels watch', () => {
+  let proxy: FaultProxy;
+  let sentinels: RedisSentinels;
+  beforeAll(async () => {
+    sentinels = await startRedisSentinels(async (port) => {
+      proxy = await startFaultProxy(port);
+      return proxy.port;
+    });
+  });
+  afterAll(async () => {
+    await sentinels.stop();
+    await proxy.close();
+  });
+
+  test('fails over and loses its last writes: what was revoked is revoked again within 5 seconds of the promotion', async () => {
+    const a = createRedisSessionStore(await connectTo(sentinels.url), { revocationMemorySeconds });
+    const [revoked, live] = [sessionOf('dana'), sessionOf('rita')];
+    await a.open(hashOf('revoked'), revoked, week);
+    await a.open(hashOf('live'), live, week);
+    const token = `portcullis:{sessions}:token:${hashOf('revoked')}`;
+    await eventually('the replica has the session', async () => (await sentinels.replica.admin.exists(token)) === 1);
+    await eventually('the store knows of the replica', async () => {
+      // With a replica that answers, a revocation is confirmed by it before the call returns.
+      await a.open(hashOf('probe'), sessionOf('probe'), week);
+      await a.revoke({ tokenHash: hashOf('probe') }, now);
+      return (await waits()) > 0;
+    });
+
+    // Only the replication: clients and sentinels still reach the primary.
+    proxy.freeze((link) => link.begin().includes('PSYNC'));
+    const begun = performance.now();
+    expect(await a.revoke({ tokenHash: hashOf('revoked') }, now)).toEqual({ ok: true, ended: [revoked] });
+    expect(performance.now() - begun).toBeLessThan(1000);
+    expect(await sentinels.replica.admin.exists(token)).toBe(1);
+    expect(await isRecorded(revoked.id)).toBe(false);
+    await sentinels.primary.kill();
+    proxy.cut();
+
+    await eventually(
+      'the replica is promoted',
+      async () => (await sentinels.replica.admin.role())[0] === 'master',
+      20_000,
+    );
+    await eventually(
+      'the new primary has the revocation and not the session',
+      async () => (await sentinels.replica.admin.exists(token)) === 0 && (await isRecorded(revoked.id)),
+      5000,
+    );
+    const b = createRedisSessionStore(await connectTo(sentinels.url), { revocationMemorySeconds });
+    await eventually('a gateway that knew nothing knows it', () => b.isRevoked(revoked.id));
+    for (const store of [a, b]) {
+      expect(await store.use(hashOf('revoked'), use, week)).toEqual({ ok: false, reason: 'unknown' });
+      expect(await store.use(hashOf('live'), use, week)).toMatchObject({ ok: true, session: { id: live.id } });
+    }
+    await Promise.all([a.close(), b.close()]);
+  }, 60_000);
+
+  async function waits(): Promise<number> {
+    return Number(/cmdstat_wait:calls=(\d+)/.exec(await sentinels.primary.admin.info('commandstats'))?.[1] ?? 0);
+  }
+
+  async function isRecorded(id: string): Promise<boolean> {
+    return (await sentinels.replica.admin.zscore('portcullis:{sessions}:revoked', nameKey(id))) !== null;
+  }
+});
+
+describeWithPrograms(['redis-server', 'openssl'], 'TLS', () => {
+  test('is spoken with a server whose certificate is believed, and with no other', async () => {
+    const server = await startTlsRedis();
+    try {
+      const store = createRedisSessionStore(await connectTo(server.url, { ca: server.ca }), {
+        revocationMemorySeconds,
+      });
+      expect(await store.open(hashOf('a'), sessionOf('dana'), week)).toEqual({ ok: true });
+      expect(await store.use(hashOf('a'), use, week)).toMatchObject({ ok: true });
+      await store.close();
+
+      const distrusting = createRedisConnection(server.url);
+      connections.push(distrusting);
+      await eventually('it says why', () => /certificate/.test(distrusting.health().detail));
+      expect(distrusting.isReady()).toBe(false);
+    } finally {
+      await server.stop();
+    }
+  });
+});
+
+describeWithPrograms(['redis-server'], 'a password', () => {
+  test('opens the connection; a wrong one never does, and is not repeated', async () => {
+    const server = await startRedisServer({ password: 'right' });
+    try {
+      await connectTo(server.url);
+      const wrong = createRedisConnection(`redis://:hunter2@127.0.0.1:${server.port}/0`);
+      connections.push(wrong);
+      await eventually('it says why', () => wrong.health().detail.includes('WRONGPASS'));
+      expect(wrong.isReady()).toBe(false);
+      expect(wrong.health().detail).not.toContain('hunter2');
+    } finally {
+      await server.stop();
+    }
+  });
+});

@@ -1,0 +1,325 @@
+/** The map of src/, kept true: which folder may import what, and where each library and each status code lives. */
+import { readFileSync, readdirSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+import { describe, expect, test } from 'vitest';
+
+const source = fileURLToPath(new URL('../src', import.meta.url));
+
+/** Path below src/ -> text. */
+type Sources = ReadonlyMap<string, string>;
+
+const libraries = ['zod', 'jose', 'argon2', 'bcrypt', 'express', 'http-proxy', 'pino', 'yaml', 'commander', 'ioredis'];
+
+/**
+ * What each place may import beside its own files: other places, single files of them, libraries, parts of Node.
+ * The rules of the protocol, of policies and of the gate are plain computing; I/O is named in `ports.ts` and done outside.
+ */
+const allowed: Readonly<Record<string, readonly string[]>> = {
+  distribution: [],
+  document: ['zod', 'yaml'],
+  // Of node:net only isIP and BlockList, see below.
+  policy: ['distribution', 'document', 'zod', 'node:net'],
+  editing: ['document', 'policy', 'yaml', 'node:util'],
+  import: ['document', 'policy', 'editing'],
+  config: ['document', 'zod', 'node:net', 'node:path', 'node:util'],
+  'ports.ts': ['distribution', 'policy', 'node:crypto'],
+  'metrics.ts': ['ports.ts'],
+  'version.ts': ['node:fs', 'node:path', 'node:url'],
+  token: [
+    'distribution',
+    'policy',
+    'ports.ts',
+    'zod',
+    'jose',
+    'argon2',
+    'bcrypt',
+    'node:crypto',
+    'node:os',
+    'node:zlib',
+  ],
+  gate: ['distribution', 'policy', 'token', 'ports.ts', 'node:crypto'],
+  http: [
+    'distribution',
+    'policy',
+    'token',
+    'gate',
+    'ports.ts',
+    'config/secret.ts',
+    'express',
+    'http-proxy',
+    'jose',
+    'zod',
+  ].concat(['node:crypto', 'node:http', 'node:https', 'node:net', 'node:stream', 'node:tls', 'node:util']),
+  adapters: [
+    'distribution',
+    'document',
+    'policy',
+    'ports.ts',
+    'config/secret.ts',
+    'config/urls.ts',
+    'zod',
+    'pino',
+    'ioredis',
+  ].concat('node:'),
+  trial: ['yaml', 'node:'],
+  'main.ts': [
+    'adapters',
+    'config',
+    'distribution',
+    'document',
+    'gate',
+    'http',
+    'policy',
+    'token',
+    'metrics.ts',
+    'ports.ts',
+    'stores.ts',
+    'version.ts',
+  ].concat('node:'),
+  // A part of main.ts: which adapters keep what.
+  'stores.ts': ['adapters', 'config', 'document', 'token', 'ports.ts'].concat('node:'),
+  cli: [
+    'adapters',
+    'config',
+    'distribution',
+    'document',
+    'editing',
+    'import',
+    'policy',
+    'token',
+    'trial',
+    'main.ts',
+    'ports.ts',
+    'version.ts',
+  ].concat(['http/admin-api.ts', 'commander', 'node:']),
+  'cli.ts': ['cli'],
+};
+
+/** Libraries that only these files or folders may import: whoever replaces one finds it in one place. */
+const homes: Readonly<Record<string, readonly string[]>> = {
+  jose: ['token/access-token.ts', 'http/endpoints.ts'],
+  argon2: ['token/password.ts'],
+  bcrypt: ['token/password.ts'],
+  'http-proxy': ['http/upstream.ts'],
+  express: ['http/endpoints.ts'],
+  pino: ['adapters/log/'],
+  // One place reads YAML into values; editing keeps comments, and try mode writes the policy of its own account.
+  yaml: ['document/yaml.ts', 'editing/', 'trial/state.ts'],
+  commander: ['cli/'],
+  ioredis: ['adapters/redis/'],
+};
+
+const drawers = ['utils', 'util', 'helpers', 'helper', 'common', 'core', 'shared', 'lib', 'misc'];
+
+function violations(sources: Sources): readonly string[] {
+  return [
+    ...[...sources].flatMap(([file, text]) => [
+      ...importsOf(file, text).flatMap((target) => forbiddenImport(file, target)),
+      ...forbiddenText(file, text),
+      ...drawers
+        .filter((name) => file.split('/').slice(0, -1).includes(name))
+        .map((name) => `${file} lies in a drawer: ${name}/`),
+    ]),
+    ...cycles(sources),
+  ];
+}
+
+/** Own files as paths below src/, everything else by its name. Types count: an import of a type is a dependency too. */
+function importsOf(file: string, text: string): readonly string[] {
+  const { importedFiles } = ts.preProcessFile(text, true, true);
+  return importedFiles.map(({ fileName }) =>
+    fileName.startsWith('.') ? normalize(join(dirname(file), fileName)) : fileName,
+  );
+}
+
+/** The entry of `allowed` that a file belongs to. */
+function placeOf(file: string): string {
+  return file.split('/')[0] ?? file;
+}
+
+function forbiddenImport(file: string, target: string): readonly string[] {
+  const place = placeOf(file);
+  const isOwn = target.endsWith('.ts');
+  const list = allowed[place];
+  if (list === undefined) return [`${file} lies in ${place}, which is not on the map`];
+  const named = isOwn ? [placeOf(target), target] : [target, target.replace(/^node:.*/, 'node:')];
+  if (placeOf(target) !== place && !named.some((name) => list.includes(name)))
+    return [`${file} may not import ${target}`];
+  const home = homes[target];
+  return home === undefined || home.some((prefix) => file.startsWith(prefix))
+    ? []
+    : [`${file} may not import ${target}: it belongs to ${home.join(', ')}`];
+}
+
+function forbiddenText(file: string, text: string): readonly string[] {
+  const found: string[] = [];
+  if (/\bwriteHead\(/.test(text) && placeOf(file) !== 'http')
+    found.push(`${file} may not write status codes (writeHead)`);
+  const named = /import\s*(?:type\s*)?\{([^}]*)\}\s*from 'node:net'/.exec(text)?.[1] ?? '';
+  const open = named
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => !['', 'isIP', 'BlockList'].includes(name));
+  if (placeOf(file) === 'policy' && open.length > 0)
+    found.push(`${file} may not import ${open.join(', ')} of node:net`);
+  return found;
+}
+
+function cycles(sources: Sources): readonly string[] {
+  const found: string[] = [];
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]): void => {
+    if (path.includes(file)) {
+      found.push(`import cycle: ${[...path.slice(path.indexOf(file)), file].join(' -> ')}`);
+      return;
+    }
+    if (done.has(file)) return;
+    for (const target of importsOf(file, sources.get(file) ?? '')) {
+      if (sources.has(target)) visit(target, [...path, file]);
+    }
+    done.add(file);
+  };
+  for (const file of sources.keys()) visit(file, []);
+  return found;
+}
+
+function readSources(): Sources {
+  const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+  return new Map(files.sort().map((name) => [name, readFileSync(join(source, name), 'utf8')]));
+}
+
+describe('the source tree', () => {
+  const sources = readSources();
+
+  test('keeps to its map: folders import inwards only, libraries stay at home, no file imports itself in a circle', () => {
+    expect(sources.size).toBeGreaterThan(50);
+    expect(violations(sources)).toEqual([]);
+  });
+
+  test('imports no library that the map does not know', () => {
+    const manifest: unknown = JSON.parse(readFileSync(join(source, '../package.json'), 'utf8'));
+    const installed = Object.keys((manifest as { dependencies: Record<string, string> }).dependencies);
+    expect(installed.filter((name) => !libraries.includes(name))).toEqual([]);
+    const used = [...sources].flatMap(([file, text]) => importsOf(file, text)).filter((name) => !name.endsWith('.ts'));
+    expect([...new Set(used)].filter((name) => !name.startsWith('node:') && !libraries.includes(name))).toEqual([]);
+  });
+
+  test('runs nothing on import outside of cli.ts: no call stands at the top level', () => {
+    const running = [...sources]
+      .filter(([file]) => file !== 'cli.ts')
+      .flatMap(([file, text]) => topLevelCalls(file, text));
+    expect(running).toEqual([]);
+  });
+});
+
+/** Statements at the top level that are expressions: declarations may compute constants, but nothing is done. */
+function topLevelCalls(file: string, text: string): readonly string[] {
+  const parsed = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
+  return parsed.statements
+    .filter((statement) => ts.isExpressionStatement(statement))
+    .map((statement) => `${file} runs on import: ${statement.getText().slice(0, 60)}`);
+}
+
+describe('the map is enforced: a file is named when it', () => {
+  const cases: readonly (readonly [what: string, file: string, text: string, complaint: string])[] = [
+    [
+      'reads files to decide',
+      'policy/evaluate.ts',
+      `import { readFileSync } from 'node:fs';`,
+      'policy/evaluate.ts may not import node:fs',
+    ],
+    [
+      'opens sockets in the policy',
+      'policy/conditions.ts',
+      `import { connect, isIP } from 'node:net';`,
+      'policy/conditions.ts may not import connect of node:net',
+    ],
+    [
+      'does I/O in the protocol',
+      'distribution/route.ts',
+      `import { request } from 'node:http';`,
+      'distribution/route.ts may not import node:http',
+    ],
+    [
+      'knows HTTP below the gate',
+      'gate/admit.ts',
+      `import { send } from '../http/respond.ts';`,
+      'gate/admit.ts may not import http/respond.ts',
+    ],
+    [
+      'reaches an adapter from http',
+      'http/gate.ts',
+      `import type { Log } from '../adapters/log/log.ts';`,
+      'http/gate.ts may not import adapters/log/log.ts',
+    ],
+    [
+      'reaches http from an adapter',
+      'adapters/log/log.ts',
+      `import { send } from '../../http/respond.ts';`,
+      'adapters/log/log.ts may not import http/respond.ts',
+    ],
+    [
+      'uses the gate in the token service',
+      'token/service.ts',
+      `import { admit } from '../gate/admit.ts';`,
+      'token/service.ts may not import gate/admit.ts',
+    ],
+    [
+      'hides an import in a call',
+      'policy/parse.ts',
+      `export const later = () => import('node:child_process');`,
+      'policy/parse.ts may not import node:child_process',
+    ],
+    [
+      're-exports an outer file',
+      'policy/model.ts',
+      `export { send } from '../http/respond.ts';`,
+      'policy/model.ts may not import http/respond.ts',
+    ],
+    [
+      'signs tokens elsewhere',
+      'token/service.ts',
+      `import { SignJWT } from 'jose';`,
+      'token/service.ts may not import jose: it belongs to token/access-token.ts, http/endpoints.ts',
+    ],
+    [
+      'talks to Redis elsewhere',
+      'adapters/memory/session-store.ts',
+      `import Redis from 'ioredis';`,
+      'adapters/memory/session-store.ts may not import ioredis: it belongs to adapters/redis/',
+    ],
+    [
+      'parses YAML elsewhere',
+      'policy/parse.ts',
+      `import { parse } from 'yaml';`,
+      'policy/parse.ts may not import yaml',
+    ],
+    [
+      'answers with a status of its own',
+      'gate/admit.ts',
+      `response.writeHead(403);`,
+      'gate/admit.ts may not write status codes (writeHead)',
+    ],
+    ['lies in a drawer', 'http/utils/headers.ts', '', 'http/utils/headers.ts lies in a drawer: utils/'],
+    [
+      'founds a folder of its own',
+      'services/token.ts',
+      `import { z } from 'zod';`,
+      'services/token.ts lies in services, which is not on the map',
+    ],
+  ];
+  test.each(cases)('%s', (_what, file, text, complaint) => {
+    expect(violations(new Map([[file, text]]))).toContain(complaint);
+  });
+
+  test('imports in a circle, over any number of files', () => {
+    const sources = new Map([
+      ['policy/a.ts', `import type { B } from './b.ts';`],
+      ['policy/b.ts', `import { c } from './c.ts';`],
+      ['policy/c.ts', `import { a } from './a.ts';`],
+    ]);
+    expect(violations(sources)).toEqual(['import cycle: policy/a.ts -> policy/b.ts -> policy/c.ts -> policy/a.ts']);
+  });
+});

@@ -1,0 +1,367 @@
+/** `check`, `test`, `explain`, `who-can` and `diff`, as a person runs them. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type RunResult, run } from '../support/programs.ts';
+import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
+
+const program = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+let directory: string;
+
+const people = `users:
+  dana: { groups: [developers] }
+  rita: { groups: [managers] }
+robots:
+  builder: {}
+groups:
+  developers:
+  managers:
+`;
+const rules = `rules:
+  - name: share
+    subjects: [group:developers]
+    repositories: ["sandbox/**"]
+    actions: [pull, push]
+  - name: publish
+    subjects: [group:managers]
+    repositories: ["release/**"]
+    actions: [pull, push]
+  - name: immutable
+    effect: deny
+    subjects: [everyone]
+    repositories: ["release/**"]
+    tags: ["v*"]
+    actions: [overwrite]
+  - name: freeze
+    effect: deny
+    subjects: [everyone]
+    repositories: ["release/**"]
+    actions: [push]
+    when: { after: 2026-12-24, before: 2027-01-02 }
+tests:
+  - name: developers share
+    as: user:dana
+    allow: [push sandbox/app]
+    deny: [pull release/app]
+`;
+
+beforeAll(async () => {
+  directory = await makeTempDir('verbs');
+  await mkdir(join(directory, 'policies'));
+  await write('policies/people.yaml', people);
+  await write('policies/rules.yaml', rules);
+});
+
+afterAll(() => removeTempDir(directory));
+
+function write(name: string, text: string): Promise<void> {
+  return writeFile(join(directory, name), text);
+}
+
+function portcullis(...args: readonly string[]): Promise<RunResult> {
+  return run(process.execPath, [program, ...args], { cwd: directory });
+}
+
+async function json(...args: readonly string[]): Promise<unknown> {
+  const { stdout } = await portcullis(...args, '--json');
+  return JSON.parse(stdout) as unknown;
+}
+
+const inJune = ['--at', '2026-06-03T12:00:00Z'];
+
+describe('portcullis explain', () => {
+  test('says yes, the rule with its source line, and where the group comes from', async () => {
+    const { code, stdout, stderr } = await portcullis('explain', 'user:dana', 'push', 'sandbox/app:1.0');
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout.split('\n').slice(0, 8)).toEqual([
+      'allow: user "dana" may push sandbox/app:1.0',
+      '',
+      'policies/rules.yaml:2:5: rule "share" allows it',
+      '    2 |   - name: share',
+      '      |     ^',
+      '',
+      'groups:',
+      '  developers (policies/people.yaml:2)',
+    ]);
+  });
+
+  test('says no, why, and what came near', async () => {
+    const { code, stdout } = await portcullis('explain', 'user:dana', 'pull', 'release/app');
+    expect(code).toBe(1);
+    expect(stdout).toContain('deny: user "dana" may not pull release/app: no rule allows it\n');
+    expect(stdout).toContain(
+      '  allow "publish" (policies/rules.yaml:6)\n      subjects: group:managers does not include user "dana"\n',
+    );
+  });
+
+  test('tells creating, moving and repeating a tag apart', async () => {
+    const { code, stdout } = await portcullis('explain', 'user:rita', 'push', 'release/app:v1', ...inJune);
+    expect(code).toBe(0);
+    expect(stdout).toContain(
+      [
+        'allow: user "rita" may push release/app:v1',
+        '  creating it: allowed by rule "publish" (policies/rules.yaml:6)',
+        '  moving it to another image: forbidden by rule "immutable" (policies/rules.yaml:10)',
+        '  pushing the same image again: allowed',
+      ].join('\n'),
+    );
+  });
+
+  test('answers for another time', async () => {
+    const { code, stdout } = await portcullis('explain', 'user:rita', 'push', 'release/app', '--at', '2026-12-25');
+    expect(code).toBe(1);
+    expect(stdout).toContain('rule "freeze" forbids it');
+    expect(stdout).toContain('also matching:\n  allow "publish" (policies/rules.yaml:6)');
+  });
+
+  test('prints the agreed JSON', async () => {
+    expect(await json('explain', 'user:dana', 'pull', 'release/app', ...inJune)).toEqual({
+      decision: 'deny',
+      rule: null,
+      file: null,
+      line: null,
+      reason: 'no rule allows it',
+      subject: 'user:dana',
+      groups: ['developers'],
+      considered: [
+        { rule: 'publish', matched: false, failed: 'subject' },
+        { rule: 'share', matched: false, failed: 'repository' },
+        { rule: 'freeze', matched: false, failed: 'action' },
+        { rule: 'immutable', matched: false, failed: 'tag' },
+      ],
+    });
+    expect(await json('explain', 'group:developers', 'push', 'sandbox/app')).toMatchObject({
+      decision: 'allow',
+      rule: 'share',
+      file: 'policies/rules.yaml',
+      line: 2,
+      subject: 'group:developers',
+    });
+  });
+
+  const misunderstood: readonly (readonly [what: string, args: readonly string[], said: string])[] = [
+    ['a bare name', ['dana', 'pull', 'a'], 'did you mean "user:dana"?'],
+    ['a name of another kind', ['user:builder', 'pull', 'a'], 'did you mean "robot:builder"?'],
+    ['a mistyped name', ['user:dnaa', 'pull', 'a'], 'there is no user "dnaa" — did you mean "user:dana"?'],
+    ['a mistyped action', ['user:dana', 'psuh', 'a'], 'did you mean "push"?'],
+    ['everyone', ['everyone', 'pull', 'a'], 'everyone is many'],
+    ['a pattern', ['user:dana', 'pull', 'sandbox/**'], 'is not the name of one repository'],
+    ['a digest', ['user:dana', 'pull', 'a@sha256:00'], 'names a digest'],
+    ['a name with the registry before it', ['user:dana', 'pull', 'localhost:5050/a:1'], 'leave out the address'],
+    ['a tag that cannot be', ['user:dana', 'pull', 'a:b/c'], 'is not a tag'],
+    ['an address that is none', ['user:dana', 'pull', 'a', '--address', '10.0.0'], 'is not an IP address'],
+    ['a day that no calendar has', ['user:dana', 'pull', 'a', '--at', '2027-02-30'], 'is not a time'],
+    ['too few words', ['user:dana'], 'missing required argument'],
+  ];
+  test.each(misunderstood)('exits 2 on %s and says what to write', async (_what, args, said) => {
+    const { code, stdout, stderr } = await portcullis('explain', ...args);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(said);
+  });
+});
+
+describe('portcullis who-can', () => {
+  test('groups subjects by rule, with what their right hangs on', async () => {
+    const { code, stdout } = await portcullis('who-can', 'push', 'release/app:v1', ...inJune);
+    expect(code).toBe(0);
+    expect(stdout).toBe(
+      [
+        '1 of 4 may push release/app:v1',
+        '  rule "publish" (policies/rules.yaml:6)',
+        '    user:rita  new tags only; except while it is after 2026-12-24T00:00:00Z and before 2027-01-02T00:00:00Z (rule "freeze" (policies/rules.yaml:16))',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  test('asked about an area as if it were a repository, says how to ask', async () => {
+    const { stdout, stderr } = await portcullis('who-can', 'push', 'release', ...inJune);
+    expect(stdout).toBe('nobody may push release\n');
+    expect(stderr).toBe(
+      'note: rules speak of release/**; release itself is not in there, ask about one below it: release/NAME\n',
+    );
+    expect(await portcullis('who-can', 'push', 'release/app', ...inJune)).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  test('exits 1 when nobody may', async () => {
+    const { code, stdout } = await portcullis('who-can', 'delete', 'release/app');
+    expect([code, stdout]).toEqual([1, 'nobody may delete release/app\n']);
+  });
+
+  test('prints JSON', async () => {
+    expect(await json('who-can', 'push', 'sandbox/app')).toEqual({
+      action: 'push',
+      repository: 'sandbox/app',
+      tag: null,
+      subjects: [
+        {
+          subject: 'user:dana',
+          rule: 'share',
+          file: 'policies/rules.yaml',
+          line: 2,
+          impliedByPush: false,
+          only: null,
+          condition: null,
+        },
+      ],
+      otherwise: [],
+      emptyGroups: [],
+    });
+  });
+});
+
+describe('portcullis diff', () => {
+  beforeAll(async () => {
+    await write('edited.yaml', people + rules.replace('subjects: [group:developers]', 'subjects: [authenticated]'));
+    await write('one-file.yaml', rules + people);
+  });
+
+  test('exits 0 where the same is said in another order and other files', async () => {
+    const { code, stdout } = await portcullis('diff', 'policies', 'one-file.yaml');
+    expect([code, stdout]).toEqual([0, 'no change in who may do what\n']);
+  });
+
+  test('exits 1 and says what changes, each way', async () => {
+    const there = await portcullis('diff', 'policies', 'edited.yaml');
+    expect([there.code, there.stdout]).toEqual([
+      1,
+      '+ authenticated may now pull, push sandbox/** (rule share, edited.yaml:10)\n',
+    ]);
+    const back = await portcullis('diff', 'edited.yaml', 'policies');
+    expect([back.code, back.stdout]).toEqual([
+      1,
+      '- authenticated (but not group:developers) may no longer pull, push sandbox/** (was rule share, edited.yaml:10)\n',
+    ]);
+  });
+
+  test('prints JSON', async () => {
+    expect(await json('diff', 'policies', 'edited.yaml')).toEqual({
+      changed: true,
+      complete: true,
+      accounts: [],
+      changes: [
+        {
+          kind: 'granted',
+          subjects: ['authenticated'],
+          actions: ['pull', 'push'],
+          repositories: ['sandbox/**'],
+          exceptSubjects: [],
+          exceptRepositories: [],
+          tags: null,
+          rule: 'share',
+          file: 'edited.yaml',
+          line: 10,
+          text: 'authenticated may now pull, push sandbox/**',
+        },
+      ],
+    });
+  });
+});
+
+describe('portcullis test', () => {
+  test('counts expectations and names rules that no test exercises', async () => {
+    const { code, stdout } = await portcullis('test', 'policies');
+    expect(code).toBe(0);
+    expect(stdout).toContain('2 passed, 0 failed\n');
+    expect(stdout).toContain('rules that no test exercises:\n  allow "publish" (policies/rules.yaml:6)\n');
+    expect((await portcullis('test', 'policies', '--strict')).code).toBe(1);
+  });
+
+  test('exits 1 and shows the line that fails and the rule behind it', async () => {
+    await write('failing.yaml', `${people}${rules}  - { name: closed, as: user:dana, deny: [push sandbox/app] }\n`);
+    const { code, stdout } = await portcullis('test', 'failing.yaml');
+    expect(code).toBe(1);
+    expect(stdout).toContain(
+      'test "closed" fails: push sandbox/app should be denied, but is allowed by rule "share" (failing.yaml:10)',
+    );
+    expect(stdout).toMatch(/\n {3}35 \| .*deny: \[push sandbox\/app\] }\n {6}\| +\^\n/);
+    expect(await json('test', 'failing.yaml')).toMatchObject({
+      passed: 2,
+      failed: 1,
+      failures: [{ test: 'closed', file: 'failing.yaml', line: 35, code: 'test-failed' }],
+      unexercised: [{ rule: 'publish', file: 'failing.yaml', line: 14 }, { rule: 'immutable' }, { rule: 'freeze' }],
+    });
+  });
+});
+
+describe('portcullis check', () => {
+  test('says that all is well', async () => {
+    const { code, stdout, stderr } = await portcullis('check', 'policies');
+    expect([code, stdout, stderr]).toEqual([0, 'ok: 4 rules, 2 test expectations passed\n', '']);
+  });
+
+  test('exits 1 on lints, with place, source line and what to do', async () => {
+    await write(
+      'open.yaml',
+      'rules:\n  - name: open\n    subjects: [anonymous]\n    repositories: ["**"]\n    actions: [push]\n',
+    );
+    const { code, stderr } = await portcullis('check', 'open.yaml');
+    expect(code).toBe(1);
+    expect(stderr).toBe(
+      [
+        'open.yaml:2:5: rule "open" lets anonymous push without logging in',
+        '    2 |   - name: open',
+        '      |     ^',
+        '    fix: name groups or `authenticated` instead',
+        'portcullis: 1 problem',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  test('lists shadow rules as notes, which fail only with --strict', async () => {
+    await write(
+      'shadow.yaml',
+      `${people}${rules.replace('  - name: freeze\n', '  - name: freeze\n    mode: shadow\n')}`,
+    );
+    const { code, stderr } = await portcullis('check', 'shadow.yaml');
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^note: shadow\.yaml:24:5: rule "freeze" is in shadow mode/);
+    expect((await portcullis('check', 'shadow.yaml', '--strict')).code).toBe(1);
+    expect(await json('check', 'shadow.yaml')).toMatchObject({
+      ok: true,
+      problems: [],
+      tests: { passed: 2, failed: 0 },
+      notes: [{ code: 'shadow-rule', line: 24 }],
+    });
+  });
+});
+
+describe('a policy that cannot be read', () => {
+  const verbs: readonly (readonly [verb: string, args: readonly string[]])[] = [
+    ['explain', ['user:dana', 'pull', 'a', '--policies', 'broken.yaml']],
+    ['who-can', ['pull', 'a', '--policies', 'broken.yaml']],
+    ['diff', ['policies', 'broken.yaml']],
+    ['test', ['broken.yaml']],
+    ['test', ['--policies', 'broken.yaml']],
+    ['test', ['nowhere']],
+  ];
+  test.each(verbs)('makes %s %j exit 78, in text and as JSON', async (verb, args) => {
+    await write('broken.yaml', 'rules:\n  - { name: a, subjcts: [everyone], repositories: [a], actions: [pull] }\n');
+    const text = await portcullis(verb, ...args);
+    expect([text.code, text.stdout]).toEqual([78, '']);
+    expect(text.stderr).toMatch(/broken\.yaml:2:16: .*did you mean "subjects"|nowhere: does not exist/);
+    const machine = await portcullis(verb, ...args, '--json');
+    expect(machine.code).toBe(78);
+    expect(JSON.parse(machine.stdout)).toMatchObject({ ok: false, problems: expect.any(Array) as unknown[] });
+  });
+});
+
+describe('--policies', () => {
+  test('may be given more than once, and takes the place of the configured policies', async () => {
+    const args = ['explain', 'user:dana', 'push', 'sandbox/app'];
+    const both = ['--policies', 'policies/people.yaml', '--policies', 'policies/rules.yaml'];
+    expect((await portcullis(...args, ...both)).code).toBe(0);
+    expect((await portcullis(...args, '--policies', 'policies/people.yaml')).code).toBe(1);
+  });
+});
+
+describe('--help', () => {
+  test.each(['explain', 'who-can', 'diff', 'test', 'check'])('of %s shows an example', async (verb) => {
+    const { code, stdout } = await portcullis(verb, '--help');
+    expect(code).toBe(0);
+    expect(stdout).toContain(`\nExample:\n`);
+    expect(stdout).toContain(`portcullis ${verb} `);
+  });
+});

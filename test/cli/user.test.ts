@@ -1,0 +1,199 @@
+/** `user add|passwd|disable|enable|list`, as a person runs them. */
+import { chmod, mkdir, readFile, readdir, stat, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type PolicyReading, parsePolicy } from '../../src/policy/parse.ts';
+import { createPasswords } from '../../src/token/password.ts';
+import { type RunResult, run } from '../support/programs.ts';
+import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
+
+const program = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+
+const people = `# Who there is.
+users:
+  # the lead
+  dana: { groups: [developers] } # since 2020
+  theo:
+    groups: [testers]   # and nothing else
+
+# Where they belong.
+groups: { developers: {}, testers: {} }
+`;
+const rules = `rules:
+  - { name: share, subjects: ['group:developers'], repositories: ['x/**'], actions: [pull] }
+tests:
+  - { name: dana shares, as: 'user:dana', allow: [pull x/y] }
+`;
+
+let directory: string;
+
+beforeEach(async () => {
+  directory = await makeTempDir('user');
+  await mkdir(join(directory, 'policies'));
+  await writeFile(join(directory, 'policies/a-rules.yaml'), rules);
+  await writeFile(join(directory, 'policies/people.yaml'), people);
+});
+afterEach(() => removeTempDir(directory));
+
+function portcullis(args: readonly string[], input = ''): Promise<RunResult> {
+  return run(process.execPath, [program, ...args], { cwd: directory, input, env: { HOME: directory } });
+}
+
+function textOf(name: string): Promise<string> {
+  return readFile(join(directory, 'policies', name), 'utf8');
+}
+
+async function policy(): Promise<Extract<PolicyReading, { ok: true }>['policy']> {
+  const names = (await readdir(join(directory, 'policies'))).filter((name) => name.endsWith('.yaml'));
+  const files = await Promise.all(names.map(async (file) => ({ file, text: await textOf(file) })));
+  const reading = parsePolicy(files);
+  if (!reading.ok) throw new Error(JSON.stringify(reading.problems));
+  return reading.policy;
+}
+
+async function accepts(name: string, password: string): Promise<string> {
+  const current = await policy();
+  return createPasswords().verify(current, current.users.get(name)?.password, password);
+}
+
+test('user add writes a user who can log in, behind the others, and nothing else', async () => {
+  const { code, stdout, stderr } = await portcullis(
+    ['user', 'add', 'zoe', '--groups', 'developers,testers', '--password-stdin'],
+    'correct horse\n',
+  );
+  expect([code, stderr]).toEqual([0, '']);
+  expect(stdout).toBe('user "zoe" added (policies/people.yaml)\n');
+  const lines = (await textOf('people.yaml')).split('\n');
+  const added = lines.splice(6, 3);
+  expect(lines.join('\n')).toBe(people);
+  expect(added).toEqual([
+    '  zoe:',
+    expect.stringMatching(/^ {4}password: '\$argon2id\$/),
+    '    groups: [developers, testers]',
+  ]);
+  expect(await accepts('zoe', 'correct horse')).toBe('match');
+  expect(await textOf('a-rules.yaml')).toBe(rules);
+});
+
+test('user passwd gives a password, and again another', async () => {
+  for (const password of ['first', 'second']) {
+    expect(await portcullis(['user', 'passwd', 'theo', '--password-stdin'], password)).toMatchObject({ code: 0 });
+    expect(await accepts('theo', password)).toBe('match');
+  }
+  expect(await accepts('theo', 'first')).toBe('mismatch');
+  const lines = (await textOf('people.yaml')).split('\n');
+  lines.splice(5, 1);
+  expect(lines.join('\n')).toBe(people);
+});
+
+test('user disable and enable say what they did, once', async () => {
+  expect((await portcullis(['user', 'disable', 'theo'])).stdout).toBe('user "theo" disabled (policies/people.yaml)\n');
+  expect((await policy()).users.get('theo')?.disabled).toBe(true);
+  expect((await portcullis(['user', 'disable', 'theo'])).stdout).toBe('user "theo" is disabled already\n');
+  expect((await portcullis(['user', 'enable', 'theo'])).stdout).toBe('user "theo" enabled (policies/people.yaml)\n');
+  expect((await policy()).users.get('theo')?.disabled).toBe(false);
+  expect((await portcullis(['user', 'enable', 'theo'])).code).toBe(0);
+});
+
+test('user list shows who there is and where', async () => {
+  await portcullis(['user', 'passwd', 'theo', '--password-stdin'], 'x');
+  const { stdout, code } = await portcullis(['user', 'list', '--json']);
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toEqual({
+    users: [
+      { name: 'dana', groups: ['developers'], disabled: false, password: false, file: 'policies/people.yaml', line: 4 },
+      { name: 'theo', groups: ['testers'], disabled: false, password: true, file: 'policies/people.yaml', line: 5 },
+    ],
+  });
+  const { stdout: table } = await portcullis(['user', 'list']);
+  expect(table).toMatch(
+    /^NAME +GROUPS +STATE +PASSWORD +WHERE\ndana +developers +enabled +none +policies\/people.yaml:4\n/,
+  );
+  expect(table).not.toContain('$argon2id$');
+});
+
+describe('nothing is written when', () => {
+  const cases: readonly (readonly [
+    what: string,
+    args: readonly string[],
+    outcome: { readonly code: number; readonly says: RegExp; readonly input?: string },
+  ])[] = [
+    [
+      'a group is not declared',
+      ['add', 'zoe', '--groups', 'develpers'],
+      { code: 1, says: /did you mean "developers"/ },
+    ],
+    ['the name is taken', ['add', 'dana'], { code: 1, says: /policies\/people.yaml:4; .*user passwd dana/ }],
+    ['the name cannot be', ['add', 'a/b'], { code: 2, says: /"a\/b" cannot be an account name/ }],
+    ['the name is one that YAML files cannot hold', ['add', 'constructor'], { code: 1, says: /nothing was written/ }],
+    ['the password is empty', ['add', 'zoe'], { code: 2, says: /password is empty/, input: '\n' }],
+    ['the password is endless', ['add', 'zoe'], { code: 2, says: /longer than 1024/, input: 'x'.repeat(1025) }],
+    ['nobody has the name', ['passwd', 'dna'], { code: 1, says: /did you mean "dana"/ }],
+    [
+      'a test would fail',
+      ['disable', 'dana'],
+      { code: 1, says: /test "dana shares" fails.*[^]*nothing was written; .*as: group/ },
+    ],
+    ['a path does not exist', ['add', 'zoe', '--policies', 'nowhere'], { code: 78, says: /nowhere: does not exist/ }],
+  ];
+  test.each(cases)('%s', async (_what, args, { code, says, input = 'correct horse' }) => {
+    const [verb = ''] = args;
+    const stdin = verb === 'disable' ? [] : ['--password-stdin'];
+    const result = await portcullis(['user', ...args, ...stdin], input);
+    expect(result.stderr).toMatch(says);
+    expect(result.code).toBe(code);
+    expect(result.stdout).toBe('');
+    expect(await textOf('people.yaml')).toBe(people);
+    expect(await readdir(join(directory, 'policies'))).toEqual(['a-rules.yaml', 'people.yaml']);
+  });
+
+  test('there is no terminal to ask for a password at', async () => {
+    const { code, stderr } = await portcullis(['user', 'passwd', 'dana']);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('--password-stdin')]);
+  });
+
+  test('some other file is broken', async () => {
+    await writeFile(join(directory, 'policies/a-rules.yaml'), 'rules: [\n');
+    const { code, stderr } = await portcullis(['user', 'disable', 'theo']);
+    expect([code, stderr]).toEqual([78, expect.stringContaining('a-rules.yaml:2')]);
+    expect(await textOf('people.yaml')).toBe(people);
+  });
+});
+
+describe('the file', () => {
+  test('keeps its mode and its byte order mark, and leaves nothing beside it', async () => {
+    await writeFile(join(directory, 'policies/people.yaml'), `\ufeff${people}`);
+    await chmod(join(directory, 'policies/people.yaml'), 0o604);
+    expect(await portcullis(['user', 'disable', 'theo'])).toMatchObject({ code: 0, stderr: '' });
+    expect((await stat(join(directory, 'policies/people.yaml'))).mode & 0o777).toBe(0o604);
+    expect(await textOf('people.yaml')).toBe(`\ufeff${people.replace('  theo:\n', '  theo:\n    disabled: true\n')}`);
+    expect(await readdir(join(directory, 'policies'))).toEqual(['a-rules.yaml', 'people.yaml']);
+  });
+
+  test('is changed behind a symbolic link, which stays', async () => {
+    const real = join(directory, 'real.yaml');
+    await writeFile(real, 'users: { zoe: {} }\n');
+    await symlink(real, join(directory, 'policies/z-linked.yaml'));
+    expect(await portcullis(['user', 'disable', 'zoe'])).toMatchObject({ code: 0, stderr: '' });
+    expect(await readFile(real, 'utf8')).toBe('users: { zoe: { disabled: true } }\n');
+    expect(await readdir(directory)).toContain('real.yaml');
+  });
+
+  test('is made as users.yaml in the first directory when no file has users', async () => {
+    await writeFile(join(directory, 'policies/people.yaml'), 'groups: { developers: {} }\n');
+    await writeFile(join(directory, 'policies/a-rules.yaml'), 'rules: []\n');
+    const add = ['user', 'add', 'zoe', '--groups', 'developers', '--password-stdin', '--policies', 'policies'];
+    expect(await portcullis(add, 'x')).toMatchObject({ code: 0, stderr: '' });
+    expect(await textOf('users.yaml')).toMatch(/^users:\n {2}zoe:\n {4}password: '.*'\n {4}groups: \[developers\]\n$/);
+    expect(await portcullis(['user', 'add', 'yes', '--password-stdin'], 'x')).toMatchObject({ code: 0, stderr: '' });
+    expect([...(await policy()).users.keys()]).toEqual(['zoe', 'yes']);
+  });
+
+  test('is made in an empty directory, where the first user begins the policy', async () => {
+    await mkdir(join(directory, 'empty'));
+    const add = ['user', 'add', 'zoe', '--password-stdin', '--policies', 'empty'];
+    expect(await portcullis(add, 'x')).toMatchObject({ code: 0, stderr: '' });
+    expect(await readdir(join(directory, 'empty'))).toEqual(['users.yaml']);
+  });
+});

@@ -1,0 +1,284 @@
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { readFile, readdir } from 'node:fs/promises';
+import { delimiter, dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { configKeys } from '../src/config/schema.ts';
+import { compilePolicy } from '../src/policy/evaluate.ts';
+import { parsePolicy } from '../src/policy/parse.ts';
+import { runTests } from '../src/policy/test-run.ts';
+import { startDocker } from './support/docker.ts';
+import type { Docker } from './support/docker.ts';
+import { describeWithPrograms, requirePrograms, run } from './support/programs.ts';
+import type { Program } from './support/programs.ts';
+import { makeTempDir, removeTempDir } from './support/temp-dir.ts';
+import { cli, copyProject, projectDir, startTrial, trialPlace } from './support/trial.ts';
+import type { TrialPlace } from './support/trial.ts';
+
+/**
+ * The documentation keeps its word. Each ```sh fence is run as written, in order, in a copy of the project with try mode
+ * running; only the port is another. A ```text fence behind it must come out, line by line, … standing for anything.
+ * A comment above the fence says what is special: `exits N`, `needs docker`, or `not run: "TEXT" in FILE` for what
+ * another file does, which must hold that text.
+ */
+
+const pages = ['README.md', 'policies/README.md', 'deploy/README.md'] as const;
+const runPages = ['README.md', 'policies/README.md'] as const;
+
+interface Fence {
+  readonly line: number;
+  readonly language: string;
+  readonly text: string;
+  /** What the HTML comment above it says. */
+  readonly note: string;
+  /** The `text` fence right behind it. */
+  readonly output: readonly string[];
+}
+
+for (const page of runPages) {
+  const fences = fencesOf(page).filter(({ language }) => language === 'sh');
+
+  describeWithPrograms(['docker-registry', 'curl', 'git'], `the commands of ${page}`, () => {
+    let place: TrialPlace;
+    let gateway: Program;
+    let docker: Docker | undefined;
+    beforeAll(async () => {
+      place = await trialPlace(await makeTempDir('docs'));
+      await copyProject(place.dir);
+      await commitPolicies(place);
+      gateway = await startTrial(place);
+    });
+    afterAll(async () => {
+      await docker?.stop();
+      await gateway?.stop();
+      await removeTempDir(place.dir);
+    });
+
+    for (const { line, text, note, output } of fences) {
+      const elsewhere = /^not run: "(.+)" in (\S+)$/.exec(note);
+      const [, needs = '', exits = '0'] = /^(needs docker)?(?:, )?(?:exits (\d+))?$/.exec(note) ?? [];
+      const title = `${page}:${line} ${text.split('\n', 1)[0]}`;
+
+      if (elsewhere !== null) {
+        const [, words = '', file = ''] = elsewhere;
+        test(`${title} (done by ${file})`, () => {
+          expect(readFileSync(join(projectDir, file), 'utf8')).toContain(words);
+        });
+        continue;
+      }
+      test(title, async (context) => {
+        expect(note, 'an unknown comment above the fence').toMatch(/^(needs docker)?(, )?(exits \d+)?$/);
+        if (needs !== '') {
+          requirePrograms(context, ['root', 'docker', 'dockerd', 'containerd', 'ctr']);
+          docker ??= await startDocker();
+        }
+        const before = await policiesOf(place);
+        const reloads = countReloads(gateway);
+        const seen = await shell(place, text, docker);
+        expect(seen).toMatchObject({ code: Number(exits) });
+        expectInOrder(seen.stdout, output);
+        // The next command comes later than a person's would: wait until the gateway has seen the edit.
+        if ((await policiesOf(place)) !== before) {
+          await gateway.until(() => countReloads(gateway) > reloads, 'it noticed the edited policies');
+        }
+      });
+    }
+  });
+}
+
+describe('README.md', () => {
+  test('lists every setting with its variable, in the words of the program', () => {
+    const rows = tableBehind('README.md', 'settings:').map((cells) => cells.map(plain));
+    expect(rows).toEqual(configKeys().map(({ key, variable, description }) => [key, variable, description]));
+  });
+
+  test('lists every verb', async () => {
+    const help = (await run(process.execPath, [cli, '--help'])).stdout;
+    const verbs = [...(/^Commands:\n(.*?)\n\n/ms.exec(help)?.[1] ?? '').matchAll(/^ {2}([a-z][a-z-]*)/gm)].map(
+      ([, verb]) => verb,
+    );
+    const listed = tableBehind('README.md', 'verbs:').map(([verb = '']) => plain(verb));
+    expect(verbs.length).toBeGreaterThan(10);
+    for (const verb of verbs.filter((each) => each !== 'help')) expect(listed).toContain(verb);
+  });
+
+  test('draws the map of src/ as it is', () => {
+    const drawn = fencesOf('README.md').find(({ note }) => note.startsWith('map:'));
+    const names = [...(drawn?.text ?? '').matchAll(/^ {2}(\S+) {2}/gm)].map(([, name]) => name);
+    const found = readdirSync(join(projectDir, 'src'), { withFileTypes: true });
+    expect(names.sort()).toEqual(found.map((entry) => entry.name + (entry.isDirectory() ? '/' : '')).sort());
+  });
+
+  test('quotes messages that the program has', () => {
+    const sources = sourceTexts();
+    for (const [message = ''] of tableBehind('README.md', 'messages:')) {
+      for (const part of plain(message).split('…')) {
+        expect(sources.includes(part.trim()), `"${part.trim()}" is in no source`).toBe(true);
+      }
+    }
+  });
+});
+
+describe('policies/README.md', () => {
+  const examples = fencesOf('policies/README.md').filter(({ language }) => language === 'yaml');
+  const read = (texts: readonly string[]): ReturnType<typeof parsePolicy> =>
+    parsePolicy(texts.map((text, index) => ({ file: `example-${index}.yaml`, text })));
+
+  test('shows examples that are one valid policy, whose tests pass', () => {
+    const reading = read(examples.map(({ text }) => text));
+    expect(reading).toMatchObject({ ok: true });
+    if (!reading.ok) return;
+    const { passed, failures } = runTests(compilePolicy(reading.policy), Date.parse('2026-06-01T10:00:00Z'));
+    expect(failures).toEqual([]);
+    expect(passed).toBeGreaterThan(0);
+  });
+
+  const traps = tableUnder('policies/README.md', '## Quotes');
+  test('has a table of quoting traps', () => expect(traps.length).toBeGreaterThan(0));
+  for (const [written = '', , instead = ''] of traps) {
+    test(`is right that ${plain(written).slice(0, 60)} is refused, and what to write instead is not`, () => {
+      expect(read([inContext(plain(written))])).toMatchObject({ ok: false });
+      expect(read([inContext(plain(instead))])).toMatchObject({ ok: true });
+    });
+  }
+});
+
+describe('every page', () => {
+  for (const page of pages) {
+    test(`${page} links to files that exist`, () => {
+      const text = readFileSync(join(projectDir, page), 'utf8');
+      const links = [...text.matchAll(/\]\(([^)]+)\)/g)].map(([, link = '']) => link);
+      const local = links.filter((link) => !/^(https:|#)/.test(link));
+      for (const link of local) {
+        const file = join(projectDir, dirname(page), link.split('#')[0] ?? '');
+        expect(existsSync(file), `${page} links to ${link}`).toBe(true);
+      }
+    });
+
+    test(`${page} names source files and folders that exist`, () => {
+      const text = readFileSync(join(projectDir, page), 'utf8');
+      const named = [
+        ...text.matchAll(/(?<![\w./-])((?:[a-z-]+\/)+(?:[a-z-]+(?:\.[a-z]+)*\.(?:ts|md|mjs))?)(?![\w*])/g),
+      ];
+      const paths = named
+        .map(([, path = '']) => path)
+        .filter((path) => /^(src|test|deploy)\//.test(path) || /\.ts$/.test(path));
+      for (const path of paths) {
+        const candidates = [path, join('src', path)].map((candidate) => join(projectDir, candidate));
+        expect(candidates.some(existsSync), `${page} names ${path}`).toBe(true);
+      }
+    });
+  }
+});
+
+/** A line of a policy file, with the rest of what it needs. */
+function inContext(line: string): string {
+  if (line.startsWith('users:')) return line;
+  const repositories = line.startsWith('repositories:') ? '' : "    repositories: ['a/**']\n";
+  return `rules:\n  - name: example\n    subjects: [everyone]\n    actions: [pull]\n${repositories}    ${line}\n`;
+}
+
+function fencesOf(page: string): readonly Fence[] {
+  const lines = readFileSync(join(projectDir, page), 'utf8').split('\n');
+  const found: { line: number; end: number; language: string; text: string; note: string }[] = [];
+  for (let index = 0; index < lines.length; index++) {
+    const language = /^```(\w*)$/.exec(lines[index] ?? '')?.[1];
+    if (language === undefined) continue;
+    const end = lines.indexOf('```', index + 1);
+    if (end === -1) throw new Error(`${page}:${index + 1}: this fence is not closed`);
+    let above = index - 1;
+    while (lines[above] === '') above--;
+    const note = /^<!-- (.+) -->$/.exec(lines[above] ?? '')?.[1] ?? '';
+    found.push({ line: index + 1, end, language, text: lines.slice(index + 1, end).join('\n'), note });
+    index = end;
+  }
+  return found.map(({ end, ...fence }, position) => {
+    const next = found[position + 1];
+    const follows =
+      next?.language === 'text' && next.note === '' && lines.slice(end + 1, next.line - 1).every((line) => line === '');
+    return { ...fence, output: follows ? next.text.split('\n') : [] };
+  });
+}
+
+/** The rows of the first table behind the comment that starts with `word`, cell by cell. */
+function tableBehind(page: string, word: string): readonly (readonly string[])[] {
+  return tableUnder(page, `<!-- ${word}`);
+}
+
+function tableUnder(page: string, mark: string): readonly (readonly string[])[] {
+  const lines = readFileSync(join(projectDir, page), 'utf8').split('\n');
+  const from = lines.findIndex((line) => line.startsWith(mark));
+  if (from === -1) throw new Error(`${page} has no ${mark}`);
+  const begin = lines.findIndex((line, index) => index > from && line.startsWith('|'));
+  const end = lines.findIndex((line, index) => index > begin && !line.startsWith('|'));
+  return lines.slice(begin + 2, end).map((line) =>
+    line
+      .slice(1, -1)
+      .split(' | ')
+      .map((cell) => cell.trim()),
+  );
+}
+
+/** A cell without its Markdown. */
+function plain(cell: string): string {
+  return cell.replace(/^`(.*)`$/, '$1').replaceAll('\\*', '*');
+}
+
+function sourceTexts(dir = join(projectDir, 'src')): string {
+  const entries = readdirSync(dir, { withFileTypes: true });
+  return entries
+    .map((entry) =>
+      entry.isDirectory() ? sourceTexts(join(dir, entry.name)) : readFileSync(join(dir, entry.name), 'utf8'),
+    )
+    .join('\n');
+}
+
+async function shell(place: TrialPlace, text: string, docker: Docker | undefined): ReturnType<typeof run> {
+  const script = text.replaceAll('127.0.0.1:5050', new URL(place.url).host);
+  return run('sh', ['-ec', `exec 2>&1\n${script}`], {
+    cwd: place.dir,
+    env: {
+      ...place.env,
+      PATH: [dirname(process.execPath), process.env['PATH'] ?? ''].join(delimiter),
+      ...(docker === undefined ? {} : { DOCKER_HOST: docker.host, DOCKER_CONFIG: join(place.dir, '.docker') }),
+    },
+  });
+}
+
+/** Every expected line in some line of the output, in the same order; … stands for anything. */
+function expectInOrder(output: string, expected: readonly string[]): void {
+  const lines = output.replaceAll('\r', '').split('\n');
+  let from = 0;
+  for (const want of expected) {
+    const parts = want
+      .trim()
+      .split('…')
+      .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+    const pattern = new RegExp(parts.join('.*'));
+    const at = lines.findIndex((line, index) => index >= from && pattern.test(line));
+    expect(at, `"${want}" comes out, in this order, of:\n${output}`).not.toBe(-1);
+    from = at + 1;
+  }
+}
+
+/** As in a clone: the policies are in git. */
+async function commitPolicies({ dir }: TrialPlace): Promise<void> {
+  const author = ['-c', 'user.name=docs', '-c', 'user.email=docs@example.com'];
+  for (const args of [
+    ['init', '-q'],
+    ['add', 'policies'],
+    [...author, 'commit', '-q', '-m', 'policies'],
+  ]) {
+    expect(await run('git', args, { cwd: dir })).toMatchObject({ code: 0 });
+  }
+}
+
+async function policiesOf({ dir }: TrialPlace): Promise<string> {
+  const names = (await readdir(join(dir, 'policies'))).filter((name) => /\.ya?ml$/.test(name)).sort();
+  const texts = await Promise.all(names.map((name) => readFile(join(dir, 'policies', name), 'utf8')));
+  return names.map((name, index) => `${name}\n${texts[index]}`).join('\n');
+}
+
+/** A refused edit has a line for each problem; more than before is enough to know that it was seen. */
+function countReloads(gateway: Program): number {
+  return gateway.stdout().split('"event":"policy"').length;
+}

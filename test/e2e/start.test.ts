@@ -1,0 +1,682 @@
+import { randomBytes, randomUUID, createHash } from 'node:crypto';
+import { chmod, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { connect } from 'node:tls';
+import { hash } from 'argon2';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import type { GatewayProcess } from '../support/gateway-process.ts';
+import { startGatewayProcess } from '../support/gateway-process.ts';
+import { describeWithPrograms, requirePrograms, run } from '../support/programs.ts';
+import type { Program, RunResult } from '../support/programs.ts';
+import { startRegistry } from '../support/registry.ts';
+import type { RegistryProcess } from '../support/registry.ts';
+import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
+import {
+  adminPassword,
+  basic,
+  cli,
+  copyPolicies,
+  copyProject,
+  fetchToken,
+  startTrial,
+  trialPlace,
+} from '../support/trial.ts';
+import type { TrialPlace } from '../support/trial.ts';
+
+/** The program as its user meets it: started, stopped, misconfigured. All of it is the built one. */
+
+const sandbox = 'repository:sandbox/hello:pull,push';
+/** At a cost that tests can afford. */
+const dana = { account: 'dana', password: 'secret of dana' };
+const danaHash = await hash(dana.password, { memoryCost: 8, timeCost: 1, parallelism: 1 });
+
+describeWithPrograms(['docker-registry'], 'try mode', () => {
+  describe('running', () => {
+    let place: TrialPlace;
+    let program: Program;
+    beforeAll(async () => {
+      place = await newPlace();
+      program = await startTrial(place);
+    });
+    afterAll(async () => {
+      await program?.stop();
+      await removeTempDir(place.dir);
+    });
+
+    test('says what runs where, how to log in, what to push and what to try', async () => {
+      const { host } = new URL(place.url);
+      const lines = program.stdout().split('\n');
+      const row = (label: string): string => lines.find((line) => line.startsWith(`  ${label} `)) ?? '';
+      expect(program.stdout()).toContain('TRY MODE, not for production');
+      expect(row('Gateway')).toContain(place.url);
+      expect(row('Registry')).toMatch(/http:\/\/127\.0\.0\.1:\d+ {2}\S*registry \S+, started for this trial/);
+      expect(row('Store')).toContain('in this process');
+      expect(row('Policies')).toMatch(/policies {2}[1-9]\d* rules, [1-9]\d* tests passed$/);
+      expect(row('Sign in')).toContain(`admin / ${await adminPassword(place)}`);
+      expect(lines.map((line) => line.trim())).toContain(
+        `docker login ${host} -u admin --password-stdin < .portcullis/initial-admin-password`,
+      );
+      expect(row('Push')).toContain(`docker push ${host}/sandbox/hello`);
+      expect(row('Next')).toContain('npx portcullis try');
+    });
+
+    test('keeps its state to itself: directory 0700, password 0600, keys 0600', async () => {
+      const state = join(place.dir, '.portcullis');
+      expect(await modeOf(state)).toBe('700');
+      expect(await modeOf(join(state, 'keys'))).toBe('700');
+      expect(await modeOf(join(state, 'initial-admin-password'))).toBe('600');
+      expect(await modeOf(join(state, 'policies/admin.yaml'))).toBe('600');
+    });
+
+    test('lets the generated admin in with the password it printed, and with no other', async () => {
+      expect(await fetchToken(place, { account: 'admin', password: await adminPassword(place) }, sandbox)).toBeTypeOf(
+        'string',
+      );
+      expect(await fetchToken(place, { account: 'admin', password: 'admin' }, sandbox)).toBe(401);
+    });
+
+    test('puts an edited policy into force at once, also for tokens issued before', async () => {
+      const rules = join(place.dir, 'policies/areas.yaml');
+      const before = await readFile(rules, 'utf8');
+      const token = await tokenOf(place);
+      const listTags = async (): Promise<number> =>
+        statusOf(`${place.url}/v2/sandbox/hello/tags/list`, { authorization: `Bearer ${token}` });
+      expect(await listTags()).toBe(404);
+      await writeFile(
+        rules,
+        `${before.replace(/^tests:[\s\S]*/m, '')}
+  - name: sandbox-is-closed
+    effect: deny
+    subjects: [everyone]
+    repositories: ['sandbox/**']
+    actions: [pull]
+`,
+      );
+      await expect.poll(listTags, { timeout: 5_000 }).toBe(403);
+      await writeFile(rules, before);
+      await expect.poll(listTags, { timeout: 5_000 }).toBe(404);
+    });
+
+    test('is what `portcullis try` shows the flow on, down to the refusal and its reason', async () => {
+      const seen = await portcullis(['try'], place);
+      expect(seen).toMatchObject({ code: 0 });
+      expect(seen.stdout).toContain('PUT   /v2/sandbox/hello/manifests/try  201');
+      expect(seen.stdout).toContain('denied: user "admin" may not push release/hello: a rule forbids it');
+      expect(seen.stdout).toContain('All 6 steps went as they should.');
+      expect(seen.stdout).toContain(new URL(place.url).host);
+      expect(program.stdout()).toContain('"repository":"sandbox/hello"');
+      expect(seen.stdout + seen.stderr).not.toContain(await adminPassword(place));
+    });
+
+    test('answers `portcullis try --json` with one JSON object', async () => {
+      const seen = await portcullis(['try', '--json'], place);
+      expect(seen).toMatchObject({ code: 0, stderr: '' });
+      expect(JSON.parse(seen.stdout)).toMatchObject({ ok: true });
+    });
+
+    test('counts the generated admin as known when the policies are checked', async () => {
+      const extra = join(place.dir, 'policies/extra.yaml');
+      await writeFile(extra, 'tests: [{ name: mine, as: user:admin, deny: [push release/app] }]\n');
+      onTestFinished(() => rm(extra));
+      const seen = await portcullis(['check'], place);
+      expect(seen).toMatchObject({ code: 0, stderr: '' });
+    });
+  });
+
+  test('`portcullis try` without a gateway starts its own, and leaves none behind', async () => {
+    const place = await newPlace();
+    onTestFinished(() => removeTempDir(place.dir));
+    const seen = await portcullis(['try'], place);
+    expect(seen).toMatchObject({ code: 0 });
+    expect(seen.stdout).toContain('denied: user "admin" may not push release/hello: a rule forbids it');
+    expect(seen.stderr).toContain('no gateway is running here, so one is started for this demonstration');
+    const origin = /log in at (http:\/\/\S+)\/token/.exec(seen.stdout)?.[1];
+    expect(origin).toBeDefined();
+    expect(await answers(`${origin}/v2/`)).toBe(false);
+  });
+
+  test('a second start finds the keys, the password and the images of the first', async () => {
+    const place = await newPlace();
+    onTestFinished(() => removeTempDir(place.dir));
+    const first = await startTrial(place);
+    const password = await adminPassword(place);
+    expect(await portcullis(['try', '--json'], place)).toMatchObject({ code: 0 });
+    const token = await tokenOf(place);
+    await first.stop();
+
+    const second = await startTrial(place);
+    onTestFinished(async () => void (await second.stop()));
+    expect(await adminPassword(place)).toBe(password);
+    expect(second.stdout()).toContain(password);
+    expect(
+      await statusOf(`${place.url}/v2/sandbox/hello/manifests/try`, {
+        authorization: `Bearer ${token}`,
+        accept: 'application/vnd.oci.image.manifest.v1+json',
+      }),
+    ).toBe(200);
+  });
+
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    test(`${signal} ends it with exit code 0, and its registry with it`, async () => {
+      const { program, registryUrl } = await startedTrial();
+      expect(await program.stop(signal)).toEqual({ code: 0, signal: null });
+      expect(program.stdout()).toContain('portcullis has stopped');
+      expect(await answers(`${registryUrl}/v2/`)).toBe(false);
+    });
+  }
+
+  test('npm start builds, serves, and passes SIGTERM on', async () => {
+    const place = await trialPlace(await makeTempDir('start'));
+    onTestFinished(() => removeTempDir(place.dir));
+    await copyProject(place.dir);
+    const program = await startTrial(place, ['npm', 'start']);
+    const registryUrl = registryOf(program);
+    const exit = await program.stop('SIGTERM');
+    // npm reports the end of a script that a signal ended in its own words; what matters is that ours was clean.
+    expect(exit.code === 0 || exit.signal === 'SIGTERM').toBe(true);
+    expect(program.stdout()).toContain('"clean":true');
+    expect(await answers(`${registryUrl}/v2/`)).toBe(false);
+    expect(await answers(`${place.url}/v2/`)).toBe(false);
+  }, 60_000);
+
+  test('a stop asked for twice in one moment, as Ctrl-C under npm start does, is one clean stop', async () => {
+    const { program } = await startedTrial();
+    process.kill(program.pid, 'SIGTERM');
+    expect(await program.stop('SIGINT')).toEqual({ code: 0, signal: null });
+    expect(program.stdout()).toContain('"clean":true');
+  });
+});
+
+describeWithPrograms(['docker-registry'], 'in production', () => {
+  let registry: RegistryProcess;
+  beforeAll(async () => {
+    registry = await startRegistry();
+  });
+  afterAll(() => registry?.stop());
+
+  const policies = {
+    'team.yaml': `
+users:
+  dana: { password: '${danaHash}', groups: [developers] }
+groups:
+  developers: {}
+rules:
+  - { name: developers-share-sandbox, subjects: [group:developers], repositories: ['sandbox/**'], actions: [pull, push] }
+`,
+  };
+  const start = async (env: Readonly<Record<string, string>> = {}): Promise<GatewayProcess> => {
+    const gateway = await startGatewayProcess({ upstream: registry.url, policies, env });
+    onTestFinished(async () => void (await gateway.stop()));
+    return gateway;
+  };
+
+  test('a policy edit with a mistake changes nothing, and is seen in the log, the readiness page and the metrics', async () => {
+    const gateway = await start();
+    const file = join(gateway.policiesDir, 'team.yaml');
+    const push = async (): Promise<number> =>
+      statusOf(`${gateway.url}/v2/sandbox/app/blobs/uploads/`, {
+        method: 'POST',
+        authorization: basic(dana.account, dana.password),
+      });
+    const metric = async (): Promise<string | undefined> =>
+      /^portcullis_policy_last_reload_successful (\d)$/m.exec(await textOf(`${gateway.adminUrl}/metrics`))?.[1];
+    expect(await push()).toBe(202);
+    expect(await metric()).toBe('1');
+
+    const good = await readFile(file, 'utf8');
+    await writeFile(file, good.replace('subjects: [group:developers]', 'subjects: [group:develpers]'));
+    const refused = await gateway.findLog(({ reason }) => reason === 'reload_refused');
+    const fault = 'there is no group "develpers" — did you mean "developers"?';
+    expect(refused).toMatchObject({ event: 'policy', decision: 'deny', source: 'policies/team.yaml:7' });
+    expect(refused['detail']).toContain(fault);
+    expect(await metric()).toBe('0');
+    const readiness = await fetch(`${gateway.adminUrl}/readyz?verbose`);
+    expect(readiness.status).toBe(200);
+    expect(await readiness.text()).toContain('the last good policy stays in force; policies/team.yaml:7:');
+    expect(await push()).toBe(202);
+
+    await writeFile(file, good.replace('actions: [pull, push]', 'actions: [pull]'));
+    await expect.poll(push, { timeout: 5_000 }).toBe(403);
+    expect(await metric()).toBe('1');
+  });
+
+  test('SIGTERM lets an upload that is under way finish', async () => {
+    const gateway = await start();
+    const upload = await slowUpload(gateway);
+    const stopped = gateway.stop('SIGTERM');
+    await expect.poll(() => textOf(`${gateway.adminUrl}/readyz`)).toContain('shutting down');
+    expect(await answers(`${gateway.url}/v2/`)).toBe(false);
+    expect(await upload.finish()).toBe(201);
+    expect(await stopped).toEqual({ code: 0, signal: null });
+    expect(await statusOf(`${registry.url}/v2/sandbox/slow/blobs/${upload.digest}`)).toBe(200);
+  });
+
+  test('a second SIGTERM does not wait for uploads', async () => {
+    const gateway = await start();
+    const upload = await slowUpload(gateway);
+    let ended = false;
+    const exited = gateway.exited.finally(() => (ended = true));
+    // Signals within a moment of each other are one; so one is sent again and again.
+    const again = setInterval(() => void (ended ? undefined : process.kill(gateway.pid, 'SIGTERM')), 50);
+    onTestFinished(() => clearInterval(again));
+    expect(await exited).toEqual({ code: 1, signal: null });
+    clearInterval(again);
+    upload.abandon();
+  });
+
+  test('serves HTTPS, and a renewed certificate without a restart', async (context) => {
+    requirePrograms(context, ['openssl']);
+    const dir = await tempDir();
+    const cert = join(dir, 'tls.crt');
+    const key = join(dir, 'tls.key');
+    await makeCertificate(cert, key);
+    const gateway = await start({ PORTCULLIS_TLS_CERT: cert, PORTCULLIS_TLS_KEY: key });
+    const port = Number(new URL(gateway.url).port);
+    const first = await overTls(port, cert);
+    expect(first.reply).toMatch(/^HTTP\/1\.1 401 /);
+
+    await makeCertificate(cert, key);
+    await expect
+      .poll(async () => (await overTls(port, cert)).fingerprint, { timeout: 12_000 })
+      .not.toBe(first.fingerprint);
+    expect((await overTls(port, cert)).reply).toMatch(/^HTTP\/1\.1 401 /);
+
+    const good = (await overTls(port, cert)).fingerprint;
+    await writeFile(cert, 'not a certificate');
+    await expect
+      .poll(() => gateway.stdout(), { timeout: 12_000 })
+      .toContain('the new certificate is not used; the last good one stays');
+    expect((await overTls(port, undefined)).fingerprint).toBe(good);
+  }, 40_000);
+});
+
+describe('a start that cannot work', () => {
+  test('names every missing setting at once', async () => {
+    const seen = await serve(await tempDir(), { NODE_ENV: 'production' });
+    expect(seen.code).toBe(78);
+    expect(seen.stderr).toContain('publicUrl is required');
+    expect(seen.stderr).toContain('PORTCULLIS_PUBLIC_URL=https://registry.example.com');
+    expect(seen.stderr).toContain('upstream is required');
+    expect(seen.stderr).toContain('PORTCULLIS_UPSTREAM=http://registry:5000');
+    expect(seen.stderr).toContain('portcullis: 2 problems');
+  });
+
+  test('shows all mistakes of portcullis.yaml, each with line, column and what was meant', async () => {
+    const dir = await tempDir();
+    const lines = [
+      'listen: 127.0.0.1:99999',
+      'publicUrl: https://registry.example.com',
+      'upstream: http://127.0.0.1:5000',
+      'tokens:',
+      '  acessTtl: 15m',
+      'tls:',
+      '  cert: ./tls.crt',
+      '  kee: ./tls.key',
+    ];
+    await writeFile(join(dir, 'portcullis.yaml'), lines.join('\n'));
+    const seen = await serve(dir);
+    expect(seen.code).toBe(78);
+    expect(seen.stderr).toContain('portcullis.yaml:1:9: listen: the port must be at most 65535');
+    expect(seen.stderr).toContain('portcullis.yaml:5:3: tokens: unknown key "acessTtl" — did you mean "accessTtl"?');
+    expect(seen.stderr).toContain('portcullis.yaml:8:3: tls: unknown key "kee" — did you mean "key"?');
+    expect(seen.stderr).toContain('    5 |   acessTtl: 15m\n      |   ^');
+  });
+
+  const brokenPolicies: readonly (readonly [what: string, lines: readonly string[], expected: string])[] = [
+    [
+      'a rule for a group that does not exist',
+      ['rules:', '  - name: a', '    subjects: [group:developrs]', "    repositories: ['a/**']", '    actions: [pull]'],
+      'policies/people.yaml:3:16: there is no group "developrs"',
+    ],
+    [
+      'a misspelt action',
+      ['rules:', '  - name: a', '    subjects: [everyone]', "    repositories: ['a/**']", '    actions: [pul]'],
+      'policies/people.yaml:5:15: ',
+    ],
+    ['an unknown key', ['roles: []'], 'policies/people.yaml:1:1: unknown key "roles" — did you mean "rules"?'],
+    ['a password that is no hash', ['users:', '  dana:', '    password: hunter2'], 'make one with: portcullis hash'],
+    ['broken YAML', ['users: {'], 'policies/people.yaml:'],
+    [
+      'a test that fails',
+      ['tests:', '  - { name: open, as: anonymous, allow: [pull a/b] }'],
+      'test "open" fails: pull a/b should be allowed, but is denied',
+    ],
+  ];
+  for (const [what, lines, expected] of brokenPolicies) {
+    test(`${what} in a policy: file, line and what to do, exit 78`, async () => {
+      const dir = await tempDir();
+      await mkdir(join(dir, 'policies'));
+      await writeFile(join(dir, 'policies/people.yaml'), lines.join('\n'));
+      const seen = await serve(dir, nowhere);
+      expect(seen.stderr).toContain(expected);
+      expect(seen.stderr).toMatch(/policies\/people\.yaml:\d+:\d+: /);
+      expect(seen.code).toBe(78);
+      const checked = await portcullis(['check'], { dir, env: { ...nowhere, HOME: dir } });
+      expect(checked.stderr).toContain(expected);
+      expect(checked.code).toBe(1);
+    });
+  }
+
+  test('no policies at all: says which directory is missing', async () => {
+    const seen = await serve(await tempDir(), nowhere);
+    expect(seen).toMatchObject({ code: 78 });
+    expect(seen.stderr).toContain('policies: does not exist; create it, or name another path');
+  });
+
+  test('an address in use: says which, and how to choose another', async () => {
+    const dir = await dirWithPolicies();
+    const taken = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => taken.once('listening', resolve));
+    onTestFinished(() => void taken.close());
+    const { port } = taken.address() as AddressInfo;
+    const seen = await serve(dir, { ...nowhere, PORTCULLIS_LISTEN: `127.0.0.1:${port}` });
+    expect(seen.code).toBe(78);
+    expect(seen.stderr).toContain(`listen: the address 127.0.0.1:${port} is in use by another program`);
+    expect(seen.stderr).toContain('PORTCULLIS_LISTEN=127.0.0.1:PORT');
+  });
+
+  const brokenKeys: readonly (readonly [what: string, make: (dir: string) => Promise<void>, expected: string])[] = [
+    ['a key directory that is missing', () => Promise.resolve(), 'signing: the key directory cannot be '],
+    ['a key directory without keys', (dir) => mkdir(dir).then(() => undefined), 'holds no key'],
+    [
+      'a file that is no key',
+      async (dir) => {
+        await mkdir(dir);
+        await writeFile(join(dir, 'a.pem'), 'nothing', { mode: 0o600 });
+      },
+      'a.pem: is not a private key in PEM or JWK form',
+    ],
+    [
+      'a key that every user may read',
+      async (dir) => {
+        await mkdir(dir);
+        await writeFile(join(dir, 'a.pem'), 'nothing');
+        await chmod(join(dir, 'a.pem'), 0o644);
+      },
+      'a.pem: can be read by every user of this machine; fix: chmod 600',
+    ],
+  ];
+  for (const [what, make, expected] of brokenKeys) {
+    test(`${what}: exit 78 and why`, async () => {
+      const dir = await dirWithPolicies();
+      await make(join(dir, 'signing'));
+      const seen = await serve(dir, { ...nowhere, PORTCULLIS_TOKENS_KEYS: 'signing' });
+      expect(seen.stderr).toContain(expected);
+      expect(seen.code).toBe(78);
+    });
+  }
+
+  test('a certificate that cannot be read: exit 78 and which file', async () => {
+    const dir = await dirWithPolicies();
+    const tls = { PORTCULLIS_TLS_CERT: 'tls.crt', PORTCULLIS_TLS_KEY: 'tls.key' };
+    const seen = await serve(dir, { ...nowhere, ...tls });
+    expect(seen.stderr).toContain(join(dir, 'tls.crt'));
+    expect(seen.code).toBe(78);
+  });
+
+  test('try mode with nothing to stand in front of: one error that names the ways out', async () => {
+    const dir = await dirWithPolicies();
+    const seen = await serve(dir, { PORTCULLIS_UPSTREAM: 'http://127.0.0.1:1' });
+    expect(seen.stderr).toContain('the upstream http://127.0.0.1:1 cannot be reached');
+    expect(seen.code).toBe(1);
+  });
+});
+
+describe('the command line', () => {
+  const usageErrors: readonly (readonly [what: string, args: readonly string[], expected: string])[] = [
+    ['an unknown verb', ['chek'], 'Did you mean check?'],
+    ['an unknown option', ['serve', '--upstraem', 'x'], 'Did you mean --upstream?'],
+    ['an option without its value', ['serve', '--listen'], 'argument missing'],
+    ['too many arguments', ['healthcheck', 'now'], 'too many arguments'],
+    ['no verb at all', [], 'Usage: portcullis'],
+    ['a password to type and no terminal', ['hash'], 'use --password-stdin'],
+  ];
+  for (const [what, args, expected] of usageErrors) {
+    test(`${what} is a usage error: exit 2`, async () => {
+      const dir = await tempDir();
+      const seen = await portcullis(args, { dir, env: { HOME: dir } });
+      expect(seen.stderr).toContain(expected);
+      expect(seen).toMatchObject({ code: 2, stdout: '' });
+    });
+  }
+
+  test('--help lists the verbs, and --help of every verb shows an example', async () => {
+    const place = { dir: await tempDir(), env: {} };
+    const help = await portcullis(['--help'], place);
+    expect(help.code).toBe(0);
+    const commands = /Commands:\n([\s\S]*?)\n\n/.exec(help.stdout)?.[1] ?? '';
+    const verbs = [...commands.matchAll(/^ {2}([a-z-]+) /gm)].map(([, verb = '']) => verb);
+    expect(verbs).toEqual(expect.arrayContaining(['serve', 'try', 'check', 'hash', 'healthcheck']));
+    for (const verb of verbs.filter((name) => name !== 'help')) {
+      const seen = await portcullis([verb, '--help'], place);
+      expect(seen.code).toBe(0);
+      expect(seen.stdout).toMatch(new RegExp(`\\nExamples?:\\n {2}.*portcullis ${verb}`));
+    }
+  });
+
+  test('hash prints an argon2id hash and nothing else', async () => {
+    const dir = await tempDir();
+    const seen = await run(process.execPath, [cli, 'hash', '--password-stdin'], { cwd: dir, input: 'correct horse\n' });
+    expect(seen).toMatchObject({ code: 0, stderr: '' });
+    expect(seen.stdout).toMatch(/^\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$\S+\n$/);
+  });
+});
+
+describe('no error prints a secret:', () => {
+  const secret = `canary${randomBytes(8).toString('hex')}`;
+  const leakyHash = `$argon2id$v=19$m=8,t=1,p=1$${secret}$${secret}`;
+
+  const leaks: readonly (readonly [
+    what: string,
+    given: {
+      readonly files?: Readonly<Record<string, string>>;
+      readonly env?: Readonly<Record<string, string>>;
+      readonly args?: readonly string[];
+      readonly input?: string;
+    },
+  ])[] = [
+    ['a plain password in a policy', { files: { 'policies/a.yaml': `users:\n  dana: { password: ${secret} }\n` } }],
+    ['a plain password in quotes', { files: { 'policies/a.yaml': `users:\n  dana:\n    password: "${secret}"\n` } }],
+    [
+      'a hash that an unquoted comma tore apart',
+      { files: { 'policies/a.yaml': `users:\n  dana: { password: ${leakyHash}, groups: [x] }\n` } },
+    ],
+    [
+      'a mistake beside a hash',
+      { files: { 'policies/a.yaml': `users:\n  dana: { password: '${leakyHash}', group: [x] }\n` } },
+    ],
+    [
+      'a robot secret in the wrong place',
+      { files: { 'policies/a.yaml': `robots:\n  ci: { tokens: [{ id: abcd, sha256: pct_${secret} }] }\n` } },
+    ],
+    [
+      'a Redis address that is wrong in the file',
+      { files: { 'portcullis.yaml': `redis: redis://:${secret}@host:notaport/0\n` } },
+    ],
+    [
+      'a Redis address that is wrong in the environment',
+      { env: { PORTCULLIS_REDIS: `redis://:${secret}@host:notaport/0` } },
+    ],
+    ['a Redis password on the command line', { args: ['--redis', `redis://:${secret}@host:6379/0`] }],
+    [
+      'a password in the address of the registry',
+      { env: { PORTCULLIS_UPSTREAM: `http://user:${secret}@127.0.0.1:1` } },
+    ],
+    ['a password in the public address', { files: { 'portcullis.yaml': `publicUrl: https://user:${secret}@host\n` } }],
+  ];
+  for (const [what, { files = {}, env = {}, args = [] }] of leaks) {
+    test(what, async () => {
+      const dir = await tempDir();
+      await mkdir(join(dir, 'policies'));
+      for (const [name, text] of Object.entries(files)) await writeFile(join(dir, name), text);
+      const settings = 'portcullis.yaml' in files ? {} : { ...nowhere, ...env };
+      const seen = await portcullis(['serve', ...args], { dir, env: { HOME: dir, ...settings } });
+      expect(seen.code).toBe(78);
+      expect(seen.stdout + seen.stderr).not.toContain(secret);
+      expect(seen.stderr).toMatch(/portcullis: \d+ problems?/);
+    });
+  }
+
+  test('a password that is too long to hash', async () => {
+    const dir = await tempDir();
+    const seen = await run(process.execPath, [cli, 'hash', '--password-stdin'], {
+      cwd: dir,
+      input: secret.repeat(999),
+    });
+    expect(seen.code).toBe(2);
+    expect(seen.stdout + seen.stderr).not.toContain(secret);
+  });
+});
+
+/** Production settings that need no registry: it is looked for only once everything else is right. */
+const nowhere = {
+  NODE_ENV: 'production',
+  PORTCULLIS_LISTEN: '127.0.0.1:0',
+  PORTCULLIS_ADMIN_LISTEN: '127.0.0.1:0',
+  PORTCULLIS_PUBLIC_URL: 'https://registry.example.com',
+  PORTCULLIS_UPSTREAM: 'http://127.0.0.1:1',
+};
+
+async function tempDir(): Promise<string> {
+  const dir = await makeTempDir('start');
+  onTestFinished(() => removeTempDir(dir));
+  return dir;
+}
+
+async function dirWithPolicies(): Promise<string> {
+  const dir = await tempDir();
+  await copyPolicies(dir);
+  return dir;
+}
+
+async function newPlace(): Promise<TrialPlace> {
+  const dir = await makeTempDir('start');
+  await copyPolicies(dir);
+  return trialPlace(dir);
+}
+
+async function startedTrial(): Promise<{ readonly program: Program; readonly registryUrl: string }> {
+  const place = await newPlace();
+  onTestFinished(() => removeTempDir(place.dir));
+  const program = await startTrial(place);
+  onTestFinished(async () => void (await program.stop()));
+  const registryUrl = registryOf(program);
+  expect(await answers(`${registryUrl}/v2/`)).toBe(true);
+  return { program, registryUrl };
+}
+
+function registryOf(program: Program): string {
+  const url = /^ {2}Registry +(http:\/\/\S+)/m.exec(program.stdout())?.[1];
+  if (url === undefined) throw new Error(`no registry is named in:\n${program.stdout()}`);
+  return url;
+}
+
+function portcullis(args: readonly string[], { dir, env }: Pick<TrialPlace, 'dir' | 'env'>): Promise<RunResult> {
+  return run(process.execPath, [cli, ...args], { cwd: dir, env });
+}
+
+function serve(dir: string, env: Readonly<Record<string, string>> = {}): Promise<RunResult> {
+  return portcullis(['serve'], { dir, env: { HOME: dir, ...env } });
+}
+
+async function modeOf(path: string): Promise<string> {
+  return ((await stat(path)).mode & 0o777).toString(8);
+}
+
+async function tokenOf(place: TrialPlace): Promise<string> {
+  const token = await fetchToken(place, { account: 'admin', password: await adminPassword(place) }, sandbox);
+  if (typeof token === 'number') throw new Error(`no token: ${token}`);
+  return token;
+}
+
+async function statusOf(
+  url: string,
+  { method = 'GET', ...headers }: { readonly method?: string } & Readonly<Record<string, string>> = {},
+): Promise<number> {
+  const reply = await fetch(url, { method, headers });
+  await reply.body?.cancel();
+  return reply.status;
+}
+
+async function textOf(url: string): Promise<string> {
+  return (await fetch(url)).text();
+}
+
+/** Whether anything at all listens there. */
+async function answers(url: string): Promise<boolean> {
+  return fetch(url).then(
+    async (reply) => {
+      await reply.body?.cancel();
+      return true;
+    },
+    () => false,
+  );
+}
+
+interface SlowUpload {
+  readonly digest: string;
+  /** Sends the rest; resolves with the status of the reply. */
+  readonly finish: () => Promise<number>;
+  readonly abandon: () => void;
+}
+
+/** A blob upload of which the first half has reached the registry behind. */
+async function slowUpload(gateway: GatewayProcess): Promise<SlowUpload> {
+  const content = Buffer.from(randomUUID().repeat(4096));
+  const digest = `sha256:${createHash('sha256').update(content).digest('hex')}`;
+  const authorization = basic(dana.account, dana.password);
+  const begun = await fetch(`${gateway.url}/v2/sandbox/slow/blobs/uploads/`, {
+    method: 'POST',
+    headers: { authorization },
+  });
+  await begun.body?.cancel();
+  const location = new URL(begun.headers.get('location') ?? '', gateway.url);
+  location.searchParams.set('digest', digest);
+  const headers = { authorization, 'content-type': 'application/octet-stream', 'content-length': content.length };
+  const upload: ClientRequest = request(location, { method: 'PUT', headers, agent: false });
+  const replied = new Promise<IncomingMessage>((resolve, reject) => upload.on('response', resolve).on('error', reject));
+  replied.catch(() => undefined);
+  upload.write(content.subarray(0, content.length / 2));
+  await expect
+    .poll(() => textOf(`${gateway.adminUrl}/metrics`), { timeout: 5_000 })
+    .toContain('portcullis_transfers_in_flight 1');
+  return {
+    digest,
+    finish: async () => {
+      upload.end(content.subarray(content.length / 2));
+      const reply = await replied;
+      reply.resume();
+      return reply.statusCode ?? 0;
+    },
+    abandon: () => void upload.destroy(),
+  };
+}
+
+/** A key and a certificate for 127.0.0.1 that signs itself. */
+async function makeCertificate(cert: string, key: string): Promise<void> {
+  const made = await run('openssl', [
+    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-noenc', '-days', '2'],
+    ...['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert],
+  ]);
+  if (made.code !== 0) throw new Error(`openssl: ${made.stderr}`);
+}
+
+/** One request over TLS; with `ca` the certificate must be that one. */
+async function overTls(port: number, ca: string | undefined): Promise<{ fingerprint: string; reply: string }> {
+  const trust = ca === undefined ? { rejectUnauthorized: false } : { ca: await readFile(ca, 'utf8') };
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port, ...trust }, () => {
+      socket.write('GET /v2/ HTTP/1.1\r\nHost: registry\r\nConnection: close\r\n\r\n');
+    });
+    let reply = '';
+    let fingerprint = '';
+    socket.on('secureConnect', () => (fingerprint = socket.getPeerCertificate().fingerprint256));
+    socket.on('data', (chunk: Buffer) => (reply += chunk.toString()));
+    socket.on('end', () => resolve({ fingerprint, reply }));
+    socket.on('error', reject);
+  });
+}

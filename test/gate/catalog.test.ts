@@ -1,0 +1,127 @@
+import { describe, expect, test } from 'vitest';
+import { type CatalogPage, listCatalog } from '../../src/gate/catalog.ts';
+import type { Page } from '../../src/distribution/route.ts';
+import type { NamesPage } from '../../src/ports.ts';
+import { anonymous, compile, user } from '../support/policies.ts';
+
+const policy = compile(`
+users: { dana: {} }
+rules:
+  - { name: see, subjects: ['user:dana'], repositories: ['a/**', 'b/**', 'c/**'], actions: [catalog, pull] }
+  - { name: only-list, subjects: ['user:dana'], repositories: ['listed/**'], actions: [catalog] }
+  - { name: only-pull, subjects: ['user:dana'], repositories: ['pulled/**'], actions: [pull] }
+  - { name: hidden, effect: deny, subjects: [everyone], repositories: ['b/hidden'], actions: [catalog] }
+  - { name: secret, effect: deny, subjects: [everyone], repositories: ['c/secret'], actions: [pull] }
+`);
+
+/** A registry with these names, which counts how often it is asked and answers at most `most` names at once. */
+function registryWith(
+  names: readonly string[],
+  most = 1000,
+): { repositories(size: number, last: string | undefined): Promise<NamesPage>; asked: number } {
+  return {
+    asked: 0,
+    repositories(size, last) {
+      this.asked++;
+      const begin = last === undefined ? 0 : names.findIndex((name) => name > last);
+      const rest = begin === -1 ? [] : names.slice(begin);
+      const page = rest.slice(0, Math.min(size, most));
+      return Promise.resolve({ ok: true, names: page, more: rest.length > page.length });
+    },
+  };
+}
+
+const list = (names: readonly string[], page: Page = {}, most?: number): Promise<CatalogPage> =>
+  listCatalog(registryWith(names, most), policy, user('dana'), page, { now: 0 });
+
+describe('the list of repositories', () => {
+  const all = ['a/1', 'a/2', 'b/hidden', 'c/secret', 'listed/x', 'none/x', 'pulled/x', 'c/9'].sort();
+
+  test('shows what the caller may both list and pull, in the registry’s order', async () => {
+    expect(await list(all)).toEqual({ ok: true, names: ['a/1', 'a/2', 'c/9'], next: undefined });
+  });
+
+  test('shows nothing to who may see nothing', async () => {
+    expect(await listCatalog(registryWith(all), policy, anonymous, {}, { now: 0 })).toEqual({
+      ok: true,
+      names: [],
+      next: undefined,
+    });
+  });
+
+  test('has pages that begin after a visible name, and says that there is more only when there is', async () => {
+    expect(await list(all, { size: 2 })).toEqual({ ok: true, names: ['a/1', 'a/2'], next: 'a/2' });
+    expect(await list(all, { size: 2, last: 'a/2' })).toEqual({ ok: true, names: ['c/9'], next: undefined });
+    expect(await list(all, { size: 3 })).toEqual({ ok: true, names: ['a/1', 'a/2', 'c/9'], next: undefined });
+  });
+
+  test('begins after a hidden name as after any other, without telling', async () => {
+    expect(await list(all, { last: 'b/hidden' })).toEqual({ ok: true, names: ['c/9'], next: undefined });
+    expect(await list(all, { last: 'b/hiddem' })).toEqual({ ok: true, names: ['c/9'], next: undefined });
+  });
+
+  test('never continues from a hidden name, on any page of any size', async () => {
+    const names = Array.from(
+      { length: 60 },
+      (_, index) => `${index % 3 === 0 ? 'a' : 'none'}/${String(index).padStart(2, '0')}`,
+    ).sort();
+    for (const size of [1, 2, 3, 7, 20, 100]) {
+      for (const most of [1, 2, 5, 1000]) {
+        const seen: string[] = [];
+        let last: string | undefined;
+        for (;;) {
+          const page = await list(names, last === undefined ? { size } : { size, last }, most);
+          if (!page.ok) throw new Error(page.reason);
+          seen.push(...page.names);
+          if (page.next === undefined) break;
+          expect(page.next).toMatch(/^a\//);
+          last = page.next;
+        }
+        expect(seen).toEqual(names.filter((name) => name.startsWith('a/')));
+      }
+    }
+  });
+
+  test('asks the registry on until a page is full', async () => {
+    const registry = registryWith(all, 1);
+    expect(await listCatalog(registry, policy, user('dana'), { size: 2 }, { now: 0 })).toMatchObject({
+      names: ['a/1', 'a/2'],
+    });
+    expect(registry.asked).toBeGreaterThan(2);
+  });
+
+  test('stops after fifty questions, with what it has', async () => {
+    const registry = registryWith(
+      Array.from({ length: 500 }, (_, index) => `none/${String(index).padStart(3, '0')}`),
+      2,
+    );
+    expect(await listCatalog(registry, policy, user('dana'), {}, { now: 0 })).toEqual({
+      ok: true,
+      names: [],
+      next: undefined,
+    });
+    expect(registry.asked).toBe(50);
+  });
+
+  test('ends with a registry that repeats itself', async () => {
+    let asked = 0;
+    const repeating = {
+      repositories: (): Promise<NamesPage> => (asked++, Promise.resolve({ ok: true, names: ['a/1'], more: true })),
+    };
+    const page = await listCatalog(repeating, policy, user('dana'), { size: 5 }, { now: 0 });
+    expect(page).toMatchObject({ ok: true, next: undefined });
+    expect(asked).toBeLessThan(5);
+  });
+
+  test.each(['unreachable', 'timeout', 'broken'] as const)(
+    'is refused whole when the registry is %s, also on a later page',
+    async (reason) => {
+      let asked = 0;
+      const failing = {
+        repositories: (): Promise<NamesPage> =>
+          Promise.resolve(asked++ === 0 ? { ok: true, names: ['a/1'], more: true } : { ok: false, reason }),
+      };
+      expect(await listCatalog(failing, policy, user('dana'), {}, { now: 0 })).toEqual({ ok: false, reason });
+    },
+  );
+});

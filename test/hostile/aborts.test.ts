@@ -1,0 +1,461 @@
+import { spawn } from 'node:child_process';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import { type Socket, connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { freePort } from '../support/free-port.ts';
+import { type Backend, type Script, ok, startBackend } from './support/backend.ts';
+import { type RawClient, converse, headerOf, openClient } from './support/client.ts';
+import { type TestGateway, basic, startTestGateway } from './support/gateway.ts';
+
+const manifest = '/v2/mine/app/manifests/v1';
+const blob = `/v2/mine/app/blobs/sha256:${'a'.repeat(64)}`;
+const session = '/v2/mine/app/blobs/uploads/1';
+const head = (line: string, lines = ''): string =>
+  `${line} HTTP/1.1\r\nHost: r\r\nUser-Agent: x\r\nAuthorization: Basic ${basic}\r\n${lines}\r\n`;
+const mebibyte = Buffer.alloc(1_048_576, 'x');
+
+/** Waits between bytes are as long as this; the limits of the gateway below are a multiple of it. */
+const beatMs = 150;
+
+let backend: Backend;
+/** Limits far beyond the test: whatever ends here was ended by somebody. */
+let patient: TestGateway;
+/** Limits of a few beats. */
+let strict: TestGateway;
+
+beforeAll(async () => {
+  backend = await startBackend();
+  const long = 60_000;
+  [patient, strict] = await Promise.all([
+    startTestGateway(backend.url, { idleMs: long, responseMs: long }),
+    startTestGateway(backend.url),
+  ]);
+});
+
+afterAll(async () => {
+  await Promise.all([patient.close(), strict.close()]);
+  await backend.close();
+});
+
+afterEach(async () => {
+  await nothingLeft();
+  backend.answer({ onRequest: ok });
+  for (const gateway of [patient, strict]) {
+    const [next] = await converse(gateway.port, head(`GET ${manifest}`, 'Connection: close\r\n'));
+    expect(next?.status).toBe(200);
+    expect(gateway.errors).toEqual([]);
+  }
+});
+
+async function nothingLeft(): Promise<void> {
+  await backend.until(() => backend.openSockets() === 0, 'no connection to the registry was left');
+  for (const gateway of [patient, strict]) expect(await gateway.inFlight()).toBe(0);
+}
+
+/** Starts `count` requests and waits until the registry has all of them. */
+async function begin(gateway: TestGateway, count: number, bytes: string): Promise<readonly RawClient[]> {
+  const before = backend.connections();
+  const clients = await Promise.all(Array.from({ length: count }, () => openClient(gateway.port)));
+  clients.forEach((client) => client.send(bytes));
+  await backend.until(() => backend.connections() === before + count, `${count} requests arrived`);
+  return clients;
+}
+
+const silence: Script = () => {};
+const beginning: Script = (_request, socket) =>
+  void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\npart');
+
+describe('clients that leave', () => {
+  test('twenty that leave a download take its connections with them', async () => {
+    backend.answer({ onRequest: beginning });
+    const clients = await begin(patient, 20, head(`GET ${blob}`));
+    await Promise.all(clients.map((client) => client.until(() => client.received().length > 0, 'content')));
+    expect(backend.openSockets()).toBe(20);
+    clients.forEach((client) => client.abort());
+    await nothingLeft();
+    expect(patient.records.slice(-20).map(({ reason }) => reason)).toEqual(Array(20).fill('client_gone'));
+  });
+
+  test('twenty that leave an upload take its connections with them', async () => {
+    backend.answer({ onRequest: ok });
+    const clients = await begin(patient, 20, `${head(`PATCH ${session}`, 'Content-Length: 1000\r\n')}part`);
+    const before = backend.requests().length;
+    clients.forEach((client) => client.abort());
+    await nothingLeft();
+    expect(backend.requests().length, 'half an upload is never a whole one').toBe(before);
+  });
+
+  test('twenty that leave a chunked upload never finish it', async () => {
+    const clients = await begin(
+      patient,
+      20,
+      `${head(`PATCH ${session}`, 'Transfer-Encoding: chunked\r\n')}4\r\npart\r\n`,
+    );
+    const before = backend.requests().length;
+    clients.forEach((client) => client.abort());
+    await nothingLeft();
+    expect(backend.requests().length).toBe(before);
+  });
+
+  test('whoever leaves after the last byte of an upload does not leave its connection behind', async () => {
+    backend.answer({ onRequest: silence });
+    const clients = await begin(patient, 5, `${head(`PUT ${session}`, 'Content-Length: 4\r\n')}part`);
+    clients.forEach((client) => client.abort());
+    await nothingLeft();
+  });
+
+  test('an orderly goodbye in the middle of a download counts as well', async () => {
+    backend.answer({ onRequest: beginning });
+    const clients = await begin(patient, 5, head(`GET ${blob}`));
+    clients.forEach((client) => client.socket.end());
+    await nothingLeft();
+    clients.forEach((client) => client.abort());
+  });
+
+  test('whoever leaves before the decision leaves nothing behind', async () => {
+    backend.answer({ onRequest: beginning });
+    const before = patient.records.length;
+    for (let count = 0; count < 20; count++) {
+      const client = await openClient(patient.port);
+      client.send(head(`GET ${blob}`));
+      client.socket.write('', () => client.abort());
+    }
+    backend.answer({ onRequest: ok });
+    await converse(patient.port, head(`GET ${manifest}`, 'Connection: close\r\n'));
+    await nothingLeft();
+    expect(patient.records.length).toBeGreaterThan(before);
+  });
+
+  test('requests sent ahead on a connection that ends are never begun', async () => {
+    backend.answer({ onRequest: silence });
+    const before = backend.requests().length;
+    const [client] = await begin(patient, 1, head(`GET ${blob}`).repeat(8));
+    client?.abort();
+    await nothingLeft();
+    expect(backend.requests().length).toBe(before + 1);
+  });
+
+  test('a connection on which too much is sent ahead is closed', async () => {
+    backend.answer({ onRequest: silence });
+    const [client] = await begin(patient, 1, head(`GET ${blob}`));
+    client?.send(head(`GET ${blob}`).repeat(100));
+    await client?.until(() => client.ended() !== undefined, 'the end');
+    await nothingLeft();
+  });
+});
+
+describe('garbage behind a request that is being answered', () => {
+  const behind: readonly (readonly [string, string])[] = [
+    ['garbage', 'garbage\r\n\r\n'],
+    ['a request and garbage', `${head(`GET ${blob}`)}garbage\r\n\r\n`],
+    ['an upgrade', head(`GET ${blob}`, 'Connection: Upgrade\r\nUpgrade: h2c\r\n')],
+    ['CONNECT', head('CONNECT r:5000')],
+    ['a request and CONNECT', head(`GET ${blob}`) + head('CONNECT r:5000')],
+  ];
+  for (const [what, bytes] of behind) {
+    test(`${what} cuts the answer instead of writing into it`, async () => {
+      backend.answer({ onRequest: beginning });
+      const [client] = await begin(patient, 1, head(`GET ${blob}`));
+      if (client === undefined) throw new Error('no client');
+      await client.until(() => client.replies()[0]?.body.toString() === 'part', 'content');
+      client.send(bytes);
+      await client.until(() => client.ended() !== undefined, 'the end');
+      expect(client.received().toString().endsWith('\r\n\r\npart')).toBe(true);
+      expect(client.replies()[0]?.complete).toBe(false);
+      await nothingLeft();
+    });
+  }
+
+  test('a chunk that cannot be read ends the upload, and what came before it is not a whole one', async () => {
+    backend.answer({ onRequest: ok });
+    const [client] = await begin(
+      patient,
+      1,
+      `${head(`PATCH ${session}`, 'Transfer-Encoding: chunked\r\n')}4\r\npart\r\n`,
+    );
+    const before = backend.requests().length;
+    client?.send('zz\r\n0\r\n\r\n');
+    await client?.until(() => client.ended() !== undefined, 'the end');
+    expect(client?.replies()[0]?.status).toBe(400);
+    await nothingLeft();
+    expect(backend.requests().length).toBe(before);
+  });
+});
+
+describe('a registry that fails', () => {
+  test('one that is down is a 502 within a second, with advice to come back', async () => {
+    const gateway = await startTestGateway(`http://127.0.0.1:${await freePort()}`);
+    const startedAt = performance.now();
+    for (const line of [`GET ${blob}`, `POST /v2/mine/app/blobs/uploads/`]) {
+      const [reply] = await converse(gateway.port, head(line));
+      expect(reply?.status).toBe(502);
+      expect(headerOf(reply, 'retry-after')).toBe('5');
+      expect(reply?.body.toString()).toContain('UNAVAILABLE');
+    }
+    expect(performance.now() - startedAt).toBeLessThan(1000);
+    await gateway.close();
+  });
+
+  test('one that does not take connections is a 504 after the connect limit', async () => {
+    const registry = await startStoppableRegistry();
+    const url = `http://127.0.0.1:${registry.port}`;
+    const gateway = await startTestGateway(url, { connectMs: 200, idleMs: 60_000, responseMs: 60_000 });
+    await registry.stop();
+    const [reply] = await converse(gateway.port, head(`GET ${blob}`));
+    expect(reply?.status).toBe(504);
+    registry.close();
+    await gateway.close();
+  });
+
+  for (const how of ['end', 'resetAndDestroy'] as const) {
+    test(`a read that met a connection which was just given up is asked once more (${how})`, async () => {
+      backend.answer({ onRequest: answeringOnce(how) });
+      const before = backend.requests().length;
+      for (let count = 0; count < 2; count++) {
+        const [reply] = await converse(patient.port, head(`GET ${manifest}`));
+        expect(reply?.status).toBe(200);
+      }
+      const connections = backend
+        .requests()
+        .slice(before)
+        .map(({ connection }) => connection);
+      expect(connections).toHaveLength(3);
+      expect(connections[0]).toBe(connections[1]);
+      expect(connections[2]).not.toBe(connections[1]);
+      backend.hangUp();
+    });
+  }
+
+  test('a read is asked once more at most', async () => {
+    backend.answer({ onRequest: answeringOnce('end') });
+    await converse(patient.port, head(`GET ${manifest}`));
+    const before = backend.requests().length;
+    backend.answer({ onRequest: (_request, socket) => void socket.end() });
+    const [reply] = await converse(patient.port, head(`GET ${manifest}`));
+    expect(reply?.status).toBe(502);
+    expect(backend.requests().length).toBe(before + 2);
+  });
+
+  test('a read on a new connection is not asked again', async () => {
+    backend.answer({ onRequest: (_request, socket) => void socket.end() });
+    const before = backend.requests().length;
+    const [reply] = await converse(patient.port, head(`GET ${manifest}`));
+    expect(reply?.status).toBe(502);
+    expect(backend.requests().length).toBe(before + 1);
+  });
+
+  for (const [line, lines] of [
+    ['POST /v2/mine/app/blobs/uploads/', 'Content-Length: 0\r\n'],
+    [`PUT ${session}`, 'Content-Length: 0\r\n'],
+    [`DELETE ${manifest}`, ''],
+  ] as const) {
+    test(`a ${line.split(' ', 1)[0]} is never sent twice, and never on a connection that was used before`, async () => {
+      const keeping: Script = (_request, socket) => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+      backend.answer({ onRequest: keeping });
+      await converse(patient.port, head(`GET ${manifest}`));
+      await converse(patient.port, head(line, lines));
+      const before = backend.requests().length;
+      backend.answer({ onRequest: (_request, socket) => void socket.resetAndDestroy() });
+      const [reply] = await converse(patient.port, head(line, lines));
+      expect(reply?.status).toBe(502);
+      const requests = backend.requests();
+      expect(requests.length).toBe(before + 1);
+      const earlier = requests.slice(0, before).map(({ connection }) => connection);
+      expect(earlier).not.toContain(requests.at(-1)?.connection);
+      backend.hangUp();
+    });
+  }
+});
+
+describe('time', () => {
+  test('a download that moves is not cut, however long it takes', async () => {
+    backend.answer({
+      onRequest(_request, socket) {
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\nConnection: close\r\n\r\n');
+        void slowly(10, () => void socket.write('x')).then(() => socket.end());
+      },
+    });
+    const client = await openClient(strict.port);
+    client.send(head(`GET ${blob}`));
+    await client.until(() => client.ended() !== undefined || client.replies()[0]?.complete === true, 'a reply');
+    expect(client.replies()[0]?.body.toString()).toBe('x'.repeat(10));
+    client.abort();
+  });
+
+  test('an upload that moves is not cut, however long it takes: no limit on the whole request', async () => {
+    const servers: Server[] = [];
+    const note = (message: unknown): void => void servers.push((message as { readonly server: Server }).server);
+    subscribe('http.server.request.start', note);
+    const client = await openClient(strict.port);
+    client.send(head(`PATCH ${session}`, 'Content-Length: 10\r\n'));
+    await slowly(10, () => client.send('x'));
+    await client.until(() => client.replies()[0]?.complete === true, 'a reply');
+    unsubscribe('http.server.request.start', note);
+    expect(client.replies()[0]?.status).toBe(200);
+    expect(backend.requests().at(-1)?.bodyLength).toBe(10);
+    expect(servers.length).toBeGreaterThan(0);
+    for (const server of servers) {
+      expect(server.requestTimeout).toBe(0);
+      expect(server.maxHeadersCount).toBe(0);
+      expect(server.headersTimeout).toBe(15_000);
+    }
+    client.abort();
+  });
+
+  test('an upload whose client fell silent ends on both sides', async () => {
+    backend.answer({ onRequest: ok });
+    const [client] = await begin(strict, 1, `${head(`PATCH ${session}`, 'Content-Length: 1000\r\n')}part`);
+    await client?.until(() => client.ended() !== undefined, 'the end');
+    expect(client?.replies()[0]?.status).toBe(504);
+    await nothingLeft();
+  });
+
+  test('a download whose client stopped reading ends on both sides', async () => {
+    backend.answer({ onRequest: (_request, socket) => flood(socket, 256) });
+    const client = await openClient(strict.port);
+    client.socket.pause();
+    client.send(head(`GET ${blob}`));
+    await backend.until(() => backend.openSockets() === 1, 'the request arrived');
+    await nothingLeft();
+    client.socket.resume();
+    await client.until(() => client.ended() !== undefined, 'the end');
+    expect(client.received().length).toBeLessThan(256 * mebibyte.length);
+    client.abort();
+  });
+});
+
+describe('memory', () => {
+  const mebibytes = 256;
+
+  test('a slow reader holds the registry back, and a quarter gibibyte passes in constant memory', async () => {
+    let sent: Socket | undefined;
+    backend.answer({
+      onRequest(_request, socket) {
+        sent = socket;
+        flood(socket, mebibytes);
+      },
+    });
+    const client = await openClient(patient.port);
+    client.socket.removeAllListeners('data');
+    client.socket.pause();
+    client.send(head(`GET ${blob}`, 'Connection: close\r\n'));
+    await backend.until(() => sent !== undefined, 'the request arrived');
+    const left = (): number => (sent === undefined ? 0 : sent.bytesWritten - sent.writableLength);
+    await unchanged(left);
+    expect(left(), 'what nobody reads waits at the registry').toBeLessThan(64 * mebibyte.length);
+
+    const before = process.memoryUsage().rss;
+    let peak = before;
+    let read = 0;
+    client.socket.on('data', (chunk: Buffer) => {
+      read += chunk.length;
+      peak = Math.max(peak, process.memoryUsage.rss());
+    });
+    client.socket.resume();
+    await once(client.socket, 'close');
+    expect(read).toBeGreaterThan(mebibytes * mebibyte.length);
+    expect((peak - before) / mebibyte.length).toBeLessThan(60);
+  });
+
+  test('a slow registry holds the uploader back', async () => {
+    let arriving: Socket | undefined;
+    backend.answer({
+      onHead(_request, socket) {
+        arriving = socket;
+        socket.pause();
+      },
+      onRequest: ok,
+    });
+    const client = await openClient(patient.port);
+    client.send(head(`PATCH ${session}`, `Content-Length: ${64 * mebibyte.length}\r\nConnection: close\r\n`));
+    for (let count = 0; count < 64; count++) client.socket.write(mebibyte);
+    const left = (): number => client.socket.bytesWritten - client.socket.writableLength;
+    await backend.until(() => arriving !== undefined, 'the request arrived');
+    await unchanged(left);
+    expect(left()).toBeLessThan(64 * mebibyte.length);
+    arriving?.resume();
+    await client.until(() => client.replies()[0]?.complete === true, 'a reply');
+    expect(client.replies()[0]?.status).toBe(200);
+    expect(backend.requests().at(-1)?.bodyLength).toBe(64 * mebibyte.length);
+    client.abort();
+  });
+});
+
+/** The first answer on a connection keeps it; whoever uses it again finds it given up. */
+function answeringOnce(how: 'end' | 'resetAndDestroy'): Script {
+  const used = new Set<number>();
+  return ({ connection }, socket) => {
+    if (used.has(connection)) socket[how]();
+    else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+    used.add(connection);
+  };
+}
+
+async function slowly(count: number, beat: () => void): Promise<void> {
+  for (let done = 0; done < count; done++) {
+    beat();
+    await delay(beatMs);
+  }
+}
+
+/** Answers with as many mebibytes as the other side takes. */
+function flood(socket: Socket, mebibytes: number): void {
+  socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${mebibytes * mebibyte.length}\r\nConnection: close\r\n\r\n`);
+  let left = mebibytes;
+  const pump = (): void => {
+    while (left > 0 && socket.writable) {
+      left--;
+      if (!socket.write(mebibyte)) return;
+    }
+    socket.end();
+  };
+  socket.on('drain', pump);
+  pump();
+}
+
+/** Resolves once the number has stopped growing: nothing tells that a buffer is full. */
+async function unchanged(read: () => number): Promise<void> {
+  let before = -1;
+  let same = 0;
+  while (same < 4) {
+    same = read() === before ? same + 1 : 0;
+    before = read();
+    await delay(beatMs / 2);
+  }
+}
+
+interface FullListener {
+  readonly port: number;
+  /** From now on connections are neither taken nor refused. */
+  readonly stop: () => Promise<void>;
+  readonly close: () => void;
+}
+
+/** A registry that can be stopped like a process in a debugger: its queue fills, and further connections wait. */
+async function startStoppableRegistry(): Promise<FullListener> {
+  const program =
+    "require('http').createServer((_, r) => r.end()).listen({ port: 0, host: '127.0.0.1', backlog: 1 }, " +
+    'function () { console.log(this.address().port) })';
+  const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  const port = Number(line.toString());
+  const waiting: Socket[] = [];
+  return {
+    port,
+    async stop() {
+      child.kill('SIGSTOP');
+      for (let isFull = false; !isFull;) {
+        const socket = connect(port, '127.0.0.1').on('error', () => {});
+        waiting.push(socket);
+        isFull = await Promise.race([once(socket, 'connect').then(() => false), delay(200, true)]);
+      }
+    },
+    close() {
+      child.kill('SIGKILL');
+      waiting.forEach((socket) => socket.destroy());
+    },
+  };
+}

@@ -1,0 +1,85 @@
+import { type Server, type Socket, createServer } from 'node:net';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createRegistryClient } from '../../src/adapters/registry/registry-client.ts';
+
+/** What a registry may say to the questions that the gateway asks for itself: all of it is an answer, none of it an end. */
+const replies: readonly (readonly [title: string, bytes: string, then: 'end' | 'reset' | 'silence'])[] = [
+  ['nothing', '', 'end'],
+  ['a reset', '', 'reset'],
+  ['silence', '', 'silence'],
+  ['another protocol', 'SSH-2.0-OpenSSH_9.9\r\n', 'silence'],
+  ['control characters', 'HTTP/1.1 200 OK\r\nX: a\x01b\r\n\r\n', 'silence'],
+  ['the status 099', 'HTTP/1.1 099 X\r\nContent-Length: 0\r\n\r\n', 'silence'],
+  ['the status 199 for ever', 'HTTP/1.1 199 X\r\n\r\n', 'silence'],
+  ['a switch of protocols', 'HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nhello', 'silence'],
+  ['two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}}', 'silence'],
+  ['100 KB of header', `HTTP/1.1 200 OK\r\n${`X: ${'a'.repeat(994)}\r\n`.repeat(100)}\r\n`, 'silence'],
+  ['half an answer', 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{', 'end'],
+  ['half an answer and a reset', 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{', 'reset'],
+  ['half an answer and silence', 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{', 'silence'],
+  ['chunks that never end', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n', 'end'],
+  ['two megabytes', `HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n${'['.repeat(2_000_000)}`, 'silence'],
+  ['no JSON', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{', 'silence'],
+  ['nesting without end', `HTTP/1.1 200 OK\r\nContent-Length: 500000\r\n\r\n${'['.repeat(500_000)}`, 'silence'],
+  ['other JSON', 'HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{"repositories":[1]}', 'silence'],
+  ['a redirect', 'HTTP/1.1 307 X\r\nLocation: http://evil.test/v2/\r\nContent-Length: 0\r\n\r\n', 'silence'],
+  [
+    'a challenge',
+    'HTTP/1.1 401 X\r\nWWW-Authenticate: Bearer realm="http://evil.test"\r\nContent-Length: 0\r\n\r\n',
+    'end',
+  ],
+];
+
+let server: Server;
+let port: number;
+let answer: (socket: Socket) => void = () => {};
+const open = new Set<Socket>();
+let client: ReturnType<typeof createRegistryClient>;
+let onceEmpty: (() => void) | undefined;
+
+beforeAll(async () => {
+  server = createServer((socket) => {
+    open.add(socket);
+    socket.on('error', () => {});
+    socket.on('data', () => answer(socket));
+    socket.on('close', () => {
+      open.delete(socket);
+      if (open.size === 0) onceEmpty?.();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  port = address !== null && typeof address === 'object' ? address.port : 0;
+});
+
+afterAll(() => void server.close());
+beforeEach(() => (client = createRegistryClient({ url: `http://127.0.0.1:${port}`, timeoutMs: 300 })));
+
+/** A client that was closed leaves no connection, whatever happened on it. */
+afterEach(async () => {
+  const empty = new Promise<void>((resolve) => (onceEmpty = resolve));
+  client.close();
+  if (open.size > 0) await empty;
+});
+
+describe('the questions of the gateway', () => {
+  for (const [title, bytes, then] of replies) {
+    test(`${title} is no page of names and no health`, async () => {
+      answer = (socket) => {
+        if (bytes !== '') socket.write(Buffer.from(bytes, 'latin1'));
+        if (then === 'end') socket.end();
+        else if (then === 'reset') socket.resetAndDestroy();
+      };
+      expect((await client.repositories(10, undefined)).ok).toBe(false);
+      const isAnswer = bytes.startsWith('HTTP/1.1 200 OK') && !/a\x01b|Content-Length: 3/.test(bytes);
+      if (!isAnswer) expect((await client.ping()).ok).toBe(false);
+    });
+  }
+
+  test('an answer is read again after garbage', async () => {
+    answer = (socket) => void socket.end('garbage');
+    expect((await client.ping()).ok).toBe(false);
+    answer = (socket) => void socket.end('HTTP/1.1 200 OK\r\nContent-Length: 22\r\n\r\n{"repositories":["a"]}');
+    expect(await client.repositories(10, undefined)).toEqual({ ok: true, names: ['a'], more: false });
+  });
+});

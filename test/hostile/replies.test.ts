@@ -1,0 +1,494 @@
+import type { Socket } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type Backend, ok, startBackend } from './support/backend.ts';
+import { type RawClient, type Reply, converse, headerOf, openClient } from './support/client.ts';
+import { type TestGateway, basic, startTestGateway } from './support/gateway.ts';
+
+interface Row {
+  /** What is promised about the registry's bytes. */
+  readonly title: string;
+  /** Method and target; default: a GET of a manifest. */
+  readonly asks?: string;
+  /** The registry's bytes, Latin-1. `{self}` is its own host and port. */
+  readonly reply: string;
+  /** How the registry goes on: it ends the connection, resets it, or stays silent. Default: it ends it. */
+  readonly then?: 'end' | 'reset' | 'silence';
+  readonly status: number;
+  /** Content that the client gets; with `cut` the part before the loss. */
+  readonly body?: string;
+  /** The client must see that something is missing. */
+  readonly cut?: true;
+  readonly shows?: Readonly<Record<string, string | readonly string[]>>;
+  readonly hides?: readonly string[];
+}
+
+const digest = `sha256:${'a'.repeat(64)}`;
+const uploads = '/v2/mine/app/blobs/uploads/';
+const blob = `GET /v2/mine/app/blobs/${digest}`;
+const manifest = 'GET /v2/mine/app/manifests/v1';
+const push = `POST ${uploads}`;
+const chunk = `PATCH ${uploads}1`;
+const good = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+const chunked = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
+
+/** What cannot be passed on is a 502 without anything of it. */
+const broken = (title: string, reply: string, more: Partial<Row> = {}): Row => ({
+  title: `${title} is a 502`,
+  reply,
+  status: 502,
+  ...more,
+});
+
+const location = (asks: string, status: number, value: string, shown: string | undefined): Row => ({
+  title: `Location ${value} on the ${status} of a ${asks.split(' ', 1)[0]} ${
+    shown === undefined ? 'is a 502' : shown === value ? 'passes' : `becomes ${shown}`
+  }`,
+  asks,
+  reply: `HTTP/1.1 ${status} X\r\nLocation: ${value}\r\nContent-Length: 0\r\n\r\n`,
+  status: shown === undefined ? 502 : status,
+  ...(shown === undefined ? { hides: ['location'] } : { shows: { location: shown } }),
+});
+
+const link = (value: string, shown: string | undefined): Row => ({
+  title: `Link ${value} ${shown === undefined ? 'is left out' : `becomes ${shown}`}`,
+  asks: 'GET /v2/mine/app/tags/list',
+  reply: `HTTP/1.1 200 OK\r\nLink: ${value}\r\nContent-Length: 2\r\n\r\n{}`,
+  status: 200,
+  body: '{}',
+  ...(shown === undefined ? { hides: ['link'] } : { shows: { link: shown } }),
+});
+
+const rows: readonly Row[] = [
+  // --- what is no HTTP, or HTTP that two readers understand differently ----------------------------------------------
+  broken('nothing at all', ''),
+  broken('a reset instead of an answer', '', { then: 'reset' }),
+  broken('half a status line', 'HTTP/1.1 20'),
+  broken('half a header block', 'HTTP/1.1 200 OK\r\nContent-Le'),
+  broken('another protocol', 'SSH-2.0-OpenSSH_9.9\r\n'),
+  broken('bytes', '\x16\x03\x01\x00\xff\x00\x01'),
+  broken('bare line feeds', 'HTTP/1.1 200 OK\nContent-Length: 2\n\nok'),
+  broken('a bare carriage return', 'HTTP/1.1 200 OK\r\nX: a\rb\r\nContent-Length: 2\r\n\r\nok'),
+  broken('a control character in a header', 'HTTP/1.1 200 OK\r\nDocker-Content-Digest: a\x01b\r\n\r\n'),
+  broken('NUL in a header', 'HTTP/1.1 200 OK\r\nEtag: a\0b\r\nContent-Length: 2\r\n\r\nok'),
+  broken('a folded header', 'HTTP/1.1 200 OK\r\nEtag: a\r\n b\r\nContent-Length: 2\r\n\r\nok'),
+  broken('length with chunks', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'),
+  broken('two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nokk'),
+  broken('a length in hexadecimal', 'HTTP/1.1 200 OK\r\nContent-Length: 0x2\r\n\r\nok'),
+  broken(
+    'an encoding of the transfer',
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n',
+  ),
+  broken('an unknown encoding of the transfer', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nok'),
+  broken('20 KB of header', `HTTP/1.1 200 OK\r\nEtag: ${'a'.repeat(20_000)}\r\nContent-Length: 0\r\n\r\n`),
+  broken('100 KB of header', `HTTP/1.1 200 OK\r\n${`X: ${'a'.repeat(994)}\r\n`.repeat(100)}Content-Length: 0\r\n\r\n`),
+  broken('the status 099', 'HTTP/1.1 099 X\r\nContent-Length: 0\r\n\r\n'),
+  broken('the status 600', 'HTTP/1.1 600 X\r\nContent-Length: 0\r\n\r\n'),
+  broken('the status 999', 'HTTP/1.1 999 X\r\nContent-Length: 0\r\n\r\n'),
+  broken('the status 1000', 'HTTP/1.1 1000 X\r\nContent-Length: 0\r\n\r\n'),
+  broken('the interim status 199 and an end', 'HTTP/1.1 199 X\r\n\r\n'),
+  broken('an unexpected 101', 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nhello', {
+    then: 'silence',
+  }),
+  broken('a 101 without a protocol', 'HTTP/1.1 101 Switching Protocols\r\n\r\n'),
+  {
+    title: 'control characters in the status text stay behind',
+    reply: 'HTTP/1.1 200 O\x01K\r\nContent-Length: 2\r\n\r\nok',
+    status: 200,
+    body: 'ok',
+  },
+  {
+    title: 'bytes above 0x7f in the status text stay behind',
+    reply: 'HTTP/1.1 200 \xff\xfe\r\nContent-Length: 2\r\n\r\nok',
+    status: 200,
+    body: 'ok',
+  },
+  {
+    title: 'interim replies before the answer are skipped',
+    reply: `HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </evil>\r\n\r\nHTTP/1.1 199 X\r\n\r\n${good}`,
+    status: 200,
+    body: 'ok',
+    hides: ['link'],
+  },
+  {
+    title: 'an answer of HTTP/1.0 that ends with its connection is passed on',
+    reply: 'HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nold content',
+    status: 200,
+    body: 'old content',
+  },
+  {
+    title: 'a length on a 204 does not take the next answer for content',
+    asks: `GET ${uploads}1`,
+    reply: 'HTTP/1.1 204 No Content\r\nContent-Length: 5\r\nRange: 0-4\r\n\r\n',
+    status: 204,
+    hides: ['content-length'],
+    shows: { range: '0-4' },
+  },
+  {
+    title: 'the length of a HEAD is passed on without content',
+    asks: 'HEAD /v2/mine/app/manifests/v1',
+    reply: 'HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n',
+    status: 200,
+    shows: { 'content-length': '1234' },
+  },
+  {
+    title: 'a 304 is passed on without content',
+    reply: 'HTTP/1.1 304 Not Modified\r\nEtag: "x"\r\n\r\n',
+    status: 304,
+    shows: { etag: '"x"' },
+  },
+  {
+    title: 'an error of the registry is passed on as it is',
+    reply: 'HTTP/1.1 404 Not Found\r\nContent-Length: 13\r\n\r\n{"errors":[]}',
+    status: 404,
+    body: '{"errors":[]}',
+  },
+  {
+    title: 'a full disk at the registry is passed on',
+    asks: chunk,
+    reply: 'HTTP/1.1 507 Insufficient Storage\r\nContent-Length: 4\r\n\r\nfull',
+    status: 507,
+    body: 'full',
+  },
+
+  // --- a body that ends too early ---------------------------------------------------------------------------------
+  ...(['end', 'reset'] as const).flatMap((then): readonly Row[] => [
+    {
+      title: `content shorter than its length shows as a loss (${then})`,
+      reply: 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart',
+      then,
+      status: 200,
+      cut: true,
+    },
+    {
+      title: `a length and no content shows as a loss (${then})`,
+      reply: 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n',
+      then,
+      status: 200,
+      cut: true,
+    },
+    { title: `a lost last chunk shows (${then})`, reply: `${chunked}4\r\npart\r\n`, then, status: 200, cut: true },
+    { title: `half a chunk shows as a loss (${then})`, reply: `${chunked}ff\r\npart`, then, status: 200, cut: true },
+    { title: `chunks that never come show (${then})`, reply: chunked, then, status: 200, cut: true },
+  ]),
+  { title: 'a broken chunk size shows as a loss', reply: `${chunked}4\r\npart\r\nzz\r\n`, status: 200, cut: true },
+  {
+    title: 'a body that stalls is cut',
+    reply: 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart',
+    then: 'silence',
+    status: 200,
+    body: 'part',
+    cut: true,
+  },
+  {
+    title: 'chunks that stall are cut',
+    reply: `${chunked}4\r\npart\r\n`,
+    then: 'silence',
+    status: 200,
+    body: 'part',
+    cut: true,
+  },
+  { title: 'a registry that never answers is a 504', reply: '', then: 'silence', status: 504 },
+  { title: 'a header block that stalls is a 504', reply: 'HTTP/1.1 200 OK\r\n', then: 'silence', status: 504 },
+  { title: 'the status 199 for ever is a 504', reply: 'HTTP/1.1 199 X\r\n\r\n', then: 'silence', status: 504 },
+
+  // --- what a registry says about other places ------------------------------------------------------------------------
+  location(push, 202, '/v2/mine/app/blobs/uploads/1?_state=a-_%3D', '/v2/mine/app/blobs/uploads/1?_state=a-_%3D'),
+  location(push, 202, 'http://{self}/v2/mine/app/blobs/uploads/1?_state=x=', '/v2/mine/app/blobs/uploads/1?_state=x='),
+  location(push, 202, 'https://{self}/v2/mine/app/blobs/uploads/1', '/v2/mine/app/blobs/uploads/1'),
+  location(push, 201, 'http://{self}/v2/mine/app/blobs/x', '/v2/mine/app/blobs/x'),
+  location(chunk, 202, 'http://{self}/v2/mine/app/blobs/uploads/2', '/v2/mine/app/blobs/uploads/2'),
+  location(chunk, 416, 'http://{self}/v2/mine/app/blobs/uploads/2', '/v2/mine/app/blobs/uploads/2'),
+  location(`GET ${uploads}1`, 204, 'http://{self}/v2/mine/app/blobs/uploads/2', '/v2/mine/app/blobs/uploads/2'),
+  ...[201, 202].map((status) => location(push, status, 'http://evil.test/v2/mine/app/blobs/uploads/1', undefined)),
+  location(push, 202, '//evil.test/v2/x', undefined),
+  location(push, 202, '/\\evil.test/v2/x', undefined),
+  location(push, 202, 'http://{self}@evil.test/v2/x', undefined),
+  location(push, 202, 'http://{self}.evil.test/v2/x', undefined),
+  location(push, 202, 'javascript:alert(1)', undefined),
+  location(push, 202, '/elsewhere', undefined),
+  location(push, 202, '1', undefined),
+  location(push, 307, 'http://evil.test/v2/mine/app/blobs/uploads/', undefined),
+  location(blob, 307, 'https://storage.test/b?signature=x%2F', 'https://storage.test/b?signature=x%2F'),
+  location(blob, 307, 'http://{self}/v2/mine/app/blobs/x', '/v2/mine/app/blobs/x'),
+  location(blob, 307, 'http://{self}/storage/b', undefined),
+  location(blob, 307, 'ftp://storage.test/b', undefined),
+  location(blob, 307, '//storage.test/b', undefined),
+  location(blob, 200, 'https://storage.test/b', undefined),
+  location(manifest, 307, 'https://storage.test/m', undefined),
+  location(manifest, 301, '/v2/mine/other/manifests/v1', '/v2/mine/other/manifests/v1'),
+  link('</v2/mine/app/tags/list?last=v1&n=1>; rel="next"', '</v2/mine/app/tags/list?last=v1&n=1>; rel="next"'),
+  link('<http://{self}/v2/mine/app/tags/list?last=v1>; rel="next"', '</v2/mine/app/tags/list?last=v1>; rel="next"'),
+  link('<http://evil.test/v2/mine/app/tags/list?last=v1>; rel="next"', undefined),
+  link('<//evil.test/v2/>; rel="next"', undefined),
+  link('</v2/mine/app/tags/list>; rel="stylesheet"', undefined),
+  ...[401, 403].map((status) =>
+    broken(
+      `a ${status} with a challenge of its own`,
+      `HTTP/1.1 ${status} X\r\nWWW-Authenticate: Bearer realm="http://evil.test/token"\r\nContent-Length: 0\r\n\r\n`,
+      { hides: ['www-authenticate'] },
+    ),
+  ),
+  {
+    title: 'a challenge on a good answer stays behind',
+    reply: 'HTTP/1.1 200 OK\r\nWWW-Authenticate: Basic realm="x"\r\nContent-Length: 2\r\n\r\nok',
+    status: 200,
+    body: 'ok',
+    hides: ['www-authenticate'],
+  },
+
+  // --- headers --------------------------------------------------------------------------------------------------------
+  {
+    title: 'headers about the registry, the connection and cookies stay behind',
+    reply:
+      'HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nServer: nginx\r\nX-Powered-By: x\r\nConnection: X-Internal\r\nX-Internal: 1\r\n' +
+      'Keep-Alive: timeout=99\r\nProxy-Authenticate: Basic\r\nTrailer: X\r\nUpgrade: h2c\r\nAlt-Svc: h2=":1"\r\n' +
+      'Access-Control-Allow-Origin: *\r\nStrict-Transport-Security: max-age=1\r\nVia: x\r\nRefresh: 0; url=//evil\r\n' +
+      'X_Under: 1\r\n__proto__: x\r\nContent-Length: 2\r\n\r\nok',
+    status: 200,
+    body: 'ok',
+    hides: [
+      'set-cookie',
+      'server',
+      'x-powered-by',
+      'x-internal',
+      'proxy-authenticate',
+      'trailer',
+      'upgrade',
+      'alt-svc',
+      'access-control-allow-origin',
+      'strict-transport-security',
+      'via',
+      'refresh',
+      'x_under',
+      '__proto__',
+    ],
+  },
+  {
+    title: 'headers that clients of registries read are passed on',
+    reply:
+      `HTTP/1.1 200 OK\r\nDocker-Content-Digest: ${digest}\r\nContent-Type: application/x\r\nEtag: "${digest}"\r\n` +
+      'OCI-Subject: sha256:b\r\nRetry-After: 3\r\nAccept-Ranges: bytes\r\nContent-Length: 2\r\n\r\nok',
+    status: 200,
+    body: 'ok',
+    shows: {
+      'docker-content-digest': digest,
+      'content-type': 'application/x',
+      etag: `"${digest}"`,
+      'oci-subject': 'sha256:b',
+      'retry-after': '3',
+      'accept-ranges': 'bytes',
+      'docker-distribution-api-version': 'registry/2.0',
+    },
+  },
+  {
+    title: 'repeated warnings stay apart',
+    reply: 'HTTP/1.1 200 OK\r\nWarning: 299 - "a, b"\r\nWarning: 299 - "c"\r\nContent-Length: 2\r\n\r\nok',
+    status: 200,
+    shows: { warning: ['299 - "a, b"', '299 - "c"'] },
+  },
+  {
+    title: 'encoded content is neither decoded nor relabelled',
+    reply: 'HTTP/1.1 200 OK\r\nContent-Encoding: gzip, gzip\r\nContent-Length: 6\r\n\r\n\x1f\x8b\x00\xff\r\n',
+    status: 200,
+    body: '\x1f\x8b\x00\xff\r\n',
+    shows: { 'content-encoding': 'gzip, gzip' },
+  },
+  {
+    title: 'a part is passed on as a part',
+    asks: blob,
+    reply: 'HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 5-6/9\r\nContent-Length: 2\r\n\r\nok',
+    status: 206,
+    body: 'ok',
+    shows: { 'content-range': 'bytes 5-6/9' },
+  },
+];
+
+let backend: Backend;
+let gateway: TestGateway;
+
+beforeAll(async () => {
+  backend = await startBackend();
+  gateway = await startTestGateway(backend.url);
+});
+
+afterAll(async () => {
+  await gateway.close();
+  await backend.close();
+});
+
+/** Process alive, next request served with its own content, nothing left open. */
+afterEach(async () => {
+  backend.answer({ onRequest: ok });
+  const [next] = await converse(gateway.port, request(manifest, 'Connection: close\r\n'));
+  expect(next?.status).toBe(200);
+  expect(next?.body.toString()).toBe('ok');
+  await backend.until(() => backend.openSockets() === 0, 'no connection was left');
+  expect(await gateway.inFlight()).toBe(0);
+  expect(gateway.errors).toEqual([]);
+});
+
+const request = (asks: string, lines = ''): string => {
+  const body = asks.startsWith('P') ? 'Content-Length: 5\r\n' : '';
+  const head = `${asks} HTTP/1.1\r\nHost: r\r\nUser-Agent: x\r\nAuthorization: Basic ${basic}\r\n${body}${lines}\r\n`;
+  return body === '' ? head : `${head}layer`;
+};
+
+/** Sends one request and waits for its whole reply, or the end of the connection. */
+async function ask(asks: string): Promise<{ readonly client: RawClient; readonly reply: Reply | undefined }> {
+  const client = await openClient(gateway.port, new Set(asks.startsWith('HEAD ') ? [0] : []));
+  client.send(request(asks));
+  await client.until(() => client.ended() !== undefined || client.replies()[0]?.complete === true, 'a reply');
+  return { client, reply: client.replies()[0] };
+}
+
+function finish(socket: Socket, then: Row['then'] = 'end'): void {
+  if (then === 'end') socket.end();
+  else if (then === 'reset') socket.resetAndDestroy();
+}
+
+describe('replies', () => {
+  for (const { title, asks = manifest, reply, then, status, body, cut, shows = {}, hides = [] } of rows) {
+    test(title.replaceAll('{self}', 'the-registry:5000'), async () => {
+      const self = `127.0.0.1:${backend.port}`;
+      backend.answer({
+        onRequest(_request, socket) {
+          const bytes = Buffer.from(reply.replaceAll('{self}', self), 'latin1');
+          if (bytes.length === 0) finish(socket, then);
+          else socket.write(bytes, () => setImmediate(() => finish(socket, then)));
+        },
+      });
+      const { client, reply: seen } = await ask(asks);
+      client.abort();
+      if (seen === undefined || seen.status === 0) {
+        // The loss may overtake the headers: an end without any answer is plain enough.
+        expect(cut).toBe(true);
+        return;
+      }
+      expect(seen.status).toBe(status);
+      expect(seen.complete).toBe(cut !== true);
+      if (body !== undefined) expect(seen.body.toString('latin1')).toBe(body);
+      for (const [name, value] of Object.entries(shows)) {
+        const found = seen.headers.filter(([candidate]) => candidate.toLowerCase() === name);
+        // The gateway may add a parameter of its own to a path of its own.
+        const values = found.map(([, text]) => text.replace(/[?&]_portcullis=[^&]*$/, ''));
+        expect(values, name).toEqual(typeof value === 'string' ? [value] : value);
+      }
+      for (const name of hides) expect(headerOf(seen, name), name).toBeUndefined();
+      const everything = client.received().toString('latin1');
+      expect(everything).not.toContain(self);
+      expect(everything).not.toContain('evil');
+      if (status === 502 || status === 504) {
+        expect(JSON.parse(seen.body.toString())).toMatchObject({ errors: [{ code: 'UNAVAILABLE' }] });
+        expect(headerOf(seen, 'content-type')).toBe('application/json');
+      }
+      expect(headerOf(seen, 'server')).toBeUndefined();
+      expect(['keep-alive', 'close', undefined]).toContain(headerOf(seen, 'connection'));
+    });
+  }
+
+  test('a registry that speaks unasked on a kept connection loses it (CVE-2026-48931)', async () => {
+    let registry: Socket | undefined;
+    backend.answer({
+      onRequest(_request, socket) {
+        registry = socket;
+        socket.write(good);
+      },
+    });
+    const first = await ask(manifest);
+    expect(first.reply?.body.toString()).toBe('ok');
+    first.client.abort();
+    expect(backend.openSockets()).toBe(1);
+    registry?.write(good.replace('ok', 'no'));
+    await backend.until(() => backend.openSockets() === 0, 'the connection was given up');
+    const second = await ask(manifest);
+    expect(second.reply?.body.toString()).toBe('ok');
+    second.client.abort();
+    registry?.destroy();
+  });
+
+  test('an answer in one packet with the poison behind it is taken alone', async () => {
+    backend.answer({ onRequest: (_request, socket) => void socket.write(good + good.replace('ok', 'no')) });
+    for (let again = 0; again < 4; again++) {
+      const { client, reply } = await ask(manifest);
+      expect(reply?.body.toString()).toBe('ok');
+      client.abort();
+    }
+  });
+
+  test('a client of HTTP/1.0 sees a loss as well, although nothing frames its content', async () => {
+    let registry: Socket | undefined;
+    backend.answer({
+      onRequest(_request, socket) {
+        registry = socket;
+        socket.write(`${chunked}4\r\npart\r\n`);
+      },
+    });
+    const client = await openClient(gateway.port);
+    client.send(`${manifest} HTTP/1.0\r\nUser-Agent: x\r\nAuthorization: Basic ${basic}\r\n\r\n`);
+    await client.until(() => client.received().toString().endsWith('part'), 'content');
+    expect(client.received().toString()).not.toContain('chunked');
+    registry?.end();
+    await client.until(() => client.ended() !== undefined, 'the end');
+    expect(client.ended()).toBe('reset');
+  });
+
+  test('a reset of an answer that would end with its connection shows as a loss', async () => {
+    let registry: Socket | undefined;
+    backend.answer({
+      onRequest(_request, socket) {
+        registry = socket;
+        socket.write('HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\npart');
+      },
+    });
+    const client = await openClient(gateway.port);
+    client.send(request(manifest));
+    await client.until(() => client.replies()[0]?.body.toString() === 'part', 'content');
+    registry?.resetAndDestroy();
+    await client.until(() => client.ended() !== undefined, 'the end');
+    expect(client.replies()[0]?.complete).toBe(false);
+  });
+
+  for (const status of [413, 507]) {
+    test(`a ${status} reaches a client that is still uploading`, async () => {
+      backend.answer({
+        onHead: (_request, socket) =>
+          void socket.end(`HTTP/1.1 ${status} X\r\nContent-Length: 4\r\nConnection: close\r\n\r\nfull`),
+      });
+      const client = await openClient(gateway.port);
+      client.send(
+        `${chunk} HTTP/1.1\r\nHost: r\r\nUser-Agent: x\r\nAuthorization: Basic ${basic}\r\nContent-Length: 50000000\r\n\r\n`,
+      );
+      const part = Buffer.alloc(65_536);
+      const pump = (): void => {
+        while (client.socket.writable && client.socket.write(part));
+      };
+      client.socket.on('drain', pump);
+      pump();
+      await client.until(() => client.replies()[0]?.complete === true, 'a reply');
+      client.abort();
+      expect(client.replies()[0]?.status).toBe(status);
+      expect(client.replies()[0]?.body.toString()).toBe('full');
+      expect(headerOf(client.replies()[0], 'connection')).toBe('close');
+    });
+  }
+
+  test('a registry that refuses with a challenge in the middle of an upload is a 502 that the client can read', async () => {
+    backend.answer({
+      onHead: (_request, socket) =>
+        void socket.write('HTTP/1.1 401 X\r\nWWW-Authenticate: Basic realm="evil"\r\nContent-Length: 99\r\n\r\npart'),
+    });
+    for (let again = 0; again < 10; again++) {
+      const client = await openClient(gateway.port);
+      client.send(
+        `${chunk} HTTP/1.1\r\nHost: r\r\nUser-Agent: x\r\nAuthorization: Basic ${basic}\r\nContent-Length: 500000\r\n\r\n`,
+      );
+      client.send(Buffer.alloc(200_000));
+      await client.until(() => client.replies()[0]?.complete === true, 'a reply');
+      expect(client.replies()[0]?.status).toBe(502);
+      // It is still writing: the answer must not be overtaken by a reset.
+      client.send(Buffer.alloc(300_000));
+      await client.until(() => client.ended() !== undefined, 'the end');
+      expect(client.ended()).toBe('orderly');
+    }
+  });
+});

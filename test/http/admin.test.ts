@@ -1,0 +1,77 @@
+import supertest from 'supertest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Front, startFront } from './support/front.ts';
+
+const rules = "rules: [{ name: open, subjects: [everyone], repositories: ['open/**'], actions: [pull] }]\n";
+let front: Front;
+beforeAll(async () => void (front = await startFront({ rules })));
+afterAll(() => front.close());
+
+const admin = (path: string): supertest.Test => supertest(front.adminUrl).get(path);
+
+describe('the admin listener', () => {
+  test('says that the process lives', async () => {
+    const { status, text, headers } = await admin('/livez');
+    expect([status, text, headers['cache-control']]).toEqual([200, 'ok\n', 'no-store']);
+  });
+
+  test('says that it is ready, and why when asked', async () => {
+    expect(await admin('/readyz')).toMatchObject({ status: 200, text: 'ready\n' });
+    const { text } = await admin('/readyz?verbose');
+    for (const line of ['[+] serving ok', '[+] policy ok: revision ', '[+] upstream ok']) expect(text).toContain(line);
+    expect(text.endsWith('ready\n')).toBe(true);
+  });
+
+  test('stays ready with the last good policy, and names the place of the problem', async () => {
+    await front.setPolicy('rulez: []\n');
+    const { status, text } = await admin('/readyz?verbose');
+    expect(status).toBe(200);
+    expect(text).toMatch(
+      /\[~\] policy degraded: the last good policy stays in force; .*rules\.yaml:1:1: unknown key "rulez"/,
+    );
+    const gauge = async (): Promise<string | undefined> =>
+      /^portcullis_policy_last_reload_successful (\d)$/m.exec((await admin('/metrics')).text)?.[1];
+    expect(await gauge()).toBe('0');
+    await front.setPolicy(rules);
+    expect(await gauge()).toBe('1');
+    expect((await admin('/readyz?verbose')).text).toContain('[+] policy ok');
+  });
+
+  test('counts decisions and answers for Prometheus', async () => {
+    const count = async (): Promise<number> => {
+      const { text, headers } = await admin('/metrics');
+      expect(headers['content-type']).toContain('version=0.0.4');
+      return Number(/^portcullis_http_requests_total\{code="401"\} (\d+)$/m.exec(text)?.[1] ?? 0);
+    };
+    const before = await count();
+    await supertest(front.url).get('/v2/');
+    expect(await count()).toBe(before + 1);
+    expect((await admin('/metrics')).text).toMatch(
+      /^portcullis_decisions_total\{event="access",decision="deny"\} \d+$/m,
+    );
+  });
+
+  test('answers HEAD without a body and nothing but reading', async () => {
+    const head = await supertest(front.adminUrl).head('/metrics');
+    expect([head.status, head.text ?? '']).toEqual([200, '']);
+    for (const method of ['post', 'put', 'delete', 'patch'] as const) {
+      for (const path of ['/livez', '/readyz', '/metrics']) {
+        expect((await supertest(front.adminUrl)[method](path)).status).toBe(405);
+      }
+    }
+  });
+
+  test.each(['/', '/livez/', '/LIVEZ', '/v2/', '/token', '/.well-known/jwks.json', '/metrics/x', '/debug/pprof'])(
+    'has nothing at %s',
+    async (path) => {
+      const { status, headers } = await admin(path);
+      expect(status).toBe(404);
+      expect(headers['www-authenticate']).toBeUndefined();
+    },
+  );
+
+  test('is not reachable through the main listener', async () => {
+    for (const path of ['/livez', '/readyz', '/metrics'])
+      expect((await supertest(front.url).get(path)).status).toBe(404);
+  });
+});

@@ -1,0 +1,144 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Log } from '../../../src/adapters/log/log.ts';
+import { loadConfig } from '../../../src/config/load.ts';
+import { startGateway } from '../../../src/main.ts';
+import type { AuditRecord } from '../../../src/ports.ts';
+import { quickHash } from '../../support/policies.ts';
+import { makeTempDir, removeTempDir } from '../../support/temp-dir.ts';
+
+/** The gateway in this process, its registry behind it, and everything that it wrote down. */
+export interface Front {
+  readonly url: string;
+  readonly adminUrl: string;
+  readonly records: readonly AuditRecord[];
+  /** Everything else that was logged, as text. */
+  readonly logged: readonly string[];
+  /** What reached the registry, apart from the gateway's own questions: `GET /v2/…`. */
+  readonly forwarded: readonly string[];
+  /** Puts other policy files into force, or tries to. */
+  readonly setPolicy: (text: string) => Promise<void>;
+  readonly token: (account: string, ...scopes: readonly string[]) => Promise<string>;
+  readonly close: () => Promise<void>;
+}
+
+export const service = 'registry.test';
+export const realm = 'https://registry.test/token';
+/** Long and unlike anything else, so that it can be looked for in logs. */
+export const passwordOf = (account: string): string => `${account}-CANARY-password-7f3a`;
+
+export async function startFront(options: {
+  rules: string;
+  repositories?: readonly string[];
+  env?: Readonly<Record<string, string>>;
+}): Promise<Front> {
+  const dir = await makeTempDir('front');
+  const policies = join(dir, 'policies');
+  await mkdir(policies);
+  const people = `groups: { devs: }
+users:
+  dana: { password: '${await quickHash(passwordOf('dana'))}', groups: [devs] }
+  tess: { password: '${await quickHash(passwordOf('tess'))}' }
+  gone: { password: '${await quickHash(passwordOf('gone'))}', disabled: true }
+`;
+  await writeFile(join(policies, 'people.yaml'), people);
+  await writeFile(join(policies, 'rules.yaml'), options.rules);
+  const registry = await startRegistry(options.repositories ?? []);
+
+  const env = {
+    PORTCULLIS_LISTEN: '127.0.0.1:0',
+    PORTCULLIS_ADMIN_LISTEN: '127.0.0.1:0',
+    PORTCULLIS_PUBLIC_URL: 'https://registry.test',
+    PORTCULLIS_UPSTREAM: registry.url,
+    PORTCULLIS_POLICIES: policies,
+    PORTCULLIS_STATE_DIR: join(dir, 'state'),
+    ...options.env,
+  };
+  const readSecret = (path: string): never => {
+    throw new Error(`no secret file is read here: ${path}`);
+  };
+  const loaded = loadConfig({ env, flags: {}, cwd: dir, readSecret, tryMode: false });
+  if (!loaded.ok) throw new Error(loaded.problems.map(({ message }) => message).join('\n'));
+  const records: AuditRecord[] = [];
+  const logged: string[] = [];
+  const write = (message: string, fields: object = {}): void =>
+    void logged.push(`${message} ${JSON.stringify(fields)}`);
+  const log: Log = {
+    record: (record) => void records.push(record),
+    info: write,
+    warn: write,
+    error: write,
+    dropped: () => 0,
+    flush: () => {},
+  };
+  const started = await startGateway({ config: loaded.config, upstreamUrl: registry.url, log });
+  if (!started.ok) throw new Error(started.problems.map(({ message }) => message).join('\n'));
+  const { gateway } = started;
+
+  return {
+    url: gateway.url,
+    adminUrl: gateway.adminUrl,
+    records,
+    logged,
+    forwarded: registry.requests,
+    async setPolicy(text) {
+      await writeFile(join(policies, 'rules.yaml'), text);
+      await gateway.reload();
+    },
+    async token(account, ...scopes) {
+      const query = scopes.map((scope) => `scope=${encodeURIComponent(scope)}`).join('&');
+      const headers: Record<string, string> = account === '' ? {} : { authorization: `Basic ${credentials(account)}` };
+      const reply = await fetch(`${gateway.url}/token?service=${service}&${query}`, { headers });
+      const body = (await reply.json()) as { readonly token?: string };
+      if (body.token === undefined) throw new Error(`no token for ${account}: ${reply.status}`);
+      return body.token;
+    },
+    async close() {
+      await gateway.close();
+      await registry.close();
+      await removeTempDir(dir);
+    },
+  };
+}
+
+export function credentials(account: string, password = passwordOf(account)): string {
+  return Buffer.from(`${account}:${password}`).toString('base64');
+}
+
+/** Lists its repositories page by page, has every manifest and blob, and takes everything. */
+async function startRegistry(
+  repositories: readonly string[],
+): Promise<{ url: string; requests: readonly string[]; close(): Promise<void> }> {
+  const requests: string[] = [];
+  const server = createServer((request, response) => {
+    const url = new URL(request.url ?? '', 'http://registry');
+    request.resume();
+    if (url.pathname === '/v2/') return void response.end('{}');
+    if (url.pathname === '/v2/_catalog') {
+      const last = url.searchParams.get('last') ?? '';
+      const rest = repositories.filter((name) => name > last);
+      const page = rest.slice(0, Number(url.searchParams.get('n') ?? 100));
+      if (rest.length > page.length) response.setHeader('Link', `</v2/_catalog?last=${page.at(-1) ?? ''}>; rel="next"`);
+      return void response.end(JSON.stringify({ repositories: page }));
+    }
+    requests.push(`${request.method ?? ''} ${request.url ?? ''}`);
+    if (request.method === 'GET' || request.method === 'HEAD') {
+      response.setHeader('Docker-Content-Digest', `sha256:${'0123456789abcdef'.repeat(4)}`);
+      response.setHeader('Content-Type', 'application/vnd.oci.image.manifest.v1+json');
+      return void response.end('{"manifest":true}');
+    }
+    response.writeHead(request.method === 'DELETE' ? 202 : 201, { Location: url.pathname });
+    response.end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    requests,
+    close() {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
+  };
+}

@@ -1,0 +1,72 @@
+import { describe, expect, test } from 'vitest';
+import { importHtpasswd } from '../../src/import/htpasswd.ts';
+import { parsePolicy } from '../../src/policy/parse.ts';
+import { createPasswords } from '../../src/token/password.ts';
+import { describeWithPrograms, run } from '../support/programs.ts';
+
+const hash = '$2y$05$LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC';
+
+function usersOf(text: string): readonly string[] {
+  const reading = parsePolicy([{ file: 'users.yaml', text }]);
+  if (!reading.ok) throw new Error(JSON.stringify(reading.problems));
+  return [...reading.policy.users.keys()];
+}
+
+describe('an htpasswd file', () => {
+  const cases: readonly (readonly [
+    what: string,
+    text: string,
+    users: readonly string[],
+    skipped: readonly RegExp[],
+  ])[] = [
+    ['with bcrypt entries is taken over whole', `bob:${hash}\neve:${hash}\n`, ['bob', 'eve'], []],
+    ['may have comments, empty lines and no end', `# people\n\nbob:${hash}`, ['bob'], []],
+    ['may come from Windows', `\ufeffbob:${hash}\r\neve:${hash}\r\n`, ['bob', 'eve'], []],
+    ['may carry more behind a second colon', `bob:${hash}:Bob B.\n`, ['bob'], []],
+    ['may be empty', '', [], []],
+    ['counts the first of two entries', `bob:${hash}\nbob:$apr1$x$y\n`, ['bob'], [/^2: .*"bob" again; line 1 counts/]],
+    ['loses MD5', `bob:$apr1$abcdefgh$0123456789012345678901\n`, [], [/^1: .*MD5.*portcullis user add bob/]],
+    ['loses SHA-1', `bob:{SHA}fEqNCco3Yq9h5ZUglD3CZJT4lBs=\n`, [], [/SHA-1/]],
+    ['loses SHA-256 and SHA-512 crypt', `a:$5$x$y\nb:$6$x$y\n`, [], [/^1: .*SHA-256/, /^2: .*SHA-512/]],
+    ['loses crypt and plain passwords', `a:rqXexS6ZhobKA\nb:\n`, [], [/^1: .*crypt/, /^2: .*empty/]],
+    ['loses hashes that take too long to verify', `a:${hash.replace('$05$', '$31$')}\n`, [], [/cost 31/]],
+    ['loses truncated hashes', `a:${hash.slice(0, -1)}\n`, [], [/portcullis/]],
+    ['loses names that cannot be', `a/b:${hash}\n:${hash}\n é:${hash}\n`, [], [/^1: "a\/b"/, /^2: ""/, /^3: /]],
+    ['loses names that YAML readers treat specially', `constructor:${hash}\n__proto__:${hash}\n`, [], [/^1: /, /^2: /]],
+    ['loses lines of another kind', `bob\n`, [], [/NAME:HASH/]],
+    [
+      'quotes names that YAML takes for numbers or words',
+      `1e3:${hash}\nnull:${hash}\nyes:${hash}\n`,
+      ['1e3', 'null', 'yes'],
+      [],
+    ],
+  ];
+  test.each(cases)('%s', (_what, text, users, skipped) => {
+    const result = importHtpasswd('htpasswd', text);
+    expect([...usersOf(result.text)].sort()).toEqual([...users].sort());
+    expect(result.skipped.map(({ line, message }) => `${line}: ${message}`)).toEqual(
+      skipped.map((pattern) => expect.stringMatching(pattern) as string),
+    );
+  });
+
+  test('is never quoted in what is said about it', () => {
+    const { skipped } = importHtpasswd('htpasswd', 'bob:secret-plain-text\neve:$apr1$secret\n');
+    expect(JSON.stringify(skipped)).not.toContain('secret');
+  });
+});
+
+describeWithPrograms(['htpasswd'], 'what htpasswd -B writes', () => {
+  test('lets the same people in with the same passwords', async () => {
+    const first = await run('htpasswd', ['-nbB', '-C', '5', 'dana', 'correct horse']);
+    const second = await run('htpasswd', ['-nbm', 'theo', 'battery']);
+    const { text, skipped } = importHtpasswd('htpasswd', first.stdout + second.stdout);
+    const reading = parsePolicy([{ file: 'users.yaml', text }]);
+    if (!reading.ok) throw new Error(text);
+    const { policy } = reading;
+    const passwords = createPasswords();
+    expect([...policy.users.keys()]).toEqual(['dana']);
+    expect(await passwords.verify(policy, policy.users.get('dana')?.password, 'correct horse')).toBe('match');
+    expect(await passwords.verify(policy, policy.users.get('dana')?.password, 'correct horsf')).toBe('mismatch');
+    expect(skipped).toHaveLength(1);
+  });
+});
