@@ -41,13 +41,12 @@ export async function readForEdit(options: readonly string[], json = false): Pro
 
 /**
  * Makes the edit in `file`, which is created when it does not exist. Nothing is written unless the policy as it would be
- * then is whole and passes its tests; `advice` is for the case that only tests fail.
+ * then is whole and passes its tests.
  */
 export async function applyEdit(
   files: PolicyFiles,
   file: string,
   change: (text: string) => Edit,
-  advice = '',
 ): Promise<Refused | undefined> {
   const before = files.texts.find((text) => text.file === file);
   const edit = change(before?.text ?? '');
@@ -60,9 +59,7 @@ export async function applyEdit(
       const text = after.find((candidate) => candidate.file === problem.file)?.text;
       process.stderr.write(`${formatProblem(problem, text)}\n`);
     }
-    const remark = problems.every(({ code }) => code === 'test-failed') ? advice : '';
-    const message = 'with this change the policy could not be put into force, so nothing was written';
-    return { refused: complain(message + remark) };
+    return { refused: complain('with this change the policy could not be put into force, so nothing was written') };
   }
   try {
     if (before === undefined) await createFile(file, edit.text, modeOfNew(files));

@@ -22,6 +22,5 @@ export function formatTable(
 
 function harmless(text: string, longest: number): string {
   const shown = text.length > longest ? `${text.slice(0, longest - 1)}…` : text;
-  // eslint-disable-next-line no-control-regex
   return shown.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, '?');
 }

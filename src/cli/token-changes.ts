@@ -141,7 +141,7 @@ function parseExpiry(text: string, now: number): string | Misunderstood {
   const instant = parseInstant(text);
   if (instant === undefined) {
     const kind = 'a date (2027-01-31), a time with its offset (2027-01-31T18:00:00Z) or a duration (90d)';
-    return { problem: `--expires ${quote(text)} does not exist; expected ${kind}` };
+    return { problem: `--expires ${quote(text)} is no point in time; expected ${kind}` };
   }
   return instant > now ? text : { problem: `--expires ${quote(text)} is not in the future` };
 }

@@ -135,9 +135,7 @@ async function hashGiven(passwordStdin: boolean): Promise<string | Refused> {
 }
 
 async function apply(files: PolicyFiles, file: string, change: UserChange, done: string): Promise<ExitCode> {
-  // Disabling somebody whom a test asks for breaks the test.
-  const advice = change.kind === 'disabled' ? '; tests can ask for a group instead of a person (as: group:NAME)' : '';
-  const refused = await applyEdit(files, file, (text) => changeUser(text, change), advice);
+  const refused = await applyEdit(files, file, (text) => changeUser(text, change));
   if (refused !== undefined) return refused.refused;
   process.stdout.write(`${done} (${file})\n`);
   return exitCodes.ok;

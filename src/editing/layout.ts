@@ -72,9 +72,12 @@ export function asMapping(value: Value | undefined): Mapping | undefined {
 }
 
 export function applySplices(text: string, splices: readonly Splice[]): string {
-  return [...splices]
-    .sort((left, right) => right.offset - left.offset)
-    .reduce((all, { offset, length, text: part }) => all.slice(0, offset) + part + all.slice(offset + length), text);
+  return (
+    [...splices]
+      // Of two at one place the removal comes first, or it would remove what the other inserts.
+      .sort((left, right) => right.offset - left.offset || right.length - left.length)
+      .reduce((all, { offset, length, text: part }) => all.slice(0, offset) + part + all.slice(offset + length), text)
+  );
 }
 
 /** After the line end that closes the line of `offset`, or the end of the text. */

@@ -277,12 +277,12 @@ export function openApiDocument(version: string): unknown {
       description,
       schema: { type: 'string' },
     }));
-    const { $schema: _, ...content } = z.toJSONSchema(schema) as Record<string, unknown>;
+    const content = Object.entries(z.toJSONSchema(schema)).filter(([key]) => key !== '$schema');
     (paths[path] ??= {})[method.toLowerCase()] = {
       summary,
       parameters: [...inPath, ...inQuery],
       responses: {
-        200: { description: 'done', content: { 'application/json': { schema: content } } },
+        200: { description: 'done', content: { 'application/json': { schema: Object.fromEntries(content) } } },
         default: {
           description: 'a problem (RFC 9457)',
           content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },

@@ -2,7 +2,7 @@
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import { exportJWK } from 'jose';
 import type { KeyRing } from '../ports.ts';
-import type { Exchange } from './exchange.ts';
+import { type Exchange, exchangeFacts } from './exchange.ts';
 import { internalError, notFound, refusal, send, tokenRefused } from './respond.ts';
 import { type TokenEndpointParts, getToken, postRevocation, postToken } from './token-endpoint.ts';
 
@@ -62,12 +62,17 @@ export function createEndpoints(parts: EndpointParts, exchangeOf: (request: obje
   // eslint-disable-next-line @typescript-eslint/no-unused-vars
   const onError: ErrorRequestHandler = (error: unknown, request, _response, _next) => {
     const exchange = exchangeOf(request);
-    if (isClientError(error)) {
-      send(exchange, tokenRefused({ reason: 'request_malformed', detail: 'the body cannot be read as a form' }));
-      return;
-    }
-    parts.onError(error, exchange);
-    send(exchange, internalError);
+    const isClients = isClientError(error);
+    if (!isClients) parts.onError(error, exchange);
+    const refused = tokenRefused({ reason: 'request_malformed', detail: 'the body cannot be read as a form' });
+    const status = send(exchange, isClients ? refused : internalError);
+    parts.audit.record({
+      event: 'token',
+      decision: isClients ? 'deny' : 'error',
+      reason: isClients ? 'request_malformed' : 'internal_error',
+      ...exchangeFacts(exchange, parts.clock()),
+      status,
+    });
   };
   app.use(onError);
   return app;

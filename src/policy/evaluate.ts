@@ -103,6 +103,8 @@ function withIndex(policy: Policy, ordered: readonly Rule[], index: RuleIndex): 
     const matching = catalogRules.filter(
       (rule) =>
         rule.mode === 'enforce' &&
+        // As everywhere: where no tag is named, a deny of certain tags does not apply.
+        (rule.effect === 'allow' || rule.tags === undefined) &&
         rule.subjects.some((subject) => subjects.includes(formatSubject(subject))) &&
         !isExcepted(rule, subjects) &&
         (rule.when === undefined || failedCondition(rule.when, circumstances) === undefined),

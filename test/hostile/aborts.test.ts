@@ -305,6 +305,19 @@ describe('time', () => {
     client.abort();
   });
 
+  test('a registry may think longer than a transfer may pause, but then must not pause longer', async () => {
+    const gateway = await startTestGateway(backend.url, { idleMs: 500, responseMs: 60_000 });
+    backend.answer({ onRequest: (request, socket) => void delay(1500).then(() => ok(request, socket)) });
+    const [thought] = await converse(gateway.port, `${head(`PUT ${session}`, 'Content-Length: 4\r\n')}part`);
+    expect(thought?.status).toBe(200);
+    backend.answer({ onRequest: beginning });
+    const client = await openClient(gateway.port);
+    client.send(head(`GET ${blob}`));
+    await client.until(() => client.ended() !== undefined, 'the end');
+    expect(client.replies()[0]?.complete).toBe(false);
+    await gateway.close();
+  });
+
   test('an upload whose client fell silent ends on both sides', async () => {
     backend.answer({ onRequest: ok });
     const [client] = await begin(strict, 1, `${head(`PATCH ${session}`, 'Content-Length: 1000\r\n')}part`);

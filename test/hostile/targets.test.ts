@@ -143,8 +143,16 @@ test('whatever is done to a target, what arrives is what was judged, and only be
         .slice(before)
         .map(({ line }) => line);
       const wanted = expected(method, mutated);
-      expect(lines).toEqual(wanted === undefined ? [] : [`${method} ${wanted} HTTP/1.1`]);
-      expect(lines.join().split('?')[0]).not.toMatch(/\/secret|%|\/\.{1,2}[/ ]|\/\/|[\\#;]/i);
+      // Node itself refuses some of the bytes that no target may hold.
+      const isPlain = /^[\x21-\x7e]+$/.test(mutated);
+      if (isPlain || lines.length > 0) {
+        expect(lines).toEqual(wanted === undefined ? [] : [`${method} ${wanted} HTTP/1.1`]);
+      }
+      // Without the parser's help: a clean path below mine/, and no mount from elsewhere.
+      for (const line of lines) {
+        expect(line).toMatch(/^[A-Z]+ \/v2\/mine(?:\/[a-zA-Z0-9._:=-]+)+\/?(?:\?[^ #;\\]*)? HTTP\/1\.1$/);
+        expect(line).not.toMatch(/\/\.{1,2}(?:\/|\?| )|[?&]from=(?!mine%2F)/);
+      }
       expect(reply?.status).toBeLessThan(500);
       expect((reply?.status ?? 0) < 300 || lines.length === 0).toBe(true);
       arrived += lines.length;

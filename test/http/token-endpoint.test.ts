@@ -12,6 +12,8 @@ interface Reply {
   readonly body: unknown;
 }
 
+const read = async (asked: PromiseLike<Reply>): Promise<Reply> => asked;
+
 let front: Front;
 beforeAll(async () => {
   front = await startFront({
@@ -54,7 +56,7 @@ const accessOf = (body: unknown): unknown => decodeJwt((body as TokenBody).token
 
 describe('GET /token', () => {
   test('gives a token under both names, its time, and nothing that a client could misread', async () => {
-    const { status, headers, body }: Reply = await get(`service=${service}&scope=${sandbox}`, basic('dana'));
+    const { status, headers, body } = await read(get(`service=${service}&scope=${sandbox}`, basic('dana')));
     expect(status).toBe(200);
     expect(headers).toMatchObject({
       'content-type': 'application/json',
@@ -76,7 +78,7 @@ describe('GET /token', () => {
     ['separated by a plus', 'scope=repository:sandbox/a:pull+repository:open/b:pull,push'],
     ['escaped altogether', `scope=${encodeURIComponent('repository:sandbox/a:pull repository:open/b:pull,push')}`],
   ])('takes scopes that are %s', async (_how, query) => {
-    const { body }: Reply = await get(query, basic('dana'));
+    const { body } = await read(get(query, basic('dana')));
     expect(accessOf(body)).toEqual([
       { type: 'repository', name: 'sandbox/a', actions: ['pull'] },
       { type: 'repository', name: 'open/b', actions: ['pull'] },
@@ -92,7 +94,7 @@ describe('GET /token', () => {
     ['an account that is only a hint', 'account=tess&scope=repository:sandbox/a:pull', 'dana', ['pull']],
     ['no right at all', 'scope=repository:sandbox/a:pull', 'tess', []],
   ])('answers %s', async (_what, query, account, actions) => {
-    const { status, body }: Reply = await get(query, basic(account));
+    const { status, body } = await read(get(query, basic(account)));
     expect(status).toBe(200);
     expect(decodeJwt((body as TokenBody).token).sub).toBe(account);
     const [first] = accessOf(body) as { actions: string[] }[];
@@ -101,7 +103,7 @@ describe('GET /token', () => {
 
   test('gives anonymous what everyone may, without any credentials or with empty ones', async () => {
     for (const authorization of [undefined, 'Basic Og==']) {
-      const { status, body }: Reply = await get('scope=repository:open/a:pull,push', authorization);
+      const { status, body } = await read(get('scope=repository:open/a:pull,push', authorization));
       expect(status).toBe(200);
       expect(decodeJwt((body as TokenBody).token).sub).toBe('');
       expect(accessOf(body)).toEqual([{ type: 'repository', name: 'open/a', actions: ['pull'] }]);
@@ -120,10 +122,12 @@ describe('GET /token', () => {
 
 describe('POST /token', () => {
   test('gives the same, with the granted scope in words', async () => {
-    const { status, headers, body }: Reply = await post({
-      ...password,
-      scope: 'repository:sandbox/a:push,pull,delete repository:none/b:pull',
-    });
+    const { status, headers, body } = await read(
+      post({
+        ...password,
+        scope: 'repository:sandbox/a:push,pull,delete repository:none/b:pull',
+      }),
+    );
     expect(status).toBe(200);
     expect(headers['cache-control']).toBe('no-store');
     const { token, access_token, expires_in, ...rest } = body as TokenBody & Record<string, unknown>;
@@ -133,7 +137,7 @@ describe('POST /token', () => {
   });
 
   test('takes repeated scopes, as containers/image sends them', async () => {
-    const { body }: Reply = await post({ ...password, scope: ['repository:sandbox/a:pull', 'repository:open/b:pull'] });
+    const { body } = await read(post({ ...password, scope: ['repository:sandbox/a:pull', 'repository:open/b:pull'] }));
     expect(body).toMatchObject({ scope: 'repository:sandbox/a:pull repository:open/b:pull' });
   });
 

@@ -10,7 +10,7 @@ import {
 } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { KeyRing, TokenKey } from '../../ports.ts';
+import type { TokenKey } from '../../ports.ts';
 import type { Problem } from '../../document/problem.ts';
 
 /** A key and the file it is in. */
@@ -25,23 +25,10 @@ export type KeyFilesReading =
   | { readonly ok: true; readonly files: readonly KeyFile[] }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
-export type KeyRingReading =
-  { readonly ok: true; readonly keys: KeyRing } | { readonly ok: false; readonly problems: readonly Problem[] };
-
 const keyFile = /\.(?:pem|jwk|json|key)$/;
 const maxKeyBytes = 65_536;
 
-/** Reads every key; signs with the last by file name. With `generate`, an empty or missing directory gets a new ES256 key. */
-export function readKeyRing(directory: string, generate: boolean): KeyRingReading {
-  const reading = readKeyFiles(directory, generate);
-  if (!reading.ok) return reading;
-  const all = uniqueKeys(reading.files);
-  const signing = reading.files.at(-1)?.key;
-  if (signing === undefined) return { ok: false, problems: [] };
-  return { ok: true, keys: { signingKey: () => signing, keys: () => all } };
-}
-
-/** Every key of a directory in the order of file names: at least one, or problems. */
+/** Every key of a directory in the order of file names: at least one, or problems. With `generate`, an empty or missing directory gets a new ES256 key. */
 export function readKeyFiles(directory: string, generate: boolean): KeyFilesReading {
   let names: readonly string[];
   try {

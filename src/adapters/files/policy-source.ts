@@ -29,6 +29,7 @@ export interface PolicyFiles extends PolicySource {
 /** An editor writes a file in several steps; they are read as one. */
 const settleMs = 100;
 const defaultPollMs = 2000;
+const maxAttempts = 5;
 
 export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptions): PolicyFiles {
   const { paths, clock, onReload, pollMs = defaultPollMs } = options;
@@ -43,8 +44,8 @@ export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptio
 
   async function read(): Promise<void> {
     if (closed) return;
-    signature = await signPolicyFiles(paths);
-    const result = await loadPolicyInThread(paths, clock());
+    const result = await readOneGeneration();
+    if (result === undefined) return soon();
     const revision = result.ok ? result.loaded.revision : result.revision;
     const isNews = revision === undefined ? !sameProblems(result, problems) : revision !== newest;
     newest = revision;
@@ -52,6 +53,21 @@ export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptio
     if (!isNews || closed) return;
     if (result.ok) loaded = result.loaded;
     onReload(result);
+  }
+
+  /**
+   * What the files say, read while none of them changed: half of an old set and half of a new one is nobody's policy.
+   * undefined when they keep changing.
+   */
+  async function readOneGeneration(): Promise<PolicyLoading | undefined> {
+    for (let attempt = 0; attempt < maxAttempts; attempt++) {
+      const before = await signPolicyFiles(paths);
+      const result = await loadPolicyInThread(paths, clock());
+      if ((await signPolicyFiles(paths)) !== before) continue;
+      signature = before;
+      return result;
+    }
+    return undefined;
   }
 
   /** One reading at a time: of two that overlap the older files could be put into force last. */
