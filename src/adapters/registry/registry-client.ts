@@ -54,7 +54,8 @@ export function createRegistryClient({ url, timeoutMs }: RegistryClientOptions):
         resolve(asked);
       };
       request.on('error', (error) => settle({ failed: 'unreachable', detail: error.message }));
-      request.on('upgrade', () => request.destroy(new Error('the registry switched protocols')));
+      // The socket is nobody's from here on: an error given to it would end the process.
+      request.on('upgrade', (_response, socket) => socket.destroy());
       request.on('close', () => settle({ failed: 'broken', detail: 'no answer' }));
       request.on('response', (response) => {
         const chunks: Buffer[] = [];
