@@ -159,7 +159,7 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     sessions.health().ok ? 1 : 0,
   );
   metrics.gauge('portcullis_transfers_in_flight', 'Requests being forwarded.', upstream.activeTransfers);
-  metrics.gauge(
+  metrics.counter(
     'portcullis_audit_dropped_total',
     'Log lines lost because standard output did not take them.',
     log.dropped,

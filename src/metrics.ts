@@ -3,10 +3,13 @@ import type { AuditLog, AuditRecord } from './ports.ts';
 
 export interface Metrics extends AuditLog {
   gauge(name: string, help: string, read: () => number): void;
+  /** A number that is counted elsewhere and only ever grows. */
+  counter(name: string, help: string, read: () => number): void;
   render(): string;
 }
 
-interface Gauge {
+interface Reading {
+  readonly type: 'gauge' | 'counter';
   readonly name: string;
   readonly help: string;
   readonly read: () => number;
@@ -14,7 +17,7 @@ interface Gauge {
 
 /** Counts every audit record by its bounded fields. */
 export function createMetrics(): Metrics {
-  const gauges: Gauge[] = [];
+  const readings: Reading[] = [];
   const decisions = new Map<string, number>();
   const statuses = new Map<string, number>();
   const add = (counters: Map<string, number>, labels: string): void => {
@@ -25,14 +28,15 @@ export function createMetrics(): Metrics {
       add(decisions, `event="${event}",decision="${decision}"`);
       if (status !== undefined) add(statuses, `code="${status}"`);
     },
-    gauge: (name, help, read) => void gauges.push({ name, help, read }),
+    gauge: (name, help, read) => void readings.push({ type: 'gauge', name, help, read }),
+    counter: (name, help, read) => void readings.push({ type: 'counter', name, help, read }),
     render() {
       const lines = [
         ...family('portcullis_decisions_total', 'counter', 'Decisions by event and outcome.', decisions),
         ...family('portcullis_http_requests_total', 'counter', 'Answered requests by status code.', statuses),
-        ...gauges.flatMap(({ name, help, read }) => [
+        ...readings.flatMap(({ type, name, help, read }) => [
           `# HELP ${name} ${help}`,
-          `# TYPE ${name} gauge`,
+          `# TYPE ${name} ${type}`,
           `${name} ${read()}`,
         ]),
       ];

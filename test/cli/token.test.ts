@@ -264,7 +264,7 @@ describe('while the gateway runs', () => {
   async function login(secret: string): Promise<number> {
     const authorization = `Basic ${Buffer.from(`builder:${secret}`).toString('base64')}`;
     const query = new URLSearchParams({ scope: 'repository:integration/app:pull,push' });
-    const reply = await fetch(`${gateway.url}/token?${query}`, { headers: { authorization } });
+    const reply = await fetch(`${gateway.url}/token?${query.toString()}`, { headers: { authorization } });
     await reply.text();
     return reply.status;
   }
