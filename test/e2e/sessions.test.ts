@@ -71,7 +71,9 @@ describeWithPrograms(['docker-registry', 'redis-server'], 'logins over two gatew
 
   async function login(url: string, account = 'dana'): Promise<TokenReply> {
     const query = new URLSearchParams({ offline_token: 'true', account, scope });
-    const reply = await fetch(`${url}/token?${query.toString()}`, { headers: { authorization: basic(account, password) } });
+    const reply = await fetch(`${url}/token?${query.toString()}`, {
+      headers: { authorization: basic(account, password) },
+    });
     expect(reply.status).toBe(200);
     return (await reply.json()) as TokenReply;
   }
