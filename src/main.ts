@@ -192,6 +192,9 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     await stores.close();
     return { ok: false, problems: bound.problems };
   }
+  // Running out of files or memory fails an accept now and then; unheard, it would end the process.
+  for (const server of [listener, admin])
+    server.on('error', (error) => log.error('a connection could not be accepted', { detail: error.message }));
   const stopFollowing =
     config.tls === undefined || certificate === undefined
       ? undefined

@@ -6,14 +6,14 @@ import { type Access, type Need, carries, challengeAccess, requiredAccess } from
 import type { Credentials } from '../distribution/credentials.ts';
 import type { Mount, RegistryRoute, RouteProblem } from '../distribution/route.ts';
 import type { CompiledPolicy, Decision } from '../policy/evaluate.ts';
-import type { Principal, RobotToken } from '../policy/model.ts';
+import type { Policy, Principal, RobotToken } from '../policy/model.ts';
 import type { Clock, PolicySource, RobotUses, SessionStore } from '../ports.ts';
-import type { AccessTokens } from '../token/access-token.ts';
+import type { AccessClaims, AccessTokens } from '../token/access-token.ts';
 import {
   type AuthenticationMethod,
   type AuthenticationParts,
   type AuthenticationRefusal,
-  authenticate,
+  authenticateNow,
   principalOf,
 } from '../token/authenticate.ts';
 import { liveRobotToken, narrowPolicy } from '../token/robot-secret.ts';
@@ -25,6 +25,8 @@ export interface Caller {
   readonly principal: Principal;
   readonly method: AuthenticationMethod | 'access-token' | undefined;
   readonly bound: readonly Access[] | undefined;
+  /** The session of an access token, or the robot's secret it was issued for. */
+  readonly sessionId?: string | undefined;
   /** The robot's secret behind the request; it bounds every decision (`policyOf`). */
   readonly robotToken?: RobotToken | undefined;
 }
@@ -98,11 +100,9 @@ export interface AdmitRequest {
 
 /** Problems of the route are told only to who has proved an identity, the same for everybody. */
 export async function admit(parts: AdmitParts, { parsed, credentials, address }: AdmitRequest): Promise<Admission> {
-  const policy = parts.policies.current();
-  const now = parts.clock();
   const access = 'route' in parsed ? challengeAccess(requiredAccess(parsed.route)) : [];
   const route = 'route' in parsed ? parsed.route : undefined;
-  const identified = await identify(parts, policy, credentials, route, now);
+  const identified = await identify(parts, credentials, route);
   if (identified.kind === 'busy') return identified;
   if (identified.kind === 'refused') {
     const { reason, account, detail } = identified;
@@ -115,25 +115,45 @@ export async function admit(parts: AdmitParts, { parsed, credentials, address }:
       ...(detail === undefined ? {} : { detail }),
     };
   }
-  const { caller } = identified;
+  const { caller, policy } = identified;
   if ('problem' in parsed) return { kind: 'unusable', problem: parsed.problem, caller };
-  return judge(policyOf(caller, policy), parsed.route, caller, { address, now });
+  return judge(policyOf(caller, policy), parsed.route, caller, { address, now: parts.clock() });
+}
+
+/**
+ * The decision once more at a later moment of the same request, for what changes something only after its body has come:
+ * a client decides how long that takes, and meanwhile its login may be revoked and the policy be another one.
+ */
+export function admitAgain(
+  parts: AdmitParts,
+  route: RegistryRoute,
+  caller: Caller,
+  address: string | undefined,
+): Admission {
+  const now = parts.clock();
+  const policy = parts.policies.current();
+  const account = 'name' in caller.principal ? caller.principal.name : '';
+  const found = standing(parts, policy.policy, account, caller.sessionId, caller.robotToken?.id, now);
+  if ('reason' in found) {
+    const access = challengeAccess(requiredAccess(route));
+    return { kind: 'challenged', reason: found.reason, error: 'invalid_token', access, account };
+  }
+  const current = { ...caller, ...found };
+  return judge(policyOf(current, policy), route, current, { address, now });
 }
 
 /** What a client mends by fetching a new token; without `error="invalid_token"` containerd keeps the old one. */
 const tokenProblems: readonly ChallengeReason[] = ['token_invalid', 'token_expired', 'token_revoked', 'account_gone'];
 
 type Identified =
-  | { readonly kind: 'caller'; readonly caller: Caller }
+  | { readonly kind: 'caller'; readonly caller: Caller; readonly policy: CompiledPolicy }
   | { readonly kind: 'refused'; readonly reason: ChallengeReason; readonly account?: string; readonly detail?: string }
   | { readonly kind: 'busy' };
 
 async function identify(
   parts: AdmitParts,
-  policy: CompiledPolicy,
   credentials: Credentials,
   route: RegistryRoute | undefined,
-  now: number,
 ): Promise<Identified> {
   switch (credentials.kind) {
     // Without credentials always a challenge: docker takes a 200 here as "no login needed, ever".
@@ -143,51 +163,68 @@ async function identify(
       return { kind: 'refused', reason: 'credentials_malformed' };
     case 'basic': {
       const { account, password } = credentials;
-      const result = await authenticate(parts, policy, account, password, now);
+      const { result, policy } = await authenticateNow(parts, parts.policies, account, password, parts.clock);
       if (result.ok) {
         const { principal, method, robotToken } = result;
-        if (robotToken !== undefined) parts.robotUses.mark(robotToken.id, now);
-        return { kind: 'caller', caller: { principal, method, bound: undefined, robotToken } };
+        if (robotToken !== undefined) parts.robotUses.mark(robotToken.id, parts.clock());
+        return { kind: 'caller', caller: { principal, method, bound: undefined, robotToken }, policy };
       }
       if (result.reason === 'hashing_busy') return { kind: 'busy' };
       const { reason, detail } = result;
       return { kind: 'refused', reason, account, ...(detail === undefined ? {} : { detail }) };
     }
     case 'bearer': {
-      const nowSeconds = Math.floor(now / 1000);
-      const verified = await parts.tokens.verify(credentials.token, nowSeconds);
+      const verified = await parts.tokens.verify(credentials.token, Math.floor(parts.clock() / 1000));
       if (!verified.ok && verified.reason === 'token_invalid') return { kind: 'refused', reason: 'token_invalid' };
       const { claims } = verified;
       const { account, access, sessionId } = claims;
-      if (!verified.ok && !mayFinishUpload(parts.tickets, route, account, nowSeconds)) {
+      const now = parts.clock();
+      if (!verified.ok && !mayFinishUpload(parts.tickets, route, claims, Math.floor(now / 1000))) {
         return { kind: 'refused', reason: 'token_expired', account };
       }
-      if (sessionId !== undefined && parts.sessions.isRevoked(sessionId)) {
-        return { kind: 'refused', reason: 'token_revoked', account };
-      }
-      const principal = principalOf(policy.policy, account);
-      if (principal === undefined) return { kind: 'refused', reason: 'account_gone', account };
-      const isRobotToken = sessionId?.startsWith(robotSidPrefix) === true;
-      // A name that changed hands between people and machines is not who the token was issued to.
-      if (isRobotToken !== (principal.kind === 'robot')) return { kind: 'refused', reason: 'account_gone', account };
-      const robotToken = isRobotToken
-        ? liveRobotToken(policy.policy, account, sessionId.slice(robotSidPrefix.length), now)
-        : undefined;
-      if (isRobotToken && robotToken === undefined) return { kind: 'refused', reason: 'token_revoked', account };
-      return { kind: 'caller', caller: { principal, method: 'access-token', bound: access, robotToken } };
+      const policy = parts.policies.current();
+      const isRobots = sessionId?.startsWith(robotSidPrefix) === true;
+      const robotTokenId = isRobots ? sessionId.slice(robotSidPrefix.length) : undefined;
+      const found = standing(parts, policy.policy, account, sessionId, robotTokenId, now);
+      if ('reason' in found) return { kind: 'refused', reason: found.reason, account };
+      return { kind: 'caller', caller: { ...found, method: 'access-token', bound: access, sessionId }, policy };
     }
   }
 }
 
-/** An upload that the same account opened may finish although the token has expired since; policy and revocation still count. */
+/** Whom an account stands for now, or why what was issued to it no longer counts. */
+function standing(
+  { sessions }: Pick<AdmitParts, 'sessions'>,
+  policy: Policy,
+  account: string,
+  sessionId: string | undefined,
+  robotTokenId: string | undefined,
+  now: number,
+): Pick<Caller, 'principal' | 'robotToken'> | { readonly reason: 'token_revoked' | 'account_gone' } {
+  if (sessionId !== undefined && sessions.isRevoked(sessionId)) return { reason: 'token_revoked' };
+  const principal = principalOf(policy, account);
+  if (principal === undefined) return { reason: 'account_gone' };
+  // A name that changed hands between people and machines is not who the token was issued to.
+  if ((robotTokenId !== undefined) !== (principal.kind === 'robot')) return { reason: 'account_gone' };
+  if (robotTokenId === undefined) return { principal, robotToken: undefined };
+  const robotToken = liveRobotToken(policy, account, robotTokenId, now);
+  return robotToken === undefined ? { reason: 'token_revoked' } : { principal, robotToken };
+}
+
+/**
+ * An upload that the same account opened while its token was good may finish although the token has expired since; policy
+ * and revocation still count. A token of long ago, whose revocation may be forgotten, finishes nothing.
+ */
 function mayFinishUpload(
   tickets: UploadTickets,
   route: RegistryRoute | undefined,
-  account: string,
+  { account, expiresAt }: AccessClaims,
   nowSeconds: number,
 ): boolean {
   if (route === undefined || !('id' in route) || route.ticket === undefined) return false;
-  return tickets.opens(route.ticket, { repository: route.repository, uploadId: route.id, account }, nowSeconds);
+  const upload = { repository: route.repository, uploadId: route.id, account };
+  // As of its expiry, too: a ticket from later on is none yet.
+  return tickets.opens(route.ticket, upload, nowSeconds) && tickets.opens(route.ticket, upload, expiresAt);
 }
 
 interface When {

@@ -57,6 +57,11 @@ export async function judgeTagWrite(
   return { kind: 'denied', need: { action, repository, tag }, decision };
 }
 
+/** By the algorithm that registries name content with. */
+export function digestOf(content: Buffer): string {
+  return `sha256:${createHash('sha256').update(content).digest('hex')}`;
+}
+
 /** Whether content has a digest, by that digest's own algorithm. */
 export function hasDigest(content: Buffer, digest: string): boolean {
   const [algorithm = '', encoded] = digest.split(':');
@@ -68,17 +73,23 @@ const pageSize = 1000;
 const maxTags = 20_000;
 const resolvedAtOnce = 16;
 
+/** Whether tags can forbid what is deleted by digest; otherwise nothing has to be asked. */
+export function hasGuardedTags({ policy, principal, repository, circumstances }: TagWriter): boolean {
+  return policy.judgesTags({ ...circumstances, principal, action: 'delete', repository });
+}
+
 /**
  * Deleting by digest, judged against every tag that points at it. Only tags whose deletion would be refused are resolved;
  * when no rule judges tags here, nothing is asked at all.
  */
 export async function judgeDeleteByDigest(
   registry: Pick<Registry, 'resolveTag' | 'tags'>,
-  { policy, principal, repository, circumstances }: TagWriter,
+  writer: TagWriter,
   digest: string,
 ): Promise<TagJudgement> {
+  const { policy, principal, repository, circumstances } = writer;
   const question = { ...circumstances, principal, action: 'delete', repository } as const;
-  if (!policy.judgesTags(question)) return allowed;
+  if (!hasGuardedTags(writer)) return allowed;
   let last: string | undefined;
   for (let seen = 0; seen < maxTags;) {
     const page = await registry.tags(repository, pageSize, last);

@@ -25,8 +25,10 @@ export function beginExchange(
   options: { readonly trustedProxies: readonly string[]; readonly now: number; readonly expectsContinue: boolean },
 ): Exchange {
   const requestId = randomUUID();
-  response.setHeader('X-Request-Id', requestId);
-  response.setHeader('X-Content-Type-Options', 'nosniff');
+  if (!response.headersSent) {
+    response.setHeader('X-Request-Id', requestId);
+    response.setHeader('X-Content-Type-Options', 'nosniff');
+  }
   return {
     request,
     response,

@@ -5,12 +5,22 @@ import { listCatalog } from '../gate/catalog.ts';
 import {
   type TagJudgement,
   type TagWriter,
+  digestOf,
   hasDigest,
+  hasGuardedTags,
   isGuardedTag,
   judgeDeleteByDigest,
   judgeTagWrite,
 } from '../gate/tag-writes.ts';
-import { type AdmitParts, type Admission, type Caller, admit, policyOf, refusalSentence } from '../gate/admit.ts';
+import {
+  type AdmitParts,
+  type Admission,
+  type Caller,
+  admit,
+  admitAgain,
+  policyOf,
+  refusalSentence,
+} from '../gate/admit.ts';
 import type { Decision } from '../policy/evaluate.ts';
 import type { AuditLog, AuditRecord, Registry, TagLocks } from '../ports.ts';
 import { type Exchange, exchangeFacts } from './exchange.ts';
@@ -116,11 +126,7 @@ async function serve(
   }
   if (route.kind === 'manifest-put') return pushManifest(parts, exchange, route, caller);
   if (route.kind === 'manifest-delete' && 'digest' in route.reference) {
-    const circumstances = { address: exchange.address, now: parts.clock() };
-    const { repository, reference } = route;
-    const writer = { policy, principal: caller.principal, repository, circumstances };
-    const judgement = await judgeDeleteByDigest(parts.registry, writer, reference.digest);
-    if (judgement.kind !== 'allowed') return notWritten(exchange, caller, judgement);
+    return deleteByDigest(parts, exchange, route, route.reference.digest, caller);
   }
   const mapLocation = ticketOnLocation(parts, route, caller);
   return forwarded(await parts.upstream.forward(exchange, route, mapLocation === undefined ? {} : { mapLocation }));
@@ -159,6 +165,36 @@ function forwarded({ status, outcome, bytes, digest, detail }: Forwarding): Part
 /** Milliseconds that a push waits for another push of the same tag. */
 const tagTurnMs = 30_000;
 
+/** Where tags are protected no push may point one at the digest between the look at the tags and the deletion. */
+async function deleteByDigest(
+  parts: GateParts,
+  exchange: Exchange,
+  route: RegistryRoute & { readonly kind: 'manifest-delete' },
+  digest: string,
+  caller: Caller,
+): Promise<Partial<AuditRecord>> {
+  const { repository } = route;
+  const writer = writerOf(parts, exchange, repository, caller);
+  const forward = async (): Promise<Partial<AuditRecord>> => forwarded(await parts.upstream.forward(exchange, route));
+  if (!hasGuardedTags(writer)) return forward();
+  const turn = await parts.tagLocks.withTags(repository, [digest], tagTurnMs, async () => {
+    const judgement = await judgeDeleteByDigest(parts.registry, writer, digest);
+    return judgement.kind === 'allowed' ? forward() : notWritten(exchange, caller, judgement);
+  });
+  if (turn.ok) return turn.value;
+  return { decision: 'error', reason: `tag_${turn.reason}`, status: send(exchange, tagBusy) };
+}
+
+/** Judged by the policy of this moment, not of the one before a body came. */
+function writerOf(parts: GateParts, exchange: Exchange, repository: string, caller: Caller): TagWriter {
+  return {
+    policy: policyOf(caller, parts.policies.current()),
+    principal: caller.principal,
+    repository,
+    circumstances: { address: exchange.address, now: parts.clock() },
+  };
+}
+
 /** The whole manifest first, then its tags' turn: a slow client never holds up others. */
 async function pushManifest(
   parts: GateParts,
@@ -178,24 +214,22 @@ async function pushManifest(
   const tags = 'tag' in reference ? [reference.tag] : route.tags;
   const forward = async (): Promise<Partial<AuditRecord>> =>
     forwarded(await parts.upstream.forward(exchange, route, { content }));
-  if (tags.length === 0) return forward();
   const sameContent = (digest: string): boolean =>
     'digest' in reference ? digest === reference.digest : hasDigest(content, digest);
-  const writer = (): TagWriter => ({
-    // The policy of this moment, not of the one before the body came.
-    policy: policyOf(caller, parts.policies.current()),
-    principal: caller.principal,
-    repository,
-    circumstances: { address: exchange.address, now: parts.clock() },
-  });
+  const writer = (): TagWriter => writerOf(parts, exchange, repository, caller);
   const write = async (): Promise<Partial<AuditRecord>> => {
+    const again = admitAgain(parts, route, caller, exchange.address);
+    if (again.kind !== 'admitted') return answer(parts, exchange, again);
     for (const tag of tags) {
       const judgement = await judgeTagWrite(parts.registry, writer(), tag, sameContent);
       if (judgement.kind !== 'allowed') return notWritten(exchange, caller, judgement);
     }
     return forward();
   };
-  const turn = await parts.tagLocks.withTags(repository, tags, tagTurnMs, write);
+  if (tags.length === 0) return write();
+  // The digest as well: whoever deletes it holds it while looking for tags that point at it.
+  const digest = 'digest' in reference ? reference.digest : digestOf(content);
+  const turn = await parts.tagLocks.withTags(repository, [...tags, digest], tagTurnMs, write);
   if (turn.ok) return turn.value;
   // Whoever may do anything with these tags needs no lock to be judged; those who need one wait for its store.
   if (turn.reason === 'unavailable' && !tags.some((tag) => isGuardedTag(writer(), tag))) return write();

@@ -129,6 +129,7 @@ function tokenRefusalAnswer(given: TokenRefusal): Answer {
     case 'session_unknown':
     case 'session_of_other_service':
     case 'session_account_gone':
+    case 'session_password_changed':
       return withOAuth('UNAUTHORIZED', 'the login has ended; log in again', 'invalid_grant');
     case 'store_unavailable':
       return storeUnavailable;

@@ -113,8 +113,7 @@ function readForm(form: unknown): Parameters | TokenRefusal {
 
 function readParameters(search: URLSearchParams): Parameters | TokenRefusal {
   const names = [...search.keys()].filter((name) => name !== 'scope');
-  const repeated = names.find((name, index) => names.indexOf(name) !== index);
-  if (repeated !== undefined) return { reason: 'request_malformed', detail: 'a parameter is given twice' };
+  if (new Set(names).size < names.length) return { reason: 'request_malformed', detail: 'a parameter is given twice' };
   return { one: (name) => search.get(name) ?? undefined, scopes: search.getAll('scope') };
 }
 

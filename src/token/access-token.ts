@@ -46,6 +46,8 @@ export const clockLeewaySeconds = 60;
 /** Remembered signatures; a verification costs about as much as a hundred policy decisions. */
 const maxRemembered = 4096;
 const maxTokenLength = 32_768;
+/** Characters of a token that is worth remembering: anybody may fetch long ones, for names that grant nothing. */
+const maxRememberedLength = 4096;
 
 const compact = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)$/;
 const seconds = z.int().min(0).max(8_640_000_000_000);
@@ -103,8 +105,10 @@ export function createAccessTokens({ keys, issuer, service, ttlSeconds }: Access
       }
       if (verified === 'refused' || verified === 'key_unknown') return { ok: false, reason: 'token_invalid' };
       known = verified;
-      if (remembered.size >= maxRemembered) remembered.delete(remembered.keys().next().value ?? '');
-      remembered.set(token, known);
+      if (token.length <= maxRememberedLength) {
+        if (remembered.size >= maxRemembered) remembered.delete(remembered.keys().next().value ?? '');
+        remembered.set(token, known);
+      }
     }
     const { claims, notBefore } = known;
     if (nowSeconds + clockLeewaySeconds < notBefore) return { ok: false, reason: 'token_invalid' };

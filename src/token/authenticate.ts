@@ -3,6 +3,7 @@ import { maxPasswordLength } from '../distribution/credentials.ts';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
 import type { Policy, Principal, RobotToken } from '../policy/model.ts';
 import { namePattern } from '../policy/schema.ts';
+import type { Clock, PolicySource } from '../ports.ts';
 import { looksCarried, parseSecret } from './carried-secret.ts';
 import type { Passwords } from './password.ts';
 import { authenticateRobot } from './robot-secret.ts';
@@ -60,6 +61,24 @@ export async function authenticate(
   if (user.disabled) return { ok: false, reason: 'account_disabled' };
   if (!isRemembered) verified.add(account, password, hash.text, now);
   return { ok: true, principal: { kind: 'user', name: account }, method: 'password' };
+}
+
+/**
+ * `authenticate` against the policy that is in force when it answers: hashing waits for its turn, and meanwhile a password
+ * may have been changed or an account closed.
+ */
+export async function authenticateNow(
+  parts: AuthenticationParts,
+  policies: PolicySource,
+  account: string,
+  password: string,
+  clock: Clock,
+): Promise<{ readonly result: Authentication; readonly policy: CompiledPolicy }> {
+  for (;;) {
+    const policy = policies.current();
+    const result = await authenticate(parts, policy, account, password, clock());
+    if (!result.ok || policy === policies.current()) return { result, policy };
+  }
 }
 
 /** Secrets have 178 random bits: nothing is hashed slowly, and time tells nothing. */

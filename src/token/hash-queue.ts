@@ -5,13 +5,18 @@
 export class HashQueue {
   readonly #slots: number;
   readonly #waitMs: number;
+  readonly #maxWaiting: number;
   readonly #waiting: (() => void)[] = [];
   #running = 0;
 
-  /** At most `slots` tasks at once; a task that has not begun after `waitMs` is refused. */
-  constructor(slots: number, waitMs: number) {
+  /**
+   * At most `slots` tasks at once; a task that has not begun after `waitMs` is refused, and one that finds `maxWaiting`
+   * before it at once: a flood must not make everybody wait for an answer that will be no.
+   */
+  constructor(slots: number, waitMs: number, maxWaiting = 1000) {
     this.#slots = slots;
     this.#waitMs = waitMs;
+    this.#maxWaiting = maxWaiting;
   }
 
   async run<T>(task: () => Promise<T>): Promise<T | 'busy'> {
@@ -28,6 +33,7 @@ export class HashQueue {
       this.#running++;
       return Promise.resolve(true);
     }
+    if (this.#waiting.length >= this.#maxWaiting) return Promise.resolve(false);
     return new Promise((resolve) => {
       const begin = (): void => {
         clearTimeout(timer);

@@ -20,6 +20,8 @@ export interface Passwords {
 const standardCost: Argon2Cost = { memoryKib: 19_456, passes: 2, lanes: 1 };
 /** Milliseconds a login may wait for its turn to hash. */
 const queueMs = 5000;
+/** Logins in line; about twice as many as can be hashed in that time on two cores. */
+const maxWaiting = 800;
 /** bcrypt reads 72 bytes and stops at a NUL; a longer password would match on its beginning (Quay CVE-2024-9683). */
 const bcryptLimit = 72;
 
@@ -30,7 +32,7 @@ export async function hashPassword(password: string): Promise<string> {
 
 /** `onHash` hears of every hash computed, by scheme and cost: tests count work instead of timing it. */
 export function createPasswords(onHash: (scheme: PasswordHash['scheme'], cost: string) => void = () => {}): Passwords {
-  const queue = new HashQueue(Math.max(1, Math.min(availableParallelism(), 3)), queueMs);
+  const queue = new HashQueue(Math.max(1, Math.min(availableParallelism(), 3)), queueMs, maxWaiting);
   const verify: Passwords['verify'] = async (policy, hash, password) => {
     const compare = async (): Promise<boolean> => {
       let isMatch = false;

@@ -8,6 +8,7 @@ export type TokenRefusal =
   | { readonly reason: 'session_unknown' }
   | { readonly reason: 'session_of_other_service'; readonly account: string }
   | { readonly reason: 'session_account_gone'; readonly account: string }
+  | { readonly reason: 'session_password_changed'; readonly account: string }
   /** A session could not be looked up or recorded; nothing is known about the credentials. */
   | { readonly reason: 'store_unavailable' }
   | { readonly reason: 'credentials_missing' }

@@ -1,5 +1,4 @@
 /** One token request from start to finish: distribution's spec/auth/token.md (GET) and oauth.md (POST). */
-import { randomBytes } from 'node:crypto';
 import type { Access } from '../distribution/access.ts';
 import type { Credentials } from '../distribution/credentials.ts';
 import { parseScopes } from '../distribution/scope.ts';
@@ -7,11 +6,12 @@ import type { CompiledPolicy } from '../policy/evaluate.ts';
 import type { Principal } from '../policy/model.ts';
 import type { Clock, PolicySource, RobotUses, SessionStore } from '../ports.ts';
 import type { AccessTokens } from './access-token.ts';
-import { type AuthenticationMethod, type AuthenticationParts, authenticate, principalOf } from './authenticate.ts';
+import { type AuthenticationMethod, type AuthenticationParts, authenticateNow, principalOf } from './authenticate.ts';
 import { makeSecret, parseSecret, secretHash } from './carried-secret.ts';
 import { grantAccess } from './grant.ts';
 import type { TokenRefusal } from './refusal.ts';
 import { narrowPolicy } from './robot-secret.ts';
+import { isOfPassword, makeSessionId } from './session-id.ts';
 
 /** A refresh token in place of a name and password. */
 export type TokenCredentials = Credentials | { readonly kind: 'session'; readonly secret: string };
@@ -74,7 +74,7 @@ type Identified = Login | { readonly ok: false; readonly refusal: TokenRefusal }
 export const robotSidPrefix = 'robot:';
 
 export function createTokenService(parts: TokenServiceParts): TokenService {
-  const { tokens, policies, clock, service } = parts;
+  const { tokens, clock, service } = parts;
   return {
     async issue(request) {
       if (request.service !== undefined && request.service !== '' && request.service !== service) {
@@ -84,12 +84,9 @@ export function createTokenService(parts: TokenServiceParts): TokenService {
       if ('reason' in requested) return refuse(requested);
       const login = await identify(parts, request);
       if (!login.ok) return login;
-      const { principal, method, sid } = login;
-      // The policy may have changed while a password was hashed; what is granted is today's.
-      const current = policies.current();
-      const policy = login.policy === current || method === 'robot-token' ? login.policy : current;
+      const { principal, method, sid, policy } = login;
       const opened =
-        request.offline && method === 'password' ? await openSession(parts, request, principal) : undefined;
+        request.offline && method === 'password' ? await openSession(parts, request, principal, policy) : undefined;
       if (opened !== undefined && !opened.ok) return opened;
       const now = clock();
       const access = grantAccess(policy, principal, requested, { address: request.address, now });
@@ -112,21 +109,20 @@ export function createTokenService(parts: TokenServiceParts): TokenService {
 }
 
 async function identify(parts: TokenServiceParts, request: TokenRequest): Promise<Identified> {
-  const policy = parts.policies.current();
   const { credentials, scopes } = request;
   switch (credentials.kind) {
     case 'none':
       // `docker login` is a token without scope: answering it would make an empty login succeed.
       if (scopes.every((scope) => scope.trim() === '')) return refuse({ reason: 'credentials_missing' });
-      return { ok: true, principal: { kind: 'anonymous' }, method: undefined, policy };
+      return { ok: true, principal: { kind: 'anonymous' }, method: undefined, policy: parts.policies.current() };
     case 'bearer':
     case 'malformed':
       return refuse({ reason: 'credentials_malformed' });
     case 'session':
-      return resumeSession(parts, request, credentials.secret, policy);
+      return resumeSession(parts, request, credentials.secret);
     case 'basic': {
       const { account, password } = credentials;
-      const result = await authenticate(parts, policy, account, password, parts.clock());
+      const { result, policy } = await authenticateNow(parts, parts.policies, account, password, parts.clock);
       if (!result.ok) {
         const { reason, detail = '' } = result;
         return refuse(reason === 'secret_malformed' ? { reason, account, detail } : { reason, account });
@@ -145,7 +141,6 @@ async function resumeSession(
   parts: TokenServiceParts,
   { address, userAgent }: TokenRequest,
   text: string,
-  policy: CompiledPolicy,
 ): Promise<Identified> {
   const secret = parseSecret(text);
   if ('problem' in secret) return refuse({ reason: 'secret_malformed', account: '', detail: secret.problem });
@@ -156,9 +151,12 @@ async function resumeSession(
   const { session } = found;
   const { account } = session;
   if (session.service !== parts.service) return refuse({ reason: 'session_of_other_service', account });
+  const policy = parts.policies.current();
   const principal = principalOf(policy.policy, account);
   // A name that became a machine's is not the person who logged in.
   if (principal?.kind !== 'user') return refuse({ reason: 'session_account_gone', account });
+  const storedHash = policy.policy.users.get(account)?.password?.text;
+  if (!isOfPassword(session.id, storedHash)) return refuse({ reason: 'session_password_changed', account });
   return { ok: true, principal, method: 'session', policy, sid: session.id, refreshToken: secret.text };
 }
 
@@ -166,6 +164,7 @@ async function openSession(
   { sessions, clock, service, refreshTtlSeconds }: TokenServiceParts,
   { address, userAgent }: TokenRequest,
   principal: Principal,
+  { policy }: CompiledPolicy,
 ): Promise<
   | { readonly ok: true; readonly sessionId: string; readonly refreshToken: string }
   | { readonly ok: false; readonly refusal: TokenRefusal }
@@ -174,7 +173,7 @@ async function openSession(
   const now = clock();
   const account = 'name' in principal ? principal.name : '';
   const session = {
-    id: randomBytes(16).toString('base64url'),
+    id: makeSessionId(policy.users.get(account)?.password?.text ?? ''),
     account,
     service,
     created: now,

@@ -230,8 +230,9 @@ describe('a key is refused, with its file and what to do, when it', () => {
     await mkdir(join(keys, 'dir.pem'), { recursive: true });
     execFileSync('mkfifo', [join(keys, 'fifo.pem')]);
     await symlink(join(place, 'nowhere'), join(keys, 'gone.pem'));
+    await symlink('loop.pem', join(keys, 'loop.pem'));
     expect(problemsOf().split('\n')).toEqual(
-      ['dir', 'fifo', 'gone'].map((name) => `${join(keys, name)}.pem is not a regular file`),
+      ['dir', 'fifo', 'gone', 'loop'].map((name) => `${join(keys, name)}.pem is not a regular file`),
     );
   });
 

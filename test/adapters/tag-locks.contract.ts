@@ -95,6 +95,12 @@ export function describeTagLocks(start: () => Promise<TagLocksUnderTest>): void 
         { ok: false, reason: 'busy' },
       ]);
       expect(ran).toBe(false);
+      // Those who gave up did not open the way for whoever comes next.
+      expect(await locks.withTags('team/app', ['v1'], 0, () => Promise.resolve((ran = true)))).toEqual({
+        ok: false,
+        reason: 'busy',
+      });
+      expect(ran).toBe(false);
       gate.open();
       await first;
       expect(await other.withTags('team/app', ['v0', 'v1'], patient, () => Promise.resolve(1))).toMatchObject({

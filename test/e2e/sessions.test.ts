@@ -149,6 +149,15 @@ describeWithPrograms(['docker-registry', 'redis-server'], 'logins over two gatew
     await within5s(async () => (await ping(second.url, access)) === 401);
   });
 
+  test('a changed password ends the sessions that the old one opened', async () => {
+    const { refresh_token: token = '' } = await login(first.url);
+    expect((await refresh(second.url, token)).status).toBe(200);
+    // The same password with a fresh salt is another hash, as after `user passwd`.
+    await setPolicy(await policy());
+    await within5s(async () => (await refresh(second.url, token)).status === 401);
+    expect((await refresh(first.url, (await login(first.url)).refresh_token ?? '')).status).toBe(200);
+  });
+
   test('revoking what never existed is 200', async () => {
     expect((await post(first.url, '/token/revoke', { token: makeSecret('session').text })).status).toBe(200);
     expect((await post(first.url, '/token/revoke', { token: 'nonsense' })).status).toBe(200);

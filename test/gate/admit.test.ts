@@ -488,11 +488,32 @@ describe('the policy of the moment', () => {
     expect(await outcome('GET /v2/', basic('dana'))).toBe('challenged account_disabled');
   });
 
-  test('is read once per request: a swap in the middle changes nothing of it', async () => {
-    let reads = 0;
-    parts = { ...parts, policies: { current: () => (reads++, policy) } };
-    await outcome(pushSandbox, basic('dana'));
-    expect(reads).toBe(1);
+  test.each([
+    ['a right taken away', people.replace('groups: [devs]', 'groups: [guests]'), /^denied user "dana"/],
+    ['a password changed', people.replace("AAAA'", "BBBA'"), /^challenged password_wrong/],
+    ['a user disabled', people.replace('dana: {', 'dana: { disabled: true,'), /^challenged account_disabled/],
+    ['a user removed', people.replace(/ {2}dana: .*\n/, ''), /^challenged account_unknown/],
+  ])('counts, not the one of before a password waited to be hashed: %s', async (_what, change, answer) => {
+    const passwords: Passwords = {
+      verify(_policy, stored) {
+        policy = compile(change, rules);
+        return Promise.resolve(stored !== undefined && hash === `'${stored.text}'` ? 'match' : 'mismatch');
+      },
+    };
+    parts = { ...parts, passwords };
+    expect(await outcome(pushSandbox, basic('dana'))).toMatch(answer);
+  });
+
+  test('lets an expired token finish the upload that it began, and none of later on', async () => {
+    const token = await bearer('dana', scope);
+    const seconds = now / 1000;
+    const chunk = (openedAt: number): string => {
+      const ticket = parts.tickets.seal({ repository: 'sandbox/app', uploadId: id, account: 'dana' }, openedAt);
+      return `PATCH /v2/sandbox/app/blobs/uploads/${id}?_portcullis=${ticket}`;
+    };
+    clock = now + 3_600_000;
+    expect(await outcome(chunk(seconds + 200), token)).toMatch(/^admitted/);
+    expect(await outcome(chunk(seconds + 3000), token)).toMatch(/^challenged token_expired/);
   });
 
   test('sees where and when a request comes from', async () => {

@@ -1,10 +1,13 @@
 import { spawn } from 'node:child_process';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
-import type { Server } from 'node:http';
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import { type Socket, connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { parseRoute } from '../../src/distribution/route.ts';
+import { beginExchange } from '../../src/http/exchange.ts';
+import { createUpstream } from '../../src/http/upstream.ts';
 import { freePort } from '../support/free-port.ts';
 import { type Backend, type Script, ok, startBackend } from './support/backend.ts';
 import { type RawClient, converse, headerOf, openClient } from './support/client.ts';
@@ -117,16 +120,38 @@ describe('clients that leave', () => {
 
   test('whoever leaves before the decision leaves nothing behind', async () => {
     backend.answer({ onRequest: beginning });
+    // Each token is new, so that its signature has to be checked: that takes longer than a goodbye.
+    const tokens = await Promise.all(Array.from({ length: 20 }, () => patient.token('repository:mine/app:pull')));
     const before = patient.records.length;
-    for (let count = 0; count < 20; count++) {
+    for (const token of tokens) {
       const client = await openClient(patient.port);
-      client.send(head(`GET ${blob}`));
-      client.socket.write('', () => client.abort());
+      client.socket.end(head(`GET ${blob}`).replace(/Basic .*/, `Bearer ${token}`));
     }
-    backend.answer({ onRequest: ok });
-    await converse(patient.port, head(`GET ${manifest}`, 'Connection: close\r\n'));
+    while (patient.records.length < before + tokens.length) await delay(1);
     await nothingLeft();
-    expect(patient.records.length).toBeGreaterThan(before);
+    expect(patient.records.slice(before).map(({ reason }) => reason)).toEqual(Array(20).fill('client_gone'));
+  });
+
+  test('whoever left during the decision is not forwarded at all', async () => {
+    const upstream = createUpstream({ url: backend.url, connectMs: 500, idleMs: 60_000, responseMs: 60_000 });
+    const parsed = parseRoute('GET', blob);
+    if (!('route' in parsed)) throw new Error('no route');
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('no address');
+    const client = await openClient(address.port);
+    client.send(head(`GET ${blob}`));
+    const [request, response] = (await once(server, 'request')) as [IncomingMessage, ServerResponse];
+    const exchange = beginExchange(request, response, { trustedProxies: [], now: 0, expectsContinue: false });
+    const before = backend.connections();
+    client.abort();
+    await once(response, 'close');
+    expect(await upstream.forward(exchange, parsed.route)).toMatchObject({ outcome: 'client_gone' });
+    expect(upstream.activeTransfers()).toBe(0);
+    expect(backend.connections()).toBe(before);
+    upstream.close();
+    server.close();
   });
 
   test('requests sent ahead on a connection that ends are never begun', async () => {
@@ -168,6 +193,19 @@ describe('garbage behind a request that is being answered', () => {
       await nothingLeft();
     });
   }
+
+  test('an answer that only ends with its connection is reset, not ended', async () => {
+    backend.answer({
+      onRequest: (_request, socket) =>
+        void socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npart\r\n'),
+    });
+    const [client] = await begin(patient, 1, head(`GET ${blob}`).replace('HTTP/1.1', 'HTTP/1.0'));
+    await client?.until(() => client.received().toString().endsWith('\r\n\r\npart'), 'content');
+    client?.send('garbage\r\n\r\n');
+    await client?.until(() => client.ended() !== undefined, 'the end');
+    expect(client?.ended()).toBe('reset');
+    await nothingLeft();
+  });
 
   test('a chunk that cannot be read ends the upload, and what came before it is not a whole one', async () => {
     backend.answer({ onRequest: ok });

@@ -2,6 +2,8 @@ import { type Server, type Socket, createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createRegistryClient } from '../../src/adapters/registry/registry-client.ts';
 
+const large = `{"repositories":["${'a'.repeat(2_000_000 - 21)}"]}`;
+
 /** What a registry may say to the questions that the gateway asks for itself: all of it is an answer, none of it an end. */
 const replies: readonly (readonly [title: string, bytes: string, then: 'end' | 'reset' | 'silence'])[] = [
   ['nothing', '', 'end'],
@@ -18,7 +20,7 @@ const replies: readonly (readonly [title: string, bytes: string, then: 'end' | '
   ['half an answer and a reset', 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{', 'reset'],
   ['half an answer and silence', 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{', 'silence'],
   ['chunks that never end', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n', 'end'],
-  ['two megabytes', `HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n${'['.repeat(2_000_000)}`, 'silence'],
+  ['two megabytes', `HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n${large}`, 'silence'],
   ['no JSON', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{', 'silence'],
   ['nesting without end', `HTTP/1.1 200 OK\r\nContent-Length: 500000\r\n\r\n${'['.repeat(500_000)}`, 'silence'],
   ['other JSON', 'HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{"repositories":[1]}', 'silence'],
@@ -55,11 +57,15 @@ beforeAll(async () => {
 afterAll(() => void server.close());
 beforeEach(() => (client = createRegistryClient({ url: `http://127.0.0.1:${port}`, timeoutMs: 300 })));
 
+async function nothingOpen(): Promise<void> {
+  const empty = new Promise<void>((resolve) => (onceEmpty = resolve));
+  if (open.size > 0) await empty;
+}
+
 /** A client that was closed leaves no connection, whatever happened on it. */
 afterEach(async () => {
-  const empty = new Promise<void>((resolve) => (onceEmpty = resolve));
   client.close();
-  if (open.size > 0) await empty;
+  await nothingOpen();
 });
 
 describe('the questions of the gateway', () => {
@@ -75,6 +81,12 @@ describe('the questions of the gateway', () => {
       if (!isAnswer) expect((await client.ping()).ok).toBe(false);
     });
   }
+
+  test('a question that was given up does not keep its connection', async () => {
+    answer = () => {};
+    expect(await client.repositories(10, undefined)).toEqual({ ok: false, reason: 'timeout' });
+    await nothingOpen();
+  });
 
   test('an answer is read again after garbage', async () => {
     answer = (socket) => void socket.end('garbage');

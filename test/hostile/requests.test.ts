@@ -14,6 +14,8 @@ interface Row {
   readonly reaches: readonly string[];
   /** Content of the last of them. */
   readonly content?: string;
+  /** Headers of the last of them; undefined for one that must not be there. */
+  readonly carries?: Readonly<Record<string, string | undefined>>;
 }
 
 const digest = `sha256:${'a'.repeat(64)}`;
@@ -431,6 +433,20 @@ const rows: readonly Row[] = [
     reaches: [],
   },
 
+  {
+    title: 'a malformed target is refused before anybody is asked who they are',
+    bytes: 'GET /v2/mine/../secret/manifests/v1 HTTP/1.1\r\nHost: r\r\nUser-Agent: x\r\n\r\n',
+    status: 400,
+    reaches: [],
+  },
+  {
+    title: 'a malformed name is a matter for those who logged in',
+    bytes: 'GET /v2/Mine/app/manifests/v1 HTTP/1.1\r\nHost: r\r\nUser-Agent: x\r\n\r\n',
+    status: 401,
+    reaches: [],
+  },
+  target(`${manifest}?x=${'a'.repeat(9000)}`, 400, 'a query of 9 KiB is refused'),
+
   // --- query parameters ---------------------------------------------------------------------------------------------
   {
     title: 'a page asks for no more than a registry should answer (CVE-2023-2253)',
@@ -485,6 +501,35 @@ const rows: readonly Row[] = [
     '?x=\xff',
     '?x={y}',
   ].map((query) => ({ title: `an upload with ${query} is refused`, bytes: post(query), status: 400, reaches: [] })),
+  {
+    title: 'a POST without any framing arrives with a length, not in chunks',
+    bytes: post('', ''),
+    status: 200,
+    reaches: plainUpload,
+    carries: { 'content-length': '0', 'transfer-encoding': undefined },
+  },
+  {
+    title: 'a GET arrives without a length',
+    bytes: get('Content-Length: 0\r\n'),
+    status: 200,
+    reaches: forwardedManifest,
+    carries: { 'content-length': undefined, 'transfer-encoding': undefined },
+  },
+  {
+    title: 'what the registry needs of the headers arrives as it came',
+    bytes: patch('Content-Range: 0-4\r\nContent-Length: 5\r\n', 'layer'),
+    status: 200,
+    reaches: [`PATCH ${session} HTTP/1.1`],
+    content: 'layer',
+    carries: { 'content-range': '0-4', 'content-length': '5', 'user-agent': 'hostile' },
+  },
+  {
+    title: 'a range and its conditions arrive as they came',
+    bytes: get('Range: bytes=5-\r\nIf-Range: "x"\r\nIf-None-Match: "y"\r\nAccept: a/b\r\nAccept: c/d\r\n'),
+    status: 200,
+    reaches: forwardedManifest,
+    carries: { range: 'bytes=5-', 'if-range': '"x"', 'if-none-match': '"y"', accept: 'a/b, c/d' },
+  },
   {
     title: "the registry's own state is forwarded as it came",
     bytes: patch('Content-Length: 5\r\n', 'layer', `${session}?_state=ab-_c%3D%3d%26&x=y`),
@@ -632,7 +677,7 @@ async function arrivedSince(mark: number): Promise<readonly Received[]> {
 }
 
 describe('requests', () => {
-  for (const { title, bytes, status, reaches, content } of rows) {
+  for (const { title, bytes, status, reaches, content, carries = {} } of rows) {
     test(title, async () => {
       const mark = backend.requests().length;
       const expected = typeof status === 'number' ? [status] : status;
@@ -641,6 +686,9 @@ describe('requests', () => {
       expect(replies.filter((reply) => reply.status >= 200).map((reply) => reply.status)).toEqual(expected);
       expect(arrived.map(({ line }) => line)).toEqual(reaches);
       if (content !== undefined) expect(arrived.at(-1)?.body.toString('latin1')).toBe(content);
+      for (const [name, value] of Object.entries(carries)) {
+        expect(valueOf(arrived.at(-1)?.headers ?? [], name), name).toBe(value);
+      }
     });
   }
 

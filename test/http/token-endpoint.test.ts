@@ -110,6 +110,14 @@ describe('GET /token', () => {
     }
   });
 
+  test('does not work long for a query of thousands of parameters', async () => {
+    const names = Array.from({ length: 16_000 }, (_, index) => index.toString(36));
+    const before = process.cpuUsage();
+    expect((await get(names.join('&'))).status).toBe(401);
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1000).toBeLessThan(300);
+  });
+
   test('answers HEAD without a body', async () => {
     const { status, text, headers } = await supertest(front.url)
       .head(`/token?scope=${sandbox}`)

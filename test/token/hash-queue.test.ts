@@ -123,3 +123,14 @@ describe('the hash queue', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 });
+
+test('a flood is refused at once when the line is full, and who stands in it is still served', async () => {
+  const queue = new HashQueue(1, 60_000, 2);
+  let finish: () => void = () => {};
+  const first = queue.run(() => new Promise<string>((resolve) => (finish = () => resolve('first'))));
+  const second = queue.run(() => Promise.resolve('second'));
+  const third = queue.run(() => Promise.resolve('third'));
+  expect(await queue.run(() => Promise.resolve('fourth'))).toBe('busy');
+  finish();
+  expect(await Promise.all([first, second, third])).toEqual(['first', 'second', 'third']);
+});

@@ -8,7 +8,16 @@ import {
   generateKeyPairSync,
   randomUUID,
 } from 'node:crypto';
-import { chmodSync, mkdirSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import {
+  type Stats,
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { TokenKey } from '../../ports.ts';
 import type { Problem } from '../../document/problem.ts';
@@ -88,7 +97,7 @@ function generateWhenEmpty(directory: string): void {
 }
 
 function readKey(path: string): TokenKey | { readonly problem: string } {
-  const stat = statSync(path, { throwIfNoEntry: false });
+  const stat = statOf(path);
   if (stat === undefined || !stat.isFile()) return { problem: 'is not a regular file' };
   if (stat.size > maxKeyBytes) return { problem: 'is too large for a key' };
   // The mode of what a symlink points to: its own means nothing.
@@ -112,6 +121,15 @@ function readKey(path: string): TokenKey | { readonly problem: string } {
   }
   const publicKey = createPublicKey(privateKey);
   return { kid: thumbprint(publicKey), algorithm, privateKey, publicKey };
+}
+
+/** Also undefined for a link that leads nowhere or in a circle, and when the directory may be listed but not entered. */
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 function algorithmOf(key: KeyObject): TokenKey['algorithm'] | undefined {

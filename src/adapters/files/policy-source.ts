@@ -64,7 +64,9 @@ export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptio
       const before = await signPolicyFiles(paths);
       const result = await loadPolicyInThread(paths, clock());
       if ((await signPolicyFiles(paths)) !== before) continue;
-      signature = before;
+      // What could not be read at all may be readable a moment later without looking any different (permissions).
+      const isRead = result.ok || result.revision !== undefined;
+      signature = isRead ? before : '';
       return result;
     }
     return undefined;
@@ -81,9 +83,17 @@ export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptio
     settling = setTimeout(() => void reload(), settleMs).unref();
   }
 
+  let polling = false;
+
   async function poll(): Promise<void> {
-    await watchDirectories();
-    if (signature !== undefined && (await signPolicyFiles(paths)) !== signature) await reload();
+    if (polling) return;
+    polling = true;
+    try {
+      await watchDirectories();
+      if (signature !== undefined && (await signPolicyFiles(paths)) !== signature) await reload();
+    } finally {
+      polling = false;
+    }
   }
 
   /**

@@ -71,8 +71,9 @@ function receive(worker: Worker): Promise<PolicyLoading> {
         case 'end': {
           clearTimeout(timer);
           const { testsPassed, revision } = message;
-          void compilePolicySteadily(policy, () => nextTurn()).then((compiled) =>
-            resolve({ ok: true, loaded: { compiled, testsPassed, revision } }),
+          compilePolicySteadily(policy, () => nextTurn()).then(
+            (compiled) => resolve({ ok: true, loaded: { compiled, testsPassed, revision } }),
+            (error: unknown) => fail(`the policy could not be put together: ${String(error)}`),
           );
           return;
         }

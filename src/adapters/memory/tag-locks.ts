@@ -14,12 +14,15 @@ export function createTagLocks(): TagLocks {
       // In line on all tags in one step: two writers can never each hold what the other waits for.
       const own = Promise.all([...before, done]).then(() => {});
       for (const key of keys) lines.set(key, own);
+      // Whoever leaves the line early leaves its place in it: those before may still be at work.
+      void own.then(() => {
+        for (const key of keys) if (lines.get(key) === own) lines.delete(key);
+      });
       try {
         if (!(await inTime(before, waitMs))) return { ok: false, reason: 'busy' };
         return { ok: true, value: await task() };
       } finally {
         release();
-        for (const key of keys) if (lines.get(key) === own) lines.delete(key);
       }
     },
   };

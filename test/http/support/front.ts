@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -33,6 +33,8 @@ export async function startFront(options: {
   rules: string;
   repositories?: readonly string[];
   env?: Readonly<Record<string, string>>;
+  /** The registry answers a request, given as its line, when this resolves. */
+  hold?: (line: string) => Promise<void>;
 }): Promise<Front> {
   const dir = await makeTempDir('front');
   const policies = join(dir, 'policies');
@@ -45,7 +47,7 @@ users:
 `;
   await writeFile(join(policies, 'people.yaml'), people);
   await writeFile(join(policies, 'rules.yaml'), options.rules);
-  const registry = await startRegistry(options.repositories ?? []);
+  const registry = await startRegistry(options.repositories ?? [], options.hold);
 
   const env = {
     PORTCULLIS_LISTEN: '127.0.0.1:0',
@@ -110,6 +112,7 @@ export function credentials(account: string, password = passwordOf(account)): st
 /** Lists its repositories page by page, has every manifest and blob, and takes everything. */
 async function startRegistry(
   repositories: readonly string[],
+  hold: (line: string) => Promise<void> = () => Promise.resolve(),
 ): Promise<{ url: string; requests: readonly string[]; close(): Promise<void> }> {
   const requests: string[] = [];
   const server = createServer((request, response) => {
@@ -123,14 +126,9 @@ async function startRegistry(
       if (rest.length > page.length) response.setHeader('Link', `</v2/_catalog?last=${page.at(-1) ?? ''}>; rel="next"`);
       return void response.end(JSON.stringify({ repositories: page }));
     }
-    requests.push(`${request.method ?? ''} ${request.url ?? ''}`);
-    if (request.method === 'GET' || request.method === 'HEAD') {
-      response.setHeader('Docker-Content-Digest', `sha256:${'0123456789abcdef'.repeat(4)}`);
-      response.setHeader('Content-Type', 'application/vnd.oci.image.manifest.v1+json');
-      return void response.end('{"manifest":true}');
-    }
-    response.writeHead(request.method === 'DELETE' ? 202 : 201, { Location: url.pathname });
-    response.end();
+    const line = `${request.method ?? ''} ${request.url ?? ''}`;
+    requests.push(line);
+    void hold(line).then(() => answer(request, response, url.pathname));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
@@ -141,4 +139,15 @@ async function startRegistry(
       return new Promise((resolve) => server.close(() => resolve()));
     },
   };
+}
+
+function answer(request: IncomingMessage, response: ServerResponse, path: string): void {
+  if (path.endsWith('/tags/list')) return void response.end('{"tags":["wip"]}');
+  if (request.method === 'GET' || request.method === 'HEAD') {
+    response.setHeader('Docker-Content-Digest', `sha256:${'0123456789abcdef'.repeat(4)}`);
+    response.setHeader('Content-Type', 'application/vnd.oci.image.manifest.v1+json');
+    return void response.end('{"manifest":true}');
+  }
+  response.writeHead(request.method === 'DELETE' ? 202 : 201, { Location: path });
+  response.end();
 }

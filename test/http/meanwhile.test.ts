@@ -1,0 +1,101 @@
+import { createHash } from 'node:crypto';
+import { type ClientRequest, request as httpRequest } from 'node:http';
+import { afterEach, describe, expect, test } from 'vitest';
+import { type Front, credentials, service, startFront } from './support/front.ts';
+
+/** What changes while a request is under way: whoever sends a body decides how long that is. */
+
+const share = `rules:
+  - { name: share, subjects: ['user:dana'], repositories: ['sandbox/**'], actions: [pull, push, delete] }
+`;
+const guarded = `${share}  - { name: keep, effect: deny, subjects: [everyone], repositories: ['sandbox/**'], tags: ['v*'], actions: [delete] }
+`;
+const nobody = share.replace('user:dana', 'user:tess');
+const content = '{"manifest":true}';
+const digest = `sha256:${createHash('sha256').update(content).digest('hex')}`;
+const dana = `Basic ${credentials('dana')}`;
+
+let front: Front;
+afterEach(() => front.close());
+
+/** A push of which the last byte is still missing, once the gateway has let it begin. */
+async function beginPush(reference: string, authorization: string) {
+  const headers = { authorization, 'content-length': content.length, expect: '100-continue' };
+  const path = `${front.url}/v2/sandbox/app/manifests/${reference}`;
+  const pushing: ClientRequest = httpRequest(path, { method: 'PUT', headers, agent: false });
+  const answered = new Promise<number>((resolve, reject) => {
+    pushing.on('error', reject);
+    pushing.on('response', (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    });
+  });
+  pushing.flushHeaders();
+  await Promise.race([new Promise((resolve) => pushing.once('continue', resolve)), answered]);
+  pushing.write(content.slice(0, -1));
+  return { finish: () => (pushing.end(content.slice(-1)), answered) };
+}
+
+const writes = (): readonly string[] => front.forwarded.filter((line) => /^(?:PUT|DELETE) /.test(line));
+
+describe('a manifest whose body is still coming', () => {
+  test.each(['v1', digest, `${digest}?tag=v1`])('is pushed as %s when nothing changes', async (reference) => {
+    front = await startFront({ rules: share });
+    expect(await (await beginPush(reference, dana)).finish()).toBe(201);
+    expect(writes()).toHaveLength(1);
+  });
+
+  test.each(['v1', digest, `${digest}?tag=v1`])(
+    'is not pushed as %s when the policy forbids it by now',
+    async (reference) => {
+      front = await startFront({ rules: share });
+      const push = await beginPush(reference, dana);
+      await front.setPolicy(nobody);
+      expect(await push.finish()).toBe(403);
+      expect(writes()).toEqual([]);
+    },
+  );
+
+  test.each(['v1', digest])('is not pushed as %s when the login was revoked meanwhile', async (reference) => {
+    front = await startFront({ rules: share });
+    const scope = 'repository:sandbox/app:pull,push';
+    const login = await fetch(`${front.url}/token?service=${service}&offline_token=true&scope=${scope}`, {
+      headers: { authorization: dana },
+    });
+    const { token } = (await login.json()) as { readonly token: string };
+    const push = await beginPush(reference, `Bearer ${token}`);
+    const revoked = await fetch(`${front.url}/token/revoke`, { method: 'POST', body: new URLSearchParams({ token }) });
+    expect(revoked.status).toBe(200);
+    expect(await push.finish()).toBe(401);
+    expect(writes()).toEqual([]);
+  });
+});
+
+describe('a deletion by digest that is still looking at the tags', () => {
+  test('lets no push point a protected tag at the digest', async () => {
+    let look: () => void = () => {};
+    const looking = new Promise<void>((resolve) => (look = resolve));
+    let go: () => void = () => {};
+    const held = new Promise<void>((resolve) => (go = resolve));
+    front = await startFront({
+      rules: guarded,
+      hold(line) {
+        if (!line.includes('/tags/list')) return Promise.resolve();
+        look();
+        return held;
+      },
+    });
+    const manifest = `${front.url}/v2/sandbox/app/manifests`;
+    const deleted = fetch(`${manifest}/${digest}`, { method: 'DELETE', headers: { authorization: dana } });
+    await looking;
+    const push = await beginPush('v1', dana);
+    const pushed = push.finish();
+    // Time for the push to arrive, were it not made to wait: this one of other content is let through.
+    const other = { method: 'PUT', headers: { authorization: dana }, body: '{}' };
+    expect((await fetch(`${manifest}/v2`, other)).status).toBe(201);
+    go();
+    expect((await deleted).status).toBe(202);
+    expect(await pushed).toBe(201);
+    expect(writes().map((line) => line.split('/').at(-1))).toEqual(['v2', digest, 'v1']);
+  });
+});
