@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import argon2 from 'argon2';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeSecret, secretHash } from '../../src/token/carried-secret.ts';
+import { clientKinds } from '../support/clients.ts';
 import { createDockerClient, startDocker, type Client, type Docker } from '../support/docker.ts';
 import type { GatewayProcess } from '../support/gateway-process.ts';
 import { describeWithPrograms, run } from '../support/programs.ts';
@@ -374,3 +375,40 @@ describeWithPrograms(
     });
   },
 );
+
+for (const kind of clientKinds.filter(({ name }) => ['docker', 'podman', 'ctr'].includes(name))) {
+  describeWithPrograms([...kind.needs, 'docker-registry', 'redis-server'], `${kind.name} over two gateways`, () => {
+    test('logs in once, goes on after both gateways were restarted, and loses access when its user is locked out', async () => {
+      const registry = await startRegistry({ delete: true });
+      const redis = await startRedis();
+      const replicas = await startReplicas({
+        upstream: registry.url,
+        redis: redis.url,
+        policies: { 'p.yaml': await policy() },
+      });
+      const { host } = new URL(replicas.url);
+      const client = await kind.start(host);
+      const person = await client.open();
+      try {
+        expect(await person.login({ account: 'dana', password })).toMatchObject({ succeeded: true });
+        const image = `${host}/sandbox/${kind.name}:1`;
+        const pushed = await person.push(image);
+        expect(pushed, pushed.text).toMatchObject({ succeeded: true });
+        await replicas.restart();
+        const pulled = await person.pull(image);
+        expect(pulled, pulled.text).toMatchObject({ succeeded: true, digest: pushed.digest });
+        await writeFile(join(replicas.policiesDir, 'p.yaml'), await policy({ danaDisabled: true }));
+        for (const gateway of replicas.gateways) {
+          await gateway.findLog(({ event, reason }) => event === 'policy' && reason === 'reloaded');
+        }
+        expect(await person.pull(image)).toMatchObject({ succeeded: false });
+      } finally {
+        await person.end();
+        await client.stop();
+        await replicas.stop();
+        await redis.stop();
+        await registry.stop();
+      }
+    });
+  });
+}

@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import { type Socket, connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { parseRoute } from '../../src/distribution/route.ts';
 import { beginExchange } from '../../src/http/exchange.ts';
@@ -19,6 +21,15 @@ const session = '/v2/mine/app/blobs/uploads/1';
 const head = (line: string, lines = ''): string =>
   `${line} HTTP/1.1\r\nHost: r\r\nUser-Agent: x\r\nAuthorization: Basic ${basic}\r\n${lines}\r\n`;
 const mebibyte = Buffer.alloc(1_048_576, 'x');
+
+const formHead = 'POST /token HTTP/1.1\r\nHost: r\r\nContent-Type: application/x-www-form-urlencoded\r\n';
+/** Token requests whose form never comes. They run beside the other tests, because their limit is ten seconds. */
+const emptyForms: readonly (readonly [how: string, bytes: string])[] = [
+  ['with a length', `${formHead}Content-Length: 99\r\n\r\ngrant_type=`],
+  ['in chunks', `${formHead}Transfer-Encoding: chunked\r\n\r\n5\r\ngrant\r\n`],
+  ['after 100-continue', `${formHead}Content-Length: 99\r\nExpect: 100-continue\r\n\r\n`],
+];
+const waiting: RawClient[] = [];
 
 /** Waits between bytes are as long as this; the limits of the gateway below are a multiple of it. */
 const beatMs = 150;
@@ -36,6 +47,11 @@ beforeAll(async () => {
     startTestGateway(backend.url, { idleMs: long, responseMs: long }),
     startTestGateway(backend.url),
   ]);
+  for (const [, bytes] of emptyForms) {
+    const client = await openClient(patient.port);
+    client.send(bytes);
+    waiting.push(client);
+  }
 });
 
 afterAll(async () => {
@@ -398,17 +414,20 @@ describe('memory', () => {
     await unchanged(left);
     expect(left(), 'what nobody reads waits at the registry').toBeLessThan(64 * mebibyte.length);
 
-    const before = process.memoryUsage().rss;
+    const before = liveBytes();
     let peak = before;
     let read = 0;
+    let looked = 0;
     client.socket.on('data', (chunk: Buffer) => {
       read += chunk.length;
-      peak = Math.max(peak, process.memoryUsage.rss());
+      if (read - looked < 16 * mebibyte.length) return;
+      looked = read;
+      peak = Math.max(peak, liveBytes());
     });
     client.socket.resume();
     await once(client.socket, 'close');
     expect(read).toBeGreaterThan(mebibytes * mebibyte.length);
-    expect((peak - before) / mebibyte.length).toBeLessThan(60);
+    expect((peak - before) / mebibyte.length, 'mebibytes held on the way').toBeLessThan(30);
   });
 
   test('a slow registry holds the uploader back', async () => {
@@ -433,6 +452,16 @@ describe('memory', () => {
     expect(backend.requests().at(-1)?.bodyLength).toBe(64 * mebibyte.length);
     client.abort();
   });
+});
+
+describe('a token request whose form never comes', () => {
+  for (const [index, [how]] of emptyForms.entries()) {
+    test(`does not hold its connection for ever (${how})`, async () => {
+      const client = waiting[index];
+      await client?.until(() => client.ended() !== undefined, 'the end');
+      expect(client?.replies().every(({ status }) => status === 100)).toBe(true);
+    });
+  }
 });
 
 /** The first answer on a connection keeps it; whoever uses it again finds it given up. */
@@ -465,6 +494,15 @@ function flood(socket: Socket, mebibytes: number): void {
   };
   socket.on('drain', pump);
   pump();
+}
+
+/** Memory in use, garbage not counted: when that is collected differs between versions of Node. */
+function liveBytes(): number {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  collect();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
 }
 
 /** Resolves once the number has stopped growing: nothing tells that a buffer is full. */

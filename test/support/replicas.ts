@@ -11,6 +11,8 @@ export interface Replicas {
   readonly gateways: readonly GatewayProcess[];
   readonly policiesDir: string;
   readonly keysDir: string;
+  /** Ends every gateway and starts it anew; what is not in Redis, policies or keys is gone. */
+  readonly restart: () => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
@@ -42,29 +44,40 @@ export async function startReplicas({
   const front = await startFront(() => ports);
   const url = `http://127.0.0.1:${(front.address() as AddressInfo).port}`;
   const gateways: GatewayProcess[] = [];
-  for (let index = 0; index < count; index++) {
-    const gateway = await startGatewayProcess({
-      upstream,
-      policies: {},
-      publicUrl: url,
-      env: {
-        PORTCULLIS_POLICIES: policiesDir,
-        PORTCULLIS_TOKENS_KEYS: keysDir,
-        PORTCULLIS_REDIS: redis,
-        ...env,
-      },
-    });
-    gateways.push(gateway);
-    ports.push(Number(new URL(gateway.url).port));
-  }
+  const startAll = async (): Promise<void> => {
+    for (let index = 0; index < count; index++) {
+      const gateway = await startGatewayProcess({
+        upstream,
+        policies: {},
+        publicUrl: url,
+        env: {
+          PORTCULLIS_POLICIES: policiesDir,
+          PORTCULLIS_TOKENS_KEYS: keysDir,
+          PORTCULLIS_REDIS: redis,
+          ...env,
+        },
+      });
+      gateways.push(gateway);
+      ports.push(Number(new URL(gateway.url).port));
+    }
+  };
+  const stopAll = async (): Promise<void> => {
+    ports.length = 0;
+    await Promise.all(gateways.splice(0).map((gateway) => gateway.stop()));
+  };
+  await startAll();
   return {
     url,
     gateways,
     policiesDir,
     keysDir,
+    restart: async () => {
+      await stopAll();
+      await startAll();
+    },
     stop: async () => {
       front.close();
-      await Promise.all(gateways.map((gateway) => gateway.stop()));
+      await stopAll();
       await removeTempDir(dir);
     },
   };

@@ -1,0 +1,46 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { generateKey } from '../../src/adapters/files/key-ring.ts';
+import { run } from '../support/programs.ts';
+import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
+
+const cli = join(import.meta.dirname, '../../dist/cli.js');
+let directory: string;
+beforeEach(async () => void (directory = await makeTempDir('keys')));
+afterEach(() => removeTempDir(directory));
+
+const key = (...args: string[]) =>
+  run(process.execPath, [cli, 'key', ...args, '--keys', directory], { cwd: directory, env: { HOME: directory } });
+interface Listed {
+  readonly keys: readonly { readonly kid: string; readonly signing: boolean }[];
+}
+const listed = async (): Promise<Listed['keys']> => (JSON.parse((await key('list', '--json')).stdout) as Listed).keys;
+
+test('key rotate adds a key that does not sign yet, and keeps the one that does', async () => {
+  generateKey(directory, Date.now() - 3_600_000);
+  const [old] = await listed();
+  const rotated = await key('rotate');
+  expect(rotated).toMatchObject({ code: 0, stderr: '' });
+  expect(rotated.stdout).toMatch(/^new key .*\.pem\nit signs from \d{4}-/);
+  expect((await listed()).map(({ kid, signing }) => [kid === old?.kid, signing])).toEqual([
+    [true, true],
+    [false, false],
+  ]);
+});
+
+test('key rotate removes keys whose last token has expired, and only those', async () => {
+  const now = Date.now();
+  const day = 86_400_000;
+  generateKey(directory, now - 10 * day);
+  generateKey(directory, now - 5 * day);
+  generateKey(directory, now - 1000);
+  const rotated = await key('rotate');
+  expect(rotated.stdout.match(/^removed /gm)).toHaveLength(1);
+  expect(await listed()).toHaveLength(3);
+});
+
+test('key list says that there is no key, and what to do', async () => {
+  expect(await key('list')).toMatchObject({ code: 1, stderr: expect.stringContaining('portcullis key rotate') });
+  expect(await readdir(directory)).toEqual([]);
+});
