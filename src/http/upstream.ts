@@ -182,7 +182,11 @@ export function createUpstream({ url, connectMs, idleMs, responseMs }: UpstreamO
             });
             socket.once('close', stop);
           }
-          outgoing.once('upgrade', () => fail('broken', 'the registry switched protocols'));
+          // The socket belongs to nobody from here on; the end of its request may leave it open.
+          outgoing.once('upgrade', (_response: IncomingMessage, switched: Socket) => {
+            switched.destroy();
+            fail('broken', 'the registry switched protocols');
+          });
           outgoing.once('close', () => {
             setImmediate(() => {
               if (answered || number !== attempts) return;
