@@ -19,10 +19,12 @@ import { type ReadinessCheck, createAdminListener } from './http/admin.ts';
 import { createListener } from './http/listener.ts';
 import { certificateProblem } from './http/tls.ts';
 import { createUpstream } from './http/upstream.ts';
+import { createLimits } from './limits/spend.ts';
 import { createMetrics } from './metrics.ts';
 import type { AuditLog, RegistryHealth } from './ports.ts';
 import { openStores } from './stores.ts';
 import { createAccessTokens } from './token/access-token.ts';
+import { createLoginGuard } from './token/login-guard.ts';
 import { createPasswords } from './token/password.ts';
 import { version } from './version.ts';
 import { createUploadTickets } from './token/upload-ticket.ts';
@@ -97,7 +99,10 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
   const passwords = createPasswords();
   const verified = new VerifiedPasswords();
   const stores = openStores(config, clock, log);
-  const { sessions, robotUses, tagLocks } = stores;
+  const { sessions, robotUses, tagLocks, limiter, failedLogins } = stores;
+  const countLimit = metrics.family('portcullis_limit_requests_total', 'Requests that limits counted or refused.');
+  const limits = createLimits(limiter, (limit, spent) => countLimit(`limit="${limit.name}",result="${spent}"`));
+  const guard = createLoginGuard(failedLogins, keys);
   const tickets = createUploadTickets(keys);
   const { refreshTtlSeconds } = config.tokens;
   const tokenService = createTokenService({
@@ -110,6 +115,8 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     refreshTtlSeconds,
     passwords,
     verified,
+    guard,
+    limits,
   });
   const upstream = createUpstream({ url: upstreamUrl, ...config.timeouts });
   const registry = createRegistryClient({ url: upstreamUrl, timeoutMs: 10_000 });
@@ -125,6 +132,8 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     policies,
     passwords,
     verified,
+    guard,
+    limits,
     keys,
     upstream,
     registry,
@@ -159,6 +168,17 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     sessions.health().ok ? 1 : 0,
   );
   metrics.gauge('portcullis_transfers_in_flight', 'Requests being forwarded.', upstream.activeTransfers);
+  metrics.gauge('portcullis_gateways', 'Gateways that share the store, at the last answer.', stores.gateways);
+  metrics.gauge(
+    'portcullis_clock_skew_seconds',
+    'Seconds by which the clock here is ahead of that of Redis.',
+    () => stores.clockSkewMs() / 1000,
+  );
+  metrics.counter(
+    'portcullis_limit_fallback_total',
+    'Requests that limits counted in this process because Redis was away.',
+    stores.limitFallbacks,
+  );
   metrics.counter(
     'portcullis_audit_dropped_total',
     'Log lines lost because standard output did not take them.',

@@ -5,6 +5,8 @@ export interface Metrics extends AuditLog {
   gauge(name: string, help: string, read: () => number): void;
   /** A number that is counted elsewhere and only ever grows. */
   counter(name: string, help: string, read: () => number): void;
+  /** A family of counters; the returned function counts one more under `labels`, as `limit="pulls",result="refused"`. */
+  family(name: string, help: string): (labels: string) => void;
   render(): string;
 }
 
@@ -18,6 +20,7 @@ interface Reading {
 /** Counts every audit record by its bounded fields. */
 export function createMetrics(): Metrics {
   const readings: Reading[] = [];
+  const families: { readonly name: string; readonly help: string; readonly counters: Map<string, number> }[] = [];
   const decisions = new Map<string, number>();
   const statuses = new Map<string, number>();
   const add = (counters: Map<string, number>, labels: string): void => {
@@ -30,10 +33,16 @@ export function createMetrics(): Metrics {
     },
     gauge: (name, help, read) => void readings.push({ type: 'gauge', name, help, read }),
     counter: (name, help, read) => void readings.push({ type: 'counter', name, help, read }),
+    family(name, help) {
+      const counters = new Map<string, number>();
+      families.push({ name, help, counters });
+      return (labels) => add(counters, labels);
+    },
     render() {
       const lines = [
         ...family('portcullis_decisions_total', 'counter', 'Decisions by event and outcome.', decisions),
         ...family('portcullis_http_requests_total', 'counter', 'Answered requests by status code.', statuses),
+        ...families.flatMap(({ name, help, counters }) => family(name, 'counter', help, counters)),
         ...readings.flatMap(({ type, name, help, read }) => [
           `# HELP ${name} ${help}`,
           `# TYPE ${name} ${type}`,

@@ -147,6 +147,98 @@ export interface SessionStore {
   close(): Promise<void>;
 }
 
+/** One budget that a request draws on. */
+export interface Budget {
+  /** Tells counters apart; of any length and content, the same on every gateway. */
+  readonly counter: string;
+  /** Microseconds that one request is worth. */
+  readonly intervalUs: number;
+  /** Requests that may come at once. */
+  readonly burst: number;
+  /** false: counted, but no reason to refuse. */
+  readonly isEnforced: boolean;
+}
+
+export interface Balance {
+  /** Whether the request had room in this budget. */
+  readonly fits: boolean;
+  /** Microseconds until the budget is full again, this request counted if it was. */
+  readonly debtUs: number;
+  /** Requests that would fit now. */
+  readonly remaining: number;
+  /** Microseconds until one fits; 0 when one does. */
+  readonly waitUs: number;
+}
+
+/**
+ * Budgets by GCRA (limits/gcra.ts), shared by all gateways while there is a store. Never rejects and never takes longer than
+ * about a second: while the store is away this process counts for itself, each request as one of every gateway known.
+ */
+export interface RateLimiter {
+  /** One atomic step: counts one request in every budget that has room for it, or in none when an enforced one has not. */
+  charge(budgets: readonly Budget[]): Promise<{ readonly admitted: boolean; readonly balances: readonly Balance[] }>;
+  /** The balances, nothing counted; may be some seconds old. */
+  peek(budgets: readonly Budget[]): Promise<readonly Balance[]>;
+  /** Counters that owed much when they were last charged, those that owe longest first; bounded in number. */
+  owing(): Promise<
+    | { readonly ok: true; readonly owing: readonly { readonly counter: string; readonly debtUs: number }[] }
+    | Unavailable
+  >;
+}
+
+/** Somebody trying a password. */
+export interface LoginAttempt {
+  /** As given: of any length and content. */
+  readonly account: string;
+  /** Where from, as limits count it. */
+  readonly network: string;
+  /** Of account, password and stored hash, keyed: equal ones are the same mistake. */
+  readonly fingerprint: string;
+}
+
+export interface Failures {
+  readonly count: number;
+  /** Milliseconds since the last one. */
+  readonly ageMs: number;
+}
+
+/** What failed logins count by. */
+export type FailedBy = 'pair' | 'network' | 'account';
+
+export interface LoginRecord {
+  /** Of this account from this network, of anybody from this network, of this account from anywhere. */
+  readonly failures: Readonly<Record<FailedBy, Failures>>;
+  /** This account has logged in from this network within the last 30 days. */
+  readonly isKnownGood: boolean;
+  /** Exactly this was tried before and failed. */
+  readonly isKnownWrong: boolean;
+}
+
+/**
+ * Failed logins, remembered for a day after the last one. Never rejects; while the store is away this process goes on with
+ * what it knows, and what it learned is not lost when the store is back.
+ */
+export interface FailedLogins {
+  look(attempt: LoginAttempt): Promise<LoginRecord>;
+  /** Counts a failure, once for each fingerprint. */
+  fail(attempt: LoginAttempt): Promise<void>;
+  /** Forgives what this account failed from this network. */
+  succeed(attempt: LoginAttempt): Promise<void>;
+  /** Accounts and networks with many failures, the latest first; bounded in number. */
+  worst(): Promise<
+    | {
+        readonly ok: true;
+        readonly worst: readonly {
+          readonly by: FailedBy;
+          readonly account?: string;
+          readonly network?: string;
+          readonly failures: Failures;
+        }[];
+      }
+    | Unavailable
+  >;
+}
+
 /** When a robot's secret was last used; best effort, a lost mark is not an error. */
 export interface RobotUses {
   mark(tokenId: string, now: number): void;

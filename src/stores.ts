@@ -1,17 +1,22 @@
 /** Where sessions, locks and marks are kept: in Redis when one is configured, otherwise in this process and its state directory. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { createMemoryFailedLogins } from './adapters/memory/failed-logins.ts';
+import { createMemoryRateLimiter } from './adapters/memory/rate-limiter.ts';
 import { createMemoryRobotUses } from './adapters/memory/robot-uses.ts';
 import { createMemorySessionStore } from './adapters/memory/session-store.ts';
 import { createTagLocks } from './adapters/memory/tag-locks.ts';
 import { createRedisConnection } from './adapters/redis/connection.ts';
+import { createRedisFailedLogins } from './adapters/redis/failed-logins.ts';
+import { followGateways } from './adapters/redis/gateways.ts';
+import { createRedisRateLimiter } from './adapters/redis/rate-limiter.ts';
 import { createRedisRobotUses } from './adapters/redis/robot-uses.ts';
 import { createRedisSessionStore } from './adapters/redis/session-store.ts';
 import { createRedisTagLocks } from './adapters/redis/tag-locks.ts';
 import type { OperatorLog } from './adapters/log/log.ts';
 import type { Config } from './config/load.ts';
 import { formatProblem } from './document/problem.ts';
-import type { Clock, RobotUses, SessionStore, TagLocks } from './ports.ts';
+import type { Clock, FailedLogins, RateLimiter, RobotUses, SessionStore, TagLocks } from './ports.ts';
 import { clockLeewaySeconds } from './token/access-token.ts';
 import { maxUploadSeconds } from './token/upload-ticket.ts';
 
@@ -19,6 +24,14 @@ export interface Stores {
   readonly sessions: SessionStore;
   readonly robotUses: RobotUses;
   readonly tagLocks: TagLocks;
+  readonly limiter: RateLimiter;
+  readonly failedLogins: FailedLogins;
+  /** Gateways that share them, as far as is known. */
+  readonly gateways: () => number;
+  /** Milliseconds by which this machine's clock is ahead of the store's. */
+  readonly clockSkewMs: () => number;
+  /** Requests that limits counted in this process because the store was away. */
+  readonly limitFallbacks: () => number;
   /** Whether other gateways share them. */
   readonly isShared: boolean;
   close(): Promise<void>;
@@ -35,12 +48,20 @@ export function openStores(config: Config, clock: Clock, log: OperatorLog): Stor
     const tagLocks = createRedisTagLocks(connection, {
       onLost: (repository, tags) => log.error('a tag lock ran out during a push', { repository, tags }),
     });
+    const gateways = followGateways(connection);
+    const limiter = createRedisRateLimiter(connection, { gateways: gateways.count });
     return {
       sessions,
       robotUses,
       tagLocks,
+      limiter,
+      failedLogins: createRedisFailedLogins(connection, { gateways: gateways.count }),
+      gateways: gateways.count,
+      clockSkewMs: gateways.clockSkewMs,
+      limitFallbacks: limiter.fallbacks,
       isShared: true,
       async close() {
+        await gateways.close();
         await robotUses.close();
         await sessions.close();
         await connection.close();
@@ -56,6 +77,11 @@ export function openStores(config: Config, clock: Clock, log: OperatorLog): Stor
     sessions,
     robotUses,
     tagLocks: createTagLocks(),
+    limiter: createMemoryRateLimiter(() => Math.floor(performance.now() * 1000)),
+    failedLogins: createMemoryFailedLogins(() => performance.now()),
+    gateways: () => 1,
+    clockSkewMs: () => 0,
+    limitFallbacks: () => 0,
     isShared: false,
     async close() {
       await robotUses.close();

@@ -16,6 +16,7 @@ import {
   authenticateNow,
   principalOf,
 } from '../token/authenticate.ts';
+import type { Held } from '../token/login-delays.ts';
 import { liveRobotToken, narrowPolicy } from '../token/robot-secret.ts';
 import { robotSidPrefix } from '../token/service.ts';
 import type { UploadTickets } from '../token/upload-ticket.ts';
@@ -64,7 +65,10 @@ export type Admission =
       readonly decision: Decision;
     }
   | { readonly kind: 'unusable'; readonly problem: RouteProblem; readonly caller: Caller }
-  | { readonly kind: 'busy' };
+  /** More logins than can be hashed. `isUpload`: in the middle of an upload. */
+  | { readonly kind: 'busy'; readonly isUpload: boolean }
+  /** Too many failed logins. */
+  | ({ readonly kind: 'held'; readonly account: string } & Held);
 
 export type ChallengeReason =
   | 'credentials_missing'
@@ -102,8 +106,8 @@ export interface AdmitRequest {
 export async function admit(parts: AdmitParts, { parsed, credentials, address }: AdmitRequest): Promise<Admission> {
   const access = 'route' in parsed ? challengeAccess(requiredAccess(parsed.route)) : [];
   const route = 'route' in parsed ? parsed.route : undefined;
-  const identified = await identify(parts, credentials, route);
-  if (identified.kind === 'busy') return identified;
+  const identified = await identify(parts, credentials, route, address);
+  if (identified.kind === 'busy' || identified.kind === 'held') return identified;
   if (identified.kind === 'refused') {
     const { reason, account, detail } = identified;
     return {
@@ -148,12 +152,13 @@ const tokenProblems: readonly ChallengeReason[] = ['token_invalid', 'token_expir
 type Identified =
   | { readonly kind: 'caller'; readonly caller: Caller; readonly policy: CompiledPolicy }
   | { readonly kind: 'refused'; readonly reason: ChallengeReason; readonly account?: string; readonly detail?: string }
-  | { readonly kind: 'busy' };
+  | Extract<Admission, { kind: 'busy' | 'held' }>;
 
 async function identify(
   parts: AdmitParts,
   credentials: Credentials,
   route: RegistryRoute | undefined,
+  address: string | undefined,
 ): Promise<Identified> {
   switch (credentials.kind) {
     // Without credentials always a challenge: docker takes a 200 here as "no login needed, ever".
@@ -163,13 +168,17 @@ async function identify(
       return { kind: 'refused', reason: 'credentials_malformed' };
     case 'basic': {
       const { account, password } = credentials;
-      const { result, policy } = await authenticateNow(parts, parts.policies, account, password, parts.clock);
+      // Whoever opened this upload goes on with it: no failed login elsewhere stops it in the middle.
+      const isUpload = opensUpload(parts.tickets, route, account, Math.floor(parts.clock() / 1000));
+      const presented = { account, password, address, isExcused: isUpload };
+      const { result, policy } = await authenticateNow(parts, parts.policies, presented, parts.clock);
       if (result.ok) {
         const { principal, method, robotToken } = result;
         if (robotToken !== undefined) parts.robotUses.mark(robotToken.id, parts.clock());
         return { kind: 'caller', caller: { principal, method, bound: undefined, robotToken }, policy };
       }
-      if (result.reason === 'hashing_busy') return { kind: 'busy' };
+      if (result.reason === 'login_held') return { kind: 'held', account, by: result.by, waitMs: result.waitMs };
+      if (result.reason === 'hashing_busy') return { kind: 'busy', isUpload };
       const { reason, detail } = result;
       return { kind: 'refused', reason, account, ...(detail === undefined ? {} : { detail }) };
     }
@@ -221,10 +230,19 @@ function mayFinishUpload(
   { account, expiresAt }: AccessClaims,
   nowSeconds: number,
 ): boolean {
-  if (route === undefined || !('id' in route) || route.ticket === undefined) return false;
-  const upload = { repository: route.repository, uploadId: route.id, account };
   // As of its expiry, too: a ticket from later on is none yet.
-  return tickets.opens(route.ticket, upload, nowSeconds) && tickets.opens(route.ticket, upload, expiresAt);
+  return opensUpload(tickets, route, account, nowSeconds) && opensUpload(tickets, route, account, expiresAt);
+}
+
+/** Whether the route is a step of an upload and carries the ticket of the account that opened it. */
+function opensUpload(
+  tickets: UploadTickets,
+  route: RegistryRoute | undefined,
+  account: string,
+  nowSeconds: number,
+): boolean {
+  if (route === undefined || !('id' in route) || route.ticket === undefined) return false;
+  return tickets.opens(route.ticket, { repository: route.repository, uploadId: route.id, account }, nowSeconds);
 }
 
 interface When {

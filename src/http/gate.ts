@@ -21,14 +21,18 @@ import {
   policyOf,
   refusalSentence,
 } from '../gate/admit.ts';
+import type { Limits } from '../limits/spend.ts';
 import type { Decision } from '../policy/evaluate.ts';
 import type { AuditLog, AuditRecord, Registry, TagLocks } from '../ports.ts';
 import { type Exchange, exchangeFacts } from './exchange.ts';
+import { countRequest } from './counted.ts';
 import { guardRegistryBody } from './guard.ts';
+import { heldDetail } from './limit-audit.ts';
 import { readManifestBody } from './manifest-body.ts';
 import {
   type Front,
   challenged,
+  loginHeld,
   manifestRefused,
   refusal,
   send,
@@ -45,6 +49,7 @@ export interface GateParts extends AdmitParts {
   readonly upstream: Upstream;
   readonly registry: Pick<Registry, 'repositories' | 'resolveTag' | 'tags'>;
   readonly tagLocks: TagLocks;
+  readonly limits: Limits;
   /** Milliseconds without a byte after which a manifest push is given up. */
   readonly idleMs: number;
   readonly audit: AuditLog;
@@ -78,8 +83,15 @@ type Outcome = Pick<AuditRecord, 'event' | 'decision' | 'reason'> & Partial<Audi
 
 async function answer(parts: GateParts, exchange: Exchange, admission: Admission): Promise<Outcome> {
   switch (admission.kind) {
-    case 'busy':
-      return { event: 'login', decision: 'error', reason: 'hashing_busy', status: send(exchange, tooBusy()) };
+    case 'busy': {
+      const status = send(exchange, tooBusy(admission.isUpload));
+      return { event: 'login', decision: 'error', reason: 'hashing_busy', status };
+    }
+    case 'held': {
+      const { account, waitMs } = admission;
+      const status = send(exchange, loginHeld(waitMs));
+      return { event: 'limit', decision: 'deny', reason: 'login_held', status, account, detail: heldDetail(admission) };
+    }
     case 'challenged': {
       const { reason, access, error, caller, account, decision, detail } = admission;
       const status = send(exchange, challenged(parts.front, access, error, challengeMessage(reason, detail)));
@@ -97,8 +109,17 @@ async function answer(parts: GateParts, exchange: Exchange, admission: Admission
     }
     case 'admitted': {
       const { caller, decision } = admission;
+      const counted = await countRequest(parts.limits, exchange, admission);
+      if ('refusal' in counted) return { ...who(caller), ...counted.refusal };
       const granted = { event: 'access', decision: 'allow', ...who(caller), ...why(decision) } as const;
-      return { ...granted, reason: decision?.reason ?? 'authenticated', ...(await serve(parts, exchange, admission)) };
+      const served = await serve(parts, exchange, admission);
+      const shadow = [...(why(decision).shadow ?? []), ...counted.shadow];
+      return {
+        ...granted,
+        reason: decision?.reason ?? 'authenticated',
+        ...(shadow.length === 0 ? {} : { shadow }),
+        ...served,
+      };
     }
   }
 }

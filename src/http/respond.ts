@@ -3,9 +3,13 @@ import { type Access } from '../distribution/access.ts';
 import { formatChallenge } from '../distribution/challenge.ts';
 import { type ErrorCode, errorBody } from '../distribution/error-codes.ts';
 import type { RouteProblem } from '../distribution/route.ts';
+import { type LimitState, limitSentence, tightest } from '../limits/spend.ts';
+import type { Principal } from '../policy/model.ts';
+import { describeWait } from '../policy/rate.ts';
 import type { TokenRefusal } from '../token/refusal.ts';
 import { bodyPending, endAfterBody } from './drain.ts';
 import type { Exchange } from './exchange.ts';
+import { limitHeaders, retryAfter } from './limit-headers.ts';
 
 export interface Answer {
   readonly status: number;
@@ -139,6 +143,10 @@ function tokenRefusalAnswer(given: TokenRefusal): Answer {
       return withOAuth('UNAUTHORIZED', 'the credentials cannot be read', 'invalid_request');
     case 'hashing_busy':
       return tooBusy();
+    case 'login_held':
+      return loginHeld(given.waitMs);
+    case 'limit_reached':
+      return limitReached(given.principal, given.states);
     case 'service_unknown':
       return withOAuth('UNSUPPORTED', 'the service is not this registry', 'invalid_request', 400);
     case 'scopes_too_many':
@@ -160,10 +168,29 @@ export const storeUnavailable: Answer = refusal('UNAVAILABLE', 'logins cannot be
   headers: { 'Retry-After': '3' },
 });
 
-/** More logins than can be hashed in time; nothing was compared. */
-export function tooBusy(): Answer {
-  return refusal('TOOMANYREQUESTS', 'too many logins at the moment; try again in a few seconds', {
-    headers: { 'Retry-After': '3' },
+/** More logins than can be hashed in time; nothing was compared. In an upload 503, which clients take as a pause. */
+export function tooBusy(isUpload = false): Answer {
+  return refusal(
+    isUpload ? 'UNAVAILABLE' : 'TOOMANYREQUESTS',
+    'too many logins at the moment; try again in a few seconds',
+    { headers: { 'Retry-After': '3' } },
+  );
+}
+
+/** The same whether or not the account exists. */
+export function loginHeld(waitMs: number): Answer {
+  const seconds = waitMs / 1000;
+  return refusal('TOOMANYREQUESTS', `too many failed logins; try again in ${describeWait(seconds)}`, {
+    headers: { 'Retry-After': retryAfter(seconds) },
+  });
+}
+
+/** A limit of the policy. `states` holds the one that refused. */
+export function limitReached(principal: Principal, states: readonly LimitState[]): Answer {
+  const state = tightest(states);
+  const message = state === undefined ? 'too many requests' : limitSentence(principal, state);
+  return refusal('TOOMANYREQUESTS', message, {
+    headers: { ...limitHeaders(states), 'Retry-After': retryAfter(state?.waitSeconds ?? 1) },
   });
 }
 

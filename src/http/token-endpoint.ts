@@ -13,6 +13,8 @@ import {
 } from '../token/service.ts';
 import type { TokenRefusal } from '../token/refusal.ts';
 import { type Exchange, exchangeFacts } from './exchange.ts';
+import { heldDetail, limitRule, shadowLimits } from './limit-audit.ts';
+import { limitHeaders } from './limit-headers.ts';
 import { send, tokenRefused } from './respond.ts';
 
 export interface TokenEndpointParts {
@@ -136,7 +138,7 @@ async function issue(
   if (!outcome.ok) return refuse(parts, exchange, outcome.refusal);
   const status = send(exchange, {
     status: 200,
-    headers: { 'Cache-Control': 'no-store' },
+    headers: { 'Cache-Control': 'no-store', ...limitHeaders(outcome.limits) },
     body: JSON.stringify({
       token: outcome.token,
       access_token: outcome.token,
@@ -150,7 +152,8 @@ async function issue(
 
 const isGranted = ({ actions }: { readonly actions: readonly string[] }): boolean => actions.length > 0;
 
-function granted({ principal, method, access }: TokenGrant, request: TokenRequest): AuditRecord {
+function granted({ principal, method, access, limits }: TokenGrant, request: TokenRequest): AuditRecord {
+  const shadow = shadowLimits(limits);
   const isLogin = request.scopes.every((scope) => scope.trim() === '');
   return {
     event: isLogin ? 'login' : 'token',
@@ -160,17 +163,26 @@ function granted({ principal, method, access }: TokenGrant, request: TokenReques
     kind: principal.kind,
     method,
     scope: formatScopes(access),
+    ...(shadow.length === 0 ? {} : { shadow }),
   };
 }
 
 function refuse(parts: TokenEndpointParts, exchange: Exchange, refusal: TokenRefusal): void {
   const status = send(exchange, tokenRefused(refusal));
   parts.audit.record({
-    event: 'account' in refusal ? 'login' : 'token',
+    ...limitFacts(refusal),
     decision: refusal.reason === 'hashing_busy' || refusal.reason === 'store_unavailable' ? 'error' : 'deny',
     reason: refusal.reason,
     ...('account' in refusal ? { account: refusal.account } : {}),
     ...exchangeFacts(exchange, parts.clock()),
     status,
   });
+}
+
+/** What kind of event a refusal is, and which limit or count refused. */
+function limitFacts(refusal: TokenRefusal): Pick<AuditRecord, 'event'> & Partial<AuditRecord> {
+  if (refusal.reason === 'login_held') return { event: 'limit', detail: heldDetail(refusal) };
+  if (refusal.reason === 'limit_reached')
+    return { event: 'limit', ...limitRule(refusal.states), kind: refusal.principal.kind };
+  return { event: 'account' in refusal ? 'login' : 'token' };
 }

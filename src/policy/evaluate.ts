@@ -5,7 +5,9 @@
 import { type Circumstances, failedCondition } from './conditions.ts';
 import {
   type Action,
+  type Counted,
   type GroupMember,
+  type Limit,
   type Policy,
   type Principal,
   type Rights,
@@ -53,6 +55,8 @@ export interface CompiledPolicy {
   readonly judgesTags: (question: Question) => boolean;
   /** Subjects that a principal answers to, in file notation; undefined when the account does not exist or is disabled. */
   readonly subjectsOf: (principal: Principal | GroupMember) => readonly string[] | undefined;
+  /** The limits that count such a request of this principal, by name. */
+  readonly limitsOf: (principal: Principal | GroupMember, counted: Counted) => readonly Limit[];
 }
 
 export function compilePolicy(policy: Policy): CompiledPolicy {
@@ -131,7 +135,26 @@ function withIndex(policy: Policy, ordered: readonly Rule[], index: RuleIndex): 
     );
   };
 
-  return { policy, decide, mayListCatalog, judgesTags, subjectsOf };
+  const limits = policy.limits.toSorted((left, right) => (left.name < right.name ? -1 : 1));
+  const limitsByPrincipal = new Map<string, Readonly<Record<Counted, readonly Limit[]>>>();
+  const limitsOf = (principal: Principal | GroupMember, counted: Counted): readonly Limit[] => {
+    if (limits.length === 0) return limits;
+    const key = formatSubject(principal);
+    const known = limitsByPrincipal.get(key);
+    if (known !== undefined) return known[counted];
+    const subjects = subjectsOf(principal);
+    if (subjects === undefined) return [];
+    const applying = limits.filter(
+      (limit) =>
+        limit.subjects.some((subject) => subjects.includes(formatSubject(subject))) && !isExcepted(limit, subjects),
+    );
+    const of = (each: Counted): readonly Limit[] => applying.filter(({ count }) => count === each);
+    const found = { pull: of('pull'), push: of('push'), token: of('token') };
+    limitsByPrincipal.set(key, found);
+    return found[counted];
+  };
+
+  return { policy, decide, mayListCatalog, judgesTags, subjectsOf, limitsOf };
 }
 
 function accountNameOf(principal: Principal | GroupMember): string | undefined {
@@ -233,7 +256,7 @@ function holds(rule: Rule, subjects: readonly string[], question: Question, acco
   return rule.when === undefined || failedCondition(rule.when, question) === undefined;
 }
 
-function isExcepted(rule: Rule, subjects: readonly string[]): boolean {
+function isExcepted(rule: Pick<Rule, 'except'>, subjects: readonly string[]): boolean {
   return rule.except.some((subject) => subjects.includes(formatSubject(subject)));
 }
 

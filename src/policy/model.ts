@@ -2,6 +2,7 @@
 import type { RepositoryPattern, TagPattern } from './pattern.ts';
 import type { Conditions } from './conditions.ts';
 import type { PasswordHash } from './password-hash.ts';
+import type { Rate } from './rate.ts';
 
 /** Single rights; `push` in a file stands for `create` and `overwrite`. */
 export const rights = { pull: 1, create: 2, overwrite: 4, delete: 8, catalog: 16 } as const;
@@ -53,6 +54,24 @@ export interface Rule {
   readonly rights: Rights;
   readonly tags?: readonly TagPattern[];
   readonly when?: Conditions;
+  readonly source: Source;
+}
+
+/** What a limit counts: the manifest GETs of pulls, the manifest PUTs of pushes, requests for a token. */
+export type Counted = 'pull' | 'push' | 'token';
+
+export interface Limit {
+  readonly name: string;
+  /** A shadow limit counts and refuses nobody; whom it would have refused is logged. */
+  readonly mode: 'enforce' | 'shadow';
+  readonly subjects: readonly Subject[];
+  readonly except: readonly Subject[];
+  readonly count: Counted;
+  /** Who has a budget of their own. Anonymous callers have no account: they count by address. */
+  readonly per: 'account' | 'address' | 'repository';
+  readonly rate: Rate;
+  /** Requests that may come at once, at most the rate's amount. */
+  readonly burst: number;
   readonly source: Source;
 }
 
@@ -129,6 +148,7 @@ export interface Policy {
   readonly groups: ReadonlyMap<string, Group>;
   readonly tests: readonly PolicyTest[];
   readonly rules: readonly Rule[];
+  readonly limits: readonly Limit[];
 }
 
 export function formatSubject(subject: Subject | Principal): string {

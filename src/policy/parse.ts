@@ -9,6 +9,7 @@ import {
   type Action,
   type Expectation,
   type Group,
+  type Limit,
   type Policy,
   type PolicyTest,
   type Robot,
@@ -22,7 +23,8 @@ import {
 } from './model.ts';
 import { parsePasswordHash } from './password-hash.ts';
 import { type RepositoryPattern, parseRepositoryPattern, parseTagPattern } from './pattern.ts';
-import { type PolicyFile, type RuleEntry, type TestEntry, policyFileSchema } from './schema.ts';
+import { parseRate } from './rate.ts';
+import { type LimitEntry, type PolicyFile, type RuleEntry, type TestEntry, policyFileSchema } from './schema.ts';
 
 export interface PolicyText {
   readonly file: string;
@@ -81,9 +83,11 @@ class Reader {
   readonly #workloads = new Map<string, Workload>();
   readonly #groups = new Map<string, Group>();
   readonly #rules: Rule[] = [];
+  readonly #limits: Limit[] = [];
   readonly #tests: PolicyTest[] = [];
   readonly #accounts = new Map<string, Source>();
   readonly #ruleNames = new Map<string, Source>();
+  readonly #limitNames = new Map<string, Source>();
   readonly #tokenIds = new Map<string, Source>();
   readonly #references: Reference[] = [];
 
@@ -94,6 +98,7 @@ class Reader {
       workloads: this.#workloads,
       groups: this.#groups,
       rules: this.#rules,
+      limits: this.#limits,
       tests: this.#tests,
     };
   }
@@ -105,6 +110,7 @@ class Reader {
     for (const [name, entry] of Object.entries(file.robots ?? {})) this.#takeRobot(document, name, entry);
     for (const [name, entry] of Object.entries(file.workloads ?? {})) this.#takeWorkload(document, name, entry);
     for (const [index, entry] of (file.rules ?? []).entries()) this.#takeRule(document, index, entry);
+    for (const [index, entry] of (file.limits ?? []).entries()) this.#takeLimit(document, index, entry);
     for (const [index, entry] of (file.tests ?? []).entries()) this.#takeTest(document, index, entry);
   }
 
@@ -245,6 +251,44 @@ class Reader {
       rights: union(entry.actions),
       ...(tags === undefined ? {} : { tags: tags.filter((pattern) => 'pieces' in pattern) }),
       ...(when === undefined ? {} : { when }),
+      source: this.#source(document, path),
+    });
+  }
+
+  #takeLimit(document: YamlDocument, index: number, entry: LimitEntry): void {
+    const path = ['limits', index];
+    this.#declare(this.#limitNames, 'limit', entry.name, document, [...path, 'name']);
+    const { count, per } = entry;
+    const problem = (key: string, code: string, message: string): void =>
+      this.#problem(document, [...path, key], code, message);
+    if (count === 'token' && per === 'repository') {
+      problem('per', 'never-applies', 'a token request names no one repository; count it per account or address');
+    }
+    if (per === 'account' && entry.subjects.every((subject) => subject === 'anonymous')) {
+      problem('per', 'never-applies', 'anonymous callers have no account; write per: address');
+    }
+    const rate = parseRate(entry.rate);
+    if ('problem' in rate) {
+      problem('rate', 'invalid-rate', rate.problem);
+      return;
+    }
+    const { burst = rate.amount } = entry;
+    if (burst > rate.amount) {
+      const longer = (rate.seconds * burst) / rate.amount;
+      const fix = Number.isInteger(longer)
+        ? `; for ${burst} at once at the same pace write rate: ${burst}/${longer}s`
+        : '';
+      problem('burst', 'invalid-rate', `a burst is at most the amount of the rate, ${rate.amount}${fix}`);
+    }
+    this.#limits.push({
+      name: entry.name,
+      mode: entry.mode ?? 'enforce',
+      subjects: this.#subjects(document, entry.subjects, [...path, 'subjects']),
+      except: this.#subjects(document, entry.except ?? [], [...path, 'except']),
+      count,
+      per,
+      rate,
+      burst,
       source: this.#source(document, path),
     });
   }

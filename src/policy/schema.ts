@@ -122,6 +122,32 @@ const rule = z.strictObject({
   when: when.optional(),
 });
 
+const limit = z.strictObject({
+  name: ruleName.describe('Names the limit in headers, logs and lists; unique over all files.'),
+  mode: z
+    .enum(['enforce', 'shadow'])
+    .optional()
+    .describe('shadow: count, but refuse nobody; only log whom this limit would have refused.'),
+  subjects: z.array(subject).min(1).describe('Whom the limit is about.'),
+  except: z.array(subject).min(1).optional().describe('Subjects the limit does not apply to.'),
+  count: z
+    .enum(['pull', 'push', 'token'])
+    .describe(
+      'pull: each manifest that is fetched (asking whether there is one is free); push: each manifest that is written; token: each token given out.',
+    ),
+  per: z
+    .enum(['account', 'address', 'repository'])
+    .describe(
+      'Who has a budget of their own. Anonymous callers have no account and count by address; IPv6 counts by /64.',
+    ),
+  rate: z.string().describe('An amount and a period, with s, m, h or d: 100/6h, 60/1m.'),
+  burst: z
+    .int({ error: 'expected a whole number' })
+    .min(1, { error: 'a burst of nothing would refuse every request' })
+    .optional()
+    .describe('How many may come at once; the whole amount of the rate when left out.'),
+});
+
 const question = z.string().regex(/^(?:pull|push|create|overwrite|delete|catalog) +[^ ]+$/, {
   message: 'expected ACTION REPOSITORY[:TAG], as in: push sandbox/app:1.0',
 });
@@ -184,10 +210,12 @@ export const policyFileSchema = z
       .optional()
       .describe('Groups that users and rules refer to.'),
     rules: z.array(rule).optional().describe('Who may do what. Their order means nothing.'),
+    limits: z.array(limit).optional().describe('How much is too much. The tightest limit that applies answers.'),
     tests: z.array(test).optional().describe('What must hold. A change that breaks one is not put into force.'),
   })
   .describe('A Portcullis policy file. All files of a directory are read together.');
 
 export type PolicyFile = z.infer<typeof policyFileSchema>;
 export type RuleEntry = z.infer<typeof rule>;
+export type LimitEntry = z.infer<typeof limit>;
 export type TestEntry = z.infer<typeof test>;

@@ -5,6 +5,8 @@ import type { Policy, Principal, RobotToken } from '../policy/model.ts';
 import { namePattern } from '../policy/schema.ts';
 import type { Clock, PolicySource } from '../ports.ts';
 import { looksCarried, parseSecret } from './carried-secret.ts';
+import type { Held } from './login-delays.ts';
+import type { LoginGuard } from './login-guard.ts';
 import type { Passwords } from './password.ts';
 import { authenticateRobot } from './robot-secret.ts';
 import type { VerifiedPasswords } from './verified-passwords.ts';
@@ -19,7 +21,17 @@ export type Authentication =
       /** The robot's secret, which bounds what the login reaches. */
       readonly robotToken?: RobotToken;
     }
-  | { readonly ok: false; readonly reason: AuthenticationRefusal; readonly detail?: string };
+  | { readonly ok: false; readonly reason: AuthenticationRefusal; readonly detail?: string }
+  | ({ readonly ok: false; readonly reason: 'login_held' } & Held);
+
+/** Who says to be whom. */
+export interface Presented {
+  readonly account: string;
+  readonly password: string;
+  readonly address: string | undefined;
+  /** See `LoginTry`. */
+  readonly isExcused?: boolean;
+}
 
 /** The log tells them apart; the client learns only of a `secret_malformed`, whose copy is bad whatever it once was. */
 export type AuthenticationRefusal =
@@ -36,17 +48,17 @@ export type AuthenticationRefusal =
 export interface AuthenticationParts {
   readonly passwords: Passwords;
   readonly verified: VerifiedPasswords;
+  readonly guard: LoginGuard;
 }
 
 /**
- * Same work whether or not the account exists. `now` in milliseconds.
+ * Same work whether or not the account exists, also when failed logins hold it back. `now` in milliseconds.
  * A disabled account is told apart only after its password was right.
  */
 export async function authenticate(
-  { passwords, verified }: AuthenticationParts,
+  { passwords, verified, guard }: AuthenticationParts,
   { policy }: CompiledPolicy,
-  account: string,
-  password: string,
+  { account, password, address, isExcused = false }: Presented,
   now: number,
 ): Promise<Authentication> {
   if (looksCarried(password)) return authenticateSecret(policy, account, password, now);
@@ -54,7 +66,13 @@ export async function authenticate(
   const user = namePattern.test(account) ? policy.users.get(account) : undefined;
   const hash = user?.password;
   const isRemembered = hash !== undefined && verified.has(account, password, hash.text, now);
-  const outcome = isRemembered ? 'match' : await passwords.verify(policy, hash, password);
+  const storedHash = hash?.text ?? '';
+  const outcome = isRemembered
+    ? 'match'
+    : await guard.attempt({ account, password, storedHash, address, isExcused }, () =>
+        passwords.verify(policy, hash, password),
+      );
+  if (typeof outcome === 'object') return { ok: false, reason: 'login_held', ...outcome };
   if (outcome === 'busy') return { ok: false, reason: 'hashing_busy' };
   if (user === undefined || hash === undefined) return { ok: false, reason: 'account_unknown' };
   if (outcome === 'mismatch') return { ok: false, reason: 'password_wrong' };
@@ -70,13 +88,12 @@ export async function authenticate(
 export async function authenticateNow(
   parts: AuthenticationParts,
   policies: PolicySource,
-  account: string,
-  password: string,
+  presented: Presented,
   clock: Clock,
 ): Promise<{ readonly result: Authentication; readonly policy: CompiledPolicy }> {
   for (;;) {
     const policy = policies.current();
-    const result = await authenticate(parts, policy, account, password, clock());
+    const result = await authenticate(parts, policy, presented, clock());
     if (!result.ok || policy === policies.current()) return { result, policy };
   }
 }

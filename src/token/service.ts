@@ -2,6 +2,7 @@
 import type { Access } from '../distribution/access.ts';
 import type { Credentials } from '../distribution/credentials.ts';
 import { parseScopes } from '../distribution/scope.ts';
+import type { LimitState, Limits } from '../limits/spend.ts';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
 import type { Principal } from '../policy/model.ts';
 import type { Clock, PolicySource, RobotUses, SessionStore } from '../ports.ts';
@@ -35,6 +36,8 @@ export interface TokenGrant {
   readonly access: readonly Access[];
   readonly principal: Principal;
   readonly method: AuthenticationMethod | undefined;
+  /** Of the policy's limits on token requests, those that counted this one. */
+  readonly limits: readonly LimitState[];
   /** For people who asked to stay logged in, never for machines. */
   readonly refreshToken?: string;
   readonly sessionId?: string;
@@ -51,6 +54,7 @@ export interface TokenServiceParts extends AuthenticationParts {
   readonly policies: PolicySource;
   readonly sessions: SessionStore;
   readonly robotUses: RobotUses;
+  readonly limits: Pick<Limits, 'spend'>;
   readonly clock: Clock;
   readonly service: string;
   /** Seconds without use after which a session ends. */
@@ -74,7 +78,7 @@ type Identified = Login | { readonly ok: false; readonly refusal: TokenRefusal }
 export const robotSidPrefix = 'robot:';
 
 export function createTokenService(parts: TokenServiceParts): TokenService {
-  const { tokens, clock, service } = parts;
+  const { tokens, clock, service, limits } = parts;
   return {
     async issue(request) {
       if (request.service !== undefined && request.service !== '' && request.service !== service) {
@@ -85,12 +89,14 @@ export function createTokenService(parts: TokenServiceParts): TokenService {
       const login = await identify(parts, request);
       if (!login.ok) return login;
       const { principal, method, sid, policy } = login;
+      const account = 'name' in principal ? principal.name : '';
+      const { admitted, states } = await limits.spend(policy, 'token', { principal, address: request.address });
+      if (!admitted) return refuse({ reason: 'limit_reached', account, principal, states });
       const opened =
         request.offline && method === 'password' ? await openSession(parts, request, principal, policy) : undefined;
       if (opened !== undefined && !opened.ok) return opened;
       const now = clock();
       const access = grantAccess(policy, principal, requested, { address: request.address, now });
-      const account = 'name' in principal ? principal.name : '';
       const sessionId = opened?.sessionId ?? sid;
       const token = await tokens.sign(account, access, Math.floor(now / 1000), sessionId);
       const refreshToken = opened?.refreshToken ?? login.refreshToken;
@@ -101,6 +107,7 @@ export function createTokenService(parts: TokenServiceParts): TokenService {
         access,
         principal,
         method,
+        limits: states,
         ...(refreshToken === undefined ? {} : { refreshToken }),
         ...(sessionId === undefined ? {} : { sessionId }),
       };
@@ -122,8 +129,10 @@ async function identify(parts: TokenServiceParts, request: TokenRequest): Promis
       return resumeSession(parts, request, credentials.secret);
     case 'basic': {
       const { account, password } = credentials;
-      const { result, policy } = await authenticateNow(parts, parts.policies, account, password, parts.clock);
+      const presented = { account, password, address: request.address };
+      const { result, policy } = await authenticateNow(parts, parts.policies, presented, parts.clock);
       if (!result.ok) {
+        if (result.reason === 'login_held') return refuse({ ...result, account });
         const { reason, detail = '' } = result;
         return refuse(reason === 'secret_malformed' ? { reason, account, detail } : { reason, account });
       }

@@ -11,7 +11,7 @@ import { createUploadTickets } from '../../src/token/upload-ticket.ts';
 import { VerifiedPasswords } from '../../src/token/verified-passwords.ts';
 import { makeKey, ringOf } from '../support/keys.ts';
 import { anonymous, compile, user } from '../support/policies.ts';
-import { noRobotUses, noSessions } from '../support/ports.ts';
+import { noGuard, noRobotUses, noSessions } from '../support/ports.ts';
 
 const now = Date.parse('2026-06-01T12:00:00Z');
 const digest = `sha256:${'0123456789abcdef'.repeat(4)}`;
@@ -62,6 +62,7 @@ beforeEach(() => {
     clock: () => clock,
     passwords,
     verified: new VerifiedPasswords(),
+    guard: noGuard,
   };
 });
 
@@ -95,7 +96,8 @@ async function outcome(request: string, credentials: Credentials, address?: stri
     case 'unusable':
       return `unusable ${admission.problem.reason}`;
     case 'busy':
-      return 'busy';
+    case 'held':
+      return admission.kind;
   }
 }
 

@@ -1,5 +1,7 @@
 /** Ports for tests that are about something else: stores that know nothing and record nothing. */
+import type { Limits } from '../../src/limits/spend.ts';
 import type { RobotUses, SessionStore } from '../../src/ports.ts';
+import type { LoginGuard } from '../../src/token/login-guard.ts';
 
 export const noSessions: SessionStore = {
   open: () => Promise.resolve({ ok: false, reason: 'unavailable' }),
@@ -12,3 +14,11 @@ export const noSessions: SessionStore = {
 };
 
 export const noRobotUses: RobotUses = { mark: () => {}, lastUsed: () => Promise.resolve(new Map()) };
+
+export const noLimits: Limits = {
+  spend: () => Promise.resolve({ admitted: true, states: [] }),
+  look: () => Promise.resolve([]),
+};
+
+/** Lets everybody try as often as they like. */
+export const noGuard: LoginGuard = { attempt: (_login, verify) => verify() };

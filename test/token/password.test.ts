@@ -6,6 +6,7 @@ import { authenticate } from '../../src/token/authenticate.ts';
 import { createPasswords, hashPassword } from '../../src/token/password.ts';
 import { VerifiedPasswords } from '../../src/token/verified-passwords.ts';
 import { parsePasswordHash } from '../../src/policy/password-hash.ts';
+import { noGuard } from '../support/ports.ts';
 import { compile, quickHash, readPolicy } from '../support/policies.ts';
 
 const now = Date.parse('2026-06-01T12:00:00Z');
@@ -36,8 +37,8 @@ async function attempt(
 ): Promise<{ outcome: string; work: readonly string[] }> {
   const work: string[] = [];
   const passwords = createPasswords((scheme, cost) => work.push(`${scheme} ${cost}`));
-  const parts = { passwords, verified: new VerifiedPasswords() };
-  const result = await authenticate(parts, at, account, password, now);
+  const parts = { passwords, verified: new VerifiedPasswords(), guard: noGuard };
+  const result = await authenticate(parts, at, { account, password, address: undefined }, now);
   return { outcome: result.ok ? `${result.principal.kind} ${account}` : result.reason, work };
 }
 
@@ -161,7 +162,10 @@ describe('a password that was right a moment ago', () => {
     password: string,
     at = now,
     in_: CompiledPolicy = policy,
-  ): Promise<boolean> => authenticate(given, in_, account, password, at).then((result) => result.ok);
+  ): Promise<boolean> =>
+    authenticate({ ...given, guard: noGuard }, in_, { account, password, address: undefined }, at).then(
+      (result) => result.ok,
+    );
 
   test('is not hashed again for a minute, then once more', async () => {
     const given = parts();

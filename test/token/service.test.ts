@@ -9,7 +9,7 @@ import { type TokenOutcome, type TokenService, createTokenService } from '../../
 import { VerifiedPasswords } from '../../src/token/verified-passwords.ts';
 import { makeKey, ringOf } from '../support/keys.ts';
 import { compile, quickHash } from '../support/policies.ts';
-import { noRobotUses, noSessions } from '../support/ports.ts';
+import { noGuard, noLimits, noRobotUses, noSessions } from '../support/ports.ts';
 
 const now = Date.parse('2026-06-01T12:00:00.900Z');
 const nowSeconds = Math.floor(now / 1000);
@@ -50,6 +50,8 @@ rules:
     service,
     passwords: createPasswords(),
     verified: new VerifiedPasswords(),
+    guard: noGuard,
+    limits: noLimits,
   });
 });
 

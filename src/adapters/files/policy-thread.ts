@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { compilePolicySteadily } from '../../policy/evaluate.ts';
-import type { Policy, PolicyTest, Rule } from '../../policy/model.ts';
+import type { Limit, Policy, PolicyTest, Rule } from '../../policy/model.ts';
 import { type PolicyLoading, loadPolicy } from './policy-loading.ts';
 import type { WorkerMessage, WorkerTask } from './policy-worker.ts';
 
@@ -34,6 +34,7 @@ function receive(worker: Worker): Promise<PolicyLoading> {
     groups: new Map(),
     tests: [] as PolicyTest[],
     rules: [] as Rule[],
+    limits: [] as Limit[],
   } satisfies Policy;
   return new Promise((resolve) => {
     const fail = (message: string): void => {
@@ -57,6 +58,9 @@ function receive(worker: Worker): Promise<PolicyLoading> {
           break;
         case 'tests':
           policy.tests.push(...message.entries);
+          break;
+        case 'limits':
+          policy.limits.push(...message.entries);
           break;
         case 'users':
         case 'robots':

@@ -18,6 +18,7 @@ export interface WorkerTask {
 export type PolicyPart =
   | { readonly part: 'rules'; readonly entries: Policy['rules'] }
   | { readonly part: 'tests'; readonly entries: Policy['tests'] }
+  | { readonly part: 'limits'; readonly entries: Policy['limits'] }
   | {
       readonly part: 'users' | 'robots' | 'workloads' | 'groups';
       readonly entries: readonly (readonly [string, unknown])[];
@@ -42,11 +43,12 @@ async function work(port: MessagePort, { paths, now }: WorkerTask): Promise<void
     return;
   }
   const { compiled, testsPassed, revision } = loading.loaded;
-  const { users, robots, workloads, groups, tests, rules } = compiled.policy;
+  const { users, robots, workloads, groups, tests, rules, limits } = compiled.policy;
   for (const [part, map] of Object.entries({ users, robots, workloads, groups })) {
     for (const entries of batches([...map])) await send({ part: part as 'users', entries });
   }
   for (const entries of batches(tests)) await send({ part: 'tests', entries });
+  for (const entries of batches(limits)) await send({ part: 'limits', entries });
   // Sorted here: on the receiving side the sort finds nothing left to do.
   for (const entries of batches(rules.toSorted(byName))) await send({ part: 'rules', entries });
   await send({ part: 'end', testsPassed, revision });

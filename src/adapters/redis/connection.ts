@@ -6,7 +6,8 @@ import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis'
 import { parseRedisUrl, type RedisTarget } from '../../config/urls.ts';
 import type { Unavailable } from '../../ports.ts';
 import { createBreaker } from './breaker.ts';
-import { allScripts, type RedisScript } from './scripts.ts';
+import type { RedisScript } from './redis-script.ts';
+import { allScripts } from './scripts.ts';
 import { followChannel, type ChannelListener } from './subscriber.ts';
 
 export type Answer = { readonly ok: true; readonly reply: unknown } | Unavailable;

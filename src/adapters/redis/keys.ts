@@ -12,6 +12,19 @@
  * | portcullis:{sessions}:revocations        | channel| `<ms to remember> N N N`: told once, also found in the zset |                |
  * | portcullis:{tags:N}:N                    | string | who holds a tag (second N) of a repository (first N)       | lease           |
  * | portcullis:{robots}:used:N               | string | when a robot's secret was last used, ms since 1970         | 400 days        |
+ * | portcullis:{limits}:budget:N             | string | when a budget is full again, µs since 1970; N = its counter| until then      |
+ * | portcullis:{limits}:owing                | zset   | counter -> when it is full again, of those that owe much   | its last entry  |
+ * | portcullis:{limits}:gateways             | zset   | gateway -> when it was last heard of, ms since 1970        | 8 seconds       |
+ * | portcullis:{logins}:pair:N               | hash   | failed logins of an account (first line of N) from a       | a day after the |
+ * |                                          |        | network (second line): count, time, last fingerprints      | last failure    |
+ * | portcullis:{logins}:network:N            | hash   | failed logins from a network: count, time                  | the same        |
+ * | portcullis:{logins}:account:N            | hash   | failed logins of an account: count, time                   | the same        |
+ * | portcullis:{logins}:good:N               | string | an account has logged in from a network; N as in `pair`    | 30 days         |
+ * | portcullis:{logins}:worst                | zset   | `kind:N` and in clear whom it is about -> last failure, of | a day           |
+ * |                                          |        | those with many failures                                   |                 |
+ *
+ * Limits and failed logins have one slot each: what one request draws on is charged together or not at all, and a request
+ * may draw on an account, an address and a repository at once. One slot serves far more requests than a registry gets.
  *
  * N is a name as `nameKey` writes it, so whatever a client supplies has one length and no special characters. Fields of a
  * session hash are read by name, never as a whole. Times are those of Redis (TIME, PX): a gateway whose clock jumps
@@ -37,3 +50,14 @@ export function tagLockKey(repository: string, tag: string): string {
 export function robotUseKey(tokenId: string): string {
   return `portcullis:{robots}:used:${nameKey(tokenId)}`;
 }
+
+const limitsPrefix = 'portcullis:{limits}:';
+export const owingKey = `${limitsPrefix}owing`;
+export const gatewaysKey = `${limitsPrefix}gateways`;
+
+export function budgetKey(counter: string): string {
+  return `${limitsPrefix}budget:${nameKey(counter)}`;
+}
+
+export const loginsPrefix = 'portcullis:{logins}:';
+export const worstKey = `${loginsPrefix}worst`;

@@ -1,11 +1,8 @@
-/** Every step that must be atomic, in Lua. Keys and their meaning: keys.ts. Replies are read where the script is run. */
+/** Steps on sessions, tag locks and robots’ uses, and the list of all scripts. Keys and their meaning: keys.ts. Replies are read where the script is run. */
 import { revocationsChannel, sessionsKey, sessionsPrefix } from './keys.ts';
-
-export interface RedisScript {
-  /** The client's name for it, from this file only. */
-  readonly name: string;
-  readonly lua: string;
-}
+import { limitScripts } from './limit-scripts.ts';
+import { loginScripts } from './login-scripts.ts';
+import type { RedisScript } from './redis-script.ts';
 
 /** In the order of `sessionFields`; missing fields are nil. */
 export const sessionFields = ['id', 'account', 'service', 'created', 'lastUsed', 'address', 'userAgent'] as const;
@@ -235,4 +232,6 @@ export const allScripts: readonly RedisScript[] = [
   releaseTags,
   markRobotUses,
   readRobotUses,
+  ...limitScripts,
+  ...loginScripts,
 ];

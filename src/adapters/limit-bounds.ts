@@ -1,0 +1,24 @@
+/** What stores of limits and failed logins bound alike. */
+import type { Budget, FailedBy } from '../ports.ts';
+
+/** Counters that are listed as owing much. */
+export const maxOwing = 1000;
+/** The part of a burst that must be spent for its counter to be listed. */
+export const owingPart = 0.8;
+
+export function isOwingMuch(debtUs: number, { intervalUs, burst }: Budget): boolean {
+  return debtUs >= owingPart * burst * intervalUs;
+}
+
+/** Failures are forgotten this long after the last one. */
+export const failuresMs = 24 * 3600 * 1000;
+/** An account is known at a network this long after its last login there. */
+export const knownGoodMs = 30 * 24 * 3600 * 1000;
+/** Mistakes told apart for one account and network. */
+export const maxFingerprints = 4;
+/** Accounts and networks that are listed. */
+export const maxWorst = 1000;
+/** Failures from which on an account or network is listed. */
+export const listedFrom: Readonly<Record<FailedBy, number>> = { pair: 5, network: 20, account: 20 };
+/** Characters of an account name that is kept for lists: no valid one is longer. */
+export const maxListedName = 128;

@@ -1,0 +1,141 @@
+/** Failed logins of one process: all there are without Redis, and what is gone on with while Redis is away. */
+import type { FailedBy, FailedLogins, Failures, LoginAttempt, LoginRecord } from '../../ports.ts';
+import { failuresMs, knownGoodMs, listedFrom, maxFingerprints, maxWorst } from '../limit-bounds.ts';
+
+/** What is kept of each kind; beyond it those that failed least recently are forgotten. */
+const maxRecords = 50_000;
+
+interface Record {
+  count: number;
+  /** On the clock of this process. */
+  at: number;
+  wrong: readonly string[];
+}
+
+export const failedBy: readonly FailedBy[] = ['pair', 'network', 'account'];
+
+export type LocalFailedLogins = FailedLogins & {
+  lookNow(attempt: LoginAttempt): LoginRecord;
+  /** As `fail`, as many times. */
+  failNow(attempt: LoginAttempt, times: number): void;
+  succeedNow(attempt: LoginAttempt): void;
+  /** Takes over what another store says. */
+  learn(attempt: LoginAttempt, record: LoginRecord): void;
+  /** Records with at least the number of failures from which they are listed. */
+  many(): readonly { readonly by: FailedBy; readonly name: string; readonly failures: Failures }[];
+};
+
+/** The name of the record that an attempt counts in. */
+export function recordName({ account, network }: LoginAttempt, by: FailedBy): string {
+  return by === 'pair' ? `${account}\n${network}` : by === 'network' ? network : account;
+}
+
+/** `now`: milliseconds on a clock that nobody sets. */
+export function createMemoryFailedLogins(now: () => number, limit = maxRecords): LocalFailedLogins {
+  const records: Readonly<{ [kind in FailedBy]: Map<string, Record> }> = {
+    pair: new Map(),
+    network: new Map(),
+    account: new Map(),
+  };
+  const goodUntil = new Map<string, number>();
+
+  function recordOf(attempt: LoginAttempt, by: FailedBy): Record | undefined {
+    const record = records[by].get(recordName(attempt, by));
+    return record === undefined || now() - record.at >= failuresMs ? undefined : record;
+  }
+
+  function failuresOf(record: Record | undefined): Failures {
+    return record === undefined ? none : { count: record.count, ageMs: now() - record.at };
+  }
+
+  /** To the end of the map, whose begin is forgotten first. */
+  function keep<T>(map: Map<string, T>, name: string, value: T): void {
+    map.delete(name);
+    map.set(name, value);
+    const [oldest] = map.keys();
+    if (map.size > limit && oldest !== undefined) map.delete(oldest);
+  }
+
+  function isGood(attempt: LoginAttempt): boolean {
+    return (goodUntil.get(recordName(attempt, 'pair')) ?? 0) > now();
+  }
+
+  const local: LocalFailedLogins = {
+    lookNow(attempt) {
+      const [pair, network, account] = [
+        recordOf(attempt, 'pair'),
+        recordOf(attempt, 'network'),
+        recordOf(attempt, 'account'),
+      ];
+      return {
+        failures: { pair: failuresOf(pair), network: failuresOf(network), account: failuresOf(account) },
+        isKnownGood: isGood(attempt),
+        isKnownWrong: pair?.wrong.includes(attempt.fingerprint) === true,
+      };
+    },
+    failNow(attempt, times) {
+      const wrong = recordOf(attempt, 'pair')?.wrong ?? [];
+      if (wrong.includes(attempt.fingerprint)) return;
+      for (const by of failedBy) {
+        const count = (recordOf(attempt, by)?.count ?? 0) + times;
+        const fingerprints = by === 'pair' ? [attempt.fingerprint, ...wrong].slice(0, maxFingerprints) : [];
+        keep(records[by], recordName(attempt, by), { count, at: now(), wrong: fingerprints });
+      }
+    },
+    succeedNow(attempt) {
+      const own = recordOf(attempt, 'pair')?.count ?? 0;
+      records.pair.delete(recordName(attempt, 'pair'));
+      for (const by of ['network', 'account'] as const) {
+        const record = recordOf(attempt, by);
+        if (record === undefined) continue;
+        record.count -= own;
+        if (record.count <= 0) records[by].delete(recordName(attempt, by));
+      }
+      keep(goodUntil, recordName(attempt, 'pair'), now() + knownGoodMs);
+    },
+    learn(attempt, { failures, isKnownGood, isKnownWrong }) {
+      for (const by of failedBy) {
+        const { count, ageMs } = failures[by];
+        const name = recordName(attempt, by);
+        const known = by === 'pair' ? (recordOf(attempt, by)?.wrong ?? []) : [];
+        const wrong =
+          by === 'pair' && isKnownWrong
+            ? [...new Set([attempt.fingerprint, ...known])].slice(0, maxFingerprints)
+            : known;
+        if (count === 0) records[by].delete(name);
+        else keep(records[by], name, { count, at: now() - ageMs, wrong });
+      }
+      if (isKnownGood && !isGood(attempt)) keep(goodUntil, recordName(attempt, 'pair'), now() + knownGoodMs);
+    },
+    many() {
+      return failedBy.flatMap((by) =>
+        [...records[by]].flatMap(([name, record]) => {
+          const failures = failuresOf(record);
+          return failures.count >= listedFrom[by] && failures.ageMs < failuresMs ? [{ by, name, failures }] : [];
+        }),
+      );
+    },
+    look: (attempt) => Promise.resolve(local.lookNow(attempt)),
+    fail: (attempt) => Promise.resolve(local.failNow(attempt, 1)),
+    succeed: (attempt) => Promise.resolve(local.succeedNow(attempt)),
+    worst() {
+      const worst = local
+        .many()
+        .toSorted((left, right) => left.failures.ageMs - right.failures.ageMs)
+        .slice(0, maxWorst)
+        .map(({ by, name, failures }) => ({ by, ...partsOf(by, name), failures }));
+      return Promise.resolve({ ok: true, worst });
+    },
+  };
+  return local;
+}
+
+const none: Failures = { count: 0, ageMs: 0 };
+
+/** Account and network of a record's name. A network holds no line break, an account may hold anything. */
+export function partsOf(by: FailedBy, name: string): { readonly account?: string; readonly network?: string } {
+  if (by === 'network') return { network: name };
+  if (by === 'account') return { account: name };
+  const end = name.lastIndexOf('\n');
+  return { account: name.slice(0, end), network: name.slice(end + 1) };
+}

@@ -1,0 +1,111 @@
+/** Budgets of one process: the whole of them without Redis, and what is gone on with while Redis is away. */
+import { charge, roomOf } from '../../limits/gcra.ts';
+import type { Balance, Budget, RateLimiter } from '../../ports.ts';
+import { isOwingMuch, maxOwing } from '../limit-bounds.ts';
+
+export interface MemoryBudgets {
+  /** As `RateLimiter.charge`; each request counts `cost` times. */
+  charge(
+    budgets: readonly Budget[],
+    cost: number,
+  ): { readonly admitted: boolean; readonly balances: readonly Balance[] };
+  peek(budgets: readonly Budget[], cost: number): readonly Balance[];
+  /** Takes over what another store says. */
+  learn(counter: string, debtUs: number): void;
+  debtOf(counter: string): number;
+  /** Every counter that owes something, the least recently charged first. */
+  entries(): readonly { readonly counter: string; readonly debtUs: number }[];
+}
+
+/** Counters kept; beyond them those that were charged least recently are forgotten. Some ten MiB. */
+const maxCounters = 50_000;
+
+/** `nowUs`: microseconds on a clock that nobody sets. */
+export function createMemoryBudgets(nowUs: () => number, limit = maxCounters): MemoryBudgets {
+  /** Counter -> when it owes nothing any more; in the order of the last charge. */
+  const fullAt = new Map<string, number>();
+
+  function debtOf(counter: string, now: number): number {
+    return Math.max(0, (fullAt.get(counter) ?? 0) - now);
+  }
+
+  function set(counter: string, until: number, now: number): void {
+    fullAt.delete(counter);
+    if (until <= now) return;
+    fullAt.set(counter, until);
+    if (fullAt.size > limit) shrink(now);
+  }
+
+  /** A tenth at once, so that it is rare. */
+  function shrink(now: number): void {
+    for (const [counter, until] of fullAt) if (until <= now) fullAt.delete(counter);
+    const target = Math.floor(limit * 0.9);
+    for (const counter of fullAt.keys()) {
+      if (fullAt.size <= target) return;
+      fullAt.delete(counter);
+    }
+  }
+
+  return {
+    charge(budgets, cost) {
+      const now = nowUs();
+      const results = budgets.map((budget) => charge(debtOf(budget.counter, now), budget, cost));
+      const admitted = budgets.every(({ isEnforced }, index) => !isEnforced || results[index]?.fits === true);
+      const balances = results.map(({ fits, debtUs }, index) => {
+        const budget = budgets[index] ?? nothing;
+        if (admitted && fits) set(budget.counter, now + debtUs, now);
+        return balanceOf(fits, debtOf(budget.counter, now), budget, cost);
+      });
+      return { admitted, balances };
+    },
+    peek(budgets, cost) {
+      const now = nowUs();
+      return budgets.map((budget) => {
+        const debtUs = debtOf(budget.counter, now);
+        return balanceOf(charge(debtUs, budget, cost).fits, debtUs, budget, cost);
+      });
+    },
+    learn(counter, debtUs) {
+      const now = nowUs();
+      set(counter, now + debtUs, now);
+    },
+    debtOf: (counter) => debtOf(counter, nowUs()),
+    entries() {
+      const now = nowUs();
+      return [...fullAt].flatMap(([counter, until]) => (until > now ? [{ counter, debtUs: until - now }] : []));
+    },
+  };
+}
+
+const nothing: Budget = { counter: '', intervalUs: 1, burst: 1, isEnforced: false };
+
+export function balanceOf(fits: boolean, debtUs: number, budget: Budget, cost: number): Balance {
+  return { fits, debtUs, ...roomOf(debtUs, budget, cost) };
+}
+
+export function createMemoryRateLimiter(nowUs: () => number): RateLimiter {
+  const budgets = createMemoryBudgets(nowUs);
+  /** Counters that owed much at their last charge. */
+  const owing = new Set<string>();
+  return {
+    charge(charged) {
+      const result = budgets.charge(charged, 1);
+      for (const [index, budget] of charged.entries()) {
+        owing.delete(budget.counter);
+        if (isOwingMuch(result.balances[index]?.debtUs ?? 0, budget)) owing.add(budget.counter);
+        const [oldest] = owing;
+        if (owing.size > maxOwing && oldest !== undefined) owing.delete(oldest);
+      }
+      return Promise.resolve(result);
+    },
+    peek: (looked) => Promise.resolve(budgets.peek(looked, 1)),
+    owing() {
+      const found = [...owing].map((counter) => ({ counter, debtUs: budgets.debtOf(counter) }));
+      for (const { counter, debtUs } of found) if (debtUs === 0) owing.delete(counter);
+      return Promise.resolve({
+        ok: true,
+        owing: found.filter(({ debtUs }) => debtUs > 0).sort((left, right) => right.debtUs - left.debtUs),
+      });
+    },
+  };
+}

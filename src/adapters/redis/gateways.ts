@@ -1,0 +1,48 @@
+/** How many gateways share this Redis: each says every two seconds that it is there. */
+import { randomUUID } from 'node:crypto';
+import type { RedisConnection } from './connection.ts';
+import { gatewaysKey } from './keys.ts';
+import { greetGateways, leaveGateways } from './limit-scripts.ts';
+
+export interface Gateways {
+  /** At the last answer; 1 before the first. */
+  readonly count: () => number;
+  /** Milliseconds by which this machine's clock is ahead of that of Redis, at the last answer. */
+  readonly clockSkewMs: () => number;
+  close(): Promise<void>;
+}
+
+const greetMs = 2000;
+const silentMs = 8000;
+
+export function followGateways(connection: RedisConnection): Gateways {
+  const calls = connection.calls();
+  const self = randomUUID();
+  let count = 1;
+  let skewMs = 0;
+  let closed = false;
+
+  async function greet(): Promise<void> {
+    const asked = Date.now();
+    const answer = await calls.run(greetGateways, [gatewaysKey], [self, silentMs]);
+    if (!answer.ok || !Array.isArray(answer.reply) || closed) return;
+    const [gateways, now] = answer.reply.map(Number);
+    count = Math.max(1, gateways ?? 1);
+    // Half of the way there and back: Redis read its clock about then.
+    if (now !== undefined) skewMs = (asked + Date.now()) / 2 - now;
+  }
+
+  const timer = setInterval(() => void greet(), greetMs).unref();
+  connection.onReady(() => void greet());
+  void greet();
+
+  return {
+    count: () => count,
+    clockSkewMs: () => skewMs,
+    async close() {
+      closed = true;
+      clearInterval(timer);
+      await calls.run(leaveGateways, [gatewaysKey], [self]);
+    },
+  };
+}

@@ -1,0 +1,119 @@
+/** Steps on budgets (GCRA, as limits/gcra.ts) and on the list of gateways. Keys and their meaning: keys.ts. */
+import { maxOwing, owingPart } from '../limit-bounds.ts';
+import { gatewaysKey, owingKey } from './keys.ts';
+import type { RedisScript } from './redis-script.ts';
+
+const clock = `
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+`;
+
+const budgets = `${clock}
+-- A number of 16 digits is exact; the usual notation rounds it.
+local function keep(key, untilUs)
+  redis.call('SET', key, string.format('%.0f', untilUs), 'PX', math.max(1, math.ceil((untilUs - now) / 1000)))
+end
+`;
+
+/**
+ * KEYS: counters, at last the list of those that owe much. ARGV for each counter: its name, µs of one request, burst, 1 when it is enforced, µs
+ * that the caller knows it to owe. Returns 1 or 0 for admitted, then for each counter 1 or 0 for room and the µs it owes.
+ */
+export const chargeBudgets: RedisScript = {
+  name: 'portcullisChargeBudgets',
+  lua: `${budgets}
+local count = #KEYS - 1
+local owing = KEYS[#KEYS]
+local known = redis.call('MGET', unpack(KEYS, 1, count))
+local admitted, debts, next, answer = 1, {}, {}, {}
+for at = 1, count do
+  local interval, burst = tonumber(ARGV[at * 5 - 3]), tonumber(ARGV[at * 5 - 2])
+  local full = interval * burst
+  local debt = math.max((tonumber(known[at] or '') or 0) - now, tonumber(ARGV[at * 5]), 0)
+  debts[at] = math.min(debt, full)
+  next[at] = debts[at] + interval
+  if next[at] > full then
+    next[at] = nil
+    if ARGV[at * 5 - 1] == '1' then admitted = 0 end
+  end
+end
+for at = 1, count do
+  local name, full = ARGV[at * 5 - 4], ARGV[at * 5 - 3] * ARGV[at * 5 - 2]
+  if admitted == 1 and next[at] then
+    debts[at] = next[at]
+    keep(KEYS[at], now + debts[at])
+    if debts[at] >= full * ${owingPart} then
+      redis.call('ZADD', owing, now + debts[at], name)
+      if redis.call('PTTL', owing) < debts[at] / 1000 then redis.call('PEXPIRE', owing, math.ceil(debts[at] / 1000)) end
+      redis.call('ZREMRANGEBYSCORE', owing, '-inf', now)
+      redis.call('ZREMRANGEBYRANK', owing, 0, -${maxOwing + 1})
+    end
+  end
+  answer[at * 2 - 1] = next[at] and 1 or 0
+  answer[at * 2] = debts[at]
+end
+return { admitted, unpack(answer) }`,
+};
+
+/** KEYS: counters. Returns the µs that each owes. */
+export const readBudgets: RedisScript = {
+  name: 'portcullisReadBudgets',
+  lua: `${clock}
+local debts = {}
+for at, fullAt in ipairs(redis.call('MGET', unpack(KEYS))) do
+  debts[at] = math.max((tonumber(fullAt or '') or 0) - now, 0)
+end
+return debts`,
+};
+
+/** KEYS: counters. ARGV: the µs that each owes at least. */
+export const raiseBudgets: RedisScript = {
+  name: 'portcullisRaiseBudgets',
+  lua: `${budgets}
+local known = redis.call('MGET', unpack(KEYS))
+for at, key in ipairs(KEYS) do
+  local least = now + ARGV[at]
+  if least > now and (tonumber(known[at] or '') or 0) < least then keep(key, least) end
+end
+return 1`,
+};
+
+/** Returns name, µs owed, name, µs owed, … of counters that owed much, those that owe longest first. */
+export const listOwing: RedisScript = {
+  name: 'portcullisListOwing',
+  lua: `${clock}
+local found = redis.call('ZREVRANGEBYSCORE', '${owingKey}', '+inf', '(' .. string.format('%.0f', now), 'WITHSCORES')
+local answer = {}
+for at = 1, #found, 2 do
+  answer[at] = found[at]
+  answer[at + 1] = found[at + 1] - now
+end
+return answer`,
+};
+
+/** ARGV: this gateway, ms after which a silent one is gone. Returns how many there are, and the clock of Redis in ms. */
+export const greetGateways: RedisScript = {
+  name: 'portcullisGreetGateways',
+  lua: `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZADD', '${gatewaysKey}', now, ARGV[1])
+redis.call('ZREMRANGEBYSCORE', '${gatewaysKey}', '-inf', now - ARGV[2])
+redis.call('PEXPIRE', '${gatewaysKey}', ARGV[2])
+return { redis.call('ZCARD', '${gatewaysKey}'), now }`,
+};
+
+/** ARGV: this gateway. */
+export const leaveGateways: RedisScript = {
+  name: 'portcullisLeaveGateways',
+  lua: `return redis.call('ZREM', '${gatewaysKey}', ARGV[1])`,
+};
+
+export const limitScripts: readonly RedisScript[] = [
+  chargeBudgets,
+  readBudgets,
+  raiseBudgets,
+  listOwing,
+  greetGateways,
+  leaveGateways,
+];

@@ -1,0 +1,129 @@
+/**
+ * Budgets in Redis, for any number of gateways: one command a request. What Redis said last is kept here as well. While it
+ * is away this process goes on from there and counts each request once for every gateway known, so that all of them
+ * together let through no more than the limit. When Redis is back, what was counted here is the least that it may say:
+ * neither an outage nor a Redis that has lost its memory gives anybody a fresh budget.
+ */
+import type { Balance, Budget, RateLimiter } from '../../ports.ts';
+import { balanceOf, createMemoryBudgets } from '../memory/rate-limiter.ts';
+import type { RedisConnection } from './connection.ts';
+import { budgetKey, owingKey } from './keys.ts';
+import { chargeBudgets, listOwing, raiseBudgets, readBudgets } from './limit-scripts.ts';
+
+export interface RedisRateLimiterOptions {
+  /** How many gateways there are, as far as is known. */
+  readonly gateways: () => number;
+}
+
+const raisedAtOnce = 500;
+/** As many as this process keeps. */
+const maxAhead = 50_000;
+/** A balance that is shown, not charged, may be this old. */
+const peekMs = 5000;
+
+export function createRedisRateLimiter(
+  connection: RedisConnection,
+  { gateways }: RedisRateLimiterOptions,
+): RateLimiter & { /** Requests counted by this process alone. */ readonly fallbacks: () => number } {
+  const calls = connection.calls();
+  const local = createMemoryBudgets(() => Math.floor(performance.now() * 1000));
+  /** Counters of which Redis may know less than this process. */
+  const ahead = new Set<string>();
+  /** Counter -> when Redis last told its balance. */
+  const told = new Map<string, number>();
+  let raising = false;
+  let fallbacks = 0;
+
+  function learn({ counter }: Budget, debtUs: number): void {
+    local.learn(counter, debtUs);
+    ahead.delete(counter);
+    told.delete(counter);
+    told.set(counter, performance.now());
+    const [oldest] = told;
+    if (told.size > 10_000 && oldest !== undefined) told.delete(oldest[0]);
+  }
+
+  function markAhead(counter: string): void {
+    ahead.add(counter);
+    const [oldest] = ahead;
+    if (ahead.size > maxAhead && oldest !== undefined) ahead.delete(oldest);
+  }
+
+  /** Tells Redis what it may have missed or lost. */
+  async function raise(): Promise<void> {
+    if (raising) return;
+    raising = true;
+    try {
+      while (ahead.size > 0) {
+        const counters = [...ahead].slice(0, raisedAtOnce);
+        const debts = counters.map((counter) => local.debtOf(counter));
+        if (!(await calls.run(raiseBudgets, counters.map(budgetKey), debts)).ok) return;
+        for (const [index, counter] of counters.entries()) {
+          if (local.debtOf(counter) <= (debts[index] ?? 0)) ahead.delete(counter);
+        }
+      }
+    } finally {
+      raising = false;
+    }
+  }
+
+  connection.onReady(() => {
+    for (const { counter } of local.entries()) markAhead(counter);
+    void raise();
+  });
+
+  return {
+    async charge(budgets) {
+      const values = budgets.flatMap(({ counter, intervalUs, burst, isEnforced }) => [
+        counter,
+        intervalUs,
+        burst,
+        isEnforced ? 1 : 0,
+        ahead.has(counter) ? local.debtOf(counter) : 0,
+      ]);
+      const keys = [...budgets.map(({ counter }) => budgetKey(counter)), owingKey];
+      const answer = await calls.run(chargeBudgets, keys, values);
+      const numbers = answer.ok && Array.isArray(answer.reply) ? answer.reply.map(Number) : [];
+      if (numbers.length !== 1 + 2 * budgets.length) {
+        fallbacks += 1;
+        for (const { counter } of budgets) markAhead(counter);
+        return local.charge(budgets, gateways());
+      }
+      if (ahead.size > 0) void raise();
+      const balances = budgets.map((budget, index): Balance => {
+        const debtUs = numbers[2 + 2 * index] ?? 0;
+        learn(budget, debtUs);
+        return balanceOf(numbers[1 + 2 * index] === 1, debtUs, budget, 1);
+      });
+      return { admitted: numbers[0] === 1, balances };
+    },
+
+    async peek(budgets) {
+      const now = performance.now();
+      const isFresh = budgets.every(({ counter }) => now - (told.get(counter) ?? -Infinity) < peekMs);
+      if (isFresh) return local.peek(budgets, 1);
+      const answer = await calls.run(
+        readBudgets,
+        budgets.map(({ counter }) => budgetKey(counter)),
+      );
+      const debts = answer.ok && Array.isArray(answer.reply) ? answer.reply.map(Number) : undefined;
+      if (debts === undefined) return local.peek(budgets, gateways());
+      for (const [index, budget] of budgets.entries()) if (!ahead.has(budget.counter)) learn(budget, debts[index] ?? 0);
+      return local.peek(budgets, 1);
+    },
+
+    async owing() {
+      const answer = await calls.run(listOwing, [owingKey]);
+      if (!answer.ok || !Array.isArray(answer.reply)) return { ok: false, reason: 'unavailable' };
+      const flat: readonly unknown[] = answer.reply;
+      return {
+        ok: true,
+        owing: flat.flatMap((counter, at) =>
+          at % 2 === 0 ? [{ counter: String(counter), debtUs: Number(flat[at + 1]) }] : [],
+        ),
+      };
+    },
+
+    fallbacks: () => fallbacks,
+  };
+}

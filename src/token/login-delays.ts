@@ -1,0 +1,60 @@
+/** How long failed logins keep further ones waiting: some mistakes are free, then every failure doubles the wait. */
+import type { FailedBy, Failures, LoginRecord } from '../ports.ts';
+
+interface Patience {
+  /** Failures before there is any wait. */
+  readonly free: number;
+  readonly longestSeconds: number;
+  /** Attempts under way at once whose outcome nobody knows yet. */
+  readonly atOnce: number;
+}
+
+/**
+ * The pair of account and network is whoever mistypes or guesses; a network may be an office full of people, and an account
+ * a target of many networks, so both have more patience and shorter waits: they slow an attack without locking out its
+ * victims for long.
+ */
+const patience: Readonly<Record<FailedBy, Patience>> = {
+  pair: { free: 5, longestSeconds: 900, atOnce: 5 },
+  network: { free: 30, longestSeconds: 300, atOnce: 100 },
+  account: { free: 30, longestSeconds: 60, atOnce: 50 },
+};
+
+/** Milliseconds after the last failure until the next attempt. */
+export function delayMs(by: FailedBy, count: number): number {
+  const { free, longestSeconds } = patience[by];
+  return count < free ? 0 : Math.min(longestSeconds, 2 ** (count - free)) * 1000;
+}
+
+export interface Held {
+  readonly by: FailedBy;
+  readonly waitMs: number;
+}
+
+/** Milliseconds that somebody waits who is held back only by attempts that have not ended yet. */
+const busyMs = 1000;
+
+/**
+ * Whether an attempt must wait, and by what; undefined when it may be made. `underWay` counts unfinished attempts, this one
+ * among them. Where the account has logged in before, only its own failures from there count: somebody else's attack on the
+ * account or from the network does not lock it out.
+ */
+export function heldBy(
+  { failures, isKnownGood }: LoginRecord,
+  underWay: Readonly<Record<FailedBy, number>>,
+): Held | undefined {
+  const kinds: readonly FailedBy[] = isKnownGood ? ['pair'] : ['pair', 'network', 'account'];
+  return kinds
+    .map((by) => ({ by, waitMs: waitMs(by, failures[by], underWay[by]) }))
+    .filter((held) => held.waitMs > 0)
+    .toSorted((left, right) => right.waitMs - left.waitMs)[0];
+}
+
+function waitMs(by: FailedBy, { count, ageMs }: Failures, underWay: number): number {
+  const left = delayMs(by, count) - ageMs;
+  if (left > 0) return left;
+  const { free, atOnce } = patience[by];
+  // Who waited has one attempt; until then there are as many at once as there are free mistakes, or a few more.
+  const most = count < free ? Math.max(atOnce - count, 1) : 1;
+  return underWay > most ? busyMs : 0;
+}
