@@ -7,6 +7,7 @@ import { type AdmitParts, admit, refusalSentence } from '../../src/gate/admit.ts
 import type { CompiledPolicy, Decision } from '../../src/policy/evaluate.ts';
 import { type AccessTokens, createAccessTokens } from '../../src/token/access-token.ts';
 import type { Passwords } from '../../src/token/password.ts';
+import type { LoginGuard } from '../../src/token/login-guard.ts';
 import { createUploadTickets } from '../../src/token/upload-ticket.ts';
 import { VerifiedPasswords } from '../../src/token/verified-passwords.ts';
 import { makeKey, ringOf } from '../support/keys.ts';
@@ -376,6 +377,45 @@ rules:
     busy = true;
     expect(await outcome(pullSandbox, basic('dana'))).toBe('busy');
     expect(await outcome(pullSandbox, await bearer('dana', 'repository:sandbox/app:pull'))).toMatch(/^admitted/);
+  });
+
+  describe('somebody who failed to log in too often', () => {
+    const id = '3b5f4c9e-7d0a-4a51-8f6e-2f0d3f1f9a11';
+    const step = (account: string, uploadId = id): string => {
+      const upload = { repository: 'sandbox/app', uploadId, account };
+      return `PATCH /v2/sandbox/app/blobs/uploads/${id}?_portcullis=${parts.tickets.seal(upload, now / 1000)}`;
+    };
+    beforeEach(() => {
+      const guard: LoginGuard = {
+        attempt: ({ isExcused }, verify) => (isExcused ? verify() : Promise.resolve({ by: 'account', waitMs: 8000 })),
+      };
+      parts = { ...parts, guard };
+    });
+
+    test('is held back with a password, and goes on with a token', async () => {
+      expect(await outcome(pullSandbox, basic('dana'))).toBe('held');
+      expect(await outcome(`PATCH /v2/sandbox/app/blobs/uploads/${id}`, basic('dana'))).toBe('held');
+      expect(await outcome(pullSandbox, await bearer('dana', 'repository:sandbox/app:pull'))).toMatch(/^admitted/);
+    });
+
+    test('goes on with an upload that the same account began', async () => {
+      expect(await outcome(step('dana'), basic('dana'))).toMatch(/^admitted/);
+      expect(await outcome(step('dana'), basic('dana', 'wrong'))).toMatch(/^challenged password_wrong/);
+    });
+
+    test('does not get in with the ticket of another account or another upload', async () => {
+      expect(await outcome(step('tess'), basic('dana'))).toBe('held');
+      expect(await outcome(step('dana', 'another'), basic('dana'))).toBe('held');
+    });
+
+    test('is told to pause an upload, not that there were too many requests, when hashing is busy', async () => {
+      busy = true;
+      const ask = async (request: string): Promise<unknown> => {
+        const [method = '', target = ''] = request.split(' ');
+        return admit(parts, { parsed: parseRoute(method, target), credentials: basic('dana'), address: undefined });
+      };
+      expect(await ask(step('dana'))).toEqual({ kind: 'busy', isUpload: true });
+    });
   });
 });
 
