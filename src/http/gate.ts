@@ -1,5 +1,6 @@
 /** The `/v2` side: parse, admit, forward. Every path that is not an endpoint of our own comes here or is 404. */
 import { formatReference, parseRoute, type RegistryRoute, ticketParameter } from '../distribution/route.ts';
+import { routeAccess } from '../distribution/access.ts';
 import { parseAuthorization } from '../distribution/credentials.ts';
 import { listCatalog } from '../gate/catalog.ts';
 import {
@@ -300,29 +301,11 @@ function why(decision: Decision | undefined): Partial<AuditRecord> {
 
 /** What was asked, for the log. */
 function describe(route: RegistryRoute, method: string): Partial<AuditRecord> {
-  switch (route.kind) {
-    case 'ping':
-      return { action: 'login' };
-    case 'catalog':
-      return { action: 'catalog' };
-    case 'manifest-get':
-    case 'manifest-put':
-    case 'manifest-delete': {
-      const action = route.kind === 'manifest-get' ? 'pull' : route.kind === 'manifest-put' ? 'push' : 'delete';
-      return { action, repository: route.repository, reference: formatReference(route.reference) };
-    }
-    case 'tags':
-      return { action: 'pull', repository: route.repository };
-    case 'referrers':
-    case 'blob-get':
-      return { action: 'pull', repository: route.repository, digest: route.digest };
-    case 'blob-delete':
-      return { action: 'delete', repository: route.repository, digest: route.digest };
-    case 'upload-start':
-    case 'upload-status':
-    case 'upload-chunk':
-    case 'upload-finish':
-    case 'upload-cancel':
-      return { action: 'push', repository: route.repository, reference: `${method} upload`, digest: route.digest };
-  }
+  return {
+    action: routeAccess[route.kind].action,
+    ...('repository' in route ? { repository: route.repository } : {}),
+    ...('reference' in route ? { reference: formatReference(route.reference) } : {}),
+    ...(route.kind.startsWith('upload-') ? { reference: `${method} upload` } : {}),
+    ...('digest' in route ? { digest: route.digest } : {}),
+  };
 }
