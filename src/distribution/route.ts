@@ -29,6 +29,8 @@ export interface Page {
 export interface Mount {
   readonly digest: Digest;
   readonly from: RepositoryName;
+  /** The registry that `from` is in, as some clients add. Never sent upstream. */
+  readonly origin?: string;
 }
 
 export type RegistryRoute =
@@ -56,7 +58,7 @@ export type RegistryRoute =
   | {
       readonly kind: 'upload-start';
       readonly repository: RepositoryName;
-      /** Only with a valid `from` in this registry; anything else is an ordinary upload (threats: zot mounts from anywhere). */
+      /** Only with a valid `from`; anything else is an ordinary upload (threats: zot mounts from anywhere). */
       readonly mount?: Mount;
       readonly digest?: Digest;
       readonly digestAlgorithm?: string;
@@ -233,14 +235,28 @@ function uploadStart(method: Method, name: string, rawQuery: string): Parsed {
   };
 }
 
-/** A mount that names no source here, or one in another registry (`origin`), is an ordinary upload: the client falls back. */
+/** A mount that names no source is an ordinary upload: the client falls back. */
 function parseMount(query: ReadonlyMap<string, string>): Mount | undefined | 'digest_invalid' {
   const rawMount = query.get('mount');
   if (rawMount === undefined) return undefined;
   const digest = parseDigest(rawMount);
   if (digest === undefined) return 'digest_invalid';
   const from = parseRepositoryName(query.get('from') ?? '');
-  return from === undefined ? undefined : { digest, from };
+  const origin = query.get('origin');
+  return from === undefined ? undefined : { digest, from, ...(origin ? { origin } : {}) };
+}
+
+/** The same upload without its mount. */
+export function ordinaryUpload(route: RegistryRoute & { readonly kind: 'upload-start' }): RegistryRoute {
+  const { kind, repository, digest, digestAlgorithm } = route;
+  return { kind, repository, ...(digest ? { digest } : {}), ...(digestAlgorithm ? { digestAlgorithm } : {}) };
+}
+
+/** A mount from another registry than `host` becomes an ordinary upload: the name of its source means something else here. */
+export function withoutForeignMount(parsed: Parsed, host: string): Parsed {
+  if (!('route' in parsed) || parsed.route.kind !== 'upload-start') return parsed;
+  const origin = parsed.route.mount?.origin;
+  return origin === undefined || origin === host ? parsed : { route: ordinaryUpload(parsed.route) };
 }
 
 function upload(method: Method, name: string, last: string, rawQuery: string): Parsed {

@@ -1,5 +1,11 @@
 /** The `/v2` side: parse, admit, forward. Every path that is not an endpoint of our own comes here or is 404. */
-import { formatReference, parseRoute, type RegistryRoute, ticketParameter } from '../distribution/route.ts';
+import {
+  type RegistryRoute,
+  formatReference,
+  parseRoute,
+  ticketParameter,
+  withoutForeignMount,
+} from '../distribution/route.ts';
 import { routeAccess } from '../distribution/access.ts';
 import { parseAuthorization } from '../distribution/credentials.ts';
 import { listCatalog } from '../gate/catalog.ts';
@@ -54,7 +60,7 @@ export interface GateParts extends AdmitParts {
 /** Answers one request below `/v2`. Resolves when the response has ended; writes exactly one audit record. */
 export async function handleRegistryRequest(parts: GateParts, exchange: Exchange): Promise<void> {
   const { request, method, target, address } = exchange;
-  const parsed = parseRoute(method, target);
+  const parsed = withoutForeignMount(parseRoute(method, target), new URL(parts.front.realm).host);
   const problem = 'problem' in parsed ? parsed.problem.reason : undefined;
   // What no client sends by mistake is refused before any work: another parser might read a different route in it.
   if (problem === 'target_malformed' || problem === 'method_not_allowed') {
@@ -130,7 +136,13 @@ async function serve(
     return deleteByDigest(parts, exchange, route, route.reference.digest, caller);
   }
   const mapLocation = ticketOnLocation(parts, route, caller);
-  return forwarded(await parts.upstream.forward(exchange, route, mapLocation === undefined ? {} : { mapLocation }));
+  // What opens an upload is its target; in a body without a digest a registry could only look for other parameters.
+  const isOpening = route.kind === 'upload-start' && route.digest === undefined;
+  const options = {
+    ...(mapLocation === undefined ? {} : { mapLocation }),
+    ...(isOpening ? { content: Buffer.alloc(0) } : {}),
+  };
+  return forwarded(await parts.upstream.forward(exchange, route, options));
 }
 
 /** Puts a ticket on the locations of an upload, the one it came with or a new one. */
