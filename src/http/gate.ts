@@ -3,7 +3,7 @@ import {
   type RegistryRoute,
   formatReference,
   parseRoute,
-  ticketParameter,
+  ownParameter,
   withoutForeignMount,
 } from '../distribution/route.ts';
 import { routeAccess } from '../distribution/access.ts';
@@ -28,8 +28,9 @@ import {
   policyOf,
   refusalSentence,
 } from '../gate/admit.ts';
-import type { Decision } from '../policy/evaluate.ts';
+import type { CompiledPolicy, Decision } from '../policy/evaluate.ts';
 import type { AuditLog, AuditRecord, Registry, TagLocks } from '../ports.ts';
+import type { CatalogCursors } from '../token/catalog-cursor.ts';
 import { type Exchange, exchangeFacts } from './exchange.ts';
 import { guardRegistryBody } from './guard.ts';
 import { readManifestBody } from './manifest-body.ts';
@@ -52,6 +53,7 @@ export interface GateParts extends AdmitParts {
   readonly upstream: Upstream;
   readonly registry: Pick<Registry, 'repositories' | 'resolveTag' | 'tags'>;
   readonly tagLocks: TagLocks;
+  readonly cursors: CatalogCursors;
   /** Milliseconds without a byte after which a manifest push is given up. */
   readonly idleMs: number;
   readonly audit: AuditLog;
@@ -116,21 +118,7 @@ async function serve(
   { route, caller, policy }: Extract<Admission, { kind: 'admitted' }>,
 ): Promise<Partial<AuditRecord>> {
   if (route.kind === 'ping') return { status: send(exchange, { status: 200, body: '{}' }) };
-  if (route.kind === 'catalog') {
-    const circumstances = { address: exchange.address, now: parts.clock() };
-    const page = await listCatalog(parts.registry, policy, caller.principal, route.page, circumstances);
-    if (!page.ok)
-      return {
-        decision: 'error',
-        reason: `upstream_${page.reason}`,
-        status: send(exchange, upstreamFailed(page.reason)),
-      };
-    const size = route.page.size === undefined ? '' : `&n=${route.page.size}`;
-    const link =
-      page.next === undefined ? undefined : `</v2/_catalog?last=${encodeURIComponent(page.next)}${size}>; rel="next"`;
-    const headers = link === undefined ? {} : { Link: link };
-    return { status: send(exchange, { status: 200, headers, body: JSON.stringify({ repositories: page.names }) }) };
-  }
+  if (route.kind === 'catalog') return listRepositories(parts, exchange, route, caller, policy);
   if (route.kind === 'manifest-put') return pushManifest(parts, exchange, route, caller);
   if (route.kind === 'manifest-delete' && 'digest' in route.reference) {
     return deleteByDigest(parts, exchange, route, route.reference.digest, caller);
@@ -143,6 +131,41 @@ async function serve(
     ...(isOpening ? { content: Buffer.alloc(0) } : {}),
   };
   return forwarded(await parts.upstream.forward(exchange, route, options));
+}
+
+async function listRepositories(
+  parts: GateParts,
+  exchange: Exchange,
+  { page, cursor }: RegistryRoute & { readonly kind: 'catalog' },
+  caller: Caller,
+  policy: CompiledPolicy,
+): Promise<Partial<AuditRecord>> {
+  const last = cursor === undefined ? page.last : parts.cursors.open(cursor);
+  if (cursor !== undefined && last === undefined) {
+    return { decision: 'deny', reason: 'page_invalid', status: send(exchange, unusable({ reason: 'page_invalid' })) };
+  }
+  const listed = await listCatalog(
+    parts.registry,
+    policy,
+    caller.principal,
+    { ...page, ...(last === undefined ? {} : { last }) },
+    { address: exchange.address, now: parts.clock() },
+    () => !exchange.response.destroyed,
+  );
+  if (!listed.ok) {
+    const { reason } = listed;
+    if (reason === 'unwanted') return { decision: 'error', reason: 'client_gone', status: 499 };
+    return { decision: 'error', reason: `upstream_${reason}`, status: send(exchange, upstreamFailed(reason)) };
+  }
+  const { names, next } = listed;
+  const body = JSON.stringify({ repositories: names });
+  if (next === undefined) return { status: send(exchange, { status: 200, body }) };
+  const place = next.isShown
+    ? `last=${encodeURIComponent(next.after)}`
+    : `${ownParameter}=${parts.cursors.seal(next.after)}`;
+  const size = page.size === undefined ? '' : `&n=${page.size}`;
+  const headers = { Link: `</v2/_catalog?${place}${size}>; rel="next"` };
+  return { status: send(exchange, { status: 200, headers, body }) };
 }
 
 /** Puts a ticket on the locations of an upload, the one it came with or a new one. */
@@ -160,7 +183,7 @@ function ticketOnLocation(
     const carried =
       'ticket' in route && route.ticket !== undefined && parts.tickets.opens(route.ticket, upload, nowSeconds);
     const ticket = carried ? route.ticket : parts.tickets.seal(upload, nowSeconds);
-    return `${path}${path.includes('?') ? '&' : '?'}${ticketParameter}=${ticket}`;
+    return `${path}${path.includes('?') ? '&' : '?'}${ownParameter}=${ticket}`;
   };
 }
 

@@ -119,14 +119,15 @@ async function startRegistry(
     const url = new URL(request.url ?? '', 'http://registry');
     request.resume();
     if (url.pathname === '/v2/') return void response.end('{}');
+    const line = `${request.method ?? ''} ${request.url ?? ''}`;
     if (url.pathname === '/v2/_catalog') {
       const last = url.searchParams.get('last') ?? '';
       const rest = repositories.filter((name) => name > last);
       const page = rest.slice(0, Number(url.searchParams.get('n') ?? 100));
       if (rest.length > page.length) response.setHeader('Link', `</v2/_catalog?last=${page.at(-1) ?? ''}>; rel="next"`);
-      return void response.end(JSON.stringify({ repositories: page }));
+      const body = JSON.stringify({ repositories: page });
+      return void hold(line).then(() => response.end(body));
     }
-    const line = `${request.method ?? ''} ${request.url ?? ''}`;
     requests.push(line);
     void hold(line).then(() => answer(request, response, url.pathname));
   });
