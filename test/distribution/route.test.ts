@@ -270,6 +270,9 @@ describe('a bad part of a known route is named', () => {
     ['GET', '/v2/a/tags/list?n=1;last=x', 'query_malformed'],
     ['GET', '/v2/a/tags/list?last=%zz', 'query_malformed'],
     ['GET', '/v2/a/tags/list?last=%00', 'query_malformed'],
+    ...[' ', '\t', '\x7f', '\x80', '\u20ac'].map(
+      (text) => ['GET', `/v2/a/referrers/${digest}?artifactType=a${text}b`, 'query_malformed'] as const,
+    ),
     ['POST', `/v2/a/blobs/uploads/?mount=${digest}&from=b&from=c`, 'parameter_repeated'],
     ['POST', `/v2/a/blobs/uploads/?mount=${digest}&from=b&%66rom=c`, 'parameter_repeated'],
     ['PUT', `/v2/a/blobs/uploads/${id}?digest=${digest}&digest=${digest}`, 'parameter_repeated'],
@@ -290,6 +293,12 @@ describe('what leaves for the registry is rebuilt from the parsed pieces', () =>
     ['an escaped colon becomes plain', 'GET', `/v2/a/blobs/sha256%3A${hex}`, `/v2/a/blobs/${digest}`],
     ['unknown parameters are left behind', 'GET', '/v2/a/tags/list?ns=docker.io&x=1&n=5', '/v2/a/tags/list?n=5'],
     ['a page is never larger than a thousand', 'GET', '/v2/a/tags/list?n=999999999', '/v2/a/tags/list?n=1000'],
+    [
+      'a plus is a space, as Go reads it',
+      'GET',
+      `/v2/a/referrers/${digest}?artifactType=a+b`,
+      `/v2/a/referrers/${digest}?artifactType=a%20b`,
+    ],
     [
       'an upload keeps what it announces',
       'POST',
