@@ -134,6 +134,23 @@ rules:
     expect(registry.asked).toBe(3);
   });
 
+  test('asks no further when the registry says that there is no more', async () => {
+    const registry = registryWith(all);
+    expect(await listCatalog(registry, policy, user('dana'), { size: 5 }, { now: 0 }, wanted)).toMatchObject({
+      ok: true,
+    });
+    expect(registry.asked).toBe(1);
+  });
+
+  test('ends with a registry that promises more and shows nothing', async () => {
+    const empty = {
+      repositories: (_size: number, last: string | undefined): Promise<NamesPage> =>
+        Promise.resolve({ ok: true, names: last === undefined ? ['a/1'] : [], more: true }),
+    };
+    const page = await listCatalog(empty, policy, user('dana'), { size: 5 }, { now: 0 }, wanted);
+    expect(page).toEqual({ ok: true, names: ['a/1'], next: undefined });
+  });
+
   test('ends with a registry that repeats itself', async () => {
     let asked = 0;
     const repeating = {
