@@ -12,10 +12,12 @@ export interface Access {
   readonly actions: readonly ScopeAction[];
 }
 
+type RepositoryAction = 'pull' | 'push' | 'delete';
+
 /** One thing that must be allowed. */
 export interface Need {
   readonly repository: RepositoryName;
-  readonly action: 'pull' | 'push' | 'delete';
+  readonly action: RepositoryAction;
   /** The tag that the request names; tag patterns are judged against it. */
   readonly tag?: Tag;
   /** Reading that a client does while pushing: a `push` grant is enough. */
@@ -27,52 +29,55 @@ export type Requirement =
   | { readonly kind: 'catalog' }
   | { readonly kind: 'repository'; readonly needs: readonly [Need, ...Need[]] };
 
-/** Never an empty list of needs: a route without a need would be a route without a guard. The mount source is judged apart. */
+interface RouteAccess {
+  readonly action: Requirement['kind'] | RepositoryAction;
+  readonly readWhilePushing: boolean;
+}
+
+/**
+ * Every route and the one action that it is judged as, challenged for and logged under. A route without a line here does
+ * not compile: it would be a route without a guard. The source of a mount is judged apart.
+ */
+export const routeAccess = {
+  ping: { action: 'login', readWhilePushing: false },
+  catalog: { action: 'catalog', readWhilePushing: false },
+  tags: { action: 'pull', readWhilePushing: false },
+  referrers: { action: 'pull', readWhilePushing: false },
+  'manifest-get': { action: 'pull', readWhilePushing: true },
+  'manifest-put': { action: 'push', readWhilePushing: false },
+  'manifest-delete': { action: 'delete', readWhilePushing: false },
+  'blob-get': { action: 'pull', readWhilePushing: true },
+  'blob-delete': { action: 'delete', readWhilePushing: false },
+  'upload-start': { action: 'push', readWhilePushing: false },
+  // Its answer holds a signed key to the upload.
+  'upload-status': { action: 'push', readWhilePushing: false },
+  'upload-chunk': { action: 'push', readWhilePushing: false },
+  'upload-finish': { action: 'push', readWhilePushing: false },
+  // Cancelling is part of pushing, although distribution asks `delete` for it.
+  'upload-cancel': { action: 'push', readWhilePushing: false },
+} as const satisfies Readonly<Record<RegistryRoute['kind'], RouteAccess>>;
+
+/** What a challenge asks for: pushing asks for `pull,push`, as every client does. */
+const challengeActions: Readonly<Record<RepositoryAction, readonly ScopeAction[]>> = {
+  pull: ['pull'],
+  push: ['pull', 'push'],
+  delete: ['delete'],
+};
+
+/** Never an empty list of needs. */
 export function requiredAccess(route: RegistryRoute): Requirement {
-  switch (route.kind) {
-    case 'ping':
-      return { kind: 'login' };
-    case 'catalog':
-      return { kind: 'catalog' };
-    case 'tags':
-    case 'referrers':
-      return one({ repository: route.repository, action: 'pull', readWhilePushing: false });
-    case 'manifest-get': {
-      const tag = 'tag' in route.reference ? { tag: route.reference.tag } : {};
-      return one({ repository: route.repository, action: 'pull', readWhilePushing: true, ...tag });
-    }
-    case 'blob-get':
-      return one({ repository: route.repository, action: 'pull', readWhilePushing: true });
-    case 'manifest-put': {
-      const named = 'tag' in route.reference ? [route.reference.tag] : route.tags;
-      const [first, ...rest] = named.map((tag) => need(route.repository, 'push', tag));
-      return first === undefined
-        ? one(need(route.repository, 'push'))
-        : { kind: 'repository', needs: [first, ...rest] };
-    }
-    case 'manifest-delete':
-      return one(need(route.repository, 'delete', 'tag' in route.reference ? route.reference.tag : undefined));
-    case 'blob-delete':
-      return one(need(route.repository, 'delete'));
-    // Cancelling an upload is part of pushing, although distribution asks `delete` for it.
-    case 'upload-start':
-    case 'upload-status':
-    case 'upload-chunk':
-    case 'upload-finish':
-    case 'upload-cancel':
-      return one(need(route.repository, 'push'));
-  }
+  if (!('repository' in route)) return { kind: routeAccess[route.kind].action };
+  const { repository } = route;
+  const need = (tag?: Tag): Need => ({ repository, ...routeAccess[route.kind], ...(tag === undefined ? {} : { tag }) });
+  const [first = need(), ...rest] = tagsNamedBy(route).map(need);
+  return { kind: 'repository', needs: [first, ...rest] };
 }
 
-function one(only: Need): Requirement {
-  return { kind: 'repository', needs: [only] };
+function tagsNamedBy(route: RegistryRoute): readonly Tag[] {
+  if ('reference' in route && 'tag' in route.reference) return [route.reference.tag];
+  return route.kind === 'manifest-put' ? route.tags : [];
 }
 
-function need(repository: RepositoryName, action: Need['action'], tag?: Tag): Need {
-  return { repository, action, readWhilePushing: false, ...(tag === undefined ? {} : { tag }) };
-}
-
-/** The access to name in a challenge: pushing asks for `pull,push`, as every client does. */
 export function challengeAccess(requirement: Requirement): readonly Access[] {
   switch (requirement.kind) {
     case 'login':
@@ -81,7 +86,7 @@ export function challengeAccess(requirement: Requirement): readonly Access[] {
       return [{ type: 'registry', name: 'catalog', actions: ['*'] }];
     case 'repository': {
       const [{ repository, action }] = requirement.needs;
-      return [{ type: 'repository', name: repository, actions: action === 'push' ? ['pull', 'push'] : [action] }];
+      return [{ type: 'repository', name: repository, actions: challengeActions[action] }];
     }
   }
 }

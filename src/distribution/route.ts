@@ -20,7 +20,7 @@ export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 export type Reference = { readonly tag: Tag } | { readonly digest: Digest };
 
 export interface Page {
-  /** Entries asked for, 1 to `maxPageSize`. */
+  /** Entries asked for, 0 to `maxPageSize`. */
   readonly size?: number;
   /** The entry after which the page starts. */
   readonly last?: string;
@@ -29,11 +29,18 @@ export interface Page {
 export interface Mount {
   readonly digest: Digest;
   readonly from: RepositoryName;
+  /** The registry that `from` is in, as some clients add. Never sent upstream. */
+  readonly origin?: string;
 }
 
 export type RegistryRoute =
   | { readonly kind: 'ping' }
-  | { readonly kind: 'catalog'; readonly page: Page }
+  | {
+      readonly kind: 'catalog';
+      readonly page: Page;
+      /** Ours, instead of `last`: where the list goes on behind a hidden name. Never sent upstream. */
+      readonly cursor?: string;
+    }
   | { readonly kind: 'tags'; readonly repository: RepositoryName; readonly page: Page }
   | {
       readonly kind: 'referrers';
@@ -56,7 +63,7 @@ export type RegistryRoute =
   | {
       readonly kind: 'upload-start';
       readonly repository: RepositoryName;
-      /** Only with a valid `from` in this registry; anything else is an ordinary upload (threats: zot mounts from anywhere). */
+      /** Only with a valid `from`; anything else is an ordinary upload (threats: zot mounts from anywhere). */
       readonly mount?: Mount;
       readonly digest?: Digest;
       readonly digestAlgorithm?: string;
@@ -90,8 +97,8 @@ export const maxTargetLength = 8192;
 /** distribution's default `catalog.maxentries`; above it some backends allocate what the client asks for (CVE-2023-2253). */
 export const maxPageSize = 1000;
 
-/** Our own query parameter on upload locations. */
-export const ticketParameter = '_portcullis';
+/** Our own query parameter: the ticket on upload locations, the cursor of a list. */
+export const ownParameter = '_portcullis';
 
 const maxTagParameters = 46;
 const methods: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
@@ -155,7 +162,13 @@ const isRead = (method: Method): method is 'GET' | 'HEAD' => method === 'GET' ||
 function catalog(method: Method, rawQuery: string): Parsed {
   if (method !== 'GET') return wrongMethod;
   const page = parsePage(rawQuery, (text) => parseRepositoryName(text) !== undefined);
-  return 'reason' in page ? { problem: page } : { route: { kind: 'catalog', page } };
+  if ('reason' in page) return { problem: page };
+  const query = parseQuery(rawQuery);
+  if (!isQuery(query)) return { problem: query };
+  const cursor = query.get(ownParameter);
+  if (cursor === undefined) return { route: { kind: 'catalog', page } };
+  const isUsable = /^[A-Za-z0-9_-]+$/.test(cursor) && page.last === undefined;
+  return isUsable ? { route: { kind: 'catalog', page, cursor } } : { problem: { reason: 'page_invalid' } };
 }
 
 function tags(method: Method, name: string, rawQuery: string): Parsed {
@@ -233,14 +246,28 @@ function uploadStart(method: Method, name: string, rawQuery: string): Parsed {
   };
 }
 
-/** A mount that names no source here, or one in another registry (`origin`), is an ordinary upload: the client falls back. */
+/** A mount that names no source is an ordinary upload: the client falls back. */
 function parseMount(query: ReadonlyMap<string, string>): Mount | undefined | 'digest_invalid' {
   const rawMount = query.get('mount');
   if (rawMount === undefined) return undefined;
   const digest = parseDigest(rawMount);
   if (digest === undefined) return 'digest_invalid';
   const from = parseRepositoryName(query.get('from') ?? '');
-  return from === undefined ? undefined : { digest, from };
+  const origin = query.get('origin');
+  return from === undefined ? undefined : { digest, from, ...(origin ? { origin } : {}) };
+}
+
+/** The same upload without its mount. */
+export function ordinaryUpload(route: RegistryRoute & { readonly kind: 'upload-start' }): RegistryRoute {
+  const { kind, repository, digest, digestAlgorithm } = route;
+  return { kind, repository, ...(digest ? { digest } : {}), ...(digestAlgorithm ? { digestAlgorithm } : {}) };
+}
+
+/** A mount from another registry than `host` becomes an ordinary upload: the name of its source means something else here. */
+export function withoutForeignMount(parsed: Parsed, host: string): Parsed {
+  if (!('route' in parsed) || parsed.route.kind !== 'upload-start') return parsed;
+  const origin = parsed.route.mount?.origin;
+  return origin === undefined || origin === host ? parsed : { route: ordinaryUpload(parsed.route) };
 }
 
 function upload(method: Method, name: string, last: string, rawQuery: string): Parsed {
@@ -259,7 +286,7 @@ function upload(method: Method, name: string, last: string, rawQuery: string): P
   if (query.has('_state') && (state === undefined || !/^[A-Za-z0-9_.=%-]*$/.test(state))) {
     return { problem: { reason: 'query_malformed' } };
   }
-  const ticket = query.get(ticketParameter);
+  const ticket = query.get(ownParameter);
   return {
     route: {
       kind,
@@ -306,7 +333,7 @@ function parsePage(rawQuery: string, isEntry: (text: string) => boolean): Page |
   const query = parseQuery(rawQuery);
   if (!isQuery(query)) return query;
   const [size, last] = [query.get('n'), query.get('last')];
-  if (size !== undefined && !/^[1-9][0-9]{0,8}$/.test(size)) return { reason: 'page_invalid' };
+  if (size !== undefined && !/^(?:0|[1-9][0-9]{0,8})$/.test(size)) return { reason: 'page_invalid' };
   if (last !== undefined && last !== '' && !isEntry(last)) return { reason: 'page_invalid' };
   return {
     ...(size === undefined ? {} : { size: Math.min(Number(size), maxPageSize) }),

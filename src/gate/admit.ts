@@ -4,7 +4,7 @@
  */
 import { type Access, type Need, carries, challengeAccess, requiredAccess } from '../distribution/access.ts';
 import type { Credentials } from '../distribution/credentials.ts';
-import type { Mount, RegistryRoute, RouteProblem } from '../distribution/route.ts';
+import { type Mount, type RegistryRoute, type RouteProblem, ordinaryUpload } from '../distribution/route.ts';
 import type { CompiledPolicy, Decision } from '../policy/evaluate.ts';
 import type { Policy, Principal, RobotToken } from '../policy/model.ts';
 import type { Clock, PolicySource, RobotUses, SessionStore } from '../ports.ts';
@@ -301,8 +301,7 @@ function judgeMount(
   const { principal } = caller;
   const source = policy.decide({ ...when, principal, action: 'pull', repository: mount.from, readWhilePushing: true });
   if (!source.allowed) {
-    const plain: RegistryRoute = { kind: 'upload-start', repository: route.repository };
-    return { kind: 'admitted', route: plain, caller, decision, policy };
+    return { kind: 'admitted', route: ordinaryUpload(route), caller, decision, policy };
   }
   const readable =
     reaches(caller, 'repository', mount.from, 'pull') || reaches(caller, 'repository', mount.from, 'push');

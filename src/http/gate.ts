@@ -1,5 +1,12 @@
 /** The `/v2` side: parse, admit, forward. Every path that is not an endpoint of our own comes here or is 404. */
-import { formatReference, parseRoute, type RegistryRoute, ticketParameter } from '../distribution/route.ts';
+import {
+  type RegistryRoute,
+  formatReference,
+  parseRoute,
+  ownParameter,
+  withoutForeignMount,
+} from '../distribution/route.ts';
+import { routeAccess } from '../distribution/access.ts';
 import { parseAuthorization } from '../distribution/credentials.ts';
 import { listCatalog } from '../gate/catalog.ts';
 import {
@@ -22,8 +29,9 @@ import {
   refusalSentence,
 } from '../gate/admit.ts';
 import type { Limits } from '../limits/spend.ts';
-import type { Decision } from '../policy/evaluate.ts';
+import type { CompiledPolicy, Decision } from '../policy/evaluate.ts';
 import type { AuditLog, AuditRecord, Registry, TagLocks } from '../ports.ts';
+import type { CatalogCursors } from '../token/catalog-cursor.ts';
 import { type Exchange, exchangeFacts } from './exchange.ts';
 import { countRequest } from './counted.ts';
 import { guardRegistryBody } from './guard.ts';
@@ -50,6 +58,7 @@ export interface GateParts extends AdmitParts {
   readonly registry: Pick<Registry, 'repositories' | 'resolveTag' | 'tags'>;
   readonly tagLocks: TagLocks;
   readonly limits: Limits;
+  readonly cursors: CatalogCursors;
   /** Milliseconds without a byte after which a manifest push is given up. */
   readonly idleMs: number;
   readonly audit: AuditLog;
@@ -58,7 +67,7 @@ export interface GateParts extends AdmitParts {
 /** Answers one request below `/v2`. Resolves when the response has ended; writes exactly one audit record. */
 export async function handleRegistryRequest(parts: GateParts, exchange: Exchange): Promise<void> {
   const { request, method, target, address } = exchange;
-  const parsed = parseRoute(method, target);
+  const parsed = withoutForeignMount(parseRoute(method, target), new URL(parts.front.realm).host);
   const problem = 'problem' in parsed ? parsed.problem.reason : undefined;
   // What no client sends by mistake is refused before any work: another parser might read a different route in it.
   if (problem === 'target_malformed' || problem === 'method_not_allowed') {
@@ -130,27 +139,54 @@ async function serve(
   { route, caller, policy }: Extract<Admission, { kind: 'admitted' }>,
 ): Promise<Partial<AuditRecord>> {
   if (route.kind === 'ping') return { status: send(exchange, { status: 200, body: '{}' }) };
-  if (route.kind === 'catalog') {
-    const circumstances = { address: exchange.address, now: parts.clock() };
-    const page = await listCatalog(parts.registry, policy, caller.principal, route.page, circumstances);
-    if (!page.ok)
-      return {
-        decision: 'error',
-        reason: `upstream_${page.reason}`,
-        status: send(exchange, upstreamFailed(page.reason)),
-      };
-    const size = route.page.size === undefined ? '' : `&n=${route.page.size}`;
-    const link =
-      page.next === undefined ? undefined : `</v2/_catalog?last=${encodeURIComponent(page.next)}${size}>; rel="next"`;
-    const headers = link === undefined ? {} : { Link: link };
-    return { status: send(exchange, { status: 200, headers, body: JSON.stringify({ repositories: page.names }) }) };
-  }
+  if (route.kind === 'catalog') return listRepositories(parts, exchange, route, caller, policy);
   if (route.kind === 'manifest-put') return pushManifest(parts, exchange, route, caller);
   if (route.kind === 'manifest-delete' && 'digest' in route.reference) {
     return deleteByDigest(parts, exchange, route, route.reference.digest, caller);
   }
   const mapLocation = ticketOnLocation(parts, route, caller);
-  return forwarded(await parts.upstream.forward(exchange, route, mapLocation === undefined ? {} : { mapLocation }));
+  // What opens an upload is its target; in a body without a digest a registry could only look for other parameters.
+  const isOpening = route.kind === 'upload-start' && route.digest === undefined;
+  const options = {
+    ...(mapLocation === undefined ? {} : { mapLocation }),
+    ...(isOpening ? { content: Buffer.alloc(0) } : {}),
+  };
+  return forwarded(await parts.upstream.forward(exchange, route, options));
+}
+
+async function listRepositories(
+  parts: GateParts,
+  exchange: Exchange,
+  { page, cursor }: RegistryRoute & { readonly kind: 'catalog' },
+  caller: Caller,
+  policy: CompiledPolicy,
+): Promise<Partial<AuditRecord>> {
+  const last = cursor === undefined ? page.last : parts.cursors.open(cursor);
+  if (cursor !== undefined && last === undefined) {
+    return { decision: 'deny', reason: 'page_invalid', status: send(exchange, unusable({ reason: 'page_invalid' })) };
+  }
+  const listed = await listCatalog(
+    parts.registry,
+    policy,
+    caller.principal,
+    { ...page, ...(last === undefined ? {} : { last }) },
+    { address: exchange.address, now: parts.clock() },
+    () => !exchange.response.destroyed,
+  );
+  if (!listed.ok) {
+    const { reason } = listed;
+    if (reason === 'unwanted') return { decision: 'error', reason: 'client_gone', status: 499 };
+    return { decision: 'error', reason: `upstream_${reason}`, status: send(exchange, upstreamFailed(reason)) };
+  }
+  const { names, next } = listed;
+  const body = JSON.stringify({ repositories: names });
+  if (next === undefined) return { status: send(exchange, { status: 200, body }) };
+  const place = next.isShown
+    ? `last=${encodeURIComponent(next.after)}`
+    : `${ownParameter}=${parts.cursors.seal(next.after)}`;
+  const size = page.size === undefined ? '' : `&n=${page.size}`;
+  const headers = { Link: `</v2/_catalog?${place}${size}>; rel="next"` };
+  return { status: send(exchange, { status: 200, headers, body }) };
 }
 
 /** Puts a ticket on the locations of an upload, the one it came with or a new one. */
@@ -168,7 +204,7 @@ function ticketOnLocation(
     const carried =
       'ticket' in route && route.ticket !== undefined && parts.tickets.opens(route.ticket, upload, nowSeconds);
     const ticket = carried ? route.ticket : parts.tickets.seal(upload, nowSeconds);
-    return `${path}${path.includes('?') ? '&' : '?'}${ticketParameter}=${ticket}`;
+    return `${path}${path.includes('?') ? '&' : '?'}${ownParameter}=${ticket}`;
   };
 }
 
@@ -321,29 +357,11 @@ function why(decision: Decision | undefined): Partial<AuditRecord> {
 
 /** What was asked, for the log. */
 function describe(route: RegistryRoute, method: string): Partial<AuditRecord> {
-  switch (route.kind) {
-    case 'ping':
-      return { action: 'login' };
-    case 'catalog':
-      return { action: 'catalog' };
-    case 'manifest-get':
-    case 'manifest-put':
-    case 'manifest-delete': {
-      const action = route.kind === 'manifest-get' ? 'pull' : route.kind === 'manifest-put' ? 'push' : 'delete';
-      return { action, repository: route.repository, reference: formatReference(route.reference) };
-    }
-    case 'tags':
-      return { action: 'pull', repository: route.repository };
-    case 'referrers':
-    case 'blob-get':
-      return { action: 'pull', repository: route.repository, digest: route.digest };
-    case 'blob-delete':
-      return { action: 'delete', repository: route.repository, digest: route.digest };
-    case 'upload-start':
-    case 'upload-status':
-    case 'upload-chunk':
-    case 'upload-finish':
-    case 'upload-cancel':
-      return { action: 'push', repository: route.repository, reference: `${method} upload`, digest: route.digest };
-  }
+  return {
+    action: routeAccess[route.kind].action,
+    ...('repository' in route ? { repository: route.repository } : {}),
+    ...('reference' in route ? { reference: formatReference(route.reference) } : {}),
+    ...(route.kind.startsWith('upload-') ? { reference: `${method} upload` } : {}),
+    ...('digest' in route ? { digest: route.digest } : {}),
+  };
 }

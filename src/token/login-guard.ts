@@ -2,9 +2,10 @@
  * What stands before password hashing: whoever failed often waits, without costing a hash. The same wrong password again
  * (clients try POST, then GET) is one mistake; the same attempt made many times at once is one hash.
  */
-import { createHmac, hkdfSync } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { clientNetwork } from '../limits/client-network.ts';
-import type { FailedBy, FailedLogins, KeyRing, LoginAttempt, TokenKey } from '../ports.ts';
+import type { FailedBy, FailedLogins, KeyRing, LoginAttempt } from '../ports.ts';
+import { derivedKeys } from './derived-keys.ts';
 import { type Held, heldBy } from './login-delays.ts';
 import type { PasswordOutcome } from './password.ts';
 
@@ -92,16 +93,9 @@ function leave(counts: Map<string, number>, name: string): void {
  * Every field with its length: (`a`, `bc`) and (`ab`, `c`) differ (Oathkeeper CVE-2026-33496).
  */
 function fingerprints(keys: Pick<KeyRing, 'signingKey'>): (...fields: readonly string[]) => string {
-  const secrets = new WeakMap<TokenKey, Buffer>();
+  const secretOf = derivedKeys('portcullis failed login');
   return (...fields) => {
-    const key = keys.signingKey();
-    let secret = secrets.get(key);
-    if (secret === undefined) {
-      const material = key.privateKey.export({ type: 'pkcs8', format: 'der' });
-      secret = Buffer.from(hkdfSync('sha256', material, '', 'portcullis failed login', 32));
-      secrets.set(key, secret);
-    }
-    const hmac = createHmac('sha256', secret);
+    const hmac = createHmac('sha256', secretOf(keys.signingKey()));
     for (const field of fields) hmac.update(`${Buffer.byteLength(field)}:`).update(field);
     return hmac.digest('base64url').slice(0, 22);
   };

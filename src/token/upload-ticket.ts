@@ -4,8 +4,9 @@
  * meanwhile still continues this one upload; revocation and policy are judged as always. No store is asked, so uploads go
  * on while Redis is down.
  */
-import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
-import type { KeyRing, TokenKey } from '../ports.ts';
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import type { KeyRing } from '../ports.ts';
+import { derivedKeys } from './derived-keys.ts';
 
 export interface UploadTickets {
   /** The value for the `Location`; printable without escapes. */
@@ -26,15 +27,7 @@ export const maxUploadSeconds = 6 * 3600;
 const form = /^(\d{10,12})\.([A-Za-z0-9_-]{43})$/;
 
 export function createUploadTickets(keys: KeyRing): UploadTickets {
-  const secrets = new WeakMap<TokenKey, Buffer>();
-  const secretOf = (key: TokenKey): Buffer => {
-    const known = secrets.get(key);
-    if (known !== undefined) return known;
-    const material = key.privateKey.export({ type: 'pkcs8', format: 'der' });
-    const secret = Buffer.from(hkdfSync('sha256', material, '', 'portcullis upload ticket', 32));
-    secrets.set(key, secret);
-    return secret;
-  };
+  const secretOf = derivedKeys('portcullis upload ticket');
   return {
     seal: (upload, nowSeconds) => `${nowSeconds}.${mac(secretOf(keys.signingKey()), upload, nowSeconds)}`,
     opens(ticket, upload, nowSeconds) {

@@ -257,7 +257,11 @@ describe('a bad part of a known route is named', () => {
       `/v2/a/manifests/${digest}?${Array.from({ length: 47 }, (_, n) => `tag=t${n}`).join('&')}`,
       'reference_invalid',
     ],
-    ['GET', '/v2/_catalog?n=0', 'page_invalid'],
+    ['GET', '/v2/_catalog?n=00', 'page_invalid'],
+    ['GET', '/v2/_catalog?_portcullis=', 'page_invalid'],
+    ['GET', '/v2/_catalog?_portcullis=a%2Fb', 'page_invalid'],
+    ['GET', '/v2/_catalog?_portcullis=x&last=a', 'page_invalid'],
+    ['GET', '/v2/_catalog?_portcullis=x&_portcullis=y', 'parameter_repeated'],
     ['GET', '/v2/_catalog?n=-1', 'page_invalid'],
     ['GET', '/v2/_catalog?n=1e3', 'page_invalid'],
     ['GET', '/v2/_catalog?last=../x', 'page_invalid'],
@@ -266,6 +270,9 @@ describe('a bad part of a known route is named', () => {
     ['GET', '/v2/a/tags/list?n=1;last=x', 'query_malformed'],
     ['GET', '/v2/a/tags/list?last=%zz', 'query_malformed'],
     ['GET', '/v2/a/tags/list?last=%00', 'query_malformed'],
+    ...[' ', '\t', '\x7f', '\x80', '\u20ac'].map(
+      (text) => ['GET', `/v2/a/referrers/${digest}?artifactType=a${text}b`, 'query_malformed'] as const,
+    ),
     ['POST', `/v2/a/blobs/uploads/?mount=${digest}&from=b&from=c`, 'parameter_repeated'],
     ['POST', `/v2/a/blobs/uploads/?mount=${digest}&from=b&%66rom=c`, 'parameter_repeated'],
     ['PUT', `/v2/a/blobs/uploads/${id}?digest=${digest}&digest=${digest}`, 'parameter_repeated'],
@@ -280,10 +287,18 @@ describe('a bad part of a known route is named', () => {
 describe('what leaves for the registry is rebuilt from the parsed pieces', () => {
   const cases: readonly (readonly [promise: string, method: Method, target: string, upstream: string])[] = [
     ['the ping has one spelling', 'GET', '/v2', '/v2/'],
+    ['a page of nothing stays one', 'GET', '/v2/a/tags/list?n=0', '/v2/a/tags/list?n=0'],
+    ['a place in a list of ours stays here', 'GET', '/v2/_catalog?_portcullis=x', '/v2/_catalog'],
     ['an upload without its slash gets one', 'POST', '/v2/a/blobs/uploads', '/v2/a/blobs/uploads/'],
     ['an escaped colon becomes plain', 'GET', `/v2/a/blobs/sha256%3A${hex}`, `/v2/a/blobs/${digest}`],
     ['unknown parameters are left behind', 'GET', '/v2/a/tags/list?ns=docker.io&x=1&n=5', '/v2/a/tags/list?n=5'],
     ['a page is never larger than a thousand', 'GET', '/v2/a/tags/list?n=999999999', '/v2/a/tags/list?n=1000'],
+    [
+      'a plus is a space, as Go reads it',
+      'GET',
+      `/v2/a/referrers/${digest}?artifactType=a+b`,
+      `/v2/a/referrers/${digest}?artifactType=a%20b`,
+    ],
     [
       'an upload keeps what it announces',
       'POST',
@@ -294,6 +309,12 @@ describe('what leaves for the registry is rebuilt from the parsed pieces', () =>
       'a mount keeps source and digest',
       'POST',
       `/v2/a/blobs/uploads/?mount=${digest}&from=b/c`,
+      `/v2/a/blobs/uploads/?mount=sha256%3A${hex}&from=b%2Fc`,
+    ],
+    [
+      'a mount does not tell where its source is',
+      'POST',
+      `/v2/a/blobs/uploads/?mount=${digest}&from=b/c&origin=registry.test`,
       `/v2/a/blobs/uploads/?mount=sha256%3A${hex}&from=b%2Fc`,
     ],
     [

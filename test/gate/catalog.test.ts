@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type CatalogPage, listCatalog } from '../../src/gate/catalog.ts';
+import { type CatalogPage, type Continuation, listCatalog } from '../../src/gate/catalog.ts';
 import type { Page } from '../../src/distribution/route.ts';
 import type { NamesPage } from '../../src/ports.ts';
 import { anonymous, compile, user } from '../support/policies.ts';
@@ -31,8 +31,11 @@ function registryWith(
   };
 }
 
+const wanted = (): boolean => true;
+const after = (name: string): Continuation => ({ after: name, isShown: true });
+
 const list = (names: readonly string[], page: Page = {}, most?: number): Promise<CatalogPage> =>
-  listCatalog(registryWith(names, most), policy, user('dana'), page, { now: 0 });
+  listCatalog(registryWith(names, most), policy, user('dana'), page, { now: 0 }, wanted);
 
 describe('the list of repositories', () => {
   const all = ['a/1', 'a/2', 'b/hidden', 'c/secret', 'listed/x', 'none/x', 'pulled/x', 'c/9'].sort();
@@ -42,7 +45,7 @@ describe('the list of repositories', () => {
   });
 
   test('shows nothing to who may see nothing', async () => {
-    expect(await listCatalog(registryWith(all), policy, anonymous, {}, { now: 0 })).toEqual({
+    expect(await listCatalog(registryWith(all), policy, anonymous, {}, { now: 0 }, wanted)).toEqual({
       ok: true,
       names: [],
       next: undefined,
@@ -50,7 +53,7 @@ describe('the list of repositories', () => {
   });
 
   test('has pages that begin after a visible name, and says that there is more only when there is', async () => {
-    expect(await list(all, { size: 2 })).toEqual({ ok: true, names: ['a/1', 'a/2'], next: 'a/2' });
+    expect(await list(all, { size: 2 })).toEqual({ ok: true, names: ['a/1', 'a/2'], next: after('a/2') });
     expect(await list(all, { size: 2, last: 'a/2' })).toEqual({ ok: true, names: ['c/9'], next: undefined });
     expect(await list(all, { size: 3 })).toEqual({ ok: true, names: ['a/1', 'a/2', 'c/9'], next: undefined });
   });
@@ -60,7 +63,7 @@ describe('the list of repositories', () => {
     expect(await list(all, { last: 'b/hiddem' })).toEqual({ ok: true, names: ['c/9'], next: undefined });
   });
 
-  test('never continues from a hidden name, on any page of any size', async () => {
+  test('never shows a hidden name as the place to go on from, on any page of any size', async () => {
     const names = Array.from(
       { length: 60 },
       (_, index) => `${index % 3 === 0 ? 'a' : 'none'}/${String(index).padStart(2, '0')}`,
@@ -74,8 +77,8 @@ describe('the list of repositories', () => {
           if (!page.ok) throw new Error(page.reason);
           seen.push(...page.names);
           if (page.next === undefined) break;
-          expect(page.next).toMatch(/^a\//);
-          last = page.next;
+          expect(page.next.isShown).toBe(page.next.after.startsWith('a/'));
+          last = page.next.after;
         }
         expect(seen).toEqual(names.filter((name) => name.startsWith('a/')));
       }
@@ -84,23 +87,68 @@ describe('the list of repositories', () => {
 
   test('asks the registry on until a page is full', async () => {
     const registry = registryWith(all, 1);
-    expect(await listCatalog(registry, policy, user('dana'), { size: 2 }, { now: 0 })).toMatchObject({
+    expect(await listCatalog(registry, policy, user('dana'), { size: 2 }, { now: 0 }, wanted)).toMatchObject({
       names: ['a/1', 'a/2'],
     });
     expect(registry.asked).toBeGreaterThan(2);
   });
 
-  test('stops after fifty questions, with what it has', async () => {
-    const registry = registryWith(
-      Array.from({ length: 500 }, (_, index) => `none/${String(index).padStart(3, '0')}`),
-      2,
-    );
-    expect(await listCatalog(registry, policy, user('dana'), {}, { now: 0 })).toEqual({
+  test('is empty when nothing is asked for, and asks nobody', async () => {
+    const registry = registryWith(all);
+    expect(await listCatalog(registry, policy, user('dana'), { size: 0 }, { now: 0 }, wanted)).toEqual({
       ok: true,
       names: [],
       next: undefined,
     });
+    expect(registry.asked).toBe(0);
+  });
+
+  test('stops after fifty questions, with what it has, and goes on behind what it hid', async () => {
+    const hidden = Array.from({ length: 130 }, (_, index) => `b/hidden/${String(index).padStart(3, '0')}`);
+    const closed = compile(`
+users: { dana: {} }
+rules:
+  - { name: see, subjects: ['user:dana'], repositories: ['**'], actions: [catalog, pull] }
+  - { name: hide, effect: deny, subjects: [everyone], repositories: ['b/**'], actions: [pull] }
+`);
+    const registry = registryWith(['a/1', ...hidden, 'c/1'], 2);
+    const page = async (last?: string): Promise<CatalogPage> => {
+      const place = last === undefined ? {} : { last };
+      return listCatalog(registry, closed, user('dana'), place, { now: 0 }, wanted);
+    };
+    expect(await page()).toEqual({ ok: true, names: ['a/1'], next: { after: 'b/hidden/098', isShown: false } });
     expect(registry.asked).toBe(50);
+    expect(await page('b/hidden/098')).toEqual({ ok: true, names: ['c/1'], next: undefined });
+  });
+
+  test('goes on behind a name that it shows when that is the last one it saw', async () => {
+    const names = Array.from({ length: 51 }, (_, index) => `a/${String(index).padStart(2, '0')}`);
+    expect(await list(names, { size: 100 }, 1)).toMatchObject({ next: after('a/49') });
+  });
+
+  test('asks no further once nobody wants the answer', async () => {
+    const registry = registryWith(all, 1);
+    let questions = 3;
+    const page = await listCatalog(registry, policy, user('dana'), {}, { now: 0 }, () => questions-- > 0);
+    expect(page).toEqual({ ok: false, reason: 'unwanted' });
+    expect(registry.asked).toBe(3);
+  });
+
+  test('asks no further when the registry says that there is no more', async () => {
+    const registry = registryWith(all);
+    expect(await listCatalog(registry, policy, user('dana'), { size: 5 }, { now: 0 }, wanted)).toMatchObject({
+      ok: true,
+    });
+    expect(registry.asked).toBe(1);
+  });
+
+  test('ends with a registry that promises more and shows nothing', async () => {
+    const empty = {
+      repositories: (_size: number, last: string | undefined): Promise<NamesPage> =>
+        Promise.resolve({ ok: true, names: last === undefined ? ['a/1'] : [], more: true }),
+    };
+    const page = await listCatalog(empty, policy, user('dana'), { size: 5 }, { now: 0 }, wanted);
+    expect(page).toEqual({ ok: true, names: ['a/1'], next: undefined });
   });
 
   test('ends with a registry that repeats itself', async () => {
@@ -108,7 +156,7 @@ describe('the list of repositories', () => {
     const repeating = {
       repositories: (): Promise<NamesPage> => (asked++, Promise.resolve({ ok: true, names: ['a/1'], more: true })),
     };
-    const page = await listCatalog(repeating, policy, user('dana'), { size: 5 }, { now: 0 });
+    const page = await listCatalog(repeating, policy, user('dana'), { size: 5 }, { now: 0 }, wanted);
     expect(page).toMatchObject({ ok: true, next: undefined });
     expect(asked).toBeLessThan(5);
   });
@@ -121,7 +169,7 @@ describe('the list of repositories', () => {
         repositories: (): Promise<NamesPage> =>
           Promise.resolve(asked++ === 0 ? { ok: true, names: ['a/1'], more: true } : { ok: false, reason }),
       };
-      expect(await listCatalog(failing, policy, user('dana'), {}, { now: 0 })).toEqual({ ok: false, reason });
+      expect(await listCatalog(failing, policy, user('dana'), {}, { now: 0 }, wanted)).toEqual({ ok: false, reason });
     },
   );
 });

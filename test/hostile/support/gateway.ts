@@ -22,7 +22,7 @@ export interface TestGateway {
 /** dana's credentials for a Basic header; she may do everything below `mine/` and nothing elsewhere. */
 export const basic = Buffer.from('dana:correct horse').toString('base64');
 
-const policy = `
+export const policy = `
 users:
   dana: { password: "$argon2id$v=19$m=8,t=1,p=1$CTGEkT1ly08JVvNVhWs69Q$kokjR4CYUrp+rYJpLJnRVpVLC3lwMjSSZNXsHRmZw1A" }
 rules:
@@ -68,17 +68,7 @@ export async function startTestGateway(
     port: Number(new URL(gateway.url).port),
     records,
     errors,
-    async token(...scopes) {
-      const query = new URLSearchParams([
-        ['service', 'registry.test'],
-        ...scopes.map((scope): [string, string] => ['scope', scope]),
-      ]);
-      const reply = await fetch(`${gateway.url}/token?${query.toString()}`, {
-        headers: { authorization: `Basic ${basic}` },
-      });
-      const body = (await reply.json()) as { readonly token: string };
-      return body.token;
-    },
+    token: (...scopes) => tokenFor(gateway.url, scopes),
     async inFlight() {
       const reply = await fetch(`${gateway.adminUrl}/metrics`);
       return Number(/^portcullis_transfers_in_flight (\d+)$/m.exec(await reply.text())?.[1]);
@@ -89,4 +79,15 @@ export async function startTestGateway(
       return closed;
     },
   };
+}
+
+/** A token of dana's, over HTTP as a client gets it. */
+export async function tokenFor(url: string, scopes: readonly string[]): Promise<string> {
+  const query = new URLSearchParams([
+    ['service', 'registry.test'],
+    ...scopes.map((scope): [string, string] => ['scope', scope]),
+  ]);
+  const reply = await fetch(`${url}/token?${query.toString()}`, { headers: { authorization: `Basic ${basic}` } });
+  const body = (await reply.json()) as { readonly token: string };
+  return body.token;
 }

@@ -3,9 +3,13 @@ import type { AddressInfo } from 'node:net';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../../../src/adapters/log/log.ts';
+import { readKeyFiles } from '../../../src/adapters/files/key-ring.ts';
 import { loadConfig } from '../../../src/config/load.ts';
+import type { Access } from '../../../src/distribution/access.ts';
 import { startGateway } from '../../../src/main.ts';
 import type { AuditRecord } from '../../../src/ports.ts';
+import { createAccessTokens } from '../../../src/token/access-token.ts';
+import { ringOf } from '../../support/keys.ts';
 import { quickHash } from '../../support/policies.ts';
 import { makeTempDir, removeTempDir } from '../../support/temp-dir.ts';
 
@@ -21,6 +25,8 @@ export interface Front {
   /** Puts other policy files into force, or tries to. */
   readonly setPolicy: (text: string) => Promise<void>;
   readonly token: (account: string, ...scopes: readonly string[]) => Promise<string>;
+  /** A token as the gateway would have signed it so many seconds ago, whatever the policy says. */
+  readonly sign: (account: string, access: readonly Access[], secondsAgo?: number) => Promise<string>;
   readonly close: () => Promise<void>;
 }
 
@@ -78,6 +84,11 @@ users:
   const started = await startGateway({ config: loaded.config, upstreamUrl: registry.url, log });
   if (!started.ok) throw new Error(started.problems.map(({ message }) => message).join('\n'));
   const { gateway } = started;
+  const { publicUrl: issuer, tokens: settings, stateDir } = loaded.config;
+  const ring = readKeyFiles(join(stateDir, 'keys'), false);
+  if (!ring.ok) throw new Error(ring.problems.map(({ message }) => message).join('\n'));
+  const keys = ringOf(...ring.files.map(({ key }) => key));
+  const tokens = createAccessTokens({ keys, issuer, service, ttlSeconds: settings.accessTtlSeconds });
 
   return {
     url: gateway.url,
@@ -97,6 +108,7 @@ users:
       if (body.token === undefined) throw new Error(`no token for ${account}: ${reply.status}`);
       return body.token;
     },
+    sign: (account, access, secondsAgo = 0) => tokens.sign(account, access, Math.floor(Date.now() / 1000) - secondsAgo),
     async close() {
       await gateway.close();
       await registry.close();
@@ -119,14 +131,15 @@ async function startRegistry(
     const url = new URL(request.url ?? '', 'http://registry');
     request.resume();
     if (url.pathname === '/v2/') return void response.end('{}');
+    const line = `${request.method ?? ''} ${request.url ?? ''}`;
     if (url.pathname === '/v2/_catalog') {
       const last = url.searchParams.get('last') ?? '';
       const rest = repositories.filter((name) => name > last);
       const page = rest.slice(0, Number(url.searchParams.get('n') ?? 100));
       if (rest.length > page.length) response.setHeader('Link', `</v2/_catalog?last=${page.at(-1) ?? ''}>; rel="next"`);
-      return void response.end(JSON.stringify({ repositories: page }));
+      const body = JSON.stringify({ repositories: page });
+      return void hold(line).then(() => response.end(body));
     }
-    const line = `${request.method ?? ''} ${request.url ?? ''}`;
     requests.push(line);
     void hold(line).then(() => answer(request, response, url.pathname));
   });

@@ -1,0 +1,46 @@
+/**
+ * Where a list of repositories goes on behind a name that its reader may not see. The name is encrypted, at one length for
+ * all, with a key that every replica derives from the signing keys; no store is asked.
+ */
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { maxRepositoryNameLength } from '../distribution/reference.ts';
+import type { KeyRing } from '../ports.ts';
+import { derivedKeys } from './derived-keys.ts';
+
+export interface CatalogCursors {
+  /** Printable without escapes; different each time. */
+  seal(name: string): string;
+  /** The name that was sealed by any live key; undefined for anything else. */
+  open(cursor: string): string | undefined;
+}
+
+const algorithm = 'aes-256-gcm';
+const nonceLength = 12;
+const tagLength = 16;
+
+export function createCatalogCursors(keys: KeyRing): CatalogCursors {
+  const secretOf = derivedKeys('portcullis catalog cursor');
+  return {
+    seal(name) {
+      const nonce = randomBytes(nonceLength);
+      const cipher = createCipheriv(algorithm, secretOf(keys.signingKey()), nonce);
+      const content = Buffer.concat([cipher.update(name.padEnd(maxRepositoryNameLength)), cipher.final()]);
+      return Buffer.concat([nonce, cipher.getAuthTag(), content]).toString('base64url');
+    },
+    open(cursor) {
+      const bytes = Buffer.from(cursor, 'base64url');
+      if (bytes.length < nonceLength + tagLength) return undefined;
+      for (const key of keys.keys()) {
+        const decipher = createDecipheriv(algorithm, secretOf(key), bytes.subarray(0, nonceLength));
+        decipher.setAuthTag(bytes.subarray(nonceLength, nonceLength + tagLength));
+        try {
+          const content = decipher.update(bytes.subarray(nonceLength + tagLength), undefined, 'utf8');
+          return (content + decipher.final('utf8')).trimEnd();
+        } catch {
+          // Sealed by another key, or by nobody.
+        }
+      }
+      return undefined;
+    },
+  };
+}

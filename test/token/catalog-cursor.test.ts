@@ -1,0 +1,37 @@
+import { describe, expect, test } from 'vitest';
+import { createCatalogCursors } from '../../src/token/catalog-cursor.ts';
+import { makeKey, ringOf } from '../support/keys.ts';
+
+const [first, second] = await Promise.all([makeKey(), makeKey()]);
+
+describe('the cursor of a list', () => {
+  const cursors = createCatalogCursors(ringOf(first));
+  const cursor = cursors.seal('secret/app');
+
+  test('opens to the name that was sealed, here and on a replica, also after a new key began to sign', () => {
+    expect(cursors.open(cursor)).toBe('secret/app');
+    expect(createCatalogCursors(ringOf(first)).open(cursor)).toBe('secret/app');
+    expect(createCatalogCursors(ringOf(second, first)).open(cursor)).toBe('secret/app');
+    expect(createCatalogCursors(ringOf(second)).open(cursor)).toBeUndefined();
+  });
+
+  test('tells nothing of the name: not its length, and not whether it is the same', () => {
+    expect(cursor).toMatch(/^[A-Za-z0-9_-]+$/);
+    expect(new Set(['a', 'secret/app', 'a'.repeat(255)].map((name) => cursors.seal(name).length)).size).toBe(1);
+    expect(cursors.seal('secret/app')).not.toBe(cursor);
+    expect(Buffer.from(cursor, 'base64url').toString('latin1')).not.toContain('secret');
+  });
+
+  const bytes = Buffer.from(cursor, 'base64url');
+  const changed = Buffer.from(bytes);
+  changed.writeUInt8(changed.readUInt8(40) ^ 1, 40);
+  test.each([
+    ['is empty', ''],
+    ['is short', 'x'.repeat(8)],
+    ['is cut', bytes.subarray(0, -1).toString('base64url')],
+    ['was changed', changed.toString('base64url')],
+    ['is something else', 'x'.repeat(cursor.length)],
+  ])('does not open when it %s', (_what, text) => {
+    expect(cursors.open(text)).toBeUndefined();
+  });
+});
