@@ -1,7 +1,14 @@
 /** The `/v2` side: parse, admit, forward. Every path that is not an endpoint of our own comes here or is 404. */
-import { formatReference, parseRoute, type RegistryRoute, ticketParameter } from '../distribution/route.ts';
+import {
+  formatReference,
+  formatTarget,
+  parseRoute,
+  type RegistryRoute,
+  ticketParameter,
+} from '../distribution/route.ts';
 import { parseAuthorization } from '../distribution/credentials.ts';
 import { listCatalog } from '../gate/catalog.ts';
+import { type TagReader, listTags, mayHideTags } from '../gate/tag-list.ts';
 import {
   type TagJudgement,
   type TagWriter,
@@ -28,8 +35,10 @@ import { guardRegistryBody } from './guard.ts';
 import { readManifestBody } from './manifest-body.ts';
 import {
   type Front,
+  type UpstreamFailure,
   challenged,
   manifestRefused,
+  repositoryUnknown,
   refusal,
   send,
   tagBusy,
@@ -112,17 +121,14 @@ async function serve(
   if (route.kind === 'catalog') {
     const circumstances = { address: exchange.address, now: parts.clock() };
     const page = await listCatalog(parts.registry, policy, caller.principal, route.page, circumstances);
-    if (!page.ok)
-      return {
-        decision: 'error',
-        reason: `upstream_${page.reason}`,
-        status: send(exchange, upstreamFailed(page.reason)),
-      };
-    const size = route.page.size === undefined ? '' : `&n=${route.page.size}`;
-    const link =
-      page.next === undefined ? undefined : `</v2/_catalog?last=${encodeURIComponent(page.next)}${size}>; rel="next"`;
-    const headers = link === undefined ? {} : { Link: link };
+    if (!page.ok) return notListed(exchange, page.reason);
+    const headers = linkTo(route, page.next);
     return { status: send(exchange, { status: 200, headers, body: JSON.stringify({ repositories: page.names }) }) };
+  }
+  if (route.kind === 'tags') {
+    const circumstances = { address: exchange.address, now: parts.clock() };
+    const reader = { policy, principal: caller.principal, repository: route.repository, circumstances };
+    if (mayHideTags(reader)) return sendTags(parts, exchange, route, reader);
   }
   if (route.kind === 'manifest-put') return pushManifest(parts, exchange, route, caller);
   if (route.kind === 'manifest-delete' && 'digest' in route.reference) {
@@ -130,6 +136,35 @@ async function serve(
   }
   const mapLocation = ticketOnLocation(parts, route, caller);
   return forwarded(await parts.upstream.forward(exchange, route, mapLocation === undefined ? {} : { mapLocation }));
+}
+
+async function sendTags(
+  parts: GateParts,
+  exchange: Exchange,
+  route: RegistryRoute & { readonly kind: 'tags' },
+  reader: TagReader,
+): Promise<Partial<AuditRecord>> {
+  const { repository: name, page } = route;
+  const listed = await listTags(parts.registry, reader, page);
+  if (!listed.ok && listed.reason === 'unknown') return { status: send(exchange, repositoryUnknown(name)) };
+  if (!listed.ok) return notListed(exchange, listed.reason);
+  const headers = linkTo(route, listed.next);
+  return { status: send(exchange, { status: 200, headers, body: JSON.stringify({ name, tags: listed.names }) }) };
+}
+
+function notListed(exchange: Exchange, reason: UpstreamFailure): Partial<AuditRecord> {
+  return { decision: 'error', reason: `upstream_${reason}`, status: send(exchange, upstreamFailed(reason)) };
+}
+
+/** The page of the same size after `last`; no header when there is none. */
+function linkTo(
+  route: RegistryRoute & { readonly kind: 'catalog' | 'tags' },
+  last: string | undefined,
+): Record<string, string> {
+  if (last === undefined) return {};
+  const size = route.page.size === undefined ? '' : `&n=${route.page.size}`;
+  const list = formatTarget({ ...route, page: {} });
+  return { Link: `<${list}?last=${encodeURIComponent(last)}${size}>; rel="next"` };
 }
 
 /** Puts a ticket on the locations of an upload, the one it came with or a new one. */

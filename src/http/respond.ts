@@ -21,6 +21,7 @@ const statusOf: Readonly<Record<ErrorCode, number>> = {
   UNAVAILABLE: 503,
   UNKNOWN: 500,
   NAME_INVALID: 400,
+  NAME_UNKNOWN: 404,
   DIGEST_INVALID: 400,
   MANIFEST_INVALID: 400,
   SIZE_INVALID: 413,
@@ -180,6 +181,11 @@ export function manifestRefused(reason: 'too_large' | 'stalled' | 'client_gone')
     case 'client_gone':
       return refusal('SIZE_INVALID', 'the manifest did not arrive', { status: 408, headers: { Connection: 'close' } });
   }
+}
+
+/** As the registry itself says it. */
+export function repositoryUnknown(name: string): Answer {
+  return refusal('NAME_UNKNOWN', 'repository name not known to registry', { detail: { name } });
 }
 
 export type UpstreamFailure = 'unreachable' | 'timeout' | 'broken';

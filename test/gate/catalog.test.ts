@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { type CatalogPage, listCatalog } from '../../src/gate/catalog.ts';
+import { listCatalog } from '../../src/gate/catalog.ts';
+import type { VisibleNames } from '../../src/gate/visible-names.ts';
 import type { Page } from '../../src/distribution/route.ts';
-import type { NamesPage } from '../../src/ports.ts';
+import type { NamesPage, RegistryFailure } from '../../src/ports.ts';
 import { anonymous, compile, user } from '../support/policies.ts';
 
 const policy = compile(`
@@ -31,7 +32,7 @@ function registryWith(
   };
 }
 
-const list = (names: readonly string[], page: Page = {}, most?: number): Promise<CatalogPage> =>
+const list = (names: readonly string[], page: Page = {}, most?: number): Promise<VisibleNames | RegistryFailure> =>
   listCatalog(registryWith(names, most), policy, user('dana'), page, { now: 0 });
 
 describe('the list of repositories', () => {

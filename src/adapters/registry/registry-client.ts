@@ -11,8 +11,8 @@ export interface RegistryClientOptions {
   readonly timeoutMs: number;
 }
 
-/** Bytes of an answer that are read; a page of a thousand names stays far below. */
-const maxAnswerBytes = 1_048_576;
+/** Bytes of an answer that are read. distribution 2.8 gives all tags of a repository at once: room for 90,000 commit ids. */
+const maxAnswerBytes = 4_194_304;
 
 interface RegistryAnswer {
   readonly status: number;
@@ -86,10 +86,13 @@ export function createRegistryClient({ url, timeoutMs }: RegistryClientOptions):
     async tags(repository, size, last) {
       const asked = await ask('GET', `/v2/${repository}/tags/list?${pageQuery(size, last)}`);
       if ('failed' in asked) return { ok: false, reason: asked.failed };
-      if (asked.status === 404) return { ok: true, names: [], more: false };
+      if (asked.status === 404) return { ok: false, reason: 'unknown' };
       const page = asked.status === 200 ? tagsBody.safeParse(parseJson(asked.body)) : undefined;
       if (page?.success !== true) return { ok: false, reason: 'broken' };
-      return { ok: true, names: page.data.tags ?? [], more: asked.headers.link !== undefined };
+      const names = page.data.tags ?? [];
+      if (asked.headers.link !== undefined) return { ok: true, names, more: true };
+      // distribution 2.8 ignores `n` and `last` and gives the tags as its file system does.
+      return { ok: true, names: names.filter((name) => last === undefined || name > last).sort(), more: false };
     },
     async repositories(size, last) {
       const asked = await ask('GET', `/v2/_catalog?${pageQuery(size, last)}`);
