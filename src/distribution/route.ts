@@ -20,7 +20,7 @@ export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 export type Reference = { readonly tag: Tag } | { readonly digest: Digest };
 
 export interface Page {
-  /** Entries asked for, 1 to `maxPageSize`. */
+  /** Entries asked for, 0 to `maxPageSize`. */
   readonly size?: number;
   /** The entry after which the page starts. */
   readonly last?: string;
@@ -306,7 +306,7 @@ function parsePage(rawQuery: string, isEntry: (text: string) => boolean): Page |
   const query = parseQuery(rawQuery);
   if (!isQuery(query)) return query;
   const [size, last] = [query.get('n'), query.get('last')];
-  if (size !== undefined && !/^[1-9][0-9]{0,8}$/.test(size)) return { reason: 'page_invalid' };
+  if (size !== undefined && !/^(?:0|[1-9][0-9]{0,8})$/.test(size)) return { reason: 'page_invalid' };
   if (last !== undefined && last !== '' && !isEntry(last)) return { reason: 'page_invalid' };
   return {
     ...(size === undefined ? {} : { size: Math.min(Number(size), maxPageSize) }),

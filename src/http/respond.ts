@@ -96,7 +96,7 @@ export function unusable(problem: RouteProblem): Answer {
     case 'digest_invalid':
       return refusal('DIGEST_INVALID', 'invalid digest: sha256, sha384 or sha512 in lower-case hexadecimal');
     case 'page_invalid':
-      return refusal('PAGINATION_NUMBER_INVALID', 'n must be a positive number and last a name');
+      return refusal('PAGINATION_NUMBER_INVALID', 'n must be a number, zero or more, and last a name');
     case 'upload_unknown':
       return refusal('BLOB_UPLOAD_UNKNOWN', 'there is no such upload');
     case 'method_not_allowed':

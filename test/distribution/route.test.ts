@@ -257,7 +257,7 @@ describe('a bad part of a known route is named', () => {
       `/v2/a/manifests/${digest}?${Array.from({ length: 47 }, (_, n) => `tag=t${n}`).join('&')}`,
       'reference_invalid',
     ],
-    ['GET', '/v2/_catalog?n=0', 'page_invalid'],
+    ['GET', '/v2/_catalog?n=00', 'page_invalid'],
     ['GET', '/v2/_catalog?n=-1', 'page_invalid'],
     ['GET', '/v2/_catalog?n=1e3', 'page_invalid'],
     ['GET', '/v2/_catalog?last=../x', 'page_invalid'],
@@ -283,6 +283,7 @@ describe('what leaves for the registry is rebuilt from the parsed pieces', () =>
     ['an upload without its slash gets one', 'POST', '/v2/a/blobs/uploads', '/v2/a/blobs/uploads/'],
     ['an escaped colon becomes plain', 'GET', `/v2/a/blobs/sha256%3A${hex}`, `/v2/a/blobs/${digest}`],
     ['unknown parameters are left behind', 'GET', '/v2/a/tags/list?ns=docker.io&x=1&n=5', '/v2/a/tags/list?n=5'],
+    ['a page may be empty', 'GET', '/v2/a/tags/list?n=0', '/v2/a/tags/list?n=0'],
     ['a page is never larger than a thousand', 'GET', '/v2/a/tags/list?n=999999999', '/v2/a/tags/list?n=1000'],
     [
       'an upload keeps what it announces',

@@ -56,6 +56,10 @@ describe('the list of repositories', () => {
     expect(await list(all, { size: 3 })).toEqual({ ok: true, names: ['a/1', 'a/2', 'c/9'], next: undefined });
   });
 
+  test('is empty without a next page when a page of none is asked for', async () => {
+    expect(await list(all, { size: 0 })).toEqual({ ok: true, names: [], next: undefined });
+  });
+
   test('begins after a hidden name as after any other, without telling', async () => {
     expect(await list(all, { last: 'b/hidden' })).toEqual({ ok: true, names: ['c/9'], next: undefined });
     expect(await list(all, { last: 'b/hiddem' })).toEqual({ ok: true, names: ['c/9'], next: undefined });

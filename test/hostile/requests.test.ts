@@ -454,9 +454,17 @@ const rows: readonly Row[] = [
     status: 200,
     reaches: ['GET /v2/mine/app/tags/list?n=1000&last=v1 HTTP/1.1'],
   },
-  ...['n=-1', 'n=0', 'n=999999999999', 'n=1e3', 'n=0x10', 'n=1&n=2', 'n=%31&%6e=2', 'last=../secret', 'n=1;last=v'].map(
-    (query) => target(`/v2/mine/app/tags/list?${query}`, 400),
-  ),
+  ...[
+    'n=-1',
+    'n=00',
+    'n=999999999999',
+    'n=1e3',
+    'n=0x10',
+    'n=1&n=2',
+    'n=%31&%6e=2',
+    'last=../secret',
+    'n=1;last=v',
+  ].map((query) => target(`/v2/mine/app/tags/list?${query}`, 400)),
   {
     title: 'a mount from a readable repository is forwarded, rebuilt',
     bytes: post(`?mount=${digest}&from=mine/other&x=y`),
