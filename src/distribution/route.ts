@@ -75,7 +75,8 @@ export type RegistryRoute =
 export type RouteProblem =
   | { readonly reason: 'target_malformed' }
   | { readonly reason: 'route_unknown' }
-  | { readonly reason: 'method_not_allowed' }
+  /** `allowed`: what the route is there for. */
+  | { readonly reason: 'method_not_allowed'; readonly allowed: readonly Method[] }
   | { readonly reason: 'name_invalid' }
   | { readonly reason: 'reference_invalid' }
   | { readonly reason: 'digest_invalid' }
@@ -94,7 +95,7 @@ export const maxPageSize = 1000;
 export const ticketParameter = '_portcullis';
 
 const maxTagParameters = 46;
-const methods: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
+const methods: readonly Method[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
 /**
  * Parses method and raw request target of a request below `/v2`. No normalising: a target that another parser could read
@@ -110,17 +111,22 @@ export function parseRoute(method: string, target: string): Parsed {
   if (path !== '/v2' && !path.startsWith('/v2/')) return malformed;
   const segments = splitPath(path);
   if (segments === undefined) return malformed;
-  if (!isMethod(method)) return { problem: { reason: 'method_not_allowed' } };
-  return dispatch(method, segments, rawQuery);
+  const parsed = isMethod(method) ? dispatch(method, segments, rawQuery) : wrongMethod;
+  return parsed === wrongMethod ? refusedMethod(segments) : parsed;
+}
+
+function refusedMethod(segments: readonly string[]): Parsed {
+  const allowed = methods.filter((method) => dispatch(method, segments, '') !== wrongMethod);
+  return { problem: { reason: 'method_not_allowed', allowed } };
 }
 
 function isMethod(method: string): method is Method {
-  return methods.includes(method);
+  return methods.some((known) => known === method);
 }
 
 const malformed: Parsed = { problem: { reason: 'target_malformed' } };
 const unknownRoute: Parsed = { problem: { reason: 'route_unknown' } };
-const wrongMethod: Parsed = { problem: { reason: 'method_not_allowed' } };
+const wrongMethod: Parsed = { problem: { reason: 'method_not_allowed', allowed: [] } };
 
 /** Segments after `/v2`; `blobs/uploads/` keeps its meaning without the empty last segment. */
 function splitPath(path: string): readonly string[] | undefined {

@@ -63,11 +63,12 @@ export interface GateParts extends AdmitParts {
 export async function handleRegistryRequest(parts: GateParts, exchange: Exchange): Promise<void> {
   const { request, method, target, address } = exchange;
   const parsed = parseRoute(method, target);
-  const problem = 'problem' in parsed ? parsed.problem.reason : undefined;
+  const problem = 'problem' in parsed ? parsed.problem : undefined;
   // What no client sends by mistake is refused before any work: another parser might read a different route in it.
-  if (problem === 'target_malformed' || problem === 'method_not_allowed') {
-    const status = send(exchange, unusable({ reason: problem }));
-    parts.audit.record({ ...facts(parts, exchange), event: 'access', decision: 'deny', reason: problem, status });
+  if (problem?.reason === 'target_malformed' || problem?.reason === 'method_not_allowed') {
+    const { reason } = problem;
+    const status = send(exchange, unusable(problem));
+    parts.audit.record({ ...facts(parts, exchange), event: 'access', decision: 'deny', reason, status });
     return;
   }
   const body = guardRegistryBody(request);

@@ -100,7 +100,9 @@ export function unusable(problem: RouteProblem): Answer {
     case 'upload_unknown':
       return refusal('BLOB_UPLOAD_UNKNOWN', 'there is no such upload');
     case 'method_not_allowed':
-      return refusal('UNSUPPORTED', 'the method is not supported here');
+      return refusal('UNSUPPORTED', 'the method is not supported here', {
+        headers: { Allow: problem.allowed.join(', ') },
+      });
     case 'route_unknown':
       return refusal('UNSUPPORTED', 'there is no such route', { status: 404 });
   }

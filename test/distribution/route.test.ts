@@ -129,6 +129,15 @@ describe('every route of the distribution API', () => {
     expect(reasonOf(method, target)).toBe('method_not_allowed');
   });
 
+  test('a refused method comes with those that are not', () => {
+    for (const { target, on } of table) {
+      const parsed = parseRoute('OPTIONS', target);
+      expect(parsed).toEqual({
+        problem: { reason: 'method_not_allowed', allowed: methods.filter((each) => on[each]) },
+      });
+    }
+  });
+
   test.each(['OPTIONS', 'TRACE', 'CONNECT', 'get', 'PROPFIND', 'M-SEARCH', ''])(
     'the method "%s" has no route anywhere',
     (method) => {
