@@ -1,14 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { describeWithPrograms } from '../support/programs.ts';
 import { sha256 } from '../support/registry-api.ts';
-import { startRegistry } from '../support/registry.ts';
 import { type Conversation, type Exchanged, converse, locationOf, withParameter } from './support/conversation.ts';
-import { type Backend, type Sites, startSites } from './support/sites.ts';
-
-/** Another registry is another line. */
-const backends: readonly Backend[] = [
-  { name: 'distribution 2.8', needs: ['docker-registry'], start: () => startRegistry({ delete: true }) },
-];
+import { type Sites, backends, startSites } from './support/sites.ts';
 
 const manifestType = 'application/vnd.oci.image.manifest.v1+json';
 const indexType = 'application/vnd.oci.image.index.v1+json';

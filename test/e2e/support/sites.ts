@@ -2,6 +2,7 @@ import argon2 from 'argon2';
 import type { Login } from '../../support/clients.ts';
 import { startGatewayProcess } from '../../support/gateway-process.ts';
 import type { Need } from '../../support/programs.ts';
+import { startRegistry } from '../../support/registry.ts';
 
 /** A kind of registry to compare in front of. */
 export interface Backend {
@@ -9,6 +10,11 @@ export interface Backend {
   readonly needs: readonly Need[];
   readonly start: () => Promise<{ readonly url: string; readonly stop: () => Promise<void> }>;
 }
+
+/** Another registry is another line. */
+export const backends: readonly Backend[] = [
+  { name: 'distribution 2.8', needs: ['docker-registry'], start: () => startRegistry({ delete: true }) },
+];
 
 /** What a client is pointed at, and where to look up what it left behind. */
 export interface Site {
