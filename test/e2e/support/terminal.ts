@@ -71,7 +71,9 @@ export function plain({ site, client }: Terminal, { code, stdout, stderr }: RunR
       .replace(/\x1b\[[0-9;?]*[A-Za-z]/g, '')
       .replace(/time="[^"]*"/g, 'time=TIME')
       .replace(/"Created": ?"[^"]*"/g, 'CREATED')
-      .replace(/127\.0\.0\.1:\d+->/g, 'HERE->');
+      .replace(/127\.0\.0\.1:\d+->/g, 'HERE->')
+      // Which of both containerd shows of content that it has is a matter of time.
+      .replace(/: +(?:done|exists) +\|\+*\|/g, ': there');
     // Progress is shown in any order, and as often as there is time for.
     const lines = named.split(/[\r\n]+/).map((line) => line.replace(/ {2,}/g, ' ').replace(/,$/, '').trimEnd());
     return [...new Set(lines.filter((line) => line !== '' && !isProgress(line)))].sort();
@@ -85,8 +87,8 @@ function isProgress(line: string): boolean {
       line,
     ) ||
     /: Retrying in \d+ second/.test(line) ||
-    /^elapsed: |^done: [\d.]+m?s$|: +(?:waiting|uploading|downloading|resolving|resolved|committing|exists?) +\|/.test(
-      line,
-    )
+    // ctr, asking how far it is when it is done.
+    /msg="active check failed" error="context canceled"/.test(line) ||
+    /^elapsed: |^done: [\d.hmµs]+$|: +(?:waiting|uploading|downloading|resolving|resolved|committing) +\|/.test(line)
   );
 }
