@@ -25,7 +25,7 @@ import type { AuditLog, RegistryHealth } from './ports.ts';
 import { openStores } from './stores.ts';
 import { createAccessTokens } from './token/access-token.ts';
 import { createLoginGuard } from './token/login-guard.ts';
-import { createCatalogCursors } from './token/catalog-cursor.ts';
+import { createListCursors } from './token/list-cursor.ts';
 import { createPasswords } from './token/password.ts';
 import { version } from './version.ts';
 import { createUploadTickets } from './token/upload-ticket.ts';
@@ -130,7 +130,7 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     sessions,
     robotUses,
     tickets,
-    cursors: createCatalogCursors(keys),
+    cursors: createListCursors(keys),
     policies,
     passwords,
     verified,

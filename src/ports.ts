@@ -65,8 +65,8 @@ export interface Registry {
   repositories(size: number, last: string | undefined): Promise<NamesPage>;
   /** The digest that a tag names now. */
   resolveTag(repository: string, tag: string): Promise<TagResolution>;
-  /** One page of a repository's tags after `last`. */
-  tags(repository: string, size: number, last: string | undefined): Promise<NamesPage>;
+  /** One page of a repository's tags after `last`, in ASCII order; all of them where the registry knows no pages. */
+  tags(repository: string, size: number, last: string | undefined): Promise<TagsPage>;
   /** Whether the registry answers at all. */
   ping(): Promise<RegistryHealth>;
 }
@@ -75,6 +75,9 @@ export type RegistryFailure = { readonly ok: false; readonly reason: 'unreachabl
 
 export type NamesPage =
   { readonly ok: true; readonly names: readonly string[]; readonly more: boolean } | RegistryFailure;
+
+/** `unknown`: there is no such repository. */
+export type TagsPage = NamesPage | { readonly ok: false; readonly reason: 'unknown' };
 
 export type TagResolution =
   { readonly ok: true; readonly digest: string } | { readonly ok: true; readonly digest: undefined } | RegistryFailure;

@@ -8,6 +8,7 @@ export type ErrorCode =
   | 'UNAVAILABLE'
   | 'UNKNOWN'
   | 'NAME_INVALID'
+  | 'NAME_UNKNOWN'
   | 'DIGEST_INVALID'
   | 'MANIFEST_INVALID'
   | 'SIZE_INVALID'

@@ -12,6 +12,7 @@ const component = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
 const repositoryName = new RegExp(`^${component}(?:/${component})*$`);
 const tag = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 const digest = /^(?:sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128})$/;
+const referrersTag = /^(?:sha256-[a-f0-9]{64}|sha384-[a-f0-9]{64,96}|sha512-[a-f0-9]{64,128})(?:\.[a-z]+)?$/;
 const uploadId = /^(?!\.{1,2}$)[a-zA-Z0-9_.=-]{1,128}$/;
 
 export function parseRepositoryName(text: string): RepositoryName | undefined {
@@ -20,6 +21,14 @@ export function parseRepositoryName(text: string): RepositoryName | undefined {
 
 export function parseTag(text: string): Tag | undefined {
   return tag.test(text) ? (text as Tag) : undefined;
+}
+
+/**
+ * A tag that stands for the digest of another manifest: distribution-spec "Referrers Tag Schema", and what cosign makes of
+ * it (`.sig`, `.att`, `.sbom`). Nobody finds one without knowing the digest.
+ */
+export function isReferrersTag(text: string): boolean {
+  return referrersTag.test(text);
 }
 
 /** Lower-case hexadecimal of the exact length only: two spellings of one digest would be two cache keys and two audit lines. */

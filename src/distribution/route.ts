@@ -41,7 +41,7 @@ export type RegistryRoute =
       /** Ours, instead of `last`: where the list goes on behind a hidden name. Never sent upstream. */
       readonly cursor?: string;
     }
-  | { readonly kind: 'tags'; readonly repository: RepositoryName; readonly page: Page }
+  | { readonly kind: 'tags'; readonly repository: RepositoryName; readonly page: Page; readonly cursor?: string }
   | {
       readonly kind: 'referrers';
       readonly repository: RepositoryName;
@@ -82,7 +82,8 @@ export type RegistryRoute =
 export type RouteProblem =
   | { readonly reason: 'target_malformed' }
   | { readonly reason: 'route_unknown' }
-  | { readonly reason: 'method_not_allowed' }
+  /** `allowed`: what the route is there for. */
+  | { readonly reason: 'method_not_allowed'; readonly allowed: readonly Method[] }
   | { readonly reason: 'name_invalid' }
   | { readonly reason: 'reference_invalid' }
   | { readonly reason: 'digest_invalid' }
@@ -101,7 +102,7 @@ export const maxPageSize = 1000;
 export const ownParameter = '_portcullis';
 
 const maxTagParameters = 46;
-const methods: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
+const methods: readonly Method[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
 /**
  * Parses method and raw request target of a request below `/v2`. No normalising: a target that another parser could read
@@ -117,17 +118,22 @@ export function parseRoute(method: string, target: string): Parsed {
   if (path !== '/v2' && !path.startsWith('/v2/')) return malformed;
   const segments = splitPath(path);
   if (segments === undefined) return malformed;
-  if (!isMethod(method)) return { problem: { reason: 'method_not_allowed' } };
-  return dispatch(method, segments, rawQuery);
+  const parsed = isMethod(method) ? dispatch(method, segments, rawQuery) : wrongMethod;
+  return parsed === wrongMethod ? refusedMethod(segments) : parsed;
+}
+
+function refusedMethod(segments: readonly string[]): Parsed {
+  const allowed = methods.filter((method) => dispatch(method, segments, '') !== wrongMethod);
+  return { problem: { reason: 'method_not_allowed', allowed } };
 }
 
 function isMethod(method: string): method is Method {
-  return methods.includes(method);
+  return methods.some((known) => known === method);
 }
 
 const malformed: Parsed = { problem: { reason: 'target_malformed' } };
 const unknownRoute: Parsed = { problem: { reason: 'route_unknown' } };
-const wrongMethod: Parsed = { problem: { reason: 'method_not_allowed' } };
+const wrongMethod: Parsed = { problem: { reason: 'method_not_allowed', allowed: [] } };
 
 /** Segments after `/v2`; `blobs/uploads/` keeps its meaning without the empty last segment. */
 function splitPath(path: string): readonly string[] | undefined {
@@ -161,22 +167,31 @@ const isRead = (method: Method): method is 'GET' | 'HEAD' => method === 'GET' ||
 
 function catalog(method: Method, rawQuery: string): Parsed {
   if (method !== 'GET') return wrongMethod;
-  const page = parsePage(rawQuery, (text) => parseRepositoryName(text) !== undefined);
-  if ('reason' in page) return { problem: page };
-  const query = parseQuery(rawQuery);
-  if (!isQuery(query)) return { problem: query };
-  const cursor = query.get(ownParameter);
-  if (cursor === undefined) return { route: { kind: 'catalog', page } };
-  const isUsable = /^[A-Za-z0-9_-]+$/.test(cursor) && page.last === undefined;
-  return isUsable ? { route: { kind: 'catalog', page, cursor } } : { problem: { reason: 'page_invalid' } };
+  const list = parseList(rawQuery, (text) => parseRepositoryName(text) !== undefined);
+  return 'reason' in list ? { problem: list } : { route: { kind: 'catalog', ...list } };
 }
 
 function tags(method: Method, name: string, rawQuery: string): Parsed {
   if (method !== 'GET') return wrongMethod;
   const repository = parseRepositoryName(name);
   if (repository === undefined) return { problem: { reason: 'name_invalid' } };
-  const page = parsePage(rawQuery, (text) => parseTag(text) !== undefined);
-  return 'reason' in page ? { problem: page } : { route: { kind: 'tags', repository, page } };
+  const list = parseList(rawQuery, (text) => parseTag(text) !== undefined);
+  return 'reason' in list ? { problem: list } : { route: { kind: 'tags', repository, ...list } };
+}
+
+/** A page of a list, or a cursor of ours in place of the name it begins after. */
+function parseList(
+  rawQuery: string,
+  isEntry: (text: string) => boolean,
+): { readonly page: Page; readonly cursor?: string } | RouteProblem {
+  const page = parsePage(rawQuery, isEntry);
+  if ('reason' in page) return page;
+  const query = parseQuery(rawQuery);
+  if (!isQuery(query)) return query;
+  const cursor = query.get(ownParameter);
+  if (cursor === undefined) return { page };
+  const isUsable = /^[A-Za-z0-9_-]+$/.test(cursor) && page.last === undefined;
+  return isUsable ? { page, cursor } : { reason: 'page_invalid' };
 }
 
 function referrers(method: Method, name: string, last: string, rawQuery: string): Parsed {

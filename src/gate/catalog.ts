@@ -3,29 +3,15 @@ import type { Page } from '../distribution/route.ts';
 import type { Circumstances } from '../policy/conditions.ts';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
 import type { Principal } from '../policy/model.ts';
-import type { Registry } from '../ports.ts';
+import type { Registry, RegistryFailure } from '../ports.ts';
+import { type Unwanted, type VisibleNames, listVisibleNames } from './visible-names.ts';
 
-/** Where the next page begins. A name that is not shown is for this gateway alone. */
-export interface Continuation {
-  readonly after: string;
-  readonly isShown: boolean;
-}
+export type CatalogPage = VisibleNames | Unwanted | RegistryFailure;
 
-export type CatalogPage =
-  | { readonly ok: true; readonly names: readonly string[]; readonly next: Continuation | undefined }
-  | { readonly ok: false; readonly reason: 'unreachable' | 'timeout' | 'broken' | 'unwanted' };
-
-/** Names asked of the registry at once, and how many such pages one request may cost. */
-const backendPage = 1000;
-const maxBackendPages = 50;
 const defaultSize = 100;
 
-/**
- * Up to `page.size` visible names after `page.last`, and where to go on when more may follow. Work is bounded: in a very
- * long run of hidden names a page ends early, perhaps empty, and the next one goes on behind a hidden name. Nothing more
- * is asked of the registry once the page is not wanted any longer.
- */
-export async function listCatalog(
+/** Up to `page.size` names after `page.last` that the principal may both list and pull. */
+export function listCatalog(
   registry: Pick<Registry, 'repositories'>,
   policy: CompiledPolicy,
   principal: Principal,
@@ -33,28 +19,12 @@ export async function listCatalog(
   circumstances: Circumstances,
   isWanted: () => boolean,
 ): Promise<CatalogPage> {
-  const size = page.size ?? defaultSize;
-  const visible: string[] = [];
-  const ended = (next?: Continuation): CatalogPage => ({ ok: true, names: visible, next });
-  if (size === 0) return ended();
-  let last = page.last;
-  for (let asked = 0; asked < maxBackendPages; asked++) {
-    if (!isWanted()) return { ok: false, reason: 'unwanted' };
-    const backend = await registry.repositories(backendPage, last);
-    if (!backend.ok) return backend;
-    for (const repository of backend.names) {
-      const isShown = (['catalog', 'pull'] as const).every(
+  return listVisibleNames(
+    (size, last) => registry.repositories(size, last),
+    (repository) =>
+      (['catalog', 'pull'] as const).every(
         (action) => policy.decide({ ...circumstances, principal, action, repository }).allowed,
-      );
-      if (!isShown) continue;
-      // One more than asked for proves that there is a next page.
-      const shown = visible.at(-1);
-      if (visible.length === size && shown !== undefined) return ended({ after: shown, isShown: true });
-      visible.push(repository);
-    }
-    const end = backend.names.at(-1);
-    if (!backend.more || end === undefined || end === last) return ended();
-    last = end;
-  }
-  return ended(last === undefined ? undefined : { after: last, isShown: last === visible.at(-1) });
+      ),
+    { size: page.size ?? defaultSize, last: page.last, isWanted },
+  );
 }

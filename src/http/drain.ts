@@ -39,6 +39,8 @@ export function bodyPending(request: IncomingMessage): boolean {
 /** Ends the connection at once, in a way that shows the client that something is missing. */
 export function cut(response: ServerResponse): void {
   const { socket } = response;
+  // The status is worth something without the rest.
+  if (response.headersSent) response.flushHeaders();
   // TLS marks its own end, so that a missing one shows.
   if (isFramed(response) || socket === null || 'encrypted' in socket) response.destroy();
   else socket.resetAndDestroy();

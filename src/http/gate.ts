@@ -8,7 +8,7 @@ import {
 } from '../distribution/route.ts';
 import { routeAccess } from '../distribution/access.ts';
 import { parseAuthorization } from '../distribution/credentials.ts';
-import { listCatalog } from '../gate/catalog.ts';
+import { mayHideTags } from '../gate/tag-list.ts';
 import {
   type TagJudgement,
   type TagWriter,
@@ -29,13 +29,14 @@ import {
   refusalSentence,
 } from '../gate/admit.ts';
 import type { Limits } from '../limits/spend.ts';
-import type { CompiledPolicy, Decision } from '../policy/evaluate.ts';
+import type { Decision } from '../policy/evaluate.ts';
 import type { AuditLog, AuditRecord, Registry, TagLocks } from '../ports.ts';
-import type { CatalogCursors } from '../token/catalog-cursor.ts';
+import type { ListCursors } from '../token/list-cursor.ts';
 import { type Exchange, exchangeFacts } from './exchange.ts';
 import { countRequest } from './counted.ts';
 import { guardRegistryBody } from './guard.ts';
 import { heldDetail } from './limit-audit.ts';
+import { sendRepositories, sendTags } from './lists.ts';
 import { readManifestBody } from './manifest-body.ts';
 import {
   type Front,
@@ -58,7 +59,7 @@ export interface GateParts extends AdmitParts {
   readonly registry: Pick<Registry, 'repositories' | 'resolveTag' | 'tags'>;
   readonly tagLocks: TagLocks;
   readonly limits: Limits;
-  readonly cursors: CatalogCursors;
+  readonly cursors: ListCursors;
   /** Milliseconds without a byte after which a manifest push is given up. */
   readonly idleMs: number;
   readonly audit: AuditLog;
@@ -68,11 +69,12 @@ export interface GateParts extends AdmitParts {
 export async function handleRegistryRequest(parts: GateParts, exchange: Exchange): Promise<void> {
   const { request, method, target, address } = exchange;
   const parsed = withoutForeignMount(parseRoute(method, target), new URL(parts.front.realm).host);
-  const problem = 'problem' in parsed ? parsed.problem.reason : undefined;
+  const problem = 'problem' in parsed ? parsed.problem : undefined;
   // What no client sends by mistake is refused before any work: another parser might read a different route in it.
-  if (problem === 'target_malformed' || problem === 'method_not_allowed') {
-    const status = send(exchange, unusable({ reason: problem }));
-    parts.audit.record({ ...facts(parts, exchange), event: 'access', decision: 'deny', reason: problem, status });
+  if (problem?.reason === 'target_malformed' || problem?.reason === 'method_not_allowed') {
+    const { reason } = problem;
+    const status = send(exchange, unusable(problem));
+    parts.audit.record({ ...facts(parts, exchange), event: 'access', decision: 'deny', reason, status });
     return;
   }
   const body = guardRegistryBody(request);
@@ -139,7 +141,13 @@ async function serve(
   { route, caller, policy }: Extract<Admission, { kind: 'admitted' }>,
 ): Promise<Partial<AuditRecord>> {
   if (route.kind === 'ping') return { status: send(exchange, { status: 200, body: '{}' }) };
-  if (route.kind === 'catalog') return listRepositories(parts, exchange, route, caller, policy);
+  if (route.kind === 'catalog') return sendRepositories(parts, exchange, route, caller, policy);
+  if (route.kind === 'tags') {
+    const circumstances = { address: exchange.address, now: parts.clock() };
+    const reader = { policy, principal: caller.principal, repository: route.repository, circumstances };
+    // A list that began filtered goes on so.
+    if (mayHideTags(reader) || route.cursor !== undefined) return sendTags(parts, exchange, route, reader);
+  }
   if (route.kind === 'manifest-put') return pushManifest(parts, exchange, route, caller);
   if (route.kind === 'manifest-delete' && 'digest' in route.reference) {
     return deleteByDigest(parts, exchange, route, route.reference.digest, caller);
@@ -152,41 +160,6 @@ async function serve(
     ...(isOpening ? { content: Buffer.alloc(0) } : {}),
   };
   return forwarded(await parts.upstream.forward(exchange, route, options));
-}
-
-async function listRepositories(
-  parts: GateParts,
-  exchange: Exchange,
-  { page, cursor }: RegistryRoute & { readonly kind: 'catalog' },
-  caller: Caller,
-  policy: CompiledPolicy,
-): Promise<Partial<AuditRecord>> {
-  const last = cursor === undefined ? page.last : parts.cursors.open(cursor);
-  if (cursor !== undefined && last === undefined) {
-    return { decision: 'deny', reason: 'page_invalid', status: send(exchange, unusable({ reason: 'page_invalid' })) };
-  }
-  const listed = await listCatalog(
-    parts.registry,
-    policy,
-    caller.principal,
-    { ...page, ...(last === undefined ? {} : { last }) },
-    { address: exchange.address, now: parts.clock() },
-    () => !exchange.response.destroyed,
-  );
-  if (!listed.ok) {
-    const { reason } = listed;
-    if (reason === 'unwanted') return { decision: 'error', reason: 'client_gone', status: 499 };
-    return { decision: 'error', reason: `upstream_${reason}`, status: send(exchange, upstreamFailed(reason)) };
-  }
-  const { names, next } = listed;
-  const body = JSON.stringify({ repositories: names });
-  if (next === undefined) return { status: send(exchange, { status: 200, body }) };
-  const place = next.isShown
-    ? `last=${encodeURIComponent(next.after)}`
-    : `${ownParameter}=${parts.cursors.seal(next.after)}`;
-  const size = page.size === undefined ? '' : `&n=${page.size}`;
-  const headers = { Link: `</v2/_catalog?${place}${size}>; rel="next"` };
-  return { status: send(exchange, { status: 200, headers, body }) };
 }
 
 /** Puts a ticket on the locations of an upload, the one it came with or a new one. */

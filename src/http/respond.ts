@@ -25,6 +25,7 @@ const statusOf: Readonly<Record<ErrorCode, number>> = {
   UNAVAILABLE: 503,
   UNKNOWN: 500,
   NAME_INVALID: 400,
+  NAME_UNKNOWN: 404,
   DIGEST_INVALID: 400,
   MANIFEST_INVALID: 400,
   SIZE_INVALID: 413,
@@ -99,11 +100,13 @@ export function unusable(problem: RouteProblem): Answer {
     case 'digest_invalid':
       return refusal('DIGEST_INVALID', 'invalid digest: sha256, sha384 or sha512 in lower-case hexadecimal');
     case 'page_invalid':
-      return refusal('PAGINATION_NUMBER_INVALID', 'n must be a positive number and last a name');
+      return refusal('PAGINATION_NUMBER_INVALID', 'n must be a number, zero or more, and last a name');
     case 'upload_unknown':
       return refusal('BLOB_UPLOAD_UNKNOWN', 'there is no such upload');
     case 'method_not_allowed':
-      return refusal('UNSUPPORTED', 'the method is not supported here');
+      return refusal('UNSUPPORTED', 'the method is not supported here', {
+        headers: { Allow: problem.allowed.join(', ') },
+      });
     case 'route_unknown':
       return refusal('UNSUPPORTED', 'there is no such route', { status: 404 });
   }
@@ -207,6 +210,11 @@ export function manifestRefused(reason: 'too_large' | 'stalled' | 'client_gone')
     case 'client_gone':
       return refusal('SIZE_INVALID', 'the manifest did not arrive', { status: 408, headers: { Connection: 'close' } });
   }
+}
+
+/** As the registry itself says it. */
+export function repositoryUnknown(name: string): Answer {
+  return refusal('NAME_UNKNOWN', 'repository name not known to registry', { detail: { name } });
 }
 
 export type UpstreamFailure = 'unreachable' | 'timeout' | 'broken';

@@ -148,6 +148,8 @@ export function createUpstream({ url, connectMs, idleMs, responseMs }: UpstreamO
         } catch (error) {
           return fail('broken', String(error));
         }
+        // With the first bytes if they are here already, and without them rather than late.
+        setImmediate(() => void (settled || response.flushHeaders()));
         upstreamResponse.on('data', (chunk: Buffer) => (bytes += chunk.length));
         upstreamResponse.pipe(response, { end: false });
         finished(upstreamResponse, { writable: false }, (error) => {

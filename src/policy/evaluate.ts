@@ -2,6 +2,7 @@
  * Deciding: default deny, the union of every matching `allow`, any matching `deny` wins. The order of rules and of files
  * never changes a decision. Synchronous and without failure: whatever could be wrong was refused when the files were read.
  */
+import { isReferrersTag } from '../distribution/reference.ts';
 import { type Circumstances, failedCondition } from './conditions.ts';
 import {
   type Action,
@@ -27,6 +28,8 @@ export interface Question extends Circumstances {
   readonly tag?: string | undefined;
   /** For `pull`: the read is one that clients do while pushing, so the right to push is enough. */
   readonly readWhilePushing?: boolean;
+  /** Whether the tag is to be shown in a list; whoever asks for one by itself has it from somewhere. */
+  readonly isListing?: boolean;
 }
 
 export type DecisionReason =
@@ -251,9 +254,19 @@ function holds(rule: Rule, subjects: readonly string[], question: Question, acco
     const { tag } = question;
     if (tag === undefined) {
       if (rule.effect === 'deny') return false;
-    } else if (!rule.tags.some((pattern) => matchPieces(pattern.pieces, tag, accountName))) return false;
+    } else if (!rule.tags.some((pattern) => matchPieces(pattern.pieces, tag, accountName))) {
+      if (rule.effect === 'deny' || !isReadByDigest(question)) return false;
+    }
   }
   return rule.when === undefined || failedCondition(rule.when, question) === undefined;
+}
+
+/**
+ * Reading a referrers tag is a read by digest, which an `allow` with tags gives for the whole repository: signatures of
+ * an image that may be pulled are found under such tags. A `deny` that matches the tag stands.
+ */
+export function isReadByDigest({ action, tag, isListing }: Pick<Question, 'action' | 'tag' | 'isListing'>): boolean {
+  return action === 'pull' && isListing !== true && tag !== undefined && isReferrersTag(tag);
 }
 
 function isExcepted(rule: Pick<Rule, 'except'>, subjects: readonly string[]): boolean {

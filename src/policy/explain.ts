@@ -10,7 +10,7 @@ import {
   formatSubjects,
   listed,
 } from './describe.ts';
-import type { CompiledPolicy, Decision } from './evaluate.ts';
+import { type CompiledPolicy, type Decision, isReadByDigest } from './evaluate.ts';
 import {
   type Action,
   type GroupMember,
@@ -229,7 +229,8 @@ function repositoryFailure(rule: Rule, { principal, repository }: Inquiry): Fail
   return { part: 'repository', why: `repositories: ${listed(texts)} ${verb} not match ${repository}${account}` };
 }
 
-function tagFailure(rule: Rule, { principal, tag }: Inquiry): Failure | undefined {
+function tagFailure(rule: Rule, inquiry: Inquiry): Failure | undefined {
+  const { principal, tag } = inquiry;
   if (rule.tags === undefined) return undefined;
   const texts = listed(rule.tags.map((pattern) => pattern.text));
   if (tag === undefined) {
@@ -238,6 +239,7 @@ function tagFailure(rule: Rule, { principal, tag }: Inquiry): Failure | undefine
   }
   const accountName = accountNameOf(principal);
   if (rule.tags.some((pattern) => matchPieces(pattern.pieces, tag, accountName))) return undefined;
+  if (rule.effect === 'allow' && isReadByDigest(inquiry)) return undefined;
   return { part: 'tag', why: `tags: ${texts} ${rule.tags.length === 1 ? 'does' : 'do'} not match ${tag}` };
 }
 

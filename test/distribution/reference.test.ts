@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
-import { parseDigest, parseRepositoryName, parseTag, parseUploadId } from '../../src/distribution/reference.ts';
+import {
+  isReferrersTag,
+  parseDigest,
+  parseRepositoryName,
+  parseTag,
+  parseUploadId,
+} from '../../src/distribution/reference.ts';
 
 type Row = readonly [what: string, text: string];
 
@@ -85,6 +91,31 @@ describe('a tag', () => {
   ];
   test.each(invalid)('is refused when it %s', (_what, text) => {
     expect(parseTag(text)).toBeUndefined();
+  });
+});
+
+describe('a referrers tag', () => {
+  const valid: readonly Row[] = [
+    ['is a SHA-256 digest with a dash', `sha256-${hex(64)}`],
+    ['is what cosign keeps a signature under', `sha256-${hex(64)}.sig`],
+    ['is a SHA-512 digest as the specification shortens it', `sha512-${hex(64)}`],
+    ['is a whole SHA-512 digest', `sha512-${hex(128)}.att`],
+  ];
+  test.each(valid)('is recognised when it %s', (_what, text) => {
+    expect(isReferrersTag(text)).toBe(true);
+  });
+
+  const invalid: readonly Row[] = [
+    ['is a word', 'latest'],
+    ['is too short to be a digest', `sha256-${hex(63)}`],
+    ['is too long to be a digest', `sha256-${hex(65)}`],
+    ['has upper-case digits', `sha256-${hex(64).toUpperCase()}`],
+    ['begins with something else', `v1-sha256-${hex(64)}`],
+    ['goes on after the suffix', `sha256-${hex(64)}.sig.v1`],
+    ['names no known algorithm', `md5-${hex(64)}`],
+  ];
+  test.each(invalid)('is not one when it %s', (_what, text) => {
+    expect(isReferrersTag(text)).toBe(false);
   });
 });
 

@@ -129,6 +129,15 @@ describe('every route of the distribution API', () => {
     expect(reasonOf(method, target)).toBe('method_not_allowed');
   });
 
+  test('a refused method comes with those that are not', () => {
+    for (const { target, on } of table) {
+      const parsed = parseRoute('OPTIONS', target);
+      expect(parsed).toEqual({
+        problem: { reason: 'method_not_allowed', allowed: methods.filter((each) => on[each]) },
+      });
+    }
+  });
+
   test.each(['OPTIONS', 'TRACE', 'CONNECT', 'get', 'PROPFIND', 'M-SEARCH', ''])(
     'the method "%s" has no route anywhere',
     (method) => {
@@ -292,6 +301,7 @@ describe('what leaves for the registry is rebuilt from the parsed pieces', () =>
     ['an upload without its slash gets one', 'POST', '/v2/a/blobs/uploads', '/v2/a/blobs/uploads/'],
     ['an escaped colon becomes plain', 'GET', `/v2/a/blobs/sha256%3A${hex}`, `/v2/a/blobs/${digest}`],
     ['unknown parameters are left behind', 'GET', '/v2/a/tags/list?ns=docker.io&x=1&n=5', '/v2/a/tags/list?n=5'],
+    ['a page may be empty', 'GET', '/v2/a/tags/list?n=0', '/v2/a/tags/list?n=0'],
     ['a page is never larger than a thousand', 'GET', '/v2/a/tags/list?n=999999999', '/v2/a/tags/list?n=1000'],
     [
       'a plus is a space, as Go reads it',

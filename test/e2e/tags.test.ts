@@ -23,6 +23,7 @@ rules:
     tags: ["v*"]
     actions: [overwrite, delete]
   - { name: dana-only-dev, subjects: [user:dana], repositories: ["team/**"], tags: ["dev-*"], actions: [pull, push] }
+  - { name: dana-reads-releases, subjects: [user:dana], repositories: ["listed/**"], tags: ["v*"], actions: [pull] }
   - { name: cleo-creates, subjects: [user:cleo], repositories: ["team/**"], actions: [pull, create] }
   - { name: max-overwrites, subjects: [user:max], repositories: ["team/**"], actions: [pull, overwrite] }
 `;
@@ -123,6 +124,57 @@ describeWithPrograms(['docker-registry'], 'tags in front of a real registry', ()
     expect((await cleo.push('team/pair', 'one')).status).toBe(201);
     expect((await cleo.push('team/pair', 'one')).status).toBe(403);
     expect((await max.push('team/pair', 'one')).status).toBe(201);
+  });
+
+  test('a list of tags shows those that may be read, page by page, though the registry knows no pages', async () => {
+    for (const tag of ['v2', 'wip', 'v10', 'a-draft', 'v1', 'zz']) await direct.push('listed/app', tag);
+    const pages: unknown[] = [];
+    let target: string | undefined = '/v2/listed/app/tags/list?n=2';
+    while (target !== undefined) {
+      const reply = await dana.request('GET', target);
+      const link: string = reply.headers.get('link') ?? '';
+      expect(link).not.toMatch(/wip|draft|zz|127\.0\.0\.1/);
+      pages.push(await reply.json());
+      target = /^<(\/v2\/listed\/app\/tags\/list\?\S+)>; rel="next"$/.exec(link)?.[1];
+    }
+    expect(pages).toEqual([
+      { name: 'listed/app', tags: ['v1', 'v10'] },
+      { name: 'listed/app', tags: ['v2'] },
+    ]);
+    const whole = await dana.request('GET', '/v2/listed/app/tags/list');
+    expect(await whole.json()).toEqual({ name: 'listed/app', tags: ['v1', 'v10', 'v2'] });
+    expect(whole.headers.get('link')).toBeNull();
+  });
+
+  test('a list of tags begins after a hidden tag as after none', async () => {
+    for (const tag of ['v1', 'v1-rc', 'hidden']) await direct.push('listed/last', tag);
+    for (const last of ['hidden', 'hiddem', 'hiddeo']) {
+      const reply = await dana.request('GET', `/v2/listed/last/tags/list?last=${last}`);
+      expect(await reply.json()).toEqual({ name: 'listed/last', tags: ['v1', 'v1-rc'] });
+    }
+  });
+
+  test('the tags of a repository that is not there are as unknown as without rules for tags', async () => {
+    const [hidden, bare] = await Promise.all(
+      [dana, direct].map((api) => api.request('GET', '/v2/listed/no/tags/list')),
+    );
+    expect([hidden?.status, await hidden?.json()]).toEqual([bare?.status, await bare?.json()]);
+  });
+
+  test('signatures of a readable image are found though no rule names their tags, and are not listed', async () => {
+    const image = makeManifest();
+    await direct.push('listed/signed', 'v1', image);
+    await direct.push('listed/signed', 'wip');
+    const tag = image.digest.replace(':', '-');
+    for (const name of [tag, `${tag}.sig`, `${tag}.att`, `${tag}.sbom`]) {
+      const signature = makeManifest();
+      await direct.push('listed/signed', name, signature);
+      expect(await dana.digestOf('listed/signed', name)).toBe(signature.digest);
+    }
+    expect((await dana.request('GET', `/v2/listed/signed/referrers/${image.digest}`)).status).toBe(404);
+    expect((await dana.request('GET', '/v2/listed/signed/manifests/wip')).status).toBe(403);
+    const listed = await dana.request('GET', '/v2/listed/signed/tags/list');
+    expect(await listed.json()).toEqual({ name: 'listed/signed', tags: ['v1'] });
   });
 
   test('a manifest larger than 4 MiB is refused before it reaches the registry', async () => {

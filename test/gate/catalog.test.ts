@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type CatalogPage, type Continuation, listCatalog } from '../../src/gate/catalog.ts';
+import { type CatalogPage, listCatalog } from '../../src/gate/catalog.ts';
+import type { Continuation } from '../../src/gate/visible-names.ts';
 import type { Page } from '../../src/distribution/route.ts';
 import type { NamesPage } from '../../src/ports.ts';
 import { anonymous, compile, user } from '../support/policies.ts';
@@ -56,6 +57,10 @@ describe('the list of repositories', () => {
     expect(await list(all, { size: 2 })).toEqual({ ok: true, names: ['a/1', 'a/2'], next: after('a/2') });
     expect(await list(all, { size: 2, last: 'a/2' })).toEqual({ ok: true, names: ['c/9'], next: undefined });
     expect(await list(all, { size: 3 })).toEqual({ ok: true, names: ['a/1', 'a/2', 'c/9'], next: undefined });
+  });
+
+  test('is empty without a next page when a page of none is asked for', async () => {
+    expect(await list(all, { size: 0 })).toEqual({ ok: true, names: [], next: undefined });
   });
 
   test('begins after a hidden name as after any other, without telling', async () => {

@@ -82,6 +82,28 @@ describe('the questions of the gateway', () => {
     });
   }
 
+  const tagsReply = (names: readonly string[]): string => {
+    const body = JSON.stringify({ name: 'a', tags: names });
+    return `HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  };
+
+  test('tags that come all at once and in no order are put in order, and begin after the last one', async () => {
+    answer = (socket) => void socket.end(tagsReply(['zz', 'B', 'a', '_x', 'v10', 'v2']));
+    const whole = { ok: true, names: ['B', '_x', 'a', 'v10', 'v2', 'zz'], more: false };
+    expect(await client.tags('a', 2, undefined)).toEqual(whole);
+    expect(await client.tags('a', 2, 'ab')).toEqual({ ...whole, names: ['v10', 'v2', 'zz'] });
+  });
+
+  test('ninety thousand tags are read, and six megabytes of them are not', async () => {
+    const names = (count: number): string[] => Array.from({ length: count }, (_, index) => String(index).padStart(40));
+    // Nothing here is to run out of time on a busy machine.
+    client = createRegistryClient({ url: `http://127.0.0.1:${port}`, timeoutMs: 15_000 });
+    answer = (socket) => void socket.end(tagsReply(names(90_000)));
+    expect(await client.tags('a', 1000, undefined)).toMatchObject({ ok: true, more: false });
+    answer = (socket) => void socket.end(tagsReply(names(150_000)));
+    expect(await client.tags('a', 1000, undefined)).toMatchObject({ ok: false });
+  });
+
   test('a question that was given up does not keep its connection', async () => {
     answer = () => {};
     expect(await client.repositories(10, undefined)).toEqual({ ok: false, reason: 'timeout' });

@@ -386,6 +386,31 @@ describe('replies', () => {
     });
   }
 
+  test('the headers of a reply do not wait for its content', async () => {
+    let registry: Socket | undefined;
+    backend.answer({
+      onRequest(_request, socket) {
+        registry = socket;
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n');
+      },
+    });
+    const client = await openClient(gateway.port);
+    client.send(request(manifest));
+    await client.until(() => client.replies()[0]?.status === 200, 'headers');
+    expect(client.replies()[0]?.complete).toBe(false);
+    registry?.end('ok');
+    await client.until(() => client.replies()[0]?.complete === true, 'a reply');
+    client.abort();
+  });
+
+  test('the status of a reply without its content is passed on', async () => {
+    const reply = 'HTTP/1.1 412 Precondition Failed\r\nContent-Length: 7\r\n\r\n';
+    backend.answer({ onRequest: (_request, socket) => socket.end(reply) });
+    const { client, reply: seen } = await ask(manifest);
+    client.abort();
+    expect(seen).toMatchObject({ status: 412, complete: false });
+  });
+
   test('a registry that speaks unasked on a kept connection loses it (CVE-2026-48931)', async () => {
     let registry: Socket | undefined;
     backend.answer({

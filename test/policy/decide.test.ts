@@ -17,6 +17,7 @@ robots:
 workloads:
   ci: { issuer: 'https://ci.example.com', audience: portcullis }
 `;
+const referrersTag = `sha256-${'0123456789abcdef'.repeat(4)}`;
 const noon = Date.parse('2026-06-01T12:00:00Z');
 
 /** `who` in subject notation, `what` as `push team/app:1.0`. */
@@ -237,6 +238,28 @@ rules:
     mayNot: [
       ['user:dana', 'overwrite release/app:v1'],
       ['user:dana', 'delete release/app:v1.2'],
+    ],
+  },
+  {
+    promise: 'a referrers tag is read like the digest it stands for, where some tag may be read and no deny names it',
+    rules: `rules:
+      - { name: a, subjects: ['user:dana'], repositories: [app], tags: ['v*'], actions: [pull, push, delete] }
+      - { name: b, subjects: ['user:dana'], repositories: [dev], tags: ['dev-*'], actions: [push] }
+      - { name: c, subjects: ['user:dana'], repositories: [kept], tags: ['v*'], actions: [pull] }
+      - { name: d, effect: deny, subjects: [everyone], repositories: [kept], tags: ['*.sig'], actions: [pull] }`,
+    may: [
+      ['user:dana', `pull app:${referrersTag}`],
+      ['user:dana', `pull app:${referrersTag}.sig`],
+      ['user:dana', `pull kept:${referrersTag}.att`],
+    ],
+    mayNot: [
+      ['user:dana', `pull app:${referrersTag.slice(0, -1)}`],
+      ['user:dana', `pull kept:${referrersTag}.sig`],
+      ['user:dana', `pull other:${referrersTag}`],
+      ['user:dana', `push app:${referrersTag}.sig`],
+      ['user:dana', `overwrite app:${referrersTag}.sig`],
+      ['user:dana', `delete app:${referrersTag}.sig`],
+      ['anonymous', `pull app:${referrersTag}`],
     ],
   },
   {

@@ -189,3 +189,16 @@ test('a rule is said to match exactly when it counts in the decision', () => {
     }
   }
 });
+
+test('the rule that lets signatures be read counts as matching, though its tags do not', () => {
+  const tagged = compile(`
+users: { dana: {} }
+rules:
+  - { name: releases, subjects: ['user:dana'], repositories: [app], tags: ['v*'], actions: [pull] }
+`);
+  const tag = `sha256-${'0123456789abcdef'.repeat(4)}.sig`;
+  const inquiry = { principal: user('dana'), repository: 'app', tag, now: noon };
+  const explained = explain(tagged, { ...inquiry, action: 'pull' });
+  expect(explained.considered).toMatchObject([{ matched: true, failures: [] }]);
+  expect(explain(tagged, { ...inquiry, action: 'push' }).allowed).toBe(false);
+});

@@ -13,38 +13,69 @@ export interface ImageLayout {
 }
 
 /** `tag` is what `oci:DIR:TAG` and containerd's import call the image. */
-export function createImageLayout(tag: string): ImageLayout {
+export function createImageLayout(tag: string, layerBytes = 512): ImageLayout {
   const blobs: Blob[] = [];
-  const add = (mediaType: string, content: Uint8Array): Descriptor => {
-    const descriptor = { mediaType, digest: sha256(content), size: content.length };
-    blobs.push({ descriptor, content });
-    return descriptor;
-  };
-  const tar = createTar(new Map([['unique.txt', randomBytes(512)]]));
-  const layer = add('application/vnd.oci.image.layer.v1.tar+gzip', gzipSync(tar));
-  const config = add(
-    'application/vnd.oci.image.config.v1+json',
-    json({
-      architecture: arch() === 'x64' ? 'amd64' : arch(),
-      os: 'linux',
-      config: {},
-      rootfs: { type: 'layers', diff_ids: [sha256(tar)] },
-    }),
-  );
-  const mediaType = 'application/vnd.oci.image.manifest.v1+json';
-  const manifest = add(mediaType, json({ schemaVersion: 2, mediaType, config, layers: [layer] }));
-  const annotations = { 'org.opencontainers.image.ref.name': tag };
-  return {
-    digest: manifest.digest,
-    layerDigest: layer.digest,
-    files: new Map([
-      ['oci-layout', json({ imageLayoutVersion: '1.0.0' })],
-      ['index.json', json({ schemaVersion: 2, manifests: [{ ...manifest, annotations }] })],
-      ...blobs.map(
-        ({ descriptor, content }) => [descriptor.digest.replace('sha256:', 'blobs/sha256/'), content] as const,
-      ),
+  const { manifest, layer } = addImage(blobs, ownArchitecture, layerBytes);
+  return { digest: manifest.digest, layerDigest: layer.digest, files: layoutFiles(tag, manifest, blobs) };
+}
+
+/** The same for an image of several platforms, this machine's and another: the digest is that of the index. */
+export function createIndexLayout(tag: string): Omit<ImageLayout, 'layerDigest'> {
+  const blobs: Blob[] = [];
+  const architectures = [ownArchitecture, ownArchitecture === 'amd64' ? 'arm64' : 'amd64'];
+  const manifests = architectures.map((architecture) => ({
+    ...addImage(blobs, architecture, 512).manifest,
+    platform: { os: 'linux', architecture },
+  }));
+  const mediaType = 'application/vnd.oci.image.index.v1+json';
+  const index = addBlob(blobs, mediaType, json({ schemaVersion: 2, mediaType, manifests }));
+  return { digest: index.digest, files: layoutFiles(tag, index, blobs) };
+}
+
+/** A one-layer image nobody else has, as `docker load` takes it. */
+export function createDockerArchive(name: string, layerBytes = 512): Buffer {
+  const tar = createTar(new Map([['unique.txt', randomBytes(layerBytes)]]));
+  const rootfs = { type: 'layers', diff_ids: [sha256(tar)] };
+  return createTar(
+    new Map([
+      ['layer.tar', tar],
+      ['config.json', json({ architecture: ownArchitecture, os: 'linux', config: {}, rootfs })],
+      ['manifest.json', json([{ Config: 'config.json', RepoTags: [name], Layers: ['layer.tar'] }])],
     ]),
-  };
+  );
+}
+
+const ownArchitecture = arch() === 'x64' ? 'amd64' : arch();
+
+function addImage(
+  blobs: Blob[],
+  architecture: string,
+  layerBytes: number,
+): { readonly manifest: Descriptor; readonly layer: Descriptor } {
+  const tar = createTar(new Map([['unique.txt', randomBytes(layerBytes)]]));
+  const layer = addBlob(blobs, 'application/vnd.oci.image.layer.v1.tar+gzip', gzipSync(tar));
+  const rootfs = { type: 'layers', diff_ids: [sha256(tar)] };
+  const image = json({ architecture, os: 'linux', config: {}, rootfs });
+  const config = addBlob(blobs, 'application/vnd.oci.image.config.v1+json', image);
+  const mediaType = 'application/vnd.oci.image.manifest.v1+json';
+  return { manifest: addBlob(blobs, mediaType, json({ schemaVersion: 2, mediaType, config, layers: [layer] })), layer };
+}
+
+function addBlob(blobs: Blob[], mediaType: string, content: Uint8Array): Descriptor {
+  const descriptor = { mediaType, digest: sha256(content), size: content.length };
+  blobs.push({ descriptor, content });
+  return descriptor;
+}
+
+function layoutFiles(tag: string, root: Descriptor, blobs: readonly Blob[]): ReadonlyMap<string, Uint8Array> {
+  const annotations = { 'org.opencontainers.image.ref.name': tag };
+  return new Map([
+    ['oci-layout', json({ imageLayoutVersion: '1.0.0' })],
+    ['index.json', json({ schemaVersion: 2, manifests: [{ ...root, annotations }] })],
+    ...blobs.map(
+      ({ descriptor, content }) => [descriptor.digest.replace('sha256:', 'blobs/sha256/'), content] as const,
+    ),
+  ]);
 }
 
 /** Writes the layout for `oci:DIR:TAG`. */

@@ -13,6 +13,8 @@ export interface RegistryClientOptions {
 
 /** Bytes of an answer that are read; a page of a thousand names stays far below. */
 const maxAnswerBytes = 1_048_576;
+/** distribution 2.8 gives all tags of a repository at once: room for 90,000 commit ids. */
+const maxTagsBytes = 4_194_304;
 
 interface RegistryAnswer {
   readonly status: number;
@@ -42,7 +44,11 @@ export function createRegistryClient({ url, timeoutMs }: RegistryClientOptions):
   const agent = new (isTls ? HttpsAgent : HttpAgent)({ keepAlive: true, maxSockets: 16, timeout: 15_000 });
   const open = isTls ? httpsRequest : httpRequest;
 
-  function ask(method: 'GET' | 'HEAD', path: string, accept = '*/*'): Promise<Asked> {
+  function ask(
+    method: 'GET' | 'HEAD',
+    path: string,
+    { accept = '*/*', maxBytes = maxAnswerBytes }: { accept?: string; maxBytes?: number } = {},
+  ): Promise<Asked> {
     return new Promise((resolve) => {
       const request = open(target, { method, path, agent, headers: { accept } });
       const timer = setTimeout(() => {
@@ -62,7 +68,7 @@ export function createRegistryClient({ url, timeoutMs }: RegistryClientOptions):
         let size = 0;
         response.on('data', (chunk: Buffer) => {
           size += chunk.length;
-          if (size <= maxAnswerBytes) chunks.push(chunk);
+          if (size <= maxBytes) chunks.push(chunk);
           else request.destroy(new Error('the answer is too large'));
         });
         response.on('error', (error) => settle({ failed: 'broken', detail: error.message }));
@@ -76,7 +82,7 @@ export function createRegistryClient({ url, timeoutMs }: RegistryClientOptions):
 
   return {
     async resolveTag(repository, tag) {
-      const asked = await ask('HEAD', `/v2/${repository}/manifests/${tag}`, manifestTypes);
+      const asked = await ask('HEAD', `/v2/${repository}/manifests/${tag}`, { accept: manifestTypes });
       if ('failed' in asked) return { ok: false, reason: asked.failed };
       if (asked.status === 404) return { ok: true, digest: undefined };
       const digest = asked.headers['docker-content-digest'];
@@ -84,12 +90,17 @@ export function createRegistryClient({ url, timeoutMs }: RegistryClientOptions):
       return known === undefined ? { ok: false, reason: 'broken' } : { ok: true, digest: known };
     },
     async tags(repository, size, last) {
-      const asked = await ask('GET', `/v2/${repository}/tags/list?${pageQuery(size, last)}`);
+      const asked = await ask('GET', `/v2/${repository}/tags/list?${pageQuery(size, last)}`, {
+        maxBytes: maxTagsBytes,
+      });
       if ('failed' in asked) return { ok: false, reason: asked.failed };
-      if (asked.status === 404) return { ok: true, names: [], more: false };
+      if (asked.status === 404) return { ok: false, reason: 'unknown' };
       const page = asked.status === 200 ? tagsBody.safeParse(parseJson(asked.body)) : undefined;
       if (page?.success !== true) return { ok: false, reason: 'broken' };
-      return { ok: true, names: page.data.tags ?? [], more: asked.headers.link !== undefined };
+      const names = page.data.tags ?? [];
+      if (asked.headers.link !== undefined) return { ok: true, names, more: true };
+      // distribution 2.8 ignores `n` and `last` and gives the tags as its file system does.
+      return { ok: true, names: names.filter((name) => last === undefined || name > last).sort(), more: false };
     },
     async repositories(size, last) {
       const asked = await ask('GET', `/v2/_catalog?${pageQuery(size, last)}`);

@@ -1,18 +1,18 @@
 import { describe, expect, test } from 'vitest';
-import { createCatalogCursors } from '../../src/token/catalog-cursor.ts';
+import { createListCursors } from '../../src/token/list-cursor.ts';
 import { makeKey, ringOf } from '../support/keys.ts';
 
 const [first, second] = await Promise.all([makeKey(), makeKey()]);
 
 describe('the cursor of a list', () => {
-  const cursors = createCatalogCursors(ringOf(first));
+  const cursors = createListCursors(ringOf(first));
   const cursor = cursors.seal('secret/app');
 
   test('opens to the name that was sealed, here and on a replica, also after a new key began to sign', () => {
     expect(cursors.open(cursor)).toBe('secret/app');
-    expect(createCatalogCursors(ringOf(first)).open(cursor)).toBe('secret/app');
-    expect(createCatalogCursors(ringOf(second, first)).open(cursor)).toBe('secret/app');
-    expect(createCatalogCursors(ringOf(second)).open(cursor)).toBeUndefined();
+    expect(createListCursors(ringOf(first)).open(cursor)).toBe('secret/app');
+    expect(createListCursors(ringOf(second, first)).open(cursor)).toBe('secret/app');
+    expect(createListCursors(ringOf(second)).open(cursor)).toBeUndefined();
   });
 
   test('tells nothing of the name: not its length, and not whether it is the same', () => {

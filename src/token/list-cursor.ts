@@ -1,5 +1,5 @@
 /**
- * Where a list of repositories goes on behind a name that its reader may not see. The name is encrypted, at one length for
+ * Where a list of repositories or tags goes on behind a name that its reader may not see. The name is encrypted, at one length for
  * all, with a key that every replica derives from the signing keys; no store is asked.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
@@ -7,7 +7,7 @@ import { maxRepositoryNameLength } from '../distribution/reference.ts';
 import type { KeyRing } from '../ports.ts';
 import { derivedKeys } from './derived-keys.ts';
 
-export interface CatalogCursors {
+export interface ListCursors {
   /** Printable without escapes; different each time. */
   seal(name: string): string;
   /** The name that was sealed by any live key; undefined for anything else. */
@@ -18,8 +18,8 @@ const algorithm = 'aes-256-gcm';
 const nonceLength = 12;
 const tagLength = 16;
 
-export function createCatalogCursors(keys: KeyRing): CatalogCursors {
-  const secretOf = derivedKeys('portcullis catalog cursor');
+export function createListCursors(keys: KeyRing): ListCursors {
+  const secretOf = derivedKeys('portcullis list cursor');
   return {
     seal(name) {
       const nonce = randomBytes(nonceLength);

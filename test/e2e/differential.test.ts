@@ -1,0 +1,622 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  type Client,
+  createBuildahClient,
+  createCtrClient,
+  createDockerClient,
+  createPodmanClient,
+  createSkopeoClient,
+  startContainerd,
+  startDocker,
+} from '../support/docker.ts';
+import { type Need, type RunResult, describeWithPrograms } from '../support/programs.ts';
+import { sha256 } from '../support/registry-api.ts';
+import { startInterruption } from './support/interruption.ts';
+import { type Site, type Sites, backends, startSites } from './support/sites.ts';
+import {
+  type Images,
+  type Shown,
+  type Terminal,
+  createImages,
+  largeLayerBytes,
+  openTerminal,
+  plain,
+} from './support/terminal.ts';
+
+interface Step {
+  readonly name: string;
+  readonly act: (terminal: Terminal) => Promise<RunResult>;
+  /** Fails with and without us. */
+  readonly fails?: true;
+  /** What is said without us only, and why. */
+  readonly onlyWithoutUs?: { readonly lines: readonly string[]; readonly why: string };
+}
+
+interface Kind {
+  readonly name: string;
+  readonly needs: readonly Need[];
+  /** `open` gives a client with logins and images of its own. */
+  readonly start: () => Promise<{ readonly open: () => Promise<Client>; readonly stop: () => Promise<void> }>;
+  /** One site after the other: both are served by one engine. */
+  readonly isShared?: true;
+  readonly steps: readonly Step[];
+}
+
+/** Milliseconds for everything that one client does at both sites; a busy machine needs several times what a quiet one does. */
+const allStepsMs = 240_000;
+const missing = sha256('nobody has pushed this');
+const withoutEngine =
+  (open: () => Promise<Client>): Kind['start'] =>
+  () =>
+    Promise.resolve({ open, stop: () => Promise.resolve() });
+
+/** Does something of which nobody wants to hear. */
+async function silently({ run }: Terminal, ...commands: readonly (readonly string[])[]): Promise<void> {
+  for (const args of commands) {
+    const { code, stderr } = await run(args);
+    if (code !== 0) throw new Error(`${args.join(' ')}: ${stderr}`);
+  }
+}
+
+const logIn =
+  (...flags: readonly string[]): Step['act'] =>
+  ({ run, site, login }) =>
+    run(['login', ...flags, '-u', login.account, '--password-stdin', site.host], login.password);
+
+/** A download that is broken off in the middle of a layer; the client is told to go on. */
+const interrupted =
+  (download: (terminal: Terminal, host: string) => Promise<RunResult>): Step['act'] =>
+  async (terminal) => {
+    const interruption = await startInterruption(terminal.site.url, largeLayerBytes / 2);
+    try {
+      const result = await download(terminal, interruption.host);
+      expect(interruption.happened()).toBe(1);
+      const hidden = (text: string): string => text.replaceAll(interruption.host, terminal.site.host);
+      return { code: result.code, stdout: hidden(result.stdout), stderr: hidden(result.stderr) };
+    } finally {
+      await interruption.stop();
+    }
+  };
+
+const from = '--src-tls-verify=false';
+const to = '--dest-tls-verify=false';
+const open = '--tls-verify=false';
+
+const docker: Kind = {
+  name: 'docker',
+  needs: ['root', 'docker', 'dockerd', 'containerd', 'ctr'],
+  isShared: true,
+  start: async () => {
+    const engine = await startDocker();
+    return { open: () => createDockerClient(engine), stop: engine.stop };
+  },
+  steps: [
+    {
+      name: 'login',
+      act: logIn(),
+      onlyWithoutUs: {
+        lines: [
+          'Configure a credential helper to remove this warning. See',
+          "WARNING! Your credentials are stored unencrypted in 'DIR/config/config.json'.",
+          'https://docs.docker.com/go/credential-store/',
+        ],
+        why: 'behind us docker keeps a session that can be revoked, and no password',
+      },
+    },
+    {
+      name: 'push',
+      act: async (t) => {
+        await t.run(['load'], t.images.archives.one);
+        await silently(t, ['tag', 'one:1', `${t.site.host}/docker/one:1`]);
+        return t.run(['push', `${t.site.host}/docker/one:1`]);
+      },
+    },
+    { name: 'push of the same image again', act: ({ run, site }) => run(['push', `${site.host}/docker/one:1`]) },
+    {
+      name: 'push to another repository',
+      act: async (t) => {
+        await silently(t, ['tag', 'one:1', `${t.site.host}/docker/other:1`]);
+        return t.run(['push', `${t.site.host}/docker/other:1`]);
+      },
+    },
+    {
+      name: 'pull',
+      act: async (t) => {
+        const { host } = t.site;
+        await silently(t, ['image', 'rm', `${host}/docker/one:1`, `${host}/docker/other:1`, 'one:1']);
+        return t.run(['pull', `${host}/docker/one:1`]);
+      },
+    },
+    { name: 'pull of what is there', act: ({ run, site }) => run(['pull', `${site.host}/docker/other:1`]) },
+    {
+      name: 'pull by digest',
+      act: async (t) => {
+        const digest = await digestAt(t.site, 'docker/one', '1');
+        return t.run(['pull', `${t.site.host}/docker/one@${digest}`]);
+      },
+    },
+    {
+      name: 'pull of all tags',
+      act: ({ run, site }) => run(['pull', '--all-tags', `${site.host}/docker/one`]),
+    },
+    {
+      name: 'push of all tags',
+      act: async (t) => {
+        await silently(t, ['tag', `${t.site.host}/docker/one:1`, `${t.site.host}/docker/one:2`]);
+        return t.run(['push', '--all-tags', `${t.site.host}/docker/one`]);
+      },
+    },
+    {
+      name: 'manifest inspect',
+      act: ({ run, site }) => run(['manifest', 'inspect', '--insecure', `${site.host}/docker/one:1`]),
+    },
+    {
+      name: 'push of an index',
+      act: async (t) => {
+        const [index, part] = [`${t.site.host}/docker/index:1`, `${t.site.host}/docker/one:1`];
+        await silently(
+          t,
+          ['manifest', 'create', '--insecure', index, part],
+          ['manifest', 'annotate', '--arch', 'arm64', index, part],
+        );
+        return t.run(['manifest', 'push', '--insecure', index]);
+      },
+    },
+    {
+      name: 'a pull that is broken off, and goes on',
+      act: interrupted(async (t, host) => {
+        await t.run(['load'], t.images.archives.large);
+        await silently(
+          t,
+          ['tag', 'large:1', `${t.site.host}/docker/large:1`],
+          ['push', `${t.site.host}/docker/large:1`],
+        );
+        await silently(t, ['image', 'rm', 'large:1', `${t.site.host}/docker/large:1`]);
+        await t.run(['login', '-u', t.login.account, '--password-stdin', host], t.login.password);
+        const pulled = await t.run(['pull', `${host}/docker/large:1`]);
+        await silently(t, ['image', 'rm', `${host}/docker/large:1`]);
+        return pulled;
+      }),
+    },
+    {
+      name: 'pull of a tag that is not there',
+      fails: true,
+      act: ({ run, site }) => run(['pull', `${site.host}/docker/one:none`]),
+    },
+    {
+      name: 'pull of a digest that is not there',
+      fails: true,
+      act: ({ run, site }) => run(['pull', `${site.host}/docker/one@${missing}`]),
+    },
+    {
+      name: 'pull from a repository that is not there',
+      fails: true,
+      act: ({ run, site }) => run(['pull', `${site.host}/docker/none:1`]),
+    },
+    {
+      name: 'pull of all tags of a repository that is not there',
+      fails: true,
+      act: ({ run, site }) => run(['pull', '--all-tags', `${site.host}/docker/none`]),
+    },
+    {
+      name: 'manifest inspect of a tag that is not there',
+      fails: true,
+      act: ({ run, site }) => run(['manifest', 'inspect', '--insecure', `${site.host}/docker/none:1`]),
+    },
+    {
+      name: 'logout',
+      act: async (t) => {
+        // What one site left would be there already for the other.
+        const { stdout } = await t.run(['image', 'ls', '--quiet', '--no-trunc']);
+        await t.run(['image', 'rm', '--force', ...new Set(stdout.trim().split('\n'))]);
+        return t.run(['logout', t.site.host]);
+      },
+    },
+  ],
+};
+
+const skopeo: Kind = {
+  name: 'skopeo',
+  needs: ['skopeo'],
+  start: withoutEngine(createSkopeoClient),
+  steps: [
+    { name: 'login', act: logIn(open) },
+    { name: 'push', act: ({ run, site }) => run(['copy', to, 'oci:one:1', `docker://${site.host}/skopeo/one:1`]) },
+    {
+      name: 'push of the same image again',
+      act: ({ run, site }) => run(['copy', to, 'oci:one:1', `docker://${site.host}/skopeo/one:1`]),
+    },
+    {
+      name: 'push in Docker’s format',
+      act: ({ run, site }) =>
+        run(['copy', to, '--format', 'v2s2', 'oci:one:1', `docker://${site.host}/skopeo/one:docker`]),
+    },
+    {
+      name: 'push of an index',
+      act: ({ run, site }) => run(['copy', to, '--all', 'oci:index:1', `docker://${site.host}/skopeo/index:1`]),
+    },
+    { name: 'pull', act: ({ run, site }) => run(['copy', from, `docker://${site.host}/skopeo/one:1`, 'dir:pulled']) },
+    {
+      name: 'pull by digest',
+      act: ({ run, site, images }) =>
+        run(['copy', from, `docker://${site.host}/skopeo/one@${images.one.digest}`, 'dir:pulled']),
+    },
+    {
+      name: 'pull of an index',
+      act: ({ run, site }) => run(['copy', from, '--all', `docker://${site.host}/skopeo/index:1`, 'dir:pulled-index']),
+    },
+    {
+      name: 'pull for this platform',
+      act: ({ run, site }) => run(['copy', from, `docker://${site.host}/skopeo/index:1`, 'dir:pulled-part']),
+    },
+    {
+      name: 'push to another repository',
+      act: ({ run, site }) => run(['copy', to, 'dir:pulled', `docker://${site.host}/skopeo/other:1`]),
+    },
+    {
+      name: 'copy to another repository',
+      act: ({ run, site }) =>
+        run([
+          'copy',
+          from,
+          to,
+          '--all',
+          `docker://${site.host}/skopeo/index:1`,
+          `docker://${site.host}/skopeo/other:index`,
+        ]),
+    },
+    { name: 'inspect', act: ({ run, site }) => run(['inspect', open, `docker://${site.host}/skopeo/one:1`]) },
+    {
+      name: 'inspect --raw',
+      act: ({ run, site }) => run(['inspect', open, '--raw', `docker://${site.host}/skopeo/index:1`]),
+    },
+    {
+      name: 'inspect --config',
+      act: ({ run, site }) => run(['inspect', open, '--config', `docker://${site.host}/skopeo/one:1`]),
+    },
+    { name: 'list of tags', act: ({ run, site }) => run(['list-tags', open, `docker://${site.host}/skopeo/one`]) },
+    {
+      name: 'sync to a folder',
+      act: ({ run, site }) =>
+        run(['sync', from, '--all', '--src', 'docker', '--dest', 'dir', `${site.host}/skopeo/other`, 'synced']),
+    },
+    {
+      name: 'a pull that is broken off',
+      // This version does not go on by itself.
+      fails: true,
+      act: interrupted(async ({ run, site, login }, host) => {
+        await run(['copy', to, 'oci:large:1', `docker://${site.host}/skopeo/large:1`]);
+        return run([
+          'copy',
+          from,
+          '--src-creds',
+          `${login.account}:${login.password}`,
+          `docker://${host}/skopeo/large:1`,
+          'dir:large-pulled',
+        ]);
+      }),
+    },
+    {
+      name: 'pull of a tag that is not there',
+      fails: true,
+      act: ({ run, site }) => run(['copy', from, `docker://${site.host}/skopeo/one:none`, 'dir:none']),
+    },
+    {
+      name: 'pull of a digest that is not there',
+      fails: true,
+      act: ({ run, site }) => run(['copy', from, `docker://${site.host}/skopeo/one@${missing}`, 'dir:none']),
+    },
+    {
+      name: 'inspect of a repository that is not there',
+      fails: true,
+      act: ({ run, site }) => run(['inspect', open, `docker://${site.host}/skopeo/none`]),
+    },
+    {
+      name: 'list of tags of a repository that is not there',
+      fails: true,
+      act: ({ run, site }) => run(['list-tags', open, `docker://${site.host}/skopeo/none`]),
+    },
+    {
+      name: 'deletion of a tag that is not there',
+      fails: true,
+      act: ({ run, site }) => run(['delete', open, `docker://${site.host}/skopeo/one:none`]),
+    },
+    { name: 'deletion', act: ({ run, site }) => run(['delete', open, `docker://${site.host}/skopeo/one:docker`]) },
+    {
+      name: 'deletion of what was deleted',
+      fails: true,
+      act: ({ run, site }) => run(['delete', open, `docker://${site.host}/skopeo/one:docker`]),
+    },
+    { name: 'logout', act: ({ run, site }) => run(['logout', site.host]) },
+  ],
+};
+
+const store = (name: 'podman' | 'buildah', create: () => Promise<Client>, more: readonly Step[]): Kind => ({
+  name,
+  needs: ['root', name],
+  start: withoutEngine(create),
+  steps: [
+    { name: 'login', act: logIn(open) },
+    {
+      name: 'push',
+      act: async (t) => {
+        await silently(t, ['pull', '--quiet', 'oci:one:1']);
+        const { stdout } = await t.run(['images', '--quiet', '--no-trunc']);
+        await silently(t, ['tag', stdout.trim(), 'localhost/one:1']);
+        return t.run(['push', open, 'localhost/one:1', `docker://${t.site.host}/${name}/one:1`]);
+      },
+    },
+    {
+      name: 'push of the same image again',
+      act: ({ run, site }) => run(['push', open, 'localhost/one:1', `docker://${site.host}/${name}/one:1`]),
+    },
+    {
+      name: 'push to another repository',
+      act: ({ run, site }) => run(['push', open, 'localhost/one:1', `docker://${site.host}/${name}/other:1`]),
+    },
+    {
+      name: 'pull',
+      act: async (t) => {
+        await silently(t, ['rmi', '--all', '--force']);
+        return t.run(['pull', open, `${t.site.host}/${name}/one:1`]);
+      },
+    },
+    {
+      name: 'pull by digest',
+      act: async (t) =>
+        t.run(['pull', open, `${t.site.host}/${name}/one@${await digestAt(t.site, `${name}/one`, '1')}`]),
+    },
+    {
+      name: 'push of an index',
+      act: async (t) => {
+        await silently(
+          t,
+          ['manifest', 'create', 'index'],
+          ['manifest', 'add', open, 'index', `docker://${t.site.host}/${name}/one:1`],
+        );
+        return t.run(['manifest', 'push', open, '--all', 'index', `docker://${t.site.host}/${name}/index:1`]);
+      },
+    },
+    {
+      name: 'pull of a tag that is not there',
+      fails: true,
+      act: ({ run, site }) => run(['pull', open, `${site.host}/${name}/one:none`]),
+    },
+    {
+      name: 'pull from a repository that is not there',
+      fails: true,
+      act: ({ run, site }) => run(['pull', open, `${site.host}/${name}/none:1`]),
+    },
+    ...more,
+    { name: 'logout', act: ({ run, site }) => run(['logout', site.host]) },
+  ],
+});
+
+const podman = store('podman', createPodmanClient, [
+  { name: 'search for repositories', act: ({ run, site }) => run(['search', open, `${site.host}/podman`]) },
+  { name: 'list of tags', act: ({ run, site }) => run(['search', open, '--list-tags', `${site.host}/podman/one`]) },
+  {
+    name: 'list of tags of a repository that is not there',
+    fails: true,
+    act: ({ run, site }) => run(['search', open, '--list-tags', `${site.host}/podman/none`]),
+  },
+]);
+
+const buildah = store('buildah', createBuildahClient, [
+  {
+    name: 'a container from an image',
+    act: ({ run, site }) => run(['from', open, '--pull-always', '--name', 'work', `${site.host}/buildah/one:1`]),
+  },
+  {
+    name: 'a container from an image that is not there',
+    fails: true,
+    act: ({ run, site }) => run(['from', open, `${site.host}/buildah/none:1`]),
+  },
+]);
+
+/** It keeps no login: the password goes with every command. */
+const ctr =
+  (images: 'images' | 'content', verb: string, ...args: readonly string[]) =>
+  ({ run, login }: Terminal): Promise<RunResult> =>
+    run([images, verb, '--plain-http', '--user', `${login.account}:${login.password}`, ...args]);
+
+const containerd: Kind = {
+  name: 'ctr',
+  needs: ['root', 'containerd', 'ctr'],
+  isShared: true,
+  start: async () => {
+    const engine = await startContainerd();
+    return { open: () => createCtrClient(engine), stop: engine.stop };
+  },
+  steps: [
+    {
+      name: 'push',
+      act: async (t) => {
+        const name = `${t.site.host}/ctr/one`;
+        await silently(t, ['images', 'import', '--no-unpack', '--base-name', name, `${t.client.dir}/one.tar`]);
+        return ctr('images', 'push', `${name}:1`)(t);
+      },
+    },
+    { name: 'push of the same image again', act: (t) => ctr('images', 'push', `${t.site.host}/ctr/one:1`)(t) },
+    {
+      name: 'push of an index',
+      act: async (t) => {
+        const name = `${t.site.host}/ctr/index`;
+        await silently(t, [
+          'images',
+          'import',
+          '--no-unpack',
+          '--all-platforms',
+          '--base-name',
+          name,
+          `${t.client.dir}/index.tar`,
+        ]);
+        return ctr('images', 'push', `${name}:1`)(t);
+      },
+    },
+    {
+      name: 'pull',
+      act: async (t) => {
+        await silently(t, ['images', 'rm', '--sync', `${t.site.host}/ctr/one:1`]);
+        return ctr('images', 'pull', '--snapshotter', 'native', `${t.site.host}/ctr/one:1`)(t);
+      },
+    },
+    {
+      name: 'push to another repository',
+      act: async (t) => {
+        await silently(t, ['images', 'tag', `${t.site.host}/ctr/one:1`, `${t.site.host}/ctr/other:1`]);
+        return ctr('images', 'push', `${t.site.host}/ctr/other:1`)(t);
+      },
+    },
+    {
+      name: 'pull by digest',
+      act: (t) => ctr('images', 'pull', '--snapshotter', 'native', `${t.site.host}/ctr/one@${t.images.one.digest}`)(t),
+    },
+    {
+      name: 'pull of an index with all its parts',
+      act: async (t) => {
+        await silently(t, ['images', 'rm', '--sync', `${t.site.host}/ctr/index:1`]);
+        return ctr('content', 'fetch', '--all-platforms', `${t.site.host}/ctr/index:1`)(t);
+      },
+    },
+    {
+      name: 'a pull that is broken off, and goes on',
+      act: interrupted(async (t, host) => {
+        const name = `${t.site.host}/ctr/large`;
+        await silently(t, ['images', 'import', '--no-unpack', '--base-name', name, `${t.client.dir}/large.tar`]);
+        const pushed = await ctr('images', 'push', `${name}:1`)(t);
+        expect(pushed.code).toBe(0);
+        await silently(t, ['images', 'rm', '--sync', `${name}:1`]);
+        const pulled = await ctr('content', 'fetch', `${host}/ctr/large:1`)(t);
+        await silently(t, ['images', 'rm', '--sync', `${host}/ctr/large:1`]);
+        return pulled;
+      }),
+    },
+    {
+      name: 'pull of a tag that is not there',
+      fails: true,
+      act: (t) => ctr('images', 'pull', `${t.site.host}/ctr/one:none`)(t),
+    },
+    {
+      name: 'pull of a digest that is not there',
+      fails: true,
+      act: (t) => ctr('images', 'pull', `${t.site.host}/ctr/one@${missing}`)(t),
+    },
+    {
+      name: 'pull from a repository that is not there',
+      fails: true,
+      act: (t) => ctr('images', 'pull', `${t.site.host}/ctr/none:1`)(t),
+    },
+    {
+      name: 'what it has in the end',
+      act: async ({ run }) => {
+        const listed = await run(['images', 'ls', '--quiet']);
+        await run(['images', 'rm', '--sync', ...listed.stdout.trim().split('\n')]);
+        return listed;
+      },
+    },
+  ],
+};
+
+async function actAll(
+  { steps, ...kind }: Kind,
+  open: () => Promise<Client>,
+  site: Site,
+  sites: Sites,
+  images: Images,
+): Promise<ReadonlyMap<string, Shown>> {
+  const client = await open();
+  const acted = new Map<string, Shown>();
+  try {
+    const terminal = await openTerminal(site, sites.login, images, client);
+    for (const { name, act } of steps) {
+      const result = await act(terminal).catch((error: unknown) => {
+        throw new Error(`${kind.name}, ${name}, at ${site.url}`, { cause: error });
+      });
+      acted.set(name, plain(terminal, result));
+    }
+  } finally {
+    await client.remove();
+  }
+  return acted;
+}
+
+function found(acted: ReadonlyMap<string, Shown>, name: string): Shown {
+  const shown = acted.get(name);
+  if (shown === undefined) throw new Error(`"${name}" was not done`);
+  return shown;
+}
+
+const accept = [
+  'application/vnd.oci.image.index.v1+json',
+  'application/vnd.oci.image.manifest.v1+json',
+  'application/vnd.docker.distribution.manifest.list.v2+json',
+  'application/vnd.docker.distribution.manifest.v2+json',
+].join(', ');
+
+/** Asked of the registry itself. */
+async function digestAt(site: Site, repository: string, tag: string): Promise<string> {
+  const reply = await fetch(`${site.registryUrl}/v2/${repository}/manifests/${tag}`, {
+    method: 'HEAD',
+    headers: { accept },
+  });
+  return reply.headers.get('docker-content-digest') ?? `${reply.status}`;
+}
+
+/** Every tag under a name, with the digest of its manifest. */
+async function heldUnder(site: Site, name: string): Promise<readonly string[]> {
+  const read = async (path: string): Promise<unknown> => (await fetch(`${site.registryUrl}/v2/${path}`)).json();
+  const { repositories } = (await read('_catalog?n=1000')) as { readonly repositories: readonly string[] };
+  const held: string[] = [];
+  for (const repository of repositories.filter((each) => each.startsWith(`${name}/`))) {
+    const { tags } = (await read(`${repository}/tags/list`)) as { readonly tags: readonly string[] | null };
+    for (const tag of tags ?? []) held.push(`${repository}:${tag} ${await digestAt(site, repository, tag)}`);
+  }
+  return held.sort();
+}
+
+describe.each(backends)('in front of $name', ({ needs, ...backend }) => {
+  describeWithPrograms(needs, 'every client', () => {
+    let sites: Sites;
+    beforeAll(async () => {
+      sites = await startSites({ ...backend, needs });
+    });
+    afterAll(() => sites?.stop());
+
+    for (const kind of [docker, skopeo, podman, buildah, containerd]) {
+      describeWithPrograms(kind.needs, kind.name, () => {
+        let bare: ReadonlyMap<string, Shown>;
+        let guarded: ReadonlyMap<string, Shown>;
+        beforeAll(async () => {
+          const images = createImages();
+          const engine = await kind.start();
+          try {
+            const at = (site: Site): Promise<ReadonlyMap<string, Shown>> =>
+              actAll(kind, engine.open, site, sites, images);
+            if (kind.isShared === true) [bare, guarded] = [await at(sites.bare), await at(sites.guarded)];
+            else [bare, guarded] = await Promise.all([at(sites.bare), at(sites.guarded)]);
+          } finally {
+            await engine.stop();
+          }
+        }, allStepsMs);
+
+        for (const { name, fails, onlyWithoutUs } of kind.steps) {
+          test(`${name} ${fails ? 'fails with the same message as' : 'is the same as'} without us`, () => {
+            const { code, stdout, stderr } = found(bare, name);
+            const lines = onlyWithoutUs?.lines ?? [];
+            expect(stderr).toEqual(expect.arrayContaining([...lines]));
+            const expected = { code, stdout, stderr: stderr.filter((line) => !lines.includes(line)) };
+            expect(found(guarded, name)).toEqual(expected);
+            expect(code === 0).toBe(fails !== true);
+          });
+        }
+
+        test('leaves the same in the registry', async () => {
+          const held = await heldUnder(sites.guarded, kind.name);
+          expect(held).toEqual(await heldUnder(sites.bare, kind.name));
+          expect(held).not.toEqual([]);
+        });
+      });
+    }
+  });
+});
