@@ -213,7 +213,7 @@ export interface LoginRecord {
   readonly failures: Readonly<Record<FailedBy, Failures>>;
   /** This account has logged in from this network within the last 30 days. */
   readonly isKnownGood: boolean;
-  /** Exactly this was tried before and failed. */
+  /** Exactly this was tried before, from anywhere, and failed. */
   readonly isKnownWrong: boolean;
 }
 

@@ -14,8 +14,8 @@ export function isOwingMuch(debtUs: number, { intervalUs, burst }: Budget): bool
 export const failuresMs = 24 * 3600 * 1000;
 /** An account is known at a network this long after its last login there. */
 export const knownGoodMs = 30 * 24 * 3600 * 1000;
-/** Mistakes told apart for one account and network. */
-export const maxFingerprints = 4;
+/** Mistakes told apart for one account. */
+export const maxFingerprints = 16;
 /** Accounts and networks that are listed. */
 export const maxWorst = 1000;
 /** Failures from which on an account or network is listed. */

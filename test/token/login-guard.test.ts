@@ -95,6 +95,12 @@ describe('one mistake', () => {
     expect(await login('dana', 'sixth')).toBe('held 1 s by pair');
   });
 
+  test('of a fleet that all keep an old password counts once, and does not lock the account', async () => {
+    for (let n = 0; n < 200; n++) expect(await login('dana', 'an old password', `203.0.113.${n}`)).toBe('mismatch');
+    expect(hashed).toBe(1);
+    expect(await login('dana', 'right', elsewhere)).toBe('match');
+  });
+
   test('is another one after the password was changed: what was wrong may be right now', async () => {
     expect(await login('dana', 'new')).toBe('mismatch');
     const changed = guard.attempt(

@@ -9,6 +9,8 @@ interface Record {
   count: number;
   /** On the clock of this process. */
   at: number;
+  /** Of accounts: fingerprints of mistakes, the latest first. */
+  /** Of accounts: fingerprints of mistakes, the latest first. */
   wrong: readonly string[];
 }
 
@@ -70,15 +72,15 @@ export function createMemoryFailedLogins(now: () => number, limit = maxRecords):
       return {
         failures: { pair: failuresOf(pair), network: failuresOf(network), account: failuresOf(account) },
         isKnownGood: isGood(attempt),
-        isKnownWrong: pair?.wrong.includes(attempt.fingerprint) === true,
+        isKnownWrong: account?.wrong.includes(attempt.fingerprint) === true,
       };
     },
     failNow(attempt, times) {
-      const wrong = recordOf(attempt, 'pair')?.wrong ?? [];
+      const wrong = recordOf(attempt, 'account')?.wrong ?? [];
       if (wrong.includes(attempt.fingerprint)) return;
       for (const by of failedBy) {
         const count = (recordOf(attempt, by)?.count ?? 0) + times;
-        const fingerprints = by === 'pair' ? [attempt.fingerprint, ...wrong].slice(0, maxFingerprints) : [];
+        const fingerprints = by === 'account' ? [attempt.fingerprint, ...wrong].slice(0, maxFingerprints) : [];
         keep(records[by], recordName(attempt, by), { count, at: now(), wrong: fingerprints });
       }
     },
@@ -97,9 +99,9 @@ export function createMemoryFailedLogins(now: () => number, limit = maxRecords):
       for (const by of failedBy) {
         const { count, ageMs } = failures[by];
         const name = recordName(attempt, by);
-        const known = by === 'pair' ? (recordOf(attempt, by)?.wrong ?? []) : [];
+        const known = by === 'account' ? (recordOf(attempt, by)?.wrong ?? []) : [];
         const wrong =
-          by === 'pair' && isKnownWrong
+          by === 'account' && isKnownWrong
             ? [...new Set([attempt.fingerprint, ...known])].slice(0, maxFingerprints)
             : known;
         if (count === 0) records[by].delete(name);

@@ -40,7 +40,7 @@ for at = 1, 3 do
   answer[#answer + 1], answer[#answer + 2] = failures(KEYS[at])
 end
 answer[7] = redis.call('EXISTS', KEYS[4])
-local wrong = redis.call('HGET', KEYS[1], 'wrong') or ''
+local wrong = redis.call('HGET', KEYS[3], 'wrong') or ''
 answer[8] = string.find(wrong, ARGV[1], 1, true) and 1 or 0
 return answer`,
 };
@@ -49,7 +49,7 @@ return answer`,
 export const countFailure: RedisScript = {
   name: 'portcullisCountFailure',
   lua: `${logins}
-local wrong = redis.call('HGET', KEYS[1], 'wrong') or ''
+local wrong = redis.call('HGET', KEYS[3], 'wrong') or ''
 local isNew = not string.find(wrong, ARGV[1], 1, true)
 local counts = {}
 for at = 1, 3 do
@@ -61,7 +61,7 @@ for at = 1, 3 do
   end
   counts[at] = count
 end
-if isNew then redis.call('HSET', KEYS[1], 'wrong', string.sub(ARGV[1] .. wrong, 1, #ARGV[1] * ${maxFingerprints})) end
+if isNew then redis.call('HSET', KEYS[3], 'wrong', string.sub(ARGV[1] .. wrong, 1, #ARGV[1] * ${maxFingerprints})) end
 return counts`,
 };
 
