@@ -119,7 +119,7 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     guard,
     limits,
   });
-  const upstream = createUpstream({ url: upstreamUrl, ...config.timeouts });
+  const upstream = createUpstream({ url: upstreamUrl, publicUrl: config.publicUrl, ...config.timeouts });
   const registry = createRegistryClient({ url: upstreamUrl, timeoutMs: 10_000 });
   let draining = false;
   const listener = createListener({

@@ -78,7 +78,12 @@ function tagsNamedBy(route: RegistryRoute): readonly Tag[] {
   return route.kind === 'manifest-put' ? route.tags : [];
 }
 
-export function challengeAccess(requirement: Requirement): readonly Access[] {
+/**
+ * The access to name in a challenge: pushing asks for `pull,push`, as every client does. A mount names its source as well,
+ * since some clients try again once and no more.
+ */
+export function challengeAccess(route: RegistryRoute): readonly Access[] {
+  const requirement = requiredAccess(route);
   switch (requirement.kind) {
     case 'login':
       return [];
@@ -86,7 +91,10 @@ export function challengeAccess(requirement: Requirement): readonly Access[] {
       return [{ type: 'registry', name: 'catalog', actions: ['*'] }];
     case 'repository': {
       const [{ repository, action }] = requirement.needs;
-      return [{ type: 'repository', name: repository, actions: challengeActions[action] }];
+      const own: Access = { type: 'repository', name: repository, actions: challengeActions[action] };
+      const source = route.kind === 'upload-start' ? route.mount?.from : undefined;
+      if (source === undefined || source === repository) return [own];
+      return [own, { type: 'repository', name: source, actions: ['pull'] }];
     }
   }
 }

@@ -86,6 +86,8 @@ export type RouteProblem =
   | { readonly reason: 'method_not_allowed'; readonly allowed: readonly Method[] }
   | { readonly reason: 'name_invalid' }
   | { readonly reason: 'reference_invalid' }
+  /** Asked for by a name that no manifest can have. */
+  | { readonly reason: 'manifest_unknown' }
   | { readonly reason: 'digest_invalid' }
   | { readonly reason: 'upload_unknown' }
   | { readonly reason: 'page_invalid' }
@@ -214,7 +216,11 @@ function manifest(method: Method, name: string, last: string, rawQuery: string):
   const repository = parseRepositoryName(name);
   if (repository === undefined) return { problem: { reason: 'name_invalid' } };
   const reference = parseReference(last);
-  if ('reason' in reference) return { problem: reference };
+  if ('reason' in reference) {
+    // What no manifest can be called is not there to be read or deleted; only to push it is a mistake.
+    const unknown = reference.reason === 'reference_invalid' && method !== 'PUT';
+    return { problem: unknown ? { reason: 'manifest_unknown' } : reference };
+  }
   if (isRead(method)) return { route: { kind: 'manifest-get', repository, reference } };
   if (method === 'DELETE') return { route: { kind: 'manifest-delete', repository, reference } };
   const query = parseQuery(rawQuery, ['tag']);

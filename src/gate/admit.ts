@@ -104,7 +104,7 @@ export interface AdmitRequest {
 
 /** Problems of the route are told only to who has proved an identity, the same for everybody. */
 export async function admit(parts: AdmitParts, { parsed, credentials, address }: AdmitRequest): Promise<Admission> {
-  const access = 'route' in parsed ? challengeAccess(requiredAccess(parsed.route)) : [];
+  const access = 'route' in parsed ? challengeAccess(parsed.route) : [];
   const route = 'route' in parsed ? parsed.route : undefined;
   const identified = await identify(parts, credentials, route, address);
   if (identified.kind === 'busy' || identified.kind === 'held') return identified;
@@ -139,7 +139,7 @@ export function admitAgain(
   const account = 'name' in caller.principal ? caller.principal.name : '';
   const found = standing(parts, policy.policy, account, caller.sessionId, caller.robotToken?.id, now);
   if ('reason' in found) {
-    const access = challengeAccess(requiredAccess(route));
+    const access = challengeAccess(route);
     return { kind: 'challenged', reason: found.reason, error: 'invalid_token', access, account };
   }
   const current = { ...caller, ...found };
@@ -252,7 +252,7 @@ interface When {
 
 function judge(policy: CompiledPolicy, route: RegistryRoute, caller: Caller, when: When): Admission {
   const requirement = requiredAccess(route);
-  const access = challengeAccess(requirement);
+  const access = challengeAccess(route);
   switch (requirement.kind) {
     case 'login':
       return { kind: 'admitted', route, caller, decision: undefined, policy };
@@ -305,9 +305,7 @@ function judgeMount(
   }
   const readable =
     reaches(caller, 'repository', mount.from, 'pull') || reaches(caller, 'repository', mount.from, 'push');
-  if (!readable) {
-    return insufficient(caller, [...access, { type: 'repository', name: mount.from, actions: ['pull'] }]);
-  }
+  if (!readable) return insufficient(caller, access);
   return { kind: 'admitted', route, caller, decision, policy };
 }
 

@@ -28,6 +28,7 @@ const statusOf: Readonly<Record<ErrorCode, number>> = {
   NAME_UNKNOWN: 404,
   DIGEST_INVALID: 400,
   MANIFEST_INVALID: 400,
+  MANIFEST_UNKNOWN: 404,
   SIZE_INVALID: 413,
   BLOB_UPLOAD_UNKNOWN: 404,
   PAGINATION_NUMBER_INVALID: 400,
@@ -97,6 +98,8 @@ export function unusable(problem: RouteProblem): Answer {
       );
     case 'reference_invalid':
       return refusal('MANIFEST_INVALID', 'invalid tag');
+    case 'manifest_unknown':
+      return refusal('MANIFEST_UNKNOWN', 'there is no such manifest: its name is not a valid tag');
     case 'digest_invalid':
       return refusal('DIGEST_INVALID', 'invalid digest: sha256, sha384 or sha512 in lower-case hexadecimal');
     case 'page_invalid':

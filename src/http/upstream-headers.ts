@@ -63,6 +63,12 @@ export function outgoingHeaders(request: IncomingMessage, route: RegistryRoute, 
   return headers;
 }
 
+/** Where the registry may say that it is: where we reach it, or where clients reach us (its `http.host`). */
+export interface Origins {
+  readonly upstream: URL;
+  readonly publicUrl: URL;
+}
+
 export type ReturnedHeaders = { readonly headers: OutgoingHttpHeaders } | { readonly problem: string };
 
 /**
@@ -73,7 +79,7 @@ export type ReturnedHeaders = { readonly headers: OutgoingHttpHeaders } | { read
 export function returnedHeaders(
   response: IncomingMessage,
   route: RegistryRoute,
-  upstream: URL,
+  origins: Origins,
   mapLocation: (path: string) => string = (path) => path,
 ): ReturnedHeaders {
   const headers: Record<string, string[]> = {};
@@ -85,11 +91,11 @@ export function returnedHeaders(
     const value = rawHeaders[index + 1] ?? '';
     if (returned.has(name)) (headers[name] ??= []).push(value);
     else if (name === 'location') {
-      const location = rewriteLocation(value, status, route, upstream);
+      const location = rewriteLocation(value, status, route, origins);
       if (location === undefined) return { problem: `Location "${value.slice(0, 200)}" leads elsewhere` };
       headers['location'] = [location.startsWith('/') ? mapLocation(location) : location];
     } else if (name === 'link') {
-      const link = rewriteLink(value, upstream);
+      const link = rewriteLink(value, origins);
       if (link !== undefined) (headers['link'] ??= []).push(link);
     }
   }
@@ -112,25 +118,27 @@ export function rewriteLocation(
   value: string,
   status: number,
   route: RegistryRoute,
-  upstream: URL,
+  origins: Origins,
 ): string | undefined {
-  const own = ownPath(value, upstream);
+  const own = ownPath(value, origins);
   if (own !== undefined) return own;
   const isRedirect = status === 302 || status === 303 || status === 307 || status === 308 || status === 301;
   if (!isRedirect || route.kind !== 'blob-get') return undefined;
   if (!/^https?:\/\/[^/\s\\]+\/[\x21-\x7e]*$/.test(value) || !URL.canParse(value)) return undefined;
-  return new URL(value).host === upstream.host ? undefined : value;
+  return new URL(value).host === origins.upstream.host ? undefined : value;
 }
 
-function rewriteLink(value: string, upstream: URL): string | undefined {
+function rewriteLink(value: string, origins: Origins): string | undefined {
   const match = /^\s*<([^<>\s]+)>(;\s*rel="?next"?)\s*$/.exec(value);
-  const path = match?.[1] === undefined ? undefined : ownPath(match[1], upstream);
+  const path = match?.[1] === undefined ? undefined : ownPath(match[1], origins);
   return path === undefined ? undefined : `<${path}>; rel="next"`;
 }
 
 /** The path and query of a URL that names the registry itself, as text; undefined for any other. */
-function ownPath(value: string, upstream: URL): string | undefined {
-  const absolute = /^(https?):\/\/([^/?#\\]+)(\/.*)$/i.exec(value);
-  const path = absolute === null ? value : absolute[2]?.toLowerCase() === upstream.host ? absolute[3] : undefined;
+function ownPath(value: string, { upstream, publicUrl }: Origins): string | undefined {
+  const [, origin, rest] = /^(https?:\/\/[^/?#\\@]+)(\/.*)$/i.exec(value) ?? [];
+  const host = origin !== undefined && URL.canParse(origin) ? new URL(origin).host : undefined;
+  // Not the scheme: whatever ends TLS in front may hide it from the registry.
+  const path = host === upstream.host || host === publicUrl.host ? rest : value;
   return path !== undefined && /^\/v2\/[\x21-\x7e]*$/.test(path) && !/[\\#]/.test(path) ? path : undefined;
 }

@@ -18,6 +18,8 @@ import { outgoingHeaders, returnedHeaders } from './upstream-headers.ts';
 
 export interface UpstreamOptions {
   readonly url: string;
+  /** What clients call this gateway. */
+  readonly publicUrl: string;
   readonly connectMs: number;
   /** Milliseconds without a byte in either direction. */
   readonly idleMs: number;
@@ -54,8 +56,9 @@ export interface Upstream {
 /** Below the idle limit of common registries, so that a kept connection is ours to close. */
 const keepIdleMs = 15_000;
 
-export function createUpstream({ url, connectMs, idleMs, responseMs }: UpstreamOptions): Upstream {
+export function createUpstream({ url, publicUrl, connectMs, idleMs, responseMs }: UpstreamOptions): Upstream {
   const target = new URL(url);
+  const origins = { upstream: target, publicUrl: new URL(publicUrl) };
   const Agent: typeof HttpAgent = target.protocol === 'https:' ? HttpsAgent : HttpAgent;
 
   /** What arrives on a kept connection between two requests would be taken for the next answer (CVE-2026-48931). */
@@ -138,7 +141,7 @@ export function createUpstream({ url, connectMs, idleMs, responseMs }: UpstreamO
         const status = upstreamResponse.statusCode ?? 0;
         if (status < 200 || status > 599) return fail('broken', `status ${status}`);
         if (status === 401 || status === 403) return fail('broken', `the registry itself refuses access (${status})`);
-        const returned = returnedHeaders(upstreamResponse, route, target, mapLocation);
+        const returned = returnedHeaders(upstreamResponse, route, origins, mapLocation);
         if ('problem' in returned) return fail('broken', returned.problem);
         const digestHeader = upstreamResponse.headers['docker-content-digest'];
         digest = typeof digestHeader === 'string' ? digestHeader : undefined;

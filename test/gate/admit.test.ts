@@ -120,7 +120,10 @@ const everyRoute: readonly (readonly [request: string, scope: string])[] = [
   [`HEAD /v2/no/such/blobs/${digest}`, 'repository:no/such:pull'],
   [`DELETE /v2/no/such/blobs/${digest}`, 'repository:no/such:delete'],
   ['POST /v2/no/such/blobs/uploads/', 'repository:no/such:pull,push'],
-  [`POST /v2/no/such/blobs/uploads/?mount=${digest}&from=open/app`, 'repository:no/such:pull,push'],
+  [
+    `POST /v2/no/such/blobs/uploads/?mount=${digest}&from=library/base`,
+    'repository:no/such:pull,push repository:library/base:pull',
+  ],
   [`GET /v2/no/such/blobs/uploads/${id}`, 'repository:no/such:pull,push'],
   [`PATCH /v2/no/such/blobs/uploads/${id}`, 'repository:no/such:pull,push'],
   [`PUT /v2/no/such/blobs/uploads/${id}`, 'repository:no/such:pull,push'],
@@ -477,7 +480,7 @@ describe('a mount', () => {
       'needs a token for its target before anything else',
       mount('library/base'),
       'repository:library/base:pull',
-      'challenged scope_insufficient repository:sandbox/app:pull,push insufficient_scope',
+      'challenged scope_insufficient repository:sandbox/app:pull,push repository:library/base:pull insufficient_scope',
     ],
   ];
   test.each(cases)('%s', async (_promise, request, scopes, expected) => {

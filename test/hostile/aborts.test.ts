@@ -149,7 +149,8 @@ describe('clients that leave', () => {
   });
 
   test('whoever left during the decision is not forwarded at all', async () => {
-    const upstream = createUpstream({ url: backend.url, connectMs: 500, idleMs: 60_000, responseMs: 60_000 });
+    const limits = { connectMs: 500, idleMs: 60_000, responseMs: 60_000 };
+    const upstream = createUpstream({ url: backend.url, publicUrl: 'http://registry.test', ...limits });
     const parsed = parseRoute('GET', blob);
     if (!('route' in parsed)) throw new Error('no route');
     const server = createServer();

@@ -220,7 +220,18 @@ describe('with credentials', () => {
       { status: 403, code: 'DENIED', message: 'user "dana" may not push open/a:1.0: no rule allows it' },
     ],
     ['a bad name is 400', 'GET /v2/Open/a/tags/list', () => basic('dana'), { status: 400, code: 'NAME_INVALID' }],
-    ['a bad tag is 400', 'GET /v2/open/a/manifests/-x', () => basic('dana'), { status: 400, code: 'MANIFEST_INVALID' }],
+    [
+      'a push of a bad tag is 400',
+      'PUT /v2/sandbox/a/manifests/-x',
+      () => basic('dana'),
+      { status: 400, code: 'MANIFEST_INVALID' },
+    ],
+    [
+      'a manifest by a bad tag is not there',
+      'GET /v2/open/a/manifests/-x',
+      () => basic('dana'),
+      { status: 404, code: 'MANIFEST_UNKNOWN' },
+    ],
     [
       'a bad digest is 400',
       'GET /v2/open/a/blobs/sha256:abc',

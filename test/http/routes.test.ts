@@ -184,7 +184,8 @@ function expected(row: Row, credential: Credential, allowed: readonly Action[]):
     const more = [...(scope === '' ? [] : [`scope="${scope}"`]), ...(error === '' ? [] : [`error="${error}"`])];
     return answer(401, 'UNAUTHORIZED', [...parts, ...more].join());
   };
-  const { actions, scope, status = 0, mountsFrom } = row;
+  const { actions, status = 0, mountsFrom } = row;
+  const scope = exact(row);
   const { madeFor, refused } = credential;
   if (row.isForNobody) return answer(status, 'UNSUPPORTED');
   if (refused !== undefined) return challenge(scope, refused);
@@ -207,8 +208,7 @@ function expected(row: Row, credential: Credential, allowed: readonly Action[]):
     if (mountsFrom !== undefined) {
       const isReadable = mountsFrom === 'open/base' && madeFor === undefined;
       if (!isReadable) return { ...answer(201), forwarded: [`POST ${uploads}`] };
-      if (!reaches(mountsFrom, 'pull'))
-        return challenge(`${scope} repository:${mountsFrom}:pull`, 'insufficient_scope');
+      if (!reaches(mountsFrom, 'pull')) return challenge(scope, 'insufficient_scope');
     }
   }
   if (row.forwarded === undefined) return answer(status);
