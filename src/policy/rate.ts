@@ -57,14 +57,20 @@ function describePeriod(seconds: number): string {
 /** `3 minutes 36 seconds`: the two largest units, rounded up in the smaller. For waits, in whole seconds of at least 1. */
 export function describeWait(seconds: number): string {
   const whole = Math.max(1, Math.ceil(seconds));
-  const at = words.findIndex(([size]) => whole >= size);
-  const [large, largeWord] = words[at] ?? [1, 'second'];
-  const [small, smallWord] = words[at + 1] ?? [1, ''];
-  const rest = Math.ceil((whole % large) / small);
-  const [first, second] =
-    rest * small === large ? [Math.floor(whole / large) + 1, 0] : [Math.floor(whole / large), rest];
-  const counted = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
-  return second === 0 || smallWord === ''
-    ? counted(first, largeWord)
-    : `${counted(first, largeWord)} ${counted(second, smallWord)}`;
+  const smaller = unitsOf(whole)[1]?.[0] ?? 1;
+  const rounded = Math.ceil(whole / smaller) * smaller;
+  let rest = rounded;
+  return unitsOf(rounded)
+    .flatMap(([size, word]) => {
+      const count = Math.floor(rest / size);
+      rest -= count * size;
+      return count === 0 ? [] : [`${count} ${word}${count === 1 ? '' : 's'}`];
+    })
+    .join(' ');
+}
+
+/** The largest unit that fits, and the next. */
+function unitsOf(seconds: number): typeof words {
+  const at = words.findIndex(([size]) => seconds >= size);
+  return words.slice(at, at + 2);
 }
