@@ -1,0 +1,70 @@
+/** The registries that the suites run against: how each is found or built, and started on a loopback port. */
+import { randomBytes } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { NotRun, buildGo, findProgram, freePort, startServer } from './programs.mjs';
+
+const distribution3 = { module: 'github.com/distribution/distribution/v3', version: 'v3.1.2' };
+
+/** Name on the command line to what provides the program. */
+export const registries = {
+  distribution2: {
+    title: 'distribution 2.8 (docker-registry)',
+    provide: () => {
+      const path = findProgram('docker-registry');
+      if (path === undefined) throw new NotRun("docker-registry (Debian's distribution 2.8) is not on PATH");
+      return path;
+    },
+    start: startDistribution,
+  },
+  distribution3: {
+    title: `distribution ${distribution3.version}`,
+    // With the storage driver that is used here and no other: the clouds' are nine tenths of the program.
+    provide: (dir) => {
+      const { module, version } = distribution3;
+      const packages = [`${module}/registry`, `${module}/registry/storage/driver/filesystem`];
+      const main = [
+        'package main',
+        'import (',
+        '  "os"',
+        `  "${packages[0]}"`,
+        `  _ "${packages[1]}"`,
+        ')',
+        'func main() {',
+        '  if registry.RootCmd.Execute() != nil {',
+        '    os.Exit(1)',
+        '  }',
+        '}',
+        '',
+      ].join('\n');
+      const modules = packages.map((name) => `${name}@${version}`);
+      return buildGo(dir, 'registry', modules, ['build'], '.', { 'main.go': main });
+    },
+    start: startDistribution,
+  },
+};
+
+/** A registry that already runs, such as zot in a container. What the suites push stays there where it cannot be deleted. */
+export function runningRegistry(url) {
+  return { title: url, provide: () => undefined, start: () => ({ url, stop: () => undefined }) };
+}
+
+async function startDistribution(program, dir) {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  await mkdir(dir);
+  // JSON is YAML. Never the packaged configuration: Debian's turns htpasswd on.
+  const configuration = {
+    version: 0.1,
+    log: { level: 'warn' },
+    storage: { filesystem: { rootdirectory: join(dir, 'data') }, delete: { enabled: true } },
+    http: { addr: `127.0.0.1:${port}`, secret: randomBytes(16).toString('hex') },
+  };
+  await writeFile(join(dir, 'config.yml'), JSON.stringify(configuration));
+  const server = await startServer(program, ['serve', join(dir, 'config.yml')], {
+    env: { HOME: dir, OTEL_TRACES_EXPORTER: 'none' },
+    output: join(dir, 'registry.log'),
+    readyUrl: `${url}/v2/`,
+  });
+  return { url, stop: server.stop };
+}
