@@ -1,0 +1,268 @@
+/** Budgets on a real Redis: the promises of every store, several gateways, and what happens when Redis fails. */
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { type RedisConnection, createRedisConnection } from '../../src/adapters/redis/connection.ts';
+import { type Gateways, followGateways } from '../../src/adapters/redis/gateways.ts';
+import { budgetKey } from '../../src/adapters/redis/keys.ts';
+import { createRedisRateLimiter } from '../../src/adapters/redis/rate-limiter.ts';
+import { eventually } from '../support/eventually.ts';
+import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
+import { describeWithPrograms } from '../support/programs.ts';
+import { type RedisCluster, type RedisServer, startRedisCluster, startRedisServer } from '../support/redis.ts';
+import { admittedOf, budgetOf, describeRateLimiter } from './rate-limiter.contract.ts';
+
+let connections: RedisConnection[] = [];
+afterEach(async () => {
+  await Promise.all(connections.map((connection) => connection.close()));
+  connections = [];
+});
+
+async function connectTo(url: string, commandTimeoutMs = 2000): Promise<RedisConnection> {
+  const connection = createRedisConnection(url, { commandTimeoutMs });
+  connections.push(connection);
+  expect(await connection.ready(5000)).toBe(true);
+  return connection;
+}
+
+const limiterOn = async (
+  url: string,
+  gateways = 1,
+  timeoutMs?: number,
+): Promise<ReturnType<typeof createRedisRateLimiter>> =>
+  createRedisRateLimiter(await connectTo(url, timeoutMs), { gateways: () => gateways });
+
+/** Moves every stored instant into the past, which to the script is the same as waiting. */
+const shift = `
+for _, key in ipairs(redis.call('KEYS', 'portcullis:{limits}:budget:*')) do
+  local fullAt = redis.call('GET', key) - ARGV[1] * 1000000
+  redis.call('SET', key, string.format('%.0f', fullAt), 'KEEPTTL')
+end
+for _, member in ipairs(redis.call('ZRANGE', 'portcullis:{limits}:owing', 0, -1)) do
+  redis.call('ZINCRBY', 'portcullis:{limits}:owing', -ARGV[1] * 1000000, member)
+end`;
+
+describeWithPrograms(['redis-server'], 'budgets on Redis', () => {
+  let server: RedisServer;
+  beforeAll(async () => {
+    server = await startRedisServer();
+  });
+  afterAll(() => server.stop());
+  beforeEach(() => server.admin.flushall());
+
+  describeRateLimiter(async () => ({
+    limiter: await limiterOn(server.url),
+    elapse: async (seconds) => void (await server.admin.eval(shift, 0, seconds)),
+    kept: async () => (await server.admin.keys('portcullis:{limits}:budget:*')).length,
+    clear: async () => void (await server.admin.flushall()),
+    close: () => Promise.resolve(),
+  }));
+
+  test('are one for all gateways: exactly the burst is let through, whoever asks', async () => {
+    const limiters = await Promise.all([limiterOn(server.url, 3), limiterOn(server.url, 3), limiterOn(server.url, 3)]);
+    const budget = budgetOf('dana', 3600, 137);
+    const admitted = await Promise.all(limiters.map((limiter) => admittedOf(limiter, 300, budget)));
+    expect(admitted.reduce((sum, count) => sum + count, 0)).toBe(137);
+  });
+
+  test('lie under hashed keys of one length that all expire, and cost one command a request', async () => {
+    const limiter = await limiterOn(server.url);
+    await limiter.charge([budgetOf('x'.repeat(5000), 60, 3), budgetOf('\r\nSET a b', 60, 3)]);
+    await server.admin.config('RESETSTAT');
+    for (let n = 0; n < 10; n++) await limiter.charge([budgetOf('dana', 60, 3), budgetOf('app', 60, 30)]);
+    const stats = await server.admin.info('commandstats');
+    expect(Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1])).toBe(10);
+    const keys = await server.admin.keys('*');
+    for (const key of keys) {
+      expect(key).toMatch(/^portcullis:\{limits\}:(budget:[0-9a-f]{32}|owing)$/);
+      expect(await server.admin.pttl(key)).toBeGreaterThan(0);
+    }
+    expect(keys.length).toBeGreaterThanOrEqual(4);
+  });
+
+  test('are bounded in what is listed', async () => {
+    const limiter = await limiterOn(server.url);
+    for (let n = 0; n < 1300; n++) await limiter.charge([budgetOf(`user-${n}`, 3600, 1)]);
+    const listed = await limiter.owing();
+    expect(listed.ok && listed.owing.length).toBe(1000);
+    expect(await server.admin.zcard('portcullis:{limits}:owing')).toBe(1000);
+  });
+
+  test('go by the clock of Redis: a gateway whose own clock jumps an hour lets nothing more through', async () => {
+    const limiter = await limiterOn(server.url);
+    const budget = budgetOf('dana', 60, 5);
+    await admittedOf(limiter, 10, budget);
+    for (const hours of [1, -1]) {
+      vi.spyOn(Date, 'now').mockReturnValue(Date.now() + hours * 3_600_000);
+      expect(await admittedOf(limiter, 10, budget)).toBe(0);
+      vi.restoreAllMocks();
+    }
+  });
+
+  test('that only are looked at cost no command when they were told a moment ago', async () => {
+    const limiter = await limiterOn(server.url);
+    const budget = budgetOf('dana', 60, 5);
+    await limiter.charge([budget]);
+    const calls = async (): Promise<number> =>
+      Number(/total_commands_processed:(\d+)/.exec(await server.admin.info('stats'))?.[1]);
+    const before = await calls();
+    for (let n = 0; n < 10; n++) expect(await limiter.peek([budget])).toMatchObject([{ remaining: 4 }]);
+    expect((await calls()) - before).toBe(1);
+    expect(await limiter.peek([budgetOf('rita', 60, 5)])).toMatchObject([{ remaining: 5 }]);
+  });
+});
+
+describeWithPrograms(['redis-server'], 'budgets when Redis fails', () => {
+  let server: RedisServer;
+  let proxy: FaultProxy;
+  beforeEach(async () => {
+    server = await startRedisServer();
+    proxy = await startFaultProxy(server.port);
+  });
+  afterEach(async () => {
+    await proxy.close();
+    await server.stop();
+  });
+  const open = (gateways: number): Promise<ReturnType<typeof createRedisRateLimiter>> =>
+    limiterOn(`redis://127.0.0.1:${proxy.port}/0`, gateways, 300);
+  const budget = budgetOf('dana', 3600, 20);
+
+  test('are divided by the number of gateways, and counted', async () => {
+    const limiter = await open(4);
+    proxy.cut();
+    expect(await admittedOf(limiter, 30, budget)).toBe(5);
+    expect(limiter.fallbacks()).toBe(30);
+  });
+
+  test('go on from where they stood: an outage gives nobody a fresh budget', async () => {
+    const limiter = await open(2);
+    await admittedOf(limiter, 12, budget);
+    proxy.cut();
+    expect(await admittedOf(limiter, 30, budget)).toBe(4);
+  });
+
+  test('let one through for many gateways and a small burst, then none', async () => {
+    const limiter = await open(50);
+    proxy.cut();
+    expect(await admittedOf(limiter, 30, budget)).toBe(1);
+  });
+
+  test('are answered within a second while Redis says nothing, and at once after the first failures', async () => {
+    const limiter = await open(1);
+    server.pause();
+    try {
+      for (let n = 0; n < 8; n++) {
+        const begun = performance.now();
+        await limiter.charge([budget]);
+        expect(performance.now() - begun).toBeLessThan(1000);
+      }
+    } finally {
+      server.resume();
+    }
+  });
+
+  test.each([
+    ['is back as it was', false],
+    ['has lost its memory', true],
+  ])('are not fresh when Redis %s: what was counted meanwhile counts, on every gateway', async (_how, isEmpty) => {
+    const [limiter, other] = [await open(2), await limiterOn(server.url, 2)];
+    await admittedOf(limiter, 6, budget);
+    proxy.cut();
+    expect(await admittedOf(limiter, 30, budget)).toBe(7);
+    if (isEmpty) await server.admin.flushall();
+    proxy.pass();
+    const key = budgetKey(budget.counter);
+    const owed = async (): Promise<number> =>
+      (Number(await server.admin.get(key)) - Date.now() * 1000) / budget.intervalUs;
+    // Six of before, and seven that count twice: as if the other gateway had let as many through.
+    await eventually('Redis was told', async () => (await owed()) > 19.9, 5000);
+    expect(await admittedOf(other, 10, budget)).toBe(0);
+    await eventually(
+      'Redis is asked again',
+      async () => {
+        const before = limiter.fallbacks();
+        await limiter.charge([budgetOf('rita', 60, 5)]);
+        return limiter.fallbacks() === before;
+      },
+      5000,
+    );
+    expect(await admittedOf(limiter, 10, budget)).toBe(0);
+  });
+
+  test('count at most one too many when an answer is lost', async () => {
+    const limiter = await open(1);
+    await limiter.charge([budget]);
+    const lost = proxy.loseReplyTo('evalsha');
+    const charged = limiter.charge([budget]);
+    await lost;
+    expect((await charged).admitted).toBe(true);
+    await eventually('Redis is asked again', async () => (await limiter.owing()).ok, 5000);
+    const left = await admittedOf(limiter, 30, budget);
+    expect(left).toBeLessThanOrEqual(18);
+    expect(left).toBeGreaterThanOrEqual(17);
+  });
+});
+
+describeWithPrograms(['redis-server'], 'the number of gateways', () => {
+  let server: RedisServer;
+  let followed: Gateways[] = [];
+  beforeAll(async () => {
+    server = await startRedisServer();
+  });
+  afterAll(() => server.stop());
+  afterEach(async () => {
+    await Promise.all(followed.map((gateways) => gateways.close()));
+    followed = [];
+  });
+  const join = async (): Promise<Gateways> => {
+    const gateways = followGateways(await connectTo(server.url));
+    followed.push(gateways);
+    return gateways;
+  };
+
+  test('is known to each of them within seconds, and falls when one leaves or is not heard of', async () => {
+    const [first, second] = [await join(), await join()];
+    await eventually('both know', () => first.count() === 2 && second.count() === 2, 5000);
+    await second.close();
+    await eventually('one is left', () => first.count() === 1, 5000);
+    await server.admin.zadd('portcullis:{limits}:gateways', Date.now() - 60_000, 'killed');
+    await eventually(
+      'the silent one is gone',
+      async () => (await server.admin.zcard('portcullis:{limits}:gateways')) === 1,
+      5000,
+    );
+    expect(first.count()).toBe(1);
+  });
+
+  test('stays what it was while Redis is away', async () => {
+    const [first, second] = [await join(), await join()];
+    await eventually('both know', () => first.count() === 2 && second.count() === 2, 5000);
+    await server.kill();
+    expect(first.count()).toBe(2);
+    await server.restart();
+  });
+
+  test('comes with how far the clock here is from that of Redis', async () => {
+    const real = Date.now.bind(Date);
+    vi.spyOn(Date, 'now').mockImplementation(() => real() + 3_600_000);
+    const gateways = await join();
+    await eventually('it was measured', () => gateways.clockSkewMs() !== 0, 5000);
+    vi.restoreAllMocks();
+    expect(Math.round(gateways.clockSkewMs() / 1000)).toBe(3600);
+  });
+});
+
+describeWithPrograms(['redis-server'], 'budgets on a cluster', () => {
+  let cluster: RedisCluster;
+  beforeAll(async () => {
+    cluster = await startRedisCluster();
+  });
+  afterAll(() => cluster.stop());
+
+  test('of a request lie in one slot, so that they are charged together', async () => {
+    const limiter = await limiterOn(cluster.url);
+    const budgets = [budgetOf('dana', 60, 5), budgetOf('192.0.2.1', 60, 3), budgetOf('sandbox/app', 60, 9)];
+    expect(await admittedOf(limiter, 20, ...budgets)).toBe(3);
+    expect(await limiter.peek([budgetOf('rita', 60, 4)])).toMatchObject([{ remaining: 4 }]);
+    expect(await limiter.owing()).toMatchObject({ ok: true, owing: [{ counter: budgets[1]?.counter }] });
+    expect(limiter.fallbacks()).toBe(0);
+  });
+});
