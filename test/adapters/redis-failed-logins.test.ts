@@ -1,0 +1,159 @@
+/** Failed logins on a real Redis: the promises of every store, and that no outage lets anybody guess more. */
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { type RedisConnection, createRedisConnection } from '../../src/adapters/redis/connection.ts';
+import { createRedisFailedLogins } from '../../src/adapters/redis/failed-logins.ts';
+import type { FailedLogins } from '../../src/ports.ts';
+import { eventually } from '../support/eventually.ts';
+import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
+import { describeWithPrograms } from '../support/programs.ts';
+import { type RedisCluster, type RedisServer, startRedisCluster, startRedisServer } from '../support/redis.ts';
+import { attemptOf, countsOf, describeFailedLogins } from './failed-logins.contract.ts';
+
+let connections: RedisConnection[] = [];
+afterEach(async () => {
+  await Promise.all(connections.map((connection) => connection.close()));
+  connections = [];
+});
+
+async function storeOn(url: string, gateways = 1, commandTimeoutMs = 2000): Promise<FailedLogins> {
+  const connection = createRedisConnection(url, { commandTimeoutMs });
+  connections.push(connection);
+  expect(await connection.ready(5000)).toBe(true);
+  return createRedisFailedLogins(connection, { gateways: () => gateways });
+}
+
+/** Moves what was recorded into the past, which to the scripts is the same as waiting. */
+const shift = `
+for _, key in ipairs(redis.call('KEYS', 'portcullis:{logins}:*')) do
+  if redis.call('TYPE', key).ok == 'hash' then redis.call('HINCRBY', key, 'at', -ARGV[1]) end
+  if redis.call('TYPE', key).ok == 'zset' then
+    for _, member in ipairs(redis.call('ZRANGE', key, 0, -1)) do redis.call('ZINCRBY', key, -ARGV[1], member) end
+  end
+end`;
+
+describeWithPrograms(['redis-server'], 'failed logins on Redis', () => {
+  let server: RedisServer;
+  beforeAll(async () => {
+    server = await startRedisServer();
+  });
+  afterAll(() => server.stop());
+  beforeEach(() => server.admin.flushall());
+
+  describeFailedLogins(async () => ({
+    failed: await storeOn(server.url),
+    elapse: async (ms) => void (await server.admin.eval(shift, 0, ms)),
+    close: () => Promise.resolve(),
+  }));
+
+  test('are one record for all gateways', async () => {
+    const [first, second] = [await storeOn(server.url), await storeOn(server.url)];
+    await first.fail(attemptOf('dana', 'a'));
+    await second.fail(attemptOf('dana', 'b'));
+    for (const failed of [first, second]) expect(await countsOf(failed, attemptOf('dana', 'x'))).toEqual([2, 2, 2]);
+    expect(await second.look(attemptOf('dana', 'a'))).toMatchObject({ isKnownWrong: true });
+    await second.succeed(attemptOf('dana', 'right'));
+    expect(await countsOf(first, attemptOf('dana', 'x'))).toEqual([0, 0, 0]);
+    expect(await first.look(attemptOf('dana', 'x'))).toMatchObject({ isKnownGood: true });
+  });
+
+  test('lie under hashed keys that expire, hold no password, and are listed a thousand at most', async () => {
+    const failed = await storeOn(server.url);
+    for (let n = 0; n < 1100; n++) {
+      for (let guess = 0; guess < 5; guess++) await failed.fail(attemptOf(`n${n}`, `g${guess}`, '192.0.2.1'));
+    }
+    await failed.succeed(attemptOf('rita', 'right'));
+    for (const key of await server.admin.keys('*')) {
+      expect(key).toMatch(/^portcullis:\{logins\}:((pair|network|account|good):[0-9a-f]{32}|worst)$/);
+      expect(await server.admin.pttl(key)).toBeGreaterThan(0);
+    }
+    expect(await server.admin.zcard('portcullis:{logins}:worst')).toBe(1000);
+    const listed = await failed.worst();
+    expect(listed.ok && listed.worst.length).toBe(1000);
+  });
+
+  test('cut an endless name before it is kept for lists', async () => {
+    const failed = await storeOn(server.url);
+    const name = 'x'.repeat(100_000);
+    for (let guess = 0; guess < 6; guess++) {
+      await failed.fail({ account: name, network: '192.0.2.1', fingerprint: `guess-${guess}`.padEnd(22, '-') });
+    }
+    const listed = await failed.worst();
+    expect(listed.ok && listed.worst[0]?.account).toBe('x'.repeat(128));
+  });
+});
+
+describeWithPrograms(['redis-server'], 'failed logins when Redis fails', () => {
+  let server: RedisServer;
+  let proxy: FaultProxy;
+  beforeEach(async () => {
+    server = await startRedisServer();
+    proxy = await startFaultProxy(server.port);
+  });
+  afterEach(async () => {
+    await proxy.close();
+    await server.stop();
+  });
+  const open = (gateways: number): Promise<FailedLogins> => storeOn(`redis://127.0.0.1:${proxy.port}/0`, gateways, 300);
+  const fail = async (failed: FailedLogins, times: number, from: number): Promise<void> => {
+    for (let n = from; n < from + times; n++) await failed.fail(attemptOf('dana', `guess ${n}`));
+  };
+
+  test('go on from what was known, each counted once for every gateway', async () => {
+    const failed = await open(3);
+    await fail(failed, 4, 0);
+    proxy.cut();
+    expect(await countsOf(failed, attemptOf('dana', 'x'))).toEqual([4, 4, 4]);
+    await fail(failed, 2, 10);
+    expect(await countsOf(failed, attemptOf('dana', 'x'))).toEqual([10, 10, 10]);
+    expect(await failed.look(attemptOf('dana', 'guess 10'))).toMatchObject({ isKnownWrong: true });
+  });
+
+  test('are answered within a second while Redis says nothing', async () => {
+    const failed = await open(1);
+    server.pause();
+    try {
+      for (let n = 0; n < 6; n++) {
+        const begun = performance.now();
+        await failed.look(attemptOf('dana', 'x'));
+        expect(performance.now() - begun).toBeLessThan(1000);
+      }
+    } finally {
+      server.resume();
+    }
+  });
+
+  test.each([
+    ['is back as it was', false],
+    ['has lost its memory', true],
+  ])('are not forgotten when Redis %s, on any gateway', async (_how, isEmpty) => {
+    const [failed, other] = [await open(2), await storeOn(server.url, 2)];
+    await fail(failed, 4, 0);
+    proxy.cut();
+    await fail(failed, 10, 10);
+    if (isEmpty) await server.admin.flushall();
+    proxy.pass();
+    await eventually(
+      'the other gateway knows',
+      async () => (await countsOf(other, attemptOf('dana', 'x'))).join() === '24,24,24',
+      5000,
+    );
+    expect(await countsOf(failed, attemptOf('dana', 'x'))).toEqual([24, 24, 24]);
+  });
+});
+
+describeWithPrograms(['redis-server'], 'failed logins on a cluster', () => {
+  let cluster: RedisCluster;
+  beforeAll(async () => {
+    cluster = await startRedisCluster();
+  });
+  afterAll(() => cluster.stop());
+
+  test('lie in one slot, so that each step is atomic', async () => {
+    const failed = await storeOn(cluster.url);
+    for (let n = 0; n < 6; n++) await failed.fail(attemptOf('dana', `guess ${n}`));
+    expect(await countsOf(failed, attemptOf('dana', 'x'))).toEqual([6, 6, 6]);
+    expect(await failed.worst()).toMatchObject({ ok: true, worst: [{ by: 'pair', account: 'dana' }] });
+    await failed.succeed(attemptOf('dana', 'right'));
+    expect(await countsOf(failed, attemptOf('dana', 'x'))).toEqual([0, 0, 0]);
+  });
+});
