@@ -194,9 +194,6 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     api: {
       sessions,
       robotUses,
-      limiter,
-      failedLogins,
-      limits,
       keys,
       policy: policies.loaded,
       policyProblems: policies.problems,

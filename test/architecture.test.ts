@@ -99,7 +99,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'main.ts',
     'ports.ts',
     'version.ts',
-  ].concat(['http/admin-api.ts', 'http/admin-limits.ts', 'commander', 'node:']),
+  ].concat(['http/admin-api.ts', 'commander', 'node:']),
   'cli.ts': ['cli'],
 };
 

@@ -11,12 +11,7 @@ export type AdminReply =
 const timeoutMs = 10_000;
 
 /** `path` below `/api/v1`, with its query. */
-export async function callAdmin(
-  config: Config,
-  method: 'GET' | 'POST' | 'DELETE',
-  path: string,
-  withinMs = timeoutMs,
-): Promise<AdminReply> {
+export async function callAdmin(config: Config, method: 'GET' | 'POST' | 'DELETE', path: string): Promise<AdminReply> {
   const { host, port } = config.admin.listen;
   const everywhere = host === '' || host === '0.0.0.0' || host === '::';
   const address = formatHostPort(everywhere ? '127.0.0.1' : host, port);
@@ -35,7 +30,7 @@ export async function callAdmin(
     const response = await fetch(`http://${address}/api/v1${path}`, {
       method,
       headers: { authorization: `Bearer ${token.reveal()}` },
-      signal: AbortSignal.timeout(withinMs),
+      signal: AbortSignal.timeout(timeoutMs),
     });
     const body: unknown = await response.json();
     if (response.ok) return { ok: true, body };

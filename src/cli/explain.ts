@@ -2,10 +2,9 @@
 import { describePrincipal, formatPlace } from '../policy/describe.ts';
 import { compilePolicy } from '../policy/evaluate.ts';
 import { type Considered, type Explanation, explain, verdictOf } from '../policy/explain.ts';
-import { type Action, type Counted, type Source, formatSubject } from '../policy/model.ts';
+import { formatSubject } from '../policy/model.ts';
 import { paletteFor } from './colour.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { type Standings, describeStanding, limitStandings, placeOf, standingToJson } from './limit-standing.ts';
 import { type ReadPolicies, addPoliciesOption, readPolicies, reportBroken } from './policy-paths.ts';
 import { areaNote, describeAsked, parseAction, parseCircumstances, parseTarget, parseWho } from './question.ts';
 import { printJson } from './report.ts';
@@ -55,44 +54,17 @@ async function run(subject: string, actionText: string, targetText: string, opti
   if (!reading.ok) return reportBroken(reading.problems, options.json === true);
   const principal = parseWho(reading.policy, subject);
   if ('problem' in principal) return usageProblem(principal.problem);
-  const compiled = compilePolicy(reading.policy);
-  const explanation = explain(compiled, { ...circumstances, ...target, principal, action });
-  const asked = { repository: target.repository, address: options.address };
-  const isConfigured = options.policies === undefined;
-  const limits = await limitStandings(compiled, principal, countedAs[action], asked, isConfigured);
-  if (options.json === true) printJson(toJson(explanation, limits));
+  const explanation = explain(compilePolicy(reading.policy), { ...circumstances, ...target, principal, action });
+  if (options.json === true) printJson(toJson(explanation));
   else {
     process.stderr.write(areaNote(reading.policy, target.repository));
-    process.stdout.write(toText(explanation, reading) + limitText(limits));
+    process.stdout.write(toText(explanation, reading));
   }
   return explanation.allowed ? exitCodes.ok : exitCodes.problems;
 }
 
-/** What limits count of an action; nothing of deleting and listing. */
-const countedAs: Readonly<Record<Action, Counted | undefined>> = {
-  pull: 'pull',
-  push: 'push',
-  create: 'push',
-  overwrite: 'push',
-  delete: undefined,
-  catalog: undefined,
-};
-
-function limitText({ standings, unknown }: Standings): string {
-  const { faint } = paletteFor(process.stdout);
-  const place = (source: Source): string => faint(placeOf(source));
-  const lines = standings.map((standing) => `  ${describeStanding(standing, place)}`);
-  if (unknown !== undefined) lines.push(faint(`  what is left of them is not known: ${unknown}`));
-  return section('limits:', lines)
-    .map((line) => `${line}\n`)
-    .join('');
-}
-
 /** The shape that scripts rely on. */
-function toJson(
-  { allowed, rule, reason, inquiry, groups, considered }: Explanation,
-  { standings }: Standings,
-): unknown {
+function toJson({ allowed, rule, reason, inquiry, groups, considered }: Explanation): unknown {
   return {
     decision: allowed ? 'allow' : 'deny',
     rule: rule?.name ?? null,
@@ -106,7 +78,6 @@ function toJson(
       matched,
       failed: failures[0]?.part ?? null,
     })),
-    limits: standings.map(standingToJson),
   };
 }
 

@@ -8,7 +8,6 @@ import { addExplain } from './explain.ts';
 import { addImport } from './import.ts';
 import { addInit } from './init.ts';
 import { addKey } from './key.ts';
-import { addLimits } from './limits.ts';
 import { addSchema } from './schema.ts';
 import { addSession } from './session.ts';
 import { addTest } from './test.ts';
@@ -48,7 +47,6 @@ export async function runCommandLine(argv: readonly string[]): Promise<ExitCode>
   addImport(program, done);
   addSession(program, done);
   addKey(program, done);
-  addLimits(program, done);
   program
     .command('hash')
     .description('read a password and print its argon2id hash for a policy file')

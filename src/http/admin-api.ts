@@ -5,29 +5,13 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
-import type {
-  AuditLog,
-  Clock,
-  FailedLogins,
-  KeyRing,
-  RateLimiter,
-  RobotUses,
-  Session,
-  SessionStore,
-} from '../ports.ts';
-import type { Limits } from '../limits/spend.ts';
+import type { AuditLog, Clock, KeyRing, RobotUses, Session, SessionStore } from '../ports.ts';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
-import type { Principal } from '../policy/model.ts';
-import { parseSubject } from '../policy/parse.ts';
 import type { Secret } from '../config/secret.ts';
-import { limitList, limitStates, listLimits, standingOf } from './admin-limits.ts';
 
 export interface AdminApiParts {
   readonly sessions: SessionStore;
   readonly robotUses: RobotUses;
-  readonly limiter: Pick<RateLimiter, 'owing'>;
-  readonly failedLogins: Pick<FailedLogins, 'worst'>;
-  readonly limits: Pick<Limits, 'look'>;
   readonly keys: KeyRing;
   readonly policy: () => { readonly compiled: CompiledPolicy; readonly revision: string };
   readonly policyProblems: () => readonly { readonly file: string; readonly line: number; readonly message: string }[];
@@ -92,7 +76,7 @@ type Result =
 
 const unavailable: Result = {
   status: 503,
-  detail: 'the store cannot be reached; nothing was changed as far as is known',
+  detail: 'the session store cannot be reached; nothing was changed as far as is known',
 };
 
 const operations: readonly Operation[] = [
@@ -151,39 +135,6 @@ const operations: readonly Operation[] = [
   },
   {
     method: 'GET',
-    path: '/api/v1/limits',
-    summary: 'Who is near or over a limit, and whom failed logins hold back.',
-    answer: limitList,
-    run: async ({ policy, limiter, failedLogins }) => {
-      const listed = await listLimits(policy().compiled, limiter, failedLogins);
-      return listed === undefined ? unavailable : { status: 200, body: listed };
-    },
-  },
-  {
-    method: 'GET',
-    path: '/api/v1/limits/state',
-    summary: 'How one caller stands with the limits that apply; nothing is counted.',
-    query: {
-      subject: 'user:NAME, robot:NAME, workload:NAME or anonymous; required',
-      count: 'pull, push or token; required',
-      repository: 'the repository, for limits per repository',
-      address: 'the address, for limits per address',
-    },
-    answer: limitStates,
-    run: async ({ policy, limits }, { query }) => {
-      const { compiled } = policy();
-      const principal = callerOf(query.get('subject') ?? '');
-      const counted = (['pull', 'push', 'token'] as const).find((each) => each === query.get('count'));
-      if (principal === undefined || counted === undefined) {
-        return { status: 400, detail: 'name the subject as user:NAME, and what is counted: pull, push or token' };
-      }
-      if (compiled.subjectsOf(principal) === undefined) return { status: 404, detail: 'there is no such account' };
-      const [repository, address] = [query.get('repository') ?? undefined, query.get('address') ?? undefined];
-      return { status: 200, body: await standingOf(compiled, limits, { principal, counted, repository, address }) };
-    },
-  },
-  {
-    method: 'GET',
     path: '/api/v1/keys',
     summary: 'Signing keys whose tokens are accepted.',
     answer: keyList,
@@ -211,23 +162,6 @@ const operations: readonly Operation[] = [
     },
   },
 ];
-
-/** Somebody who could make a request, in file notation. */
-function callerOf(text: string): Principal | undefined {
-  const subject = parseSubject(text);
-  switch (subject.kind) {
-    case 'user':
-    case 'robot':
-    case 'workload':
-      return { kind: subject.kind, name: subject.name };
-    case 'anonymous':
-      return { kind: 'anonymous' };
-    case 'group':
-    case 'authenticated':
-    case 'everyone':
-      return undefined;
-  }
-}
 
 function policyResult({ policy, policyProblems }: AdminApiParts): Result {
   const { compiled, revision } = policy();

@@ -6,7 +6,6 @@ import { createAdminListener } from '../../src/http/admin.ts';
 import { compilePolicy } from '../../src/policy/evaluate.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import type { AuditRecord, Session, SessionStore } from '../../src/ports.ts';
-import { noLimits } from '../support/ports.ts';
 
 const now = Date.UTC(2026, 10, 23, 12);
 const token = 'a-token-for-tests';
@@ -42,9 +41,6 @@ function listen(sessions: SessionStore, records: AuditRecord[] = []) {
     api: {
       sessions,
       robotUses: { mark: () => {}, lastUsed: () => Promise.resolve(new Map([['abcd1234', now]])) },
-      limiter: { owing: () => Promise.resolve({ ok: true, owing: [] }) },
-      failedLogins: { worst: () => Promise.resolve({ ok: true, worst: [] }) },
-      limits: noLimits,
       keys: {
         signingKey: () => {
           throw new Error('not asked for');
