@@ -1,7 +1,7 @@
 /** Which limits a request draws on, what is left of them, and what to say about it. */
 import { describePrincipal } from '../policy/describe.ts';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
-import type { Counted, Limit, Principal } from '../policy/model.ts';
+import type { Counted, GroupMember, Limit, Principal } from '../policy/model.ts';
 import { describeRate, describeWait } from '../policy/rate.ts';
 import type { Balance, Budget, RateLimiter } from '../ports.ts';
 import { clientNetwork } from './client-network.ts';
@@ -85,10 +85,16 @@ function budgetOf(limit: Limit, kind: string, source: string): Budget {
   return { counter: counterName(limit.name, kind, source), ...quotaOf(limit.rate, limit.burst), isEnforced };
 }
 
-function payer({ per }: Limit, { principal, address, repository = '' }: Spender): { kind: string; source: string } {
+function payer(limit: Limit, { principal, address, repository = '' }: Spender): { kind: string; source: string } {
+  const per = countedPer(limit, principal);
   if (per === 'repository') return { kind: 'repository', source: repository };
   if (per === 'account' && 'name' in principal) return { kind: principal.kind, source: principal.name };
   return { kind: 'address', source: clientNetwork(address) };
+}
+
+/** What a budget of this limit belongs to: whoever has no account counts by address. */
+export function countedPer({ per }: Limit, principal: Principal | GroupMember): Limit['per'] {
+  return per === 'account' && principal.kind === 'anonymous' ? 'address' : per;
 }
 
 /** Names of limits and sources hold no line break. */
