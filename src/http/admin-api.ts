@@ -10,7 +10,7 @@ import type { CompiledPolicy } from '../policy/evaluate.ts';
 import type { Secret } from '../config/secret.ts';
 import { type LimitParts, limitList, limitStates, listLimits, lookAtLimits, stateQuery } from './limit-views.ts';
 
-export type { LimitList, LimitStates } from './limit-views.ts';
+export { type LimitList, type LimitStates, limitStates } from './limit-views.ts';
 
 export interface AdminApiParts extends LimitParts {
   readonly sessions: SessionStore;

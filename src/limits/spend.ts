@@ -1,8 +1,8 @@
 /** Which limits a request draws on, what is left of them, and what to say about it. */
-import { describePrincipal } from '../policy/describe.ts';
+import { describeAmount, describePrincipal } from '../policy/describe.ts';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
 import type { Counted, GroupMember, Limit, Principal } from '../policy/model.ts';
-import { describeRate, describeWait } from '../policy/rate.ts';
+import { describeWait } from '../policy/rate.ts';
 import type { Balance, Budget, RateLimiter } from '../ports.ts';
 import { clientNetwork } from './client-network.ts';
 import { quotaOf, roomOf } from './gcra.ts';
@@ -124,8 +124,6 @@ export function tightest(states: readonly LimitState[]): LimitState | undefined 
   )[0];
 }
 
-const counted: Readonly<Record<Counted, string>> = { pull: 'pulls', push: 'pushes', token: 'token requests' };
-
 /** For the client, on one line: `user "dana" has used up 100 pulls per 6 hours (limit "pulls"); the next one is free in 3 minutes`. */
 export function limitSentence(principal: Principal, { limit, source, waitSeconds }: LimitState): string {
   const who =
@@ -134,7 +132,7 @@ export function limitSentence(principal: Principal, { limit, source, waitSeconds
       : limit.per === 'account' && 'name' in principal
         ? describePrincipal(principal)
         : `address ${source}`;
-  const what = `${describeRate(limit.rate).replace(' per', ` ${counted[limit.count]} per`)}`;
+  const what = describeAmount(limit);
   const next = `the next one is free in ${describeWait(waitSeconds)}`;
   const sentence = `${who} has used up ${what} (limit "${limit.name}"); ${next}`;
   return sentence.length <= 200 ? sentence : `${who.slice(0, 80)} has used up ${what}; ${next}`;

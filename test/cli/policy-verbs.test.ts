@@ -130,6 +130,7 @@ describe('portcullis explain', () => {
         { rule: 'freeze', matched: false, failed: 'action' },
         { rule: 'immutable', matched: false, failed: 'tag' },
       ],
+      limits: [],
     });
     expect(await json('explain', 'group:developers', 'push', 'sandbox/app')).toMatchObject({
       decision: 'allow',
