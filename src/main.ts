@@ -194,6 +194,9 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     api: {
       sessions,
       robotUses,
+      limits,
+      limiter,
+      failedLogins,
       keys,
       policy: policies.loaded,
       policyProblems: policies.problems,

@@ -8,10 +8,13 @@ export type AdminReply =
   /** In words, with what to do. `status` is undefined when there was no answer. */
   | { readonly ok: false; readonly status: number | undefined; readonly message: string };
 
-const timeoutMs = 10_000;
-
 /** `path` below `/api/v1`, with its query. */
-export async function callAdmin(config: Config, method: 'GET' | 'POST' | 'DELETE', path: string): Promise<AdminReply> {
+export async function callAdmin(
+  config: Config,
+  method: 'GET' | 'POST' | 'DELETE',
+  path: string,
+  timeoutMs = 10_000,
+): Promise<AdminReply> {
   const { host, port } = config.admin.listen;
   const everywhere = host === '' || host === '0.0.0.0' || host === '::';
   const address = formatHostPort(everywhere ? '127.0.0.1' : host, port);

@@ -1,5 +1,6 @@
 /** `portcullis diff`: what a change of policy grants and takes away. */
 import { resolve } from 'node:path';
+import { formatPlace } from '../policy/describe.ts';
 import { type AccessChange, cause, diffPolicies } from '../policy/diff.ts';
 import { paletteFor } from './colour.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
@@ -29,14 +30,21 @@ async function run(beforePath: string, afterPath: string, json: boolean): Promis
   const problems = readings.flatMap((reading) => (reading.ok ? [] : reading.problems));
   const [before, after] = readings;
   if (before?.ok !== true || after?.ok !== true) return reportBroken(problems, json);
-  const { accounts, changes, isComplete } = diffPolicies(before.policy, after.policy, { now: Date.now() });
-  const isSame = accounts.length + changes.length === 0;
+  const { accounts, changes, limits, isComplete } = diffPolicies(before.policy, after.policy, { now: Date.now() });
+  const isSame = accounts.length + changes.length + limits.length === 0;
   if (json) {
     printJson({
       changed: !isSame,
       complete: isComplete,
       accounts: accounts.map(({ kind, subject, sentence }) => ({ kind, subject, text: sentence })),
       changes: changes.map(toJson),
+      limits: limits.map(({ kind, limit: { name, source }, sentence }) => ({
+        kind,
+        limit: name,
+        file: source.file,
+        line: source.line,
+        text: sentence,
+      })),
     });
   } else {
     const { good, bad, strong, faint } = paletteFor(process.stdout);
@@ -45,6 +53,11 @@ async function run(beforePath: string, afterPath: string, json: boolean): Promis
       `${paint[kind](`${signs[kind]} ${text}`)}${why === undefined ? '' : faint(` (${why})`)}\n`;
     for (const { kind, sentence } of accounts) process.stdout.write(line(kind, sentence, undefined));
     for (const change of changes) process.stdout.write(line(change.kind, change.sentence, cause(change)));
+    for (const { kind, limit, sentence } of limits) {
+      const place = formatPlace(limit.source);
+      const why = kind === 'removed' ? `was ${place}` : place;
+      process.stdout.write(`${strong(`${limitSigns[kind]} ${sentence}`)}${faint(` (${why})`)}\n`);
+    }
     if (isSame && isComplete) process.stdout.write('no change in who may do what\n');
     if (!isComplete) {
       process.stderr.write(
@@ -56,6 +69,8 @@ async function run(beforePath: string, afterPath: string, json: boolean): Promis
 }
 
 const signs = { granted: '+', revoked: '-', changed: '~' };
+/** Of limits: what is added takes away, so they have no colour of good and bad. */
+const limitSigns = { added: '+', removed: '-', changed: '~' };
 
 function toJson({
   kind,

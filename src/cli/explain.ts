@@ -1,10 +1,13 @@
 /** `portcullis explain`: why a question is answered as it is. */
-import { describePrincipal, formatPlace } from '../policy/describe.ts';
+import { countedPer } from '../limits/spend.ts';
+import { describeLimit, describePrincipal, formatPlace } from '../policy/describe.ts';
 import { compilePolicy } from '../policy/evaluate.ts';
 import { type Considered, type Explanation, explain, verdictOf } from '../policy/explain.ts';
 import { formatSubject } from '../policy/model.ts';
+import { describeWait, formatRate } from '../policy/rate.ts';
 import { paletteFor } from './colour.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { type ApplyingLimits, type BudgetState, applyingLimits } from './explain-limits.ts';
 import { type ReadPolicies, addPoliciesOption, readPolicies, reportBroken } from './policy-paths.ts';
 import { areaNote, describeAsked, parseAction, parseCircumstances, parseTarget, parseWho } from './question.ts';
 import { printJson } from './report.ts';
@@ -54,17 +57,25 @@ async function run(subject: string, actionText: string, targetText: string, opti
   if (!reading.ok) return reportBroken(reading.problems, options.json === true);
   const principal = parseWho(reading.policy, subject);
   if ('problem' in principal) return usageProblem(principal.problem);
-  const explanation = explain(compilePolicy(reading.policy), { ...circumstances, ...target, principal, action });
-  if (options.json === true) printJson(toJson(explanation));
+  const compiled = compilePolicy(reading.policy);
+  const explanation = explain(compiled, { ...circumstances, ...target, principal, action });
+  const limits = await applyingLimits(compiled, explanation.inquiry, {
+    otherPolicies: options.policies !== undefined,
+    otherTime: options.at !== undefined,
+  });
+  if (options.json === true) printJson(toJson(explanation, limits));
   else {
     process.stderr.write(areaNote(reading.policy, target.repository));
-    process.stdout.write(toText(explanation, reading));
+    process.stdout.write(toText(explanation, limits, reading));
   }
   return explanation.allowed ? exitCodes.ok : exitCodes.problems;
 }
 
 /** The shape that scripts rely on. */
-function toJson({ allowed, rule, reason, inquiry, groups, considered }: Explanation): unknown {
+function toJson(
+  { allowed, rule, reason, inquiry, groups, considered }: Explanation,
+  { limits }: ApplyingLimits,
+): unknown {
   return {
     decision: allowed ? 'allow' : 'deny',
     rule: rule?.name ?? null,
@@ -78,10 +89,24 @@ function toJson({ allowed, rule, reason, inquiry, groups, considered }: Explanat
       matched,
       failed: failures[0]?.part ?? null,
     })),
+    limits: limits.map(({ limit: { name, mode, count, per, rate, burst, source }, state }) => ({
+      name,
+      mode,
+      count,
+      per,
+      rate: formatRate(rate),
+      burst,
+      file: source.file,
+      line: source.line,
+      source: state?.source ?? null,
+      remaining: state?.remaining ?? null,
+      waitSeconds: state?.waitSeconds ?? null,
+      fullSeconds: state?.fullSeconds ?? null,
+    })),
   };
 }
 
-function toText(explanation: Explanation, { show }: ReadPolicies): string {
+function toText(explanation: Explanation, { limits, notes }: ApplyingLimits, { show }: ReadPolicies): string {
   const { allowed, rule, reason, groups, inquiry, halves } = explanation;
   const { good, bad, faint } = paletteFor(process.stdout);
   const asked = `${describePrincipal(inquiry.principal)} ${allowed ? 'may' : 'may not'} ${describeAsked(inquiry.action, withTag(inquiry))}`;
@@ -107,10 +132,20 @@ function toText(explanation: Explanation, { show }: ReadPolicies): string {
     ),
   );
   lines.push(...nearMissLines(explanation.nearMisses));
+  lines.push(...section('limits:', [...limits.flatMap(limitLines), ...notes.map((note) => faint(`  (${note})`))]));
   return `${lines.join('\n')}\n`;
 
   function ruleLine({ rule: { name, effect, source } }: Pick<Considered, 'rule'>): string {
     return `  ${effect} "${name}" ${faint(`(${formatPlace(source)})`)}`;
+  }
+
+  function limitLines({ limit, state }: ApplyingLimits['limits'][number]): readonly string[] {
+    const what = describeLimit(limit, countedPer(limit, inquiry.principal));
+    const shadow = limit.mode === 'shadow' ? ' (shadow: it refuses nobody)' : '';
+    return [
+      `  "${limit.name}": ${what}${shadow} ${faint(`(${formatPlace(limit.source)})`)}`,
+      ...(state === undefined ? [] : [`      ${stateInWords(state)}`]),
+    ];
   }
 
   function nearMissLines(misses: readonly Considered[]): readonly string[] {
@@ -122,6 +157,11 @@ function toText(explanation: Explanation, { show }: ReadPolicies): string {
       ...(more > 0 ? [`  and ${more} more`] : []),
     ]);
   }
+}
+
+function stateInWords({ source, remaining, waitSeconds }: BudgetState): string {
+  if (waitSeconds > 0) return `used up by ${source}; the next one is free in ${describeWait(waitSeconds)}`;
+  return `${source} has ${remaining} left`;
 }
 
 function section(title: string, lines: readonly string[]): readonly string[] {

@@ -8,6 +8,7 @@ import { addExplain } from './explain.ts';
 import { addImport } from './import.ts';
 import { addInit } from './init.ts';
 import { addKey } from './key.ts';
+import { addLimits } from './limits.ts';
 import { addSchema } from './schema.ts';
 import { addSession } from './session.ts';
 import { addTest } from './test.ts';
@@ -46,6 +47,7 @@ export async function runCommandLine(argv: readonly string[]): Promise<ExitCode>
   addSchema(program, done);
   addImport(program, done);
   addSession(program, done);
+  addLimits(program, done);
   addKey(program, done);
   program
     .command('hash')

@@ -1,6 +1,6 @@
 /** Problems and lines for a person at a terminal. */
 import { readFileSync } from 'node:fs';
-import { type Problem, formatProblem } from '../document/problem.ts';
+import { type Problem, escapeUnprintable, formatProblem } from '../document/problem.ts';
 
 /** Every problem on standard error, each with its source line where the file can still be read. */
 export function reportProblems(problems: readonly Problem[]): void {
@@ -22,6 +22,7 @@ export function useColour(stream: NodeJS.WriteStream): boolean {
   return stream.isTTY === true && (process.env['NO_COLOR'] ?? '') === '';
 }
 
+/** What JSON leaves as it is and a terminal would obey is escaped: values may come from clients. */
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
+  process.stdout.write(`${escapeUnprintable(JSON.stringify(value))}\n`);
 }

@@ -28,7 +28,12 @@ const secretParts: readonly RegExp[] = [
 /** The text in double quotes, cut to a readable length, with everything unprintable escaped. */
 export function quote(text: string): string {
   const shown = text.length > 60 ? `${text.slice(0, 57)}...` : text;
-  return JSON.stringify(shown).replace(unprintable, escaped);
+  return escapeUnprintable(JSON.stringify(shown));
+}
+
+/** With escapes as in JSON. */
+export function escapeUnprintable(text: string): string {
+  return text.replace(unprintable, escaped);
 }
 
 /**
@@ -37,10 +42,10 @@ export function quote(text: string): string {
  */
 export function formatProblem(problem: Problem, sourceText?: string): string {
   const place = problem.line > 0 ? `${problem.file}:${problem.line}:${problem.column}` : problem.file;
-  const lines = [`${place}: ${problem.message}`.replace(unprintable, escaped)];
+  const lines = [escapeUnprintable(`${place}: ${problem.message}`)];
   const source = sourceText === undefined || problem.line < 1 ? undefined : lineOf(sourceText, problem.line);
   if (source !== undefined) lines.push(...excerpt(source, problem.line, problem.column));
-  if (problem.fix !== undefined) lines.push(`    fix: ${problem.fix.replace(unprintable, escaped)}`);
+  if (problem.fix !== undefined) lines.push(`    fix: ${escapeUnprintable(problem.fix)}`);
   return lines.join('\n');
 }
 

@@ -8,8 +8,11 @@ import { z } from 'zod';
 import type { AuditLog, Clock, KeyRing, RobotUses, Session, SessionStore } from '../ports.ts';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
 import type { Secret } from '../config/secret.ts';
+import { type LimitParts, limitList, limitStates, listLimits, lookAtLimits, stateQuery } from './limit-views.ts';
 
-export interface AdminApiParts {
+export { type LimitList, type LimitStates, limitStates } from './limit-views.ts';
+
+export interface AdminApiParts extends LimitParts {
   readonly sessions: SessionStore;
   readonly robotUses: RobotUses;
   readonly keys: KeyRing;
@@ -131,6 +134,28 @@ const operations: readonly Operation[] = [
         };
       });
       return { status: 200, body: { tokens: views } };
+    },
+  },
+  {
+    method: 'GET',
+    path: '/api/v1/limits',
+    summary: 'Budgets with at most a fifth left, and whoever failed to log in often; the longest wait first.',
+    answer: limitList,
+    run: async (parts) => {
+      const body = await listLimits(parts, parts.policy().compiled, parts.clock());
+      const detail = 'the store of limits and failed logins cannot be reached';
+      return body === undefined ? { status: 503, detail } : { status: 200, body };
+    },
+  },
+  {
+    method: 'GET',
+    path: '/api/v1/limits/state',
+    summary: 'The limits that apply to a request, and what is left of them; nothing is counted.',
+    query: stateQuery,
+    answer: limitStates,
+    run: async (parts, { query }) => {
+      const found = await lookAtLimits(parts, parts.policy().compiled, query);
+      return 'detail' in found ? found : { status: 200, body: found };
     },
   },
   {

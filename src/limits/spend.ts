@@ -1,8 +1,8 @@
 /** Which limits a request draws on, what is left of them, and what to say about it. */
-import { describePrincipal } from '../policy/describe.ts';
+import { describeAmount, describePrincipal } from '../policy/describe.ts';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
-import type { Counted, Limit, Principal } from '../policy/model.ts';
-import { describeRate, describeWait } from '../policy/rate.ts';
+import type { Counted, GroupMember, Limit, Principal } from '../policy/model.ts';
+import { describeWait } from '../policy/rate.ts';
 import type { Balance, Budget, RateLimiter } from '../ports.ts';
 import { clientNetwork } from './client-network.ts';
 import { quotaOf, roomOf } from './gcra.ts';
@@ -85,10 +85,16 @@ function budgetOf(limit: Limit, kind: string, source: string): Budget {
   return { counter: counterName(limit.name, kind, source), ...quotaOf(limit.rate, limit.burst), isEnforced };
 }
 
-function payer({ per }: Limit, { principal, address, repository = '' }: Spender): { kind: string; source: string } {
+function payer(limit: Limit, { principal, address, repository = '' }: Spender): { kind: string; source: string } {
+  const per = countedPer(limit, principal);
   if (per === 'repository') return { kind: 'repository', source: repository };
   if (per === 'account' && 'name' in principal) return { kind: principal.kind, source: principal.name };
   return { kind: 'address', source: clientNetwork(address) };
+}
+
+/** What a budget of this limit belongs to: whoever has no account counts by address. */
+export function countedPer({ per }: Limit, principal: Principal | GroupMember): Limit['per'] {
+  return per === 'account' && principal.kind === 'anonymous' ? 'address' : per;
 }
 
 /** Names of limits and sources hold no line break. */
@@ -118,8 +124,6 @@ export function tightest(states: readonly LimitState[]): LimitState | undefined 
   )[0];
 }
 
-const counted: Readonly<Record<Counted, string>> = { pull: 'pulls', push: 'pushes', token: 'token requests' };
-
 /** For the client, on one line: `user "dana" has used up 100 pulls per 6 hours (limit "pulls"); the next one is free in 3 minutes`. */
 export function limitSentence(principal: Principal, { limit, source, waitSeconds }: LimitState): string {
   const who =
@@ -128,7 +132,7 @@ export function limitSentence(principal: Principal, { limit, source, waitSeconds
       : limit.per === 'account' && 'name' in principal
         ? describePrincipal(principal)
         : `address ${source}`;
-  const what = `${describeRate(limit.rate).replace(' per', ` ${counted[limit.count]} per`)}`;
+  const what = describeAmount(limit);
   const next = `the next one is free in ${describeWait(waitSeconds)}`;
   const sentence = `${who} has used up ${what} (limit "${limit.name}"); ${next}`;
   return sentence.length <= 200 ? sentence : `${who.slice(0, 80)} has used up ${what}; ${next}`;

@@ -2,7 +2,9 @@
 import type { Conditions } from './conditions.ts';
 import {
   type Action,
+  type Counted,
   type GroupMember,
+  type Limit,
   type Principal,
   type Rights,
   type Rule,
@@ -11,6 +13,7 @@ import {
   formatSubject,
   rights,
 } from './model.ts';
+import { describeRate } from './rate.ts';
 
 /** `user "dana"`, `group "developers"`, `anonymous`. */
 export function describePrincipal(principal: Principal | GroupMember): string {
@@ -35,6 +38,19 @@ export function describeRule(rule: Rule): string {
 
 export function formatPlace({ file, line }: Source): string {
   return `${file}:${line}`;
+}
+
+const countedWords: Readonly<Record<Counted, string>> = { pull: 'pulls', push: 'pushes', token: 'token requests' };
+
+/** `100 pulls per 6 hours`. */
+export function describeAmount({ count, rate }: Pick<Limit, 'count' | 'rate'>): string {
+  return describeRate(rate).replace(' per', ` ${countedWords[count]} per`);
+}
+
+/** `60 pushes per minute for each account, at most 20 at once`. */
+export function describeLimit(limit: Limit, per: Limit['per'] = limit.per): string {
+  const burst = limit.burst === limit.rate.amount ? '' : `, at most ${limit.burst} at once`;
+  return `${describeAmount(limit)} for each ${per}${burst}`;
 }
 
 /** As a file writes them: `push` for both of its halves. */

@@ -1,6 +1,7 @@
-/** What a change of policy grants and takes away, in words. Order, names of rules and places never make a difference. */
+/** What a change of policy grants, takes away and limits, in words. Order, names of rules and places never make a difference. */
 import { actionsOf, formatPlace, listed } from './describe.ts';
 import { type Cell, type State, accountsOf, comparePolicies, otherTags, standingOf } from './diff-cells.ts';
+import { type LimitChange, limitChanges } from './diff-limits.ts';
 import { type Action, type Policy, type Rule, formatSubject, rights } from './model.ts';
 import { covers, filler } from './pattern-witness.ts';
 
@@ -32,6 +33,7 @@ export interface AccountChange {
 export interface PolicyDiff {
   readonly accounts: readonly AccountChange[];
   readonly changes: readonly AccessChange[];
+  readonly limits: readonly LimitChange[];
   /** False when the policies are too large to be compared whole; what is listed is true all the same. */
   readonly isComplete: boolean;
 }
@@ -52,6 +54,7 @@ export function diffPolicies(before: Policy, after: Policy, { now, maxWork = 3_0
   return {
     accounts: accountChanges(before, after),
     changes: changes.map(toChange).sort(byKind),
+    limits: limitChanges(before, after),
     isComplete,
   };
 }

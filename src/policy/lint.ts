@@ -1,10 +1,10 @@
 /**
- * What is valid but surely not meant. A problem: a rule that does nothing or opens far too much. A note: something to
- * know that may well be meant.
+ * What is valid but surely not meant. A problem: a rule or limit that does nothing, a rule that opens far too much. A note:
+ * something to know that may well be meant.
  */
 import { type Problem, sortProblems } from '../document/problem.ts';
-import { actionsOf, describeRule, formatInstant, formatSubjects, listed } from './describe.ts';
-import { type Policy, type Rule, type Subject, formatSubject, rights } from './model.ts';
+import { actionsOf, describeRule, formatInstant, formatPlace, formatSubjects, listed } from './describe.ts';
+import { type Limit, type Policy, type Rule, type Subject, formatSubject, rights } from './model.ts';
 import type { RepositoryPattern } from './pattern.ts';
 import { covers, coversTag } from './pattern-witness.ts';
 import { emptyGroupsOf } from './who-can.ts';
@@ -12,7 +12,7 @@ import { emptyGroupsOf } from './who-can.ts';
 export interface Lint {
   /** Codes: shadowed, duplicate, unreachable, over-broad. */
   readonly problems: readonly Problem[];
-  /** Codes: shadow-rule, no-members, expired, over-broad. */
+  /** Codes: shadow-rule, shadow-limit, no-members, expired, over-broad. */
   readonly notes: readonly Problem[];
 }
 
@@ -23,7 +23,7 @@ export function lintPolicy(policy: Policy, now: number): Lint {
   const problems: Problem[] = [];
   const notes: Problem[] = [];
   for (const rule of policy.rules) {
-    if (rule.mode === 'shadow') notes.push(shadowNote(rule));
+    if (rule.mode === 'shadow') notes.push(shadowRule(rule));
     const dead = unreachable(policy, rule) ?? overruled(index, rule) ?? repeated(index, rule);
     if (dead !== undefined) problems.push(dead);
     const broad = overBroad(rule);
@@ -32,18 +32,40 @@ export function lintPolicy(policy: Policy, now: number): Lint {
     const idle = expired(rule, now) ?? withoutMembers(rule, empty);
     if (idle !== undefined) notes.push(idle);
   }
+  const memberOf = membership(policy);
+  for (const limit of policy.limits) {
+    if (limit.mode === 'shadow') notes.push(shadowLimit(limit));
+    const dead = excepted(limit, memberOf) ?? outdone(policy.limits, limit, memberOf);
+    if (dead !== undefined) problems.push(dead);
+    const idle = withoutMembers(limit, empty);
+    if (idle !== undefined) notes.push(idle);
+  }
   return { problems: sortProblems(problems), notes: sortProblems(notes) };
 }
 
-function finding(rule: Rule, code: string, message: string, fix?: string): Problem {
-  return { ...rule.source, code, message: `rule "${rule.name}" ${message}`, ...(fix === undefined ? {} : { fix }) };
+function finding(about: Rule | Limit, code: string, message: string, fix?: string): Problem {
+  const kind = 'rate' in about ? 'limit' : 'rule';
+  return {
+    ...about.source,
+    code,
+    message: `${kind} "${about.name}" ${message}`,
+    ...(fix === undefined ? {} : { fix }),
+  };
 }
 
-function shadowNote(rule: Rule): Problem {
+function shadowRule(rule: Rule): Problem {
   return finding(
     rule,
     'shadow-rule',
     'is in shadow mode: it decides nothing, and only logs what it would have changed',
+  );
+}
+
+function shadowLimit(limit: Limit): Problem {
+  return finding(
+    limit,
+    'shadow-limit',
+    'is in shadow mode: it refuses nobody, and only logs whom it would have refused',
   );
 }
 
@@ -58,22 +80,54 @@ function expired(rule: Rule, now: number): Problem | undefined {
   );
 }
 
-function withoutMembers(rule: Rule, empty: ReadonlySet<string>): Problem | undefined {
-  if (!rule.subjects.every((subject) => empty.has(formatSubject(subject)))) return undefined;
-  const verb = rule.subjects.length === 1 ? 'has' : 'have';
-  return finding(rule, 'no-members', `is for nobody yet: ${formatSubjects(rule.subjects)} ${verb} no members`);
+function withoutMembers(about: Rule | Limit, empty: ReadonlySet<string>): Problem | undefined {
+  if (!about.subjects.every((subject) => empty.has(formatSubject(subject)))) return undefined;
+  const verb = about.subjects.length === 1 ? 'has' : 'have';
+  return finding(about, 'no-members', `is for nobody yet: ${formatSubjects(about.subjects)} ${verb} no members`);
+}
+
+function excepted(about: Rule | Limit, memberOf: Membership): Problem | undefined {
+  const isExcepted = (subject: Subject): boolean =>
+    about.except.some((except) => generalisationsOf(subject, memberOf).includes(formatSubject(except)));
+  if (!about.subjects.every(isExcepted)) return undefined;
+  return finding(about, 'unreachable', 'applies to nobody: `except` takes out every one of its subjects');
+}
+
+/** A limit that never answers, because another one counts all the same requests and is used up no later. */
+function outdone(limits: readonly Limit[], limit: Limit, memberOf: Membership): Problem | undefined {
+  const isTighter = (other: Limit, one: Limit): boolean =>
+    other.count === one.count &&
+    other.per === one.per &&
+    (other.mode === 'enforce' || one.mode === 'shadow') &&
+    other.burst <= one.burst &&
+    secondsEach(other) >= secondsEach(one) &&
+    other.except.every((subject) => one.except.some((each) => formatSubject(each) === formatSubject(subject))) &&
+    one.subjects.every((subject) => {
+      const generals = generalisationsOf(subject, memberOf);
+      return other.subjects.some((each) => generals.includes(formatSubject(each)));
+    });
+  const other = limits.find(
+    (each) => each !== limit && isTighter(each, limit) && (!isTighter(limit, each) || isBefore(each, limit)),
+  );
+  if (other === undefined) return undefined;
+  const named = `limit "${other.name}" (${formatPlace(other.source)})`;
+  const same = isTighter(limit, other);
+  const message = same
+    ? `says the same as ${named}`
+    : `never answers: ${named} counts all of it and is at least as tight`;
+  return finding(limit, same ? 'duplicate' : 'shadowed', message, 'remove one of the two');
+}
+
+function secondsEach({ rate }: Limit): number {
+  return rate.seconds / rate.amount;
 }
 
 /** One part of a registry name, as the distribution-spec allows it. */
 const component = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 
 function unreachable(policy: Policy, rule: Rule): Problem | undefined {
-  const memberOf = membership(policy);
-  const isExcepted = (subject: Subject): boolean =>
-    rule.except.some((except) => generalisationsOf(subject, memberOf).includes(formatSubject(except)));
-  if (rule.subjects.every(isExcepted)) {
-    return finding(rule, 'unreachable', 'applies to nobody: `except` takes out every one of its subjects');
-  }
+  const nobody = excepted(rule, membership(policy));
+  if (nobody !== undefined) return nobody;
   const isNameless = rule.subjects.every(({ kind }) => kind === 'anonymous');
   if (isNameless && rule.repositories.every(({ text }) => text.includes('${account}'))) {
     return finding(
@@ -155,7 +209,7 @@ function repeated(index: CoverIndex, rule: Rule): Problem | undefined {
   return finding(rule, same ? 'duplicate' : 'shadowed', message, 'remove one of the two');
 }
 
-function isBefore({ source: a, name }: Rule, { source: b, name: other }: Rule): boolean {
+function isBefore({ source: a, name }: Rule | Limit, { source: b, name: other }: Rule | Limit): boolean {
   if (a.file !== b.file) return a.file < b.file;
   return a.line === b.line ? name < other : a.line < b.line;
 }

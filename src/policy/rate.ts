@@ -35,6 +35,13 @@ export function parseRate(text: string): Rate | { readonly problem: string } {
   return { amount, seconds };
 }
 
+/** As a policy file writes it: `100/6h`. */
+export function formatRate({ amount, seconds }: Rate): string {
+  const units = Object.entries(secondsIn).toSorted(([, left], [, right]) => right - left);
+  const [unit, size] = units.find(([, each]) => seconds % each === 0) ?? ['s', 1];
+  return `${amount}/${seconds / size}${unit}`;
+}
+
 /** `100 per 6 hours`, `60 per minute`. */
 export function describeRate({ amount, seconds }: Rate): string {
   return `${amount} per ${describePeriod(seconds)}`;

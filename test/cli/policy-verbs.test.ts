@@ -130,6 +130,7 @@ describe('portcullis explain', () => {
         { rule: 'freeze', matched: false, failed: 'action' },
         { rule: 'immutable', matched: false, failed: 'tag' },
       ],
+      limits: [],
     });
     expect(await json('explain', 'group:developers', 'push', 'sandbox/app')).toMatchObject({
       decision: 'allow',
@@ -253,6 +254,33 @@ describe('portcullis diff', () => {
           file: 'edited.yaml',
           line: 10,
           text: 'authenticated may now pull, push sandbox/**',
+        },
+      ],
+      limits: [],
+    });
+  });
+
+  test('tells changed limits, with their place', async () => {
+    const limit = '  - { name: pulls, subjects: [authenticated], count: pull, per: account, rate: 100/6h }\n';
+    await write('limited.yaml', `${rules}${people}limits:\n${limit}`);
+    const there = await portcullis('diff', 'policies', 'limited.yaml');
+    expect([there.code, there.stdout]).toEqual([
+      1,
+      '+ limit "pulls" is new: authenticated, 100 pulls per 6 hours for each account (limited.yaml:36)\n',
+    ]);
+    expect((await portcullis('diff', 'limited.yaml', 'policies')).stdout).toMatch(
+      /^- .* is gone: .* \(was limited\.yaml:36\)\n$/,
+    );
+    expect(await json('diff', 'policies', 'limited.yaml')).toMatchObject({
+      changed: true,
+      changes: [],
+      limits: [
+        {
+          kind: 'added',
+          limit: 'pulls',
+          file: 'limited.yaml',
+          line: 36,
+          text: expect.stringContaining('is new') as string,
         },
       ],
     });

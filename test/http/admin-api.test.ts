@@ -1,11 +1,15 @@
 import request from 'supertest';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { createMemoryFailedLogins } from '../../src/adapters/memory/failed-logins.ts';
+import { createMemoryRateLimiter } from '../../src/adapters/memory/rate-limiter.ts';
 import { createMemorySessionStore } from '../../src/adapters/memory/session-store.ts';
 import { Secret } from '../../src/config/secret.ts';
 import { createAdminListener } from '../../src/http/admin.ts';
+import { createLimits } from '../../src/limits/spend.ts';
 import { compilePolicy } from '../../src/policy/evaluate.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
-import type { AuditRecord, Session, SessionStore } from '../../src/ports.ts';
+import type { AuditRecord, FailedLogins, RateLimiter, Session, SessionStore } from '../../src/ports.ts';
+import { anonymous, user } from '../support/policies.ts';
 
 const now = Date.UTC(2026, 10, 23, 12);
 const token = 'a-token-for-tests';
@@ -24,13 +28,32 @@ function session(id: string, account: string): Session {
 }
 
 function policy() {
-  const text = `robots: { builder: { tokens: [{ id: abcd1234, sha256: ${hash}, expires: 2027-01-01 }] } }`;
+  const text = `
+users: { dana: {}, gone: { disabled: true } }
+robots: { builder: { tokens: [{ id: abcd1234, sha256: ${hash}, expires: 2027-01-01 }] } }
+limits:
+  - { name: pulls, subjects: [everyone], count: pull, per: account, rate: 10/10m }
+  - { name: per-image, mode: shadow, subjects: [everyone], count: pull, per: repository, rate: 60/1h, burst: 2 }
+  - { name: pushes, subjects: [user:dana], count: push, per: account, rate: 1/1h }
+`;
   const reading = parsePolicy([{ file: 'p.yaml', text }]);
   if (!reading.ok) throw new Error(JSON.stringify(reading.problems));
   return compilePolicy(reading.policy);
 }
 
-function listen(sessions: SessionStore, records: AuditRecord[] = []) {
+/** What limits and logins have counted, on a clock that stands still unless a test moves it. */
+function counters() {
+  const clock = { ms: 0 };
+  const limiter = createMemoryRateLimiter(() => clock.ms * 1000);
+  return { clock, limiter, failedLogins: createMemoryFailedLogins(() => clock.ms) };
+}
+
+interface Counters {
+  readonly limiter: RateLimiter;
+  readonly failedLogins: FailedLogins;
+}
+
+function listen(sessions: SessionStore, records: AuditRecord[] = [], { limiter, failedLogins }: Counters = counters()) {
   let reloads = 0;
   return createAdminListener({
     readiness: () => [],
@@ -40,6 +63,9 @@ function listen(sessions: SessionStore, records: AuditRecord[] = []) {
     },
     api: {
       sessions,
+      limits: createLimits(limiter),
+      limiter,
+      failedLogins,
       robotUses: { mark: () => {}, lastUsed: () => Promise.resolve(new Map([['abcd1234', now]])) },
       keys: {
         signingKey: () => {
@@ -140,6 +166,139 @@ describe('the admin API', () => {
     expect((await get('/api/v1/policy')).body).toEqual({ revision: 'r0', ...seen });
     const reloaded = await request(server).post('/api/v1/policy/reload').set('authorization', `Bearer ${token}`);
     expect(reloaded.body).toEqual({ revision: 'r1', ...seen });
+  });
+
+  describe('of limits', () => {
+    let counted: ReturnType<typeof counters>;
+    const list = async () => (await get('/api/v1/limits')).body as { limits: unknown[]; logins: unknown[] };
+    const state = async (query: string) => (await get(`/api/v1/limits/state?${query}`)).body as { limits: unknown[] };
+
+    beforeEach(() => {
+      counted = counters();
+      server = listen(sessions, records, counted);
+    });
+
+    async function pull(principal: typeof anonymous, times: number, repository = 'sandbox/app'): Promise<void> {
+      const limits = createLimits(counted.limiter);
+      for (let time = 0; time < times; time++) {
+        await limits.spend(policy(), 'pull', { principal, address: '2001:db8::7', repository });
+      }
+    }
+
+    async function fail(account: string, times: number): Promise<void> {
+      for (let time = 0; time < times; time++) {
+        await counted.failedLogins.fail({ account, network: '192.0.2.7', fingerprint: `${account} ${time}` });
+      }
+    }
+
+    test('lists nobody while nobody is near one', async () => {
+      await pull(user('dana'), 1);
+      await fail('dana', 4);
+      expect(await list()).toEqual({ limits: [], logins: [] });
+    });
+
+    test('lists budgets with at most a fifth left, the longest wait first, and never those with more', async () => {
+      await pull(user('dana'), 8, 'a');
+      await pull(anonymous, 10, 'b');
+      expect(await list()).toMatchObject({
+        limits: [
+          { name: 'pulls', source: '2001:db8::/64', remaining: 0, waitSeconds: 60, fullSeconds: 600 },
+          { name: 'per-image', source: 'a', mode: 'shadow', remaining: 0, waitSeconds: 60 },
+          { name: 'per-image', source: 'b' },
+          { name: 'pulls', source: 'dana', count: 'pull', per: 'account', rate: '10/10m', burst: 10, remaining: 2 },
+        ],
+      });
+      counted.clock.ms += 60_000;
+      const sources = (await list()).limits as { name: string; source: string }[];
+      expect(sources.map(({ name, source }) => `${name} ${source}`)).not.toContain('pulls dana');
+    });
+
+    test('lists who failed to log in often, with what is left of the wait', async () => {
+      const long = `${'x'.repeat(127)}\u001b]0;`;
+      await fail(long, 8);
+      counted.clock.ms += 3000;
+      await fail('dana', 6);
+      counted.clock.ms += 500;
+      expect((await list()).logins).toEqual([
+        {
+          by: 'pair',
+          account: long.slice(0, 128),
+          network: '192.0.2.7',
+          failures: 8,
+          lastFailure: '2026-11-23T11:59:56.500Z',
+          waitSeconds: 4.5,
+        },
+        { ...{ by: 'pair', account: 'dana', network: '192.0.2.7', failures: 6 }, ...when(500), waitSeconds: 1.5 },
+      ]);
+    });
+
+    function when(ageMs: number): { lastFailure: string } {
+      return { lastFailure: new Date(now - ageMs).toISOString() };
+    }
+
+    const away = { ok: false, reason: 'unavailable' } as const;
+    const stores: readonly (readonly [what: string, broken: (whole: Counters) => Counters])[] = [
+      ['limits', (all) => ({ ...all, limiter: { ...all.limiter, owing: () => Promise.resolve(away) } })],
+      [
+        'failed logins',
+        (all) => ({ ...all, failedLogins: { ...all.failedLogins, worst: () => Promise.resolve(away) } }),
+      ],
+    ];
+    test.each(stores)('is 503 when the store of %s is away, never an empty list', async (_what, broken) => {
+      server = listen(sessions, records, broken(counted));
+      expect((await get('/api/v1/limits')).body).toMatchObject({ status: 503, detail: expect.any(String) as string });
+    });
+
+    test('says what is left for one request, and counts nothing', async () => {
+      await pull(user('dana'), 1);
+      const query = 'subject=user:dana&count=pull&repository=sandbox/app&address=192.0.2.7';
+      const answer = {
+        subject: 'user:dana',
+        limits: [
+          {
+            ...{ name: 'per-image', mode: 'shadow', count: 'pull', per: 'repository', rate: '60/1h', burst: 2 },
+            ...{ source: 'sandbox/app', remaining: 1, waitSeconds: 0, fullSeconds: 60 },
+          },
+          {
+            ...{ name: 'pulls', mode: 'enforce', count: 'pull', per: 'account', rate: '10/10m', burst: 10 },
+            ...{ source: 'dana', remaining: 9, waitSeconds: 0, fullSeconds: 60 },
+          },
+        ],
+      };
+      expect(await state(query)).toEqual(answer);
+      expect(await state(query)).toEqual(answer);
+    });
+
+    test('leaves out the state of a budget that the question does not name', async () => {
+      const { limits } = await state('subject=anonymous&count=pull');
+      expect(limits).toEqual([
+        { name: 'per-image', mode: 'shadow', count: 'pull', per: 'repository', rate: '60/1h', burst: 2 },
+        { name: 'pulls', mode: 'enforce', count: 'pull', per: 'account', rate: '10/10m', burst: 10 },
+      ]);
+      const known = await state('subject=anonymous&count=pull&address=2001:db8::1');
+      expect(known.limits[1]).toMatchObject({ source: '2001:db8::/64', remaining: 10 });
+    });
+
+    test('lists no limit that is not about the request', async () => {
+      expect((await state('subject=robot:builder&count=push')).limits).toEqual([]);
+      expect((await state('subject=user:dana&count=token')).limits).toEqual([]);
+    });
+
+    for (const [query, status, said] of [
+      ['subject=user:dana', 400, 'count: expected pull, push or token'],
+      ['subject=user:dana&count=delete', 400, 'count: expected pull, push or token'],
+      ['count=pull', 400, 'subject: expected'],
+      ['subject=dana&count=pull', 400, 'subject: expected'],
+      ['subject=everyone&count=pull', 400, 'subject: expected'],
+      ['subject=user:nobody&count=pull', 404, 'unknown to the policy'],
+      ['subject=user:gone&count=pull', 404, 'or disabled there'],
+    ] as const) {
+      test(`answers a question with ${query} with ${status}`, async () => {
+        const reply = await get(`/api/v1/limits/state?${query}`);
+        expect(reply.status).toBe(status);
+        expect((reply.body as { detail: string }).detail).toContain(said);
+      });
+    }
   });
 
   test('describes each of its operations in an OpenAPI document, and nothing that is not there', async () => {

@@ -279,3 +279,68 @@ describe('over random policies', () => {
     );
   });
 });
+
+describe('a difference of limits', () => {
+  const pulls = 'name: pulls, subjects: [group:devs, user:rita], count: pull, per: account, rate: 100/6h';
+  const cases: readonly (readonly [
+    promise: string,
+    before: readonly string[],
+    after: readonly string[],
+    found: readonly string[],
+  ])[] = [
+    [
+      'is none where the same is written another way or elsewhere',
+      [pulls, pulls.replace('pulls', 'more')],
+      [
+        pulls.replace('pulls', 'more').replace('100/6h', '100/360m, burst: 100, mode: enforce'),
+        pulls.replace('group:devs, user:rita', 'user:rita, group:devs'),
+      ],
+      [],
+    ],
+    [
+      'tells a new one and one that is gone',
+      [pulls],
+      [
+        'name: pushes, mode: shadow, subjects: [everyone], except: [user:dana], count: push, per: address, rate: 60/1m, burst: 20',
+      ],
+      [
+        'removed limit "pulls" is gone: group:devs, user:rita, 100 pulls per 6 hours for each account',
+        'added limit "pushes" is new: everyone (but not user:dana), 60 pushes per minute for each address, at most 20 at once, in shadow mode',
+      ],
+    ],
+    [
+      'tells another rate and burst, and what they were',
+      [pulls],
+      [pulls.replace('100/6h', '50/1h, burst: 10')],
+      [
+        'changed limit "pulls" is now 50 pulls per hour for each account, at most 10 at once (before: 100 pulls per 6 hours for each account)',
+      ],
+    ],
+    [
+      'tells what is counted otherwise, and for whom',
+      [pulls],
+      [
+        pulls
+          .replace('count: pull, per: account', 'count: push, per: repository')
+          .replace(', user:rita]', '], except: [user:dana]'),
+      ],
+      [
+        'changed limit "pulls" is now 100 pushes per 6 hours for each repository (before: 100 pulls per 6 hours for each account); is now for group:devs (but not user:dana) (before: group:devs, user:rita)',
+      ],
+    ],
+    ['tells that one is enforced', [`${pulls}, mode: shadow`], [pulls], ['changed limit "pulls" is enforced now']],
+    [
+      'tells that one refuses nobody any more',
+      [pulls],
+      [`${pulls}, mode: shadow`],
+      ['changed limit "pulls" refuses nobody any more: it is in shadow mode'],
+    ],
+  ];
+  const limited = (limits: readonly string[]): Policy =>
+    readPolicy(`${people}limits:\n${limits.map((limit) => `  - { ${limit} }\n`).join('')}`);
+  test.each(cases)('%s', (_promise, before, after, found) => {
+    const { accounts, changes, limits } = diffPolicies(limited(before), limited(after), { now });
+    expect([accounts, changes]).toEqual([[], []]);
+    expect(limits.map(({ kind, sentence }) => `${kind} ${sentence}`)).toEqual(found);
+  });
+});

@@ -133,6 +133,81 @@ describe('a lint', () => {
     expect(lint(...rules)).toEqual(found);
   });
 
+  const budget = 'subjects: [group:devs], count: pull, per: account';
+  const limits: readonly (readonly [promise: string, limits: readonly string[], found: readonly string[]])[] = [
+    [
+      'finds nothing in limits that each can be the one that answers',
+      [`${budget}, rate: 1000/6h`, `${budget}, rate: 10/1s`],
+      [],
+    ],
+    [
+      'finds a limit said twice, and reports the later one',
+      [`${budget}, rate: 60/1m`, `${budget}, rate: 60/60s`],
+      ['duplicate l1'],
+    ],
+    [
+      'finds a limit that a tighter one for more people outdoes',
+      [`${budget}, rate: 1000/6h, burst: 50`, 'subjects: [authenticated], count: pull, per: account, rate: 10/1h'],
+      ['shadowed l0'],
+    ],
+    [
+      'keeps a limit that is tighter in its rate or in its burst',
+      [`${budget}, rate: 100/1m, burst: 10`, `${budget}, rate: 20/1h`, `${budget}, rate: 60/1m, burst: 15`],
+      [],
+    ],
+    [
+      'keeps a limit beside tighter ones that count something else or for others, or in shadow mode',
+      [
+        `${budget}, rate: 1000/6h`,
+        'subjects: [everyone], count: push, per: account, rate: 1/1h',
+        'subjects: [everyone], count: pull, per: address, rate: 1/1h',
+        'subjects: [user:dana], count: pull, per: account, rate: 1/1h',
+        'subjects: [authenticated], except: [user:dana], count: pull, per: account, rate: 1/1h',
+        'mode: shadow, subjects: [group:devs], count: pull, per: account, rate: 1/1h',
+      ],
+      ['note shadow-limit l5'],
+    ],
+    [
+      'finds a shadow limit that an enforced one outdoes',
+      [`${budget}, rate: 10/1h`, `mode: shadow, ${budget}, rate: 20/1h`],
+      ['shadowed l1', 'note shadow-limit l1'],
+    ],
+    [
+      'finds a limit whose exceptions leave nobody',
+      ['subjects: [user:dana, group:devs], except: [group:devs], count: pull, per: account, rate: 1/1h'],
+      ['unreachable l0'],
+    ],
+    [
+      'notes limits for groups that nobody is in',
+      ['subjects: [group:empty], count: pull, per: account, rate: 1/1h'],
+      ['note no-members l0'],
+    ],
+  ];
+  test.each(limits)('%s', (_promise, entries, found) => {
+    const text = `${head.replace('rules:', 'limits:')}${entries.map((entry, index) => `  - { name: l${index}, ${entry} }\n`).join('')}`;
+    const { problems, notes } = lintPolicy(readPolicy(text), now);
+    const named = (message: string): string => /^limit "(\w+)"/.exec(message)?.[1] ?? message;
+    expect([
+      ...problems.map(({ code, message }) => `${code} ${named(message)}`),
+      ...notes.map(({ code, message }) => `note ${code} ${named(message)}`),
+    ]).toEqual(found);
+  });
+
+  test('says which limit is in the way of another, and where it stands', () => {
+    const [a, b] = [`${budget}, rate: 60/1m`, `${budget}, rate: 30/1m`];
+    const text = `${head.replace('rules:', 'limits:')}  - { name: a, ${a} }\n  - { name: b, ${b} }\n`;
+    expect(lintPolicy(readPolicy(text), now).problems).toEqual([
+      {
+        file: '0.yaml',
+        line: 5,
+        column: 5,
+        code: 'shadowed',
+        message: 'limit "a" never answers: limit "b" (0.yaml:6) counts all of it and is at least as tight',
+        fix: 'remove one of the two',
+      },
+    ]);
+  });
+
   test('stands where the rule stands and names the other one with its place', () => {
     const [problem] = lintPolicy(
       readPolicy(`${head}  - { name: a, ${allow} }\n  - { name: b, ${allow} }\n`),

@@ -1,0 +1,69 @@
+/** `portcullis limits`: who is near a limit, and whom failed logins hold back. */
+import type { Command } from 'commander';
+import { quote } from '../document/problem.ts';
+import type { LimitList } from '../http/admin-api.ts';
+import { describeWait } from '../policy/rate.ts';
+import { callAdmin } from './admin-client.ts';
+import { readConfiguration } from './configuration.ts';
+import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { printJson, reportProblems } from './report.ts';
+import { formatTable } from './table.ts';
+import { example } from './verb.ts';
+
+/** Rows of a table shown to a person; the rest are counted. */
+const shownRows = 50;
+
+export function addLimits(program: Command, done: (code: ExitCode) => void): void {
+  program
+    .command('limits')
+    .description('who is near or over a limit, and whom failed logins hold back, through the admin listener')
+    .option('--json', 'one JSON object instead of text')
+    .addHelpText('after', example('portcullis limits'))
+    .action(async ({ json = false }: { json?: boolean }) => done(await list(json)));
+}
+
+async function list(json: boolean): Promise<ExitCode> {
+  const configuration = readConfiguration({ values: {} });
+  if (!configuration.ok) {
+    reportProblems(configuration.problems);
+    return exitCodes.configuration;
+  }
+  const reply = await callAdmin(configuration.config, 'GET', '/limits');
+  if (!reply.ok) {
+    process.stderr.write(`portcullis: ${reply.message}\n`);
+    return exitCodes.problems;
+  }
+  if (json) printJson(reply.body);
+  else process.stdout.write(toText(reply.body as LimitList));
+  return exitCodes.ok;
+}
+
+function toText({ limits, logins }: LimitList): string {
+  const budgets = limits.map(({ name, mode, per, source, rate, burst, remaining, waitSeconds }) => [
+    mode === 'shadow' ? `${name} (shadow)` : name,
+    `${per === 'repository' ? 'repository ' : ''}${source}`,
+    rate,
+    `${remaining} of ${burst}`,
+    waitSeconds === 0 ? 'now' : `in ${describeWait(waitSeconds)}`,
+  ]);
+  const failed = logins.map(({ account, network, failures, lastFailure, waitSeconds }) => [
+    account === undefined ? 'anybody' : quote(account),
+    network ?? 'anywhere',
+    String(failures),
+    lastFailure.slice(0, 16),
+    waitSeconds === 0 ? 'now' : `in ${describeWait(waitSeconds)}`,
+  ]);
+  return [
+    limits.length === 0
+      ? 'nobody is near a limit\n'
+      : shortTable(['limit', 'who', 'rate', 'left', 'next one free'], budgets),
+    logins.length === 0
+      ? 'nobody is held back by failed logins\n'
+      : shortTable(['account', 'from', 'failed logins', 'last one', 'next attempt'], failed),
+  ].join(limits.length + logins.length === 0 ? '' : '\n');
+}
+
+function shortTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const more = rows.length - shownRows;
+  return formatTable(head, rows.slice(0, shownRows)) + (more > 0 ? `and ${more} more (--json lists all)\n` : '');
+}
