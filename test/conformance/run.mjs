@@ -20,12 +20,13 @@ import { buildSuites, runSuite, suites } from './suites.mjs';
 const account = { name: 'conformance', password: randomBytes(18).toString('base64url') };
 const work = mkdtempSync(join(tmpdir(), 'portcullis-conformance-'));
 const options = readOptions();
-const out = options.out === undefined ? join(work, 'reports') : resolve(options.out);
+const out = options.out === undefined ? `${work}-reports` : resolve(options.out);
 let keep = options.out !== undefined;
 
 process.on('exit', () => {
   if (keep) console.log(`conformance: reports are in ${out}`);
-  if (!keep || options.out !== undefined) rmSync(work, { recursive: true, force: true });
+  else rmSync(out, { recursive: true, force: true });
+  rmSync(work, { recursive: true, force: true });
 });
 
 try {
@@ -68,7 +69,7 @@ function readOptions() {
 /** Runs every suite against one kind of registry, both sides at once, and prints; the number of tests that differ. */
 async function compareRegistry(name, registry, binaries) {
   const begun = performance.now();
-  const program = await registry.provide(join(work));
+  const program = await registry.provide(work);
   const servers = [];
   try {
     // A registry for each side, so that neither sees what the other did.
