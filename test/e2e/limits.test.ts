@@ -348,6 +348,30 @@ describeWithPrograms(['docker-registry', 'redis-server'], 'limits over two gatew
     const held = await untilHeld(() => guess(guesses.length), guesses);
     expect(messageOf(held)).toMatch(/^too many failed logins; try again in /);
   });
+
+  test('2,000 guesses at once from one address cost a few hashes, and its owner logs in from elsewhere', async () => {
+    const hashes = async (): Promise<number> => {
+      let sum = 0;
+      for (const gateway of [first, second]) sum += (await metric(gateway, 'portcullis_password_hashes_total')) || 0;
+      return sum;
+    };
+    const login = (n: number, secret: string, address: string): Promise<Reply> =>
+      ask(`${n % 2 === 0 ? first.url : second.url}/token`, {
+        headers: { authorization: basic('mona', secret), 'x-forwarded-for': address },
+      });
+    const before = await hashes();
+    const statuses = new Set<number>();
+    for (let wave = 0; wave < 10; wave++) {
+      const guesses = Array.from({ length: 200 }, (_, n) => login(n, `guess-${wave}-${n}`, '203.0.113.30'));
+      for (const { status } of await Promise.all(guesses)) statuses.add(status);
+    }
+    expect(statuses).toEqual(new Set([401, 429]));
+    const cost = (await hashes()) - before;
+    // Five free mistakes on each gateway, and one more after each wait of 1, 2, 4 … seconds.
+    expect(cost).toBeGreaterThan(0);
+    expect(cost).toBeLessThanOrEqual(20);
+    expect((await login(0, password, '203.0.113.31')).status).toBe(200);
+  });
 });
 
 describeWithPrograms(['docker-registry', 'redis-server'], 'limits while Redis is away', () => {
