@@ -97,7 +97,8 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
   });
   const { service, accessTtlSeconds: ttlSeconds } = config.tokens;
   const tokens = createAccessTokens({ keys, issuer: config.publicUrl, service, ttlSeconds });
-  const passwords = createPasswords();
+  const countHash = metrics.family('portcullis_password_hashes_total', 'Password hashes computed, by scheme.');
+  const passwords = createPasswords((scheme) => countHash(`scheme="${scheme}"`));
   const verified = new VerifiedPasswords();
   const stores = openStores(config, clock, log);
   const { sessions, robotUses, tagLocks, limiter, failedLogins } = stores;

@@ -30,7 +30,7 @@ export async function hashPassword(password: string): Promise<string> {
   return argon2.hash(password, { type: argon2.argon2id, memoryCost: memoryKib, timeCost: passes, parallelism: lanes });
 }
 
-/** `onHash` hears of every hash computed, by scheme and cost: tests count work instead of timing it. */
+/** `onHash` hears of every hash computed, by scheme and cost: work is counted, not timed. */
 export function createPasswords(onHash: (scheme: PasswordHash['scheme'], cost: string) => void = () => {}): Passwords {
   const queue = new HashQueue(Math.max(1, Math.min(availableParallelism(), 3)), queueMs, maxWaiting);
   const verify: Passwords['verify'] = async (policy, hash, password) => {
