@@ -60,10 +60,8 @@ export function describeWait(seconds: number): string {
   const [large, largeWord] = words[at] ?? [1, 'second'];
   const [small, smallWord] = words[at + 1] ?? [1, ''];
   const rest = Math.ceil((whole % large) / small);
-  const [first, second] =
-    rest * small === large ? [Math.floor(whole / large) + 1, 0] : [Math.floor(whole / large), rest];
+  const first = Math.floor(whole / large);
+  if (rest * small === large) return describeWait((first + 1) * large);
   const counted = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
-  return second === 0 || smallWord === ''
-    ? counted(first, largeWord)
-    : `${counted(first, largeWord)} ${counted(second, smallWord)}`;
+  return rest === 0 ? counted(first, largeWord) : `${counted(first, largeWord)} ${counted(rest, smallWord)}`;
 }
