@@ -40,11 +40,12 @@ export function formatPlace({ file, line }: Source): string {
   return `${file}:${line}`;
 }
 
-const countedWords: Readonly<Record<Counted, string>> = { pull: 'pulls', push: 'pushes', token: 'token requests' };
+const one: Readonly<Record<Counted, string>> = { pull: 'pull', push: 'push', token: 'token request' };
+const several: Readonly<Record<Counted, string>> = { pull: 'pulls', push: 'pushes', token: 'token requests' };
 
 /** `100 pulls per 6 hours`. */
 export function describeAmount({ count, rate }: Pick<Limit, 'count' | 'rate'>): string {
-  return describeRate(rate).replace(' per', ` ${countedWords[count]} per`);
+  return describeRate(rate).replace(' per', ` ${(rate.amount === 1 ? one : several)[count]} per`);
 }
 
 /** `60 pushes per minute for each account, at most 20 at once`. */

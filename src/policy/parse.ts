@@ -23,7 +23,7 @@ import {
 } from './model.ts';
 import { parsePasswordHash } from './password-hash.ts';
 import { type RepositoryPattern, parseRepositoryPattern, parseTagPattern } from './pattern.ts';
-import { parseRate } from './rate.ts';
+import { formatRate, parseRate } from './rate.ts';
 import { type LimitEntry, type PolicyFile, type RuleEntry, type TestEntry, policyFileSchema } from './schema.ts';
 
 export interface PolicyText {
@@ -274,10 +274,9 @@ class Reader {
     }
     const { burst = rate.amount } = entry;
     if (burst > rate.amount) {
-      const longer = (rate.seconds * burst) / rate.amount;
-      const fix = Number.isInteger(longer)
-        ? `; for ${burst} at once at the same pace write rate: ${burst}/${longer}s`
-        : '';
+      const longer = { amount: burst, seconds: (rate.seconds * burst) / rate.amount };
+      const isRate = Number.isInteger(longer.seconds) && !('problem' in parseRate(formatRate(longer)));
+      const fix = isRate ? `; for ${burst} at once at the same pace write rate: ${formatRate(longer)}` : '';
       problem('burst', 'invalid-rate', `a burst is at most the amount of the rate, ${rate.amount}${fix}`);
     }
     this.#limits.push({

@@ -56,20 +56,12 @@ function describePeriod(seconds: number): string {
 /** `3 minutes 36 seconds`: the two largest units, rounded up in the smaller. For waits, in whole seconds of at least 1. */
 export function describeWait(seconds: number): string {
   const whole = Math.max(1, Math.ceil(seconds));
-  const smaller = unitsOf(whole)[1]?.[0] ?? 1;
-  const rounded = Math.ceil(whole / smaller) * smaller;
-  let rest = rounded;
-  return unitsOf(rounded)
-    .flatMap(([size, word]) => {
-      const count = Math.floor(rest / size);
-      rest -= count * size;
-      return count === 0 ? [] : [`${count} ${word}${count === 1 ? '' : 's'}`];
-    })
-    .join(' ');
-}
-
-/** The largest unit that fits, and the next. */
-function unitsOf(seconds: number): typeof words {
-  const at = words.findIndex(([size]) => seconds >= size);
-  return words.slice(at, at + 2);
+  const at = words.findIndex(([size]) => whole >= size);
+  const [large, largeWord] = words[at] ?? [1, 'second'];
+  const [small, smallWord] = words[at + 1] ?? [1, ''];
+  const rest = Math.ceil((whole % large) / small);
+  const first = Math.floor(whole / large);
+  if (rest * small === large) return describeWait((first + 1) * large);
+  const counted = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
+  return rest === 0 ? counted(first, largeWord) : `${counted(first, largeWord)} ${counted(rest, smallWord)}`;
 }

@@ -1,120 +1,217 @@
-/** `limits:` in policy files: what is read, what is refused, and whom a limit is about. */
+/** `limits:` in policy files: what is read, what is refused and what is said then. */
 import { describe, expect, test } from 'vitest';
 import { parsePolicy } from '../../src/policy/parse.ts';
-import { anonymous, compile, readPolicy, user } from '../support/policies.ts';
+import { anonymous, compile, readPolicy, robot, user } from '../support/policies.ts';
 
-const people = `groups: { devs: }\nusers: { dana: { groups: [devs] }, rita: {} }\nrobots: { builder: { groups: [devs] } }\n`;
-const whole = 'name: a, subjects: [everyone], count: pull, per: account, rate: 100/6h';
-const limit = (text: string): string => `limits:\n  - { ${text} }\n`;
+const head = `users: { dana: { groups: [devs] }, gone: { disabled: true } }
+robots: { builder: {} }
+groups: { devs: }
+`;
+const whole = 'name: a, subjects: [everyone], count: pull, per: address, rate: 100/6h';
 
-function problemsOf(text: string): readonly string[] {
-  const reading = parsePolicy([{ file: 'limits.yaml', text: people + text }]);
-  return reading.ok
-    ? []
-    : reading.problems.map(({ line, column, code, message }) => `${line}:${column} ${code} ${message}`);
+function problemsOf(...limits: readonly string[]): readonly string[] {
+  const text = `${head}limits:\n${limits.map((limit) => `  - { ${limit} }\n`).join('')}`;
+  const reading = parsePolicy([{ file: 'p.yaml', text }]);
+  if (reading.ok) return [];
+  return reading.problems.map(
+    ({ line, column, code, message, fix }) =>
+      `${line}:${column} ${code} ${message}${fix === undefined ? '' : ` (${fix})`}`,
+  );
 }
 
 describe('a limit', () => {
-  test('is kept as it is written', () => {
-    const { limits } = readPolicy(
-      `${people}${limit('name: pushes, mode: shadow, subjects: ["group:devs"], except: ["robot:builder"], count: push, per: address, rate: 60/1m, burst: 20')}`,
-    );
+  test('has its own place, and a burst of its whole amount when nothing else is said', () => {
+    const { limits } = readPolicy(`${head}limits:
+  - name: pushes
+    mode: shadow
+    subjects: [group:devs, robot:builder]
+    except: [user:dana]
+    count: push
+    per: account
+    rate: 60/1m
+    burst: 20
+  - { ${whole} }
+`);
     expect(limits).toEqual([
       {
         name: 'pushes',
         mode: 'shadow',
-        subjects: [{ kind: 'group', name: 'devs' }],
-        except: [{ kind: 'robot', name: 'builder' }],
+        subjects: [
+          { kind: 'group', name: 'devs' },
+          { kind: 'robot', name: 'builder' },
+        ],
+        except: [{ kind: 'user', name: 'dana' }],
         count: 'push',
-        per: 'address',
+        per: 'account',
         rate: { amount: 60, seconds: 60 },
         burst: 20,
-        source: expect.objectContaining({ line: 5, column: 5 }) as unknown,
+        source: { file: '0.yaml', line: 5, column: 5 },
+      },
+      {
+        name: 'a',
+        mode: 'enforce',
+        subjects: [{ kind: 'everyone' }],
+        except: [],
+        count: 'pull',
+        per: 'address',
+        rate: { amount: 100, seconds: 21_600 },
+        burst: 100,
+        source: { file: '0.yaml', line: 13, column: 5 },
       },
     ]);
   });
 
-  test('is enforced, and lets the whole amount come at once, unless it says otherwise', () => {
-    expect(readPolicy(people + limit(whole)).limits).toMatchObject([{ mode: 'enforce', burst: 100 }]);
+  const valid: readonly (readonly [what: string, limit: string])[] = [
+    ['tokens by account', whole.replace('pull', 'token').replace('address', 'account')],
+    ['tokens by address', whole.replace('pull', 'token')],
+    ['pulls by repository', whole.replace('address', 'repository')],
+    ['a burst of one', `${whole}, burst: 1`],
+    ['a burst of the whole amount', `${whole}, burst: 100`],
+    [
+      'anonymous callers and accounts alike, by account',
+      whole.replace('everyone', 'anonymous, authenticated').replace('address', 'account'),
+    ],
+    ['the smallest rate', whole.replace('100/6h', '1/31d')],
+    ['the largest rate', whole.replace('100/6h', '1000000/1s')],
+  ];
+  test.each(valid)('may count %s', (_what, limit) => {
+    expect(problemsOf(limit)).toEqual([]);
   });
 
-  const cases: readonly (readonly [what: string, text: string, problem: string])[] = [
+  const invalid: readonly (readonly [what: string, limit: string, said: string])[] = [
     [
-      'a rate of nothing',
+      'an amount of zero',
       whole.replace('100/6h', '0/6h'),
       '5:71 invalid-rate a rate of nothing would refuse every request',
     ],
-    ['a negative rate', whole.replace('100/6h', '-1/6h'), '5:71 invalid-rate "-1/6h" is not a rate'],
     [
-      'an absurd rate',
-      whole.replace('100/6h', '99999999/1s'),
-      '5:71 invalid-rate the amount of a rate is at most 1000000',
+      'a negative amount',
+      whole.replace('100/6h', '-1/6h'),
+      '5:71 invalid-rate "-1/6h" is not a rate; expected an amount',
+    ],
+    ['an absurd amount', whole.replace('100/6h', '1000000000/1s'), '5:71 invalid-rate the amount of a rate is at most'],
+    ['an absurd period', whole.replace('100/6h', '1/400d'), '5:71 invalid-rate the period of a rate is at most 31d'],
+    ['a fraction', whole.replace('100/6h', '0.5/1s'), '5:71 invalid-rate "0.5/1s" is not a rate'],
+    [
+      'no unit',
+      whole.replace('100/6h', '100/6'),
+      '5:71 invalid-rate "100/6" is not a rate; expected an amount and a period',
+    ],
+    ['no period', whole.replace('100/6h', '100'), 'limits[0].rate: expected text, got the number 100'],
+    [
+      'a period in words',
+      whole.replace('100/6h', '100 per 6h'),
+      '5:71 invalid-rate "100 per 6h" is not a rate; write 100/6h',
     ],
     ['a burst of nothing', `${whole}, burst: 0`, 'a burst of nothing would refuse every request'],
-    ['a negative burst', `${whole}, burst: -3`, 'a burst of nothing would refuse every request'],
-    ['half a burst', `${whole}, burst: 1.5`, 'expected a whole number'],
+    ['a negative burst', `${whole}, burst: -1`, 'a burst of nothing would refuse every request'],
+    ['a burst in fractions', `${whole}, burst: 1.5`, 'limits[0].burst: expected a whole number'],
+    ['a burst in words', `${whole}, burst: many`, 'limits[0].burst: expected a whole number'],
     [
-      'a burst above the rate, with what to write',
-      whole.replace('100/6h', '1/1s, burst: 10'),
-      'a burst is at most the amount of the rate, 1; for 10 at once at the same pace write rate: 10/10s',
+      'a burst above the amount, and how to write what was meant',
+      `${whole}, burst: 200`,
+      '5:86 invalid-rate a burst is at most the amount of the rate, 100; for 200 at once at the same pace write rate: 200/12h',
     ],
-    ['nobody to count', whole.replace('[everyone]', '[]'), 'subjects'],
+    ['an unknown key', `${whole}, brust: 5`, '5:79 unknown-key limits[0]: unknown key "brust" — did you mean "burst"?'],
+    ['repositories, which limits do not have', `${whole}, repositories: ['a/**']`, 'unknown key "repositories"'],
+    ['an unknown mode', `${whole}, mode: shadwo`, 'expected one of enforce, shadow — did you mean "shadow"?'],
     [
-      'a name that is not declared',
-      whole.replace('everyone', '"user:dan"'),
-      'there is no user "dan" — did you mean "dana"?',
-    ],
-    [
-      'an exception that is not declared',
-      `${whole}, except: ["group:dev"]`,
-      'there is no group "dev" — did you mean "devs"?',
-    ],
-    ['a key that does not exist', `${whole}, repositores: [a]`, 'unknown key "repositores"'],
-    ['an unknown count', whole.replace('pull', 'pulls'), 'did you mean "pull"?'],
-    ['an unknown owner', whole.replace('account', 'user'), 'per'],
-    ['no rate', whole.replace(', rate: 100/6h', ''), 'rate'],
-    [
-      'tokens of a repository',
-      whole.replace('pull', 'token').replace('account', 'repository'),
-      'a token request names no one repository',
+      'something else to count',
+      whole.replace('pull', 'pulls'),
+      'expected one of pull, push, token — did you mean "pull"?',
     ],
     [
-      'accounts of anonymous callers',
-      whole.replace('everyone', 'anonymous'),
-      'anonymous callers have no account; write per: address',
+      'something else to count by',
+      whole.replace('address', 'user'),
+      'limits[0].per: expected one of account, address, repository',
     ],
-    ['a name given twice', `${whole} }\n  - { ${whole}`, 'limit "a" is declared twice, first in limits.yaml:5'],
+    ['no rate', whole.replace(', rate: 100/6h', ''), '5:5 missing-key limits[0]: the key "rate" is missing'],
+    ['nothing to count', whole.replace('count: pull, ', ''), 'the key "count" is missing'],
+    ['no name', whole.replace('name: a, ', ''), 'the key "name" is missing'],
+    [
+      'a name for other files',
+      whole.replace('name: a', "name: 'a/b'"),
+      'limits[0].name: expected letters, digits, spaces',
+    ],
+    ['nobody', whole.replace('everyone', ''), 'limits[0].subjects: must have at least 1 entry'],
+    ['an empty list of exceptions', `${whole}, except: []`, 'limits[0].except: must have at least 1 entry'],
+    ['a subject that is none', whole.replace('everyone', 'all'), 'limits[0].subjects[0]: expected user:NAME'],
+    [
+      'an unknown group',
+      whole.replace('everyone', "'group:dev'"),
+      '5:27 unknown-name there is no group "dev" — did you mean "devs"?',
+    ],
+    ['an unknown user', whole.replace('everyone', "'user:dnaa'"), 'there is no user "dnaa" — did you mean "dana"?'],
+    [
+      'an unknown exception',
+      `${whole}, except: ['robot:bilder']`,
+      'there is no robot "bilder" — did you mean "builder"?',
+    ],
+    [
+      'anonymous callers by account',
+      whole.replace('everyone', 'anonymous').replace('address', 'account'),
+      '5:57 never-applies anonymous callers have no account; write per: address',
+    ],
+    [
+      'tokens by repository',
+      whole.replace('pull', 'token').replace('address', 'repository'),
+      'never-applies a token request names no one repository; count it per account or address',
+    ],
   ];
-  test.each(cases)('with %s is refused', (_what, text, problem) => {
-    const problems = problemsOf(limit(text));
-    expect(problems).not.toEqual([]);
-    expect(problems.join('\n')).toContain(problem);
+  test.each(invalid)('is refused with %s', (_what, limit, said) => {
+    const problems = problemsOf(limit);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toContain(said);
+  });
+
+  test('advises no rate that would be refused in its turn', () => {
+    const bursts: readonly (readonly [rate: string, burst: number])[] = [
+      ['7/1s', 10],
+      ['10/31d', 20],
+      ['1000000/1s', 2_000_000],
+    ];
+    for (const [rate, burst] of bursts) {
+      const [problem = ''] = problemsOf(`${whole.replace('100/6h', rate)}, burst: ${burst}`);
+      expect(problem).toMatch(/a burst is at most the amount of the rate, \d+$/);
+    }
+  });
+
+  test('needs a name that no other limit has, in any file; a rule may have it', () => {
+    expect(problemsOf(whole, whole)).toEqual(['6:7 duplicate-name limit "a" is declared twice, first in p.yaml:5']);
+    const twice = parsePolicy([
+      { file: 'b.yaml', text: `limits: [{ ${whole} }]` },
+      { file: 'a.yaml', text: `limits: [{ ${whole} }]` },
+    ]);
+    expect(twice).toMatchObject({ problems: [{ file: 'b.yaml', code: 'duplicate-name' }] });
+    const rule = 'rules: [{ name: a, subjects: [everyone], repositories: [a], actions: [pull] }]';
+    expect(readPolicy(`${rule}\nlimits: [{ ${whole} }]`).limits).toHaveLength(1);
+  });
+
+  test('is no list of limits when it is a map', () => {
+    expect(parsePolicy([{ file: 'p.yaml', text: `limits: { ${whole} }` }])).toMatchObject({ ok: false });
   });
 });
 
-describe('whom a limit is about', () => {
-  const policy = compile(
-    `${people}limits:
-  - { name: z-all, subjects: [everyone], count: pull, per: address, rate: 1/1s }
-  - { name: members, subjects: ['group:devs'], except: ['robot:builder'], count: pull, per: account, rate: 1/1s }
-  - { name: people, subjects: [authenticated], count: push, per: account, rate: 1/1s }
-  - { name: strangers, subjects: [anonymous], count: token, per: address, rate: 1/1s }
-`,
-  );
-  const names = (who: Parameters<typeof policy.limitsOf>[0], count: 'pull' | 'push' | 'token'): readonly string[] =>
-    policy.limitsOf(who, count).map(({ name }) => name);
-
-  test('its subjects but for its exceptions, by name, each for what it counts', () => {
-    expect(names(user('dana'), 'pull')).toEqual(['members', 'z-all']);
-    expect(names(user('rita'), 'pull')).toEqual(['z-all']);
-    expect(names({ kind: 'robot', name: 'builder' }, 'pull')).toEqual(['z-all']);
-    expect(names(user('dana'), 'push')).toEqual(['people']);
-    expect(names(anonymous, 'pull')).toEqual(['z-all']);
-    expect(names(anonymous, 'token')).toEqual(['strangers']);
-    expect(names(user('dana'), 'token')).toEqual([]);
-  });
-
-  test('nobody who does not exist', () => {
-    expect(names(user('nobody'), 'pull')).toEqual([]);
+describe('the limits of somebody', () => {
+  const policy = compile(`${head}limits:
+  - { name: z, subjects: [group:devs], count: pull, per: account, rate: 1/1s }
+  - { name: a, subjects: [authenticated], except: [robot:builder], count: pull, per: account, rate: 1/1s }
+  - { name: m, subjects: [anonymous], count: pull, per: address, rate: 1/1s }
+  - { name: p, subjects: [everyone], count: push, per: repository, rate: 1/1s }
+`);
+  const cases: readonly (readonly [who: string, principal: typeof anonymous, pull: string, push: string])[] = [
+    ['a user in a group', user('dana'), 'a z', 'p'],
+    ['an excepted robot', robot('builder'), '', 'p'],
+    ['an anonymous caller', anonymous, 'm', 'p'],
+    ['a disabled user', user('gone'), '', ''],
+    ['an unknown user', user('nobody'), '', ''],
+  ];
+  test.each(cases)('are those about %s, by name', (_who, principal, pull, push) => {
+    const namesOf = (counted: 'pull' | 'push'): string =>
+      policy
+        .limitsOf(principal, counted)
+        .map(({ name }) => name)
+        .join(' ');
+    expect([namesOf('pull'), namesOf('push'), policy.limitsOf(principal, 'token')]).toEqual([pull, push, []]);
   });
 });
