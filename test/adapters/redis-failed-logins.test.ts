@@ -137,6 +137,18 @@ describeWithPrograms(['redis-server'], 'failed logins when Redis fails', () => {
     }
   });
 
+  test('are told to Redis after a moment of silence too, when nobody asks for anything any more', async () => {
+    const [failed, other] = [await open(6), await storeOn(server.url)];
+    server.pause();
+    await fail(failed, 1, 0);
+    server.resume();
+    await eventually(
+      'the other gateway knows that it counted for every gateway',
+      async () => (await countsOf(other, attemptOf('dana', 'x')))[0] === 6,
+      5000,
+    );
+  });
+
   test.each([
     ['is back as it was', false],
     ['has lost its memory', true],

@@ -1,6 +1,11 @@
 /** Budgets on a real Redis: the promises of every store, several gateways, and what happens when Redis fails. */
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { type RedisConnection, createRedisConnection } from '../../src/adapters/redis/connection.ts';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import {
+  type Answer,
+  type RedisCalls,
+  type RedisConnection,
+  createRedisConnection,
+} from '../../src/adapters/redis/connection.ts';
 import { type Gateways, followGateways } from '../../src/adapters/redis/gateways.ts';
 import { budgetKey } from '../../src/adapters/redis/keys.ts';
 import { createRedisRateLimiter } from '../../src/adapters/redis/rate-limiter.ts';
@@ -187,6 +192,20 @@ describeWithPrograms(['redis-server'], 'budgets when Redis fails', () => {
     expect(await admittedOf(limiter, 10, budget)).toBe(0);
   });
 
+  test('are told to Redis after a moment of silence too, when nobody asks for anything any more', async () => {
+    const limiter = await open(20);
+    server.pause();
+    const charged = await limiter.charge([budget]);
+    server.resume();
+    expect(charged).toMatchObject({ admitted: true, balances: [{ remaining: 0 }] });
+    const key = budgetKey(budget.counter);
+    await eventually(
+      'Redis knows that it counted for every gateway',
+      async () => Number(await server.admin.get(key)) - Date.now() * 1000 > 19.9 * budget.intervalUs,
+      5000,
+    );
+  });
+
   test('count at most one too many when an answer is lost', async () => {
     const limiter = await open(1);
     await limiter.charge([budget]);
@@ -204,6 +223,7 @@ describeWithPrograms(['redis-server'], 'budgets when Redis fails', () => {
 describeWithPrograms(['redis-server'], 'the number of gateways', () => {
   let server: RedisServer;
   let followed: Gateways[] = [];
+  const key = 'portcullis:{limits}:gateways';
   beforeAll(async () => {
     server = await startRedisServer();
   });
@@ -223,12 +243,8 @@ describeWithPrograms(['redis-server'], 'the number of gateways', () => {
     await eventually('both know', () => first.count() === 2 && second.count() === 2, 5000);
     await second.close();
     await eventually('one is left', () => first.count() === 1, 5000);
-    await server.admin.zadd('portcullis:{limits}:gateways', Date.now() - 60_000, 'killed');
-    await eventually(
-      'the silent one is gone',
-      async () => (await server.admin.zcard('portcullis:{limits}:gateways')) === 1,
-      5000,
-    );
+    await server.admin.zadd(key, Date.now() - 60_000, 'killed');
+    await eventually('the silent one is gone', async () => (await server.admin.zcard(key)) === 1, 5000);
     expect(first.count()).toBe(1);
   });
 
@@ -264,5 +280,48 @@ describeWithPrograms(['redis-server'], 'budgets on a cluster', () => {
     expect(await limiter.peek([budgetOf('rita', 60, 4)])).toMatchObject([{ remaining: 4 }]);
     expect(await limiter.owing()).toMatchObject({ ok: true, owing: [{ counter: budgets[1]?.counter }] });
     expect(limiter.fallbacks()).toBe(0);
+  });
+
+  test('are not fresh when their node went and came back empty, also of whoever did not ask meanwhile', async () => {
+    const limiter = await limiterOn(cluster.url, 1, 300);
+    const budget = budgetOf('rita', 3600, 20);
+    await admittedOf(limiter, 20, budget);
+    const sizes = await Promise.all(cluster.nodes.map(({ admin }) => admin.dbsize()));
+    const node = cluster.nodes[sizes.findIndex((size) => size > 0)];
+    if (node === undefined) throw new Error('no node has the budget');
+    await node.kill();
+    await eventually('its absence is sure', async () => {
+      const before = limiter.fallbacks();
+      for (let n = 0; n < 10; n++) await limiter.charge([budgetOf('dana', 60, 5)]);
+      return limiter.fallbacks() === before + 10;
+    });
+    await node.restart();
+    await eventually(
+      'it is told',
+      async () => (await node.admin.exists(budgetKey(budget.counter)).catch(() => 0)) === 1,
+      15_000,
+    );
+    const other = await limiterOn(cluster.url);
+    expect(await admittedOf(other, 5, budget)).toBe(0);
+  }, 40_000);
+});
+
+describe('a budget that is counted here while an older question is under way', () => {
+  test('is not overwritten by the answer to it', async () => {
+    const asked: { readonly script: string; readonly answer: (answer: Answer) => void }[] = [];
+    const calls: RedisCalls = {
+      run: ({ name }) => new Promise((answer) => void asked.push({ script: name, answer })),
+      isCut: () => false,
+    };
+    const limiter = createRedisRateLimiter({ calls: () => calls, onReady: () => {} }, { gateways: () => 4 });
+    const budget = budgetOf('dana', 3600, 20);
+    const [first, ...others] = [limiter.charge([budget]), limiter.charge([budget]), limiter.charge([budget])];
+    for (const { answer } of asked.slice(1)) answer({ ok: false, reason: 'unavailable' });
+    expect((await Promise.all(others)).map(({ balances }) => balances[0]?.remaining)).toEqual([4, 3]);
+    asked[0]?.answer({ ok: true, reply: [1, 1, budget.intervalUs] });
+    await first;
+    const next = limiter.charge([budget]);
+    for (const { answer } of asked.slice(3)) answer({ ok: false, reason: 'unavailable' });
+    expect((await next).balances).toMatchObject([{ remaining: 2 }]);
   });
 });

@@ -8,6 +8,7 @@ import { maxListedName } from '../limit-bounds.ts';
 import type { RedisConnection } from './connection.ts';
 import { loginsPrefix, nameKey, worstKey } from './keys.ts';
 import { countFailure, forgiveFailures, listFailures, lookFailures, raiseFailures } from './login-scripts.ts';
+import { createTelling } from './telling.ts';
 
 export interface RedisFailedLoginsOptions {
   /** How many gateways there are, as far as is known. */
@@ -24,31 +25,34 @@ export function createRedisFailedLogins(
   const local = createMemoryFailedLogins(() => performance.now());
   /** Redis may know less than this process. */
   let isAhead = false;
-  let raising = false;
+  /** How often this process noticed that. */
+  let misses = 0;
+  const telling = createTelling(raise);
 
-  async function raise(): Promise<void> {
-    if (raising) return;
-    raising = true;
-    isAhead = false;
-    try {
-      const many = local.many();
-      for (let begin = 0; begin < many.length; begin += raisedAtOnce) {
-        const part = many.slice(begin, begin + raisedAtOnce);
-        const keys = part.map(({ by, name }) => recordKey(by, name));
-        const values = part.flatMap(({ failures }) => [failures.count, Math.floor(failures.ageMs)]);
-        if (!(await calls.run(raiseFailures, keys, values)).ok) {
-          isAhead = true;
-          return;
-        }
-      }
-    } finally {
-      raising = false;
+  function miss(): void {
+    isAhead = true;
+    misses += 1;
+    telling.soon();
+  }
+
+  async function raise(): Promise<boolean> {
+    if (!isAhead) return true;
+    const missed = misses;
+    const many = local.many();
+    for (let begin = 0; begin < many.length; begin += raisedAtOnce) {
+      const part = many.slice(begin, begin + raisedAtOnce);
+      const keys = part.map(({ by, name }) => recordKey(by, name));
+      const values = part.flatMap(({ failures }) => [failures.count, Math.floor(failures.ageMs)]);
+      if (!(await calls.run(raiseFailures, keys, values)).ok) return false;
     }
+    if (misses !== missed) return false;
+    isAhead = false;
+    return true;
   }
 
   connection.onReady(() => {
-    isAhead = true;
-    void raise();
+    miss();
+    telling.now();
   });
 
   return {
@@ -56,22 +60,22 @@ export function createRedisFailedLogins(
       const answer = await calls.run(lookFailures, keysOf(attempt), [attempt.fingerprint]);
       const record = answer.ok ? readRecord(answer.reply) : undefined;
       if (record === undefined) {
-        isAhead = true;
+        miss();
         return local.lookNow(attempt);
       }
-      if (!isAhead && !raising) {
+      if (!isAhead) {
         local.learn(attempt, record);
         return record;
       }
-      void raise();
+      telling.now();
       return worse(record, local.lookNow(attempt));
     },
 
     async fail(attempt) {
       const labels = failedBy.map((by) => labelOf(by, attempt));
       const answer = await calls.run(countFailure, keysOf(attempt), [attempt.fingerprint, ...labels]);
-      if (!answer.ok) isAhead = true;
       local.failNow(attempt, answer.ok ? 1 : gateways());
+      if (!answer.ok) miss();
     },
 
     async succeed(attempt) {

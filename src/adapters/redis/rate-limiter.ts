@@ -9,6 +9,7 @@ import { balanceOf, createMemoryBudgets } from '../memory/rate-limiter.ts';
 import type { RedisConnection } from './connection.ts';
 import { budgetKey, owingKey } from './keys.ts';
 import { chargeBudgets, listOwing, raiseBudgets, readBudgets } from './limit-scripts.ts';
+import { createTelling } from './telling.ts';
 
 export interface RedisRateLimiterOptions {
   /** How many gateways there are, as far as is known. */
@@ -22,7 +23,7 @@ const maxAhead = 50_000;
 const peekMs = 5000;
 
 export function createRedisRateLimiter(
-  connection: RedisConnection,
+  connection: Pick<RedisConnection, 'calls' | 'onReady'>,
   { gateways }: RedisRateLimiterOptions,
 ): RateLimiter & { /** Requests counted by this process alone. */ readonly fallbacks: () => number } {
   const calls = connection.calls();
@@ -31,10 +32,14 @@ export function createRedisRateLimiter(
   const ahead = new Set<string>();
   /** Counter -> when Redis last told its balance. */
   const told = new Map<string, number>();
-  let raising = false;
+  const telling = createTelling(raise);
+  let isAway = false;
   let fallbacks = 0;
 
-  function learn({ counter }: Budget, debtUs: number): void {
+  /** `sentUs`: what Redis was told with the question. */
+  function learn({ counter }: Budget, debtUs: number, sentUs = 0): void {
+    // Counted here since it was asked: this answer is too old.
+    if (ahead.has(counter) && local.debtOf(counter) > sentUs) return;
     local.learn(counter, debtUs);
     ahead.delete(counter);
     told.delete(counter);
@@ -49,50 +54,57 @@ export function createRedisRateLimiter(
     if (ahead.size > maxAhead && oldest !== undefined) ahead.delete(oldest);
   }
 
-  /** Tells Redis what it may have missed or lost. */
-  async function raise(): Promise<void> {
-    if (raising) return;
-    raising = true;
-    try {
-      while (ahead.size > 0) {
-        const counters = [...ahead].slice(0, raisedAtOnce);
-        const debts = counters.map((counter) => local.debtOf(counter));
-        if (!(await calls.run(raiseBudgets, counters.map(budgetKey), debts)).ok) return;
-        for (const [index, counter] of counters.entries()) {
-          if (local.debtOf(counter) <= (debts[index] ?? 0)) ahead.delete(counter);
-        }
+  function markAllAhead(): void {
+    for (const { counter } of local.entries()) markAhead(counter);
+  }
+
+  /** What Redis may have missed or lost. False when it does not answer. */
+  async function raise(): Promise<boolean> {
+    while (ahead.size > 0) {
+      const counters = [...ahead].slice(0, raisedAtOnce);
+      const debts = counters.map((counter) => local.debtOf(counter));
+      if (!(await calls.run(raiseBudgets, counters.map(budgetKey), debts)).ok) return false;
+      for (const [index, counter] of counters.entries()) {
+        if (local.debtOf(counter) <= (debts[index] ?? 0)) ahead.delete(counter);
       }
-    } finally {
-      raising = false;
     }
+    return true;
   }
 
   connection.onReady(() => {
-    for (const { counter } of local.entries()) markAhead(counter);
-    void raise();
+    markAllAhead();
+    telling.now();
   });
 
   return {
     async charge(budgets) {
-      const values = budgets.flatMap(({ counter, intervalUs, burst, isEnforced }) => [
+      const sent = budgets.map(({ counter }) => (ahead.has(counter) ? local.debtOf(counter) : 0));
+      const values = budgets.flatMap(({ counter, intervalUs, burst, isEnforced }, index) => [
         counter,
         intervalUs,
         burst,
         isEnforced ? 1 : 0,
-        ahead.has(counter) ? local.debtOf(counter) : 0,
+        sent[index] ?? 0,
       ]);
       const keys = [...budgets.map(({ counter }) => budgetKey(counter)), owingKey];
       const answer = await calls.run(chargeBudgets, keys, values);
       const numbers = answer.ok && Array.isArray(answer.reply) ? answer.reply.map(Number) : [];
       if (numbers.length !== 1 + 2 * budgets.length) {
         fallbacks += 1;
+        // A node of a cluster goes and comes back empty while the connection as a whole stays ready.
+        if (!isAway && calls.isCut()) {
+          isAway = true;
+          markAllAhead();
+        }
         for (const { counter } of budgets) markAhead(counter);
+        telling.soon();
         return local.charge(budgets, gateways());
       }
-      if (ahead.size > 0) void raise();
+      isAway = false;
+      if (ahead.size > 0) telling.now();
       const balances = budgets.map((budget, index): Balance => {
         const debtUs = numbers[2 + 2 * index] ?? 0;
-        learn(budget, debtUs);
+        learn(budget, debtUs, sent[index]);
         return balanceOf(numbers[1 + 2 * index] === 1, debtUs, budget, 1);
       });
       return { admitted: numbers[0] === 1, balances };
