@@ -248,12 +248,26 @@ describeWithPrograms(['redis-server'], 'the number of gateways', () => {
     expect(first.count()).toBe(1);
   });
 
-  test('stays what it was while Redis is away', async () => {
-    const [first, second] = [await join(), await join()];
-    await eventually('both know', () => first.count() === 2 && second.count() === 2, 5000);
+  test('stays what it was while Redis is away, and when it comes back without having heard of the others', async () => {
+    const gateways = await join();
+    for (const name of ['second', 'third']) await server.admin.zadd(key, Date.now(), name);
+    await eventually('they are known', () => gateways.count() === 3, 5000);
     await server.kill();
-    expect(first.count()).toBe(2);
+    expect(gateways.count()).toBe(3);
     await server.restart();
+    const greeted = async (): Promise<number> =>
+      Number((await server.admin.zrange(key, '0', '-1', 'WITHSCORES'))[1] ?? 0);
+    await eventually('it greets again', async () => (await greeted()) > 0, 5000);
+    const before = await greeted();
+    await eventually('and once more', async () => (await greeted()) > before, 5000);
+    expect(gateways.count()).toBe(3);
+  });
+
+  test('does not hold those that were heard of before the clock of Redis went back', async () => {
+    await server.admin.zadd(key, Date.now() + 3_600_000, 'killed');
+    const gateways = await join();
+    await eventually('it is gone', async () => (await server.admin.zcard(key)) === 1, 5000);
+    expect(gateways.count()).toBe(1);
   });
 
   test('comes with how far the clock here is from that of Redis', async () => {

@@ -5,7 +5,7 @@ import { gatewaysKey } from './keys.ts';
 import { greetGateways, leaveGateways } from './limit-scripts.ts';
 
 export interface Gateways {
-  /** At the last answer; 1 before the first. */
+  /** At the last answer; 1 before the first. For some seconds after Redis came back never fewer than before. */
   readonly count: () => number;
   /** Milliseconds by which this machine's clock is ahead of that of Redis, at the last answer. */
   readonly clockSkewMs: () => number;
@@ -20,6 +20,7 @@ export function followGateways(connection: RedisConnection): Gateways {
   const self = randomUUID();
   let count = 1;
   let skewMs = 0;
+  let unsureUntil = -Infinity;
   let closed = false;
 
   async function greet(): Promise<void> {
@@ -27,13 +28,18 @@ export function followGateways(connection: RedisConnection): Gateways {
     const answer = await calls.run(greetGateways, [gatewaysKey], [self, silentMs]);
     if (!answer.ok || !Array.isArray(answer.reply) || closed) return;
     const [gateways, now] = answer.reply.map(Number);
-    count = Math.max(1, gateways ?? 1);
+    const alive = Math.max(1, gateways ?? 1);
+    count = performance.now() < unsureUntil ? Math.max(count, alive) : alive;
     // Half of the way there and back: Redis read its clock about then.
     if (now !== undefined) skewMs = (asked + Date.now()) / 2 - now;
   }
 
   const timer = setInterval(() => void greet(), greetMs).unref();
-  connection.onReady(() => void greet());
+  connection.onReady(() => {
+    // It may have forgotten the others, who have yet to greet it again.
+    unsureUntil = performance.now() + silentMs;
+    void greet();
+  });
   void greet();
 
   return {

@@ -102,6 +102,8 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZADD', '${gatewaysKey}', now, ARGV[1])
 redis.call('ZREMRANGEBYSCORE', '${gatewaysKey}', '-inf', now - ARGV[2])
+-- Of before the clock went back; whoever lives greets again.
+redis.call('ZREMRANGEBYSCORE', '${gatewaysKey}', '(' .. now, '+inf')
 redis.call('PEXPIRE', '${gatewaysKey}', ARGV[2])
 return { redis.call('ZCARD', '${gatewaysKey}'), now }`,
 };
