@@ -182,6 +182,9 @@ export function manifestRefused(reason: 'too_large' | 'stalled' | 'client_gone')
   }
 }
 
+/** The rest of a body did not come, while the registry was ready to take it. */
+export const clientTimedOut: Answer = refusal('SIZE_INVALID', 'the request body did not arrive', { status: 408 });
+
 export type UpstreamFailure = 'unreachable' | 'timeout' | 'broken';
 
 export function upstreamFailed(failure: UpstreamFailure): Answer {

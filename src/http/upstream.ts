@@ -13,7 +13,7 @@ import { bodyPending, cut, endAfterBody } from './drain.ts';
 import type { Exchange } from './exchange.ts';
 import { bodyStream } from './manifest-body.ts';
 import { ProgressWatch, type Transfer, movedBytes } from './progress.ts';
-import { type UpstreamFailure, send, upstreamFailed } from './respond.ts';
+import { type UpstreamFailure, clientTimedOut, send, upstreamFailed } from './respond.ts';
 import { outgoingHeaders, returnedHeaders } from './upstream-headers.ts';
 
 export interface UpstreamOptions {
@@ -28,7 +28,8 @@ export interface UpstreamOptions {
 export interface Forwarding {
   /** What the client was told; for a cut transfer the status that was already sent. */
   readonly status: number;
-  readonly outcome: 'complete' | 'client_gone' | 'upstream_unreachable' | 'upstream_timeout' | 'upstream_broken';
+  readonly outcome:
+    'complete' | 'client_gone' | 'client_timeout' | 'upstream_unreachable' | 'upstream_timeout' | 'upstream_broken';
   readonly bytes: number;
   readonly digest: string | undefined;
   readonly detail?: string;
@@ -102,8 +103,24 @@ export function createUpstream({ url, connectMs, idleMs, responseMs }: UpstreamO
       const transfer: Transfer = {
         bytes: () => movedBytes(request.socket) + movedBytes(upstreamSocket),
         limitMs: () => (request.complete && !answered ? responseMs : idleMs),
-        onStalled: () => fail('timeout', 'no byte moved in time'),
+        onStalled: () => (isClientSilent() ? giveUp() : fail('timeout', 'no byte moved in time')),
       };
+
+      /** Whose turn it was: all that came from one side has left for the other, or waits there to be taken. */
+      function isClientSilent(): boolean {
+        if (response.headersSent) return response.writableLength > 0;
+        return !request.complete && connected && !upstreamRequest?.writableNeedDrain && !upstreamSocket?.writableLength;
+      }
+
+      function giveUp(): void {
+        upstreamRequest?.destroy();
+        if (response.headersSent) {
+          settle(response.statusCode, 'client_timeout', 'the client stopped reading');
+          cut(response);
+        } else {
+          settle(send(exchange, clientTimedOut), 'client_timeout', 'the client stopped sending');
+        }
+      }
 
       function settle(status: number, outcome: Forwarding['outcome'], detail?: string): void {
         if (settled) return;
