@@ -44,15 +44,23 @@ export interface Gateway {
   readonly policy: () => LoadedPolicy;
   /** Looks at the policy files now. */
   reload(): Promise<void>;
-  /** Stops taking requests and waits for those in flight, at most the drain timeout. `clean`: none had to be cut. */
+  /**
+   * Says so on the readiness page, then stops taking requests and waits for those in flight, at most the drain timeout.
+   * `clean`: none had to be cut.
+   */
   close(): Promise<{ readonly clean: boolean }>;
+  /** Cuts every connection of the main listener now, so that clients see it. */
+  cut(): void;
 }
 
 export type Started =
   { readonly ok: true; readonly gateway: Gateway } | { readonly ok: false; readonly problems: readonly Problem[] };
 
 const probeMs = 5000;
+/** How long the start waits to hear of the registry. It serves without as well, and asks on. */
+const firstProbeMs = 2000;
 const certificatePollMs = 5000;
+const sweepMs = 500;
 
 /** Problems of policies, keys, certificates and addresses come back together; nothing listens then. */
 export async function startGateway({ config, upstreamUrl, log, extraPolicies = [] }: GatewayOptions): Promise<Started> {
@@ -114,7 +122,7 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
   const upstream = createUpstream({ url: upstreamUrl, ...config.timeouts });
   const registry = createRegistryClient({ url: upstreamUrl, timeoutMs: 10_000 });
   let draining = false;
-  const listener = createListener({
+  const { server: listener, connections } = createListener({
     front: { realm: `${config.publicUrl}/token`, service },
     tokens,
     accessTokens: tokens,
@@ -142,13 +150,16 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     ...(certificate === undefined ? {} : { tls: certificate.texts }),
   });
 
-  let upstreamHealth: RegistryHealth = await registry.ping();
+  let upstreamHealth: RegistryHealth = await registry.ping(firstProbeMs);
   if (!upstreamHealth.ok)
     log.warn('the registry behind the gateway does not answer yet', {
       upstream: upstreamUrl,
       detail: upstreamHealth.detail,
     });
-  const probe = setInterval(() => void registry.ping().then((health) => (upstreamHealth = health)), probeMs).unref();
+  const probe = setInterval(
+    () => void registry.ping(probeMs - 500).then((health) => (upstreamHealth = health)),
+    probeMs,
+  ).unref();
 
   metrics.gauge('portcullis_policy_rules', 'Rules in force.', () => policies.loaded().compiled.policy.rules.length);
   metrics.gauge('portcullis_policy_last_reload_successful', '1 when the newest policy files are in force.', () =>
@@ -254,18 +265,26 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     ];
   }
 
+  function cut(): void {
+    upstream.stop();
+    connections.cutAll();
+  }
+
   async function close(): Promise<{ readonly clean: boolean }> {
     draining = true;
     let clean = true;
     stopFollowing?.();
-    const closed = new Promise((resolve) => listener.close(resolve));
-    // `close` leaves kept-alive connections open, and those that never sent a byte.
-    const sweep = setInterval(() => listener.closeIdleConnections(), 250);
-    listener.closeIdleConnections();
+    connections.endWithAnswers();
     const deadline = setTimeout(() => {
-      clean = upstream.activeTransfers() === 0;
-      listener.closeAllConnections();
+      clean = connections.inFlight() === 0;
+      cut();
     }, config.timeouts.drainMs);
+    // A load balancer needs a moment to see the readiness page; until then what it still sends is served.
+    const leaveMs = Math.min(config.timeouts.leaveMs, config.timeouts.drainMs);
+    if (leaveMs > 0) await new Promise((resolve) => setTimeout(resolve, leaveMs));
+    const closed = new Promise((resolve) => listener.close(resolve));
+    const sweep = setInterval(() => connections.endUnused(), sweepMs);
+    connections.endUnused();
     await closed;
     clearInterval(sweep);
     clearTimeout(deadline);
@@ -288,6 +307,7 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
       policy: policies.loaded,
       reload: () => policies.reload(),
       close,
+      cut,
     },
   };
 }

@@ -61,7 +61,11 @@ export async function serve(flags: ConfigurationFlags): Promise<ExitCode> {
     if (reason === 'registry')
       log.error('the registry started by try mode has ended; see registry.log in the state directory');
     process.off('SIGHUP', reload);
-    void stopped.second.then(() => process.exit(1));
+    void stopped.second.then(() => {
+      gateway.cut();
+      log.flush();
+      process.exit(1);
+    });
     const { clean } = await gateway.close();
     log.info('portcullis has stopped', { clean });
     return reason === 'registry' || !clean ? exitCodes.problems : exitCodes.ok;

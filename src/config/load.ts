@@ -35,6 +35,7 @@ export interface Config {
     readonly idleMs: number;
     readonly responseMs: number;
     readonly drainMs: number;
+    readonly leaveMs: number;
   };
 }
 
@@ -394,6 +395,7 @@ function complete(settings: Settings, input: ConfigInput): Config {
       idleMs: 1_000 * (timeouts?.idle ?? 60),
       responseMs: 1_000 * (timeouts?.response ?? 5 * 60),
       drainMs: 1_000 * (timeouts?.drain ?? 15 * 60),
+      leaveMs: 1_000 * (timeouts?.leave ?? 0),
     },
   };
 }

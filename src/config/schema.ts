@@ -141,6 +141,11 @@ export const configSchema = z.strictObject({
       drain: duration({ minSeconds: 1, maxSeconds: day })
         .describe('How long running transfers may continue after a stop was asked for. Default: 15m.')
         .optional(),
+      leave: duration({ minSeconds: 0, maxSeconds: 10 * minute })
+        .describe(
+          'How long new requests are still taken after a stop was asked for, until load balancers have seen it. Default: 0s.',
+        )
+        .optional(),
     })
     .describe('Limits of patience, for the upstream and at shutdown.')
     .optional(),

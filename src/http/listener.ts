@@ -6,6 +6,7 @@ import type { SecureContextOptions } from 'node:tls';
 import type { AuditLog, Clock, SessionStore } from '../ports.ts';
 import { errorBody } from '../distribution/error-codes.ts';
 import { type EndpointParts, createEndpoints, endpointPaths } from './endpoints.ts';
+import { type Connections, followConnections } from './connections.ts';
 import { cut, isFramed } from './drain.ts';
 import { type Exchange, beginExchange, exchangeFacts } from './exchange.ts';
 import { type GateParts, handleRegistryRequest } from './gate.ts';
@@ -35,7 +36,12 @@ interface Turn {
   readonly begin: () => void;
 }
 
-export function createListener(parts: ListenerParts): Server {
+export interface Listener {
+  readonly server: Server;
+  readonly connections: Connections;
+}
+
+export function createListener(parts: ListenerParts): Listener {
   const exchanges = new WeakMap<object, Exchange>();
   const turns = new WeakMap<Socket, Turn[]>();
   const endpoints = createEndpoints(parts, (request) => {
@@ -99,7 +105,9 @@ export function createListener(parts: ListenerParts): Server {
           const options = { trustedProxies: [], now: parts.clock(), expectsContinue };
           const exchange = beginExchange(request, response, options);
           parts.onError(error, exchange);
-          send(exchange, internalError);
+          const status = send(exchange, internalError);
+          const facts = exchangeFacts(exchange, parts.clock());
+          parts.audit.record({ event: 'access', decision: 'error', reason: 'internal_error', status, ...facts });
         });
       };
       response.once('close', () => {
@@ -120,10 +128,12 @@ export function createListener(parts: ListenerParts): Server {
     connectionsCheckingInterval: 1000,
     // Longer than Go clients keep idle connections, so that closing is theirs.
     keepAliveTimeout: 95_000,
+    handshakeTimeout: 15_000,
   };
   const server = parts.tls === undefined ? createServer(options) : createTlsServer({ ...options, ...parts.tls });
   // Node drops header lines beyond its limit from `headers` but still obeys their framing (CVE-2026-58044); guard.ts counts.
   server.maxHeadersCount = 0;
+  const connections = followConnections(server);
   server.on('request', onRequest(false));
   server.on('checkContinue', onRequest(true));
   server.on('checkExpectation', onRequest(false));
@@ -154,7 +164,7 @@ export function createListener(parts: ListenerParts): Server {
       () => socket.destroySoon(),
     );
   }
-  return server;
+  return { server, connections };
 }
 
 function parseFailure({ code }: NodeJS.ErrnoException): number {

@@ -29,7 +29,13 @@ export interface Forwarding {
   /** What the client was told; for a cut transfer the status that was already sent. */
   readonly status: number;
   readonly outcome:
-    'complete' | 'client_gone' | 'client_timeout' | 'upstream_unreachable' | 'upstream_timeout' | 'upstream_broken';
+    | 'complete'
+    | 'client_gone'
+    | 'client_timeout'
+    | 'gateway_stopped'
+    | 'upstream_unreachable'
+    | 'upstream_timeout'
+    | 'upstream_broken';
   readonly bytes: number;
   readonly digest: string | undefined;
   readonly detail?: string;
@@ -49,6 +55,8 @@ export interface Upstream {
    */
   forward(exchange: Exchange, route: RegistryRoute, options?: ForwardOptions): Promise<Forwarding>;
   readonly activeTransfers: () => number;
+  /** From now on it is the gateway that ends connections, not their clients. */
+  stop(): void;
   close(): void;
 }
 
@@ -77,6 +85,7 @@ export function createUpstream({ url, connectMs, idleMs, responseMs }: UpstreamO
   // can be taken for another's.
   const readers = new QuietAgent({ keepAlive: true, maxFreeSockets: 64, timeout: keepIdleMs, scheduling: 'lifo' });
   const writers = new Agent({ keepAlive: false });
+  let stopping = false;
   const watch = new ProgressWatch(Math.max(10, Math.min(1000, idleMs / 4)));
 
   function forward(exchange: Exchange, route: RegistryRoute, options: ForwardOptions = {}): Promise<Forwarding> {
@@ -134,6 +143,8 @@ export function createUpstream({ url, connectMs, idleMs, responseMs }: UpstreamO
       /** Before the first byte an error reply; after it the connection is cut, since an orderly end would look complete. */
       function fail(failure: UpstreamFailure, detail: string): void {
         if (settled) return;
+        // What a lost client took with it may be reported first.
+        if (request.socket.destroyed && !response.writableFinished) return onClientClose();
         const outcome = `upstream_${failure}` as const;
         upstreamRequest?.destroy();
         if (response.headersSent) {
@@ -147,7 +158,7 @@ export function createUpstream({ url, connectMs, idleMs, responseMs }: UpstreamO
       function onClientClose(): void {
         if (response.writableFinished) return;
         upstreamRequest?.destroy();
-        settle(response.headersSent ? response.statusCode : 499, 'client_gone');
+        settle(response.headersSent ? response.statusCode : 499, stopping ? 'gateway_stopped' : 'client_gone');
       }
 
       function onResponse(upstreamResponse: IncomingMessage): void {
@@ -236,6 +247,7 @@ export function createUpstream({ url, connectMs, idleMs, responseMs }: UpstreamO
   return {
     forward,
     activeTransfers: () => watch.active,
+    stop: () => void (stopping = true),
     close() {
       readers.destroy();
       writers.destroy();

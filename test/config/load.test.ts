@@ -50,7 +50,7 @@ tokens:
   accessTtl: 5m
   refreshTtl: 30d
   keys: keys
-timeouts: { connect: 1s, idle: 2s, response: 3m, drain: 4h }
+timeouts: { connect: 1s, idle: 2s, response: 3m, drain: 4h, leave: 5s }
 `;
 
 describe('a complete file', () => {
@@ -73,7 +73,7 @@ describe('a complete file', () => {
         refreshTtlSeconds: 2_592_000,
         keys: '/etc/portcullis/keys',
       },
-      timeouts: { connectMs: 1_000, idleMs: 2_000, responseMs: 180_000, drainMs: 14_400_000 },
+      timeouts: { connectMs: 1_000, idleMs: 2_000, responseMs: 180_000, drainMs: 14_400_000, leaveMs: 5_000 },
     });
     expect(redis?.reveal()).toBe('redis://:hunter2@redis:6379/0');
   });
@@ -95,7 +95,7 @@ describe('defaults', () => {
       trustedProxies: [],
       admin: { listen: { host: '127.0.0.1', port: 5051 } },
       tokens: { service: 'registry.example.com', accessTtlSeconds: 900, refreshTtlSeconds: 7_776_000 },
-      timeouts: { connectMs: 3_000, idleMs: 60_000, responseMs: 300_000, drainMs: 900_000 },
+      timeouts: { connectMs: 3_000, idleMs: 60_000, responseMs: 300_000, drainMs: 900_000, leaveMs: 0 },
     });
   });
 
@@ -188,6 +188,7 @@ describe('every key', () => {
     'timeouts.idle': '9s',
     'timeouts.response': '9s',
     'timeouts.drain': '9s',
+    'timeouts.leave': '9s',
   };
 
   test('is known by its dotted name', () => {

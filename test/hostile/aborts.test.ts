@@ -105,6 +105,7 @@ describe('clients that leave', () => {
     clients.forEach((client) => client.abort());
     await nothingLeft();
     expect(backend.requests().length, 'half an upload is never a whole one').toBe(before);
+    expect(patient.records.slice(-20).map(({ reason }) => reason)).toEqual(Array(20).fill('client_gone'));
   });
 
   test('twenty that leave a chunked upload never finish it', async () => {

@@ -42,13 +42,13 @@ export function createRegistryClient({ url, timeoutMs }: RegistryClientOptions):
   const agent = new (isTls ? HttpsAgent : HttpAgent)({ keepAlive: true, maxSockets: 16, timeout: 15_000 });
   const open = isTls ? httpsRequest : httpRequest;
 
-  function ask(method: 'GET' | 'HEAD', path: string, accept = '*/*'): Promise<Asked> {
+  function ask(method: 'GET' | 'HEAD', path: string, accept = '*/*', withinMs = timeoutMs): Promise<Asked> {
     return new Promise((resolve) => {
       const request = open(target, { method, path, agent, headers: { accept } });
       const timer = setTimeout(() => {
-        resolve({ failed: 'timeout', detail: `no answer within ${timeoutMs} ms` });
+        resolve({ failed: 'timeout', detail: `no answer within ${withinMs} ms` });
         request.destroy();
-      }, timeoutMs);
+      }, withinMs);
       const settle = (asked: Asked): void => {
         clearTimeout(timer);
         resolve(asked);
@@ -98,8 +98,8 @@ export function createRegistryClient({ url, timeoutMs }: RegistryClientOptions):
       if (page?.success !== true) return { ok: false, reason: 'broken' };
       return { ok: true, names: page.data.repositories ?? [], more: asked.headers.link !== undefined };
     },
-    async ping() {
-      const asked = await ask('GET', '/v2/');
+    async ping(withinMs = timeoutMs) {
+      const asked = await ask('GET', '/v2/', '*/*', withinMs);
       if ('failed' in asked) return { ok: false, detail: `${asked.failed}: ${asked.detail}` };
       if (asked.status === 200) return { ok: true };
       const detail =
