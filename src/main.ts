@@ -1,4 +1,5 @@
 /** The composition root: configuration -> adapters -> listeners -> drain. The only file that builds everything. */
+import { existsSync, readdirSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import type { Server } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
@@ -45,10 +46,10 @@ export interface Gateway {
   /** Looks at the policy files now. */
   reload(): Promise<void>;
   /**
-   * Says so on the readiness page, then stops taking requests and waits for those in flight, at most the drain timeout.
-   * `clean`: none had to be cut.
+   * Says so on the readiness page, then stops taking requests and waits for those in flight, at most the drain timeout
+   * or `withinMs`. `clean`: none had to be cut.
    */
-  close(): Promise<{ readonly clean: boolean }>;
+  close(withinMs?: number): Promise<{ readonly clean: boolean }>;
   /** Cuts every connection of the main listener now, so that clients see it. */
   cut(): void;
 }
@@ -61,6 +62,8 @@ const probeMs = 5000;
 const firstProbeMs = 2000;
 const certificatePollMs = 5000;
 const sweepMs = 500;
+/** Linux; other systems have no number to show. */
+const descriptors = '/proc/self/fd';
 
 /** Problems of policies, keys, certificates and addresses come back together; nothing listens then. */
 export async function startGateway({ config, upstreamUrl, log, extraPolicies = [] }: GatewayOptions): Promise<Started> {
@@ -176,6 +179,11 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     log.dropped,
   );
 
+  metrics.gauge('process_resident_memory_bytes', 'Memory of the process.', () => process.memoryUsage.rss());
+  metrics.gauge('nodejs_heap_size_used_bytes', 'Objects in the JavaScript heap.', () => process.memoryUsage().heapUsed);
+  if (existsSync(descriptors))
+    metrics.gauge('process_open_fds', 'Open file descriptors.', () => readdirSync(descriptors).length);
+
   const admin = createAdminListener({
     readiness,
     metrics: () => metrics.render(),
@@ -270,7 +278,8 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     connections.cutAll();
   }
 
-  async function close(): Promise<{ readonly clean: boolean }> {
+  async function close(withinMs = Infinity): Promise<{ readonly clean: boolean }> {
+    const drainMs = Math.min(withinMs, config.timeouts.drainMs);
     draining = true;
     let clean = true;
     stopFollowing?.();
@@ -278,9 +287,9 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     const deadline = setTimeout(() => {
       clean = connections.inFlight() === 0;
       cut();
-    }, config.timeouts.drainMs);
+    }, drainMs);
     // A load balancer needs a moment to see the readiness page; until then what it still sends is served.
-    const leaveMs = Math.min(config.timeouts.leaveMs, config.timeouts.drainMs);
+    const leaveMs = Math.min(config.timeouts.leaveMs, drainMs);
     if (leaveMs > 0) await new Promise((resolve) => setTimeout(resolve, leaveMs));
     const closed = new Promise((resolve) => listener.close(resolve));
     const sweep = setInterval(() => connections.endUnused(), sweepMs);
