@@ -122,7 +122,7 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     passwords,
     verified,
   });
-  const upstream = createUpstream({ url: upstreamUrl, ...config.timeouts });
+  const upstream = createUpstream({ url: upstreamUrl, ...config.timeouts, redirects: config.redirects });
   const registry = createRegistryClient({ url: upstreamUrl, timeoutMs: 10_000 });
   let draining = false;
   const { server: listener, connections } = createListener({

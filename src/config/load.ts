@@ -37,6 +37,8 @@ export interface Config {
     readonly drainMs: number;
     readonly leaveMs: number;
   };
+  /** `hosts` is not empty with `follow`. */
+  readonly redirects: { readonly mode: 'pass' | 'follow'; readonly hosts: readonly string[] };
 }
 
 export interface ConfigInput {
@@ -303,6 +305,7 @@ function overlay(under: Settings, over: Settings): Settings {
     admin: { ...under.admin, ...over.admin },
     tokens: { ...under.tokens, ...over.tokens },
     timeouts: { ...under.timeouts, ...over.timeouts },
+    redirects: { ...under.redirects, ...over.redirects },
   };
 }
 
@@ -350,6 +353,15 @@ function clashingSettings(input: ConfigInput, settings: Settings, isSet: (key: s
       fix: 'give listen a port, or set publicUrl',
     });
   }
+  if (settings.redirects?.mode === 'follow' && settings.redirects.hosts === undefined)
+    problems.push(
+      required(
+        input,
+        'redirects.hosts',
+        'redirects.mode is follow without redirects.hosts: the gateway would fetch whatever a redirect names',
+        'storage.example.com',
+      ),
+    );
   return problems;
 }
 
@@ -397,6 +409,7 @@ function complete(settings: Settings, input: ConfigInput): Config {
       drainMs: 1_000 * (timeouts?.drain ?? 15 * 60),
       leaveMs: 1_000 * (timeouts?.leave ?? 0),
     },
+    redirects: { mode: settings.redirects?.mode ?? 'pass', hosts: settings.redirects?.hosts ?? [] },
   };
 }
 

@@ -34,6 +34,7 @@ rules:
 export async function startTestGateway(
   upstreamUrl: string,
   timeouts: Partial<Config['timeouts']> = {},
+  redirects: Config['redirects'] = { mode: 'pass', hosts: [] },
 ): Promise<TestGateway> {
   const dir = await makeTempDir('hostile');
   const policies = join(dir, 'policies');
@@ -50,6 +51,7 @@ export async function startTestGateway(
     admin: { listen: { host: '127.0.0.1', port: 0 } },
     tokens: { service: 'registry.test', accessTtlSeconds: 900, refreshTtlSeconds: 3600 },
     timeouts: { connectMs: 500, idleMs: 800, responseMs: 1000, drainMs: 1000, leaveMs: 0, ...timeouts },
+    redirects,
   };
   const records: AuditRecord[] = [];
   const errors: string[] = [];
