@@ -62,6 +62,8 @@ const probeMs = 5000;
 const firstProbeMs = 2000;
 const certificatePollMs = 5000;
 const sweepMs = 500;
+/** How long requests that were cut may take to be written down. */
+const settleMs = 1000;
 /** Linux; other systems have no number to show. */
 const descriptors = '/proc/self/fd';
 
@@ -125,7 +127,11 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
   const upstream = createUpstream({ url: upstreamUrl, ...config.timeouts, redirects: config.redirects });
   const registry = createRegistryClient({ url: upstreamUrl, timeoutMs: 10_000 });
   let draining = false;
-  const { server: listener, connections } = createListener({
+  const {
+    server: listener,
+    connections,
+    settled,
+  } = createListener({
     front: { realm: `${config.publicUrl}/token`, service },
     tokens,
     accessTokens: tokens,
@@ -295,6 +301,7 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     const sweep = setInterval(() => connections.endUnused(), sweepMs);
     connections.endUnused();
     await closed;
+    await Promise.race([settled(), new Promise((resolve) => setTimeout(resolve, settleMs).unref())]);
     clearInterval(sweep);
     clearTimeout(deadline);
     clearInterval(probe);

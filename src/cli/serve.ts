@@ -62,9 +62,9 @@ export async function serve(flags: ConfigurationFlags): Promise<ExitCode> {
     if (reason === 'registry')
       log.error('the registry started by try mode has ended; see registry.log in the state directory');
     process.off('SIGHUP', reload);
-    void stopped.second.then(() => {
+    void stopped.second.then(async () => {
       gateway.cut();
-      log.flush();
+      await log.flush();
       process.exit(1);
     });
     const { clean } = await gateway.close(reason === 'defect' ? defectDrainMs : undefined);
@@ -72,7 +72,7 @@ export async function serve(flags: ConfigurationFlags): Promise<ExitCode> {
     return reason !== 'signal' || !clean ? exitCodes.problems : exitCodes.ok;
   } finally {
     await ground.stop();
-    log.flush();
+    await log.flush();
   }
 }
 

@@ -39,11 +39,14 @@ interface Turn {
 export interface Listener {
   readonly server: Server;
   readonly connections: Connections;
+  /** Resolves when every request so far has its audit record. */
+  readonly settled: () => Promise<void>;
 }
 
 export function createListener(parts: ListenerParts): Listener {
   const exchanges = new WeakMap<object, Exchange>();
   const turns = new WeakMap<Socket, Turn[]>();
+  const handled = new Set<Promise<void>>();
   const endpoints = createEndpoints(parts, (request) => {
     const exchange = exchanges.get(request);
     if (exchange === undefined) throw new Error('a request without an exchange');
@@ -101,7 +104,7 @@ export function createListener(parts: ListenerParts): Listener {
       const queue = turns.get(socket) ?? [];
       turns.set(socket, queue);
       const begin = (): void => {
-        handle(request, response, expectsContinue).catch((error: unknown) => {
+        const done = handle(request, response, expectsContinue).catch((error: unknown) => {
           const options = { trustedProxies: [], now: parts.clock(), expectsContinue };
           const exchange = beginExchange(request, response, options);
           parts.onError(error, exchange);
@@ -109,6 +112,8 @@ export function createListener(parts: ListenerParts): Listener {
           const facts = exchangeFacts(exchange, parts.clock());
           parts.audit.record({ event: 'access', decision: 'error', reason: 'internal_error', status, ...facts });
         });
+        handled.add(done);
+        void done.finally(() => handled.delete(done));
       };
       response.once('close', () => {
         queue.shift();
@@ -164,7 +169,7 @@ export function createListener(parts: ListenerParts): Listener {
       () => socket.destroySoon(),
     );
   }
-  return { server, connections };
+  return { server, connections, settled: async () => void (await Promise.all(handled)) };
 }
 
 function parseFailure({ code }: NodeJS.ErrnoException): number {

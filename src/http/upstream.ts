@@ -258,7 +258,8 @@ export function createUpstream({ url, connectMs, idleMs, responseMs, redirects }
         if (settled) return void outgoing.destroy();
         const { socket } = outgoing;
         upstreamSocket = socket ?? undefined;
-        connected = socket?.connecting === false;
+        // Without a descriptor left it is neither: it never began.
+        connected = socket?.connecting === false && !socket.destroyed;
         if (socket?.connecting) {
           const timer = setTimeout(() => fail('timeout', 'no connection in time'), connectMs);
           const stop = (): void => clearTimeout(timer);

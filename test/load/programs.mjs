@@ -63,7 +63,7 @@ export async function startLoadRegistry(blobBytes) {
 }
 
 /** The built gateway, as in production; one account that may do everything below load/. */
-export async function startGateway(upstream, env = {}) {
+export async function startGateway(upstream, env = {}, nodeOptions = []) {
   const dir = tempDir('load');
   const hash = await argon2.hash(password, { memoryCost: 19_456, timeCost: 2, parallelism: 1 });
   mkdirSync(join(dir, 'policies'));
@@ -78,7 +78,7 @@ rules:
   const [port, adminPort] = [await freePort(), await freePort()];
   const url = `http://127.0.0.1:${port}`;
   const adminUrl = `http://127.0.0.1:${adminPort}`;
-  const child = start(process.execPath, [cli, 'serve'], {
+  const child = start(process.execPath, [...nodeOptions, cli, 'serve'], {
     cwd: dir,
     env: {
       PATH: process.env.PATH,

