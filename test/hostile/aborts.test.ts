@@ -105,6 +105,7 @@ describe('clients that leave', () => {
     clients.forEach((client) => client.abort());
     await nothingLeft();
     expect(backend.requests().length, 'half an upload is never a whole one').toBe(before);
+    expect(patient.records.slice(-20).map(({ reason }) => reason)).toEqual(Array(20).fill('client_gone'));
   });
 
   test('twenty that leave a chunked upload never finish it', async () => {
@@ -377,8 +378,22 @@ describe('time', () => {
     backend.answer({ onRequest: ok });
     const [client] = await begin(strict, 1, `${head(`PATCH ${session}`, 'Content-Length: 1000\r\n')}part`);
     await client?.until(() => client.ended() !== undefined, 'the end');
-    expect(client?.replies()[0]?.status).toBe(504);
+    expect(client?.replies()[0]?.status).toBe(408);
     await nothingLeft();
+    expect(strict.records.at(-1)).toMatchObject({ status: 408, reason: 'client_timeout' });
+  });
+
+  test('an upload that the registry stopped taking is the fault of the registry', async () => {
+    backend.answer({ onHead: (_request, socket) => void socket.pause() });
+    const client = await openClient(strict.port);
+    client.send(head(`PATCH ${session}`, `Content-Length: ${64 * mebibyte.length}\r\n`));
+    for (let count = 0; count < 64; count++) client.socket.write(mebibyte);
+    await client.until(() => client.replies()[0]?.complete === true, 'a reply');
+    expect(client.replies()[0]?.status).toBe(504);
+    client.abort();
+    backend.resetAll();
+    await nothingLeft();
+    expect(strict.records.at(-1)).toMatchObject({ status: 504, reason: 'upstream_timeout' });
   });
 
   test('a download whose client stopped reading ends on both sides', async () => {
@@ -392,6 +407,7 @@ describe('time', () => {
     await client.until(() => client.ended() !== undefined, 'the end');
     expect(client.received().length).toBeLessThan(256 * mebibyte.length);
     client.abort();
+    expect(strict.records.at(-1)).toMatchObject({ status: 200, reason: 'client_timeout' });
   });
 });
 
