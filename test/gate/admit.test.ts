@@ -8,7 +8,7 @@ import type { CompiledPolicy, Decision } from '../../src/policy/evaluate.ts';
 import { type AccessTokens, createAccessTokens } from '../../src/token/access-token.ts';
 import type { Passwords } from '../../src/token/password.ts';
 import type { LoginGuard } from '../../src/token/login-guard.ts';
-import { createUploadTickets } from '../../src/token/upload-ticket.ts';
+import { createUploadTickets, maxUploadSeconds } from '../../src/token/upload-ticket.ts';
 import { VerifiedPasswords } from '../../src/token/verified-passwords.ts';
 import { makeKey, ringOf } from '../support/keys.ts';
 import { anonymous, compile, user } from '../support/policies.ts';
@@ -297,6 +297,12 @@ describe('the situations of the contract', () => {
       'challenged scope_insufficient registry:catalog:* insufficient_scope',
     ],
     [
+      'a star for a repository called catalog is not its scope',
+      'GET /v2/_catalog',
+      () => bearer('dana', 'repository:catalog:*'),
+      'challenged scope_insufficient registry:catalog:* insufficient_scope',
+    ],
+    [
       'the catalog is admitted with it',
       'GET /v2/_catalog?n=5',
       () => bearer('dana', 'registry:catalog:*'),
@@ -449,6 +455,12 @@ describe('a mount', () => {
       mounted('inbox/base'),
     ],
     [
+      'from where the token may push alone is forwarded',
+      mount('inbox/base'),
+      'repository:sandbox/app:pull,push repository:inbox/base:push',
+      mounted('inbox/base'),
+    ],
+    [
       'is challenged with both scopes when only the token is too narrow',
       mount('library/base'),
       'repository:sandbox/app:pull,push',
@@ -559,6 +571,9 @@ describe('the policy of the moment', () => {
     clock = now + 3_600_000;
     expect(await outcome(chunk(seconds + 200), token)).toMatch(/^admitted/);
     expect(await outcome(chunk(seconds + 3000), token)).toMatch(/^challenged token_expired/);
+    clock = now + 200_000 + maxUploadSeconds * 1000;
+    expect(await outcome(chunk(seconds + 200), token)).toMatch(/^admitted/);
+    expect(await outcome(chunk(seconds + 199), token)).toMatch(/^challenged token_expired/);
   });
 
   test('sees where and when a request comes from', async () => {
