@@ -57,7 +57,7 @@ export function followConnections(server: Server): Connections {
       for (const socket of handshakes) if (socket.bytesRead === 0) socket.destroy();
       for (const [socket, connection] of open) {
         if (connection.responses.size > 0) continue;
-        if (socket.bytesRead === 0 || socket.bytesRead === connection.seen) socket.destroy();
+        if (socket.bytesRead === connection.seen) socket.destroy();
         else connection.seen = socket.bytesRead;
       }
     },

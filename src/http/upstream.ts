@@ -165,8 +165,6 @@ export function createUpstream(options: UpstreamOptions): Upstream {
       /** Before the first byte an error reply; after it the connection is cut, since an orderly end would look complete. */
       function fail(failure: UpstreamFailure, detail: string): void {
         if (settled) return;
-        // What a lost client took with it may be reported first.
-        if (request.socket.destroyed && !response.writableFinished) return onClientClose();
         const outcome = `upstream_${failure}` as const;
         upstreamRequest?.destroy();
         if (response.headersSent) {

@@ -91,6 +91,8 @@ describe('a stop that was asked for', () => {
     await kept.until(() => kept.replies()[0]?.complete === true, 'a reply');
     const slow = await openClient(gateway.port);
     slow.send('GET /v2/ HTTP/1.1\r\nHost:');
+    // Answered on the same loop, so the half has been read when this is.
+    await fetch(`${gateway.adminUrl}/livez`);
     expect(await gateway.close()).toEqual({ clean: true });
     for (const client of [silent, kept, slow]) await client.until(() => client.ended() !== undefined, 'the end');
   });
@@ -101,7 +103,7 @@ describe('a stop that was asked for', () => {
     const client = await openClient(gateway.port);
     const bytes = head(`GET ${blob}`);
     client.send(bytes.slice(0, 30));
-    // Answered on the same loop, so the first half has been read when this is.
+    // As above.
     await fetch(`${gateway.adminUrl}/livez`);
     const closed = gateway.close();
     client.send(bytes.slice(30));

@@ -94,6 +94,7 @@ describe('following a redirect of a blob', () => {
     expect(asked.map(({ method, url }) => `${method} ${url}`)).toEqual([`GET /bucket/data?${secret}`]);
     expect(gateway.records.at(-1)).toMatchObject({ status: 200, bytes: 5, digest, detail: `from ${host}` });
     expect(JSON.stringify(gateway.records)).not.toContain('s3cr3t');
+    await backend.until(() => backend.openSockets() === 0, 'the registry was let go, whatever its redirect says');
   });
 
   test('asks the storage for the same part under the same conditions, and shows it no credentials', async () => {
