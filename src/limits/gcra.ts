@@ -21,7 +21,8 @@ export function quotaOf(rate: Rate, burst: number): Quota {
 
 /**
  * `debtUs` after a request that counts `cost` times. What is owed never exceeds the burst, also when a policy edit made
- * the limit smaller meanwhile; a request that costs more than a whole burst fits into an untouched budget only.
+ * the limit smaller meanwhile: a store keeps `debtUs` of a refused request too, or the rest would have to be waited for. A
+ * request that costs more than a whole burst fits into an untouched budget only.
  */
 export function charge(
   debtUs: number,
@@ -29,9 +30,14 @@ export function charge(
   cost = 1,
 ): { readonly fits: boolean; readonly debtUs: number } {
   const most = Math.max(burst, cost) * intervalUs;
-  const owed = Math.min(Math.max(debtUs, 0), most);
+  const owed = owedOf(debtUs, { intervalUs, burst }, cost);
   const next = owed + cost * intervalUs;
   return next <= most ? { fits: true, debtUs: next } : { fits: false, debtUs: owed };
+}
+
+/** The part of a debt that this quota can ask back. */
+export function owedOf(debtUs: number, { intervalUs, burst }: Quota, cost = 1): number {
+  return Math.min(Math.max(debtUs, 0), Math.max(burst, cost) * intervalUs);
 }
 
 export interface Room {
@@ -44,7 +50,7 @@ export interface Room {
 /** What a debt leaves for requests that count `cost` each. */
 export function roomOf(debtUs: number, { intervalUs, burst }: Quota, cost = 1): Room {
   const most = Math.max(burst, cost) * intervalUs;
-  const owed = Math.min(debtUs, most);
+  const owed = owedOf(debtUs, { intervalUs, burst }, cost);
   return {
     remaining: Math.floor((most - owed) / (cost * intervalUs)),
     waitUs: Math.max(0, owed + cost * intervalUs - most),

@@ -95,9 +95,28 @@ export function describeRateLimiter(open: () => Promise<RateLimiterUnderTest>): 
 
     test('keeps nobody waiting longer than all of a limit that was made smaller', async () => {
       await admittedOf(limiter, 100, budgetOf('dana', 3600, 100));
-      const smaller = budgetOf('dana', 1, 5);
-      const [balance] = (await limiter.charge([smaller])).balances;
-      expect(balance?.waitUs).toBeLessThanOrEqual(1_000_000);
+      const smaller = budgetOf('dana', 10, 5);
+      const [looked] = await limiter.peek([smaller]);
+      const refused = await limiter.charge([smaller]);
+      expect(refused.admitted).toBe(false);
+      for (const balance of [looked, refused.balances[0]]) {
+        expect(balance?.waitUs).toBeLessThanOrEqual(10_000_000);
+        expect(balance?.debtUs).toBeLessThanOrEqual(50_000_000);
+      }
+      await under.elapse(10);
+      expect(await admittedOf(limiter, 3, smaller)).toBe(1);
+      await under.elapse(50);
+      expect(await admittedOf(limiter, 9, smaller)).toBe(5);
+    });
+
+    test('keeps a limit that was made smaller from asking back more, also where another limit refuses', async () => {
+      const narrow = budgetOf('narrow', 3600, 1);
+      await admittedOf(limiter, 1, narrow);
+      await admittedOf(limiter, 100, budgetOf('dana', 3600, 100));
+      const smaller = budgetOf('dana', 10, 5, false);
+      await limiter.charge([smaller, narrow]);
+      await under.elapse(20);
+      expect(await limiter.charge([smaller])).toMatchObject({ balances: [{ fits: true, remaining: 1 }] });
     });
 
     test('forgets whoever owes nothing any more', async () => {
@@ -114,6 +133,14 @@ export function describeRateLimiter(open: () => Promise<RateLimiterUnderTest>): 
       await admittedOf(limiter, 7, budgetOf('fine', 60, 10));
       const listed = await limiter.owing();
       expect(listed.ok && listed.owing.map(({ counter }) => counter.split('\n')[2])).toEqual(['spent', 'near']);
+    });
+
+    test('lists nobody who owed little when last charged', async () => {
+      const budget = budgetOf('dana', 60, 10);
+      await admittedOf(limiter, 10, budget);
+      await under.elapse(300);
+      await admittedOf(limiter, 1, budget);
+      expect(await limiter.owing()).toEqual({ ok: true, owing: [] });
     });
 
     test('agrees with the model, whatever is charged, looked at and waited for', async () => {
@@ -176,7 +203,7 @@ function createModel() {
       const admitted = budgets.every(({ isEnforced }, index) => !isEnforced || looked[index]?.fits === true);
       const remaining = looked.map(({ counter, seconds, full, debt, fits }) => {
         const after = admitted && fits ? debt + seconds : debt;
-        if (admitted && fits) owed.set(counter, after);
+        owed.set(counter, after);
         return Math.floor((full - after) / seconds);
       });
       return { admitted, fits: looked.map(({ fits }) => fits), remaining };

@@ -1,5 +1,5 @@
 /** Budgets of one process: the whole of them without Redis, and what is gone on with while Redis is away. */
-import { charge, roomOf } from '../../limits/gcra.ts';
+import { charge, owedOf, roomOf } from '../../limits/gcra.ts';
 import type { Balance, Budget, RateLimiter } from '../../ports.ts';
 import { isOwingMuch, maxOwing } from '../limit-bounds.ts';
 
@@ -53,7 +53,8 @@ export function createMemoryBudgets(nowUs: () => number, limit = maxCounters): M
       const admitted = budgets.every(({ isEnforced }, index) => !isEnforced || results[index]?.fits === true);
       const balances = results.map(({ fits, debtUs }, index) => {
         const budget = budgets[index] ?? nothing;
-        if (admitted && fits) set(budget.counter, now + debtUs, now);
+        // Also what did not fit: it owes no more than the limit as it is now.
+        if (admitted || !fits) set(budget.counter, now + debtUs, now);
         return balanceOf(fits, debtOf(budget.counter, now), budget, cost);
       });
       return { admitted, balances };
@@ -80,7 +81,7 @@ export function createMemoryBudgets(nowUs: () => number, limit = maxCounters): M
 const nothing: Budget = { counter: '', intervalUs: 1, burst: 1, isEnforced: false };
 
 export function balanceOf(fits: boolean, debtUs: number, budget: Budget, cost: number): Balance {
-  return { fits, debtUs, ...roomOf(debtUs, budget, cost) };
+  return { fits, debtUs: owedOf(debtUs, budget, cost), ...roomOf(debtUs, budget, cost) };
 }
 
 export function createMemoryRateLimiter(nowUs: () => number): RateLimiter {

@@ -25,12 +25,12 @@ export const chargeBudgets: RedisScript = {
 local count = #KEYS - 1
 local owing = KEYS[#KEYS]
 local known = redis.call('MGET', unpack(KEYS, 1, count))
-local admitted, debts, next, answer = 1, {}, {}, {}
+local admitted, before, debts, next, answer = 1, {}, {}, {}, {}
 for at = 1, count do
   local interval, burst = tonumber(ARGV[at * 5 - 3]), tonumber(ARGV[at * 5 - 2])
   local full = interval * burst
-  local debt = math.max((tonumber(known[at] or '') or 0) - now, tonumber(ARGV[at * 5]), 0)
-  debts[at] = math.min(debt, full)
+  before[at] = math.max((tonumber(known[at] or '') or 0) - now, 0)
+  debts[at] = math.min(math.max(before[at], tonumber(ARGV[at * 5])), full)
   next[at] = debts[at] + interval
   if next[at] > full then
     next[at] = nil
@@ -39,14 +39,17 @@ for at = 1, count do
 end
 for at = 1, count do
   local name, full = ARGV[at * 5 - 4], ARGV[at * 5 - 3] * ARGV[at * 5 - 2]
-  if admitted == 1 and next[at] then
-    debts[at] = next[at]
+  if admitted == 1 and next[at] then debts[at] = next[at] end
+  -- Also of a refused request: what the caller knew, and that a limit which was made smaller asks back no more than it is.
+  if debts[at] ~= before[at] then
     keep(KEYS[at], now + debts[at])
     if debts[at] >= full * ${owingPart} then
       redis.call('ZADD', owing, now + debts[at], name)
       if redis.call('PTTL', owing) < debts[at] / 1000 then redis.call('PEXPIRE', owing, math.ceil(debts[at] / 1000)) end
       redis.call('ZREMRANGEBYSCORE', owing, '-inf', now)
       redis.call('ZREMRANGEBYRANK', owing, 0, -${maxOwing + 1})
+    else
+      redis.call('ZREM', owing, name)
     end
   end
   answer[at * 2 - 1] = next[at] and 1 or 0
