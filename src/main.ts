@@ -69,6 +69,11 @@ const sweepMs = 500;
 const settleMs = 1000;
 /** Linux; other systems have no number to show. */
 const descriptors = '/proc/self/fd';
+/**
+ * Connections that may wait to be accepted, as far as the system allows (net.core.somaxconn). Of a crowd beyond it the
+ * system drops first packets, which clients send again after 1, 3, 7 … seconds; Node's own 511 is a small crowd.
+ */
+const backlog = 4096;
 
 /** Problems of policies, keys, certificates and addresses come back together; nothing listens then. */
 export async function startGateway({ config, upstreamUrl, log, extraPolicies = [] }: GatewayOptions): Promise<Started> {
@@ -407,7 +412,7 @@ function listen(server: Server, { host, port }: ListenAddress, key: string): Pro
       const message = `${key}: the address ${host}:${port} ${cause}; choose another with ${variable}=127.0.0.1:PORT`;
       resolve({ file: 'network', line: 0, column: 0, code: 'address-unusable', message });
     });
-    server.listen(port, host === '' ? undefined : host, () => {
+    server.listen({ port, backlog, ...(host === '' ? {} : { host }) }, () => {
       const { address, family, port: bound } = server.address() as AddressInfo;
       resolve(
         `http${'setSecureContext' in server ? 's' : ''}://${family === 'IPv6' ? `[${address}]` : address}:${bound}`,

@@ -8,6 +8,7 @@ import { errorBody } from '../distribution/error-codes.ts';
 import { type EndpointParts, createEndpoints, endpointPaths } from './endpoints.ts';
 import { type Connections, followConnections } from './connections.ts';
 import { cut, isFramed } from './drain.ts';
+import { createPace } from '../token/pace.ts';
 import { type Exchange, beginExchange, exchangeFacts } from './exchange.ts';
 import { type GateParts, handleRegistryRequest } from './gate.ts';
 import { guardRequest } from './guard.ts';
@@ -29,6 +30,8 @@ const maxHeaderBytes = 65_536;
 const formMs = 10_000;
 /** Requests on one connection that may wait for the answer to an earlier one; registry clients send none ahead. */
 const maxSentAhead = 32;
+/** Logins and token requests that begin in one turn of the event loop: a crowd of them holds up no pull. */
+const endpointsPerTurn = 8;
 
 /** A request on a connection, in the order of arrival. */
 interface Turn {
@@ -47,6 +50,7 @@ export function createListener(parts: ListenerParts): Listener {
   const exchanges = new WeakMap<object, Exchange>();
   const turns = new WeakMap<Socket, Turn[]>();
   const handled = new Set<Promise<void>>();
+  const pace = createPace(endpointsPerTurn);
   const endpoints = createEndpoints(parts, (request) => {
     const exchange = exchanges.get(request);
     if (exchange === undefined) throw new Error('a request without an exchange');
@@ -76,6 +80,7 @@ export function createListener(parts: ListenerParts): Listener {
     if (path === '/v2' || path.startsWith('/v2/')) {
       await handleRegistryRequest(parts, exchange);
     } else if (endpointPaths.has(path)) {
+      await pace();
       if (expectsContinue) response.writeContinue();
       exchanges.set(request, exchange);
       // The form parser waits as long as a client likes.
