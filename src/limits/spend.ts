@@ -5,7 +5,7 @@ import type { Counted, GroupMember, Limit, Principal } from '../policy/model.ts'
 import { describeWait } from '../policy/rate.ts';
 import type { Balance, Budget, RateLimiter } from '../ports.ts';
 import { clientNetwork } from './client-network.ts';
-import { quotaOf, roomOf } from './gcra.ts';
+import { owedOf, quotaOf, roomOf } from './gcra.ts';
 
 export interface Spender {
   readonly principal: Principal;
@@ -143,6 +143,7 @@ export function stateOfCounter(policy: CompiledPolicy, counter: string, debtUs: 
   const [name = '', kind = '', source = ''] = counter.split('\n');
   const limit = policy.policy.limits.find((each) => each.name === name);
   if (limit === undefined) return undefined;
-  const room = roomOf(debtUs, budgetOf(limit, kind, source));
-  return stateOf(limit, source, { fits: room.waitUs === 0, debtUs, ...room });
+  const budget = budgetOf(limit, kind, source);
+  const room = roomOf(debtUs, budget);
+  return stateOf(limit, source, { fits: room.waitUs === 0, debtUs: owedOf(debtUs, budget), ...room });
 }

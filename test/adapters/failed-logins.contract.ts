@@ -100,6 +100,18 @@ export function describeFailedLogins(open: () => Promise<FailedLoginsUnderTest>)
       expect(await counts('constructor')).toEqual([0, 2, 0]);
     });
 
+    test('tells endless names apart, and shows the begin of them', async () => {
+      const [left, right] = [`${'x'.repeat(20_000)}a`, `${'x'.repeat(20_000)}b`];
+      await fail(left, 6);
+      await fail(right, 1);
+      expect(await counts(left)).toEqual([6, 7, 6]);
+      expect(await counts(right)).toEqual([1, 7, 1]);
+      const listed = await failed.worst();
+      expect(listed.ok && listed.worst.map(({ by, account, network }) => [by, account, network])).toEqual([
+        ['pair', 'x'.repeat(128), office],
+      ]);
+    });
+
     test('lists who failed often, the latest first, with whatever name a client sent', async () => {
       await fail('dana', 4);
       await fail('a\nb', 6);

@@ -7,7 +7,7 @@ import { eventually } from '../support/eventually.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { type RedisCluster, type RedisServer, startRedisCluster, startRedisServer } from '../support/redis.ts';
-import { attemptOf, countsOf, describeFailedLogins } from './failed-logins.contract.ts';
+import { attemptOf, countsOf, describeFailedLogins, hour } from './failed-logins.contract.ts';
 
 let connections: RedisConnection[] = [];
 afterEach(async () => {
@@ -69,6 +69,21 @@ describeWithPrograms(['redis-server'], 'failed logins on Redis', () => {
     expect(await server.admin.zcard('portcullis:{logins}:worst')).toBe(1000);
     const listed = await failed.worst();
     expect(listed.ok && listed.worst.length).toBe(1000);
+  });
+
+  test('are forgotten a day after the last one, whatever is forgiven meanwhile, and a good login after thirty', async () => {
+    const failed = await storeOn(server.url);
+    for (let guess = 0; guess < 3; guess++) await failed.fail(attemptOf('dana', `guess ${guess}`, '198.51.100.7'));
+    await failed.fail(attemptOf('dana', 'typo'));
+    await server.admin.eval(shift, 0, 23 * hour);
+    await failed.succeed(attemptOf('dana', 'right'));
+    expect(await countsOf(failed, attemptOf('dana', 'x'))).toEqual([0, 0, 3]);
+    const [account] = await server.admin.keys('portcullis:{logins}:account:*');
+    const [good] = await server.admin.keys('portcullis:{logins}:good:*');
+    const left = await server.admin.pttl(account ?? '');
+    expect(left).toBeGreaterThan(0.9 * hour);
+    expect(left).toBeLessThanOrEqual(hour);
+    expect(Math.round((await server.admin.pttl(good ?? '')) / hour)).toBe(30 * 24);
   });
 
   test('cut an endless name before it is kept for lists', async () => {

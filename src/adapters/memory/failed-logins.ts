@@ -1,6 +1,7 @@
 /** Failed logins of one process: all there are without Redis, and what is gone on with while Redis is away. */
+import { createHash } from 'node:crypto';
 import type { FailedBy, FailedLogins, Failures, LoginAttempt, LoginRecord } from '../../ports.ts';
-import { failuresMs, knownGoodMs, listedFrom, maxFingerprints, maxWorst } from '../limit-bounds.ts';
+import { failuresMs, knownGoodMs, listedFrom, maxFingerprints, maxListedName, maxWorst } from '../limit-bounds.ts';
 
 /** What is kept of each kind; beyond it those that failed least recently are forgotten. */
 const maxRecords = 50_000;
@@ -9,7 +10,6 @@ interface Record {
   count: number;
   /** On the clock of this process. */
   at: number;
-  /** Of accounts: fingerprints of mistakes, the latest first. */
   /** Of accounts: fingerprints of mistakes, the latest first. */
   wrong: readonly string[];
 }
@@ -27,9 +27,20 @@ export type LocalFailedLogins = FailedLogins & {
   many(): readonly { readonly by: FailedBy; readonly name: string; readonly failures: Failures }[];
 };
 
-/** The name of the record that an attempt counts in. */
+/** The name of the record that an attempt counts in: of bounded length, whatever a client sent. */
 export function recordName({ account, network }: LoginAttempt, by: FailedBy): string {
-  return by === 'pair' ? `${account}\n${network}` : by === 'network' ? network : account;
+  return by === 'pair' ? `${bounded(account)}\n${network}` : by === 'network' ? network : bounded(account);
+}
+
+/** Longer names are told apart by a hash, behind the part that lists show. */
+function bounded(account: string): string {
+  if (account.length <= maxListedName) return account;
+  return account.slice(0, maxListedName) + createHash('sha256').update(account).digest('hex');
+}
+
+/** The engine may keep a part of a string as a view of the whole, here of all that a client sent. */
+function copyOf(text: string): string {
+  return Buffer.from(text, 'utf16le').toString('utf16le');
 }
 
 /** `now`: milliseconds on a clock that nobody sets. */
@@ -53,7 +64,7 @@ export function createMemoryFailedLogins(now: () => number, limit = maxRecords):
   /** To the end of the map, whose begin is forgotten first. */
   function keep<T>(map: Map<string, T>, name: string, value: T): void {
     map.delete(name);
-    map.set(name, value);
+    map.set(copyOf(name), value);
     const [oldest] = map.keys();
     if (map.size > limit && oldest !== undefined) map.delete(oldest);
   }
@@ -134,10 +145,10 @@ export function createMemoryFailedLogins(now: () => number, limit = maxRecords):
 
 const none: Failures = { count: 0, ageMs: 0 };
 
-/** Account and network of a record's name. A network holds no line break, an account may hold anything. */
+/** Account, as far as lists show it, and network of a record's name. A network holds no line break, an account may hold anything. */
 export function partsOf(by: FailedBy, name: string): { readonly account?: string; readonly network?: string } {
   if (by === 'network') return { network: name };
-  if (by === 'account') return { account: name };
+  if (by === 'account') return { account: name.slice(0, maxListedName) };
   const end = name.lastIndexOf('\n');
-  return { account: name.slice(0, end), network: name.slice(end + 1) };
+  return { account: name.slice(0, Math.min(end, maxListedName)), network: name.slice(end + 1) };
 }

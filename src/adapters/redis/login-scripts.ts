@@ -19,7 +19,7 @@ local function set(key, count, at)
     redis.call('DEL', key)
   else
     redis.call('HSET', key, 'count', count, 'at', string.format('%.0f', at))
-    redis.call('PEXPIRE', key, ${failuresMs})
+    redis.call('PEXPIRE', key, math.max(1, math.ceil(at + ${failuresMs} - now)))
   end
 end
 
