@@ -26,9 +26,6 @@ export interface LoginGuard {
   attempt(login: LoginTry, verify: () => Promise<PasswordOutcome>): Promise<GuardedOutcome>;
 }
 
-/** No valid name is longer; what a client sends beyond it is not kept. */
-const maxNameLength = 128;
-
 export function createLoginGuard(failed: FailedLogins, keys: Pick<KeyRing, 'signingKey'>): LoginGuard {
   const same = new Map<string, Promise<GuardedOutcome>>();
   const underWay = {
@@ -72,8 +69,7 @@ export function createLoginGuard(failed: FailedLogins, keys: Pick<KeyRing, 'sign
       const name = `${fingerprint} ${network} ${isExcused}`;
       const running = same.get(name);
       if (running !== undefined) return running;
-      const counted = { account: account.slice(0, maxNameLength), network, fingerprint };
-      const begun = guarded(counted, isExcused, verify).finally(() => same.delete(name));
+      const begun = guarded({ account, network, fingerprint }, isExcused, verify).finally(() => same.delete(name));
       same.set(name, begun);
       return begun;
     },
