@@ -301,8 +301,9 @@ export function createUpstream(options: UpstreamOptions): Upstream {
         proxy.on('error', (error: NodeJS.ErrnoException) => {
           if (settled || number !== attempts) return;
           const wasClosed = error.code === 'ECONNRESET' || error.code === 'EPIPE';
+          // Only the first attempt of a read uses a connection again.
           const stale = upstreamRequest?.reusedSocket === true && !answered && wasClosed;
-          if (stale && isRead && number === 1) return attempt();
+          if (stale) return attempt();
           fail(connected ? 'broken' : 'unreachable', error.message);
         });
         // The library gets a response of its own to end: it would take ours away while a refusal is still being read.

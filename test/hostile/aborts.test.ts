@@ -285,6 +285,43 @@ describe('a registry that fails', () => {
     });
   }
 
+  test('a read that met one of several such connections is not sent to another of them', async () => {
+    const used = new Map<number, Socket>();
+    backend.answer({
+      onRequest(request, socket) {
+        if (used.has(request.connection)) return void socket.end();
+        used.set(request.connection, socket);
+        if (used.size > 2) return ok(request, socket);
+        // Both answers at once, so that neither request finds the connection of the other.
+        if (used.size === 2)
+          for (const each of used.values()) each.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+      },
+    });
+    await Promise.all([1, 2].map(() => converse(patient.port, head(`GET ${manifest}`))));
+    const before = backend.requests().length;
+    const [reply] = await converse(patient.port, head(`GET ${manifest}`));
+    expect(reply?.status).toBe(200);
+    expect(backend.requests().length).toBe(before + 2);
+    backend.hangUp();
+  });
+
+  test('a read whose answer on a kept connection is garbage is not asked again', async () => {
+    const used = new Set<number>();
+    backend.answer({
+      onRequest({ connection }, socket) {
+        const isAgain = used.has(connection);
+        used.add(connection);
+        socket.write(isAgain ? 'garbage\r\n\r\n' : 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+      },
+    });
+    await converse(patient.port, head(`GET ${manifest}`));
+    const before = backend.requests().length;
+    const [reply] = await converse(patient.port, head(`GET ${manifest}`));
+    expect(reply?.status).toBe(502);
+    expect(backend.requests().length).toBe(before + 1);
+    backend.hangUp();
+  });
+
   test('a read is asked once more at most', async () => {
     backend.answer({ onRequest: answeringOnce('end') });
     await converse(patient.port, head(`GET ${manifest}`));

@@ -36,6 +36,8 @@ const broken = (title: string, reply: string, more: Partial<Row> = {}): Row => (
   title: `${title} is a 502`,
   reply,
   status: 502,
+  // It can be reached; only who cannot be is worth another try.
+  hides: ['retry-after'],
   ...more,
 });
 
