@@ -57,9 +57,7 @@ export function outgoingHeaders(request: IncomingMessage, route: RegistryRoute, 
     delete headers['content-type'];
     if (request.method !== 'GET' && request.method !== 'HEAD') headers['content-type'] = 'application/octet-stream';
   }
-  const framed = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
   const hasBody = request.method === 'POST' || request.method === 'PUT' || request.method === 'PATCH';
-  if (hasBody && !framed) headers['content-length'] = '0';
   if (!hasBody) delete headers['content-length'];
   return headers;
 }
