@@ -1,4 +1,5 @@
 /** The composition root: configuration -> adapters -> listeners -> drain. The only file that builds everything. */
+import { existsSync, readdirSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import type { Server } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
@@ -47,15 +48,32 @@ export interface Gateway {
   readonly policy: () => LoadedPolicy;
   /** Looks at the policy files now. */
   reload(): Promise<void>;
-  /** Stops taking requests and waits for those in flight, at most the drain timeout. `clean`: none had to be cut. */
-  close(): Promise<{ readonly clean: boolean }>;
+  /**
+   * Says so on the readiness page, then stops taking requests and waits for those in flight, at most the drain timeout
+   * or `withinMs`. `clean`: none had to be cut.
+   */
+  close(withinMs?: number): Promise<{ readonly clean: boolean }>;
+  /** Cuts every connection of the main listener now, so that clients see it. */
+  cut(): void;
 }
 
 export type Started =
   { readonly ok: true; readonly gateway: Gateway } | { readonly ok: false; readonly problems: readonly Problem[] };
 
 const probeMs = 5000;
+/** How long the start waits to hear of the registry. It serves without as well, and asks on. */
+const firstProbeMs = 2000;
 const certificatePollMs = 5000;
+const sweepMs = 500;
+/** How long requests that were cut may take to be written down. */
+const settleMs = 1000;
+/** Linux; other systems have no number to show. */
+const descriptors = '/proc/self/fd';
+/**
+ * Connections that may wait to be accepted, as far as the system allows (net.core.somaxconn). Of a crowd beyond it the
+ * system drops first packets, which clients send again after 1, 3, 7 … seconds; Node's own 511 is a small crowd.
+ */
+const backlog = 4096;
 
 /** Problems of policies, keys, certificates and addresses come back together; nothing listens then. */
 export async function startGateway({ config, upstreamUrl, log, extraPolicies = [] }: GatewayOptions): Promise<Started> {
@@ -120,10 +138,19 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     guard,
     limits,
   });
-  const upstream = createUpstream({ url: upstreamUrl, publicUrl: config.publicUrl, ...config.timeouts });
+  const upstream = createUpstream({
+    url: upstreamUrl,
+    publicUrl: config.publicUrl,
+    ...config.timeouts,
+    redirects: config.redirects,
+  });
   const registry = createRegistryClient({ url: upstreamUrl, timeoutMs: 10_000 });
   let draining = false;
-  const listener = createListener({
+  const {
+    server: listener,
+    connections,
+    settled,
+  } = createListener({
     front: { realm: `${config.publicUrl}/token`, service },
     tokens,
     accessTokens: tokens,
@@ -154,13 +181,16 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     ...(certificate === undefined ? {} : { tls: certificate.texts }),
   });
 
-  let upstreamHealth: RegistryHealth = await registry.ping();
+  let upstreamHealth: RegistryHealth = await registry.ping(firstProbeMs);
   if (!upstreamHealth.ok)
     log.warn('the registry behind the gateway does not answer yet', {
       upstream: upstreamUrl,
       detail: upstreamHealth.detail,
     });
-  const probe = setInterval(() => void registry.ping().then((health) => (upstreamHealth = health)), probeMs).unref();
+  const probe = setInterval(
+    () => void registry.ping(probeMs - 500).then((health) => (upstreamHealth = health)),
+    probeMs,
+  ).unref();
 
   metrics.gauge('portcullis_policy_rules', 'Rules in force.', () => policies.loaded().compiled.policy.rules.length);
   metrics.gauge('portcullis_policy_last_reload_successful', '1 when the newest policy files are in force.', () =>
@@ -187,6 +217,11 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     'Log lines lost because standard output did not take them.',
     log.dropped,
   );
+
+  metrics.gauge('process_resident_memory_bytes', 'Memory of the process.', () => process.memoryUsage.rss());
+  metrics.gauge('nodejs_heap_size_used_bytes', 'Objects in the JavaScript heap.', () => process.memoryUsage().heapUsed);
+  if (existsSync(descriptors))
+    metrics.gauge('process_open_fds', 'Open file descriptors.', () => readdirSync(descriptors).length);
 
   const admin = createAdminListener({
     readiness,
@@ -280,19 +315,29 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     ];
   }
 
-  async function close(): Promise<{ readonly clean: boolean }> {
+  function cut(): void {
+    upstream.stop();
+    connections.cutAll();
+  }
+
+  async function close(withinMs = Infinity): Promise<{ readonly clean: boolean }> {
+    const drainMs = Math.min(withinMs, config.timeouts.drainMs);
     draining = true;
     let clean = true;
     stopFollowing?.();
-    const closed = new Promise((resolve) => listener.close(resolve));
-    // `close` leaves kept-alive connections open, and those that never sent a byte.
-    const sweep = setInterval(() => listener.closeIdleConnections(), 250);
-    listener.closeIdleConnections();
+    connections.endWithAnswers();
     const deadline = setTimeout(() => {
-      clean = upstream.activeTransfers() === 0;
-      listener.closeAllConnections();
-    }, config.timeouts.drainMs);
+      clean = connections.inFlight() === 0;
+      cut();
+    }, drainMs);
+    // A load balancer needs a moment to see the readiness page; until then what it still sends is served.
+    const leaveMs = Math.min(config.timeouts.leaveMs, drainMs);
+    if (leaveMs > 0) await new Promise((resolve) => setTimeout(resolve, leaveMs));
+    const closed = new Promise((resolve) => listener.close(resolve));
+    const sweep = setInterval(() => connections.endUnused(), sweepMs);
+    connections.endUnused();
     await closed;
+    await Promise.race([settled(), new Promise((resolve) => setTimeout(resolve, settleMs).unref())]);
     clearInterval(sweep);
     clearTimeout(deadline);
     clearInterval(probe);
@@ -314,6 +359,7 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
       policy: policies.loaded,
       reload: () => policies.reload(),
       close,
+      cut,
     },
   };
 }
@@ -366,7 +412,7 @@ function listen(server: Server, { host, port }: ListenAddress, key: string): Pro
       const message = `${key}: the address ${host}:${port} ${cause}; choose another with ${variable}=127.0.0.1:PORT`;
       resolve({ file: 'network', line: 0, column: 0, code: 'address-unusable', message });
     });
-    server.listen(port, host === '' ? undefined : host, () => {
+    server.listen({ port, backlog, ...(host === '' ? {} : { host }) }, () => {
       const { address, family, port: bound } = server.address() as AddressInfo;
       resolve(
         `http${'setSecureContext' in server ? 's' : ''}://${family === 'IPv6' ? `[${address}]` : address}:${bound}`,

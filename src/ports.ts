@@ -67,8 +67,8 @@ export interface Registry {
   resolveTag(repository: string, tag: string): Promise<TagResolution>;
   /** One page of a repository's tags after `last`, in ASCII order; all of them where the registry knows no pages. */
   tags(repository: string, size: number, last: string | undefined): Promise<TagsPage>;
-  /** Whether the registry answers at all. */
-  ping(): Promise<RegistryHealth>;
+  /** Whether the registry answers at all, within so many milliseconds. */
+  ping(withinMs?: number): Promise<RegistryHealth>;
 }
 
 export type RegistryFailure = { readonly ok: false; readonly reason: 'unreachable' | 'timeout' | 'broken' };

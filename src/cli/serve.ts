@@ -1,6 +1,6 @@
 /** `portcullis serve`: the gateway until a signal ends it; in try mode with everything it needs around it. */
 import { relative } from 'node:path';
-import { createLog } from '../adapters/log/log.ts';
+import { type Log, createLog } from '../adapters/log/log.ts';
 import { type Config } from '../config/load.ts';
 import { startGateway } from '../main.ts';
 import { hashPassword } from '../token/password.ts';
@@ -57,18 +57,41 @@ export async function serve(flags: ConfigurationFlags): Promise<ExitCode> {
     const reload = (): void => void gateway.reload();
     process.on('SIGHUP', reload);
     const lost = ground.exited?.then(() => 'registry' as const);
-    const reason = await Promise.race([stopped.first, ...(lost === undefined ? [] : [lost])]);
+    const defect = firstDefect(log);
+    const reason = await Promise.race([stopped.first, defect, ...(lost === undefined ? [] : [lost])]);
     if (reason === 'registry')
       log.error('the registry started by try mode has ended; see registry.log in the state directory');
     process.off('SIGHUP', reload);
-    void stopped.second.then(() => process.exit(1));
-    const { clean } = await gateway.close();
+    void stopped.second.then(async () => {
+      gateway.cut();
+      await log.flush();
+      process.exit(1);
+    });
+    const { clean } = await gateway.close(reason === 'defect' ? defectDrainMs : undefined);
     log.info('portcullis has stopped', { clean });
-    return reason === 'registry' || !clean ? exitCodes.problems : exitCodes.ok;
+    return reason !== 'signal' || !clean ? exitCodes.problems : exitCodes.ok;
   } finally {
     await ground.stop();
-    log.flush();
+    await log.flush();
   }
+}
+
+/** What runs may end, but not for long: a supervisor is to start a sound process. */
+const defectDrainMs = 30_000;
+
+/**
+ * An error that nobody handled. One request's are answered with 500 where they happen; what arrives here may have left
+ * anything half done, so the process ends.
+ */
+function firstDefect(log: Log): Promise<'defect'> {
+  return new Promise((resolve) => {
+    process.on('uncaughtException', (error: unknown) => {
+      log.error('the gateway has a defect and stops', {
+        detail: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      });
+      resolve('defect');
+    });
+  });
 }
 
 /** Ctrl-C reaches a program under `npm start` twice, from the terminal and from npm: within this time it is one. */

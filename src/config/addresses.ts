@@ -37,6 +37,25 @@ export function isHostname(host: string): boolean {
   return host.split('.').every((label) => hostLabel.test(label));
 }
 
+/**
+ * Hosts that a URL may name: `host`, `host:port`, or `*.suffix` for every name below it. In lower case; a host without a
+ * port is one at the port of its scheme.
+ */
+export function parseHostPattern(text: string): Parsed<string> {
+  const expected = 'expected host, host:port or *.suffix, without a scheme and a path';
+  const [, wildcard = '', bracketed, plain, digits] =
+    /^(\*\.)?(?:\[([^\]]*)\]|([^:[\]*/]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  if (host === undefined) return refuse(expected, 'for example storage.example.com or *.s3.example.com');
+  if (digits !== undefined && (Number(digits) < 1 || Number(digits) > 65_535))
+    return refuse('the port must be from 1 to 65535');
+  if (bracketed === undefined ? !isHostname(host) : !isIPv6(bracketed))
+    return refuse('the host is not a name or address');
+  if (wildcard !== '' && isIP(host) !== 0) return refuse('*. stands before a name, not before an address');
+  const name = bracketed === undefined ? host.toLowerCase() : `[${formatIPv6(ipv6Value(bracketed))}]`;
+  return { ok: true, value: `${wildcard}${name}${digits === undefined ? '' : `:${Number(digits)}`}` };
+}
+
 /** `host:port` with the brackets an IPv6 address needs. */
 export function formatHostPort(host: string, port: number): string {
   return `${isIPv6(host) ? `[${host}]` : host}:${port}`;

@@ -35,7 +35,10 @@ export interface Config {
     readonly idleMs: number;
     readonly responseMs: number;
     readonly drainMs: number;
+    readonly leaveMs: number;
   };
+  /** `hosts` is not empty with `follow`. */
+  readonly redirects: { readonly mode: 'pass' | 'follow'; readonly hosts: readonly string[] };
 }
 
 export interface ConfigInput {
@@ -302,6 +305,7 @@ function overlay(under: Settings, over: Settings): Settings {
     admin: { ...under.admin, ...over.admin },
     tokens: { ...under.tokens, ...over.tokens },
     timeouts: { ...under.timeouts, ...over.timeouts },
+    redirects: { ...under.redirects, ...over.redirects },
   };
 }
 
@@ -349,6 +353,15 @@ function clashingSettings(input: ConfigInput, settings: Settings, isSet: (key: s
       fix: 'give listen a port, or set publicUrl',
     });
   }
+  if (settings.redirects?.mode === 'follow' && settings.redirects.hosts === undefined)
+    problems.push(
+      required(
+        input,
+        'redirects.hosts',
+        'redirects.mode is follow without redirects.hosts: the gateway would fetch whatever a redirect names',
+        'storage.example.com',
+      ),
+    );
   return problems;
 }
 
@@ -394,7 +407,9 @@ function complete(settings: Settings, input: ConfigInput): Config {
       idleMs: 1_000 * (timeouts?.idle ?? 60),
       responseMs: 1_000 * (timeouts?.response ?? 5 * 60),
       drainMs: 1_000 * (timeouts?.drain ?? 15 * 60),
+      leaveMs: 1_000 * (timeouts?.leave ?? 0),
     },
+    redirects: { mode: settings.redirects?.mode ?? 'pass', hosts: settings.redirects?.hosts ?? [] },
   };
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseListenAddress, parseNetwork } from './addresses.ts';
+import { parseHostPattern, parseListenAddress, parseNetwork } from './addresses.ts';
 import { parseDuration, type DurationBounds } from './durations.ts';
 import type { Parsed } from './parsed.ts';
 import { Secret } from './secret.ts';
@@ -141,8 +141,29 @@ export const configSchema = z.strictObject({
       drain: duration({ minSeconds: 1, maxSeconds: day })
         .describe('How long running transfers may continue after a stop was asked for. Default: 15m.')
         .optional(),
+      leave: duration({ minSeconds: 0, maxSeconds: 10 * minute })
+        .describe(
+          'How long new requests are still taken after a stop was asked for, until load balancers have seen it. Default: 0s.',
+        )
+        .optional(),
     })
     .describe('Limits of patience, for the upstream and at shutdown.')
+    .optional(),
+  redirects: z
+    .strictObject({
+      mode: z
+        .enum(['pass', 'follow'])
+        .describe(
+          'What becomes of a redirect of a blob to object storage: pass hands it to the client, follow fetches the content for it. Default: pass.',
+        )
+        .optional(),
+      hosts: listOf(setting(parseHostPattern), 1)
+        .describe(
+          'Hosts that such a redirect may lead to: host, host:port or *.suffix. Any other is an error. Default: any, but follow needs a list.',
+        )
+        .optional(),
+    })
+    .describe('Registries that keep their blobs in object storage.')
     .optional(),
 });
 
@@ -162,7 +183,7 @@ export interface ConfigKey {
 }
 
 const secretKeys: ReadonlySet<string> = new Set(['redis']);
-const listKeys: ReadonlySet<string> = new Set(['policies', 'trustedProxies']);
+const listKeys: ReadonlySet<string> = new Set(['policies', 'trustedProxies', 'redirects.hosts']);
 
 /** Every key in the order of the schema, with its environment variable. */
 export function configKeys(): readonly ConfigKey[] {

@@ -22,6 +22,9 @@ const examples: Readonly<Record<string, string>> = {
   'timeouts.idle': '60s',
   'timeouts.response': '5m',
   'timeouts.drain': '15m',
+  'timeouts.leave': '0s',
+  'redirects.mode': 'pass',
+  'redirects.hosts': '[storage.example.com, "*.s3.example.com"]',
 };
 
 /** Set from the start: required, or files that `portcullis init` writes next to the configuration. */

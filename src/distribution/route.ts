@@ -12,7 +12,7 @@ import {
   parseTag,
   parseUploadId,
 } from './reference.ts';
-import { type QueryProblem, isQuery, parseQuery } from './query.ts';
+import { type Query, type QueryProblem, isQuery, parseQuery } from './query.ts';
 
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
@@ -113,7 +113,7 @@ const methods: readonly Method[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELE
  * Names are matched from the right, as distribution does: `/v2/a/tags/list/manifests/x` is manifest `x` of `a/tags/list`.
  */
 export function parseRoute(method: string, target: string): Parsed {
-  if (target.length > maxTargetLength || !target.startsWith('/v2')) return malformed;
+  if (target.length > maxTargetLength) return malformed;
   const mark = target.indexOf('?');
   const path = mark === -1 ? target : target.slice(0, mark);
   const rawQuery = mark === -1 ? '' : target.slice(mark + 1);
@@ -186,10 +186,10 @@ function parseList(
   rawQuery: string,
   isEntry: (text: string) => boolean,
 ): { readonly page: Page; readonly cursor?: string } | RouteProblem {
-  const page = parsePage(rawQuery, isEntry);
-  if ('reason' in page) return page;
   const query = parseQuery(rawQuery);
   if (!isQuery(query)) return query;
+  const page = parsePage(query, isEntry);
+  if ('reason' in page) return page;
   const cursor = query.get(ownParameter);
   if (cursor === undefined) return { page };
   const isUsable = /^[A-Za-z0-9_-]+$/.test(cursor) && page.last === undefined;
@@ -204,7 +204,7 @@ function referrers(method: Method, name: string, last: string, rawQuery: string)
   if (digest === undefined) return { problem: { reason: 'digest_invalid' } };
   const query = parseQuery(rawQuery);
   if (!isQuery(query)) return { problem: query };
-  const page = parsePage(rawQuery, (text) => text.length <= 512);
+  const page = parsePage(query, (text) => text.length <= 512);
   if ('reason' in page) return { problem: page };
   const artifactType = query.get('artifactType');
   if (artifactType !== undefined && artifactType.length > 256) return { problem: { reason: 'query_malformed' } };
@@ -350,9 +350,7 @@ function parseReference(text: string): Reference | RouteProblem {
   return tag === undefined ? { reason: 'reference_invalid' } : { tag };
 }
 
-function parsePage(rawQuery: string, isEntry: (text: string) => boolean): Page | RouteProblem {
-  const query = parseQuery(rawQuery);
-  if (!isQuery(query)) return query;
+function parsePage(query: Query, isEntry: (text: string) => boolean): Page | RouteProblem {
   const [size, last] = [query.get('n'), query.get('last')];
   if (size !== undefined && !/^(?:0|[1-9][0-9]{0,8})$/.test(size)) return { reason: 'page_invalid' };
   if (last !== undefined && last !== '' && !isEntry(last)) return { reason: 'page_invalid' };

@@ -6,7 +6,9 @@ import type { SecureContextOptions } from 'node:tls';
 import type { AuditLog, Clock, SessionStore } from '../ports.ts';
 import { errorBody } from '../distribution/error-codes.ts';
 import { type EndpointParts, createEndpoints, endpointPaths } from './endpoints.ts';
+import { type Connections, followConnections } from './connections.ts';
 import { cut, isFramed } from './drain.ts';
+import { createPace } from '../token/pace.ts';
 import { type Exchange, beginExchange, exchangeFacts } from './exchange.ts';
 import { type GateParts, handleRegistryRequest } from './gate.ts';
 import { guardRequest } from './guard.ts';
@@ -28,6 +30,8 @@ const maxHeaderBytes = 65_536;
 const formMs = 10_000;
 /** Requests on one connection that may wait for the answer to an earlier one; registry clients send none ahead. */
 const maxSentAhead = 32;
+/** Logins and token requests that begin in one turn of the event loop: a crowd of them holds up no pull. */
+const endpointsPerTurn = 8;
 
 /** A request on a connection, in the order of arrival. */
 interface Turn {
@@ -35,9 +39,18 @@ interface Turn {
   readonly begin: () => void;
 }
 
-export function createListener(parts: ListenerParts): Server {
+export interface Listener {
+  readonly server: Server;
+  readonly connections: Connections;
+  /** Resolves when every request so far has its audit record. */
+  readonly settled: () => Promise<void>;
+}
+
+export function createListener(parts: ListenerParts): Listener {
   const exchanges = new WeakMap<object, Exchange>();
   const turns = new WeakMap<Socket, Turn[]>();
+  const handled = new Set<Promise<void>>();
+  const pace = createPace(endpointsPerTurn);
   const endpoints = createEndpoints(parts, (request) => {
     const exchange = exchanges.get(request);
     if (exchange === undefined) throw new Error('a request without an exchange');
@@ -67,6 +80,7 @@ export function createListener(parts: ListenerParts): Server {
     if (path === '/v2' || path.startsWith('/v2/')) {
       await handleRegistryRequest(parts, exchange);
     } else if (endpointPaths.has(path)) {
+      await pace();
       if (expectsContinue) response.writeContinue();
       exchanges.set(request, exchange);
       // The form parser waits as long as a client likes.
@@ -95,12 +109,16 @@ export function createListener(parts: ListenerParts): Server {
       const queue = turns.get(socket) ?? [];
       turns.set(socket, queue);
       const begin = (): void => {
-        handle(request, response, expectsContinue).catch((error: unknown) => {
+        const done = handle(request, response, expectsContinue).catch((error: unknown) => {
           const options = { trustedProxies: [], now: parts.clock(), expectsContinue };
           const exchange = beginExchange(request, response, options);
           parts.onError(error, exchange);
-          send(exchange, internalError);
+          const status = send(exchange, internalError);
+          const facts = exchangeFacts(exchange, parts.clock());
+          parts.audit.record({ event: 'access', decision: 'error', reason: 'internal_error', status, ...facts });
         });
+        handled.add(done);
+        void done.finally(() => handled.delete(done));
       };
       response.once('close', () => {
         queue.shift();
@@ -120,10 +138,12 @@ export function createListener(parts: ListenerParts): Server {
     connectionsCheckingInterval: 1000,
     // Longer than Go clients keep idle connections, so that closing is theirs.
     keepAliveTimeout: 95_000,
+    handshakeTimeout: 15_000,
   };
   const server = parts.tls === undefined ? createServer(options) : createTlsServer({ ...options, ...parts.tls });
   // Node drops header lines beyond its limit from `headers` but still obeys their framing (CVE-2026-58044); guard.ts counts.
   server.maxHeadersCount = 0;
+  const connections = followConnections(server);
   server.on('request', onRequest(false));
   server.on('checkContinue', onRequest(true));
   server.on('checkExpectation', onRequest(false));
@@ -154,7 +174,7 @@ export function createListener(parts: ListenerParts): Server {
       () => socket.destroySoon(),
     );
   }
-  return server;
+  return { server, connections, settled: async () => void (await Promise.all(handled)) };
 }
 
 function parseFailure({ code }: NodeJS.ErrnoException): number {

@@ -220,6 +220,9 @@ export function repositoryUnknown(name: string): Answer {
   return refusal('NAME_UNKNOWN', 'repository name not known to registry', { detail: { name } });
 }
 
+/** The rest of a body did not come, while the registry was ready to take it. */
+export const clientTimedOut: Answer = refusal('SIZE_INVALID', 'the request body did not arrive', { status: 408 });
+
 export type UpstreamFailure = 'unreachable' | 'timeout' | 'broken';
 
 export function upstreamFailed(failure: UpstreamFailure): Answer {

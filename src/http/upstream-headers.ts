@@ -1,6 +1,7 @@
 /** What leaves for the registry and what comes back: lists of what may pass, never of what may not. */
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { RegistryRoute } from '../distribution/route.ts';
+import { isRedirect } from './redirects.ts';
 
 const forwarded = [
   'accept',
@@ -56,9 +57,7 @@ export function outgoingHeaders(request: IncomingMessage, route: RegistryRoute, 
     delete headers['content-type'];
     if (request.method !== 'GET' && request.method !== 'HEAD') headers['content-type'] = 'application/octet-stream';
   }
-  const framed = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
   const hasBody = request.method === 'POST' || request.method === 'PUT' || request.method === 'PATCH';
-  if (hasBody && !framed) headers['content-length'] = '0';
   if (!hasBody) delete headers['content-length'];
   return headers;
 }
@@ -92,7 +91,10 @@ export function returnedHeaders(
     if (returned.has(name)) (headers[name] ??= []).push(value);
     else if (name === 'location') {
       const location = rewriteLocation(value, status, route, origins);
-      if (location === undefined) return { problem: `Location "${value.slice(0, 200)}" leads elsewhere` };
+      // The query of a signed URL is as good as a password, and this goes to the log.
+      if (location === undefined)
+        return { problem: `Location "${value.split('?')[0]?.slice(0, 200)}" leads elsewhere` };
+      if (headers['location'] !== undefined) return { problem: 'Location is repeated' };
       headers['location'] = [location.startsWith('/') ? mapLocation(location) : location];
     } else if (name === 'link') {
       const link = rewriteLink(value, origins);
@@ -122,10 +124,20 @@ export function rewriteLocation(
 ): string | undefined {
   const own = ownPath(value, origins);
   if (own !== undefined) return own;
-  const isRedirect = status === 302 || status === 303 || status === 307 || status === 308 || status === 301;
-  if (!isRedirect || route.kind !== 'blob-get') return undefined;
-  if (!/^https?:\/\/[^/\s\\]+\/[\x21-\x7e]*$/.test(value) || !URL.canParse(value)) return undefined;
-  return new URL(value).host === origins.upstream.host ? undefined : value;
+  return storageUrl(value, status, route, origins) === undefined ? undefined : value;
+}
+
+/** Where the redirect of a blob leads, when that is another host than the registry and this gateway. */
+export function storageUrl(
+  value: string,
+  status: number,
+  route: RegistryRoute,
+  { upstream, publicUrl }: Origins,
+): URL | undefined {
+  if (!isRedirect(status) || route.kind !== 'blob-get') return undefined;
+  if (!/^https?:\/\/[^/\s\\@]+\/[\x21-\x7e]*$/.test(value) || !URL.canParse(value)) return undefined;
+  const url = new URL(value);
+  return url.host === upstream.host || url.host === publicUrl.host ? undefined : url;
 }
 
 function rewriteLink(value: string, origins: Origins): string | undefined {

@@ -3,8 +3,15 @@
  * job: open the request and pipe the body. Path, headers, response, timeouts and errors are ours, because each library
  * of this family loses or crashes on some of them (test/hostile holds the list).
  */
-import { Agent as HttpAgent, type ClientRequest, type IncomingMessage, ServerResponse } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
+import {
+  Agent as HttpAgent,
+  type ClientRequest,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  ServerResponse,
+  request as httpRequest,
+} from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
 import { type Duplex, finished } from 'node:stream';
 import { createProxyServer } from 'http-proxy';
@@ -13,8 +20,16 @@ import { bodyPending, cut, endAfterBody } from './drain.ts';
 import type { Exchange } from './exchange.ts';
 import { bodyStream } from './manifest-body.ts';
 import { ProgressWatch, type Transfer, movedBytes } from './progress.ts';
-import { type UpstreamFailure, send, upstreamFailed } from './respond.ts';
-import { outgoingHeaders, returnedHeaders } from './upstream-headers.ts';
+import { type UpstreamFailure, clientTimedOut, send, upstreamFailed } from './respond.ts';
+import {
+  type RedirectRules,
+  isRedirect,
+  maxHops,
+  redirectProblem,
+  storageHeaders,
+  storageRequestHeaders,
+} from './redirects.ts';
+import { outgoingHeaders, returnedHeaders, storageUrl } from './upstream-headers.ts';
 
 export interface UpstreamOptions {
   readonly url: string;
@@ -25,12 +40,21 @@ export interface UpstreamOptions {
   readonly idleMs: number;
   /** Milliseconds the registry may think once it has the whole request: finishing a large upload takes it minutes. */
   readonly responseMs: number;
+  /** Default: blob redirects are passed on, to wherever they lead. */
+  readonly redirects?: RedirectRules;
 }
 
 export interface Forwarding {
   /** What the client was told; for a cut transfer the status that was already sent. */
   readonly status: number;
-  readonly outcome: 'complete' | 'client_gone' | 'upstream_unreachable' | 'upstream_timeout' | 'upstream_broken';
+  readonly outcome:
+    | 'complete'
+    | 'client_gone'
+    | 'client_timeout'
+    | 'gateway_stopped'
+    | 'upstream_unreachable'
+    | 'upstream_timeout'
+    | 'upstream_broken';
   readonly bytes: number;
   readonly digest: string | undefined;
   readonly detail?: string;
@@ -50,13 +74,17 @@ export interface Upstream {
    */
   forward(exchange: Exchange, route: RegistryRoute, options?: ForwardOptions): Promise<Forwarding>;
   readonly activeTransfers: () => number;
+  /** From now on it is the gateway that ends connections, not their clients. */
+  stop(): void;
   close(): void;
 }
 
 /** Below the idle limit of common registries, so that a kept connection is ours to close. */
 const keepIdleMs = 15_000;
 
-export function createUpstream({ url, publicUrl, connectMs, idleMs, responseMs }: UpstreamOptions): Upstream {
+export function createUpstream(options: UpstreamOptions): Upstream {
+  const { url, publicUrl, connectMs, idleMs, responseMs, redirects } = options;
+  const rules = redirects ?? { mode: 'pass', hosts: [] };
   const target = new URL(url);
   const origins = { upstream: target, publicUrl: new URL(publicUrl) };
   const Agent: typeof HttpAgent = target.protocol === 'https:' ? HttpsAgent : HttpAgent;
@@ -79,6 +107,7 @@ export function createUpstream({ url, publicUrl, connectMs, idleMs, responseMs }
   // can be taken for another's.
   const readers = new QuietAgent({ keepAlive: true, maxFreeSockets: 64, timeout: keepIdleMs, scheduling: 'lifo' });
   const writers = new Agent({ keepAlive: false });
+  let stopping = false;
   const watch = new ProgressWatch(Math.max(10, Math.min(1000, idleMs / 4)));
 
   function forward(exchange: Exchange, route: RegistryRoute, options: ForwardOptions = {}): Promise<Forwarding> {
@@ -105,8 +134,24 @@ export function createUpstream({ url, publicUrl, connectMs, idleMs, responseMs }
       const transfer: Transfer = {
         bytes: () => movedBytes(request.socket) + movedBytes(upstreamSocket),
         limitMs: () => (request.complete && !answered ? responseMs : idleMs),
-        onStalled: () => fail('timeout', 'no byte moved in time'),
+        onStalled: () => (isClientSilent() ? giveUp() : fail('timeout', 'no byte moved in time')),
       };
+
+      /** Whose turn it was: all that came from one side has left for the other, or waits there to be taken. */
+      function isClientSilent(): boolean {
+        if (response.headersSent) return response.writableLength > 0;
+        return !request.complete && connected && !upstreamRequest?.writableNeedDrain && !upstreamSocket?.writableLength;
+      }
+
+      function giveUp(): void {
+        upstreamRequest?.destroy();
+        if (response.headersSent) {
+          settle(response.statusCode, 'client_timeout', 'the client stopped reading');
+          cut(response);
+        } else {
+          settle(send(exchange, clientTimedOut), 'client_timeout', 'the client stopped sending');
+        }
+      }
 
       function settle(status: number, outcome: Forwarding['outcome'], detail?: string): void {
         if (settled) return;
@@ -133,21 +178,32 @@ export function createUpstream({ url, publicUrl, connectMs, idleMs, responseMs }
       function onClientClose(): void {
         if (response.writableFinished) return;
         upstreamRequest?.destroy();
-        settle(response.headersSent ? response.statusCode : 499, 'client_gone');
+        settle(response.headersSent ? response.statusCode : 499, stopping ? 'gateway_stopped' : 'client_gone');
       }
 
       function onResponse(upstreamResponse: IncomingMessage): void {
-        answered = true;
         const status = upstreamResponse.statusCode ?? 0;
+        const elsewhere = storageUrl(upstreamResponse.headers.location ?? '', status, route, origins);
+        if (elsewhere !== undefined) {
+          const problem = redirectProblem(elsewhere, target, rules);
+          if (problem !== undefined) return fail('broken', problem);
+          if (rules.mode === 'follow') return follow(elsewhere, 1, upstreamResponse);
+        }
+        answered = true;
         if (status < 200 || status > 599) return fail('broken', `status ${status}`);
         if (status === 401 || status === 403) return fail('broken', `the registry itself refuses access (${status})`);
         const returned = returnedHeaders(upstreamResponse, route, origins, mapLocation);
         if ('problem' in returned) return fail('broken', returned.problem);
         const digestHeader = upstreamResponse.headers['docker-content-digest'];
         digest = typeof digestHeader === 'string' ? digestHeader : undefined;
+        relay(upstreamResponse, returned.headers);
+      }
+
+      function relay(upstreamResponse: IncomingMessage, headers: OutgoingHttpHeaders, source?: string): void {
+        const status = upstreamResponse.statusCode ?? 0;
         const closing = bodyPending(request);
         try {
-          response.writeHead(status, { ...returned.headers, ...(closing ? { connection: 'close' } : {}) });
+          response.writeHead(status, { ...headers, ...(closing ? { connection: 'close' } : {}) });
         } catch (error) {
           return fail('broken', String(error));
         }
@@ -157,9 +213,76 @@ export function createUpstream({ url, publicUrl, connectMs, idleMs, responseMs }
         upstreamResponse.pipe(response, { end: false });
         finished(upstreamResponse, { writable: false }, (error) => {
           if (error) return fail('broken', error.message);
-          response.once('finish', () => settle(status, 'complete'));
+          response.once('finish', () => settle(status, 'complete', source));
           if (closing) endAfterBody(request, response);
           else response.end();
+        });
+      }
+
+      /** Fetches from the storage what the registry only points at. `before` said so; nothing else of it is wanted. */
+      function follow(url: URL, hop: number, before: IncomingMessage): void {
+        const number = ++attempts;
+        before.on('error', () => {});
+        before.destroy();
+        const options = {
+          method: request.method,
+          headers: storageRequestHeaders(request.headers),
+          agent: false,
+        } as const;
+        const outgoing = url.protocol === 'https:' ? httpsRequest(url, options) : httpRequest(url, options);
+        outgoing.once('socket', () => opened(outgoing, url.protocol, number));
+        outgoing.on('error', (error) => {
+          if (number === attempts) fail(connected ? 'broken' : 'unreachable', `${url.host}: ${error.message}`);
+        });
+        outgoing.on('response', (stored) => {
+          const { statusCode: status = 0 } = stored;
+          const { location } = stored.headers;
+          if (!isRedirect(status) || location === undefined) return onStored(stored, url);
+          const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
+          const problem =
+            next === undefined || hop === maxHops
+              ? `${url.host} redirects once more, to nowhere or too often`
+              : redirectProblem(next, target, rules);
+          if (problem !== undefined || next === undefined) return fail('broken', problem ?? '');
+          follow(next, hop + 1, stored);
+        });
+        outgoing.end();
+      }
+
+      function onStored(stored: IncomingMessage, url: URL): void {
+        answered = true;
+        digest = 'digest' in route ? route.digest : undefined;
+        const kept = storageHeaders(stored, digest ?? '');
+        if ('problem' in kept) return fail('broken', `${url.host}: ${kept.problem}`);
+        relay(stored, kept.headers, `from ${url.host}`);
+      }
+
+      function opened(outgoing: ClientRequest, protocol: string, number: number): void {
+        upstreamRequest = outgoing;
+        if (settled) return void outgoing.destroy();
+        const { socket } = outgoing;
+        upstreamSocket = socket ?? undefined;
+        // Without a descriptor left it is neither: it never began.
+        connected = socket?.connecting === false && !socket.destroyed;
+        if (socket?.connecting) {
+          const timer = setTimeout(() => fail('timeout', 'no connection in time'), connectMs);
+          const stop = (): void => clearTimeout(timer);
+          socket.once(protocol === 'https:' ? 'secureConnect' : 'connect', () => {
+            connected = true;
+            stop();
+          });
+          socket.once('close', stop);
+        }
+        // The socket belongs to nobody from here on; the end of its request may leave it open.
+        outgoing.once('upgrade', (_response: IncomingMessage, switched: Socket) => {
+          switched.destroy();
+          fail('broken', 'the registry switched protocols');
+        });
+        outgoing.once('close', () => {
+          setImmediate(() => {
+            if (answered || number !== attempts) return;
+            fail('broken', 'the registry closed the connection without an answer');
+          });
         });
       }
 
@@ -172,40 +295,15 @@ export function createUpstream({ url, publicUrl, connectMs, idleMs, responseMs }
           ...(content === undefined ? {} : { buffer: bodyStream(content) }),
           prependPath: false,
         });
-        proxy.on('proxyReq', (outgoing: ClientRequest) => {
-          upstreamRequest = outgoing;
-          if (settled) return void outgoing.destroy();
-          const { socket } = outgoing;
-          upstreamSocket = socket ?? undefined;
-          connected = socket?.connecting === false;
-          if (socket?.connecting) {
-            const timer = setTimeout(() => fail('timeout', 'no connection in time'), connectMs);
-            const stop = (): void => clearTimeout(timer);
-            socket.once(target.protocol === 'https:' ? 'secureConnect' : 'connect', () => {
-              connected = true;
-              stop();
-            });
-            socket.once('close', stop);
-          }
-          // The socket belongs to nobody from here on; the end of its request may leave it open.
-          outgoing.once('upgrade', (_response: IncomingMessage, switched: Socket) => {
-            switched.destroy();
-            fail('broken', 'the registry switched protocols');
-          });
-          outgoing.once('close', () => {
-            setImmediate(() => {
-              if (answered || number !== attempts) return;
-              fail('broken', 'the registry closed the connection without an answer');
-            });
-          });
-        });
+        proxy.on('proxyReq', (outgoing: ClientRequest) => opened(outgoing, target.protocol, number));
         proxy.on('proxyRes', onResponse);
         proxy.on('econnreset', onClientClose);
         proxy.on('error', (error: NodeJS.ErrnoException) => {
-          if (settled) return;
+          if (settled || number !== attempts) return;
           const wasClosed = error.code === 'ECONNRESET' || error.code === 'EPIPE';
+          // Only the first attempt of a read uses a connection again.
           const stale = upstreamRequest?.reusedSocket === true && !answered && wasClosed;
-          if (stale && isRead && number === 1) return attempt();
+          if (stale) return attempt();
           fail(connected ? 'broken' : 'unreachable', error.message);
         });
         // The library gets a response of its own to end: it would take ours away while a refusal is still being read.
@@ -224,6 +322,7 @@ export function createUpstream({ url, publicUrl, connectMs, idleMs, responseMs }
   return {
     forward,
     activeTransfers: () => watch.active,
+    stop: () => void (stopping = true),
     close() {
       readers.destroy();
       writers.destroy();

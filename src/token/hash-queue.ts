@@ -1,3 +1,8 @@
+import { createPace } from './pace.ts';
+
+/** Who came at once is refused at once: as many answers in one turn of the event loop would hold up everybody else. */
+const refusedPerTurn = 8;
+
 /**
  * A few workers and a queue bounded by time. Hashing runs on libuv's pool of four threads, which file access shares:
  * more at once would make every file read wait behind passwords.
@@ -8,6 +13,7 @@ export class HashQueue {
   readonly #maxWaiting: number;
   readonly #waiting: (() => void)[] = [];
   #running = 0;
+  readonly #refusals = createPace(refusedPerTurn);
 
   /**
    * At most `slots` tasks at once; a task that has not begun after `waitMs` is refused, and one that finds `maxWaiting`
@@ -20,7 +26,10 @@ export class HashQueue {
   }
 
   async run<T>(task: () => Promise<T>): Promise<T | 'busy'> {
-    if (!(await this.#enter())) return 'busy';
+    if (!(await this.#enter())) {
+      await this.#refusals();
+      return 'busy';
+    }
     try {
       return await task();
     } finally {

@@ -217,6 +217,10 @@ async function pull(
   });
   expectStatus(manifest, [200], 'reading the manifest', mayPull);
   expectDigest(sha256Digest(manifest.body), image.manifest.digest, 'the manifest that came back');
+  const { 'ratelimit-limit': limit, 'ratelimit-remaining': left } = manifest.headers;
+  if (limit !== undefined && left !== undefined) {
+    visit.note(`a limit counts this: RateLimit-Limit ${String(limit)}, RateLimit-Remaining ${String(left)}`);
+  }
   for (const blob of image.blobs) {
     const answer = await visit.call('GET', `/v2/${REPOSITORY}/blobs/${blob.digest}`, { headers: { authorization } });
     expectStatus(answer, [200], 'reading a blob', mayPull);

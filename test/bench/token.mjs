@@ -1,7 +1,7 @@
 /**
- * `npm run bench:token`: what logins, tokens and limits cost, and what a crowd of logins or an attack does to pulls.
+ * `npm run bench:token [-- PART…]`: what logins, tokens and limits cost, and what a crowd of logins or an attack does to pulls.
  * Prints figures, asserts nothing. Needs redis-server. The gateway, the registry behind it and the crowd are processes of
- * their own; what is compared is measured in turns in one run.
+ * their own; what is compared is measured in turns in one run. Parts: rates, counted, redis, crowd, guesses.
  */
 import { fork, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
@@ -17,7 +17,7 @@ const self = fileURLToPath(import.meta.url);
 const ports = { gateway: 15_250, admin: 15_251, registry: 15_252, redis: 15_253 };
 const url = `http://127.0.0.1:${ports.gateway}`;
 const crowdSize = 1000;
-const rounds = 2;
+const rounds = 3;
 const password = 'correct horse battery';
 const manifest = JSON.stringify({ schemaVersion: 2, config: {}, layers: [] });
 const digest = `sha256:${createHash('sha256').update(manifest).digest('hex')}`;
@@ -86,7 +86,7 @@ const children = [];
 const dir = mkdtempSync(join(tmpdir(), 'portcullis-bench-'));
 
 async function forkRole(role) {
-  const child = fork(self, [role], { stdio: 'inherit' });
+  const child = fork(self, [`serve-${role}`], { stdio: 'inherit' });
   children.push(child);
   await new Promise((resolve) => child.once('message', resolve));
   return child;
@@ -245,7 +245,6 @@ async function main() {
     PORTCULLIS_STATE_DIR: join(dir, 'state'),
     PORTCULLIS_REDIS: `redis://127.0.0.1:${ports.redis}/0`,
     PORTCULLIS_TRUSTED_PROXIES: '127.0.0.1',
-    ...(process.env.UV_THREADPOOL_SIZE === undefined ? {} : { UV_THREADPOOL_SIZE: process.env.UV_THREADPOOL_SIZE }),
   });
   const agent = new Agent({ keepAlive: true, maxSockets: 64 });
   await until(async () => (await ask(agent, '/readyz', { to: `http://127.0.0.1:${ports.admin}` })).status === 200);
@@ -254,67 +253,77 @@ async function main() {
     .join(' ');
   console.log(`node ${process.version}, load average at the start ${load}`);
 
-  const robot = robotSecrets[0];
-  const { refresh_token: refreshToken } = await tokenOf(agent, 'user-0', password, true);
-  const form = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: refreshToken, scope: 'a' }).toString();
-  const formType = { 'content-type': 'application/x-www-form-urlencoded' };
-  const path = '/token?scope=repository:team/app:pull';
-  console.log('\n/token, requests a second, 16 at once');
-  const rates = await inTurns([
-    ['remembered password', () => ask(agent, path, { headers: { authorization: basic('user-0', password) } })],
-    ['robot token', () => ask(agent, path, { headers: { authorization: basic('robot-0', robot) } })],
-    ['refresh token', () => ask(agent, '/token', { method: 'POST', headers: formType, body: form })],
-  ]);
-  for (const [name, rate] of rates) console.log(`  ${name.padEnd(22)} ${rate.toFixed(0)}`);
-  let cold = 1;
-  const coldLogin = () => {
-    if (cold >= 300) return undefined;
-    const headers = { authorization: basic(`user-${cold}`, password), 'x-forwarded-for': address(cold++) };
-    return ask(agent, path, { headers });
-  };
-  const { done, seconds } = await throughput(async () => coldLogin(), { ms: 5000 });
-  console.log(`  ${'cold argon2id'.padEnd(22)} ${(done / seconds).toFixed(0)}`);
-
   const counted = { authorization: `Bearer ${(await tokenOf(agent, 'robot-1', robotSecrets[1])).token}` };
-  const free = { authorization: `Bearer ${(await tokenOf(agent, 'robot-0', robot)).token}` };
-  const get = (headers) => () => ask(agent, '/v2/team/app/manifests/v1', { headers });
-  console.log('\na manifest GET, counted by a limit or not');
-  for (const [name, rate] of await inTurns(
-    [
-      ['uncounted', get(free)],
-      ['counted', get(counted)],
-    ],
-    5,
-  )) {
-    console.log(`  ${name.padEnd(22)} ${rate.toFixed(0)} a second, ${(1e6 / rate).toFixed(0)} µs each`);
-  }
-  const single = { uncounted: [], counted: [] };
-  for (let n = 0; n < 2000; n++) {
-    single.uncounted.push((await get(free)()).ms);
-    single.counted.push((await get(counted)()).ms);
-  }
-  for (const [name, times] of Object.entries(single)) {
-    console.log(`  ${name.padEnd(22)} one at a time: ${describeTimes(times.sort((left, right) => left - right))}`);
-  }
+  const free = { authorization: `Bearer ${(await tokenOf(agent, 'robot-0', robotSecrets[0])).token}` };
 
-  console.log('\nRedis, for each pull (HEAD of the tag, GET by digest, as docker does)');
-  const pull = async (headers) => {
-    await ask(agent, '/v2/team/app/manifests/v1', { method: 'HEAD', headers });
-    await ask(agent, `/v2/team/app/manifests/${digest}`, { headers });
+  const measureRates = async () => {
+    const { refresh_token: refreshToken } = await tokenOf(agent, 'user-0', password, true);
+    const form = new URLSearchParams({
+      grant_type: 'refresh_token',
+      refresh_token: refreshToken,
+      scope: 'a',
+    }).toString();
+    const formType = { 'content-type': 'application/x-www-form-urlencoded' };
+    const path = '/token?scope=repository:team/app:pull';
+    console.log('\n/token, requests a second, 16 at once');
+    const rates = await inTurns([
+      ['remembered password', () => ask(agent, path, { headers: { authorization: basic('user-0', password) } })],
+      ['robot token', () => ask(agent, path, { headers: { authorization: basic('robot-0', robotSecrets[0]) } })],
+      ['refresh token', () => ask(agent, '/token', { method: 'POST', headers: formType, body: form })],
+    ]);
+    for (const [name, rate] of rates) console.log(`  ${name.padEnd(22)} ${rate.toFixed(0)}`);
+    let cold = 1;
+    const coldLogin = () => {
+      if (cold >= 300) return undefined;
+      const headers = { authorization: basic(`user-${cold}`, password), 'x-forwarded-for': address(cold++) };
+      return ask(agent, path, { headers });
+    };
+    const { done, seconds } = await throughput(async () => coldLogin(), { ms: 5000 });
+    console.log(`  ${'cold argon2id'.padEnd(22)} ${(done / seconds).toFixed(0)}`);
   };
-  const manyPulls = async () => {
-    for (let n = 0; n < 2000; n++) await pull(counted);
+
+  const measureCounted = async () => {
+    const get = (headers) => () => ask(agent, '/v2/team/app/manifests/v1', { headers });
+    console.log('\na manifest GET, counted by a limit or not');
+    for (const [name, rate] of await inTurns(
+      [
+        ['uncounted', get(free)],
+        ['counted', get(counted)],
+      ],
+      5,
+    )) {
+      console.log(`  ${name.padEnd(22)} ${rate.toFixed(0)} a second, ${(1e6 / rate).toFixed(0)} µs each`);
+    }
+    const single = { uncounted: [], counted: [] };
+    for (let n = 0; n < 2000; n++) {
+      single.uncounted.push((await get(free)()).ms);
+      single.counted.push((await get(counted)()).ms);
+    }
+    for (const [name, times] of Object.entries(single)) {
+      console.log(`  ${name.padEnd(22)} one at a time: ${describeTimes(times.sort((left, right) => left - right))}`);
+    }
   };
-  console.log(`  one account            ${await redisPerPiece(redis, 2000, manyPulls)}`);
-  const others = [];
-  for (let n = 2; n < 302; n++) {
-    const { token } = await tokenOf(agent, `robot-${n}`, robotSecrets[n]);
-    others.push({ authorization: `Bearer ${token}` });
-  }
-  const firstPulls = async () => {
-    for (const headers of others) await pull(headers);
+
+  const measureRedis = async () => {
+    console.log('\nRedis, for each pull (HEAD of the tag, GET by digest, as docker does)');
+    const pull = async (headers) => {
+      await ask(agent, '/v2/team/app/manifests/v1', { method: 'HEAD', headers });
+      await ask(agent, `/v2/team/app/manifests/${digest}`, { headers });
+    };
+    const manyPulls = async () => {
+      for (let n = 0; n < 2000; n++) await pull(counted);
+    };
+    console.log(`  one account            ${await redisPerPiece(redis, 2000, manyPulls)}`);
+    const others = [];
+    for (let n = 2; n < 302; n++) {
+      const { token } = await tokenOf(agent, `robot-${n}`, robotSecrets[n]);
+      others.push({ authorization: `Bearer ${token}` });
+    }
+    const firstPulls = async () => {
+      for (const headers of others) await pull(headers);
+    };
+    console.log(`  an account's first     ${await redisPerPiece(redis, others.length, firstPulls)}`);
   };
-  console.log(`  an account's first     ${await redisPerPiece(redis, others.length, firstPulls)}`);
 
   const send = (logins, atOnce) =>
     new Promise((resolve) => {
@@ -334,30 +343,48 @@ async function main() {
     console.log(`  answers                ${answers.join(', ')}; the last after ${ms.toFixed(0)} ms`);
     console.log(`  hashes                 ${(await hashes(agent)) - before}`);
   };
-  for (let round = 0; round < rounds; round++) {
-    const logins = Array.from({ length: crowdSize }, (_, n) => {
-      const account = `user-${400 + round * crowdSize + n}`;
-      return { account, secret: password, address: address(70_000 + round * crowdSize + n) };
-    });
-    await compare(`${crowdSize} cold logins at once, each from its own address`, logins, crowdSize);
+
+  const measureCrowd = async () => {
+    for (let round = 0; round < rounds; round++) {
+      const logins = Array.from({ length: crowdSize }, (_, n) => {
+        const account = `user-${400 + round * crowdSize + n}`;
+        return { account, secret: password, address: address(70_000 + round * crowdSize + n) };
+      });
+      await compare(`${crowdSize} cold logins at once, each from its own address`, logins, crowdSize);
+    }
+  };
+
+  const measureGuesses = async () => {
+    const guesses = (of) => Array.from({ length: 10_000 }, (_, n) => ({ secret: `guess-${n}`, ...of(n) }));
+    await compare(
+      '10,000 guesses at 400 accounts from one address',
+      guesses((n) => ({ account: `user-${n % 400}`, address: '192.0.2.1' })),
+      200,
+    );
+    await compare(
+      '10,000 guesses at 10 accounts from 1,000 addresses',
+      guesses((n) => ({ account: `user-${300 + (n % 10)}`, address: address(140_000 + (n % 1000)) })),
+      200,
+    );
+  };
+
+  const measures = {
+    rates: measureRates,
+    counted: measureCounted,
+    redis: measureRedis,
+    crowd: measureCrowd,
+    guesses: measureGuesses,
+  };
+  const wanted = process.argv.slice(2);
+  for (const [name, measure] of Object.entries(measures)) {
+    if (wanted.length === 0 || wanted.includes(name)) await measure();
   }
-  const guesses = (of) => Array.from({ length: 10_000 }, (_, n) => ({ secret: `guess-${n}`, ...of(n) }));
-  await compare(
-    '10,000 guesses at 400 accounts from one address',
-    guesses((n) => ({ account: `user-${n % 400}`, address: '192.0.2.1' })),
-    200,
-  );
-  await compare(
-    '10,000 guesses at 10 accounts from 1,000 addresses',
-    guesses((n) => ({ account: `user-${300 + (n % 10)}`, address: address(140_000 + (n % 1000)) })),
-    200,
-  );
   redis.disconnect();
   agent.destroy();
 }
 
-if (process.argv[2] === 'registry') serveRegistry();
-else if (process.argv[2] === 'crowd') serveCrowd();
+if (process.argv[2] === 'serve-registry') serveRegistry();
+else if (process.argv[2] === 'serve-crowd') serveCrowd();
 else {
   try {
     await main();

@@ -50,7 +50,8 @@ tokens:
   accessTtl: 5m
   refreshTtl: 30d
   keys: keys
-timeouts: { connect: 1s, idle: 2s, response: 3m, drain: 4h }
+timeouts: { connect: 1s, idle: 2s, response: 3m, drain: 4h, leave: 5s }
+redirects: { mode: follow, hosts: [Storage.example.com, '*.s3.example.com:9000'] }
 `;
 
 describe('a complete file', () => {
@@ -73,7 +74,8 @@ describe('a complete file', () => {
         refreshTtlSeconds: 2_592_000,
         keys: '/etc/portcullis/keys',
       },
-      timeouts: { connectMs: 1_000, idleMs: 2_000, responseMs: 180_000, drainMs: 14_400_000 },
+      timeouts: { connectMs: 1_000, idleMs: 2_000, responseMs: 180_000, drainMs: 14_400_000, leaveMs: 5_000 },
+      redirects: { mode: 'follow', hosts: ['storage.example.com', '*.s3.example.com:9000'] },
     });
     expect(redis?.reveal()).toBe('redis://:hunter2@redis:6379/0');
   });
@@ -95,7 +97,8 @@ describe('defaults', () => {
       trustedProxies: [],
       admin: { listen: { host: '127.0.0.1', port: 5051 } },
       tokens: { service: 'registry.example.com', accessTtlSeconds: 900, refreshTtlSeconds: 7_776_000 },
-      timeouts: { connectMs: 3_000, idleMs: 60_000, responseMs: 300_000, drainMs: 900_000 },
+      timeouts: { connectMs: 3_000, idleMs: 60_000, responseMs: 300_000, drainMs: 900_000, leaveMs: 0 },
+      redirects: { mode: 'pass', hosts: [] },
     });
   });
 
@@ -188,6 +191,9 @@ describe('every key', () => {
     'timeouts.idle': '9s',
     'timeouts.response': '9s',
     'timeouts.drain': '9s',
+    'timeouts.leave': '9s',
+    'redirects.mode': 'follow',
+    'redirects.hosts': 'sample,*.other',
   };
 
   test('is known by its dotted name', () => {
@@ -199,7 +205,7 @@ describe('every key', () => {
     (_name, key) => {
       expect(key.variable).toMatch(/^PORTCULLIS(_[A-Z]+)+$/);
       expect(key.description).toMatch(/^[A-Z].{20,}\.$/);
-      const base = { tryMode: true, flags: { 'tls.cert': '/c', 'tls.key': '/k' } };
+      const base = { tryMode: true, flags: { 'tls.cert': '/c', 'tls.key': '/k', 'redirects.hosts': 'x' } };
       const text = samples[key.key] ?? '';
       const plain = JSON.stringify(configOf(base));
       const others = Object.fromEntries(Object.entries(base.flags).filter(([flag]) => flag !== key.key));
@@ -247,6 +253,13 @@ describe('what is required', () => {
   test('a key that is there but wrong is not called missing as well', () => {
     const problems = problemsOf({ yaml: 'publicUrl: nope\nupstream: http://a\n' });
     expect(problems.map(({ code, line }) => [code, line])).toEqual([['invalid-value', 1]]);
+  });
+
+  test('the hosts, when redirects are followed', () => {
+    const [problem, ...others] = problemsOf({ env: { ...required, PORTCULLIS_REDIRECTS_MODE: 'follow' } });
+    expect(problem?.message).toContain('redirects.mode is follow without redirects.hosts');
+    expect(problem?.fix).toContain('PORTCULLIS_REDIRECTS_HOSTS=storage.example.com');
+    expect(others).toEqual([]);
   });
 
   test.each([

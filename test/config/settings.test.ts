@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { formatHostPort, parseListenAddress, parseNetwork } from '../../src/config/addresses.ts';
+import { formatHostPort, parseHostPattern, parseListenAddress, parseNetwork } from '../../src/config/addresses.ts';
 import { formatDuration, parseDuration } from '../../src/config/durations.ts';
 import { Secret } from '../../src/config/secret.ts';
 import { parseOrigin, parseRedisUrl } from '../../src/config/urls.ts';
@@ -96,6 +96,40 @@ describe('listen addresses', () => {
   test('an IPv6 host is written in brackets', () => {
     expect(formatHostPort('::1', 1)).toBe('[::1]:1');
     expect(formatHostPort('a', 1)).toBe('a:1');
+  });
+});
+
+describe('hosts that a redirect may name', () => {
+  test.each([
+    ['Storage.example.com', 'storage.example.com'],
+    ['minio:9000', 'minio:9000'],
+    ['*.S3.example.com', '*.s3.example.com'],
+    ['*.s3.example.com:08443', '*.s3.example.com:8443'],
+    ['10.0.0.7', '10.0.0.7'],
+    ['[0:0::1]:9000', '[::1]:9000'],
+  ])('%s is %s', (text, value) => {
+    expect(parseHostPattern(text)).toEqual({ ok: true, value });
+  });
+
+  test.each([
+    '',
+    '*',
+    '*.',
+    '*.*.a',
+    'a*.b',
+    'https://storage.example.com',
+    'storage.example.com/bucket',
+    'user@storage.example.com',
+    'storage.example.com:',
+    'storage.example.com:0',
+    'storage.example.com:65536',
+    '*.10.0.0.7',
+    '*.[::1]',
+    '::1',
+    'a b',
+    '.example.com',
+  ])('%j is refused', (text) => {
+    expect(parseHostPattern(text).ok).toBe(false);
   });
 });
 

@@ -134,6 +134,7 @@ describe('a digest', () => {
     ['is one digit short', `sha256:${hex(63)}`],
     ['is one digit long', `sha256:${hex(65)}`],
     ['has the length of another algorithm', `sha512:${hex(64)}`],
+    ['has another length than sha384', `sha384:${hex(64)}`],
     ['names an algorithm that is not registered', `md5:${hex(32)}`],
     ['names the algorithm in capitals', `SHA256:${hex(64)}`],
     ['has a letter that is no digit', `sha256:${hex(63)}g`],

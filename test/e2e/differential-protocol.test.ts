@@ -361,7 +361,10 @@ const flows: readonly Flow[] = [
         status: [404, 400],
         why: 'a name with capital letters would be judged as another repository',
       },
-      'GET /v2/odd/image/manifests/-no-tag': { status: [404, 400], why: 'what is no tag is told to be none' },
+      'GET /v2/odd/image/manifests/-no-tag': {
+        status: [404, 404],
+        why: 'the registry has no route for it and says so in plain text',
+      },
       'GET /v2/odd/image/manifests/sha256:12': {
         status: [500, 400],
         why: 'the registry looks for a tag with a colon, and fails',

@@ -1,5 +1,7 @@
 /** Limits as a client meets them: the built program twice, on one real Redis, in front of a real registry. */
+import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { clientKinds } from '../support/clients.ts';
 import { createDockerClient, createPodmanClient, createSkopeoClient, startDocker } from '../support/docker.ts';
@@ -371,6 +373,32 @@ describeWithPrograms(['docker-registry', 'redis-server'], 'limits over two gatew
     expect(cost).toBeGreaterThan(0);
     expect(cost).toBeLessThanOrEqual(20);
     expect((await login(0, password, '203.0.113.31')).status).toBe(200);
+  });
+});
+
+describeWithPrograms(['docker-registry', 'redis-server'], 'a crowd', () => {
+  test('of 1,000 connections at once finds a place in line while the gateway is busy', async () => {
+    const site = await startSite();
+    const { pid, url } = site.first;
+    const sockets: Socket[] = [];
+    try {
+      process.kill(pid, 'SIGSTOP');
+      const most = Number(readFileSync('/proc/sys/net/core/somaxconn', 'utf8'));
+      const port = Number(new URL(url).port);
+      const connected = Array.from({ length: Math.min(1000, most) }, () => {
+        const socket = connect(port, '127.0.0.1');
+        sockets.push(socket);
+        return new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
+      });
+      // Whoever is turned away tries again, in vain as long as nobody is let in.
+      await Promise.all(connected);
+      process.kill(pid, 'SIGCONT');
+      expect((await ask(`${url}/v2/`)).status).toBe(401);
+    } finally {
+      process.kill(pid, 'SIGCONT');
+      for (const socket of sockets) socket.destroy();
+      await site.stop();
+    }
   });
 });
 

@@ -181,7 +181,7 @@ describeWithPrograms(['docker-registry'], 'try mode', () => {
     expect(program.stdout()).toContain('"clean":true');
     expect(await answers(`${registryUrl}/v2/`)).toBe(false);
     expect(await answers(`${place.url}/v2/`)).toBe(false);
-  }, 60_000);
+  }, 180_000);
 
   test('a stop asked for twice in one moment, as Ctrl-C under npm start does, is one clean stop', async () => {
     const { program } = await startedTrial();

@@ -6,9 +6,10 @@ import { formatScopes } from '../../src/distribution/scope.ts';
 import { type AdmitParts, admit, refusalSentence } from '../../src/gate/admit.ts';
 import type { CompiledPolicy, Decision } from '../../src/policy/evaluate.ts';
 import { type AccessTokens, createAccessTokens } from '../../src/token/access-token.ts';
+import { makeSecret, secretHash } from '../../src/token/carried-secret.ts';
 import type { Passwords } from '../../src/token/password.ts';
 import type { LoginGuard } from '../../src/token/login-guard.ts';
-import { createUploadTickets } from '../../src/token/upload-ticket.ts';
+import { createUploadTickets, maxUploadSeconds } from '../../src/token/upload-ticket.ts';
 import { VerifiedPasswords } from '../../src/token/verified-passwords.ts';
 import { makeKey, ringOf } from '../support/keys.ts';
 import { anonymous, compile, user } from '../support/policies.ts';
@@ -297,6 +298,12 @@ describe('the situations of the contract', () => {
       'challenged scope_insufficient registry:catalog:* insufficient_scope',
     ],
     [
+      'a star for a repository called catalog is not its scope',
+      'GET /v2/_catalog',
+      () => bearer('dana', 'repository:catalog:*'),
+      'challenged scope_insufficient registry:catalog:* insufficient_scope',
+    ],
+    [
       'the catalog is admitted with it',
       'GET /v2/_catalog?n=5',
       () => bearer('dana', 'registry:catalog:*'),
@@ -449,6 +456,12 @@ describe('a mount', () => {
       mounted('inbox/base'),
     ],
     [
+      'from where the token may push alone is forwarded',
+      mount('inbox/base'),
+      'repository:sandbox/app:pull,push repository:inbox/base:push',
+      mounted('inbox/base'),
+    ],
+    [
       'is challenged with both scopes when only the token is too narrow',
       mount('library/base'),
       'repository:sandbox/app:pull,push',
@@ -528,6 +541,46 @@ describe('the policy of the moment', () => {
     }
   });
 
+  describe('and the secret of a robot', () => {
+    const robots = (token: string): string => `robots: { builder: { groups: [devs], tokens: [${token}] } }`;
+    const live = robots(`{ id: k3v9, sha256: ${secretHash('pct_secret')} }`);
+    const compiled = (...more: readonly string[]): CompiledPolicy => compile(people, rules, ...more);
+    /** As signed for a session, or for the secret of a robot. */
+    async function tokenOf(account: string, sessionId: string): Promise<Credentials> {
+      const access: readonly Access[] = [{ type: 'repository', name: 'sandbox/app', actions: ['pull'] }];
+      return { kind: 'bearer', token: await tokens.sign(account, access, Math.floor(now / 1000), sessionId) };
+    }
+
+    test('reach as long as the secret is in the policy', async () => {
+      const token = await tokenOf('builder', 'robot:k3v9');
+      policy = compiled(live);
+      expect(await outcome(pullSandbox, token)).toMatch(/^admitted/);
+      for (const gone of [robots(''), live.replace('k3v9', 'b7q2')]) {
+        policy = compiled(gone);
+        expect(await outcome(pullSandbox, token)).toMatch(/^challenged token_revoked/);
+      }
+    });
+
+    test('are not for a person who took the name, nor those of a person for a robot', async () => {
+      const [machine, person] = [await tokenOf('builder', 'robot:k3v9'), await tokenOf('builder', 's1')];
+      policy = compiled(`users: { builder: { password: ${hash}, groups: [devs] } }`);
+      expect(await outcome(pullSandbox, machine)).toMatch(/^challenged account_gone/);
+      expect(await outcome(pullSandbox, person)).toMatch(/^admitted/);
+      policy = compiled(live);
+      expect(await outcome(pullSandbox, machine)).toMatch(/^admitted/);
+      expect(await outcome(pullSandbox, person)).toMatch(/^challenged account_gone/);
+    });
+
+    test('are marked as used when the secret itself is presented', async () => {
+      const secret = makeSecret('robot').text;
+      const marked: string[] = [];
+      parts = { ...parts, robotUses: { mark: (id) => void marked.push(id) } };
+      policy = compiled(robots(`{ id: k3v9, sha256: ${secretHash(secret)} }`));
+      expect(await outcome(pullSandbox, basic('builder', secret))).toMatch(/^admitted/);
+      expect(marked).toEqual(['k3v9']);
+    });
+  });
+
   test('does not let a disabled user in by password', async () => {
     policy = compile(people.replace('dana: {', 'dana: { disabled: true,'), rules);
     expect(await outcome('GET /v2/', basic('dana'))).toBe('challenged account_disabled');
@@ -559,6 +612,9 @@ describe('the policy of the moment', () => {
     clock = now + 3_600_000;
     expect(await outcome(chunk(seconds + 200), token)).toMatch(/^admitted/);
     expect(await outcome(chunk(seconds + 3000), token)).toMatch(/^challenged token_expired/);
+    clock = now + 200_000 + maxUploadSeconds * 1000;
+    expect(await outcome(chunk(seconds + 200), token)).toMatch(/^admitted/);
+    expect(await outcome(chunk(seconds + 199), token)).toMatch(/^challenged token_expired/);
   });
 
   test('sees where and when a request comes from', async () => {

@@ -105,6 +105,7 @@ describe('clients that leave', () => {
     clients.forEach((client) => client.abort());
     await nothingLeft();
     expect(backend.requests().length, 'half an upload is never a whole one').toBe(before);
+    expect(patient.records.slice(-20).map(({ reason }) => reason)).toEqual(Array(20).fill('client_gone'));
   });
 
   test('twenty that leave a chunked upload never finish it', async () => {
@@ -284,6 +285,43 @@ describe('a registry that fails', () => {
     });
   }
 
+  test('a read that met one of several such connections is not sent to another of them', async () => {
+    const used = new Map<number, Socket>();
+    backend.answer({
+      onRequest(request, socket) {
+        if (used.has(request.connection)) return void socket.end();
+        used.set(request.connection, socket);
+        if (used.size > 2) return ok(request, socket);
+        // Both answers at once, so that neither request finds the connection of the other.
+        if (used.size === 2)
+          for (const each of used.values()) each.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+      },
+    });
+    await Promise.all([1, 2].map(() => converse(patient.port, head(`GET ${manifest}`))));
+    const before = backend.requests().length;
+    const [reply] = await converse(patient.port, head(`GET ${manifest}`));
+    expect(reply?.status).toBe(200);
+    expect(backend.requests().length).toBe(before + 2);
+    backend.hangUp();
+  });
+
+  test('a read whose answer on a kept connection is garbage is not asked again', async () => {
+    const used = new Set<number>();
+    backend.answer({
+      onRequest({ connection }, socket) {
+        const isAgain = used.has(connection);
+        used.add(connection);
+        socket.write(isAgain ? 'garbage\r\n\r\n' : 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+      },
+    });
+    await converse(patient.port, head(`GET ${manifest}`));
+    const before = backend.requests().length;
+    const [reply] = await converse(patient.port, head(`GET ${manifest}`));
+    expect(reply?.status).toBe(502);
+    expect(backend.requests().length).toBe(before + 1);
+    backend.hangUp();
+  });
+
   test('a read is asked once more at most', async () => {
     backend.answer({ onRequest: answeringOnce('end') });
     await converse(patient.port, head(`GET ${manifest}`));
@@ -377,8 +415,22 @@ describe('time', () => {
     backend.answer({ onRequest: ok });
     const [client] = await begin(strict, 1, `${head(`PATCH ${session}`, 'Content-Length: 1000\r\n')}part`);
     await client?.until(() => client.ended() !== undefined, 'the end');
-    expect(client?.replies()[0]?.status).toBe(504);
+    expect(client?.replies()[0]?.status).toBe(408);
     await nothingLeft();
+    expect(strict.records.at(-1)).toMatchObject({ status: 408, reason: 'client_timeout' });
+  });
+
+  test('an upload that the registry stopped taking is the fault of the registry', async () => {
+    backend.answer({ onHead: (_request, socket) => void socket.pause() });
+    const client = await openClient(strict.port);
+    client.send(head(`PATCH ${session}`, `Content-Length: ${64 * mebibyte.length}\r\n`));
+    for (let count = 0; count < 64; count++) client.socket.write(mebibyte);
+    await client.until(() => client.replies()[0]?.complete === true, 'a reply');
+    expect(client.replies()[0]?.status).toBe(504);
+    client.abort();
+    backend.resetAll();
+    await nothingLeft();
+    expect(strict.records.at(-1)).toMatchObject({ status: 504, reason: 'upstream_timeout' });
   });
 
   test('a download whose client stopped reading ends on both sides', async () => {
@@ -392,6 +444,7 @@ describe('time', () => {
     await client.until(() => client.ended() !== undefined, 'the end');
     expect(client.received().length).toBeLessThan(256 * mebibyte.length);
     client.abort();
+    expect(strict.records.at(-1)).toMatchObject({ status: 200, reason: 'client_timeout' });
   });
 });
 

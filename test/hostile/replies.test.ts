@@ -36,6 +36,8 @@ const broken = (title: string, reply: string, more: Partial<Row> = {}): Row => (
   title: `${title} is a 502`,
   reply,
   status: 502,
+  // It can be reached; only who cannot be is worth another try.
+  hides: ['retry-after'],
   ...more,
 });
 
@@ -219,12 +221,16 @@ const rows: readonly Row[] = [
   location(push, 202, 'http://{self}.evil.test/v2/x', undefined),
   location(push, 202, 'javascript:alert(1)', undefined),
   location(push, 202, '/elsewhere', undefined),
+  location(push, 202, '/v2/mine/app/blobs/uploads/1#x', undefined),
+  location(push, 202, '/v2/mine\\app/blobs/uploads/1', undefined),
   location(push, 202, '1', undefined),
   location(push, 307, 'http://evil.test/v2/mine/app/blobs/uploads/', undefined),
   location(blob, 307, 'https://storage.test/b?signature=x%2F', 'https://storage.test/b?signature=x%2F'),
   location(blob, 307, 'http://{self}/v2/mine/app/blobs/x', '/v2/mine/app/blobs/x'),
   location(blob, 307, 'http://{self}/storage/b', undefined),
   location(blob, 307, 'ftp://storage.test/b', undefined),
+  location(blob, 307, 'https://storage.test:99999/b', undefined),
+  location(blob, 307, 'https://[::1/b', undefined),
   location(blob, 307, '//storage.test/b', undefined),
   location(blob, 200, 'https://storage.test/b', undefined),
   location(manifest, 307, 'https://storage.test/m', undefined),

@@ -85,7 +85,7 @@ describe('requests', () => {
   });
 
   test('every upload that arrived is an octet stream', () => {
-    const found = backend.requests().filter(({ line }) => line.includes('/blobs/uploads/'));
+    const found = backend.requests().filter(({ line }) => /^P[A-Z]+ .*\/blobs\/uploads\//.test(line));
     expect(found.length).toBeGreaterThan(10);
     expect(new Set(found.map(({ headers }) => valueOf(headers, 'content-type')))).toEqual(
       new Set(['application/octet-stream']),
@@ -128,6 +128,19 @@ describe('Expect: 100-continue', () => {
     await client.until(() => client.replies()[1]?.complete === true, 'a reply');
     expect(client.replies()[1]?.status).toBe(200);
     expect(backend.requests().at(-1)?.body.toString()).toBe('layer');
+    client.abort();
+  });
+
+  test.each([
+    ['PUT', '/v2/mine/app/manifests/v1', 1],
+    // Nothing of its body is wanted.
+    ['POST', '/v2/mine/app/blobs/uploads/', 0],
+  ])('a %s of %s is told so %i times', async (method, path, times) => {
+    const client = await openClient(gateway.port);
+    const lines = 'Expect: 100-continue\r\nContent-Length: 2\r\n';
+    client.send(fill(`${method} ${path} HTTP/1.1\r\n{head}${lines}\r\n{}`, token));
+    await client.until(() => client.replies().some(({ status, complete }) => status >= 200 && complete), 'a reply');
+    expect(client.replies().map(({ status }) => status)).toEqual([...Array<number>(times).fill(100), 200]);
     client.abort();
   });
 

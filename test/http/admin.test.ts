@@ -51,6 +51,14 @@ describe('the admin listener', () => {
     );
   });
 
+  test.each(['process_resident_memory_bytes', 'nodejs_heap_size_used_bytes', 'process_open_fds'])(
+    'shows %s, as other programs do',
+    async (name) => {
+      const { text } = await admin('/metrics');
+      expect(text).toMatch(new RegExp(`^# TYPE ${name} gauge\\n${name} [1-9]\\d*$`, 'm'));
+    },
+  );
+
   test('answers HEAD without a body and nothing but reading', async () => {
     const head = await supertest(front.adminUrl).head('/metrics');
     expect([head.status, head.text ?? '']).toEqual([200, '']);

@@ -14,6 +14,8 @@ export interface GatewayOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Default: the gateway's own loopback address. */
   readonly publicUrl?: string;
+  /** Where the shell sends its standard output: a file, of which nothing is seen here. */
+  readonly output?: string;
 }
 
 export type LogRecord = Readonly<Record<string, unknown>>;
@@ -47,7 +49,11 @@ export async function startGatewayProcess(options: GatewayOptions): Promise<Gate
   const url = `http://127.0.0.1:${port}`;
   const adminUrl = `http://127.0.0.1:${adminPort}`;
   try {
-    const program = await startProgram(process.execPath, [cli, 'serve'], {
+    const [name, ...args] =
+      options.output === undefined
+        ? [process.execPath, cli, 'serve']
+        : ['sh', '-c', 'exec "$@" >"$0"', options.output, process.execPath, cli, 'serve'];
+    const program = await startProgram(name, args, {
       cwd: dir,
       env: {
         NODE_ENV: 'production',

@@ -9,6 +9,7 @@ import { makeTempDir, removeTempDir } from './temp-dir.ts';
 export interface RegistryProcess {
   readonly url: string;
   readonly port: number;
+  readonly pid: number;
   readonly dir: string;
   /** One line for each request it has written about so far. */
   readonly accessLog: () => string;
@@ -25,12 +26,12 @@ export interface RedisProcess {
 
 /** A real, open distribution registry (Debian's `docker-registry`). Its folder is kept when `dir` names one. */
 export async function startRegistry(
-  options: { readonly delete?: boolean; readonly dir?: string } = {},
+  options: { readonly delete?: boolean; readonly dir?: string; readonly port?: number } = {},
 ): Promise<RegistryProcess> {
   const workDir = await makeTempDir('registry');
   const dir = options.dir ?? join(workDir, 'data');
   await mkdir(dir, { recursive: true });
-  const port = await freePort();
+  const port = options.port ?? (await freePort());
   const url = `http://127.0.0.1:${port}`;
   // Never the packaged configuration: Debian's turns htpasswd on.
   const configPath = join(workDir, 'config.yml');
@@ -54,6 +55,7 @@ export async function startRegistry(
   return {
     url,
     port,
+    pid: program.pid,
     dir,
     accessLog: program.stdout,
     settledAccessLog: async () => {

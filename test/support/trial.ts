@@ -54,7 +54,8 @@ export async function startTrial(
     cwd: place.dir,
     env: place.env,
     isReady: () => answersOk(`${place.adminUrl}/readyz`),
-    readyWithinMs: 45_000,
+    // Compiling alone takes a minute on a machine that does much else.
+    readyWithinMs: 150_000,
   });
 }
 

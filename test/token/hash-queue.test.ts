@@ -134,3 +134,15 @@ test('a flood is refused at once when the line is full, and who stands in it is 
   finish();
   expect(await Promise.all([first, second, third])).toEqual(['first', 'second', 'third']);
 });
+
+test('a crowd is refused a few at a time, so that others are served in between', async () => {
+  const queue = new HashQueue(1, 60_000, 0);
+  let refused = 0;
+  void queue.run(() => new Promise(() => {}));
+  for (let n = 0; n < 50; n++) void queue.run(() => Promise.resolve()).then(() => refused++);
+  for (let n = 0; n < 20; n++) await Promise.resolve();
+  expect(refused).toBeGreaterThan(0);
+  expect(refused).toBeLessThan(10);
+  await vi.advanceTimersByTimeAsync(100);
+  expect(refused).toBe(50);
+});

@@ -141,6 +141,19 @@ describe('against a gateway that works', () => {
     ]);
   });
 
+  test('where a limit counts the pull, what is left of it is shown', async () => {
+    await demo();
+    expect(lines.join('\n')).not.toContain('RateLimit');
+    gateway.fault = (request, response) => {
+      if (request.method !== 'GET') return false;
+      response.setHeader('RateLimit-Limit', '1000;w=21600').setHeader('RateLimit-Remaining', '997;w=21600');
+      return false;
+    };
+    const { ok, steps } = await demo();
+    const note = 'a limit counts this: RateLimit-Limit 1000;w=21600, RateLimit-Remaining 997;w=21600';
+    expect([ok, steps.filter(({ notes }) => notes.includes(note)).map(({ number }) => number)]).toEqual([true, [4]]);
+  });
+
   test('a second run works like the first', async () => {
     expect((await demo()).ok).toBe(true);
     expect((await demo()).ok).toBe(true);

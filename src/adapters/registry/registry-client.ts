@@ -47,14 +47,18 @@ export function createRegistryClient({ url, timeoutMs }: RegistryClientOptions):
   function ask(
     method: 'GET' | 'HEAD',
     path: string,
-    { accept = '*/*', maxBytes = maxAnswerBytes }: { accept?: string; maxBytes?: number } = {},
+    {
+      accept = '*/*',
+      maxBytes = maxAnswerBytes,
+      withinMs = timeoutMs,
+    }: { accept?: string; maxBytes?: number; withinMs?: number } = {},
   ): Promise<Asked> {
     return new Promise((resolve) => {
       const request = open(target, { method, path, agent, headers: { accept } });
       const timer = setTimeout(() => {
-        resolve({ failed: 'timeout', detail: `no answer within ${timeoutMs} ms` });
+        resolve({ failed: 'timeout', detail: `no answer within ${withinMs} ms` });
         request.destroy();
-      }, timeoutMs);
+      }, withinMs);
       const settle = (asked: Asked): void => {
         clearTimeout(timer);
         resolve(asked);
@@ -109,8 +113,8 @@ export function createRegistryClient({ url, timeoutMs }: RegistryClientOptions):
       if (page?.success !== true) return { ok: false, reason: 'broken' };
       return { ok: true, names: page.data.repositories ?? [], more: asked.headers.link !== undefined };
     },
-    async ping() {
-      const asked = await ask('GET', '/v2/');
+    async ping(withinMs = timeoutMs) {
+      const asked = await ask('GET', '/v2/', { withinMs });
       if ('failed' in asked) return { ok: false, detail: `${asked.failed}: ${asked.detail}` };
       if (asked.status === 200) return { ok: true };
       const detail =

@@ -30,6 +30,8 @@ export interface Backend {
   readonly until: (holds: () => boolean, what: string) => Promise<void>;
   /** Ends every connection for forwarded requests, the kept ones among them. */
   readonly hangUp: () => void;
+  /** The same without a word. */
+  readonly resetAll: () => void;
   readonly close: () => Promise<void>;
 }
 
@@ -108,6 +110,7 @@ export async function startBackend(): Promise<Backend> {
         check();
       }),
     hangUp: () => forwarded.forEach((socket) => socket.end()),
+    resetAll: () => forwarded.forEach((socket) => socket.resetAndDestroy()),
     close: async () => {
       const closed = new Promise((resolve) => server.close(resolve));
       sockets.forEach((socket) => socket.destroy());

@@ -8,6 +8,7 @@ import { makeTempDir, removeTempDir } from '../../support/temp-dir.ts';
 
 export interface TestGateway {
   readonly url: string;
+  readonly adminUrl: string;
   readonly port: number;
   readonly records: readonly AuditRecord[];
   /** What the gateway called an error in its own working; a test that leaves one here has found a bug. */
@@ -33,6 +34,7 @@ rules:
 export async function startTestGateway(
   upstreamUrl: string,
   timeouts: Partial<Config['timeouts']> = {},
+  redirects: Config['redirects'] = { mode: 'pass', hosts: [] },
 ): Promise<TestGateway> {
   const dir = await makeTempDir('hostile');
   const policies = join(dir, 'policies');
@@ -48,7 +50,8 @@ export async function startTestGateway(
     trustedProxies: [],
     admin: { listen: { host: '127.0.0.1', port: 0 } },
     tokens: { service: 'registry.test', accessTtlSeconds: 900, refreshTtlSeconds: 3600 },
-    timeouts: { connectMs: 500, idleMs: 800, responseMs: 1000, drainMs: 1000, ...timeouts },
+    timeouts: { connectMs: 500, idleMs: 800, responseMs: 1000, drainMs: 1000, leaveMs: 0, ...timeouts },
+    redirects,
   };
   const records: AuditRecord[] = [];
   const errors: string[] = [];
@@ -65,6 +68,7 @@ export async function startTestGateway(
   const { gateway } = started;
   return {
     url: gateway.url,
+    adminUrl: gateway.adminUrl,
     port: Number(new URL(gateway.url).port),
     records,
     errors,

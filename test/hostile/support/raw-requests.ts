@@ -570,6 +570,20 @@ export const rawRequests: readonly RawRequest[] = [
     carries: { 'content-length': '0', 'transfer-encoding': undefined },
   },
   {
+    title: 'so does the end of an upload',
+    bytes: `PUT ${session}?digest=${digest} HTTP/1.1\r\n{head}\r\n`,
+    status: 200,
+    reaches: [`PUT ${session}?digest=sha256%3A${'a'.repeat(64)} HTTP/1.1`],
+    carries: { 'content-length': '0', 'transfer-encoding': undefined },
+  },
+  {
+    title: 'the content type of a GET of an upload stays in the gateway',
+    bytes: get('Content-Type: text/plain\r\n', session),
+    status: 200,
+    reaches: [`GET ${session} HTTP/1.1`],
+    carries: { 'content-type': undefined },
+  },
+  {
     title: 'a GET arrives without a length',
     bytes: get('Content-Length: 0\r\n'),
     status: 200,

@@ -1,0 +1,78 @@
+/** Redirects of blobs to object storage: which may be passed on or followed, and what is asked and taken there. */
+import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+
+export interface RedirectRules {
+  /** `pass` hands a redirect to the client; `follow` fetches the content for it. */
+  readonly mode: 'pass' | 'follow';
+  /** `host`, `host:port` or `*.suffix`, in lower case; without a port the scheme's own. None: `pass` allows any. */
+  readonly hosts: readonly string[];
+}
+
+/** Redirects in a row that are followed; object storage needs one, a change of region another. */
+export const maxHops = 3;
+
+export function isRedirect(status: number): boolean {
+  return status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
+}
+
+/** Why a redirect may not lead there, for the log; never the whole URL, whose signature is as good as a password. */
+export function redirectProblem(url: URL, upstream: URL, { mode, hosts }: RedirectRules): string | undefined {
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') return `a redirect leads to ${url.protocol}`;
+  if (url.host === upstream.host) return 'a redirect of the storage leads back to the registry';
+  if ((hosts.length === 0 && mode === 'pass') || hosts.some((host) => matches(host, url))) return undefined;
+  return `a redirect leads to ${url.host}, which redirects.hosts does not list`;
+}
+
+function matches(entry: string, url: URL): boolean {
+  const [, name = '', port] = /^(.*?)(?::(\d+))?$/.exec(entry) ?? [];
+  const usedPort = url.port === '' ? (url.protocol === 'https:' ? '443' : '80') : url.port;
+  if (port === undefined ? url.port !== '' : port !== usedPort) return false;
+  return name.startsWith('*.') ? url.hostname.endsWith(name.slice(1)) : url.hostname === name;
+}
+
+const asked = [
+  'accept',
+  'range',
+  'if-match',
+  'if-none-match',
+  'if-modified-since',
+  'if-unmodified-since',
+  'if-range',
+  'user-agent',
+] as const;
+
+const taken = new Set([
+  'content-type',
+  'content-length',
+  'content-range',
+  'content-encoding',
+  'accept-ranges',
+  'etag',
+  'last-modified',
+  'cache-control',
+]);
+
+/** What the storage is told, of what the client said. Its URL carries its own permission. */
+export function storageRequestHeaders(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
+  return Object.fromEntries(asked.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])));
+}
+
+/** What the client gets of the storage's answer, with what clients expect of a registry. */
+export function storageHeaders(
+  { statusCode: status = 0, headers, rawHeaders }: IncomingMessage,
+  digest: string,
+): { readonly headers: OutgoingHttpHeaders } | { readonly problem: string } {
+  // A refusal of the storage is no answer about the blob: the registry has just said that it is there.
+  if (![200, 206, 304, 412, 416].includes(status)) return { problem: `the storage answers ${status}` };
+  const encoding = headers['transfer-encoding'];
+  if (encoding !== undefined && encoding.toLowerCase() !== 'chunked') return { problem: 'the transfer is encoded' };
+  const passed: OutgoingHttpHeaders = {
+    'docker-distribution-api-version': 'registry/2.0',
+    'docker-content-digest': digest,
+  };
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = (rawHeaders[index] ?? '').toLowerCase();
+    if (taken.has(name)) passed[name] = rawHeaders[index + 1];
+  }
+  return { headers: passed };
+}

@@ -1,0 +1,89 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import { createListener } from '../../src/http/listener.ts';
+import { createUpstream } from '../../src/http/upstream.ts';
+import type { AuditRecord } from '../../src/ports.ts';
+import { createAccessTokens } from '../../src/token/access-token.ts';
+import { createListCursors } from '../../src/token/list-cursor.ts';
+import { createPasswords } from '../../src/token/password.ts';
+import { createTokenService } from '../../src/token/service.ts';
+import { createUploadTickets } from '../../src/token/upload-ticket.ts';
+import { VerifiedPasswords } from '../../src/token/verified-passwords.ts';
+import { ok, startBackend } from '../hostile/support/backend.ts';
+import { makeKey, ringOf } from '../support/keys.ts';
+import { compile, quickHash } from '../support/policies.ts';
+import { noGuard, noLimits, noRobotUses, noSessions } from '../support/ports.ts';
+import { basic } from '../support/trial.ts';
+
+test('a request that meets a defect is answered 500 and logged, and the next one is served', async () => {
+  const backend = await startBackend();
+  onTestFinished(() => backend.close());
+  backend.answer({ onRequest: ok });
+  const keys = ringOf(await makeKey());
+  const tokens = createAccessTokens({ keys, issuer: 'http://r.test', service: 'r.test', ttlSeconds: 300 });
+  const policy = compile(
+    `users: { dana: { password: '${await quickHash('secret')}' } }`,
+    `rules: [{ name: own, subjects: ['user:dana'], repositories: ['mine/**'], actions: [pull] }]`,
+  );
+  let isBroken = true;
+  const policies = {
+    current() {
+      if (isBroken) throw new Error('a defect of the test');
+      return policy;
+    },
+  };
+  const records: AuditRecord[] = [];
+  const errors: unknown[] = [];
+  const never = (): never => {
+    throw new Error('not asked here');
+  };
+  const publicUrl = 'http://r.test';
+  const upstream = createUpstream({ url: backend.url, publicUrl, connectMs: 500, idleMs: 5000, responseMs: 5000 });
+  const shared = {
+    tokens,
+    policies,
+    sessions: noSessions,
+    robotUses: noRobotUses,
+    clock: Date.now,
+    passwords: createPasswords(),
+    verified: new VerifiedPasswords(),
+    guard: noGuard,
+    limits: noLimits,
+  };
+  const { server } = createListener({
+    ...shared,
+    front: { realm: 'http://r.test/token', service: 'r.test' },
+    accessTokens: tokens,
+    tokenService: createTokenService({ ...shared, service: 'r.test', refreshTtlSeconds: 60 }),
+    tickets: createUploadTickets(keys),
+    cursors: createListCursors(keys),
+    keys,
+    upstream,
+    registry: { repositories: never, resolveTag: never, tags: never },
+    tagLocks: { withTags: never },
+    idleMs: 5000,
+    audit: { record: (record) => void records.push(record) },
+    trustedProxies: [],
+    isDraining: () => false,
+    onError: (error) => void errors.push(error),
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+    upstream.close();
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const headers = { authorization: basic('dana', 'secret'), 'user-agent': 'x' };
+  for (const path of ['/v2/mine/app/manifests/1', '/token']) {
+    isBroken = true;
+    const failed = await fetch(url + path, { headers });
+    expect([failed.status, await failed.text()]).toEqual([500, expect.stringContaining('UNKNOWN')]);
+    expect(records.at(-1)).toMatchObject({ decision: 'error', reason: 'internal_error', status: 500 });
+    isBroken = false;
+    expect((await fetch(url + path, { headers })).status).toBe(200);
+  }
+  expect(errors.map(String)).toEqual(Array(2).fill('Error: a defect of the test'));
+});

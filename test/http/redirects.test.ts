@@ -1,0 +1,322 @@
+import { once } from 'node:events';
+import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Config } from '../../src/config/load.ts';
+import { redirectProblem } from '../../src/http/redirects.ts';
+import { type Backend, startBackend } from '../hostile/support/backend.ts';
+import { type RawClient, type Reply, headerOf, openClient } from '../hostile/support/client.ts';
+import { type TestGateway, basic, startTestGateway } from '../hostile/support/gateway.ts';
+
+const digest = `sha256:${'a'.repeat(64)}`;
+const blob = `/v2/mine/app/blobs/${digest}`;
+const secret = 'X-Amz-Signature=s3cr3t';
+
+/** Object storage: writes down what is asked and answers from a script. */
+const storage = createServer((request, response) => {
+  asked.push(request);
+  answer(request, response);
+});
+let asked: IncomingMessage[] = [];
+let answer: (request: IncomingMessage, response: ServerResponse) => void;
+const content: typeof answer = (_request, response) =>
+  void response
+    .writeHead(200, { 'content-length': 5, etag: '"x"', server: 'AmazonS3', 'set-cookie': 'a=b', 'x-amz-id-2': 'z' })
+    .end('layer');
+let host: string;
+let backend: Backend;
+let gateways: TestGateway[] = [];
+beforeAll(async () => {
+  storage.listen(0, '127.0.0.1');
+  await once(storage, 'listening');
+  host = `127.0.0.1:${(storage.address() as AddressInfo).port}`;
+});
+afterAll(() => void storage.close());
+beforeEach(async () => {
+  asked = [];
+  answer = content;
+  backend = await startBackend();
+});
+afterEach(async () => {
+  for (const gateway of gateways) {
+    expect(await gateway.inFlight()).toBe(0);
+    expect(gateway.errors).toEqual([]);
+    await gateway.close();
+  }
+  gateways = [];
+  await backend.until(() => backend.openSockets() === 0, 'no connection to the registry was left');
+  await backend.close();
+});
+
+async function gatewayWith(
+  redirects: Partial<Config['redirects']>,
+  timeouts: Partial<Config['timeouts']> = {},
+): Promise<TestGateway> {
+  const rules = { mode: 'follow', hosts: [host], ...redirects } as const;
+  const gateway = await startTestGateway(backend.url, timeouts, rules);
+  gateways.push(gateway);
+  return gateway;
+}
+
+/** The registry points there. */
+function pointTo(location: string, status = 307): void {
+  const lines = `Location: ${location}\r\nDocker-Content-Digest: ${digest}\r\n`;
+  backend.answer({
+    onRequest: (_request, socket) =>
+      void socket.write(`HTTP/1.1 ${status} X\r\n${lines}Content-Type: text/html\r\nContent-Length: 4\r\n\r\n<a>x`),
+  });
+}
+
+const head = (line: string, lines = ''): string =>
+  `${line} HTTP/1.1\r\nHost: r\r\nUser-Agent: x\r\nAuthorization: Basic ${basic}\r\n${lines}\r\n`;
+
+async function ask(gateway: TestGateway, line = `GET ${blob}`, lines = ''): Promise<Reply | undefined> {
+  const client = await openClient(gateway.port, new Set(line.startsWith('HEAD') ? [0] : []));
+  client.send(head(line, lines));
+  await client.until(() => client.ended() !== undefined || client.replies()[0]?.complete === true, 'a reply');
+  expect(client.received().toString()).not.toContain('s3cr3t');
+  client.abort();
+  return client.replies()[0];
+}
+
+describe('following a redirect of a blob', () => {
+  test('gives the client the content, as if it came from the registry, and the log its source', async () => {
+    const gateway = await gatewayWith({});
+    pointTo(`http://${host}/bucket/data?${secret}`);
+    const reply = await ask(gateway);
+    expect([reply?.status, reply?.body.toString()]).toEqual([200, 'layer']);
+    const names = reply?.headers.map(([name]) => name.toLowerCase()).sort();
+    expect(names).toEqual([
+      ...['connection', 'content-length', 'date', 'docker-content-digest', 'docker-distribution-api-version', 'etag'],
+      ...['keep-alive', 'x-content-type-options', 'x-request-id'],
+    ]);
+    expect(headerOf(reply, 'docker-content-digest')).toBe(digest);
+    expect(asked.map(({ method, url }) => `${method} ${url}`)).toEqual([`GET /bucket/data?${secret}`]);
+    expect(gateway.records.at(-1)).toMatchObject({ status: 200, bytes: 5, digest, detail: `from ${host}` });
+    expect(JSON.stringify(gateway.records)).not.toContain('s3cr3t');
+    await backend.until(() => backend.openSockets() === 0, 'the registry was let go, whatever its redirect says');
+  });
+
+  test('asks the storage for the same part under the same conditions, and shows it no credentials', async () => {
+    const gateway = await gatewayWith({});
+    pointTo(`http://${host}/b`);
+    answer = (_request, response) =>
+      void response.writeHead(206, { 'content-range': 'bytes 1-2/5', 'content-length': 2 }).end('ay');
+    const conditions = 'Range: bytes=1-2\r\nIf-Range: "x"\r\nIf-None-Match: "y"\r\nAccept: */*\r\n';
+    const reply = await ask(
+      gateway,
+      `GET ${blob}`,
+      `${conditions}Cookie: a=b\r\nX-Forwarded-For: 1.2.3.4\r\nX-Y: z\r\n`,
+    );
+    expect([reply?.status, reply?.body.toString()]).toEqual([206, 'ay']);
+    expect(headerOf(reply, 'content-range')).toBe('bytes 1-2/5');
+    expect(asked[0]?.headers).toEqual({
+      host,
+      range: 'bytes=1-2',
+      'if-range': '"x"',
+      'if-none-match': '"y"',
+      accept: '*/*',
+      'user-agent': 'x',
+      connection: 'close',
+    });
+  });
+
+  test('answers HEAD with the length and without content', async () => {
+    const gateway = await gatewayWith({});
+    pointTo(`http://${host}/b`);
+    const reply = await ask(gateway, `HEAD ${blob}`);
+    expect([reply?.status, headerOf(reply, 'content-length'), asked[0]?.method]).toEqual([200, '5', 'HEAD']);
+  });
+
+  test('goes on from one listed host to another, at most three times', async () => {
+    const gateway = await gatewayWith({});
+    pointTo(`http://${host}/0`);
+    answer = (request, response) => {
+      const hop = Number(request.url?.slice(1));
+      if (hop < 2) response.writeHead(302, { location: `/${hop + 1}` }).end();
+      else content(request, response);
+    };
+    expect((await ask(gateway))?.body.toString()).toBe('layer');
+    expect(asked.map(({ url }) => url)).toEqual(['/0', '/1', '/2']);
+    answer = (_request, response) => void response.writeHead(302, { location: '/again' }).end();
+    asked = [];
+    expect((await ask(gateway))?.status).toBe(502);
+    expect(asked).toHaveLength(3);
+  });
+
+  const refused: readonly (readonly [what: string, location: () => string, detail: () => string])[] = [
+    ['a host that is not listed', () => `http://localhost:1/b?${secret}`, () => 'localhost:1, which redirects.hosts'],
+    ['a listed host at another port', () => 'http://127.0.0.1/b', () => '127.0.0.1, which redirects.hosts'],
+    ['cloud metadata', () => 'http://169.254.169.254/latest', () => '169.254.169.254, which redirects.hosts'],
+    ['a listed host as somebody’s name', () => `http://${host}@evil.test/b`, () => 'leads elsewhere'],
+    ['a path of the registry that is not of its API', () => `${backend.url}/debug/pprof`, () => 'leads elsewhere'],
+  ];
+  test.each(refused)('%s is a 502, is not asked, and the log says why', async (_what, location, detail) => {
+    const gateway = await gatewayWith({});
+    pointTo(location());
+    expect((await ask(gateway))?.status).toBe(502);
+    expect(asked).toEqual([]);
+    expect(gateway.records.at(-1)).toMatchObject({
+      reason: 'upstream_broken',
+      detail: expect.stringContaining(detail()),
+    });
+    expect(JSON.stringify(gateway.records)).not.toContain('s3cr3t');
+  });
+
+  test.each(['http://localhost:1/b', 'BACK'])('nor does a redirect of the storage lead anywhere: %s', async (where) => {
+    const gateway = await gatewayWith({ hosts: [host, `127.0.0.1:${backend.port}`] });
+    const location = where === 'BACK' ? `${backend.url}/v2/mine/secret/blobs/x` : where;
+    pointTo(`http://${host}/b`);
+    answer = (_request, response) => void response.writeHead(307, { location }).end();
+    const before = backend.requests().length;
+    expect((await ask(gateway))?.status).toBe(502);
+    expect(backend.requests().length).toBe(before + 1);
+  });
+
+  test.each([401, 403, 404, 500, 503])('a %i of the storage is a 502 without a word of it', async (status) => {
+    const gateway = await gatewayWith({});
+    pointTo(`http://${host}/b`);
+    answer = (_request, response) => void response.writeHead(status).end('<Error>bucket-name</Error>');
+    const reply = await ask(gateway);
+    expect(reply?.status).toBe(502);
+    expect(reply?.body.toString()).not.toContain('bucket-name');
+    expect(gateway.records.at(-1)?.detail).toBe(`${host}: the storage answers ${status}`);
+  });
+
+  test('only blobs are fetched: the redirect of anything else is a 502', async () => {
+    const gateway = await gatewayWith({});
+    pointTo(`http://${host}/b`);
+    for (const line of ['GET /v2/mine/app/manifests/v1', `DELETE ${blob}`])
+      expect((await ask(gateway, line))?.status).toBe(502);
+    expect(asked).toEqual([]);
+  });
+
+  test('a storage that is down is a 502, and one that breaks off shows', async () => {
+    const gateway = await gatewayWith({ hosts: [host, '127.0.0.1:1'] });
+    pointTo('http://127.0.0.1:1/b');
+    expect((await ask(gateway))?.status).toBe(502);
+    expect(gateway.records.at(-1)?.reason).toBe('upstream_unreachable');
+    pointTo(`http://${host}/b`);
+    answer = (_request, response) => {
+      response.writeHead(200, { 'content-length': 100 }).write('part', () => response.destroy());
+    };
+    const reply = await ask(gateway);
+    expect([reply?.status, reply?.complete]).toEqual([200, false]);
+  });
+
+  test('one that stalls is ended by the idle limit, before its answer and in the middle of it', async () => {
+    const gateway = await gatewayWith({}, { idleMs: 300, responseMs: 300 });
+    pointTo(`http://${host}/b`);
+    answer = () => {};
+    expect((await ask(gateway))?.status).toBe(504);
+    answer = (_request, response) => void response.writeHead(200, { 'content-length': 100 }).write('part');
+    const reply = await ask(gateway);
+    expect([reply?.status, reply?.complete]).toEqual([200, false]);
+    storage.closeAllConnections();
+  });
+
+  test('a client that leaves takes the connection to the storage with it', async () => {
+    const gateway = await gatewayWith({});
+    pointTo(`http://${host}/b`);
+    let closed: Promise<unknown> | undefined;
+    answer = (request, response) => {
+      closed = once(request.socket, 'close');
+      response.writeHead(200, { 'content-length': 100 }).write('part');
+    };
+    const client: RawClient = await openClient(gateway.port);
+    client.send(head(`GET ${blob}`));
+    await client.until(() => client.received().toString().endsWith('part'), 'content');
+    client.abort();
+    await closed;
+  });
+
+  test('a slow reader holds the storage back', async () => {
+    const gateway = await gatewayWith({}, { idleMs: 60_000, responseMs: 60_000 });
+    pointTo(`http://${host}/b`);
+    const part = Buffer.alloc(1_048_576);
+    let sent = 0;
+    let stuck: () => void = () => {};
+    const full = new Promise<void>((resolve) => (stuck = resolve));
+    answer = (_request, response) => {
+      response.writeHead(200, { 'content-length': 256 * part.length });
+      let waiting: NodeJS.Timeout | undefined;
+      const pump = (): void => {
+        clearTimeout(waiting);
+        while (sent < 256) {
+          sent++;
+          if (!response.write(part)) break;
+        }
+        // A tenth of a second without room: nobody reads.
+        waiting = setTimeout(stuck, 100);
+      };
+      response.on('drain', pump);
+      response.on('error', () => {});
+      pump();
+    };
+    const client = await openClient(gateway.port);
+    client.socket.pause();
+    client.send(head(`GET ${blob}`));
+    await full;
+    expect(sent).toBeLessThan(64);
+    client.abort();
+  });
+});
+
+describe('passing a redirect on', () => {
+  test('leads to listed hosts only, and says in the log which one was not', async () => {
+    const gateway = await gatewayWith({ mode: 'pass', hosts: ['*.storage.test', host] });
+    for (const location of [`https://eu.storage.test/b?${secret.replace('s3cr3t', 'x')}`, `http://${host}/b`]) {
+      pointTo(location);
+      const reply = await ask(gateway);
+      expect([reply?.status, headerOf(reply, 'location')]).toEqual([307, location]);
+    }
+    pointTo(`https://storage.test.evil.test/b?${secret}`);
+    expect((await ask(gateway))?.status).toBe(502);
+    expect(gateway.records.at(-1)?.detail).toBe(
+      'a redirect leads to storage.test.evil.test, which redirects.hosts does not list',
+    );
+    expect(asked).toEqual([]);
+  });
+
+  test('a second Location does not slip through behind the first', async () => {
+    const gateway = await gatewayWith({ mode: 'pass', hosts: ['good.test'] });
+    pointTo('https://good.test/b\r\nLocation: https://evil.test/b');
+    expect((await ask(gateway))?.status).toBe(502);
+  });
+});
+
+describe('a listed host', () => {
+  const upstream = new URL('http://registry:5000');
+  const cases: readonly (readonly [url: string, entry: string, isListed: boolean])[] = [
+    ['https://s3.test/b', 's3.test', true],
+    ['http://s3.test/b', 's3.test', true],
+    ['https://s3.test:443/b', 's3.test', true],
+    ['https://s3.test:8443/b', 's3.test', false],
+    ['https://s3.test:8443/b', 's3.test:8443', true],
+    ['https://s3.test/b', 's3.test:443', true],
+    ['http://s3.test/b', 's3.test:443', false],
+    ['https://S3.TEST/b', 's3.test', true],
+    ['https://s3.test./b', 's3.test', false],
+    ['https://a.s3.test/b', 's3.test', false],
+    ['https://a.s3.test/b', '*.s3.test', true],
+    ['https://a.b.s3.test/b', '*.s3.test', true],
+    ['https://s3.test/b', '*.s3.test', false],
+    ['https://evils3.test/b', '*.s3.test', false],
+    ['https://a.s3.test:9/b', '*.s3.test:9', true],
+    ['http://[::1]:9000/b', '[::1]:9000', true],
+    ['http://[0:0::1]/b', '[::1]', true],
+    ['http://2130706433/b', '127.0.0.1', true],
+    ['ftp://s3.test/b', 's3.test', false],
+    ['http://registry:5000/b', 'registry:5000', false],
+  ];
+  test.each(cases)('%s by %s: %s', (url, entry, isListed) => {
+    const problem = redirectProblem(new URL(url), upstream, { mode: 'follow', hosts: [entry] });
+    expect(problem === undefined).toBe(isListed);
+  });
+
+  test('is needed to follow, not to pass', () => {
+    const url = new URL('https://s3.test/b');
+    expect(redirectProblem(url, upstream, { mode: 'follow', hosts: [] })).toContain('s3.test');
+    expect(redirectProblem(url, upstream, { mode: 'pass', hosts: [] })).toBeUndefined();
+  });
+});
