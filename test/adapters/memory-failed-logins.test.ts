@@ -39,6 +39,15 @@ describe('failed logins in this process', () => {
     expect(await countsOf(failed, attemptOf('name-98998', 'x', '10.0.386.182'))).toEqual([0, 0, 0]);
   });
 
+  test('are listed a thousand at most', async () => {
+    const failed = createMemoryFailedLogins(() => 0);
+    for (let n = 0; n < 1100; n++) {
+      for (let guess = 0; guess < 5; guess++) await failed.fail(attemptOf(`n${n}`, `g${guess}`, '192.0.2.1'));
+    }
+    const listed = await failed.worst();
+    expect(listed.ok && listed.worst.length).toBe(1000);
+  });
+
   test('hold names of bounded length, and nothing of the headers that they came in', async () => {
     const failed = createMemoryFailedLogins(() => 0);
     const before = heapBytes();

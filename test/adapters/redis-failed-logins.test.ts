@@ -1,10 +1,12 @@
 /** Failed logins on a real Redis: the promises of every store, and that no outage lets anybody guess more. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type RedisConnection, createRedisConnection } from '../../src/adapters/redis/connection.ts';
+import { raiseFailures } from '../../src/adapters/redis/login-scripts.ts';
 import { createRedisFailedLogins } from '../../src/adapters/redis/failed-logins.ts';
 import type { FailedLogins } from '../../src/ports.ts';
 import { eventually } from '../support/eventually.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
+import { withoutScript } from '../support/lost-script.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { type RedisCluster, type RedisServer, startRedisCluster, startRedisServer } from '../support/redis.ts';
 import { attemptOf, countsOf, describeFailedLogins, hour } from './failed-logins.contract.ts';
@@ -54,6 +56,7 @@ describeWithPrograms(['redis-server'], 'failed logins on Redis', () => {
     await second.succeed(attemptOf('dana', 'right'));
     expect(await countsOf(first, attemptOf('dana', 'x'))).toEqual([0, 0, 0]);
     expect(await first.look(attemptOf('dana', 'x'))).toMatchObject({ isKnownGood: true });
+    expect(await server.admin.keys('*')).toEqual([expect.stringContaining(':good:')]);
   });
 
   test('lie under hashed keys that expire, hold no password, and are listed a thousand at most', async () => {
@@ -135,6 +138,44 @@ describeWithPrograms(['redis-server'], 'failed logins when Redis fails', () => {
     } finally {
       server.resume();
     }
+  });
+
+  test('are forgiven meanwhile as ever, and who was known to be good stays so', async () => {
+    const [failed, other] = [await open(2), await storeOn(server.url)];
+    await fail(failed, 3, 0);
+    await other.succeed(attemptOf('rita', 'right'));
+    expect(await failed.look(attemptOf('rita', 'x'))).toMatchObject({ isKnownGood: true });
+    proxy.cut();
+    expect(await failed.look(attemptOf('rita', 'x'))).toMatchObject({ isKnownGood: true });
+    expect(await failed.look(attemptOf('dana', 'x'))).toMatchObject({ isKnownGood: false });
+    await failed.succeed(attemptOf('dana', 'right'));
+    expect(await countsOf(failed, attemptOf('dana', 'x'))).toEqual([0, 0, 0]);
+    expect(await failed.look(attemptOf('dana', 'x'))).toMatchObject({ isKnownGood: true });
+  });
+
+  test('hold back where they were counted, also before Redis was told of them', async () => {
+    const connection = createRedisConnection(`redis://127.0.0.1:${proxy.port}/0`, { commandTimeoutMs: 300 });
+    connections.push(connection);
+    expect(await connection.ready(5000)).toBe(true);
+    const failed = createRedisFailedLogins(withoutScript(connection, raiseFailures), { gateways: () => 1 });
+    proxy.cut();
+    await fail(failed, 8, 0);
+    proxy.pass();
+    await eventually('Redis is asked again', async () => (await failed.worst()).ok, 5000);
+    expect(await countsOf(failed, attemptOf('dana', 'x'))).toEqual([8, 8, 8]);
+  });
+
+  test('that Redis is told of do not make older what failed there since', async () => {
+    const connection = createRedisConnection(server.url);
+    connections.push(connection);
+    expect(await connection.ready(5000)).toBe(true);
+    const failed = createRedisFailedLogins(connection, { gateways: () => 1 });
+    await failed.fail(attemptOf('dana', 'typo'));
+    const [pair = ''] = await server.admin.keys('portcullis:{logins}:pair:*');
+    expect(await connection.calls().run(raiseFailures, [pair], [9, 2 * hour])).toMatchObject({ ok: true });
+    const { failures } = await failed.look(attemptOf('dana', 'x'));
+    expect(failures.pair.count).toBe(9);
+    expect(failures.pair.ageMs).toBeLessThan(hour);
   });
 
   test('are told to Redis after a moment of silence too, when nobody asks for anything any more', async () => {

@@ -8,9 +8,11 @@ import {
 } from '../../src/adapters/redis/connection.ts';
 import { type Gateways, followGateways } from '../../src/adapters/redis/gateways.ts';
 import { budgetKey } from '../../src/adapters/redis/keys.ts';
+import { raiseBudgets } from '../../src/adapters/redis/limit-scripts.ts';
 import { createRedisRateLimiter } from '../../src/adapters/redis/rate-limiter.ts';
 import { eventually } from '../support/eventually.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
+import { withoutScript } from '../support/lost-script.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { type RedisCluster, type RedisServer, startRedisCluster, startRedisServer } from '../support/redis.ts';
 import { admittedOf, budgetOf, describeRateLimiter } from './rate-limiter.contract.ts';
@@ -89,6 +91,18 @@ describeWithPrograms(['redis-server'], 'budgets on Redis', () => {
     const listed = await limiter.owing();
     expect(listed.ok && listed.owing.length).toBe(1000);
     expect(await server.admin.zcard('portcullis:{limits}:owing')).toBe(1000);
+  });
+
+  test('leave the list of who owes much when they owe nothing, and last as long as the longest on it', async () => {
+    const limiter = await limiterOn(server.url);
+    await admittedOf(limiter, 1, budgetOf('short', 10, 1));
+    await admittedOf(limiter, 10, budgetOf('long', 3600, 10));
+    await admittedOf(limiter, 1, budgetOf('short too', 20, 1));
+    expect(await server.admin.pttl('portcullis:{limits}:owing')).toBeGreaterThan(9.9 * 3_600_000);
+    await server.admin.eval(shift, 0, 15);
+    await admittedOf(limiter, 1, budgetOf('another', 60, 1));
+    const listed = await server.admin.zrange('portcullis:{limits}:owing', '0', '-1');
+    expect(listed.map((counter) => counter.split('\n')[2])).toEqual(['short too', 'another', 'long']);
   });
 
   test('go by the clock of Redis: a gateway whose own clock jumps an hour lets nothing more through', async () => {
@@ -190,6 +204,42 @@ describeWithPrograms(['redis-server'], 'budgets when Redis fails', () => {
       5000,
     );
     expect(await admittedOf(limiter, 10, budget)).toBe(0);
+  });
+
+  test('are not fresh when Redis lost its memory and nobody asked meanwhile', async () => {
+    const [limiter, other] = [await limiterOn(server.url), await limiterOn(server.url)];
+    await admittedOf(limiter, 20, budget);
+    await server.kill();
+    await server.restart();
+    const key = budgetKey(budget.counter);
+    await eventually('Redis was told', async () => (await server.admin.exists(key)) === 1, 5000);
+    await eventually('the other asks it', async () => (await other.owing()).ok, 5000);
+    expect(await admittedOf(other, 5, budget)).toBe(0);
+  });
+
+  test('are known to Redis from the first request on, although it was not told of all yet', async () => {
+    const connection = await connectTo(`redis://127.0.0.1:${proxy.port}/0`, 300);
+    const limiter = createRedisRateLimiter(withoutScript(connection, raiseBudgets), { gateways: () => 1 });
+    const other = await limiterOn(server.url);
+    await admittedOf(limiter, 20, budget);
+    proxy.cut();
+    await limiter.charge([budget]);
+    await server.admin.flushall();
+    proxy.pass();
+    await eventually('Redis is asked again', async () => (await limiter.owing()).ok, 5000);
+    expect(await limiter.charge([budget])).toMatchObject({ admitted: false });
+    expect(await admittedOf(other, 5, budget)).toBe(0);
+  });
+
+  test('are as Redis says where another gateway counted more meanwhile', async () => {
+    const [limiter, other] = [await open(1), await limiterOn(server.url)];
+    await admittedOf(limiter, 6, budget);
+    proxy.cut();
+    expect(await admittedOf(limiter, 2, budget)).toBe(2);
+    expect(await admittedOf(other, 9, budget)).toBe(9);
+    proxy.pass();
+    await eventually('Redis is asked again', async () => (await limiter.owing()).ok, 5000);
+    expect(await admittedOf(limiter, 9, budget)).toBe(5);
   });
 
   test('are told to Redis after a moment of silence too, when nobody asks for anything any more', async () => {

@@ -18,7 +18,7 @@ export interface RedisFailedLoginsOptions {
 const raisedAtOnce = 300;
 
 export function createRedisFailedLogins(
-  connection: RedisConnection,
+  connection: Pick<RedisConnection, 'calls' | 'onReady'>,
   { gateways }: RedisFailedLoginsOptions,
 ): FailedLogins {
   const calls = connection.calls();

@@ -120,7 +120,7 @@ export function createRedisRateLimiter(
       );
       const debts = answer.ok && Array.isArray(answer.reply) ? answer.reply.map(Number) : undefined;
       if (debts === undefined) return local.peek(budgets, gateways());
-      for (const [index, budget] of budgets.entries()) if (!ahead.has(budget.counter)) learn(budget, debts[index] ?? 0);
+      for (const [index, budget] of budgets.entries()) learn(budget, debts[index] ?? 0);
       return local.peek(budgets, 1);
     },
 
