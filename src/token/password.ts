@@ -32,7 +32,9 @@ export async function hashPassword(password: string): Promise<string> {
 
 /** `onHash` hears of every hash computed, by scheme and cost: work is counted, not timed. */
 export function createPasswords(onHash: (scheme: PasswordHash['scheme'], cost: string) => void = () => {}): Passwords {
-  const queue = new HashQueue(Math.max(1, Math.min(availableParallelism(), 3)), queueMs, maxWaiting);
+  // A core stays with the requests that are no logins: with hashes on both of two, pulls waited behind them ten times as
+  // long, and no more of them were done.
+  const queue = new HashQueue(Math.max(1, Math.min(availableParallelism() - 1, 3)), queueMs, maxWaiting);
   const verify: Passwords['verify'] = async (policy, hash, password) => {
     const compare = async (): Promise<boolean> => {
       let isMatch = false;
