@@ -4,22 +4,22 @@
  * of this family loses or crashes on some of them (test/hostile holds the list).
  */
 import {
-  Agent as HttpAgent,
   type ClientRequest,
   type IncomingMessage,
   type OutgoingHttpHeaders,
   ServerResponse,
   request as httpRequest,
 } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
-import { type Duplex, finished } from 'node:stream';
+import { type Writable, finished } from 'node:stream';
 import { createProxyServer } from 'http-proxy';
 import { type RegistryRoute, formatTarget } from '../distribution/route.ts';
 import { bodyPending, cut, endAfterBody } from './drain.ts';
 import type { Exchange } from './exchange.ts';
 import { bodyStream } from './manifest-body.ts';
 import { ProgressWatch, type Transfer, movedBytes } from './progress.ts';
+import { createReadBuffers } from './read-buffers.ts';
 import { type UpstreamFailure, clientTimedOut, send, upstreamFailed } from './respond.ts';
 import {
   type RedirectRules,
@@ -29,6 +29,7 @@ import {
   storageHeaders,
   storageRequestHeaders,
 } from './redirects.ts';
+import { createUpstreamAgents } from './upstream-agents.ts';
 import { outgoingHeaders, returnedHeaders, storageUrl } from './upstream-headers.ts';
 
 export interface UpstreamOptions {
@@ -79,34 +80,13 @@ export interface Upstream {
   close(): void;
 }
 
-/** Below the idle limit of common registries, so that a kept connection is ours to close. */
-const keepIdleMs = 15_000;
-
 export function createUpstream(options: UpstreamOptions): Upstream {
   const { url, publicUrl, connectMs, idleMs, responseMs, redirects } = options;
   const rules = redirects ?? { mode: 'pass', hosts: [] };
   const target = new URL(url);
   const origins = { upstream: target, publicUrl: new URL(publicUrl) };
-  const Agent: typeof HttpAgent = target.protocol === 'https:' ? HttpsAgent : HttpAgent;
-
-  /** What arrives on a kept connection between two requests would be taken for the next answer (CVE-2026-48931). */
-  class QuietAgent extends Agent {
-    override keepSocketAlive(socket: Duplex): boolean {
-      socket.on('data', destroyThis);
-      // The type says void; the documentation asks for true to keep the socket.
-      return Boolean(super.keepSocketAlive(socket));
-    }
-
-    override reuseSocket(socket: Duplex, request: ClientRequest): void {
-      socket.off('data', destroyThis);
-      super.reuseSocket(socket, request);
-    }
-  }
-
-  // Only reads share kept connections: a request that changes something never meets a stale one, and no response
-  // can be taken for another's.
-  const readers = new QuietAgent({ keepAlive: true, maxFreeSockets: 64, timeout: keepIdleMs, scheduling: 'lifo' });
-  const writers = new Agent({ keepAlive: false });
+  const buffers = createReadBuffers();
+  const agents = createUpstreamAgents(target.protocol, buffers);
   let stopping = false;
   const watch = new ProgressWatch(Math.max(10, Math.min(1000, idleMs / 4)));
 
@@ -209,7 +189,17 @@ export function createUpstream(options: UpstreamOptions): Upstream {
         }
         // With the first bytes if they are here already, and without them rather than late.
         setImmediate(() => void (settled || response.flushHeaders()));
-        upstreamResponse.on('data', (chunk: Buffer) => (bytes += chunk.length));
+        upstreamResponse.on('data', (chunk: Buffer) => {
+          bytes += chunk.length;
+          if (!buffers.isSafe(chunk)) fail('broken', 'the memory of the answer is used twice');
+        });
+        onWritten(response, buffers.release);
+        // One read is on its way to the client, and none waits behind it.
+        upstreamResponse.on(
+          'pause',
+          () => void (response.writableNeedDrain && !upstreamResponse.complete && upstreamSocket?.pause()),
+        );
+        response.on('drain', () => upstreamSocket?.resume());
         upstreamResponse.pipe(response, { end: false });
         finished(upstreamResponse, { writable: false }, (error) => {
           if (error) return fail('broken', error.message);
@@ -227,7 +217,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
         const options = {
           method: request.method,
           headers: storageRequestHeaders(request.headers),
-          agent: false,
+          agent: agents.storage(url.protocol),
         } as const;
         const outgoing = url.protocol === 'https:' ? httpsRequest(url, options) : httpRequest(url, options);
         outgoing.once('socket', () => opened(outgoing, url.protocol, number));
@@ -290,12 +280,15 @@ export function createUpstream(options: UpstreamOptions): Upstream {
         const number = ++attempts;
         const proxy = createProxyServer({
           target,
-          agent: isRead && number === 1 ? readers : writers,
+          agent: isRead && number === 1 ? agents.readers : agents.writers,
           selfHandleResponse: true,
           ...(content === undefined ? {} : { buffer: bodyStream(content) }),
           prependPath: false,
         });
-        proxy.on('proxyReq', (outgoing: ClientRequest) => opened(outgoing, target.protocol, number));
+        proxy.on('proxyReq', (outgoing: ClientRequest) => {
+          if (content === undefined) onWritten(outgoing, buffers.release);
+          opened(outgoing, target.protocol, number);
+        });
         proxy.on('proxyRes', onResponse);
         proxy.on('econnreset', onClientClose);
         proxy.on('error', (error: NodeJS.ErrnoException) => {
@@ -324,12 +317,13 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     activeTransfers: () => watch.active,
     stop: () => void (stopping = true),
     close() {
-      readers.destroy();
-      writers.destroy();
+      agents.close();
     },
   };
 }
 
-function destroyThis(this: Duplex): void {
-  this.destroy();
+/** Calls `written` with each chunk that a pipe has written to `stream`. */
+function onWritten(stream: Writable, written: (chunk: Buffer<ArrayBuffer>) => void): void {
+  const write = stream.write.bind(stream) as (chunk: Buffer, done: (error?: Error | null) => void) => boolean;
+  stream.write = (chunk: Buffer<ArrayBuffer>) => write(chunk, (error) => void (error || written(chunk)));
 }

@@ -33,13 +33,8 @@ const gibibyte = 1024 * mebibyte;
 const mb = (bytes) => (bytes / 1e6).toFixed(1);
 
 const registry = await startLoadRegistry(gibibyte);
-/** As the image runs it (deploy/Dockerfile). */
-const memory = {
-  MALLOC_ARENA_MAX: '1',
-  MALLOC_MMAP_THRESHOLD_: '65536',
-  NODE_OPTIONS: '--max-semi-space-size=4',
-};
-const gateway = await startGateway(registry.url, memory);
+/** As `npm start` and the image run it. */
+const gateway = await startGateway(registry.url, {}, ['--max-semi-space-size=4']);
 const { token } = await fetchToken(gateway, 'repository:load/app:pull,push');
 const headers = { authorization: `Bearer ${token}`, 'user-agent': 'load' };
 const blob = (id) => `${gateway.url}/v2/load/app/blobs/sha256:${id.padEnd(64, '0')}`;

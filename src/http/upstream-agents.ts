@@ -1,0 +1,79 @@
+/** The connections to the registry and to the storage it points at. */
+import { type ClientRequest, Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import type { ConnectOpts } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { ReadBuffers } from './read-buffers.ts';
+
+/** Milliseconds; below the idle limit of common registries, so that a kept connection is ours to close. */
+const keepIdleMs = 15_000;
+
+export interface UpstreamAgents {
+  /** Keeps connections for reads only: a request that changes something never meets a stale one. */
+  readonly readers: HttpAgent;
+  readonly writers: HttpAgent;
+  /** For a storage; connections are not kept. */
+  storage(protocol: string): HttpAgent;
+  close(): void;
+}
+
+/** `protocol` is the registry's. What answers reads goes through `buffers`. */
+export function createUpstreamAgents(protocol: string, buffers: ReadBuffers): UpstreamAgents {
+  const readers = new (quiet(buffered(classFor(protocol), buffers)))({
+    keepAlive: true,
+    maxFreeSockets: 64,
+    timeout: keepIdleMs,
+    scheduling: 'lifo',
+  });
+  const writers = new (classFor(protocol))({ keepAlive: false });
+  const plainStorage = new (buffered(HttpAgent, buffers))({ keepAlive: false });
+  const secureStorage = new (buffered(HttpsAgent, buffers))({ keepAlive: false });
+  return {
+    readers,
+    writers,
+    storage: (protocol) => (protocol === 'https:' ? secureStorage : plainStorage),
+    close() {
+      readers.destroy();
+      writers.destroy();
+    },
+  };
+}
+
+function classFor(protocol: string): typeof HttpAgent {
+  return protocol === 'https:' ? HttpsAgent : HttpAgent;
+}
+
+function buffered(Agent: typeof HttpAgent, buffers: ReadBuffers): typeof HttpAgent {
+  return class extends Agent {
+    override createConnection(
+      options: Parameters<HttpAgent['createConnection']>[0],
+      opened?: Parameters<HttpAgent['createConnection']>[1],
+    ): Duplex | null | undefined {
+      return buffers.connect((onread) => {
+        const reading: typeof options & ConnectOpts = { ...options, onread };
+        return super.createConnection(reading, opened);
+      });
+    }
+  };
+}
+
+/** What arrives on a kept connection between two requests would be taken for the next answer (CVE-2026-48931). */
+function quiet(Agent: typeof HttpAgent): typeof HttpAgent {
+  return class extends Agent {
+    override keepSocketAlive(socket: Duplex): boolean {
+      socket.on('data', destroyThis);
+      socket.resume();
+      // The type says void; the documentation asks for true to keep the socket.
+      return Boolean(super.keepSocketAlive(socket));
+    }
+
+    override reuseSocket(socket: Duplex, request: ClientRequest): void {
+      socket.off('data', destroyThis);
+      super.reuseSocket(socket, request);
+    }
+  };
+}
+
+function destroyThis(this: Duplex): void {
+  this.destroy();
+}

@@ -1,0 +1,94 @@
+import { once } from 'node:events';
+import { type IncomingMessage, createServer, get } from 'node:http';
+import type { AddressInfo, OnReadOpts } from 'node:net';
+import { PassThrough } from 'node:stream';
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
+import { expect, onTestFinished, test } from 'vitest';
+import { createReadBuffers } from '../../src/http/read-buffers.ts';
+import { createUpstreamAgents } from '../../src/http/upstream-agents.ts';
+import { basic, startTestGateway } from '../hostile/support/gateway.ts';
+
+const body = Buffer.from(Array.from({ length: 3_000_000 }, (_, index) => index % 251));
+
+async function startServer(content = body): Promise<number> {
+  const head = { 'content-length': content.length };
+  const server = createServer((_request, response) => response.writeHead(200, head).end(content)).listen(
+    0,
+    '127.0.0.1',
+  );
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+test('answers come through the same buffer again and again, whole and never sharing memory with it', async () => {
+  const port = await startServer();
+  const buffers = createReadBuffers();
+  const agents = createUpstreamAgents('http:', buffers);
+  onTestFinished(() => agents.close());
+  for (let count = 0; count < 3; count++) {
+    const request = get({ port, host: '127.0.0.1', agent: agents.readers });
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    const chunks: Buffer[] = [];
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      expect(buffers.isSafe(chunk)).toBe(true);
+      chunks.push(chunk);
+      await turn();
+    }
+    expect(Buffer.concat(chunks).equals(body)).toBe(true);
+    expect(request.reusedSocket).toBe(count > 0);
+    await turn();
+  }
+});
+
+test('clients that stop reading for a while get all of it, one after the other over one connection to the registry', async () => {
+  const large = Buffer.concat(Array.from({ length: 10 }, () => body));
+  const gateway = await startTestGateway(`http://127.0.0.1:${await startServer(large)}`);
+  onTestFinished(async () => void (await gateway.close()));
+  for (let count = 0; count < 3; count++) {
+    const path = `/v2/mine/app/blobs/sha256:${'a'.repeat(64)}`;
+    const headers = { authorization: `Basic ${basic}` };
+    const request = get({ port: gateway.port, host: '127.0.0.1', path, headers, agent: false });
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    expect(response.statusCode).toBe(200);
+    const chunks: Buffer[] = [];
+    await delay(200);
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      chunks.push(chunk);
+      if (chunks.length % 50 === 0) await delay(10);
+    }
+    expect(Buffer.concat(chunks).equals(large)).toBe(true);
+  }
+});
+
+test('a chunk that lies in the buffer of its socket is noticed, and from then on each read has a buffer of its own', () => {
+  const buffers = createReadBuffers();
+  const socket = new PassThrough();
+  const received: Buffer[] = [];
+  let reading: OnReadOpts | undefined;
+  buffers.connect((onread) => {
+    reading = onread;
+    return socket;
+  });
+  const read = (text: string): void => {
+    const onread = reading as OnReadOpts & { buffer: () => Uint8Array };
+    const memory = onread.buffer();
+    onread.callback(Buffer.from(memory.buffer).write(text), memory);
+  };
+  socket.on('data', (chunk: Buffer) => received.push(chunk));
+  read('first');
+  expect(buffers.isSafe(received[0] as Buffer)).toBe(false);
+  read('second');
+  read('third');
+  expect(received.slice(1).map(String)).toEqual(['second', 'third']);
+});
+
+test('what was released is gone at once, and what shares its memory stays', () => {
+  const { release } = createReadBuffers();
+  const whole = Buffer.allocUnsafeSlow(65_536);
+  release(whole);
+  expect(whole.length).toBe(0);
+  const memory = Buffer.from('ab'.repeat(5000));
+  release(memory.subarray(0, 10));
+  expect(memory.length).toBe(10_000);
+});
