@@ -191,7 +191,11 @@ export function createUpstream(options: UpstreamOptions): Upstream {
         setImmediate(() => void (settled || response.flushHeaders()));
         upstreamResponse.on('data', (chunk: Buffer) => {
           bytes += chunk.length;
-          if (!buffers.isSafe(chunk)) fail('broken', 'the memory of the answer is used twice');
+          if (!buffers.isSafe(chunk))
+            fail(
+              'broken',
+              'this Node.js reuses the memory of an answer that was not passed on yet; try again, and report it',
+            );
         });
         onWritten(response, buffers.release);
         // One read is on its way to the client, and none waits behind it.
@@ -316,9 +320,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     forward,
     activeTransfers: () => watch.active,
     stop: () => void (stopping = true),
-    close() {
-      agents.close();
-    },
+    close: () => agents.close(),
   };
 }
 

@@ -10,12 +10,13 @@ import { basic, startTestGateway } from '../hostile/support/gateway.ts';
 
 const body = Buffer.from(Array.from({ length: 3_000_000 }, (_, index) => index % 251));
 
-async function startServer(content = body): Promise<number> {
+async function startServer(content = body, onConnection = (): void => {}): Promise<number> {
   const head = { 'content-length': content.length };
   const server = createServer((_request, response) => response.writeHead(200, head).end(content)).listen(
     0,
     '127.0.0.1',
   );
+  server.on('connection', onConnection);
   onTestFinished(() => void server.close());
   await once(server, 'listening');
   return (server.address() as AddressInfo).port;
@@ -43,7 +44,10 @@ test('answers come through the same buffer again and again, whole and never shar
 
 test('clients that stop reading for a while get all of it, one after the other over one connection to the registry', async () => {
   const large = Buffer.concat(Array.from({ length: 10 }, () => body));
-  const gateway = await startTestGateway(`http://127.0.0.1:${await startServer(large)}`);
+  let connections = 0;
+  const port = await startServer(large, () => void connections++);
+  const gateway = await startTestGateway(`http://127.0.0.1:${port}`);
+  connections = 0;
   onTestFinished(async () => void (await gateway.close()));
   for (let count = 0; count < 3; count++) {
     const path = `/v2/mine/app/blobs/sha256:${'a'.repeat(64)}`;
@@ -59,6 +63,7 @@ test('clients that stop reading for a while get all of it, one after the other o
     }
     expect(Buffer.concat(chunks).equals(large)).toBe(true);
   }
+  expect(connections).toBe(1);
 });
 
 test('a chunk that lies in the buffer of its socket is noticed, and from then on each read has a buffer of its own', () => {
