@@ -2,7 +2,7 @@
 import { type ClientRequest, Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { ConnectOpts } from 'node:net';
-import type { Duplex } from 'node:stream';
+import type { Duplex, DuplexOptions } from 'node:stream';
 import type { ReadBuffers } from './read-buffers.ts';
 
 /** Milliseconds; below the idle limit of common registries, so that a kept connection is ours to close. */
@@ -50,7 +50,8 @@ function buffered(Agent: typeof HttpAgent, buffers: ReadBuffers): typeof HttpAge
       opened?: Parameters<HttpAgent['createConnection']>[1],
     ): Duplex | null | undefined {
       return buffers.connect((onread) => {
-        const reading: typeof options & ConnectOpts = { ...options, onread };
+        // A response takes the mark of its socket: what a slow client makes wait is one read, not one more beside it.
+        const reading: typeof options & ConnectOpts & DuplexOptions = { ...options, onread, readableHighWaterMark: 0 };
         return super.createConnection(reading, opened);
       });
     }

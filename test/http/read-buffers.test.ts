@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { type IncomingMessage, createServer, get } from 'node:http';
 import type { AddressInfo, OnReadOpts } from 'node:net';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { createReadBuffers } from '../../src/http/read-buffers.ts';
@@ -41,6 +42,39 @@ test('answers come through the same buffer again and again, whole and never shar
     await turn();
   }
 });
+
+test.each([0, 1, 65_535, 65_536, 65_537, 300_000])(
+  '%i bytes end, however framed and however slowly taken',
+  async (size) => {
+    const content = body.subarray(0, size);
+    const server = createServer((request, response) => {
+      if (request.url === '/length') response.setHeader('content-length', size);
+      if (request.url === '/close') response.useChunkedEncodingByDefault = false;
+      response.write(content.subarray(0, size / 2));
+      response.end(content.subarray(size / 2));
+    }).listen(0, '127.0.0.1');
+    onTestFinished(() => void server.close());
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const agents = createUpstreamAgents('http:', createReadBuffers());
+    onTestFinished(() => agents.close());
+    for (const framing of ['length', 'chunked', 'close', 'length']) {
+      const request = get({ port, host: '127.0.0.1', path: `/${framing}`, agent: agents.readers });
+      const [response] = (await once(request, 'response')) as [IncomingMessage];
+      await turn();
+      const taken: Buffer[] = [];
+      const slow = new Writable({
+        highWaterMark: 1,
+        write: (chunk: Buffer, _encoding, done) => {
+          taken.push(chunk);
+          setImmediate(done);
+        },
+      });
+      await pipeline(response, slow);
+      expect(Buffer.concat(taken).equals(content)).toBe(true);
+    }
+  },
+);
 
 test('clients that stop reading for a while get all of it, one after the other over one connection to the registry', async () => {
   const large = Buffer.concat(Array.from({ length: 10 }, () => body));
