@@ -17,6 +17,10 @@ export function rightsOf(action: Action): Rights {
   return action === 'push' ? rights.create | rights.overwrite : rights[action];
 }
 
+export function rightsOfAll(actions: readonly Action[]): Rights {
+  return actions.reduce((sum, action) => sum | rightsOf(action), 0);
+}
+
 export type Effect = 'allow' | 'deny';
 
 /** `user:dana`, `group:developers`, … or one of the three words. */
