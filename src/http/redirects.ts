@@ -1,5 +1,6 @@
 /** Redirects of blobs to object storage: which may be passed on or followed, and what is asked and taken there. */
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import { contentHeaders, wishHeaders } from './content-headers.ts';
 
 export interface RedirectRules {
   /** `pass` hands a redirect to the client; `follow` fetches the content for it. */
@@ -30,31 +31,13 @@ function matches(entry: string, url: URL): boolean {
   return name.startsWith('*.') ? url.hostname.endsWith(name.slice(1)) : url.hostname === name;
 }
 
-const asked = [
-  'accept',
-  'range',
-  'if-match',
-  'if-none-match',
-  'if-modified-since',
-  'if-unmodified-since',
-  'if-range',
-  'user-agent',
-] as const;
-
-const taken = new Set([
-  'content-type',
-  'content-length',
-  'content-range',
-  'content-encoding',
-  'accept-ranges',
-  'etag',
-  'last-modified',
-  'cache-control',
-]);
+const taken: ReadonlySet<string> = new Set(contentHeaders);
 
 /** What the storage is told, of what the client said. Its URL carries its own permission. */
 export function storageRequestHeaders(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
-  return Object.fromEntries(asked.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])));
+  return Object.fromEntries(
+    wishHeaders.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])),
+  );
 }
 
 /** What the client gets of the storage's answer, with what clients expect of a registry. */

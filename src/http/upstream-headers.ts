@@ -1,33 +1,20 @@
 /** What leaves for the registry and what comes back: lists of what may pass, never of what may not. */
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { RegistryRoute } from '../distribution/route.ts';
+import { contentHeaders, wishHeaders } from './content-headers.ts';
 import { isRedirect } from './redirects.ts';
 
 const forwarded = [
-  'accept',
+  ...wishHeaders,
   'content-type',
   'content-length',
   'transfer-encoding',
   'content-range',
-  'range',
-  'if-match',
-  'if-none-match',
-  'if-modified-since',
-  'if-unmodified-since',
-  'if-range',
-  'user-agent',
   'docker-distribution-api-version',
 ] as const;
 
-const returned = new Set([
-  'content-type',
-  'content-length',
-  'content-range',
-  'content-encoding',
-  'accept-ranges',
-  'etag',
-  'last-modified',
-  'cache-control',
+const returned: ReadonlySet<string> = new Set([
+  ...contentHeaders,
   'docker-content-digest',
   'docker-upload-uuid',
   'blob-upload-uuid',

@@ -1,26 +1,18 @@
 /** Failed logins on a real Redis: the promises of every store, and that no outage lets anybody guess more. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type RedisConnection, createRedisConnection } from '../../src/adapters/redis/connection.ts';
 import { raiseFailures } from '../../src/adapters/redis/login-scripts.ts';
 import { createRedisFailedLogins } from '../../src/adapters/redis/failed-logins.ts';
 import type { FailedLogins } from '../../src/ports.ts';
 import { eventually } from '../support/eventually.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import { withoutScript } from '../support/lost-script.ts';
+import { connectRedis, openRedis } from '../support/redis-connections.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { type RedisCluster, type RedisServer, startRedisCluster, startRedisServer } from '../support/redis.ts';
 import { attemptOf, countsOf, describeFailedLogins, hour } from './failed-logins.contract.ts';
 
-let connections: RedisConnection[] = [];
-afterEach(async () => {
-  await Promise.all(connections.map((connection) => connection.close()));
-  connections = [];
-});
-
 async function storeOn(url: string, gateways = 1, commandTimeoutMs = 2000): Promise<FailedLogins> {
-  const connection = createRedisConnection(url, { commandTimeoutMs });
-  connections.push(connection);
-  expect(await connection.ready(5000)).toBe(true);
+  const connection = await connectRedis(url, { commandTimeoutMs });
   return createRedisFailedLogins(connection, { gateways: () => gateways });
 }
 
@@ -154,8 +146,7 @@ describeWithPrograms(['redis-server'], 'failed logins when Redis fails', () => {
   });
 
   test('hold back where they were counted, also before Redis was told of them', async () => {
-    const connection = createRedisConnection(`redis://127.0.0.1:${proxy.port}/0`, { commandTimeoutMs: 300 });
-    connections.push(connection);
+    const connection = openRedis(`redis://127.0.0.1:${proxy.port}/0`, { commandTimeoutMs: 300 });
     expect(await connection.ready(5000)).toBe(true);
     const failed = createRedisFailedLogins(withoutScript(connection, raiseFailures), { gateways: () => 1 });
     proxy.cut();
@@ -166,8 +157,7 @@ describeWithPrograms(['redis-server'], 'failed logins when Redis fails', () => {
   });
 
   test('that Redis is told of do not make older what failed there since', async () => {
-    const connection = createRedisConnection(server.url);
-    connections.push(connection);
+    const connection = openRedis(server.url);
     expect(await connection.ready(5000)).toBe(true);
     const failed = createRedisFailedLogins(connection, { gateways: () => 1 });
     await failed.fail(attemptOf('dana', 'typo'));

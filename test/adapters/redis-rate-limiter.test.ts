@@ -1,11 +1,6 @@
 /** Budgets on a real Redis: the promises of every store, several gateways, and what happens when Redis fails. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import {
-  type Answer,
-  type RedisCalls,
-  type RedisConnection,
-  createRedisConnection,
-} from '../../src/adapters/redis/connection.ts';
+import { type Answer, type RedisCalls } from '../../src/adapters/redis/connection.ts';
 import { type Gateways, followGateways } from '../../src/adapters/redis/gateways.ts';
 import { budgetKey } from '../../src/adapters/redis/keys.ts';
 import { raiseBudgets } from '../../src/adapters/redis/limit-scripts.ts';
@@ -13,29 +8,17 @@ import { createRedisRateLimiter } from '../../src/adapters/redis/rate-limiter.ts
 import { eventually } from '../support/eventually.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import { withoutScript } from '../support/lost-script.ts';
+import { connectRedis } from '../support/redis-connections.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { type RedisCluster, type RedisServer, startRedisCluster, startRedisServer } from '../support/redis.ts';
 import { admittedOf, budgetOf, describeRateLimiter } from './rate-limiter.contract.ts';
 
-let connections: RedisConnection[] = [];
-afterEach(async () => {
-  await Promise.all(connections.map((connection) => connection.close()));
-  connections = [];
-});
-
-async function connectTo(url: string, commandTimeoutMs = 2000): Promise<RedisConnection> {
-  const connection = createRedisConnection(url, { commandTimeoutMs });
-  connections.push(connection);
-  expect(await connection.ready(5000)).toBe(true);
-  return connection;
-}
-
 const limiterOn = async (
   url: string,
   gateways = 1,
-  timeoutMs?: number,
+  commandTimeoutMs = 2000,
 ): Promise<ReturnType<typeof createRedisRateLimiter>> =>
-  createRedisRateLimiter(await connectTo(url, timeoutMs), { gateways: () => gateways });
+  createRedisRateLimiter(await connectRedis(url, { commandTimeoutMs }), { gateways: () => gateways });
 
 /** Moves every stored instant into the past, which to the script is the same as waiting. */
 const shift = `
@@ -218,7 +201,7 @@ describeWithPrograms(['redis-server'], 'budgets when Redis fails', () => {
   });
 
   test('are known to Redis from the first request on, although it was not told of all yet', async () => {
-    const connection = await connectTo(`redis://127.0.0.1:${proxy.port}/0`, 300);
+    const connection = await connectRedis(`redis://127.0.0.1:${proxy.port}/0`, { commandTimeoutMs: 300 });
     const limiter = createRedisRateLimiter(withoutScript(connection, raiseBudgets), { gateways: () => 1 });
     const other = await limiterOn(server.url);
     await admittedOf(limiter, 20, budget);
@@ -283,7 +266,7 @@ describeWithPrograms(['redis-server'], 'the number of gateways', () => {
     followed = [];
   });
   const join = async (): Promise<Gateways> => {
-    const gateways = followGateways(await connectTo(server.url));
+    const gateways = followGateways(await connectRedis(server.url));
     followed.push(gateways);
     return gateways;
   };

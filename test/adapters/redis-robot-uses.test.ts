@@ -1,28 +1,21 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { createRedisConnection, type RedisConnection } from '../../src/adapters/redis/connection.ts';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createRedisRobotUses } from '../../src/adapters/redis/robot-uses.ts';
 import { eventually } from '../support/eventually.ts';
+import { connectRedis, openRedis } from '../support/redis-connections.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { startRedisServer, type RedisServer } from '../support/redis.ts';
 import { describeRobotUses, now } from './robot-uses.contract.ts';
 
 describeWithPrograms(['redis-server'], 'robots’ uses on Redis', () => {
   let server: RedisServer;
-  let connections: RedisConnection[] = [];
   beforeAll(async () => {
     server = await startRedisServer();
   });
   afterAll(() => server.stop());
   beforeEach(() => server.admin.flushall());
-  afterEach(async () => {
-    await Promise.all(connections.map((connection) => connection.close()));
-    connections = [];
-  });
 
   async function open(): Promise<ReturnType<typeof createRedisRobotUses>> {
-    const connection = createRedisConnection(server.url, { commandTimeoutMs: 2000 });
-    connections.push(connection);
-    expect(await connection.ready(5000)).toBe(true);
+    const connection = await connectRedis(server.url);
     return createRedisRobotUses(connection);
   }
 
@@ -46,8 +39,7 @@ describeWithPrograms(['redis-server'], 'robots’ uses on Redis', () => {
   });
 
   test('cost nobody anything while Redis is away, and arrive later', async () => {
-    const away = createRedisConnection('redis://127.0.0.1:1');
-    connections.push(away);
+    const away = openRedis('redis://127.0.0.1:1');
     const uses = createRedisRobotUses(away);
     uses.mark('k3v9', now);
     expect(await uses.lastUsed(['k3v9', 'other'])).toEqual(new Map([['k3v9', now]]));

@@ -1,8 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { createRedisConnection, type RedisConnection } from '../../src/adapters/redis/connection.ts';
+import { createRedisConnection } from '../../src/adapters/redis/connection.ts';
 import { createRedisSessionStore } from '../../src/adapters/redis/session-store.ts';
 import type { SessionStore } from '../../src/ports.ts';
 import { eventually } from '../support/eventually.ts';
+import { openRedis } from '../support/redis-connections.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { startRedisServer, type RedisServer } from '../support/redis.ts';
 import { describeSessionStore, hashOf, now, sessionOf, week } from './session-store.contract.ts';
@@ -11,20 +12,14 @@ const revocationMemorySeconds = 900;
 
 describeWithPrograms(['redis-server'], 'the session store on Redis', () => {
   let server: RedisServer;
-  let connections: RedisConnection[] = [];
   beforeAll(async () => {
     server = await startRedisServer();
   });
   afterAll(() => server.stop());
-  afterEach(async () => {
-    await Promise.all(connections.map((connection) => connection.close()));
-    connections = [];
-    await server.admin.flushall();
-  });
+  afterEach(() => server.admin.flushall());
 
   async function open(url = server.url, memorySeconds = revocationMemorySeconds): Promise<SessionStore> {
-    const connection = createRedisConnection(url, { commandTimeoutMs: 2000 });
-    connections.push(connection);
+    const connection = openRedis(url, { commandTimeoutMs: 2000 });
     const store = createRedisSessionStore(connection, { revocationMemorySeconds: memorySeconds });
     expect(await connection.ready(5000)).toBe(true);
     return store;

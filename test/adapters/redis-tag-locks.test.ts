@@ -1,31 +1,22 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { createRedisConnection, type RedisConnection } from '../../src/adapters/redis/connection.ts';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createRedisTagLocks, type RedisTagLocksOptions } from '../../src/adapters/redis/tag-locks.ts';
 import type { TagLocks } from '../../src/ports.ts';
 import { eventually } from '../support/eventually.ts';
+import { connectRedis, openRedis } from '../support/redis-connections.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { startRedisServer, type RedisServer } from '../support/redis.ts';
 import { createGate, describeTagLocks } from './tag-locks.contract.ts';
 
 describeWithPrograms(['redis-server'], 'tag locks on Redis', () => {
   let server: RedisServer;
-  let connections: RedisConnection[] = [];
   beforeAll(async () => {
     server = await startRedisServer();
   });
   afterAll(() => server.stop());
   beforeEach(() => server.admin.flushall());
-  afterEach(async () => {
-    await Promise.all(connections.map((connection) => connection.close()));
-    connections = [];
-  });
 
-  async function open(options?: RedisTagLocksOptions): Promise<TagLocks> {
-    const connection = createRedisConnection(server.url, { commandTimeoutMs: 2000 });
-    connections.push(connection);
-    expect(await connection.ready(5000)).toBe(true);
-    return createRedisTagLocks(connection, options);
-  }
+  const open = async (options?: RedisTagLocksOptions): Promise<TagLocks> =>
+    createRedisTagLocks(await connectRedis(server.url), options);
 
   describeTagLocks(async () => ({ processes: [await open(), await open()], close: () => Promise.resolve() }));
 
@@ -56,7 +47,8 @@ describeWithPrograms(['redis-server'], 'tag locks on Redis', () => {
   });
 
   test('of a process that died are free after one lease', async () => {
-    const dead = await open({ leaseMs: 500 });
+    const connection = await connectRedis(server.url);
+    const dead = createRedisTagLocks(connection, { leaseMs: 500 });
     const gate = createGate();
     const holding = createGate();
     const forgotten = dead.withTags('team/app', ['v1'], 1000, () => {
@@ -64,7 +56,7 @@ describeWithPrograms(['redis-server'], 'tag locks on Redis', () => {
       return gate.opened;
     });
     await holding.opened;
-    await connections[0]?.close();
+    await connection.close();
     const locks = await open();
     expect(await locks.withTags('team/app', ['v1'], 5000, () => Promise.resolve(1))).toEqual({ ok: true, value: 1 });
     gate.open();
@@ -107,8 +99,7 @@ describeWithPrograms(['redis-server'], 'tag locks on Redis', () => {
   });
 
   test('are unavailable, at once, when Redis is not there, and the task does not run', async () => {
-    const connection = createRedisConnection('redis://127.0.0.1:1');
-    connections.push(connection);
+    const connection = openRedis('redis://127.0.0.1:1');
     let ran = false;
     const begun = performance.now();
     const locks = createRedisTagLocks(connection);

@@ -1,6 +1,5 @@
 /** The same promises where Redis is more than one server, or speaks TLS. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { createRedisConnection, type RedisConnection } from '../../src/adapters/redis/connection.ts';
 import { nameKey, sessionsKey } from '../../src/adapters/redis/keys.ts';
 import { createRedisRobotUses } from '../../src/adapters/redis/robot-uses.ts';
 import { createRedisSessionStore } from '../../src/adapters/redis/session-store.ts';
@@ -8,6 +7,7 @@ import { createRedisTagLocks } from '../../src/adapters/redis/tag-locks.ts';
 import type { SessionStore } from '../../src/ports.ts';
 import { eventually } from '../support/eventually.ts';
 import { startFaultProxy, type FaultProxy } from '../support/fault-proxy.ts';
+import { connectRedis, openRedis } from '../support/redis-connections.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import {
   startRedisCluster,
@@ -24,19 +24,6 @@ import { createGate, describeTagLocks } from './tag-locks.contract.ts';
 const revocationMemorySeconds = 900;
 const use = { now, address: undefined, userAgent: undefined };
 
-let connections: RedisConnection[] = [];
-afterEach(async () => {
-  await Promise.all(connections.map((connection) => connection.close()));
-  connections = [];
-});
-
-async function connectTo(url: string, options: { readonly ca?: string } = {}): Promise<RedisConnection> {
-  const connection = createRedisConnection(url, { commandTimeoutMs: 2000, ...options });
-  connections.push(connection);
-  expect(await connection.ready(5000)).toBe(true);
-  return connection;
-}
-
 describeWithPrograms(['redis-server'], 'a cluster of three', () => {
   let cluster: RedisCluster;
   beforeAll(async () => {
@@ -46,7 +33,7 @@ describeWithPrograms(['redis-server'], 'a cluster of three', () => {
   afterEach(() => cluster.flush());
 
   const openStore = async (): Promise<SessionStore> =>
-    createRedisSessionStore(await connectTo(cluster.url), { revocationMemorySeconds });
+    createRedisSessionStore(await connectRedis(cluster.url), { revocationMemorySeconds });
 
   describe('keeps sessions', () => {
     describeSessionStore(async () => {
@@ -65,19 +52,22 @@ describeWithPrograms(['redis-server'], 'a cluster of three', () => {
 
   describe('keeps tags apart', () => {
     describeTagLocks(async () => ({
-      processes: [createRedisTagLocks(await connectTo(cluster.url)), createRedisTagLocks(await connectTo(cluster.url))],
+      processes: [
+        createRedisTagLocks(await connectRedis(cluster.url)),
+        createRedisTagLocks(await connectRedis(cluster.url)),
+      ],
       close: () => Promise.resolve(),
     }));
   });
 
   describe('remembers robots’ uses', () => {
     const openUses = async (): Promise<ReturnType<typeof createRedisRobotUses>> =>
-      createRedisRobotUses(await connectTo(cluster.url));
+      createRedisRobotUses(await connectRedis(cluster.url));
     describeRobotUses(async () => ({ uses: await openUses(), reopen: openUses }));
   });
 
   test('spreads repositories over its nodes and keeps all sessions on one', async () => {
-    const connection = await connectTo(cluster.url);
+    const connection = await connectRedis(cluster.url);
     const store = createRedisSessionStore(connection, { revocationMemorySeconds });
     const locks = createRedisTagLocks(connection);
     for (let number = 0; number < 20; number += 1)
@@ -102,7 +92,7 @@ describeWithPrograms(['redis-server'], 'a cluster of three', () => {
   });
 
   test('is asked for replicas at the node that has what was written', async () => {
-    const connection = await connectTo(cluster.url);
+    const connection = await connectRedis(cluster.url);
     const store = createRedisSessionStore(connection, { revocationMemorySeconds });
     await store.open(hashOf('a'), sessionOf('dana'), week);
     expect(
@@ -143,8 +133,7 @@ describeWithPrograms(['redis-server'], 'a cluster whose node fails', () => {
   afterAll(() => cluster.stop());
 
   test('answers unavailable in time while the sessions’ node is away, and is well within 5 seconds of its return', async () => {
-    const connection = createRedisConnection(cluster.url);
-    connections.push(connection);
+    const connection = openRedis(cluster.url);
     expect(await connection.ready(5000)).toBe(true);
     const store = createRedisSessionStore(connection, { revocationMemorySeconds });
     await store.open(hashOf('a'), sessionOf('dana'), week);
@@ -179,7 +168,7 @@ describeWithPrograms(['redis-server'], 'a primary that sentinels watch', () => {
   });
 
   test('fails over and loses its last writes: what was revoked is revoked again within 5 seconds of the promotion', async () => {
-    const a = createRedisSessionStore(await connectTo(sentinels.url), { revocationMemorySeconds });
+    const a = createRedisSessionStore(await connectRedis(sentinels.url), { revocationMemorySeconds });
     const [revoked, live] = [sessionOf('dana'), sessionOf('rita')];
     await a.open(hashOf('revoked'), revoked, week);
     await a.open(hashOf('live'), live, week);
@@ -212,7 +201,7 @@ describeWithPrograms(['redis-server'], 'a primary that sentinels watch', () => {
       async () => (await sentinels.replica.admin.exists(token)) === 0 && (await isRecorded(revoked.id)),
       5000,
     );
-    const b = createRedisSessionStore(await connectTo(sentinels.url), { revocationMemorySeconds });
+    const b = createRedisSessionStore(await connectRedis(sentinels.url), { revocationMemorySeconds });
     await eventually('a gateway that knew nothing knows it', () => b.isRevoked(revoked.id));
     for (const store of [a, b]) {
       expect(await store.use(hashOf('revoked'), use, week)).toEqual({ ok: false, reason: 'unknown' });
@@ -234,15 +223,14 @@ describeWithPrograms(['redis-server', 'openssl'], 'TLS', () => {
   test('is spoken with a server whose certificate is believed, and with no other', async () => {
     const server = await startTlsRedis();
     try {
-      const store = createRedisSessionStore(await connectTo(server.url, { ca: server.ca }), {
+      const store = createRedisSessionStore(await connectRedis(server.url, { ca: server.ca }), {
         revocationMemorySeconds,
       });
       expect(await store.open(hashOf('a'), sessionOf('dana'), week)).toEqual({ ok: true });
       expect(await store.use(hashOf('a'), use, week)).toMatchObject({ ok: true });
       await store.close();
 
-      const distrusting = createRedisConnection(server.url);
-      connections.push(distrusting);
+      const distrusting = openRedis(server.url);
       await eventually('it says why', () => /certificate/.test(distrusting.health().detail));
       expect(distrusting.isReady()).toBe(false);
     } finally {
@@ -255,9 +243,8 @@ describeWithPrograms(['redis-server'], 'a password', () => {
   test('opens the connection; a wrong one never does, and is not repeated', async () => {
     const server = await startRedisServer({ password: 'right' });
     try {
-      await connectTo(server.url);
-      const wrong = createRedisConnection(`redis://:hunter2@127.0.0.1:${server.port}/0`);
-      connections.push(wrong);
+      await connectRedis(server.url);
+      const wrong = openRedis(`redis://:hunter2@127.0.0.1:${server.port}/0`);
       await eventually('it says why', () => wrong.health().detail.includes('WRONGPASS'));
       expect(wrong.isReady()).toBe(false);
       expect(wrong.health().detail).not.toContain('hunter2');
