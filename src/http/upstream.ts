@@ -216,7 +216,6 @@ export function createUpstream(options: UpstreamOptions): Upstream {
       /** Fetches from the storage what the registry only points at. `before` said so; nothing else of it is wanted. */
       function follow(url: URL, hop: number, before: IncomingMessage): void {
         const number = ++attempts;
-        before.on('error', () => {});
         before.destroy();
         const options = {
           method: request.method,

@@ -183,6 +183,15 @@ describe('following a redirect of a blob', () => {
     expect(gateway.records.at(-1)?.detail).toBe(`${host}: the storage answers ${status}`);
   });
 
+  test('content whose transfer is encoded is a 502: whoever takes it for the blob would store something else', async () => {
+    const gateway = await gatewayWith({});
+    pointTo(`http://${host}/b`);
+    answer = ({ socket }) =>
+      void socket.end('HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n');
+    expect((await ask(gateway))?.status).toBe(502);
+    expect(gateway.records.at(-1)?.detail).toBe(`${host}: the transfer is encoded`);
+  });
+
   test('only blobs are fetched: the redirect of anything else is a 502', async () => {
     const gateway = await gatewayWith({});
     pointTo(`http://${host}/b`);
