@@ -63,8 +63,6 @@ function quiet(Agent: typeof HttpAgent): typeof HttpAgent {
   return class extends Agent {
     override keepSocketAlive(socket: Duplex): boolean {
       socket.on('data', destroyThis);
-      // A paused one would not notice either.
-      socket.resume();
       // The type says void; the documentation asks for true to keep the socket.
       return Boolean(super.keepSocketAlive(socket));
     }

@@ -198,12 +198,6 @@ export function createUpstream(options: UpstreamOptions): Upstream {
             );
         });
         onWritten(response, buffers.release);
-        // One read is on its way to the client, and none waits behind it.
-        upstreamResponse.on(
-          'pause',
-          () => void (response.writableNeedDrain && !upstreamResponse.complete && upstreamSocket?.pause()),
-        );
-        response.on('drain', () => upstreamSocket?.resume());
         upstreamResponse.pipe(response, { end: false });
         finished(upstreamResponse, { writable: false }, (error) => {
           if (error) return fail('broken', error.message);
