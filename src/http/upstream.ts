@@ -10,7 +10,6 @@ import {
   ServerResponse,
   request as httpRequest,
 } from 'node:http';
-import { request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
 import { type Writable, finished } from 'node:stream';
 import { createProxyServer } from 'http-proxy';
@@ -214,9 +213,10 @@ export function createUpstream(options: UpstreamOptions): Upstream {
         const options = {
           method: request.method,
           headers: storageRequestHeaders(request.headers),
+          // Speaks TLS or not.
           agent: agents.storage(url.protocol),
-        } as const;
-        const outgoing = url.protocol === 'https:' ? httpsRequest(url, options) : httpRequest(url, options);
+        };
+        const outgoing = httpRequest(url, options);
         outgoing.once('socket', () => opened(outgoing, url.protocol, number));
         outgoing.on('error', (error) => {
           if (number === attempts) fail(connected ? 'broken' : 'unreachable', `${url.host}: ${error.message}`);

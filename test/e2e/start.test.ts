@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { hash } from 'argon2';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { makeCertificate } from '../support/certificate.ts';
 import type { GatewayProcess } from '../support/gateway-process.ts';
 import { startGatewayProcess } from '../support/gateway-process.ts';
 import { describeWithPrograms, requirePrograms, run } from '../support/programs.ts';
@@ -654,15 +655,6 @@ async function slowUpload(gateway: GatewayProcess): Promise<SlowUpload> {
     },
     abandon: () => void upload.destroy(),
   };
-}
-
-/** A key and a certificate for 127.0.0.1 that signs itself. */
-async function makeCertificate(cert: string, key: string): Promise<void> {
-  const made = await run('openssl', [
-    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-noenc', '-days', '2'],
-    ...['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert],
-  ]);
-  if (made.code !== 0) throw new Error(`openssl: ${made.stderr}`);
 }
 
 /** One request over TLS; with `ca` the certificate must be that one. */

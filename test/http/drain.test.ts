@@ -8,7 +8,8 @@ import { followConnections } from '../../src/http/connections.ts';
 import { type Backend, startBackend } from '../hostile/support/backend.ts';
 import { type RawClient, headerOf, openClient } from '../hostile/support/client.ts';
 import { type TestGateway, basic, startTestGateway } from '../hostile/support/gateway.ts';
-import { requirePrograms, run } from '../support/programs.ts';
+import { makeCertificate } from '../support/certificate.ts';
+import { requirePrograms } from '../support/programs.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
 
 const blob = `/v2/mine/app/blobs/sha256:${'a'.repeat(64)}`;
@@ -145,11 +146,7 @@ test('connections of TLS that never said a word are ended, before the handshake 
   const dir = await makeTempDir('drain');
   onTestFinished(() => removeTempDir(dir));
   const [keyFile, certFile] = [join(dir, 'key.pem'), join(dir, 'cert.pem')];
-  const made = await run('openssl', [
-    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-noenc', '-subj', '/CN=x'],
-    ...['-keyout', keyFile, '-out', certFile],
-  ]);
-  if (made.code !== 0) throw new Error(made.stderr);
+  await makeCertificate(certFile, keyFile);
   const server = createTlsServer({ key: await readFile(keyFile), cert: await readFile(certFile) });
   const connections = followConnections(server);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

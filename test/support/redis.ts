@@ -2,9 +2,10 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { makeCertificate } from './certificate.ts';
 import { eventually } from './eventually.ts';
 import { freePort } from './free-port.ts';
-import { run, startProgram, type Program } from './programs.ts';
+import { startProgram, type Program } from './programs.ts';
 import { makeTempDir, removeTempDir } from './temp-dir.ts';
 
 /** A real redis-server that keeps nothing on disk. */
@@ -66,11 +67,7 @@ export async function startTlsRedis(): Promise<{
 }> {
   const dir = await makeTempDir('redis-tls');
   const [key, cert] = [join(dir, 'tls.key'), join(dir, 'tls.crt')];
-  const made = await run('openssl', [
-    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'],
-    ...['-subj', '/CN=redis', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert],
-  ]);
-  if (made.code !== 0) throw new Error(made.stderr);
+  await makeCertificate(cert, key);
   const port = await freePort();
   const program = await startProgram(
     'redis-server',
