@@ -1,6 +1,7 @@
 /** What a change of policy grants, takes away and limits, in words. Order, names of rules and places never make a difference. */
 import { actionsOf, formatPlace, listed } from './describe.ts';
-import { type Cell, type State, accountsOf, comparePolicies, otherTags, standingOf } from './diff-cells.ts';
+import { type Cell, type State, comparePolicies, otherTags } from './diff-cells.ts';
+import { accountsOf, standingOf } from './diff-probes.ts';
 import { type LimitChange, limitChanges } from './diff-limits.ts';
 import { type Action, type Policy, type Rule, formatSubject, rights } from './model.ts';
 import { covers, filler } from './pattern-witness.ts';

@@ -2,7 +2,8 @@ import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
 import { z } from 'zod';
-import { loadConfig, type Config, type ConfigInput } from '../../src/config/load.ts';
+import { loadConfig, type Config } from '../../src/config/load.ts';
+import type { ConfigInput } from '../../src/config/sources.ts';
 import { configKeys, configSchema } from '../../src/config/schema.ts';
 import type { Problem } from '../../src/document/problem.ts';
 

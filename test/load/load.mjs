@@ -1,6 +1,7 @@
 /**
  * `npm run load`: slow transfers, clients that leave, idle connections, against the built gateway and a registry that keeps
- * nothing. Prints each figure with its target; exits 1 when one is missed. Takes about three minutes; not part of npm test.
+ * nothing, and transfers that hardly move. Prints each figure with its target; exits 1 when one is missed. Takes about five
+ * minutes; not part of npm test.
  *
  *   --transfers N  pulls and as many pushes at once (200)      --rate KIB     KiB per second of each (256)
  *   --seconds N    how long they are watched (60)              --idle N       idle connections (10,000)
@@ -49,6 +50,7 @@ console.log(`node ${process.version}, open files at most ${openFilesLimit()}`);
 await slowTransfers();
 await aborts();
 await idleConnections();
+await moving();
 await stop(gateway.child);
 await stop(registry.child);
 process.exit(missedTargets() === 0 ? 0 : 1);
@@ -238,4 +240,31 @@ async function idleConnections() {
     'about 16 s',
   );
   for (const socket of sockets) socket.resetAndDestroy();
+}
+
+/** The limit on time without a byte is 60 s, in either direction; there is none on the whole. */
+async function moving() {
+  console.log('\na pull and a push of 90 KiB at 1 KiB/s, and a pull of which no byte comes after the first 60');
+  const begun = performance.now();
+  const passed = () => (performance.now() - begun) / 1000;
+  const ended = async (request) => {
+    const [response] = await once(request, 'response');
+    let bytes = 0;
+    response.on('data', (part) => (bytes += part.length));
+    response.on('error', () => {});
+    await once(response, 'close');
+    return { status: response.statusCode, bytes, isWhole: response.complete, seconds: passed() };
+  };
+  const slow = ended(open(blob('02')).end());
+  const stalled = ended(open(blob('01')).end());
+  const push = open(upload('b'), 'PATCH', { 'content-length': 90 * 1024 });
+  const pushed = ended(push);
+  for (let sent = 0; sent < 90; sent++, await delay(1000)) push.write(Buffer.alloc(1024));
+  push.end();
+  const [pull, cut, upTo] = await Promise.all([slow, stalled, pushed]);
+  const seconds = (time) => time.toFixed(0);
+  figure('the slow pull ended after', seconds(pull.seconds), 's', pull.isWhole && pull.bytes === 92_160, 'whole');
+  figure('the slow push ended after', seconds(upTo.seconds), `s with ${upTo.status}`, upTo.status === 202, '202');
+  const isCutInTime = !cut.isWhole && cut.seconds > 59 && cut.seconds < 65;
+  figure('the stalled one was cut after', seconds(cut.seconds), 's', isCutInTime, '60 to 65 s');
 }

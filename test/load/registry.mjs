@@ -10,6 +10,21 @@ const chunk = Buffer.alloc(65_536, 'x');
 const forwarded = new Set();
 const stats = { requests: 0, bytesIn: 0, bytesOut: 0 };
 
+const sixty = chunk.subarray(0, 60);
+
+/** 90 KiB in 90 seconds. */
+function trickle(response) {
+  let seconds = 90;
+  response.writeHead(200, { 'content-length': seconds * 1024 });
+  const beat = setInterval(() => {
+    response.write(chunk.subarray(0, 1024));
+    if (--seconds > 0) return;
+    clearInterval(beat);
+    response.end();
+  }, 1000);
+  response.on('close', () => clearInterval(beat));
+}
+
 const server = createServer({ requestTimeout: 0, keepAliveTimeout: 30_000 }, (request, response) => {
   const { socket, method, url } = request;
   if (url === '/_stats') return void response.end(JSON.stringify({ ...stats, open: forwarded.size }));
@@ -22,6 +37,9 @@ const server = createServer({ requestTimeout: 0, keepAliveTimeout: 30_000 }, (re
   if (method === 'GET' && url.includes('/blobs/sha256:')) {
     // A blob that never begins: for clients that leave before the response.
     if (url.includes('/blobs/sha256:00')) return;
+    // Sixty bytes of it come at once and never more, or a KiB every second.
+    if (url.includes('/blobs/sha256:01')) return void response.writeHead(200, { 'content-length': 61 }).write(sixty);
+    if (url.includes('/blobs/sha256:02')) return trickle(response);
     response.writeHead(200, { 'content-length': blobBytes, 'content-type': 'application/octet-stream' });
     let left = blobBytes;
     const pump = () => {
