@@ -252,7 +252,7 @@ async function moving() {
     let bytes = 0;
     response.on('data', (part) => (bytes += part.length));
     response.on('error', () => {});
-    await once(response, 'close');
+    await new Promise((resolve) => response.once('close', resolve));
     return { status: response.statusCode, bytes, isWhole: response.complete, seconds: passed() };
   };
   const slow = ended(open(blob('02')).end());
