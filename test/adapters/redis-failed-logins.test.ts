@@ -1,6 +1,7 @@
 /** Failed logins on a real Redis: the promises of every store, and that no outage lets anybody guess more. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { raiseFailures } from '../../src/adapters/redis/login-scripts.ts';
+import { forgiveFailures, raiseFailures } from '../../src/adapters/redis/login-scripts.ts';
 import { createRedisFailedLogins } from '../../src/adapters/redis/failed-logins.ts';
 import type { FailedLogins } from '../../src/ports.ts';
 import { eventually } from '../support/eventually.ts';
@@ -145,6 +146,86 @@ describeWithPrograms(['redis-server'], 'failed logins when Redis fails', () => {
     expect(await failed.look(attemptOf('dana', 'x'))).toMatchObject({ isKnownGood: true });
   });
 
+  test('that were forgiven while Redis was away stay so, and the login is known there too', async () => {
+    const [failed, other] = [await open(2), await storeOn(server.url)];
+    await fail(failed, 10, 0);
+    proxy.cut();
+    await failed.succeed(attemptOf('dana', 'right'));
+    proxy.pass();
+    await eventually('Redis is asked again', async () => (await failed.worst()).ok, 5000);
+    expect(await countsOf(failed, attemptOf('dana', 'x'))).toEqual([0, 0, 0]);
+    await eventually(
+      'Redis knows',
+      async () => (await countsOf(other, attemptOf('dana', 'x'))).join() === '0,0,0',
+      5000,
+    );
+    expect(await other.look(attemptOf('dana', 'x'))).toMatchObject({ isKnownGood: true });
+  });
+
+  test('are forgiven here before Redis was told of it', async () => {
+    const failed = createRedisFailedLogins(withoutScript(await connectRedis(server.url), forgiveFailures), {
+      gateways: () => 1,
+    });
+    await fail(failed, 10, 0);
+    await failed.succeed(attemptOf('dana', 'right'));
+    expect(await countsOf(failed, attemptOf('dana', 'x'))).toEqual([0, 0, 0]);
+  });
+
+  test('that another gateway forgave do not come back with a connection', async () => {
+    const [failed, other] = [await open(2), await storeOn(server.url)];
+    await fail(failed, 12, 0);
+    for (let n = 0; n < 6; n++) await failed.fail(attemptOf('max', `guess ${n}`));
+    // Later by more than a command takes: that is how well the clocks of a gateway and of Redis compare.
+    await delay(50);
+    await other.succeed(attemptOf('dana', 'right'));
+    const [pairOfMax = ''] = await server.admin.keys('portcullis:{logins}:pair:*');
+    await server.admin.del(pairOfMax);
+    proxy.cut();
+    proxy.pass();
+    await eventually('Redis is told', async () => (await countsOf(other, attemptOf('max', 'x')))[0] === 6, 5000);
+    expect((await countsOf(other, attemptOf('dana', 'x')))[0]).toBe(0);
+  });
+
+  test('leave who was known to be good so, on any gateway, when Redis has lost its memory', async () => {
+    const [failed, other] = [await open(2), await storeOn(server.url)];
+    await failed.succeed(attemptOf('dana', 'right'));
+    await server.admin.flushall();
+    expect(await other.look(attemptOf('dana', 'x'))).toMatchObject({ isKnownGood: false });
+    expect(await failed.look(attemptOf('dana', 'x'))).toMatchObject({ isKnownGood: true });
+    expect(await other.look(attemptOf('dana', 'x'))).toMatchObject({ isKnownGood: true });
+    const [good = ''] = await server.admin.keys('portcullis:{logins}:good:*');
+    const thirtyDays = 30 * 24 * hour;
+    expect(thirtyDays - (await server.admin.pttl(good))).toBeLessThan(hour);
+  });
+
+  test('keep an account known at a network no longer than Redis said', async () => {
+    const failed = await storeOn(server.url);
+    await failed.succeed(attemptOf('dana', 'right'));
+    const [good = ''] = await server.admin.keys('portcullis:{logins}:good:*');
+    await server.admin.pexpire(good, 300);
+    const other = await storeOn(server.url);
+    expect(await other.look(attemptOf('dana', 'x'))).toMatchObject({ isKnownGood: true });
+    await eventually('it is forgotten', async () => !(await other.look(attemptOf('dana', 'x'))).isKnownGood, 5000);
+    expect(await server.admin.exists(good)).toBe(0);
+  });
+
+  test('of many long ago and of a few just now hold back as many just now', async () => {
+    const connection = openRedis(`redis://127.0.0.1:${proxy.port}/0`, { commandTimeoutMs: 300 });
+    expect(await connection.ready(5000)).toBe(true);
+    const failed = createRedisFailedLogins(withoutScript(connection, raiseFailures), { gateways: () => 1 });
+    proxy.cut();
+    await fail(failed, 9, 0);
+    const other = await storeOn(server.url);
+    await other.fail(attemptOf('dana', 'guess 0'));
+    const pair = (await server.admin.keys('portcullis:{logins}:pair:*'))[0] ?? '';
+    await server.admin.hset(pair, 'count', 12, 'at', Date.now() - hour);
+    proxy.pass();
+    await eventually('Redis is asked again', async () => (await failed.worst()).ok, 5000);
+    const { failures } = await failed.look(attemptOf('dana', 'x'));
+    expect(failures.pair.count).toBe(12);
+    expect(failures.pair.ageMs).toBeLessThan(hour / 2);
+  });
+
   test('hold back where they were counted, also before Redis was told of them', async () => {
     const connection = openRedis(`redis://127.0.0.1:${proxy.port}/0`, { commandTimeoutMs: 300 });
     expect(await connection.ready(5000)).toBe(true);
@@ -162,10 +243,17 @@ describeWithPrograms(['redis-server'], 'failed logins when Redis fails', () => {
     const failed = createRedisFailedLogins(connection, { gateways: () => 1 });
     await failed.fail(attemptOf('dana', 'typo'));
     const [pair = ''] = await server.admin.keys('portcullis:{logins}:pair:*');
-    expect(await connection.calls().run(raiseFailures, [pair], [9, 2 * hour])).toMatchObject({ ok: true });
+    expect(
+      await connection.calls().run(raiseFailures, [pair, 'portcullis:{logins}:good:none'], [1, 9, 2 * hour, 'dana']),
+    ).toMatchObject({ ok: true });
     const { failures } = await failed.look(attemptOf('dana', 'x'));
     expect(failures.pair.count).toBe(9);
     expect(failures.pair.ageMs).toBeLessThan(hour);
+    await server.admin.hset(pair, 'at', Date.now() - 2 * hour);
+    await connection.calls().run(raiseFailures, [pair, 'portcullis:{logins}:good:none'], [1, 3, 1000, 'dana']);
+    const later = await failed.look(attemptOf('dana', 'x'));
+    expect(later.failures.pair.count).toBe(9);
+    expect(later.failures.pair.ageMs).toBeLessThan(hour);
   });
 
   test('are told to Redis after a moment of silence too, when nobody asks for anything any more', async () => {
@@ -196,6 +284,13 @@ describeWithPrograms(['redis-server'], 'failed logins when Redis fails', () => {
       5000,
     );
     expect(await countsOf(failed, attemptOf('dana', 'x'))).toEqual([24, 24, 24]);
+    const listed = await other.worst();
+    expect(listed.ok && listed.worst.map(({ by, account }) => [by, account])).toEqual(
+      expect.arrayContaining([
+        ['pair', 'dana'],
+        ['account', 'dana'],
+      ]),
+    );
   });
 });
 

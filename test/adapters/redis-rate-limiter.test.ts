@@ -239,6 +239,35 @@ describeWithPrograms(['redis-server'], 'budgets when Redis fails', () => {
     );
   });
 
+  test('never owe more than a burst, although one request counted for more gateways than a burst has requests', async () => {
+    const limiter = await open(50);
+    proxy.cut();
+    expect(await limiter.charge([budget])).toMatchObject({ admitted: true });
+    proxy.pass();
+    const key = budgetKey(budget.counter);
+    await eventually('Redis was told', async () => (await server.admin.exists(key)) === 1, 5000);
+    const owed = async (): Promise<number> =>
+      (Number(await server.admin.get(key)) - Date.now() * 1000) / budget.intervalUs;
+    expect(await owed()).toBeLessThanOrEqual(budget.burst);
+    proxy.cut();
+    proxy.pass();
+    await eventually('Redis is asked again', async () => (await limiter.owing()).ok, 5000);
+    await limiter.charge([budget]);
+    expect(await owed()).toBeLessThanOrEqual(budget.burst);
+  });
+
+  test('are listed when they are charged again after Redis lost its memory, refused or not', async () => {
+    const limiter = await open(1);
+    await admittedOf(limiter, 20, budget);
+    proxy.cut();
+    await server.admin.flushall();
+    proxy.pass();
+    const key = budgetKey(budget.counter);
+    await eventually('Redis was told', async () => (await server.admin.exists(key)) === 1, 5000);
+    expect(await limiter.charge([budget])).toMatchObject({ admitted: false });
+    expect(await limiter.owing()).toMatchObject({ ok: true, owing: [{ counter: budget.counter }] });
+  });
+
   test('count at most one too many when an answer is lost', async () => {
     const limiter = await open(1);
     await limiter.charge([budget]);

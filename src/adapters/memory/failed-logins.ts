@@ -21,8 +21,10 @@ export type LocalFailedLogins = FailedLogins & {
   /** As `fail`, as many times. */
   failNow(attempt: LoginAttempt, times: number): void;
   succeedNow(attempt: LoginAttempt): void;
-  /** Takes over what another store says. */
-  learn(attempt: LoginAttempt, record: LoginRecord): void;
+  /** Takes over what another store says; `goodMs`: for how long more the account is known at its network. */
+  learn(attempt: LoginAttempt, record: LoginRecord, goodMs: number): void;
+  /** Whole milliseconds for which the account is known at its network; at least 1 where it is. */
+  goodMs(attempt: LoginAttempt): number;
   /** Records with at least the number of failures from which they are listed. */
   many(): readonly { readonly by: FailedBy; readonly name: string; readonly failures: Failures }[];
 };
@@ -106,7 +108,7 @@ export function createMemoryFailedLogins(now: () => number, limit = maxRecords):
       }
       keep(goodUntil, recordName(attempt, 'pair'), now() + knownGoodMs);
     },
-    learn(attempt, { failures, isKnownGood, isKnownWrong }) {
+    learn(attempt, { failures, isKnownWrong }, goodMs) {
       for (const by of failedBy) {
         const { count, ageMs } = failures[by];
         const name = recordName(attempt, by);
@@ -118,8 +120,9 @@ export function createMemoryFailedLogins(now: () => number, limit = maxRecords):
         if (count === 0) records[by].delete(name);
         else keep(records[by], name, { count, at: now() - ageMs, wrong });
       }
-      if (isKnownGood && !isGood(attempt)) keep(goodUntil, recordName(attempt, 'pair'), now() + knownGoodMs);
+      if (goodMs > 0 && !isGood(attempt)) keep(goodUntil, recordName(attempt, 'pair'), now() + goodMs);
     },
+    goodMs: (attempt) => Math.max(0, Math.ceil((goodUntil.get(recordName(attempt, 'pair')) ?? 0) - now())),
     many() {
       return failedBy.flatMap((by) =>
         [...records[by]].flatMap(([name, record]) => {

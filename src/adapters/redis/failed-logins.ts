@@ -7,7 +7,14 @@ import { createMemoryFailedLogins, failedBy, partsOf, recordName } from '../memo
 import { maxListedName } from '../limit-bounds.ts';
 import type { RedisConnection } from './connection.ts';
 import { loginsPrefix, nameKey, worstKey } from './keys.ts';
-import { countFailure, forgiveFailures, listFailures, lookFailures, raiseFailures } from './login-scripts.ts';
+import {
+  countFailure,
+  forgiveFailures,
+  listFailures,
+  lookFailures,
+  raiseFailures,
+  rememberGood,
+} from './login-scripts.ts';
 import { createTelling } from './telling.ts';
 
 export interface RedisFailedLoginsOptions {
@@ -16,6 +23,8 @@ export interface RedisFailedLoginsOptions {
 }
 
 const raisedAtOnce = 300;
+/** Logins of which Redis is told when it is back; beyond them the first are not. */
+const maxUnforgiven = 10_000;
 
 export function createRedisFailedLogins(
   connection: Pick<RedisConnection, 'calls' | 'onReady'>,
@@ -27,6 +36,8 @@ export function createRedisFailedLogins(
   let isAhead = false;
   /** How often this process noticed that. */
   let misses = 0;
+  /** Logins that Redis missed, by the name of their pair. */
+  const unforgiven = new Map<string, LoginAttempt>();
   const telling = createTelling(raise);
 
   function miss(): void {
@@ -38,12 +49,22 @@ export function createRedisFailedLogins(
   async function raise(): Promise<boolean> {
     if (!isAhead) return true;
     const missed = misses;
+    for (const [name, attempt] of unforgiven) {
+      if (!(await calls.run(forgiveFailures, keysOf(attempt))).ok) return false;
+      unforgiven.delete(name);
+    }
     const many = local.many();
-    for (let begin = 0; begin < many.length; begin += raisedAtOnce) {
-      const part = many.slice(begin, begin + raisedAtOnce);
-      const keys = part.map(({ by, name }) => recordKey(by, name));
-      const values = part.flatMap(({ failures }) => [failures.count, Math.floor(failures.ageMs)]);
-      if (!(await calls.run(raiseFailures, keys, values)).ok) return false;
+    for (const [index, by] of failedBy.entries()) {
+      const ofKind = many.filter((record) => record.by === by);
+      for (let begin = 0; begin < ofKind.length; begin += raisedAtOnce) {
+        const part = ofKind.slice(begin, begin + raisedAtOnce);
+        const keys = part.flatMap(({ name }) => [recordKey(by, name), ...(by === 'pair' ? [goodKey(name)] : [])]);
+        const values = part.flatMap(({ name, failures: { count, ageMs } }) => {
+          const { account = '', network = '' } = partsOf(by, name);
+          return [count, Math.floor(ageMs), labelOf(by, { account, network })];
+        });
+        if (!(await calls.run(raiseFailures, keys, [index + 1, ...values])).ok) return false;
+      }
     }
     if (misses !== missed) return false;
     isAhead = false;
@@ -59,16 +80,21 @@ export function createRedisFailedLogins(
     async look(attempt) {
       const answer = await calls.run(lookFailures, keysOf(attempt), [attempt.fingerprint]);
       const record = answer.ok ? readRecord(answer.reply) : undefined;
+      const known = local.lookNow(attempt);
       if (record === undefined) {
         miss();
-        return local.lookNow(attempt);
+        return known;
+      }
+      if (known.isKnownGood && !record.isKnownGood) {
+        // Redis has lost it, or will be told of a login soon.
+        await calls.run(rememberGood, [goodKey(recordName(attempt, 'pair'))], [local.goodMs(attempt)]);
       }
       if (!isAhead) {
-        local.learn(attempt, record);
-        return record;
+        local.learn(attempt, record, record.goodMs);
+        return { ...record, isKnownGood: record.isKnownGood || known.isKnownGood };
       }
       telling.now();
-      return worse(record, local.lookNow(attempt));
+      return unforgiven.has(recordName(attempt, 'pair')) ? known : worse(record, known);
     },
 
     async fail(attempt) {
@@ -80,7 +106,12 @@ export function createRedisFailedLogins(
 
     async succeed(attempt) {
       local.succeedNow(attempt);
-      await calls.run(forgiveFailures, keysOf(attempt));
+      const answer = await calls.run(forgiveFailures, keysOf(attempt));
+      if (answer.ok) return;
+      unforgiven.set(recordName(attempt, 'pair'), attempt);
+      const [oldest] = unforgiven.keys();
+      if (unforgiven.size > maxUnforgiven && oldest !== undefined) unforgiven.delete(oldest);
+      miss();
     },
 
     async worst() {
@@ -105,15 +136,19 @@ function recordKey(by: FailedBy, name: string): string {
 
 function keysOf(attempt: LoginAttempt): readonly string[] {
   const keys = failedBy.map((by) => recordKey(by, recordName(attempt, by)));
-  return [...keys, `${loginsPrefix}good:${nameKey(recordName(attempt, 'pair'))}`];
+  return [...keys, goodKey(recordName(attempt, 'pair'))];
+}
+
+function goodKey(pair: string): string {
+  return `${loginsPrefix}good:${nameKey(pair)}`;
 }
 
 /** In clear, for people; what a client sent is cut. */
-function labelOf(by: FailedBy, { account, network, fingerprint }: LoginAttempt): string {
-  return recordName({ account: account.slice(0, maxListedName), network, fingerprint }, by);
+function labelOf(by: FailedBy, { account, network }: Pick<LoginAttempt, 'account' | 'network'>): string {
+  return recordName({ account: account.slice(0, maxListedName), network, fingerprint: '' }, by);
 }
 
-function readRecord(reply: unknown): LoginRecord | undefined {
+function readRecord(reply: unknown): (LoginRecord & { readonly goodMs: number }) | undefined {
   if (!Array.isArray(reply) || reply.length !== 8) return undefined;
   const numbers = reply.map(Number);
   const failures = (at: number): LoginRecord['failures']['pair'] => ({
@@ -122,15 +157,19 @@ function readRecord(reply: unknown): LoginRecord | undefined {
   });
   return {
     failures: { pair: failures(0), network: failures(2), account: failures(4) },
-    isKnownGood: numbers[6] === 1,
+    isKnownGood: numbers[6] !== 0,
+    goodMs: numbers[6] ?? 0,
     isKnownWrong: numbers[7] === 1,
   };
 }
 
-/** Of two records of one attempt, the one that holds back longer, kind by kind. */
+/** What two records of one attempt say together: it holds back as long as either, or longer. */
 function worse(left: LoginRecord, right: LoginRecord): LoginRecord {
-  const of = (by: FailedBy): LoginRecord['failures'][FailedBy] =>
-    left.failures[by].count >= right.failures[by].count ? left.failures[by] : right.failures[by];
+  const of = (by: FailedBy): LoginRecord['failures'][FailedBy] => {
+    const [one, other] = [left.failures[by], right.failures[by]];
+    if (one.count === 0 || other.count === 0) return one.count === 0 ? other : one;
+    return { count: Math.max(one.count, other.count), ageMs: Math.min(one.ageMs, other.ageMs) };
+  };
   return {
     failures: { pair: of('pair'), network: of('network'), account: of('account') },
     isKnownGood: left.isKnownGood || right.isKnownGood,

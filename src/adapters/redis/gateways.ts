@@ -36,6 +36,7 @@ export function followGateways(connection: RedisConnection): Gateways {
 
   const timer = setInterval(() => void greet(), greetMs).unref();
   connection.onReady(() => {
+    if (closed) return;
     // It may have forgotten the others, who have yet to greet it again.
     unsureUntil = performance.now() + silentMs;
     void greet();

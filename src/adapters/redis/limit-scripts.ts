@@ -41,16 +41,15 @@ for at = 1, count do
   local name, full = ARGV[at * 5 - 4], ARGV[at * 5 - 3] * ARGV[at * 5 - 2]
   if admitted == 1 and next[at] then debts[at] = next[at] end
   -- Also of a refused request: what the caller knew, and that a limit which was made smaller asks back no more than it is.
-  if debts[at] ~= before[at] then
-    keep(KEYS[at], now + debts[at])
-    if debts[at] >= full * ${owingPart} then
-      redis.call('ZADD', owing, now + debts[at], name)
-      if redis.call('PTTL', owing) < debts[at] / 1000 then redis.call('PEXPIRE', owing, math.ceil(debts[at] / 1000)) end
-      redis.call('ZREMRANGEBYSCORE', owing, '-inf', now)
-      redis.call('ZREMRANGEBYRANK', owing, 0, -${maxOwing + 1})
-    else
-      redis.call('ZREM', owing, name)
-    end
+  if debts[at] ~= before[at] then keep(KEYS[at], now + debts[at]) end
+  -- Of a refused request too: what was raised after an outage is on no list yet.
+  if debts[at] >= full * ${owingPart} then
+    redis.call('ZADD', owing, now + debts[at], name)
+    if redis.call('PTTL', owing) < debts[at] / 1000 then redis.call('PEXPIRE', owing, math.ceil(debts[at] / 1000)) end
+    redis.call('ZREMRANGEBYSCORE', owing, '-inf', now)
+    redis.call('ZREMRANGEBYRANK', owing, 0, -${maxOwing + 1})
+  elseif debts[at] ~= before[at] then
+    redis.call('ZREM', owing, name)
   end
   answer[at * 2 - 1] = next[at] and 1 or 0
   answer[at * 2] = debts[at]

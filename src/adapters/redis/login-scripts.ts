@@ -31,7 +31,10 @@ local function list(key, kind, count, label)
 end
 `;
 
-/** ARGV: fingerprint. Returns count, age in ms of pair, network and account, then 1 or 0 for known good and for known wrong. */
+/**
+ * ARGV: fingerprint. Returns count, age in ms of pair, network and account, then for how many ms more it is known good, and
+ * 1 or 0 for known wrong.
+ */
 export const lookFailures: RedisScript = {
   name: 'portcullisLookFailures',
   lua: `${logins}
@@ -39,7 +42,7 @@ local answer = {}
 for at = 1, 3 do
   answer[#answer + 1], answer[#answer + 2] = failures(KEYS[at])
 end
-answer[7] = redis.call('EXISTS', KEYS[4])
+answer[7] = math.max(0, redis.call('PTTL', KEYS[4]))
 local wrong = redis.call('HGET', KEYS[3], 'wrong') or ''
 answer[8] = string.find(wrong, ARGV[1], 1, true) and 1 or 0
 return answer`,
@@ -65,7 +68,7 @@ if isNew then redis.call('HSET', KEYS[3], 'wrong', string.sub(ARGV[1] .. wrong, 
 return counts`,
 };
 
-/** Forgives the failures of the pair, on all three. */
+/** Forgives the failures of the pair, on all three, and keeps when that was. */
 export const forgiveFailures: RedisScript = {
   name: 'portcullisForgiveFailures',
   lua: `${logins}
@@ -77,18 +80,36 @@ if own > 0 then
     if count > 0 then set(KEYS[at], count - own, now - age) end
   end
 end
-redis.call('SET', KEYS[4], '1', 'PX', ${knownGoodMs})
+redis.call('SET', KEYS[4], string.format('%.0f', now), 'PX', ${knownGoodMs})
 return 1`,
 };
 
-/** KEYS: records. ARGV for each: the count that it has at least, and the age in ms of its last failure. */
+/** KEYS: good. ARGV: for how many ms more it is. Of when it was, nothing is known. */
+export const rememberGood: RedisScript = {
+  name: 'portcullisRememberGood',
+  lua: `return redis.call('SET', KEYS[1], '0', 'NX', 'PX', ARGV[1])`,
+};
+
+/**
+ * KEYS: records of one kind; of pairs each with its good. ARGV: the number of the kind, then for each record the count that
+ * it has at least, the age in ms of its last failure, and what lists call it. A pair that has been forgiven since stays so.
+ */
 export const raiseFailures: RedisScript = {
   name: 'portcullisRaiseFailures',
   lua: `${logins}
-for at, key in ipairs(KEYS) do
+local kind = tonumber(ARGV[1])
+local step = kind == 1 and 2 or 1
+for at = 1, #KEYS / step do
+  local key = KEYS[at * step - step + 1]
   local count, age = failures(key)
-  local least, leastAge = tonumber(ARGV[at * 2 - 1]), tonumber(ARGV[at * 2])
-  if least > count then set(key, least, now - (count > 0 and math.min(age, leastAge) or leastAge)) end
+  local least, leastAge = tonumber(ARGV[at * 3 - 1]), tonumber(ARGV[at * 3])
+  local forgiven = kind == 1 and tonumber(redis.call('GET', KEYS[at * 2]) or '') or 0
+  local latest = count > 0 and math.min(age, leastAge) or leastAge
+  if now - leastAge > forgiven and (least > count or latest < age) then
+    count = math.max(least, count)
+    set(key, count, now - latest)
+    list(key, kind, count, ARGV[at * 3 + 1])
+  end
 end
 return 1`,
 };
@@ -113,6 +134,7 @@ export const loginScripts: readonly RedisScript[] = [
   lookFailures,
   countFailure,
   forgiveFailures,
+  rememberGood,
   raiseFailures,
   listFailures,
 ];

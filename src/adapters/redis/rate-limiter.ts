@@ -28,8 +28,8 @@ export function createRedisRateLimiter(
 ): RateLimiter & { /** Requests counted by this process alone. */ readonly fallbacks: () => number } {
   const calls = connection.calls();
   const local = createMemoryBudgets(() => Math.floor(performance.now() * 1000));
-  /** Counters of which Redis may know less than this process. */
-  const ahead = new Set<string>();
+  /** Counters of which Redis may know less than this process -> µs of a full burst, the most that it is told. */
+  const ahead = new Map<string, number>();
   /** Counter -> when Redis last told its balance. */
   const told = new Map<string, number>();
   const telling = createTelling(raise);
@@ -48,24 +48,28 @@ export function createRedisRateLimiter(
     if (told.size > 10_000 && oldest !== undefined) told.delete(oldest[0]);
   }
 
-  function markAhead(counter: string): void {
-    ahead.add(counter);
-    const [oldest] = ahead;
+  function markAhead(counter: string, fullUs: number): void {
+    ahead.set(counter, fullUs);
+    const [oldest] = ahead.keys();
     if (ahead.size > maxAhead && oldest !== undefined) ahead.delete(oldest);
   }
 
+  /** What was not charged since is what Redis said, which is no more than a burst. */
   function markAllAhead(): void {
-    for (const { counter } of local.entries()) markAhead(counter);
+    for (const { counter } of local.entries()) markAhead(counter, ahead.get(counter) ?? Infinity);
   }
 
   /** What Redis may have missed or lost. False when it does not answer. */
   async function raise(): Promise<boolean> {
     while (ahead.size > 0) {
-      const counters = [...ahead].slice(0, raisedAtOnce);
+      const counters = [...ahead.keys()].slice(0, raisedAtOnce);
       const debts = counters.map((counter) => local.debtOf(counter));
-      if (!(await calls.run(raiseBudgets, counters.map(budgetKey), debts)).ok) return false;
+      const sent = debts.map((debtUs, index) => Math.min(debtUs, ahead.get(counters[index] ?? '') ?? Infinity));
+      if (!(await calls.run(raiseBudgets, counters.map(budgetKey), sent)).ok) return false;
       for (const [index, counter] of counters.entries()) {
-        if (local.debtOf(counter) <= (debts[index] ?? 0)) ahead.delete(counter);
+        if (local.debtOf(counter) > (debts[index] ?? 0)) continue;
+        ahead.delete(counter);
+        local.learn(counter, Math.min(local.debtOf(counter), sent[index] ?? 0));
       }
     }
     return true;
@@ -96,7 +100,7 @@ export function createRedisRateLimiter(
           isAway = true;
           markAllAhead();
         }
-        for (const { counter } of budgets) markAhead(counter);
+        for (const { counter, intervalUs, burst } of budgets) markAhead(counter, intervalUs * burst);
         telling.soon();
         return local.charge(budgets, gateways());
       }
