@@ -27,11 +27,11 @@ describe('stores without Redis', () => {
     await removeTempDir(dir);
   });
 
-  test.each([1, -1])('limit by a clock that nobody sets: %i month of the other one changes nothing', async (hours) => {
+  test.each([1, -1])('limit by a clock that nobody sets: %i month of the other one changes nothing', async (months) => {
     const budget = budgetOf('dana', 60, 5);
     expect(await admittedOf(stores.limiter, 9, budget)).toBe(5);
     await stores.failedLogins.fail(attemptOf('dana', 'typo'));
-    const jumped = Date.now() + hours * 30 * 24 * 3_600_000;
+    const jumped = Date.now() + months * 30 * 24 * 3_600_000;
     vi.spyOn(Date, 'now').mockReturnValue(jumped);
     expect(await admittedOf(stores.limiter, 9, budget)).toBe(0);
     expect(await stores.limiter.peek([budget])).toMatchObject([{ fits: false, remaining: 0 }]);
