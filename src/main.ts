@@ -6,6 +6,7 @@ import type { Server as TlsServer } from 'node:https';
 import { join } from 'node:path';
 import { followCertificate, readCertificate } from './adapters/files/certificate-files.ts';
 import { ensureAdminToken } from './adapters/files/admin-token.ts';
+import { createSendQueues } from './adapters/kernel/send-queues.ts';
 import { followKeyDirectory } from './adapters/files/key-directory.ts';
 import { readKeyFiles } from './adapters/files/key-ring.ts';
 import { type LoadedPolicy, type PolicyLoading, loadPolicy } from './adapters/files/policy-loading.ts';
@@ -143,6 +144,7 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     publicUrl: config.publicUrl,
     ...config.timeouts,
     redirects: config.redirects,
+    sendQueues: createSendQueues(),
   });
   const registry = createRegistryClient({ url: upstreamUrl, timeoutMs: 10_000 });
   let draining = false;

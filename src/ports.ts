@@ -247,3 +247,17 @@ export interface RobotUses {
   mark(tokenId: string, now: number): void;
   lastUsed(tokenIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
 }
+
+/** The two ends of a TCP connection; a socket of node:net is one. */
+export interface Connection {
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+}
+
+/** What the kernel holds of what was written to a connection: bytes that the other end has not acknowledged. */
+export interface SendQueues {
+  /** Of all connections at one moment. undefined where the system does not tell; never rejects. */
+  read(): Promise<((connection: Connection) => number) | undefined>;
+}

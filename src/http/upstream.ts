@@ -18,6 +18,7 @@ import { bodyPending, cut, endAfterBody } from './drain.ts';
 import type { Exchange } from './exchange.ts';
 import { bodyStream } from './manifest-body.ts';
 import { ProgressWatch, type Transfer, movedBytes } from './progress.ts';
+import type { SendQueues } from '../ports.ts';
 import { createReadBuffers } from './read-buffers.ts';
 import { type UpstreamFailure, clientTimedOut, send, upstreamFailed } from './respond.ts';
 import {
@@ -40,6 +41,7 @@ export interface UpstreamOptions {
   readonly idleMs: number;
   /** Milliseconds the registry may think once it has the whole request: finishing a large upload takes it minutes. */
   readonly responseMs: number;
+  readonly sendQueues: SendQueues;
   /** Default: blob redirects are passed on, to wherever they lead. */
   readonly redirects?: RedirectRules;
 }
@@ -87,7 +89,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   const buffers = createReadBuffers();
   const agents = createUpstreamAgents(target.protocol, buffers);
   let stopping = false;
-  const watch = new ProgressWatch(Math.max(10, Math.min(1000, idleMs / 4)));
+  const watch = new ProgressWatch(Math.max(10, Math.min(1000, idleMs / 4)), options.sendQueues);
 
   function forward(exchange: Exchange, route: RegistryRoute, options: ForwardOptions = {}): Promise<Forwarding> {
     const { content, mapLocation } = options;
@@ -112,6 +114,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
 
       const transfer: Transfer = {
         bytes: () => movedBytes(request.socket) + movedBytes(upstreamSocket),
+        sockets: () => (upstreamSocket === undefined ? [request.socket] : [request.socket, upstreamSocket]),
         limitMs: () => (request.complete && !answered ? responseMs : idleMs),
         onStalled: () => (isClientSilent() ? giveUp() : fail('timeout', 'no byte moved in time')),
       };

@@ -3,12 +3,14 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import { type Socket, connect } from 'node:net';
+import { platform } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { parseRoute } from '../../src/distribution/route.ts';
 import { beginExchange } from '../../src/http/exchange.ts';
+import { createSendQueues } from '../../src/adapters/kernel/send-queues.ts';
 import { createUpstream } from '../../src/http/upstream.ts';
 import { freePort } from '../support/free-port.ts';
 import { type Backend, type Script, ok, startBackend } from './support/backend.ts';
@@ -151,7 +153,12 @@ describe('clients that leave', () => {
 
   test('whoever left during the decision is not forwarded at all', async () => {
     const limits = { connectMs: 500, idleMs: 60_000, responseMs: 60_000 };
-    const upstream = createUpstream({ url: backend.url, publicUrl: 'http://registry.test', ...limits });
+    const upstream = createUpstream({
+      url: backend.url,
+      publicUrl: 'http://registry.test',
+      ...limits,
+      sendQueues: createSendQueues(),
+    });
     const parsed = parseRoute('GET', blob);
     if (!('route' in parsed)) throw new Error('no route');
     const server = createServer();
@@ -445,6 +452,32 @@ describe('time', () => {
     expect(client.received().length).toBeLessThan(256 * mebibyte.length);
     client.abort();
     expect(strict.records.at(-1)).toMatchObject({ status: 200, reason: 'client_timeout' });
+  });
+
+  // The kernel takes megabytes at once; then nothing moves here until the client has taken a good part of them.
+  test.skipIf(platform() !== 'linux')('a download whose client reads slowly is never cut', async () => {
+    backend.answer({ onRequest: (_request, socket) => flood(socket, 256) });
+    const gateway = await startTestGateway(backend.url, { idleMs: 2400, responseMs: 2400 });
+    onTestFinished(async () => void (await gateway.close()));
+    const client = await openClient(gateway.port);
+    const { socket } = client;
+    socket.removeAllListeners('data');
+    let read = 0;
+    let beat: NodeJS.Timeout | undefined;
+    socket.on('data', (chunk: Buffer) => {
+      read += chunk.length;
+      socket.pause();
+      beat = setTimeout(() => socket.resume(), 200);
+    });
+    client.send(head(`GET ${blob}`));
+    const closed = once(socket, 'close').then(() => true);
+    const ended = await Promise.race([closed, delay(9000, false)]);
+    expect(ended).toBe(false);
+    expect(read).toBeGreaterThan(mebibyte.length);
+    clearTimeout(beat);
+    client.abort();
+    await nothingLeft();
+    expect(gateway.records.at(-1)).toMatchObject({ status: 200, reason: 'client_gone' });
   });
 });
 

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { createListener } from '../../src/http/listener.ts';
+import { createSendQueues } from '../../src/adapters/kernel/send-queues.ts';
 import { createUpstream } from '../../src/http/upstream.ts';
 import type { AuditRecord } from '../../src/ports.ts';
 import { createAccessTokens } from '../../src/token/access-token.ts';
@@ -39,7 +40,14 @@ test('a request that meets a defect is answered 500 and logged, and the next one
     throw new Error('not asked here');
   };
   const publicUrl = 'http://r.test';
-  const upstream = createUpstream({ url: backend.url, publicUrl, connectMs: 500, idleMs: 5000, responseMs: 5000 });
+  const upstream = createUpstream({
+    url: backend.url,
+    publicUrl,
+    connectMs: 500,
+    idleMs: 5000,
+    responseMs: 5000,
+    sendQueues: createSendQueues(),
+  });
   const shared = {
     tokens,
     policies,
