@@ -8,7 +8,10 @@ export interface Connections {
   readonly inFlight: () => number;
   /** From now on each answer that has not begun ends its connection. */
   endWithAnswers(): void;
-  /** Ends connections without a request: at once those that never sent a byte, others once nothing came since the last call. */
+  /**
+   * Ends connections without a request: at once those that never sent a byte, others once nothing came since the last call
+   * or a request does not come to its end within the limit on headers, which node:http forgets when it closes.
+   */
   endUnused(): void;
   /** Ends everything now, in a way that shows that something is missing. */
   cutAll(): void;
@@ -18,6 +21,8 @@ interface Connection {
   readonly responses: Set<ServerResponse>;
   /** Bytes read when somebody looked last. */
   seen: number;
+  /** When it was first let go on without a request. */
+  sparedAt: number | undefined;
 }
 
 /** Call before the server has other listeners for its requests. */
@@ -28,7 +33,7 @@ export function followConnections(server: Server): Connections {
   const isTls = 'setSecureContext' in server;
 
   function add(socket: Socket): void {
-    open.set(socket, { responses: new Set(), seen: 0 });
+    open.set(socket, { responses: new Set(), seen: 0, sparedAt: undefined });
     socket.once('close', () => open.delete(socket));
   }
   function addRequest({ socket }: IncomingMessage, response: ServerResponse): void {
@@ -56,8 +61,13 @@ export function followConnections(server: Server): Connections {
       server.closeIdleConnections();
       for (const socket of handshakes) if (socket.bytesRead === 0) socket.destroy();
       for (const [socket, connection] of open) {
-        if (connection.responses.size > 0) continue;
-        if (socket.bytesRead === connection.seen) socket.destroy();
+        if (connection.responses.size > 0) {
+          connection.sparedAt = undefined;
+          continue;
+        }
+        connection.sparedAt ??= performance.now();
+        const isLate = performance.now() - connection.sparedAt >= server.headersTimeout;
+        if (isLate || socket.bytesRead === connection.seen) socket.destroy();
         else connection.seen = socket.bytesRead;
       }
     },

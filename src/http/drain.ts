@@ -29,11 +29,14 @@ export function endAfterBody(request: IncomingMessage, response: ServerResponse)
   request.resume();
 }
 
-/** Whether a body may still arrive, so that the connection cannot be used again. */
-export function bodyPending(request: IncomingMessage): boolean {
-  if (request.complete) return false;
-  const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
-  return encoding !== undefined || (length !== undefined && length !== '0');
+/** Whether a body may still arrive, so that the connection cannot be used again. Whatever became of `request.headers` since. */
+export function bodyPending({ complete, rawHeaders }: IncomingMessage): boolean {
+  if (complete) return false;
+  return rawHeaders.some((name, index) => {
+    if (index % 2 === 1) return false;
+    const lower = name.toLowerCase();
+    return lower === 'transfer-encoding' || (lower === 'content-length' && Number(rawHeaders[index + 1]) !== 0);
+  });
 }
 
 /** Ends the connection at once, in a way that shows the client that something is missing. */

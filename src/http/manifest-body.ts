@@ -14,6 +14,7 @@ export function readManifestBody(
   { request, response, expectsContinue }: Exchange,
   idleMs: number,
 ): Promise<ManifestBody> {
+  if (response.destroyed || request.socket.destroyed) return Promise.resolve({ ok: false, reason: 'client_gone' });
   if (Number(request.headers['content-length'] ?? 0) > maxManifestBytes) {
     return Promise.resolve({ ok: false, reason: 'too_large' });
   }

@@ -50,7 +50,8 @@ function buffered(Agent: typeof HttpAgent, buffers: ReadBuffers): typeof HttpAge
       opened?: Parameters<HttpAgent['createConnection']>[1],
     ): Duplex | null | undefined {
       return buffers.connect((onread) => {
-        // A response takes the mark of its socket: what a slow client makes wait is one read, not one more beside it.
+        // A response takes the mark of its socket: what a slow client makes wait is one read, not one more beside it. TLS
+        // does not take it: there one more of 16 KiB may wait.
         const reading: typeof options & ConnectOpts & DuplexOptions = { ...options, onread, readableHighWaterMark: 0 };
         return super.createConnection(reading, opened);
       });

@@ -105,6 +105,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     return new Promise((resolve) => {
       let settled = false;
       let bytes = 0;
+      let sent = content?.length ?? 0;
       let digest: string | undefined;
       let upstreamRequest: ClientRequest | undefined;
       let upstreamSocket: Socket | undefined;
@@ -113,16 +114,25 @@ export function createUpstream(options: UpstreamOptions): Upstream {
       let connected = false;
 
       const transfer: Transfer = {
-        bytes: () => movedBytes(request.socket) + movedBytes(upstreamSocket),
+        bytes: () => clientBytes() + movedBytes(upstreamSocket),
         sockets: () => (upstreamSocket === undefined ? [request.socket] : [request.socket, upstreamSocket]),
-        limitMs: () => (request.complete && !answered ? responseMs : idleMs),
+        limitMs: () => (isWhole() && !answered ? responseMs : idleMs),
         onStalled: () => (isClientSilent() ? giveUp() : fail('timeout', 'no byte moved in time')),
       };
+
+      /** All that the registry is to be sent is here. */
+      const isWhole = (): boolean => request.complete || content !== undefined;
+
+      /** Of this exchange: what comes after its request is another one, and no reason to wait for this client. */
+      function clientBytes(): number {
+        const { socket } = request;
+        return movedBytes(socket) - (isWhole() && response.headersSent ? socket.bytesRead : 0);
+      }
 
       /** Whose turn it was: all that came from one side has left for the other, or waits there to be taken. */
       function isClientSilent(): boolean {
         if (response.headersSent) return response.writableLength > 0;
-        return !request.complete && connected && !upstreamRequest?.writableNeedDrain && !upstreamSocket?.writableLength;
+        return !isWhole() && connected && !upstreamRequest?.writableNeedDrain && !upstreamSocket?.writableLength;
       }
 
       function giveUp(): void {
@@ -140,8 +150,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
         settled = true;
         watch.remove(transfer);
         response.off('close', onClientClose);
-        const sent = Math.max(bytes, Number(request.headers['content-length'] ?? 0) || 0);
-        resolve({ status, outcome, bytes: sent, digest, ...(detail === undefined ? {} : { detail }) });
+        resolve({ status, outcome, bytes: Math.max(bytes, sent), digest, ...(detail === undefined ? {} : { detail }) });
       }
 
       /** Before the first byte an error reply; after it the connection is cut, since an orderly end would look complete. */
@@ -286,7 +295,11 @@ export function createUpstream(options: UpstreamOptions): Upstream {
           prependPath: false,
         });
         proxy.on('proxyReq', (outgoing: ClientRequest) => {
-          if (content === undefined) onWritten(outgoing, buffers.release);
+          if (content === undefined)
+            onWritten(outgoing, (chunk) => {
+              sent += chunk.length;
+              buffers.release(chunk);
+            });
           opened(outgoing, target.protocol, number);
         });
         proxy.on('proxyRes', onResponse);
