@@ -11,6 +11,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test 
 import { parseRoute } from '../../src/distribution/route.ts';
 import { beginExchange } from '../../src/http/exchange.ts';
 import { createSendQueues } from '../../src/adapters/kernel/send-queues.ts';
+import { readManifestBody } from '../../src/http/manifest-body.ts';
 import { createUpstream } from '../../src/http/upstream.ts';
 import { freePort } from '../support/free-port.ts';
 import { type Backend, type Script, ok, startBackend } from './support/backend.ts';
@@ -175,8 +176,51 @@ describe('clients that leave', () => {
     expect(await upstream.forward(exchange, parsed.route)).toMatchObject({ outcome: 'client_gone' });
     expect(upstream.activeTransfers()).toBe(0);
     expect(backend.connections()).toBe(before);
+    const pushed = await readManifestBody(exchange, limits.idleMs);
+    expect(pushed, 'nor is its manifest waited for').toEqual({ ok: false, reason: 'client_gone' });
     upstream.close();
     server.close();
+  });
+
+  test('the body of a request that opens an upload is not asked for, and does not outlive the answer', async () => {
+    backend.answer({ onRequest: opened });
+    const client = await openClient(patient.port);
+    client.send(head(`POST ${session.replace('1', '')}`, 'Transfer-Encoding: chunked\r\n'));
+    await client.until(() => client.replies()[0] !== undefined, 'the answer');
+    const [reply] = client.replies();
+    expect([reply?.status, headerOf(reply, 'connection')]).toEqual([202, 'close']);
+    const beat = setInterval(() => client.socket.write(`100000\r\n${mebibyte.toString()}\r\n`), 20);
+    await client.until(() => client.ended() !== undefined, 'the end');
+    clearInterval(beat);
+    client.abort();
+  });
+
+  test('nor does the limit on silence count for it while the registry thinks', async () => {
+    const gateway = await startTestGateway(backend.url, { idleMs: 200, responseMs: 60_000 });
+    onTestFinished(async () => void (await gateway.close()));
+    backend.answer({ onRequest: (request, socket) => void setTimeout(() => opened(request, socket), 800) });
+    const client = await openClient(gateway.port);
+    client.send(head(`POST ${session.replace('1', '')}`, 'Content-Length: 100\r\nExpect: 100-continue\r\n'));
+    await client.until(() => client.replies()[0] !== undefined, 'the answer');
+    expect(client.replies().map(({ status }) => status)).toEqual([202]);
+    client.abort();
+  });
+
+  test('the log says how many bytes of an upload came, not how many were promised', async () => {
+    backend.answer({ onRequest: ok });
+    await converse(
+      patient.port,
+      head(`PATCH ${session}`, 'Transfer-Encoding: chunked\r\nConnection: close\r\n') + '5\r\nlayer\r\n0\r\n\r\n',
+    );
+    expect(patient.records.at(-1)).toMatchObject({ status: 200, bytes: 5 });
+    const before = backend.connections();
+    const client = await openClient(patient.port);
+    client.send(`${head(`PATCH ${session}`, 'Content-Length: 1000000\r\n')}ten bytes.`);
+    await backend.until(() => backend.connections() > before, 'the upload arrived');
+    await delay(50);
+    client.abort();
+    await nothingLeft();
+    expect(patient.records.at(-1)).toMatchObject({ reason: 'client_gone', bytes: 10 });
   });
 
   test('requests sent ahead on a connection that ends are never begun', async () => {
@@ -454,6 +498,19 @@ describe('time', () => {
     expect(strict.records.at(-1)).toMatchObject({ status: 200, reason: 'client_timeout' });
   });
 
+  test('a download that nobody reads is not kept by the next request on its connection', async () => {
+    backend.answer({ onRequest: (_request, socket) => flood(socket, 256) });
+    const client = await openClient(strict.port);
+    client.socket.pause();
+    client.send(head(`GET ${blob}`) + head(`PATCH ${session}`, 'Content-Length: 1000\r\n'));
+    const beat = setInterval(() => client.send('x'), 100);
+    await backend.until(() => backend.openSockets() === 1, 'the request arrived');
+    await nothingLeft();
+    clearInterval(beat);
+    client.abort();
+    expect(strict.records.at(-1)).toMatchObject({ status: 200, reason: 'client_timeout' });
+  });
+
   // The kernel takes megabytes at once; then nothing moves here until the client has taken a good part of them.
   test.skipIf(platform() !== 'linux')('a download whose client reads slowly is never cut', async () => {
     backend.answer({ onRequest: (_request, socket) => flood(socket, 256) });
@@ -569,6 +626,9 @@ async function slowly(count: number, beat: () => void): Promise<void> {
 }
 
 /** Answers with as many mebibytes as the other side takes. */
+const opened: Script = (_request, socket) =>
+  void socket.write(`HTTP/1.1 202 Accepted\r\nLocation: ${session}\r\nContent-Length: 0\r\n\r\n`);
+
 function flood(socket: Socket, mebibytes: number): void {
   socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${mebibytes * mebibyte.length}\r\nConnection: close\r\n\r\n`);
   let left = mebibytes;

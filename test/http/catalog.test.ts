@@ -6,7 +6,7 @@ import { type Front, credentials, startFront } from './support/front.ts';
 /** A list that is long behind the gateway and short in front of it. */
 
 const rules = `rules:
-  - { name: see, subjects: ['user:dana'], repositories: ['open/**'], actions: [catalog, pull] }
+  - { name: see, subjects: ['user:dana', 'user:tess'], repositories: ['open/**'], actions: [catalog, pull] }
 `;
 const hidden = Array.from({ length: 120_000 }, (_, index) => `hidden/${String(index).padStart(6, '0')}`);
 const names = ['a/hidden', ...hidden, 'open/1', 'open/2', 'zz/hidden'];
@@ -39,6 +39,16 @@ describe('behind more hidden names than one request may look at', () => {
     front = await startFront({ rules, repositories: names });
     const reply = await ask(`/v2/_catalog?_portcullis=${'x'.repeat(378)}`);
     expect([reply.status, await reply.text()]).toEqual([400, expect.stringContaining('PAGINATION_NUMBER_INVALID')]);
+  });
+
+  test('nor is the place of one reader, or of one list, a place for another', async () => {
+    front = await startFront({ rules, repositories: names });
+    const link = (await ask('/v2/_catalog?n=1')).headers.get('link') ?? '';
+    const place = /_portcullis=[\w-]+/.exec(link)?.[0] ?? '';
+    expect((await ask(`/v2/_catalog?${place}`)).status).toBe(200);
+    const others = { authorization: `Basic ${credentials('tess')}` };
+    expect((await fetch(`${front.url}/v2/_catalog?${place}`, { headers: others })).status).toBe(400);
+    expect((await ask(`/v2/open/1/tags/list?${place}`)).status).toBe(400);
   });
 
   test('a page of nothing is empty and has no link', async () => {

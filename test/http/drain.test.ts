@@ -1,3 +1,4 @@
+import { createServer as createHttpServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, type Server, connect, createServer } from 'node:net';
 import { readFile } from 'node:fs/promises';
@@ -162,6 +163,21 @@ test('connections of TLS that never said a word are ended, before the handshake 
   connections.endUnused();
   secure.resume();
   await Promise.all([ended, closed, raw.until(() => raw.ended() !== undefined, 'the end')]);
+});
+
+test('headers that come byte by byte hold a stop no longer than a request may take for them', async () => {
+  const server = createHttpServer({ headersTimeout: 300 });
+  const connections = followConnections(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const client = await openClient((server.address() as AddressInfo).port);
+  client.send('GET /v2/ HTTP/1.1\r\nX: ');
+  const beat = setInterval(() => client.send('x'), 10);
+  const sweep = setInterval(() => connections.endUnused(), 50);
+  const closed = new Promise((resolve) => server.close(resolve));
+  await closed;
+  clearInterval(beat);
+  clearInterval(sweep);
+  client.abort();
 });
 
 describe('the start', () => {

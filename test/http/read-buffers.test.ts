@@ -122,6 +122,28 @@ test('a chunk that lies in the buffer of its socket is noticed, and from then on
   expect(received.slice(1).map(String)).toEqual(['second', 'third']);
 });
 
+test('the buffer of a socket is never given away, and not passed on once a body lay in one', () => {
+  const buffers = createReadBuffers();
+  const open = (): { readonly socket: PassThrough; readonly memory: Uint8Array<ArrayBuffer> } => {
+    const socket = new PassThrough();
+    let memory = new Uint8Array();
+    buffers.connect((onread) => {
+      memory = (onread as { buffer: () => Uint8Array<ArrayBuffer> }).buffer();
+      return socket;
+    });
+    return { socket, memory };
+  };
+  const [first, second] = [open(), open()];
+  buffers.release(second.memory);
+  expect(second.memory.length).toBe(65_536);
+  first.socket.emit('close');
+  const third = open();
+  expect(third.memory.buffer, 'used again').toBe(first.memory.buffer);
+  third.socket.emit('close');
+  expect(buffers.isSafe(second.memory)).toBe(false);
+  expect(open().memory.buffer).not.toBe(first.memory.buffer);
+});
+
 test('what was released is gone at once, and what shares its memory stays', () => {
   const { release } = createReadBuffers();
   const whole = Buffer.allocUnsafeSlow(65_536);
