@@ -56,19 +56,20 @@ await stop(registry.child);
 process.exit(missedTargets() === 0 ? 0 : 1);
 
 /** Reads at `rate`, with the socket paused in between, so that back-pressure reaches the registry. */
-function slowPull(count) {
+function slowPull(count, bytesPerSecond = rate) {
   const pull = open(blob(`a${count}`));
   let bytes = 0;
+  let isCut = false;
   pull.on('response', (response) => {
-    response.on('error', () => {});
+    response.on('error', () => (isCut = true));
     response.on('data', (part) => {
       bytes += part.length;
       response.pause();
-      setTimeout(() => response.resume(), (part.length / rate) * 1000);
+      setTimeout(() => response.resume(), (part.length / bytesPerSecond) * 1000);
     });
   });
   pull.end();
-  return { bytes: () => bytes, leave: () => pull.destroy() };
+  return { bytes: () => bytes, isCut: () => isCut, leave: () => pull.destroy() };
 }
 
 function slowPush(count) {
@@ -244,7 +245,11 @@ async function idleConnections() {
 
 /** The limit on time without a byte is 60 s, in either direction; there is none on the whole. */
 async function moving() {
-  console.log('\na pull and a push of 90 KiB at 1 KiB/s, and a pull of which no byte comes after the first 60');
+  console.log(
+    '\na pull and a push of 90 KiB at 1 KiB/s, a pull of 1 GiB whose client reads 16 KiB/s, and a pull of which',
+  );
+  console.log('no byte comes after the first 60');
+  const reader = slowPull('e', 16_384);
   const begun = performance.now();
   const passed = () => (performance.now() - begun) / 1000;
   const ended = async (request) => {
@@ -263,6 +268,14 @@ async function moving() {
   push.end();
   const [pull, cut, upTo] = await Promise.all([slow, stalled, pushed]);
   const seconds = (time) => time.toFixed(0);
+  figure(
+    'the slow reader has after 90 s',
+    (reader.bytes() / 1024).toFixed(0),
+    'KiB',
+    !reader.isCut() && reader.bytes() > mebibyte,
+    'not cut',
+  );
+  reader.leave();
   figure('the slow pull ended after', seconds(pull.seconds), 's', pull.isWhole && pull.bytes === 92_160, 'whole');
   figure('the slow push ended after', seconds(upTo.seconds), `s with ${upTo.status}`, upTo.status === 202, '202');
   const isCutInTime = !cut.isWhole && cut.seconds > 59 && cut.seconds < 65;
