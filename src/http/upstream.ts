@@ -14,11 +14,11 @@ import type { Socket } from 'node:net';
 import { type Writable, finished } from 'node:stream';
 import { createProxyServer } from 'http-proxy';
 import { type RegistryRoute, formatTarget } from '../distribution/route.ts';
+import type { SendQueues } from '../ports.ts';
 import { bodyPending, cut, endAfterBody } from './drain.ts';
 import type { Exchange } from './exchange.ts';
 import { bodyStream } from './manifest-body.ts';
 import { ProgressWatch, type Transfer, movedBytes } from './progress.ts';
-import type { SendQueues } from '../ports.ts';
 import { createReadBuffers } from './read-buffers.ts';
 import { type UpstreamFailure, clientTimedOut, send, upstreamFailed } from './respond.ts';
 import {
