@@ -178,6 +178,19 @@ describe('clients that leave', () => {
     expect(backend.connections()).toBe(before);
     const pushed = await readManifestBody(exchange, limits.idleMs);
     expect(pushed, 'nor is its manifest waited for').toEqual({ ok: false, reason: 'client_gone' });
+
+    const seen = backend.requests().length;
+    const late = await openClient(address.port);
+    late.send(head(`GET ${blob}`));
+    const [asked, answer] = (await once(server, 'request')) as [IncomingMessage, ServerResponse];
+    const options = { trustedProxies: [], now: 0, expectsContinue: false };
+    const forwarding = upstream.forward(beginExchange(asked, answer, options), parsed.route);
+    // Before the connection to the registry has begun.
+    answer.emit('close');
+    expect(await forwarding).toMatchObject({ outcome: 'client_gone' });
+    late.abort();
+    await converse(patient.port, head(`GET ${blob}`, 'Connection: close\r\n'));
+    expect(backend.requests().length, 'only the later request arrived').toBe(seen + 1);
     upstream.close();
     server.close();
   });
