@@ -1,10 +1,12 @@
 import { once } from 'node:events';
-import { type Socket, connect, createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
-import { platform } from 'node:os';
+import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
+import { endianness, platform } from 'node:os';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createSendQueues } from '../../src/adapters/kernel/send-queues.ts';
 import { eventually } from '../support/eventually.ts';
+import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
 
 const queues = createSendQueues();
 
@@ -36,6 +38,19 @@ describe.skipIf(platform() !== 'linux')('what the kernel has still to send', () 
     await eventually('all has arrived', async () => (await queued()) === 0);
     expect(before).toBeLessThan(16_000_001);
     expect((await queues.read())?.(far)).toBe(0);
+  });
+
+  test('is known of a link-local connection, whose address Node names with its zone', async () => {
+    const dir = await makeTempDir('queues');
+    onTestFinished(() => removeTempDir(dir));
+    const table = join(dir, 'tcp6');
+    const words = Buffer.from('fe800000000000000000000000000001', 'hex');
+    if (endianness() === 'LE') words.swap32();
+    const end = words.toString('hex').toUpperCase();
+    await writeFile(table, `sl local remote st queues\n 0: ${end}:13BA ${end}:9C40 01 0000002A:00000000 00:0\n`);
+    const address = 'fe80::1%eth0';
+    const connection = { localAddress: address, localPort: 5050, remoteAddress: address, remotePort: 40_000 };
+    expect((await createSendQueues([table]).read())?.(connection)).toBe(42);
   });
 
   test('is nothing for a connection that is not there', async () => {

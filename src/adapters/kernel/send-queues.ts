@@ -3,10 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import type { Connection, SendQueues } from '../../ports.ts';
 
-const tables = ['/proc/net/tcp', '/proc/net/tcp6'];
-const word = 4;
-
-export function createSendQueues(): SendQueues {
+export function createSendQueues(tables = ['/proc/net/tcp', '/proc/net/tcp6']): SendQueues {
   return {
     async read() {
       const texts = await Promise.all(tables.map((table) => readFile(table, 'latin1').catch(() => undefined)));
@@ -32,11 +29,12 @@ function rowOf({ localAddress, localPort, remoteAddress, remotePort }: Connectio
 function endOf(address = '', port = 0): string {
   const bytes = bytesOf(address);
   if (endianness() === 'LE') bytes.swap32();
-  return `${bytes.toString('hex')}:${port.toString(16).padStart(word, '0')}`.toUpperCase();
+  return `${bytes.toString('hex')}:${port.toString(16).padStart(4, '0')}`.toUpperCase();
 }
 
-/** Of an address as Node names it: never a zone, IPv4 at the end of IPv6 in dots. */
-function bytesOf(address: string): Buffer {
+/** Of an address as Node names it: a link-local one with its zone, IPv4 at the end of IPv6 in dots. */
+function bytesOf(named: string): Buffer {
+  const [address = ''] = named.split('%');
   const [, before = address, dotted] = /^(.*:)?(\d+\.\d+\.\d+\.\d+)$/.exec(address) ?? [];
   const v4 = dotted === undefined ? Buffer.alloc(0) : Buffer.from(dotted.split('.').map(Number));
   if (dotted === address) return v4;
