@@ -9,6 +9,7 @@ import { addImport } from './import.ts';
 import { addInit } from './init.ts';
 import { addKey } from './key.ts';
 import { addLimits } from './limits.ts';
+import { bearLostReaders } from './output.ts';
 import { addSchema } from './schema.ts';
 import { addSession } from './session.ts';
 import { addTest } from './test.ts';
@@ -19,6 +20,7 @@ import { addWhoCan } from './who-can.ts';
 
 /** Runs one command line and returns its exit code; prints usage errors itself. */
 export async function runCommandLine(argv: readonly string[]): Promise<ExitCode> {
+  bearLostReaders();
   let code: ExitCode = exitCodes.ok;
   const done = (result: ExitCode): void => void (code = result);
   const program = new Command('portcullis')
@@ -63,8 +65,15 @@ export async function runCommandLine(argv: readonly string[]): Promise<ExitCode>
     .addHelpText('after', example('portcullis healthcheck'))
     .action(async () => done(await (await import('./healthcheck.ts')).healthcheck()));
 
+  for (const verb of verbsOf(program)) {
+    if (!withoutConfiguration.has(verb.name()) && verb.parent?.name() !== 'import') addConfigOption(verb);
+  }
+  program.hook('preAction', (_, verb) => {
+    const { config } = verb.opts<{ config?: string }>();
+    if (config !== undefined) process.env['PORTCULLIS_CONFIG'] = config;
+  });
   try {
-    await program.parseAsync([...argv]);
+    await program.parseAsync(withoutHelpOfNothing(program, argv));
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
@@ -94,6 +103,32 @@ function addServe(program: Command, done: (code: ExitCode) => void): void {
     const { config } = options;
     done(await (await import('./serve.ts')).serve({ values, ...(config === undefined ? {} : { config }) }));
   });
+}
+
+/** Verbs that read no configuration, and `serve`, which says itself what the option means. */
+const withoutConfiguration: ReadonlySet<string> = new Set(['serve', 'init', 'schema', 'diff', 'hash']);
+
+/** What can be called: commands without any below them. */
+function verbsOf(command: Command): readonly Command[] {
+  return command.commands.length === 0 ? [command] : command.commands.flatMap(verbsOf);
+}
+
+function addConfigOption(verb: Command): void {
+  verb.option('--config <file>', 'the configuration file (default: PORTCULLIS_CONFIG or portcullis.yaml)');
+}
+
+const asksForHelp: ReadonlySet<string> = new Set(['help', '--help', '-h']);
+
+/** Without `--help` when it is asked of a verb that does not exist: that is a mistake to be told, not a page to be read. */
+function withoutHelpOfNothing(program: Command, argv: readonly string[]): string[] {
+  let command = program;
+  for (const word of argv.slice(2).filter((argument) => !argument.startsWith('-'))) {
+    if (command.commands.length === 0) break;
+    const found = command.commands.find((each) => each.name() === word);
+    if (found === undefined && word !== 'help') return argv.filter((each) => !asksForHelp.has(each));
+    command = found ?? command;
+  }
+  return [...argv];
 }
 
 function example(line: string): string {

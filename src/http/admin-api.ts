@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import type { AuditLog, Clock, KeyRing, RobotUses, Session, SessionStore } from '../ports.ts';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
+import { objectionToAccount } from '../policy/unknown-account.ts';
 import type { Secret } from '../config/secret.ts';
 import { type LimitParts, limitList, limitStates, listLimits, lookAtLimits, stateQuery } from './limit-views.ts';
 
@@ -195,7 +196,7 @@ function policyResult({ policy, policyProblems }: AdminApiParts): Result {
 }
 
 async function endSessions(
-  { sessions, audit, clock }: AdminApiParts,
+  { sessions, audit, clock, policy }: AdminApiParts,
   which: { readonly id: string } | { readonly account: string },
 ): Promise<Result> {
   const result = await sessions.revoke(which, clock());
@@ -207,8 +208,13 @@ async function endSessions(
   for (const one of result.ended) {
     audit.record({ event: 'session', decision: 'allow', reason: 'revoked', account: one.account, detail: one.id });
   }
-  if (result.ended.length === 0 && 'id' in which)
-    return { status: 404, detail: 'there is no live session with this id' };
+  if (result.ended.length === 0) {
+    const detail =
+      'id' in which
+        ? 'there is no live session with this id'
+        : objectionToAccount(which.account, policy().compiled.policy);
+    if (detail !== undefined) return { status: 404, detail };
+  }
   return { status: 200, body: { ended: result.ended.map(viewOf) } };
 }
 

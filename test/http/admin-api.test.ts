@@ -144,6 +144,21 @@ describe('the admin API', () => {
     expect((await get('/api/v1/sessions')).body.sessions).toHaveLength(1);
   });
 
+  test('ends nothing for an account that is not there, and says so with what may have been meant', async () => {
+    expect(await remove('/api/v1/sessions?account=dnaa')).toMatchObject({
+      status: 404,
+      body: { detail: 'there is no user "dnaa" and no live session of that name — did you mean "dana"?' },
+    });
+    expect(await remove('/api/v1/sessions?account=builder')).toMatchObject({
+      status: 404,
+      body: { detail: expect.stringContaining('portcullis token revoke builder') },
+    });
+  });
+
+  test('ends nothing, and is content, for a known account that is logged in nowhere', async () => {
+    expect(await remove('/api/v1/sessions?account=gone')).toMatchObject({ status: 200, body: { ended: [] } });
+  });
+
   test('is 503 with a problem when the store does not answer, never an empty list', async () => {
     const no = () => Promise.resolve({ ok: false, reason: 'unavailable' } as const);
     server = listen({ ...sessions, list: no, revoke: no });
