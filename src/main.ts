@@ -146,7 +146,7 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     redirects: config.redirects,
     sendQueues: createSendQueues(),
   });
-  const registry = createRegistryClient({ url: upstreamUrl, timeoutMs: 10_000 });
+  const registry = createRegistryClient({ url: upstreamUrl, publicUrl: config.publicUrl, timeoutMs: 10_000 });
   let draining = false;
   const {
     server: listener,

@@ -61,23 +61,40 @@ export interface AuditLog {
 
 /** What the gate itself asks of the registry behind, apart from forwarding. */
 export interface Registry {
-  /** One page of all repositories after `last`; names as the registry sorts them. */
-  repositories(size: number, last: string | undefined): Promise<NamesPage>;
+  /** One page of all repositories; names as the registry sorts them. */
+  repositories(size: number, place?: ListPlace): Promise<RepositoriesPage>;
   /** The digest that a tag names now. */
   resolveTag(repository: string, tag: string): Promise<TagResolution>;
-  /** One page of a repository's tags after `last`, in ASCII order; all of them where the registry knows no pages. */
-  tags(repository: string, size: number, last: string | undefined): Promise<TagsPage>;
+  /** One page of a repository's tags; all of them, in ASCII order, where the registry knows no pages. */
+  tags(repository: string, size: number, place?: ListPlace): Promise<TagsPage>;
   /** Whether the registry answers at all, within so many milliseconds. */
   ping(withinMs?: number): Promise<RegistryHealth>;
 }
 
 export type RegistryFailure = { readonly ok: false; readonly reason: 'unreachable' | 'timeout' | 'broken' };
 
-export type NamesPage =
-  { readonly ok: true; readonly names: readonly string[]; readonly more: boolean } | RegistryFailure;
+/**
+ * Where a page begins: behind a name, which a registry may ignore, or where the registry said on the page before that its
+ * list goes on (`next`). The latter is opaque, and refused as `broken` where it leads to anything but the same list.
+ */
+export type ListPlace = { readonly after: string } | { readonly next: string };
 
-/** `unknown`: there is no such repository. */
-export type TagsPage = NamesPage | { readonly ok: false; readonly reason: 'unknown' };
+export interface Names {
+  readonly ok: true;
+  readonly names: readonly string[];
+  /** Until this is undefined the list has not been read to its end. */
+  readonly next: string | undefined;
+}
+
+export type NamesPage = Names | RegistryFailure;
+
+/** The registry has no such list, of any repository. */
+export type Unsupported = { readonly ok: false; readonly reason: 'unsupported' };
+
+export type RepositoriesPage = NamesPage | Unsupported;
+
+/** `unknown`: the registry says that there is no such repository. */
+export type TagsPage = NamesPage | Unsupported | { readonly ok: false; readonly reason: 'unknown' };
 
 export type TagResolution =
   { readonly ok: true; readonly digest: string } | { readonly ok: true; readonly digest: undefined } | RegistryFailure;

@@ -3,10 +3,10 @@ import type { Page } from '../distribution/route.ts';
 import type { Circumstances } from '../policy/conditions.ts';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
 import type { Principal } from '../policy/model.ts';
-import type { Registry, RegistryFailure } from '../ports.ts';
+import type { Registry, RepositoriesPage } from '../ports.ts';
 import { type Unwanted, type VisibleNames, listVisibleNames } from './visible-names.ts';
 
-export type CatalogPage = VisibleNames | Unwanted | RegistryFailure;
+export type CatalogPage = VisibleNames | Unwanted | Extract<RepositoriesPage, { ok: false }>;
 
 const defaultSize = 100;
 
@@ -20,7 +20,7 @@ export function listCatalog(
   isWanted: () => boolean,
 ): Promise<CatalogPage> {
   return listVisibleNames(
-    (size, last) => registry.repositories(size, last),
+    (size, place) => registry.repositories(size, place),
     (repository) =>
       (['catalog', 'pull'] as const).every(
         (action) => policy.decide({ ...circumstances, principal, action, repository }).allowed,

@@ -30,7 +30,7 @@ export function listTags(
 ): Promise<VisibleNames | Unwanted | Extract<TagsPage, { ok: false }>> {
   const question = { ...circumstances, principal, action: 'pull', repository, readWhilePushing: true } as const;
   return listVisibleNames(
-    (size, last) => registry.tags(repository, size, last),
+    (size, place) => registry.tags(repository, size, place),
     (tag) => policy.decide({ ...question, tag, isListing: true }).allowed,
     { size: page.size ?? Infinity, last: page.last, isWanted },
   );

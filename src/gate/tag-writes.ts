@@ -8,6 +8,7 @@ import type { CompiledPolicy, Decision } from '../policy/evaluate.ts';
 import type { Principal } from '../policy/model.ts';
 import type { Registry, RegistryFailure } from '../ports.ts';
 import type { DeniedNeed } from './admit.ts';
+import { everyTag } from './every-tag.ts';
 
 export interface TagWriter {
   readonly policy: CompiledPolicy;
@@ -68,9 +69,6 @@ export function hasDigest(content: Buffer, digest: string): boolean {
   return /^sha(?:256|384|512)$/.test(algorithm) && createHash(algorithm).update(content).digest('hex') === encoded;
 }
 
-const pageSize = 1000;
-/** Tags of one repository that are looked through; a repository with more keeps what its rules protect. */
-const maxTags = 20_000;
 const resolvedAtOnce = 16;
 
 /** Whether tags can forbid what is deleted by digest; otherwise nothing has to be asked. */
@@ -90,29 +88,21 @@ export async function judgeDeleteByDigest(
   const { policy, principal, repository, circumstances } = writer;
   const question = { ...circumstances, principal, action: 'delete', repository } as const;
   if (!hasGuardedTags(writer)) return allowed;
-  let last: string | undefined;
-  for (let seen = 0; seen < maxTags;) {
-    const page = await registry.tags(repository, pageSize, last);
-    if (!page.ok && page.reason === 'unknown') return allowed;
-    if (!page.ok) return { kind: 'unknown', reason: page.reason };
-    const guarded = page.names
-      .map((tag) => ({ tag, decision: policy.decide({ ...question, tag }) }))
-      .filter(({ decision }) => !decision.allowed);
-    for (let begin = 0; begin < guarded.length; begin += resolvedAtOnce) {
-      const batch = guarded.slice(begin, begin + resolvedAtOnce);
-      const resolved = await Promise.all(batch.map(({ tag }) => registry.resolveTag(repository, tag)));
-      for (const [index, current] of resolved.entries()) {
-        if (!current.ok) return { kind: 'unknown', reason: current.reason };
-        const hit = current.digest === digest ? batch[index] : undefined;
-        if (hit !== undefined) {
-          return { kind: 'denied', need: { action: 'delete', repository, tag: hit.tag }, decision: hit.decision };
-        }
+  const every = await everyTag(registry, repository);
+  if (!every.ok) return { kind: 'unknown', reason: every.reason };
+  const guarded = every.tags
+    .map((tag) => ({ tag, decision: policy.decide({ ...question, tag }) }))
+    .filter(({ decision }) => !decision.allowed);
+  for (let begin = 0; begin < guarded.length; begin += resolvedAtOnce) {
+    const batch = guarded.slice(begin, begin + resolvedAtOnce);
+    const resolved = await Promise.all(batch.map(({ tag }) => registry.resolveTag(repository, tag)));
+    for (const [index, current] of resolved.entries()) {
+      if (!current.ok) return { kind: 'unknown', reason: current.reason };
+      const hit = current.digest === digest ? batch[index] : undefined;
+      if (hit !== undefined) {
+        return { kind: 'denied', need: { action: 'delete', repository, tag: hit.tag }, decision: hit.decision };
       }
     }
-    seen += page.names.length;
-    const end = page.names.at(-1);
-    if (!page.more || end === undefined || end === last) return allowed;
-    last = end;
   }
-  return { kind: 'unknown', reason: 'broken' };
+  return allowed;
 }

@@ -1,5 +1,5 @@
 /** Pages of names of which some are hidden: no page shows one, and nothing outside this gateway learns of one. */
-import type { NamesPage } from '../ports.ts';
+import type { ListPlace, Names, RegistryFailure } from '../ports.ts';
 
 /** Where the next page begins. A name that is not shown is for this gateway alone. */
 export interface Continuation {
@@ -36,10 +36,10 @@ const maxJudged = backendPage * maxBackendPages;
  * hidden names a page ends early, perhaps empty, and the next one goes on behind a hidden name.
  */
 export async function listVisibleNames<Failure extends { readonly ok: false }>(
-  ask: (size: number, last: string | undefined) => Promise<Extract<NamesPage, { ok: true }> | Failure>,
+  ask: (size: number, place: ListPlace | undefined) => Promise<Names | Failure>,
   isVisible: (name: string) => boolean,
   { size, last: first, isWanted }: Wish,
-): Promise<VisibleNames | Unwanted | Failure> {
+): Promise<VisibleNames | Unwanted | Failure | RegistryFailure> {
   const visible: string[] = [];
   const ended = (after?: string): VisibleNames => ({
     ok: true,
@@ -47,14 +47,17 @@ export async function listVisibleNames<Failure extends { readonly ok: false }>(
     next: after === undefined ? undefined : { after, isShown: after === visible.at(-1) },
   });
   if (size === 0) return ended();
-  let last = first;
+  const visited = new Set<string>();
+  let place: ListPlace | undefined = first === undefined ? undefined : { after: first };
+  let last: string | undefined;
   let judged = 0;
   for (let asked = 0; asked < maxBackendPages; asked++) {
     if (!isWanted()) return { ok: false, reason: 'unwanted' };
-    const begin = last;
-    const backend = await ask(backendPage, begin);
+    const backend = await ask(backendPage, place);
     if (!backend.ok) return backend;
     for (const name of backend.names) {
+      // A registry that ignores where to begin, and begins anew.
+      if (first !== undefined && isBefore(name, first)) continue;
       if (judged++ === maxJudged) return ended(last);
       last = name;
       if (!isVisible(name)) continue;
@@ -62,8 +65,16 @@ export async function listVisibleNames<Failure extends { readonly ok: false }>(
       if (visible.length === size) return ended(visible.at(-1));
       visible.push(name);
     }
-    const end = backend.names.at(-1);
-    if (!backend.more || end === undefined || end === begin) return ended();
+    if (backend.next === undefined) return ended();
+    if (visited.has(backend.next)) return { ok: false, reason: 'broken' };
+    visited.add(backend.next);
+    place = { next: backend.next };
   }
-  return ended(last);
+  // Nothing that lies behind `first`: going on from there would lead here again.
+  return last === undefined ? { ok: false, reason: 'broken' } : ended(last);
+}
+
+/** In both of the orders that registries keep, ASCII and without regard to case. */
+function isBefore(name: string, last: string): boolean {
+  return name <= last && name.toLowerCase() <= last.toLowerCase();
 }

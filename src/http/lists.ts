@@ -9,7 +9,14 @@ import { type Principal, formatSubject } from '../policy/model.ts';
 import type { AuditRecord, Clock, Registry } from '../ports.ts';
 import type { ListCursors } from '../token/list-cursor.ts';
 import type { Exchange } from './exchange.ts';
-import { type UpstreamFailure, repositoryUnknown, send, unusable, upstreamFailed } from './respond.ts';
+import {
+  type UpstreamFailure,
+  catalogUnsupported,
+  repositoryUnknown,
+  send,
+  unusable,
+  upstreamFailed,
+} from './respond.ts';
 
 export interface ListParts {
   readonly registry: Pick<Registry, 'repositories' | 'tags'>;
@@ -30,6 +37,7 @@ export async function sendRepositories(
   if (page === undefined) return strangeCursor(exchange);
   const circumstances = { address: exchange.address, now: parts.clock() };
   const listed = await listCatalog(parts.registry, policy, principal, page, circumstances, isWantedBy(exchange));
+  if (!listed.ok && listed.reason === 'unsupported') return { status: send(exchange, catalogUnsupported) };
   if (!listed.ok) return notListed(exchange, listed.reason);
   const body = JSON.stringify({ repositories: listed.names });
   return { status: send(exchange, { status: 200, headers: linkTo(parts, route, principal, listed.next), body }) };
@@ -45,7 +53,8 @@ export async function sendTags(
   if (page === undefined) return strangeCursor(exchange);
   const { repository: name } = route;
   const listed = await listTags(parts.registry, reader, page, isWantedBy(exchange));
-  if (!listed.ok && listed.reason === 'unknown') return { status: send(exchange, repositoryUnknown(name)) };
+  if (!listed.ok && (listed.reason === 'unknown' || listed.reason === 'unsupported'))
+    return { status: send(exchange, repositoryUnknown(name)) };
   if (!listed.ok) return notListed(exchange, listed.reason);
   const body = JSON.stringify({ name, tags: listed.names });
   return {

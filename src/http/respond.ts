@@ -220,6 +220,10 @@ export function repositoryUnknown(name: string): Answer {
   return refusal('NAME_UNKNOWN', 'repository name not known to registry', { detail: { name } });
 }
 
+export const catalogUnsupported: Answer = refusal('UNSUPPORTED', 'the registry behind the gateway has no catalog', {
+  status: 404,
+});
+
 /** The rest of a body did not come, while the registry was ready to take it. */
 export const clientTimedOut: Answer = refusal('SIZE_INVALID', 'the request body did not arrive', { status: 408 });
 

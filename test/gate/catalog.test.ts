@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type CatalogPage, listCatalog } from '../../src/gate/catalog.ts';
 import type { Continuation } from '../../src/gate/visible-names.ts';
 import type { Page } from '../../src/distribution/route.ts';
-import type { NamesPage } from '../../src/ports.ts';
+import type { ListPlace, NamesPage } from '../../src/ports.ts';
 import { anonymous, compile, user } from '../support/policies.ts';
 
 const policy = compile(`
@@ -19,15 +19,16 @@ rules:
 function registryWith(
   names: readonly string[],
   most = 1000,
-): { repositories(size: number, last: string | undefined): Promise<NamesPage>; asked: number } {
+): { repositories(size: number, place?: ListPlace): Promise<NamesPage>; asked: number } {
   return {
     asked: 0,
-    repositories(size, last) {
+    repositories(size, place) {
       this.asked++;
+      const last = place === undefined ? undefined : 'after' in place ? place.after : place.next;
       const begin = last === undefined ? 0 : names.findIndex((name) => name > last);
       const rest = begin === -1 ? [] : names.slice(begin);
       const page = rest.slice(0, Math.min(size, most));
-      return Promise.resolve({ ok: true, names: page, more: rest.length > page.length });
+      return Promise.resolve({ ok: true, names: page, next: rest.length > page.length ? page.at(-1) : undefined });
     },
   };
 }
@@ -147,23 +148,39 @@ rules:
     expect(registry.asked).toBe(1);
   });
 
-  test('ends with a registry that promises more and shows nothing', async () => {
-    const empty = {
-      repositories: (_size: number, last: string | undefined): Promise<NamesPage> =>
-        Promise.resolve({ ok: true, names: last === undefined ? ['a/1'] : [], more: true }),
-    };
-    const page = await listCatalog(empty, policy, user('dana'), { size: 5 }, { now: 0 }, wanted);
-    expect(page).toEqual({ ok: true, names: ['a/1'], next: undefined });
+  test('is refused whole when the registry says that there is more and never shows it', async () => {
+    for (const names of [[], ['a/1']]) {
+      let asked = 0;
+      const circling = {
+        repositories: (): Promise<NamesPage> => (asked++, Promise.resolve({ ok: true, names, next: 'again' })),
+      };
+      const page = await listCatalog(circling, policy, user('dana'), { size: 5 }, { now: 0 }, wanted);
+      expect(page).toEqual({ ok: false, reason: 'broken' });
+      expect(asked).toBe(2);
+    }
   });
 
-  test('ends with a registry that repeats itself', async () => {
-    let asked = 0;
-    const repeating = {
-      repositories: (): Promise<NamesPage> => (asked++, Promise.resolve({ ok: true, names: ['a/1'], more: true })),
+  test('goes on where the registry says, though that registry ignores where a list is to begin', async () => {
+    const pages = new Map([
+      [undefined, { names: ['a/1', 'a/2'], next: 'opaque 2' }],
+      ['opaque 2', { names: ['a/3'], next: 'opaque 3' }],
+      ['opaque 3', { names: ['a/4', 'a/5'], next: undefined }],
+    ]);
+    const opaque = {
+      repositories: (_size: number, place?: ListPlace): Promise<NamesPage> => {
+        const page = pages.get(place !== undefined && 'next' in place ? place.next : undefined);
+        return Promise.resolve(page === undefined ? { ok: false, reason: 'broken' } : { ok: true, ...page });
+      },
     };
-    const page = await listCatalog(repeating, policy, user('dana'), { size: 5 }, { now: 0 }, wanted);
-    expect(page).toMatchObject({ ok: true, next: undefined });
-    expect(asked).toBeLessThan(5);
+    const seen: string[] = [];
+    for (let last: string | undefined = ''; last !== undefined;) {
+      const wish: Page = last === '' ? { size: 2 } : { size: 2, last };
+      const page = await listCatalog(opaque, policy, user('dana'), wish, { now: 0 }, wanted);
+      if (!page.ok) throw new Error(page.reason);
+      seen.push(...page.names);
+      last = page.next?.after;
+    }
+    expect(seen).toEqual(['a/1', 'a/2', 'a/3', 'a/4', 'a/5']);
   });
 
   test.each(['unreachable', 'timeout', 'broken'] as const)(
@@ -172,7 +189,7 @@ rules:
       let asked = 0;
       const failing = {
         repositories: (): Promise<NamesPage> =>
-          Promise.resolve(asked++ === 0 ? { ok: true, names: ['a/1'], more: true } : { ok: false, reason }),
+          Promise.resolve(asked++ === 0 ? { ok: true, names: ['a/1'], next: 'a/1' } : { ok: false, reason }),
       };
       expect(await listCatalog(failing, policy, user('dana'), {}, { now: 0 }, wanted)).toEqual({ ok: false, reason });
     },

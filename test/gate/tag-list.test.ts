@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Page } from '../../src/distribution/route.ts';
 import { type TagReader, listTags, mayHideTags } from '../../src/gate/tag-list.ts';
 import type { Continuation } from '../../src/gate/visible-names.ts';
-import type { TagsPage } from '../../src/ports.ts';
+import type { ListPlace, TagsPage } from '../../src/ports.ts';
 import { anonymous, compile, user } from '../support/policies.ts';
 
 const policy = compile(`
@@ -23,14 +23,15 @@ const all = ['dev-1', 'draft-1', 'draft-2', 'latest', signature, 'v1', 'v2', 'v3
 function registryWith(
   tags: readonly string[],
   most = 1000,
-): { tags(repository: string, size: number, last: string | undefined): Promise<TagsPage>; asked: number } {
+): { tags(repository: string, size: number, place?: ListPlace): Promise<TagsPage>; asked: number } {
   return {
     asked: 0,
-    tags(_repository, size, last) {
+    tags(_repository, size, place) {
       this.asked++;
+      const last = place === undefined ? undefined : 'after' in place ? place.after : place.next;
       const rest = tags.filter((tag) => last === undefined || tag > last);
       const page = rest.slice(0, Math.min(size, most));
-      return Promise.resolve({ ok: true, names: page, more: rest.length > page.length });
+      return Promise.resolve({ ok: true, names: page, next: rest.length > page.length ? page.at(-1) : undefined });
     },
   };
 }
@@ -114,7 +115,7 @@ describe('the list of tags', () => {
 
   test('costs no more where the registry gives all its tags at once', async () => {
     const many = Array.from({ length: 60_000 }, (_, index) => `v${String(index).padStart(5, '0')}`);
-    const unpaged = { tags: (): Promise<TagsPage> => Promise.resolve({ ok: true, names: many, more: false }) };
+    const unpaged = { tags: (): Promise<TagsPage> => Promise.resolve({ ok: true, names: many, next: undefined }) };
     expect(await listTags(unpaged, reader('dana'), {}, wanted)).toMatchObject({ ok: true, next: after('v49999') });
   });
 
@@ -124,7 +125,7 @@ describe('the list of tags', () => {
       let asked = 0;
       const failing = {
         tags: (): Promise<TagsPage> =>
-          Promise.resolve(asked++ === 0 ? { ok: true, names: ['v1'], more: true } : { ok: false, reason }),
+          Promise.resolve(asked++ === 0 ? { ok: true, names: ['v1'], next: 'v1' } : { ok: false, reason }),
       };
       expect(await listTags(failing, reader('dana'), {}, wanted)).toEqual({ ok: false, reason });
     },

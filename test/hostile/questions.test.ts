@@ -76,7 +76,7 @@ describe('the questions of the gateway', () => {
         if (then === 'end') socket.end();
         else if (then === 'reset') socket.resetAndDestroy();
       };
-      expect((await client.repositories(10, undefined)).ok).toBe(false);
+      expect((await client.repositories(10)).ok).toBe(false);
       const isAnswer = bytes.startsWith('HTTP/1.1 200 OK') && !/a\x01b|Content-Length: 3/.test(bytes);
       if (!isAnswer) expect((await client.ping()).ok).toBe(false);
     });
@@ -89,9 +89,9 @@ describe('the questions of the gateway', () => {
 
   test('tags that come all at once and in no order are put in order, and begin after the last one', async () => {
     answer = (socket) => void socket.end(tagsReply(['zz', 'B', 'a', '_x', 'v10', 'v2']));
-    const whole = { ok: true, names: ['B', '_x', 'a', 'v10', 'v2', 'zz'], more: false };
-    expect(await client.tags('a', 2, undefined)).toEqual(whole);
-    expect(await client.tags('a', 2, 'ab')).toEqual({ ...whole, names: ['v10', 'v2', 'zz'] });
+    const whole = { ok: true, names: ['B', '_x', 'a', 'v10', 'v2', 'zz'], next: undefined };
+    expect(await client.tags('a', 2)).toEqual(whole);
+    expect(await client.tags('a', 2, { after: 'ab' })).toEqual({ ...whole, names: ['v10', 'v2', 'zz'] });
   });
 
   test('ninety thousand tags are read, and six megabytes of them are not', async () => {
@@ -99,14 +99,14 @@ describe('the questions of the gateway', () => {
     // Nothing here is to run out of time on a busy machine.
     client = createRegistryClient({ url: `http://127.0.0.1:${port}`, timeoutMs: 15_000 });
     answer = (socket) => void socket.end(tagsReply(names(90_000)));
-    expect(await client.tags('a', 1000, undefined)).toMatchObject({ ok: true, more: false });
+    expect(await client.tags('a', 1000)).toMatchObject({ ok: true, next: undefined });
     answer = (socket) => void socket.end(tagsReply(names(150_000)));
-    expect(await client.tags('a', 1000, undefined)).toMatchObject({ ok: false });
+    expect(await client.tags('a', 1000)).toMatchObject({ ok: false });
   });
 
   test('a question that was given up does not keep its connection', async () => {
     answer = () => {};
-    expect(await client.repositories(10, undefined)).toEqual({ ok: false, reason: 'timeout' });
+    expect(await client.repositories(10)).toEqual({ ok: false, reason: 'timeout' });
     await nothingOpen();
   });
 
@@ -114,6 +114,6 @@ describe('the questions of the gateway', () => {
     answer = (socket) => void socket.end('garbage');
     expect((await client.ping()).ok).toBe(false);
     answer = (socket) => void socket.end('HTTP/1.1 200 OK\r\nContent-Length: 22\r\n\r\n{"repositories":["a"]}');
-    expect(await client.repositories(10, undefined)).toEqual({ ok: true, names: ['a'], more: false });
+    expect(await client.repositories(10)).toEqual({ ok: true, names: ['a'], next: undefined });
   });
 });

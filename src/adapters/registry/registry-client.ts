@@ -4,9 +4,12 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { z } from 'zod';
 import { parseDigest } from '../../distribution/reference.ts';
 import type { Registry } from '../../ports.ts';
+import { namesPage, pageTarget } from './list-pages.ts';
 
 export interface RegistryClientOptions {
   readonly url: string;
+  /** What clients call this gateway, and its registry perhaps itself. */
+  readonly publicUrl?: string;
   /** Milliseconds for one whole answer. */
   readonly timeoutMs: number;
 }
@@ -36,10 +39,16 @@ const manifestTypes = [
 ].join(', ');
 
 const tagsBody = z.object({ tags: z.array(z.string()).nullable().optional() });
+const errorBody = z.object({ errors: z.array(z.unknown()).min(1) });
 const catalogBody = z.object({ repositories: z.array(z.string()).nullable() });
 
-export function createRegistryClient({ url, timeoutMs }: RegistryClientOptions): Registry & { close(): void } {
+export function createRegistryClient({
+  url,
+  publicUrl,
+  timeoutMs,
+}: RegistryClientOptions): Registry & { close(): void } {
   const target = new URL(url);
+  const hosts = [target.host, ...(publicUrl === undefined ? [] : [new URL(publicUrl).host])];
   const isTls = target.protocol === 'https:';
   const agent = new (isTls ? HttpsAgent : HttpAgent)({ keepAlive: true, maxSockets: 16, timeout: 15_000 });
   const open = isTls ? httpsRequest : httpRequest;
@@ -93,25 +102,28 @@ export function createRegistryClient({ url, timeoutMs }: RegistryClientOptions):
       const known = asked.status === 200 && typeof digest === 'string' ? parseDigest(digest) : undefined;
       return known === undefined ? { ok: false, reason: 'broken' } : { ok: true, digest: known };
     },
-    async tags(repository, size, last) {
-      const asked = await ask('GET', `/v2/${repository}/tags/list?${pageQuery(size, last)}`, {
-        maxBytes: maxTagsBytes,
-      });
+    async tags(repository, size, place) {
+      const path = `/v2/${repository}/tags/list`;
+      const target = pageTarget(path, size, place);
+      if (target === undefined) return { ok: false, reason: 'broken' };
+      const asked = await ask('GET', target, { maxBytes: maxTagsBytes });
       if ('failed' in asked) return { ok: false, reason: asked.failed };
-      if (asked.status === 404) return { ok: false, reason: 'unknown' };
+      if (asked.status === 404 && isOciError(asked.body)) return { ok: false, reason: 'unknown' };
+      if (hasNoRoute(asked)) return { ok: false, reason: 'unsupported' };
       const page = asked.status === 200 ? tagsBody.safeParse(parseJson(asked.body)) : undefined;
       if (page?.success !== true) return { ok: false, reason: 'broken' };
-      const names = page.data.tags ?? [];
-      if (asked.headers.link !== undefined) return { ok: true, names, more: true };
-      // distribution 2.8 ignores `n` and `last` and gives the tags as its file system does.
-      return { ok: true, names: names.filter((name) => last === undefined || name > last).sort(), more: false };
+      return namesPage(page.data.tags ?? [], linkOf(asked), { path, target, size, hosts });
     },
-    async repositories(size, last) {
-      const asked = await ask('GET', `/v2/_catalog?${pageQuery(size, last)}`);
+    async repositories(size, place) {
+      const path = '/v2/_catalog';
+      const target = pageTarget(path, size, place);
+      if (target === undefined) return { ok: false, reason: 'broken' };
+      const asked = await ask('GET', target);
       if ('failed' in asked) return { ok: false, reason: asked.failed };
+      if (hasNoRoute(asked)) return { ok: false, reason: 'unsupported' };
       const page = asked.status === 200 ? catalogBody.safeParse(parseJson(asked.body)) : undefined;
       if (page?.success !== true) return { ok: false, reason: 'broken' };
-      return { ok: true, names: page.data.repositories ?? [], more: asked.headers.link !== undefined };
+      return namesPage(page.data.repositories ?? [], linkOf(asked), { path, target, size, hosts });
     },
     async ping(withinMs = timeoutMs) {
       const asked = await ask('GET', '/v2/', { withinMs });
@@ -127,8 +139,17 @@ export function createRegistryClient({ url, timeoutMs }: RegistryClientOptions):
   };
 }
 
-function pageQuery(size: number, last: string | undefined): string {
-  return new URLSearchParams({ n: String(size), ...(last === undefined ? {} : { last }) }).toString();
+/** Node joins lines of one name; its types allow for those that it does not. */
+function linkOf({ headers: { link } }: RegistryAnswer): string | undefined {
+  return Array.isArray(link) ? link.join(', ') : link;
+}
+
+function hasNoRoute({ status }: RegistryAnswer): boolean {
+  return status === 404 || status === 405;
+}
+
+function isOciError(body: Buffer): boolean {
+  return errorBody.safeParse(parseJson(body)).success;
 }
 
 function parseJson(body: Buffer): unknown {

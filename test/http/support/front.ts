@@ -136,7 +136,8 @@ async function startRegistry(
       const last = url.searchParams.get('last') ?? '';
       const rest = repositories.filter((name) => name > last);
       const page = rest.slice(0, Number(url.searchParams.get('n') ?? 100));
-      if (rest.length > page.length) response.setHeader('Link', `</v2/_catalog?last=${page.at(-1) ?? ''}>; rel="next"`);
+      const next = `/v2/_catalog?last=${page.at(-1) ?? ''}&n=${page.length}`;
+      if (rest.length > page.length) response.setHeader('Link', `<${next}>; rel="next"`);
       const body = JSON.stringify({ repositories: page });
       return void hold(line).then(() => response.end(body));
     }
