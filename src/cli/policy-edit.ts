@@ -39,6 +39,12 @@ export async function readForEdit(options: readonly string[], json = false): Pro
   return { paths: paths.paths, texts: read.files, policy: reading.policy };
 }
 
+/** What to make of the text of a file. */
+export interface FileChange {
+  readonly file: string;
+  readonly change: (text: string) => Edit;
+}
+
 /**
  * Makes the edit in `file`, which is created when it does not exist. Nothing is written unless the policy as it would be
  * then is whole and passes its tests.
@@ -48,10 +54,26 @@ export async function applyEdit(
   file: string,
   change: (text: string) => Edit,
 ): Promise<Refused | undefined> {
-  const before = files.texts.find((text) => text.file === file);
-  const edit = change(before?.text ?? '');
-  if (!edit.ok) return { refused: complain(`${file}: ${edit.problem}; nothing was written`) };
-  const after = [...files.texts.filter((text) => text !== before), { file, text: edit.text }];
+  return applyEdits(files, [{ file, change }]);
+}
+
+/** The same in several files, written in this order; `advice` is said where the policy that would be cannot be put into force. */
+export async function applyEdits(
+  files: PolicyFiles,
+  changes: readonly FileChange[],
+  advice = '',
+): Promise<Refused | undefined> {
+  const edited = new Map<string, { readonly before: string | undefined; readonly text: string }>();
+  for (const { file, change } of changes) {
+    const before = files.texts.find((text) => text.file === file)?.text;
+    const edit = change(before ?? '');
+    if (!edit.ok) return { refused: complain(`${file}: ${edit.problem}; nothing was written`) };
+    edited.set(file, { before, text: edit.text });
+  }
+  const after = [
+    ...files.texts.filter(({ file }) => !edited.has(file)),
+    ...[...edited].map(([file, { text }]) => ({ file, text })),
+  ];
   const problems = judge(after);
   if (problems.length > 0) {
     for (const problem of problems) {
@@ -59,17 +81,20 @@ export async function applyEdit(
       const text = after.find((candidate) => candidate.file === problem.file)?.text;
       process.stderr.write(`${formatProblem(problem, text)}\n`);
     }
-    return { refused: complain('with this change the policy could not be put into force, so nothing was written') };
+    const message = 'with this change the policy could not be put into force, so nothing was written';
+    return { refused: complain(`${message}${advice}`) };
   }
-  try {
-    if (before === undefined) await createFile(file, edit.text, modeOfNew(files));
-    else if ((await replaceFile(file, before.text, edit.text)) === 'changed-meanwhile') {
-      const message = `${file} was changed by somebody else at the same moment; nothing was written, try again`;
-      return { refused: complain(message) };
+  for (const [index, [file, { before, text }]] of [...edited].entries()) {
+    const so = index === 0 ? 'nothing was written' : 'the change is half done';
+    try {
+      if (before === undefined) await createFile(file, text, modeOfNew(files));
+      else if ((await replaceFile(file, before, text)) === 'changed-meanwhile') {
+        return { refused: complain(`${file} was changed by somebody else at the same moment; ${so}, try again`) };
+      }
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      return { refused: complain(`${file} cannot be written: ${reason}${index === 0 ? '' : `; ${so}`}`) };
     }
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return { refused: complain(`${file} cannot be written: ${reason}`) };
   }
   return undefined;
 }

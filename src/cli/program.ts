@@ -10,6 +10,7 @@ import { addInit } from './init.ts';
 import { addKey } from './key.ts';
 import { addLimits } from './limits.ts';
 import { bearLostReaders } from './output.ts';
+import { addRobot } from './robot.ts';
 import { addSchema } from './schema.ts';
 import { addSession } from './session.ts';
 import { addTest } from './test.ts';
@@ -44,6 +45,7 @@ export async function runCommandLine(argv: readonly string[]): Promise<ExitCode>
   addWhoCan(program, done);
   addDiff(program, done);
   addUser(program, done);
+  addRobot(program, done);
   addToken(program, done);
   addInit(program, done);
   addSchema(program, done);

@@ -1,4 +1,5 @@
 /** `portcullis user …`: people in policy files. */
+import { addAccountVerbs } from './account.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { addPoliciesOption } from './policy-paths.ts';
 import { type Command, commaList, example } from './verb.ts';
@@ -12,7 +13,7 @@ interface WriteOptions {
 export function addUser(program: Command, done: (code: ExitCode) => void): void {
   const user = program
     .command('user')
-    .description('add people to the policy files and change them; comments and order stay')
+    .description('add people to the policy files, change and remove them; comments and order stay')
     .addHelpText('after', example('portcullis user add dana --groups developers'));
   addPoliciesOption(user.command('add'))
     .argument('<name>', 'the account name')
@@ -27,6 +28,7 @@ export function addUser(program: Command, done: (code: ExitCode) => void): void 
       const change = { name, groups: commaList(groups), passwordStdin };
       done(await (await import('./user-changes.ts')).addToPolicies(policies, change));
     });
+  addAccountVerbs(user, 'user', done);
   addPoliciesOption(user.command('passwd'))
     .argument('<name>', 'the account name')
     .description('give a user a new password')

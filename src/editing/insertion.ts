@@ -1,6 +1,15 @@
 /** Additions to block and flow collections, each in one piece, so that everything around it stays as it is. */
 import type { Splices } from './edit.ts';
-import { type Layout, type Mapping, type Splice, afterLine, entryOf, indentAt, lineEndOf } from './layout.ts';
+import {
+  type Layout,
+  type List,
+  type Mapping,
+  type Splice,
+  afterLine,
+  entryOf,
+  indentAt,
+  lineEndOf,
+} from './layout.ts';
 import { nameInYaml } from './scalar.ts';
 
 /** A new user or robot, in either style; lines of a block are indented relative to its first setting. */
@@ -82,6 +91,17 @@ export function addBehind(
   const rest = text.slice(last.end, afterLine(text, last.end));
   const gap = indent !== undefined && /^,?\s*$/.test(rest) ? lineEndOf(text) + indent : ' ';
   return [{ offset: last.end, length: 0, text: `,${gap}${part}` }];
+}
+
+/** Behind the last item of a list. An empty block list is none. */
+export function addItem(text: string, { style, offset, items }: List, entry: string): Splices {
+  const last = items.at(-1);
+  if (style === 'flow') {
+    return last === undefined ? [{ offset: offset + 1, length: 0, text: entry }] : addBehind(text, last, entry);
+  }
+  const indent = last === undefined ? undefined : indentAt(text, last.offset);
+  if (last === undefined || indent === undefined) return unreadableIndent;
+  return [insertLines(text, afterComments(text, last.end, indent), [`${indent}- ${entry}`])];
 }
 
 /** Whole lines at the start of a line; a last line without its end gets one and passes the lack on. */

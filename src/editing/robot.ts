@@ -4,19 +4,17 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { type Edit, type Fields, type Splices, fieldsOf, makeEdit } from './edit.ts';
-import { addAccount, addBehind, addToFlow, afterComments, insertLines, unreadableIndent } from './insertion.ts';
 import {
-  type Entry,
-  type Item,
-  type List,
-  type Mapping,
-  type Splice,
-  afterLine,
-  asMapping,
-  entryOf,
-  indentAt,
-  layoutOf,
-} from './layout.ts';
+  addAccount,
+  addBehind,
+  addItem,
+  addToFlow,
+  afterComments,
+  insertLines,
+  unreadableIndent,
+} from './insertion.ts';
+import { type Entry, type Item, type Mapping, asMapping, entryOf, indentAt, layoutOf } from './layout.ts';
+import { removeFromFlow, removeLines } from './removal.ts';
 import { nameInYaml, nameList, quoted } from './scalar.ts';
 
 /** One entry of `tokens:`, as the file has it. */
@@ -90,16 +88,6 @@ function addTokens(text: string, robot: Entry, settings: Mapping, entry: string)
   return [insertLines(text, afterComments(text, last.end, indent), [`${indent}tokens:`, `${indent}${step}- ${entry}`])];
 }
 
-function addItem(text: string, { style, offset, items }: List, entry: string): Splices {
-  const last = items.at(-1);
-  if (style === 'flow') {
-    return last === undefined ? [{ offset: offset + 1, length: 0, text: entry }] : addBehind(text, last, entry);
-  }
-  const indent = last === undefined ? undefined : indentAt(text, last.offset);
-  if (last === undefined || indent === undefined) return unreadableIndent;
-  return [insertLines(text, afterComments(text, last.end, indent), [`${indent}- ${entry}`])];
-}
-
 /** On one line, so that a review of the change shows one line. */
 function tokenInYaml({ id, sha256, expires, repositories, actions }: TokenEntry): string {
   const settings = [
@@ -126,7 +114,7 @@ function removeToken(text: string, { name, id }: RobotChange & { readonly kind: 
   if (settings === undefined || tokens === undefined || list === undefined || item === undefined) {
     return { problem: `the file does not give robot "${name}" a token with the id "${id}"` };
   }
-  if (list.style === 'flow') return removeFromFlow(text, list, index);
+  if (list.style === 'flow') return removeFromFlow(text, list.offset, list.items, index);
   if (indentAt(text, item.offset) === undefined) return unreadableIndent;
   if (list.items.length > 1) return [removeLines(text, item.offset, item.end)];
   return removeLast(text, settings, tokens, item);
@@ -145,55 +133,6 @@ function removeLast(text: string, settings: Mapping, tokens: Entry, item: Item):
     return [removeLines(text, tokens.keyOffset, item.end)];
   }
   return [{ offset: colon + 1, length: 0, text: ' []' }, removeLines(text, item.offset, item.end)];
-}
-
-/** The lines from that of `start` to that of `end`. A last line without its end hands the lack back. */
-function removeLines(text: string, start: number, end: number): Splice {
-  const until = afterLine(text, end);
-  let offset = text.lastIndexOf('\n', start - 1) + 1;
-  if (until === text.length && !text.endsWith('\n') && offset > 0) {
-    offset -= text.endsWith('\r\n', offset) ? 2 : 1;
-  }
-  return { offset, length: until - offset, text: '' };
-}
-
-/** The item and one comma; the blanks before it too unless a comment stands among them. */
-function removeFromFlow(text: string, { offset, items }: List, index: number): Splices {
-  const item = items[index];
-  if (item === undefined) return [];
-  const before = items[index - 1];
-  const after = items[index + 1];
-  if (before !== undefined) return cut(text, before.end, item.offset, item);
-  if (after !== undefined) return cut(text, item.end, after.offset, item);
-  const comma = commaIn(text, item.end, text.length);
-  const isBare = text.slice(offset + 1, item.offset).trim() === '';
-  const start = isBare ? offset + 1 : item.offset;
-  return [
-    { offset: start, length: item.end - start, text: '' },
-    ...(comma === undefined ? [] : [{ offset: comma, length: 1, text: '' }]),
-  ];
-}
-
-/** Removes the item with the comma in the gap beside it, and the gap when nothing else stands in it. */
-function cut(text: string, gapStart: number, gapEnd: number, item: Item): Splices {
-  const start = Math.min(gapStart, item.offset);
-  const end = Math.max(gapEnd, item.end);
-  if (/^\s*,\s*$/.test(text.slice(gapStart, gapEnd))) return [{ offset: start, length: end - start, text: '' }];
-  const comma = commaIn(text, gapStart, gapEnd);
-  return [
-    { offset: item.offset, length: item.end - item.offset, text: '' },
-    ...(comma === undefined ? [] : [{ offset: comma, length: 1, text: '' }]),
-  ];
-}
-
-/** The comma between `start` and `end` or the end of the list that is not part of a comment. */
-function commaIn(text: string, start: number, end: number): number | undefined {
-  for (let offset = start; offset < end; offset++) {
-    if (text[offset] === ',') return offset;
-    if (text[offset] === ']') return undefined;
-    if (text[offset] === '#') offset = afterLine(text, offset) - 1;
-  }
-  return undefined;
 }
 
 // --- what it must say -----------------------------------------------------------------------------------------------
