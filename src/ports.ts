@@ -63,8 +63,10 @@ export interface AuditLog {
 export interface Registry {
   /** One page of all repositories; names as the registry sorts them. */
   repositories(size: number, place?: ListPlace): Promise<RepositoriesPage>;
-  /** The digest that a tag names now. */
+  /** What a tag names now. */
   resolveTag(repository: string, tag: string): Promise<TagResolution>;
+  /** A manifest with its content, which has the digest that it comes with; by tag or by digest. */
+  manifest(repository: string, reference: string): Promise<ManifestReading>;
   /** One page of a repository's tags; all of them, in ASCII order, where the registry knows no pages. */
   tags(repository: string, size: number, place?: ListPlace): Promise<TagsPage>;
   /** Whether the registry answers at all, within so many milliseconds. */
@@ -96,8 +98,20 @@ export type RepositoriesPage = NamesPage | Unsupported;
 /** `unknown`: the registry says that there is no such repository. */
 export type TagsPage = NamesPage | Unsupported | { readonly ok: false; readonly reason: 'unknown' };
 
+/** `digest` is undefined when there is no such tag. */
 export type TagResolution =
-  { readonly ok: true; readonly digest: string } | { readonly ok: true; readonly digest: undefined } | RegistryFailure;
+  | { readonly ok: true; readonly digest: string; readonly mediaType?: string | undefined }
+  | { readonly ok: true; readonly digest: undefined }
+  | RegistryFailure;
+
+export interface StoredManifest {
+  readonly digest: string;
+  readonly mediaType: string | undefined;
+  readonly content: Buffer;
+}
+
+/** `manifest` is undefined when there is none. */
+export type ManifestReading = { readonly ok: true; readonly manifest: StoredManifest | undefined } | RegistryFailure;
 
 export type RegistryHealth = { readonly ok: true } | { readonly ok: false; readonly detail: string };
 

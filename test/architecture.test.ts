@@ -17,7 +17,8 @@ const libraries = ['zod', 'jose', 'argon2', 'bcrypt', 'express', 'http-proxy', '
  * The rules of the protocol, of policies and of the gate are plain computing; I/O is named in `ports.ts` and done outside.
  */
 const allowed: Readonly<Record<string, readonly string[]>> = {
-  distribution: [],
+  // Of node:crypto only the digests of content.
+  distribution: ['node:crypto'],
   document: ['zod', 'yaml'],
   // Of node:net only isIP and BlockList, see below.
   policy: ['distribution', 'document', 'zod', 'node:net'],

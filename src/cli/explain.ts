@@ -2,7 +2,7 @@
 import { countedPer } from '../limits/spend.ts';
 import { describeLimit, describePrincipal, formatPlace } from '../policy/describe.ts';
 import { compilePolicy } from '../policy/evaluate.ts';
-import { type Considered, type Explanation, explain, verdictOf } from '../policy/explain.ts';
+import { type Considered, type Explanation, deletionLines, explain, verdictOf } from '../policy/explain.ts';
 import { formatSubject } from '../policy/model.ts';
 import { describeWait, formatRate } from '../policy/rate.ts';
 import { paletteFor } from './colour.ts';
@@ -107,15 +107,16 @@ function toJson(
 }
 
 function toText(explanation: Explanation, { limits, notes }: ApplyingLimits, { show }: ReadPolicies): string {
-  const { allowed, rule, reason, groups, inquiry, halves } = explanation;
+  const { allowed, rule, reason, groups, inquiry, halves, deletion } = explanation;
   const { good, bad, faint } = paletteFor(process.stdout);
   const asked = `${describePrincipal(inquiry.principal)} ${allowed ? 'may' : 'may not'} ${describeAsked(inquiry.action, withTag(inquiry))}`;
-  const isBare = rule === undefined && halves === undefined;
+  const isBare = rule === undefined && halves === undefined && deletion === undefined;
   const lines = [`${allowed ? good('allow') : bad('deny')}: ${asked}${isBare ? `: ${reason}` : ''}`];
   for (const { right, decision } of halves ?? []) {
     lines.push(`  ${right === 'create' ? 'creating it' : 'moving it to another image'}: ${verdictOf(decision)}`);
   }
   if (halves !== undefined) lines.push('  pushing the same image again: allowed');
+  if (deletion !== undefined) lines.push(...deletionLines(deletion).map((line) => `  ${line}`));
   if (explanation.impliedByPush) {
     lines.push('  pull is implied by the right to push; listing the tags takes pull itself');
   }

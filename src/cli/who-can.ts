@@ -96,10 +96,16 @@ function toText(asked: string, { permitted, otherwise, emptyGroups, total }: Who
   return `${lines.join('\n')}\n`;
 }
 
+const onlyInWords = {
+  create: 'new tags only',
+  overwrite: 'existing tags only',
+  tagged: 'manifests only, as the tags that lead to them allow; no layers',
+} as const;
+
 function remarks({ impliedByPush, only, condition }: AnyPermitted): string {
   const all = [
     ...(impliedByPush ? ['implied by the right to push'] : []),
-    ...(only === undefined ? [] : [only === 'create' ? 'new tags only' : 'existing tags only']),
+    ...(only === undefined ? [] : [onlyInWords[only]]),
     ...(condition === undefined ? [] : [condition]),
   ];
   return all.length === 0 ? '' : `  ${all.join('; ')}`;

@@ -20,6 +20,8 @@ export interface Need {
   readonly action: RepositoryAction;
   /** The tag that the request names; tag patterns are judged against it. */
   readonly tag?: Tag;
+  /** A manifest to delete, by its digest: only the registry knows which tags lead to it. */
+  readonly byDigest?: true;
   /** Reading that a client does while pushing: a `push` grant is enough. */
   readonly readWhilePushing: boolean;
 }
@@ -68,7 +70,13 @@ const challengeActions: Readonly<Record<RepositoryAction, readonly ScopeAction[]
 export function requiredAccess(route: RegistryRoute): Requirement {
   if (!('repository' in route)) return { kind: routeAccess[route.kind].action };
   const { repository } = route;
-  const need = (tag?: Tag): Need => ({ repository, ...routeAccess[route.kind], ...(tag === undefined ? {} : { tag }) });
+  const byDigest = route.kind === 'manifest-delete' && 'digest' in route.reference;
+  const need = (tag?: Tag): Need => ({
+    repository,
+    ...routeAccess[route.kind],
+    ...(tag === undefined ? {} : { tag }),
+    ...(byDigest ? { byDigest } : {}),
+  });
   const [first = need(), ...rest] = tagsNamedBy(route).map(need);
   return { kind: 'repository', needs: [first, ...rest] };
 }

@@ -83,6 +83,8 @@ export type ChallengeReason =
 
 export interface DeniedNeed {
   readonly action: Need['action'] | 'create' | 'overwrite' | 'catalog';
+  /** A manifest to delete that no tag leads to, or none that may be deleted. */
+  readonly untagged?: true;
   readonly repository?: string;
   readonly tag?: string;
 }
@@ -281,8 +283,10 @@ function judge(policy: CompiledPolicy, route: RegistryRoute, caller: Caller, whe
 }
 
 function decideNeed(policy: CompiledPolicy, principal: Principal, need: Need, when: When): Decision {
-  const { repository, action, tag, readWhilePushing } = need;
-  return policy.decide({ ...when, principal, action, repository, tag, readWhilePushing });
+  const { repository, action, tag, readWhilePushing, byDigest } = need;
+  // Which of its tags allow it is decided when they are known.
+  const deletes = byDigest ? 'something' : 'layer';
+  return policy.decide({ ...when, principal, action, repository, tag, readWhilePushing, deletes });
 }
 
 /**
@@ -314,7 +318,7 @@ function reaches(caller: Caller, type: Access['type'], name: string, action: Acc
 }
 
 /** To an anonymous caller a challenge, since logging in may help; to anybody else the final word. */
-function refused(caller: Caller, need: DeniedNeed, decision: Decision, access: readonly Access[]): Admission {
+export function refused(caller: Caller, need: DeniedNeed, decision: Decision, access: readonly Access[]): Admission {
   if (caller.principal.kind !== 'anonymous') return { kind: 'denied', caller, need, decision };
   return { kind: 'challenged', reason: 'anonymous_refused', error: 'insufficient_scope', access, caller, decision };
 }
@@ -330,20 +334,20 @@ export function refusalSentence(caller: Caller, need: DeniedNeed, decision: Deci
     need.action === 'catalog'
       ? 'list the catalog'
       : `${need.action} ${need.repository ?? ''}${need.tag === undefined ? '' : `:${need.tag}`}`;
-  const why = reasonInWords(decision);
+  const why = reasonInWords(need, decision);
   const sentence = `${who} may not ${what}: ${why}`;
   return sentence.length <= 200 ? sentence : `${who.slice(0, 60)} may not ${need.action} there: ${why}`;
 }
 
-function reasonInWords({ reason }: Decision): string {
+function reasonInWords({ tag, untagged }: DeniedNeed, { reason, rule }: Decision): string {
   switch (reason) {
     case 'rule_denies':
-      return 'a rule forbids it';
+      return rule?.tags !== undefined && tag === undefined ? 'a rule about its tags forbids it' : 'a rule forbids it';
     case 'secret_narrow':
       return 'its token was not made for it';
     case 'rule_allows':
     case 'no_rule':
     case 'account_unknown':
-      return 'no rule allows it';
+      return untagged ? 'no rule allows it without a tag' : 'no rule allows it';
   }
 }

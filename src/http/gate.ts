@@ -6,19 +6,13 @@ import {
   ownParameter,
   withoutForeignMount,
 } from '../distribution/route.ts';
-import { routeAccess } from '../distribution/access.ts';
+import { challengeAccess, routeAccess } from '../distribution/access.ts';
 import { parseAuthorization } from '../distribution/credentials.ts';
 import { mayHideTags } from '../gate/tag-list.ts';
-import {
-  type TagJudgement,
-  type TagWriter,
-  digestOf,
-  hasDigest,
-  hasGuardedTags,
-  isGuardedTag,
-  judgeDeleteByDigest,
-  judgeTagWrite,
-} from '../gate/tag-writes.ts';
+import { digestOf, hasDigest } from '../distribution/digest.ts';
+import { partsOf } from '../gate/contained.ts';
+import { hasGuardedTags, judgeDeleteByDigest } from '../gate/delete-by-digest.ts';
+import { type TagJudgement, type TagWriter, isGuardedTag, judgeTagWrite } from '../gate/tag-writes.ts';
 import {
   type AdmitParts,
   type Admission,
@@ -27,10 +21,11 @@ import {
   admitAgain,
   policyOf,
   refusalSentence,
+  refused as refusedAdmission,
 } from '../gate/admit.ts';
 import type { Limits } from '../limits/spend.ts';
 import type { Decision } from '../policy/evaluate.ts';
-import type { AuditLog, AuditRecord, Registry, TagLocks } from '../ports.ts';
+import type { AuditLog, AuditRecord, Registry, RegistryFailure, TagLocks } from '../ports.ts';
 import type { ListCursors } from '../token/list-cursor.ts';
 import { type Exchange, exchangeFacts } from './exchange.ts';
 import { countRequest } from './counted.ts';
@@ -56,7 +51,7 @@ import type { Forwarding, Upstream } from './upstream.ts';
 export interface GateParts extends AdmitParts {
   readonly front: Front;
   readonly upstream: Upstream;
-  readonly registry: Pick<Registry, 'repositories' | 'resolveTag' | 'tags'>;
+  readonly registry: Pick<Registry, 'repositories' | 'resolveTag' | 'tags' | 'manifest'>;
   readonly tagLocks: TagLocks;
   readonly limits: Limits;
   readonly cursors: ListCursors;
@@ -194,6 +189,10 @@ function forwarded({ status, outcome, bytes, digest, detail }: Forwarding): Part
 
 /** Milliseconds that a push waits for another push of the same tag. */
 const tagTurnMs = 30_000;
+/** Parts of an index that nobody deletes while it is pushed: far more than there are platforms. */
+const maxHeldParts = 1000;
+
+const clientGone: Partial<AuditRecord> = { decision: 'error', reason: 'client_gone', status: 499 };
 
 /** Where tags are protected no push may point one at the digest between the look at the tags and the deletion. */
 async function deleteByDigest(
@@ -208,8 +207,13 @@ async function deleteByDigest(
   const forward = async (): Promise<Partial<AuditRecord>> => forwarded(await parts.upstream.forward(exchange, route));
   if (!hasGuardedTags(writer)) return forward();
   const turn = await parts.tagLocks.withTags(repository, [digest], tagTurnMs, async () => {
-    const judgement = await judgeDeleteByDigest(parts.registry, writer, digest);
-    return judgement.kind === 'allowed' ? forward() : notWritten(exchange, caller, judgement);
+    const again = admitAgain(parts, route, caller, exchange.address);
+    if (again.kind !== 'admitted') return answer(parts, exchange, again);
+    const isWanted = (): boolean => !exchange.response.destroyed;
+    const current = writerOf(parts, exchange, repository, caller);
+    const judgement = await judgeDeleteByDigest(parts.registry, current, digest, isWanted);
+    if (!isWanted()) return clientGone;
+    return judgement.kind === 'allowed' ? forward() : notWritten(parts, exchange, route, caller, judgement);
   });
   if (turn.ok) return turn.value;
   return { decision: 'error', reason: `tag_${turn.reason}`, status: send(exchange, tagBusy) };
@@ -252,32 +256,39 @@ async function pushManifest(
     if (again.kind !== 'admitted') return answer(parts, exchange, again);
     for (const tag of tags) {
       const judgement = await judgeTagWrite(parts.registry, writer(), tag, sameContent);
-      if (judgement.kind !== 'allowed') return notWritten(exchange, caller, judgement);
+      if (judgement.kind !== 'allowed') return notWritten(parts, exchange, route, caller, judgement);
     }
     return forward();
   };
   if (tags.length === 0) return write();
-  // The digest as well: whoever deletes it holds it while looking for tags that point at it.
+  // The digest as well, and those of an index's parts: whoever deletes one holds it while looking for tags that lead to it.
   const digest = 'digest' in reference ? reference.digest : digestOf(content);
-  const turn = await parts.tagLocks.withTags(repository, [...tags, digest], tagTurnMs, write);
+  const made = await partsOf(parts.registry, repository, content);
+  if (!made.ok) return notKnown(exchange, made.reason);
+  const held = [...tags, digest, ...[...made.digests].slice(0, maxHeldParts)];
+  const turn = await parts.tagLocks.withTags(repository, held, tagTurnMs, write);
   if (turn.ok) return turn.value;
   // Whoever may do anything with these tags needs no lock to be judged; those who need one wait for its store.
   if (turn.reason === 'unavailable' && !tags.some((tag) => isGuardedTag(writer(), tag))) return write();
   return { decision: 'error', reason: `tag_${turn.reason}`, status: send(exchange, tagBusy) };
 }
 
-function notWritten(
+async function notWritten(
+  parts: GateParts,
   exchange: Exchange,
+  route: RegistryRoute,
   caller: Caller,
   judgement: Exclude<TagJudgement, { kind: 'allowed' }>,
-): Partial<AuditRecord> {
-  if (judgement.kind === 'unknown') {
-    const { reason } = judgement;
-    return { decision: 'error', reason: `upstream_${reason}`, status: send(exchange, upstreamFailed(reason)) };
-  }
+): Promise<Partial<AuditRecord>> {
+  if (judgement.kind === 'unknown') return notKnown(exchange, judgement.reason);
   const { need, decision } = judgement;
-  const status = send(exchange, refusal('DENIED', refusalSentence(caller, need, decision)));
-  return { decision: 'deny', reason: decision.reason, status, action: need.action, ...why(decision) };
+  const refused = await answer(parts, exchange, refusedAdmission(caller, need, decision, challengeAccess(route)));
+  return { ...refused, action: need.action };
+}
+
+/** Nothing was forwarded, since the registry did not say what the decision hangs on. */
+function notKnown(exchange: Exchange, reason: RegistryFailure['reason']): Partial<AuditRecord> {
+  return { decision: 'error', reason: `upstream_${reason}`, status: send(exchange, upstreamFailed(reason)) };
 }
 
 function challengeMessage(reason: Extract<Admission, { kind: 'challenged' }>['reason'], detail?: string): string {

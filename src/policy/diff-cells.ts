@@ -6,7 +6,7 @@ import { parseRepositoryName } from '../distribution/reference.ts';
 import { representativeCircumstances } from './condition-witness.ts';
 import type { Circumstances, Conditions } from './conditions.ts';
 import { describeConditions, formatInstant } from './describe.ts';
-import { type CompiledPolicy, type Decision, compilePolicy } from './evaluate.ts';
+import { type CompiledPolicy, type Decision, compilePolicy, rightsHere } from './evaluate.ts';
 import { accountNameOf } from './explain.ts';
 import { type Policy, type Right, type Rule, formatSubject, rights } from './model.ts';
 import { type RepositoryPattern, type TagPattern, matchesRepository } from './pattern.ts';
@@ -34,7 +34,7 @@ export interface Cell {
   readonly probe: Probe;
   readonly region: Region;
   readonly right: Right;
-  /** The tag pattern asked about; `other` for tags that no pattern names; undefined where no rule speaks of tags. */
+  /** The tag pattern asked about; `other` for tags that no pattern names, `no tag` for what none leads to; undefined where no rule speaks of tags. */
   readonly tag: string | undefined;
   readonly before: State;
   readonly after: State;
@@ -57,6 +57,8 @@ export interface CompareOptions {
 }
 
 export const otherTags = 'other';
+/** Layers, and manifests that no tag leads to: no tag can be called so. */
+export const noTag = 'no tag';
 const otherTag = 'zz0';
 
 /** Segments that stand for `**` beside one: more than patterns in use tell apart. */
@@ -178,12 +180,15 @@ class Comparing {
     const rules = this.#rulesFor(probe, region);
     if (rules.length === 0) return;
     for (const right of ['pull', 'create', 'overwrite', 'delete', 'catalog'] as const) {
-      const concerned = rules.filter((rule) => (rule.rights & rights[right]) !== 0);
+      const concerned = rules.filter((rule) => (rightsHere(rule, { action: right }) & rights[right]) !== 0);
       if (concerned.length === 0) continue;
       const circumstances = this.#circumstancesFor(concerned.flatMap(({ when }) => when ?? []));
       const patterns = right === 'catalog' ? [] : concerned.flatMap(({ tags }) => tags ?? []);
       for (const { label, tag } of this.#tagsFor(patterns, accountNameOf(probe.principal))) {
         this.#ask({ probe, region, right, label, tag, circumstances });
+      }
+      if (right === 'delete' && patterns.length > 0) {
+        this.#ask({ probe, region, right, label: noTag, tag: undefined, circumstances });
       }
     }
   }

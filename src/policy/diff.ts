@@ -1,6 +1,6 @@
 /** What a change of policy grants, takes away and limits, in words. Order, names of rules and places never make a difference. */
 import { actionsOf, formatPlace, listed } from './describe.ts';
-import { type Cell, type State, comparePolicies, otherTags } from './diff-cells.ts';
+import { type Cell, type State, comparePolicies, noTag, otherTags } from './diff-cells.ts';
 import { accountsOf, standingOf } from './diff-probes.ts';
 import { type LimitChange, limitChanges } from './diff-limits.ts';
 import { type Action, type Policy, type Rule, formatSubject, rights } from './model.ts';
@@ -344,8 +344,11 @@ function butNot(exceptions: readonly string[]): string {
 
 function tagsInWords(tags: readonly string[] | undefined): string {
   if (tags === undefined) return '';
-  const named = tags.filter((tag) => tag !== otherTags);
-  const other = tags.includes(otherTags) ? ['tags that no rule names'] : [];
+  const named = tags.filter((tag) => tag !== otherTags && tag !== noTag);
+  const other = [
+    ...(tags.includes(otherTags) ? ['tags that no rule names'] : []),
+    ...(tags.includes(noTag) ? ['layers'] : []),
+  ];
   const words = [...(named.length === 0 ? [] : [`tags ${named.join(', ')}`]), ...other];
   return ` (${words.join(' and ')})`;
 }

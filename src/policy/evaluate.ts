@@ -24,13 +24,22 @@ export interface Question extends Circumstances {
   readonly principal: Principal | GroupMember;
   readonly action: Action;
   readonly repository: string;
-  /** The tag that the request names. Without one, tags of a rule are not judged: an allow holds, a deny does not. */
+  /** The tag that the request names. Without one, tags of a rule are not judged: an allow holds, a deny does not; but see `deletes`. */
   readonly tag?: string | undefined;
+  /** What a `delete` without a tag is about; a layer when left out. */
+  readonly deletes?: Untagged;
   /** For `pull`: the read is one that clients do while pushing, so the right to push is enough. */
   readonly readWhilePushing?: boolean;
   /** Whether the tag is to be shown in a list; whoever asks for one by itself has it from somewhere. */
   readonly isListing?: boolean;
 }
+
+/**
+ * What no tag names. `layer`: content that tags are made of: whoever may not delete or move each tag may not delete it.
+ * `manifest`: one that no tag leads to. `something`: whether anything at all may be deleted here, for who looks at the tags
+ * next or bounds a token. A right to delete certain tags reaches neither of the former.
+ */
+export type Untagged = 'layer' | 'manifest' | 'something';
 
 export type DecisionReason =
   | 'rule_allows'
@@ -230,20 +239,20 @@ function collect(
   question: Question,
   accountName: string | undefined,
 ): void {
-  for (const rule of bucket.plain) apply(rule, verdict);
+  for (const rule of bucket.plain) apply(rule, rule.rights, verdict);
   for (const rule of bucket.conditional) {
     if (!holds(rule, subjects, question, accountName)) continue;
     if (rule.mode === 'shadow') verdict.shadows.push(rule);
-    else apply(rule, verdict);
+    else apply(rule, rightsHere(rule, question), verdict);
   }
 }
 
-function apply(rule: Rule, verdict: Verdict): void {
+function apply(rule: Rule, set: Rights, verdict: Verdict): void {
   if (rule.effect === 'allow') {
-    verdict.allowed |= rule.rights;
+    verdict.allowed |= set;
     verdict.allowRules.push(rule);
   } else {
-    verdict.denied |= rule.rights;
+    verdict.denied |= set;
     verdict.denyRules.push(rule);
   }
 }
@@ -253,12 +262,30 @@ function holds(rule: Rule, subjects: readonly string[], question: Question, acco
   if (rule.tags !== undefined) {
     const { tag } = question;
     if (tag === undefined) {
-      if (rule.effect === 'deny') return false;
+      if (!holdsWithoutTag(rule, question)) return false;
     } else if (!rule.tags.some((pattern) => matchPieces(pattern.pieces, tag, accountName))) {
       if (rule.effect === 'deny' || !isReadByDigest(question)) return false;
     }
   }
   return rule.when === undefined || failedCondition(rule.when, question) === undefined;
+}
+
+/** Whether a rule about certain tags counts where none is named. */
+export function holdsWithoutTag(
+  { effect }: Rule,
+  { action, deletes = 'layer' }: Pick<Question, 'action' | 'deletes'>,
+): boolean {
+  if (action !== 'delete') return effect === 'allow';
+  return deletes === (effect === 'allow' ? 'something' : 'layer');
+}
+
+/** The rights that a matching rule is about. Tags that may not be moved are lost with their layers, too. */
+export function rightsHere(
+  { effect, rights: set, tags }: Rule,
+  { action, tag }: Pick<Question, 'action' | 'tag'>,
+): Rights {
+  const guards = effect === 'deny' && tags !== undefined && action === 'delete' && tag === undefined;
+  return guards && (set & rights.overwrite) !== 0 ? set | rights.delete : set;
 }
 
 /**
@@ -277,14 +304,16 @@ function conclude(verdict: Verdict, question: Question): Decision {
   const wanted = rightsOf(question.action);
   const reach = verdict.allowed & ~verdict.denied;
   const pushes = rights.create | rights.overwrite;
-  if ((reach & wanted) !== 0) return decided(true, first(verdict.allowRules, reach & wanted));
+  if ((reach & wanted) !== 0) return decided(true, first(verdict.allowRules, reach & wanted, question));
   if ((verdict.denied & wanted) !== 0 && (verdict.allowed & wanted) !== 0) {
-    return decided(false, first(verdict.denyRules, verdict.denied & wanted));
+    return decided(false, first(verdict.denyRules, verdict.denied & wanted, question));
   }
   const mayReadToPush = question.action === 'pull' && question.readWhilePushing === true && (reach & pushes) !== 0;
   if (mayReadToPush && (verdict.denied & rights.pull) === 0)
-    return decided(true, first(verdict.allowRules, reach & pushes));
-  if ((verdict.denied & wanted) !== 0) return decided(false, first(verdict.denyRules, verdict.denied & wanted));
+    return decided(true, first(verdict.allowRules, reach & pushes, question));
+  if ((verdict.denied & wanted) !== 0) {
+    return decided(false, first(verdict.denyRules, verdict.denied & wanted, question));
+  }
   return noRule;
 }
 
@@ -293,17 +322,17 @@ function decided(allowed: boolean, rule: Rule | undefined): Decision {
 }
 
 /** By name, so that the same rule is named however files and rules are ordered. */
-function first(rules: readonly Rule[], wanted: Rights): Rule | undefined {
+function first(rules: readonly Rule[], wanted: Rights, question: Question): Rule | undefined {
   let best: Rule | undefined;
   for (const rule of rules) {
-    if ((rule.rights & wanted) !== 0 && (best === undefined || rule.name < best.name)) best = rule;
+    if ((rightsHere(rule, question) & wanted) !== 0 && (best === undefined || rule.name < best.name)) best = rule;
   }
   return best;
 }
 
 function withShadow(decision: Decision, verdict: Verdict, question: Question): Decision {
   const enforced = { ...verdict, allowRules: [...verdict.allowRules], denyRules: [...verdict.denyRules] };
-  for (const rule of verdict.shadows) apply(rule, enforced);
+  for (const rule of verdict.shadows) apply(rule, rightsHere(rule, question), enforced);
   if (conclude(enforced, question).allowed === decision.allowed) return decision;
   const turning = verdict.shadows.filter((rule) => (rule.effect === 'allow') !== decision.allowed);
   return { ...decision, shadow: turning };

@@ -10,7 +10,14 @@ import {
   formatSubjects,
   listed,
 } from './describe.ts';
-import { type CompiledPolicy, type Decision, isReadByDigest } from './evaluate.ts';
+import {
+  type CompiledPolicy,
+  type Decision,
+  type Untagged,
+  holdsWithoutTag,
+  isReadByDigest,
+  rightsHere,
+} from './evaluate.ts';
 import {
   type Action,
   type GroupMember,
@@ -29,6 +36,7 @@ export interface Inquiry extends Circumstances {
   readonly action: Action;
   readonly repository: string;
   readonly tag?: string | undefined;
+  readonly deletes?: Untagged;
 }
 
 /** The parts of a rule that must all hold, in the order in which they are judged here. */
@@ -59,6 +67,13 @@ export interface PushHalf {
   readonly decision: Decision;
 }
 
+/** What may be deleted where no tag is named; absent where tags make no difference. */
+export interface Deletion {
+  readonly layer: Decision;
+  /** A manifest that no tag leads to. */
+  readonly untagged: Decision;
+}
+
 export interface Explanation {
   readonly inquiry: Inquiry;
   readonly allowed: boolean;
@@ -70,6 +85,7 @@ export interface Explanation {
   readonly impliedByPush: boolean;
   /** Present for a push whose halves are not decided alike. */
   readonly halves?: readonly PushHalf[];
+  readonly deletion?: Deletion;
   /** Shadow rules that would have turned the decision, or that of one half. */
   readonly shadow: readonly Rule[];
   /** Every rule: the deciding one, other matching ones, then by how near they came. */
@@ -85,16 +101,19 @@ export function explain(compiled: CompiledPolicy, inquiry: Inquiry): Explanation
   const decision = plain.allowed ? plain : compiled.decide({ ...inquiry, readWhilePushing: true });
   const impliedByPush = decision.allowed && !plain.allowed;
   const halves = halvesOf(compiled, inquiry);
+  const deletion = deletionOf(compiled, inquiry);
   const considered = subjects === undefined ? [] : considerAll(policy.rules, inquiry, subjects, decision.rule);
   const shadow = [decision, ...(halves ?? []).map((half) => half.decision)].flatMap((each) => each.shadow);
   return {
     inquiry,
     allowed: decision.allowed,
     rule: decision.rule,
-    reason: reasonOf(policy, inquiry, decision, impliedByPush, halves),
+    reason:
+      deletion === undefined ? reasonOf(policy, inquiry, decision, impliedByPush, halves) : deletionInWords(deletion),
     groups: groupsOf(policy, inquiry.principal),
     impliedByPush,
     ...(halves === undefined ? {} : { halves }),
+    ...(deletion === undefined ? {} : { deletion }),
     shadow: [...new Set(shadow)],
     considered,
     nearMisses: nearMissesOf(considered, decision.allowed),
@@ -109,6 +128,29 @@ function halvesOf(compiled: CompiledPolicy, inquiry: Inquiry): readonly PushHalf
   }));
   const [create, overwrite] = halves;
   return create?.decision.allowed === overwrite?.decision.allowed ? undefined : halves;
+}
+
+function deletionOf(compiled: CompiledPolicy, inquiry: Inquiry): Deletion | undefined {
+  if (inquiry.action !== 'delete' || inquiry.tag !== undefined) return undefined;
+  const [layer, untagged, something] = (['layer', 'manifest', 'something'] as const).map((deletes) =>
+    compiled.decide({ ...inquiry, deletes }),
+  );
+  if (layer === undefined || untagged === undefined) return undefined;
+  return layer.allowed === something?.allowed ? undefined : { layer, untagged };
+}
+
+/** Lines that say what may be deleted without naming a tag, and what follows for the rest. */
+export function deletionLines({ layer, untagged }: Deletion): readonly string[] {
+  const why = layer.rule?.tags === undefined ? '' : ', which is about tags: they are made of layers';
+  return [
+    `a layer: ${verdictOf(layer)}${why}`,
+    `a manifest that no tag leads to: ${verdictOf(untagged)}`,
+    'any other manifest, by digest: as each tag that points at it, or at an index it is in',
+  ];
+}
+
+function deletionInWords(deletion: Deletion): string {
+  return deletionLines(deletion).join('; ');
 }
 
 function reasonOf(
@@ -234,7 +276,7 @@ function tagFailure(rule: Rule, inquiry: Inquiry): Failure | undefined {
   if (rule.tags === undefined) return undefined;
   const texts = listed(rule.tags.map((pattern) => pattern.text));
   if (tag === undefined) {
-    if (rule.effect === 'allow') return undefined;
+    if (holdsWithoutTag(rule, inquiry)) return undefined;
     return { part: 'tag', why: `tags: ${texts} count only where a tag is named` };
   }
   const accountName = accountNameOf(principal);
@@ -243,8 +285,9 @@ function tagFailure(rule: Rule, inquiry: Inquiry): Failure | undefined {
   return { part: 'tag', why: `tags: ${texts} ${rule.tags.length === 1 ? 'does' : 'do'} not match ${tag}` };
 }
 
-function actionFailure(rule: Rule, { action }: Inquiry): Failure | undefined {
-  if ((rule.rights & rightsOf(action)) !== 0) return undefined;
+function actionFailure(rule: Rule, inquiry: Inquiry): Failure | undefined {
+  const { action } = inquiry;
+  if ((rightsHere(rule, inquiry) & rightsOf(action)) !== 0) return undefined;
   const actions = actionsOf(rule.rights);
   const verb = actions.length === 1 ? 'does' : 'do';
   return { part: 'action', why: `actions: ${listed(actions, 5)} ${verb} not include ${action}` };

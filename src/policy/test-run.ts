@@ -71,7 +71,8 @@ function* inquiriesOf(
 
 /** The failure where its expectation stands, with the rule that decided otherwise. */
 export function problemOfFailure({ test, expectation, decision }: TestFailure): Problem {
-  const asked = `${expectation.action} ${describeTarget(expectation)}`;
+  const isUntagged = expectation.action === 'delete' && expectation.tag === undefined;
+  const asked = `${expectation.action} ${describeTarget(expectation)}${isUntagged ? ' (layers, and what no tag leads to)' : ''}`;
   const wanted = expectation.allowed ? 'allowed' : 'denied';
   const because = decision.rule === undefined ? 'because no rule allows it' : `by ${describeRule(decision.rule)}`;
   const message = `test "${test.name}" fails: ${asked} should be ${wanted}, but is ${decision.allowed ? 'allowed' : 'denied'} ${because}`;

@@ -1,7 +1,7 @@
 /** Who may do something: every declared account and anonymous callers, each with the rule that lets them. */
 import type { Circumstances } from './conditions.ts';
 import { describeConditions, describeRule } from './describe.ts';
-import { type CompiledPolicy, type Decision, compilePolicy } from './evaluate.ts';
+import { type CompiledPolicy, type Decision, type Untagged, compilePolicy } from './evaluate.ts';
 import { consider } from './explain.ts';
 import { type Action, type GroupMember, type Policy, type Principal, type Rule } from './model.ts';
 
@@ -9,6 +9,7 @@ export interface WhoCanQuestion extends Circumstances {
   readonly action: Action;
   readonly repository: string;
   readonly tag?: string | undefined;
+  readonly deletes?: Untagged;
 }
 
 export interface Permitted<P extends Principal | GroupMember = Principal> {
@@ -16,8 +17,8 @@ export interface Permitted<P extends Principal | GroupMember = Principal> {
   readonly rule: Rule;
   /** Reading that comes with the right to push. */
   readonly impliedByPush: boolean;
-  /** Of a push: only tags that do not exist yet, or only tags that do. */
-  readonly only?: 'create' | 'overwrite';
+  /** Of a push: only tags that do not exist yet, or only tags that do. Of a deletion: no layers, and manifests as their tags allow. */
+  readonly only?: 'create' | 'overwrite' | 'tagged';
   /** What the permission hangs on, to be read after the name: `only while it is …`; absent when it always holds. */
   readonly condition?: string;
 }
@@ -77,11 +78,28 @@ function unconditional(rule: Rule): Rule {
   return when === undefined ? rule : rest;
 }
 
+interface Judged<P extends Principal | GroupMember> {
+  readonly isNow: boolean;
+  readonly permitted: Permitted<P>;
+}
+
 function judge<P extends Principal | GroupMember>(
   worlds: Worlds,
   question: WhoCanQuestion,
   principal: P,
-): { readonly isNow: boolean; readonly permitted: Permitted<P> } | undefined {
+): Judged<P> | undefined {
+  const found = judgeOnce(worlds, question, principal);
+  if (found?.isNow === true || question.action !== 'delete' || question.tag !== undefined) return found;
+  const tagged = judgeOnce(worlds, { ...question, deletes: 'something' }, principal);
+  if (tagged === undefined || (found !== undefined && !tagged.isNow)) return found;
+  return { ...tagged, permitted: { ...tagged.permitted, only: 'tagged' } };
+}
+
+function judgeOnce<P extends Principal | GroupMember>(
+  worlds: Worlds,
+  question: WhoCanQuestion,
+  principal: P,
+): Judged<P> | undefined {
   const now = decide(worlds.now, question, principal);
   const always = decide(worlds.always, question, principal);
   const best = always.decision.allowed

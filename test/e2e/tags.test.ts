@@ -1,8 +1,8 @@
 import argon2 from 'argon2';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startGatewayProcess, type GatewayProcess } from '../support/gateway-process.ts';
 import { describeWithPrograms } from '../support/programs.ts';
-import { type Api, createApi, makeManifest } from '../support/registry-api.ts';
+import { type Api, createApi, makeManifest, sha256 } from '../support/registry-api.ts';
 import { startRegistry, type RegistryProcess } from '../support/registry.ts';
 
 const password = 'tags-are-names';
@@ -22,6 +22,7 @@ rules:
     repositories: ["release/**"]
     tags: ["v*"]
     actions: [overwrite, delete]
+  - { name: dana-drops-drafts, subjects: [user:dana], repositories: ["drafts/**"], tags: ["draft-*"], actions: [delete] }
   - { name: dana-only-dev, subjects: [user:dana], repositories: ["team/**"], tags: ["dev-*"], actions: [pull, push] }
   - { name: dana-reads-releases, subjects: [user:dana], repositories: ["listed/**"], tags: ["v*"], actions: [pull] }
   - { name: cleo-creates, subjects: [user:cleo], repositories: ["team/**"], actions: [pull, create] }
@@ -106,6 +107,68 @@ describeWithPrograms(['docker-registry'], 'tags in front of a real registry', ()
     expect((await rita.push('release/gone', 'nightly', image)).status).toBe(201);
     expect((await rita.remove('release/gone', image.digest)).status).toBe(202);
     expect(await direct.digestOf('release/gone', 'nightly')).toBeNull();
+  });
+
+  describe('what an immutable tag is made of cannot be deleted from below:', () => {
+    const indexType = 'application/vnd.oci.image.index.v1+json';
+    const put = (api: Api, repository: string, reference: string, text: string): Promise<Response> =>
+      api.request('PUT', `/v2/${repository}/manifests/${reference}`, text, { 'content-type': indexType });
+    const indexOf = (...children: readonly { readonly text: string; readonly digest: string }[]) => {
+      const manifests = children.map(({ text, digest }) => {
+        const { mediaType } = JSON.parse(text) as { readonly mediaType: string };
+        return { mediaType, digest, size: text.length };
+      });
+      const text = JSON.stringify({ schemaVersion: 2, mediaType: indexType, manifests });
+      return { text, digest: sha256(text) };
+    };
+
+    test('neither its layers nor the images of its index, however deep they lie', async () => {
+      const repository = 'release/made';
+      const [one, two, free] = [makeManifest(), makeManifest(), makeManifest()];
+      for (const image of [one, two, free]) await rita.push(repository, image.digest, image);
+      const inner = indexOf(one);
+      const outer = indexOf(inner, two);
+      expect((await put(rita, repository, inner.digest, inner.text)).status).toBe(201);
+      expect((await put(rita, repository, 'v1', outer.text)).status).toBe(201);
+      for (const { digest } of [one, two, inner, outer]) {
+        const refused = await rita.remove(repository, digest);
+        expect([digest, refused.status]).toEqual([digest, 403]);
+        expect(await message(refused)).toBe(`user "rita" may not delete ${repository}:v1: a rule forbids it`);
+      }
+      const layer = await rita.request('DELETE', `/v2/${repository}/blobs/${sha256(one.config)}`);
+      expect([layer.status, await message(layer)]).toEqual([
+        403,
+        `user "rita" may not delete ${repository}: a rule about its tags forbids it`,
+      ]);
+      expect((await rita.remove(repository, free.digest)).status).toBe(202);
+      expect(await direct.digestOf(repository, one.digest)).toBe(one.digest);
+    });
+
+    test('and where no rule speaks of tags layers are deleted as ever', async () => {
+      const image = makeManifest();
+      await rita.push('apps/free', 'v1', image);
+      expect((await rita.request('DELETE', `/v2/apps/free/blobs/${sha256(image.config)}`)).status).toBe(202);
+      expect((await rita.remove('apps/free', image.digest)).status).toBe(202);
+    });
+  });
+
+  test('a right to delete draft-* tags reaches what they alone name: no layers, nothing without a tag', async () => {
+    const repository = 'drafts/app';
+    const [draft, untagged, kept] = [makeManifest(), makeManifest(), makeManifest()];
+    await direct.push(repository, 'draft-1', draft);
+    await direct.push(repository, untagged.digest, untagged);
+    await direct.push(repository, 'draft-2', kept);
+    await direct.push(repository, 'v1', kept);
+    expect((await dana.request('DELETE', `/v2/${repository}/blobs/${sha256(draft.config)}`)).status).toBe(403);
+    const refused = await dana.remove(repository, untagged.digest);
+    expect([refused.status, await message(refused)]).toEqual([
+      403,
+      `user "dana" may not delete ${repository}: no rule allows it without a tag`,
+    ]);
+    expect(await message(await dana.remove(repository, kept.digest))).toBe(
+      `user "dana" may not delete ${repository}:v1: no rule allows it`,
+    );
+    expect((await dana.remove(repository, draft.digest)).status).toBe(202);
   });
 
   test('a push right for dev-* tags reaches no other tag, neither for writing nor for reading', async () => {

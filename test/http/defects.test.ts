@@ -68,7 +68,7 @@ test('a request that meets a defect is answered 500 and logged, and the next one
     cursors: createListCursors(keys),
     keys,
     upstream,
-    registry: { repositories: never, resolveTag: never, tags: never },
+    registry: { repositories: never, resolveTag: never, manifest: never, tags: never },
     tagLocks: { withTags: never },
     idleMs: 5000,
     audit: { record: (record) => void records.push(record) },

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { type ClientRequest, request as httpRequest } from 'node:http';
 import { afterEach, describe, expect, test } from 'vitest';
+import { digestOf } from '../../src/distribution/digest.ts';
 import { type Front, credentials, service, startFront } from './support/front.ts';
 
 /** What changes while a request is under way: whoever sends a body decides how long that is. */
@@ -11,15 +11,22 @@ const share = `rules:
 const guarded = `${share}  - { name: keep, effect: deny, subjects: [everyone], repositories: ['sandbox/**'], tags: ['v*'], actions: [delete] }
 `;
 const nobody = share.replace('user:dana', 'user:tess');
-const content = '{"manifest":true}';
-const digest = `sha256:${createHash('sha256').update(content).digest('hex')}`;
+const image = '{"manifest":true}';
+const digest = digestOf(Buffer.from(image));
+const indexType = 'application/vnd.oci.image.index.v1+json';
+const indexOf = (child: string): string => JSON.stringify({ manifests: [{ digest: child, mediaType: indexType }] });
+const index = indexOf(digest);
+const stored = new Map([
+  [digest, image],
+  [digestOf(Buffer.from(index)), index],
+]);
 const dana = `Basic ${credentials('dana')}`;
 
 let front: Front;
 afterEach(() => front.close());
 
 /** A push of which the last byte is still missing, once the gateway has let it begin. */
-async function beginPush(reference: string, authorization: string) {
+async function beginPush(reference: string, authorization: string, content = image) {
   const headers = { authorization, 'content-length': content.length, expect: '100-continue' };
   const path = `${front.url}/v2/sandbox/app/manifests/${reference}`;
   const pushing: ClientRequest = httpRequest(path, { method: 'PUT', headers, agent: false });
@@ -72,13 +79,18 @@ describe('a manifest whose body is still coming', () => {
 });
 
 describe('a deletion by digest that is still looking at the tags', () => {
-  test('lets no push point a protected tag at the digest', async () => {
+  test.each([
+    ['at the digest', image],
+    ['at an index of it', index],
+    ['at an index of an index of it', indexOf(digestOf(Buffer.from(index)))],
+  ])('lets no push point a protected tag %s', async (_where, content) => {
     let look: () => void = () => {};
     const looking = new Promise<void>((resolve) => (look = resolve));
     let go: () => void = () => {};
     const held = new Promise<void>((resolve) => (go = resolve));
     front = await startFront({
       rules: guarded,
+      manifests: stored,
       hold(line) {
         if (!line.includes('/tags/list')) return Promise.resolve();
         look();
@@ -88,7 +100,7 @@ describe('a deletion by digest that is still looking at the tags', () => {
     const manifest = `${front.url}/v2/sandbox/app/manifests`;
     const deleted = fetch(`${manifest}/${digest}`, { method: 'DELETE', headers: { authorization: dana } });
     await looking;
-    const push = await beginPush('v1', dana);
+    const push = await beginPush('v1', dana, content);
     const pushed = push.finish();
     // Time for the push to arrive, were it not made to wait: this one of other content is let through.
     const other = { method: 'PUT', headers: { authorization: dana }, body: '{}' };

@@ -222,20 +222,22 @@ rules:
     ],
   },
   {
-    promise: 'tags of a deny forbid named tags, and never blobs or pulls by digest',
+    promise: 'tags of a deny forbid named tags, and what tags are made of: never a pull by digest',
     rules: `rules:
       - { name: a, subjects: [authenticated], repositories: ['**'], actions: [pull, push, delete] }
       - { name: b, effect: deny, subjects: [everyone], repositories: ['release/**'], tags: ['v*'], actions: [overwrite, delete] }`,
     may: [
       ['user:dana', 'overwrite release/app:w1'],
       ['user:dana', 'overwrite release/app'],
-      ['user:dana', 'delete release/app'],
+      ['user:dana', 'pull release/app'],
+      ['user:dana', 'delete other/app'],
       ['user:dana', 'create release/app:v1'],
       ['user:dana', 'overwrite other/app:v1'],
       // Creating is still allowed, so a push is let through to be judged when it is known which of both it is.
       ['user:dana', 'push release/app:v1'],
     ],
     mayNot: [
+      ['user:dana', 'delete release/app'],
       ['user:dana', 'overwrite release/app:v1'],
       ['user:dana', 'delete release/app:v1.2'],
     ],
@@ -470,5 +472,97 @@ describe('the catalog', () => {
     expect(lists(all.replace(' }]', ', when: { addresses: [10.0.0.0/8] } }]'), 'user:dana', '10.0.0.1')).toBe(true);
     expect(lists(all.replace(' }]', ", except: ['user:dana'] }]"), 'user:dana')).toBe(false);
     expect(lists(all.replace(' }]', ', mode: shadow }]'), 'user:dana')).toBe(false);
+  });
+});
+
+describe('what no tag names may be deleted', () => {
+  const allow = (more: string): string =>
+    `{ name: allow, subjects: ['user:dana'], repositories: [app], actions: [delete]${more} }`;
+  const deny = (more: string): string =>
+    `{ name: deny, effect: deny, subjects: [everyone], repositories: [app], ${more} }`;
+  /** Whether a layer, a manifest without a tag, and anything at all may be. */
+  const cases: readonly (readonly [when: string, rules: string, layer: boolean, manifest: boolean, some: boolean])[] = [
+    ['by who may delete', allow(''), true, true, true],
+    ['not by who may delete certain tags only', allow(`, tags: ['draft-*']`), false, false, true],
+    ['not by who may delete every tag by name', allow(`, tags: ['*']`), false, false, true],
+    [
+      'but no layers where tags may not be deleted',
+      `${allow('')}, ${deny("tags: ['v*'], actions: [delete]")}`,
+      false,
+      true,
+      true,
+    ],
+    [
+      'but no layers where tags may not be moved',
+      `${allow('')}, ${deny("tags: ['v*'], actions: [overwrite]")}`,
+      false,
+      true,
+      true,
+    ],
+    [
+      'but no layers where tags may not be pushed',
+      `${allow('')}, ${deny("tags: ['v*'], actions: [push]")}`,
+      false,
+      true,
+      true,
+    ],
+    [
+      'where tags may only not be created',
+      `${allow('')}, ${deny("tags: ['v*'], actions: [create]")}`,
+      true,
+      true,
+      true,
+    ],
+    ['where tags may only not be read', `${allow('')}, ${deny("tags: ['v*'], actions: [pull]")}`, true, true, true],
+    [
+      'where the rule that keeps tags is on trial',
+      `${allow('')}, ${deny("tags: ['v*'], actions: [delete], mode: shadow")}`,
+      true,
+      true,
+      true,
+    ],
+    [
+      'by whom that rule leaves out',
+      `${allow('')}, ${deny("tags: ['v*'], actions: [delete], except: ['user:dana']")}`,
+      true,
+      true,
+      true,
+    ],
+    [
+      'while that rule does not hold',
+      `${allow('')}, ${deny("tags: ['v*'], actions: [delete], when: { before: 2026-01-01 }")}`,
+      true,
+      true,
+      true,
+    ],
+    [
+      'but no layers while it holds',
+      `${allow('')}, ${deny("tags: ['v*'], actions: [delete], when: { after: 2026-01-01 }")}`,
+      false,
+      true,
+      true,
+    ],
+    [
+      'where it is about tags of one’s own name',
+      `${allow('')}, ${deny("tags: ['${account}-*'], actions: [delete]")}`,
+      false,
+      true,
+      true,
+    ],
+    ['not where nothing may be deleted', `${allow('')}, ${deny('actions: [delete]')}`, false, false, false],
+  ];
+  test.each(cases)('%s', (_when, rules, layer, manifest, some) => {
+    const policy = compile(people, `rules: [${rules}]`);
+    const question = { principal: user('dana'), action: 'delete', repository: 'app', now: noon } as const;
+    expect(policy.decide(question).allowed).toBe(layer);
+    expect(policy.decide({ ...question, deletes: 'layer' }).allowed).toBe(layer);
+    expect(policy.decide({ ...question, deletes: 'manifest' }).allowed).toBe(manifest);
+    expect(policy.decide({ ...question, deletes: 'something' }).allowed).toBe(some);
+  });
+
+  test('and the rule that keeps its tags is named where it forbids it', () => {
+    const policy = compile(people, `rules: [${allow('')}, ${deny("tags: ['v*'], actions: [overwrite]")}]`);
+    expect(decide(policy, 'user:dana', 'delete app').rule?.name).toBe('deny');
+    expect(decide(policy, 'user:dana', 'delete app:v1')).toMatchObject({ allowed: true });
   });
 });

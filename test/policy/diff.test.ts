@@ -48,6 +48,15 @@ describe('a difference of policies', () => {
       [],
     ],
     [
+      'tells that layers may no longer be deleted where tags are kept',
+      [legacy.replace('[pull]', '[delete]')],
+      [
+        legacy.replace('[pull]', '[delete]'),
+        'name: keep, effect: deny, subjects: [everyone], repositories: ["legacy/**"], tags: ["v*"], actions: [overwrite]',
+      ],
+      ['- user:olaf may no longer delete legacy/** (layers) (rule keep, 0.yaml:6)'],
+    ],
+    [
       'tells what a group may now do, once for the group',
       [publish],
       [publish, 'name: fill, subjects: [group:devs], repositories: ["integration/**"], actions: [pull, push]'],

@@ -202,3 +202,44 @@ rules:
   expect(explained.considered).toMatchObject([{ matched: true, failures: [] }]);
   expect(explain(tagged, { ...inquiry, action: 'push' }).allowed).toBe(false);
 });
+
+describe('deleting without naming a tag', () => {
+  const explainDelete = (rules: string, repository = 'app'): Explanation =>
+    explain(compile('users: { dana: {} }', `rules: [${rules}]`), {
+      principal: user('dana'),
+      action: 'delete',
+      repository,
+      now: noon,
+    });
+  const may = "{ name: may, subjects: ['user:dana'], repositories: [app], actions: [delete] }";
+  const drafts = "{ name: drafts, subjects: ['user:dana'], repositories: [app], tags: ['draft-*'], actions: [delete] }";
+  const keep =
+    "{ name: keep, effect: deny, subjects: [everyone], repositories: [app], tags: ['v*'], actions: [overwrite] }";
+
+  test.each([
+    [
+      'layers of tags that are kept',
+      `${may}, ${keep}`,
+      'a layer: forbidden by rule "keep" (1.yaml:1), which is about tags: they are made of layers; ' +
+        'a manifest that no tag leads to: allowed by rule "may" (1.yaml:1); ' +
+        'any other manifest, by digest: as each tag that points at it, or at an index it is in',
+    ],
+    [
+      'what a right to certain tags does not reach',
+      drafts,
+      'a layer: no rule allows it; a manifest that no tag leads to: no rule allows it; ' +
+        'any other manifest, by digest: as each tag that points at it, or at an index it is in',
+    ],
+  ])('tells apart %s', (_what, rules, reason) => {
+    expect(explainDelete(rules)).toMatchObject({ allowed: false, reason });
+  });
+
+  test('is said in one word where tags make no difference', () => {
+    expect(explainDelete(may)).toMatchObject({ allowed: true, reason: 'rule "may" (1.yaml:1) allows it' });
+    expect(explainDelete(keep)).not.toHaveProperty('deletion');
+  });
+
+  test('names the tags of a rule as what kept it from reaching', () => {
+    expect(nearMisses(explainDelete(drafts))).toEqual(['drafts: tags: draft-* count only where a tag is named']);
+  });
+});

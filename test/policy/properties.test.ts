@@ -76,6 +76,7 @@ const question: fc.Arbitrary<Question> = fc.record({
     .array(fc.constantFrom('a', 'b', 'ab', 'aab', 'dana', 'x-ab'), { minLength: 1, maxLength: 4 })
     .map((parts) => parts.join('/')),
   tag: fc.constantFrom(undefined, undefined, 'v1', 'latest', 'dana-1'),
+  deletes: fc.constantFrom('layer', 'manifest', 'something'),
   readWhilePushing: fc.boolean(),
   address: fc.constantFrom(undefined, '10.1.2.3', '2001:db8::1', '192.0.2.1'),
 });
@@ -100,10 +101,19 @@ function reference(policy: Policy, asked: Question): boolean {
       rule.repositories.some((pattern) => matchesRepository(pattern, repository, name)) &&
       (rule.when === undefined || failedCondition(rule.when, asked) === undefined) &&
       (rule.tags === undefined ||
-        (tag === undefined ? rule.effect === 'allow' : rule.tags.some(({ text }) => matchesTag(text, tag, name)))),
+        (tag === undefined
+          ? countsWithoutTag(rule.effect, asked)
+          : rule.tags.some(({ text }) => matchesTag(text, tag, name)))),
   );
+  const isUntagged = asked.action === 'delete' && tag === undefined;
   const said = (effect: string, right: Right): boolean =>
-    matching.some((rule) => rule.effect === effect && (rule.rights & rights[right]) !== 0);
+    matching.some(
+      (rule) =>
+        rule.effect === effect &&
+        ((rule.rights & rights[right]) !== 0 ||
+          // A layer belongs to every tag: a tag that may not be moved may not lose it.
+          (isUntagged && effect === 'deny' && rule.tags !== undefined && (rule.rights & rights.overwrite) !== 0)),
+    );
   const has = (right: Right): boolean => said('allow', right) && !said('deny', right);
   const pushes = has('create') || has('overwrite');
   switch (asked.action) {
@@ -114,6 +124,11 @@ function reference(policy: Policy, asked: Question): boolean {
     default:
       return has(asked.action);
   }
+}
+
+function countsWithoutTag(effect: string, { action, deletes = 'layer' }: Question): boolean {
+  if (action !== 'delete') return effect === 'allow';
+  return effect === 'allow' ? deletes === 'something' : deletes === 'layer';
 }
 
 function subjectsOf(policy: Policy, principal: Principal): readonly string[] | undefined {

@@ -85,4 +85,20 @@ describe('who can', () => {
   test('does not mark what always holds', () => {
     expect(ask({}).permitted.map(({ condition }) => condition)).toEqual([undefined, undefined, undefined]);
   });
+
+  test('says of whom only tags let delete that layers are not theirs to delete', () => {
+    const deleting = compile(`
+users: { dana: {}, rita: {}, olaf: {} }
+rules:
+  - { name: all, subjects: ['user:dana', 'user:rita'], repositories: ['**'], actions: [delete] }
+  - { name: drafts, subjects: ['user:olaf'], repositories: [app], tags: ['draft-*'], actions: [delete] }
+  - { name: keep, effect: deny, subjects: ['user:rita'], repositories: [app], tags: ['v*'], actions: [delete] }
+`);
+    const found = whoCan(deleting, { action: 'delete', repository: 'app', now: june });
+    expect(found.permitted.map(({ principal, rule, only }) => [formatSubject(principal), rule.name, only])).toEqual([
+      ['user:dana', 'all', undefined],
+      ['user:olaf', 'drafts', 'tagged'],
+      ['user:rita', 'all', 'tagged'],
+    ]);
+  });
 });

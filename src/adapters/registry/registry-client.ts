@@ -3,7 +3,8 @@ import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { z } from 'zod';
 import { parseDigest } from '../../distribution/reference.ts';
-import type { Registry } from '../../ports.ts';
+import { digestOf, hasDigest } from '../../distribution/digest.ts';
+import type { ManifestReading, Registry } from '../../ports.ts';
 import { namesPage, pageTarget } from './list-pages.ts';
 
 export interface RegistryClientOptions {
@@ -16,6 +17,8 @@ export interface RegistryClientOptions {
 
 /** Bytes of an answer that are read; a page of a thousand names stays far below. */
 const maxAnswerBytes = 1_048_576;
+/** distribution and zot take no larger manifest. */
+const maxManifestBytes = 4_194_304;
 /** distribution 2.8 gives all tags of a repository at once: room for 90,000 commit ids. */
 const maxTagsBytes = 4_194_304;
 
@@ -93,15 +96,35 @@ export function createRegistryClient({
     });
   }
 
+  async function manifest(repository: string, reference: string): Promise<ManifestReading> {
+    const asked = await ask('GET', `/v2/${repository}/manifests/${reference}`, {
+      accept: manifestTypes,
+      maxBytes: maxManifestBytes,
+    });
+    if ('failed' in asked) return { ok: false, reason: asked.failed };
+    if (asked.status === 404) return { ok: true, manifest: undefined };
+    const { body: content, headers } = asked;
+    if (asked.status !== 200 || headers['content-encoding'] !== undefined) return { ok: false, reason: 'broken' };
+    const digest = parseDigest(reference) ?? namedDigest(asked) ?? digestOf(content);
+    if (!hasDigest(content, digest)) return { ok: false, reason: 'broken' };
+    return { ok: true, manifest: { digest, mediaType: headers['content-type'], content } };
+  }
+
   return {
     async resolveTag(repository, tag) {
       const asked = await ask('HEAD', `/v2/${repository}/manifests/${tag}`, { accept: manifestTypes });
       if ('failed' in asked) return { ok: false, reason: asked.failed };
       if (asked.status === 404) return { ok: true, digest: undefined };
-      const digest = asked.headers['docker-content-digest'];
-      const known = asked.status === 200 && typeof digest === 'string' ? parseDigest(digest) : undefined;
-      return known === undefined ? { ok: false, reason: 'broken' } : { ok: true, digest: known };
+      const digest = namedDigest(asked);
+      if (asked.status === 200 && digest !== undefined) {
+        return { ok: true, digest, mediaType: asked.headers['content-type'] };
+      }
+      if (asked.status !== 200 && asked.status !== 405) return { ok: false, reason: 'broken' };
+      // The header is optional (distribution-spec, "Pulling manifests"): then only the content tells.
+      const reading = await manifest(repository, tag);
+      return reading.ok ? { ok: true, digest: undefined, ...reading.manifest } : reading;
     },
+    manifest,
     async tags(repository, size, place) {
       const path = `/v2/${repository}/tags/list`;
       const target = pageTarget(path, size, place);
@@ -142,6 +165,11 @@ export function createRegistryClient({
 /** Node joins lines of one name; its types allow for those that it does not. */
 function linkOf({ headers: { link } }: RegistryAnswer): string | undefined {
   return Array.isArray(link) ? link.join(', ') : link;
+}
+
+function namedDigest({ headers }: RegistryAnswer): string | undefined {
+  const digest = headers['docker-content-digest'];
+  return typeof digest === 'string' ? parseDigest(digest) : undefined;
 }
 
 function hasNoRoute({ status }: RegistryAnswer): boolean {

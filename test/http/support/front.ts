@@ -41,6 +41,8 @@ export async function startFront(options: {
   env?: Readonly<Record<string, string>>;
   /** The registry answers a request, given as its line, when this resolves. */
   hold?: (line: string) => Promise<void>;
+  /** What the registry has under a digest or tag, of any repository; anything else is a manifest of no interest. */
+  manifests?: ReadonlyMap<string, string>;
 }): Promise<Front> {
   const dir = await makeTempDir('front');
   const policies = join(dir, 'policies');
@@ -53,7 +55,7 @@ users:
 `;
   await writeFile(join(policies, 'people.yaml'), people);
   await writeFile(join(policies, 'rules.yaml'), options.rules);
-  const registry = await startRegistry(options.repositories ?? [], options.hold);
+  const registry = await startRegistry(options.repositories ?? [], options.hold, options.manifests);
 
   const env = {
     PORTCULLIS_LISTEN: '127.0.0.1:0',
@@ -125,6 +127,7 @@ export function credentials(account: string, password = passwordOf(account)): st
 async function startRegistry(
   repositories: readonly string[],
   hold: (line: string) => Promise<void> = () => Promise.resolve(),
+  manifests: ReadonlyMap<string, string> = new Map(),
 ): Promise<{ url: string; requests: readonly string[]; close(): Promise<void> }> {
   const requests: string[] = [];
   const server = createServer((request, response) => {
@@ -142,6 +145,8 @@ async function startRegistry(
       return void hold(line).then(() => response.end(body));
     }
     requests.push(line);
+    const manifest = request.method === 'GET' ? manifests.get(url.pathname.split('/').at(-1) ?? '') : undefined;
+    if (manifest !== undefined) return void hold(line).then(() => response.end(manifest));
     void hold(line).then(() => answer(request, response, url.pathname));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

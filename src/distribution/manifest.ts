@@ -1,0 +1,55 @@
+/** What a manifest leads to: OCI image-spec (index, manifest) and docker's manifest list and schema 2. */
+/** Of manifests that lead to no other manifest. */
+const leafTypes: ReadonlySet<string> = new Set([
+  'application/vnd.oci.image.manifest.v1+json',
+  'application/vnd.docker.distribution.manifest.v2+json',
+  'application/vnd.docker.distribution.manifest.v1+json',
+  'application/vnd.docker.distribution.manifest.v1+prettyjws',
+  'application/vnd.oci.artifact.manifest.v1+json',
+]);
+
+/** Whether a manifest of this type may lead to others; so may one of which the type is not known. */
+export function mayLeadOn(mediaType: string | undefined): boolean {
+  return mediaType === undefined || !leafTypes.has(mediaType.split(';')[0]?.trim().toLowerCase() ?? '');
+}
+
+export interface Descriptor {
+  /** As written there: of any algorithm, and to be parsed before it goes anywhere. */
+  readonly digest: string;
+  readonly mediaType: string | undefined;
+}
+
+/** The manifests that an index names; none for a manifest of another kind. undefined for what cannot be read. */
+export function manifestsIn(content: Buffer): readonly Descriptor[] | undefined {
+  return descriptorsIn(content, 'manifests');
+}
+
+/** The layers that an image names. undefined for what cannot be read. */
+export function layersIn(content: Buffer): readonly Descriptor[] | undefined {
+  return descriptorsIn(content, 'layers');
+}
+
+function descriptorsIn(content: Buffer, key: 'manifests' | 'layers'): readonly Descriptor[] | undefined {
+  const manifest = parseObject(content);
+  if (manifest === undefined) return undefined;
+  const list = manifest[key] ?? [];
+  if (!Array.isArray(list)) return undefined;
+  const descriptors = list.map(readDescriptor).filter((descriptor) => descriptor !== undefined);
+  return descriptors.length === list.length ? descriptors : undefined;
+}
+
+function readDescriptor(value: unknown): Descriptor | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { digest, mediaType } = value as { readonly digest?: unknown; readonly mediaType?: unknown };
+  if (typeof digest !== 'string') return undefined;
+  return { digest, mediaType: typeof mediaType === 'string' ? mediaType : undefined };
+}
+
+function parseObject(content: Buffer): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(content.toString('utf8'));
+    return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
