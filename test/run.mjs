@@ -2,7 +2,8 @@
  * `npm test [-- FILTER…]`: builds, type-checks the tests beside the run, runs vitest once and closes with
  * `N passed, N failed[, N skipped]` as the very last line.
  *
- * A skipped test says why. With PORTCULLIS_TEST_REQUIRE=all a skip is a failure, so no run is green by leaving things out.
+ * A skipped test says why. With PORTCULLIS_TEST_REQUIRE=all a skip is a failure, so no run is green by leaving things out;
+ * PORTCULLIS_TEST_WITHOUT lists the programs that it may do without.
  */
 import { spawn } from 'node:child_process';
 import { writeSync } from 'node:fs';
@@ -51,13 +52,18 @@ process.exit(totals.failed === 0 && totals.passed > 0 ? 0 : 1);
 
 function count(modules, unhandledErrors) {
   const skips = new Map();
+  let required = 0;
   for (const module of modules) {
     let failedTests = 0;
     for (const test of module.children.allTests()) {
       const { state } = test.result();
       if (state === 'passed') totals.passed += 1;
-      else if (state === 'skipped') skips.set(skipReason(test), (skips.get(skipReason(test)) ?? 0) + 1);
-      else failedTests += 1;
+      else if (state === 'skipped') {
+        const { reason, isExcused } = skipOf(test);
+        skips.set(reason, (skips.get(reason) ?? 0) + 1);
+        if (everythingRequired && !isExcused) required += 1;
+        else totals.skipped += 1;
+      } else failedTests += 1;
     }
     // A file that cannot be loaded and a hook that throws have no failed test of their own.
     if (failedTests === 0 && module.state() === 'failed') fail(`${module.relativeModuleId}: failed outside its tests`);
@@ -66,21 +72,21 @@ function count(modules, unhandledErrors) {
   for (const error of unhandledErrors) fail(`unhandled: ${error.message}`);
   for (const [reason, tests] of skips) {
     notes.push(`skipped ${tests} ${tests === 1 ? 'test' : 'tests'}: ${reason}`);
-    if (everythingRequired) totals.failed += tests;
-    else totals.skipped += tests;
   }
-  if (everythingRequired && skips.size > 0)
-    notes.push('PORTCULLIS_TEST_REQUIRE=all: each skipped test counts as failed');
+  totals.failed += required;
+  if (required > 0) notes.push(`PORTCULLIS_TEST_REQUIRE=all: ${required} of them count as failed`);
 }
 
-function skipReason(test) {
-  const note = test.result().note ?? test.meta().skipped;
-  if (note !== undefined) return note;
+function skipOf(test) {
+  const { note } = test.result();
+  if (note !== undefined) return { reason: note, isExcused: false };
+  const own = test.meta();
+  if (own.skipped !== undefined) return { reason: own.skipped, isExcused: own.isExcused };
   for (let suite = test.parent; suite.type === 'suite'; suite = suite.parent) {
-    const { skipped } = suite.meta();
-    if (skipped !== undefined) return skipped;
+    const { skipped, isExcused } = suite.meta();
+    if (skipped !== undefined) return { reason: skipped, isExcused };
   }
-  return `no reason given (${test.module.relativeModuleId})`;
+  return { reason: `no reason given (${test.module.relativeModuleId})`, isExcused: false };
 }
 
 function fail(note) {

@@ -163,7 +163,7 @@ export async function importIntoContainerd(client: Client, reference: string): P
 }
 
 /** A run's outcome; the digest is asked for only when it succeeded. */
-async function outcome(
+export async function outcome(
   running: Promise<RunResult>,
   findDigest?: (result: RunResult) => string | Promise<string>,
 ): Promise<Outcome> {
@@ -173,7 +173,7 @@ async function outcome(
   return { succeeded: true, text, digest: await findDigest(result) };
 }
 
-function withoutEngine(open: () => Promise<Session>): Promise<RunningClient> {
+export function withoutEngine(open: () => Promise<Session>): Promise<RunningClient> {
   return Promise.resolve({ open, stop: () => Promise.resolve() });
 }
 
@@ -203,7 +203,7 @@ function logInWithPassword(client: Client, host: string, { account, password }: 
 }
 
 /** An image in the client's own folder, as its commands name it. */
-async function addImage(client: Client): Promise<string> {
+export async function addImage(client: Client): Promise<string> {
   const layout = createImageLayout('new');
   // Relative to the client's folder: podman makes an image name of it, and those have no capital letters.
   const dir = `image-${layout.digest.slice(-8)}`;
@@ -215,7 +215,7 @@ async function readDigest(client: Client, file: string): Promise<string> {
   return firstDigest(await readFile(join(client.dir, file), 'utf8'));
 }
 
-function firstDigest(text: string): string {
+export function firstDigest(text: string): string {
   const digest = /sha256:[0-9a-f]{64}/.exec(text)?.[0];
   if (digest === undefined) throw new Error(`no digest in ${text}`);
   return digest;

@@ -136,13 +136,32 @@ export function createBuildahClient(): Promise<Client> {
 }
 
 /** `ctr …` in a namespace of its own. It keeps no logins: `--user NAME:PASSWORD` goes with each push and pull. */
-export function createCtrClient(containerd: Containerd): Promise<Client> {
-  const namespace = `test-${randomBytes(4).toString('hex')}`;
-  return createClient('ctr', () => ({
+export function createCtrClient(
+  containerd: Containerd,
+  { program = 'ctr', namespace = `test-${randomBytes(4).toString('hex')}` } = {},
+): Promise<Client> {
+  return createClient(program, () => ({
     env: {},
     args: (args) => ['--address', containerd.address, '--namespace', namespace, ...args],
   }));
 }
+
+/**
+ * A client that comes as a Go module (`npm run clients`): `crane …`, `oras …`, `regctl …`, `regsync …`, `helm …`. They keep
+ * their logins and caches in the client's folder.
+ */
+export function createGoClient(name: GoProgram): Promise<Client> {
+  return createClient(name, (dir) => ({
+    env: {
+      DOCKER_CONFIG: join(dir, 'config'),
+      XDG_CACHE_HOME: join(dir, 'cache'),
+      XDG_CONFIG_HOME: join(dir, 'config'),
+    },
+    args: (args) => args,
+  }));
+}
+
+export type GoProgram = 'crane' | 'oras' | 'regctl' | 'regsync' | 'helm';
 
 interface Invocation {
   readonly env: Readonly<Record<string, string>>;

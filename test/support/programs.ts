@@ -10,6 +10,8 @@ declare module 'vitest' {
   interface TaskMeta {
     /** Why a whole suite is skipped; `test/run.mjs` prints it. */
     skipped?: string;
+    /** PORTCULLIS_TEST_REQUIRE=all lets it be skipped. */
+    isExcused?: boolean;
   }
 }
 
@@ -67,17 +69,23 @@ export function findProgram(name: string): string | undefined {
     .find(isExecutable);
 }
 
-/** `describe` for tests that need programs: skipped with the reason, or failed under PORTCULLIS_TEST_REQUIRE=all. */
+/**
+ * `describe` for tests that need programs: skipped with the reason, or failed under PORTCULLIS_TEST_REQUIRE=all unless
+ * PORTCULLIS_TEST_WITHOUT lists all that is missing.
+ */
 export function describeWithPrograms(needs: readonly Need[], title: string, body: () => void): void {
-  const reason = whatIsMissing(needs);
+  const missing = needs.filter(isMissing);
+  const isExcused = missing.every((need) => process.env['PORTCULLIS_TEST_WITHOUT']?.split(',').includes(need) === true);
+  const reason = inWords(missing);
   if (reason === undefined) describe(title, body);
-  else if (isEverythingRequired()) describe(title, () => void test('has the programs it needs', () => fail(reason)));
-  else describe(title, { skip: true, meta: { skipped: reason } }, body);
+  else if (isEverythingRequired() && !isExcused)
+    describe(title, () => void test('has the programs it needs', () => fail(reason)));
+  else describe(title, { skip: true, meta: { skipped: reason, isExcused } }, body);
 }
 
 /** The same inside one test. */
 export function requirePrograms(context: Pick<TestContext, 'skip'>, needs: readonly Need[]): void {
-  const reason = whatIsMissing(needs);
+  const reason = inWords(needs.filter(isMissing));
   if (reason === undefined) return;
   if (isEverythingRequired()) fail(reason);
   context.skip(reason);
@@ -157,10 +165,11 @@ export async function startProgram(name: string, args: readonly string[], option
   return program;
 }
 
-function whatIsMissing(needs: readonly Need[]): string | undefined {
-  const missing = needs.filter((need) =>
-    need === 'root' ? process.getuid?.() !== 0 : findProgram(need) === undefined,
-  );
+function isMissing(need: Need): boolean {
+  return need === 'root' ? process.getuid?.() !== 0 : findProgram(need) === undefined;
+}
+
+function inWords(missing: readonly Need[]): string | undefined {
   const programs = missing.filter((need) => need !== 'root');
   const reasons = [
     ...(missing.includes('root') ? ['needs to run as root'] : []),
