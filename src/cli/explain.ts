@@ -1,6 +1,6 @@
 /** `portcullis explain`: why a question is answered as it is. */
 import { countedPer } from '../limits/spend.ts';
-import { describeLimit, describePrincipal, formatPlace } from '../policy/describe.ts';
+import { describeLimit, describePrincipal, formatPlace, listed } from '../policy/describe.ts';
 import { compilePolicy } from '../policy/evaluate.ts';
 import { type Considered, type Explanation, deletionLines, explain, verdictOf } from '../policy/explain.ts';
 import { formatSubject } from '../policy/model.ts';
@@ -11,6 +11,7 @@ import { type ApplyingLimits, type BudgetState, applyingLimits } from './explain
 import { type ReadPolicies, addPoliciesOption, readPolicies, reportBroken } from './policy-paths.ts';
 import { areaNote, describeAsked, parseAction, parseCircumstances, parseTarget, parseWho } from './question.ts';
 import { printJson } from './report.ts';
+import { describeReach, secretToJson } from './secrets.ts';
 import { type Command, example, usageProblem } from './verb.ts';
 
 interface Options {
@@ -73,7 +74,7 @@ async function run(subject: string, actionText: string, targetText: string, opti
 
 /** The shape that scripts rely on. */
 function toJson(
-  { allowed, rule, reason, inquiry, groups, considered }: Explanation,
+  { allowed, rule, reason, inquiry, groups, considered, tags, secrets }: Explanation,
   { limits }: ApplyingLimits,
 ): unknown {
   return {
@@ -84,6 +85,8 @@ function toJson(
     reason,
     subject: formatSubject(inquiry.principal),
     groups: groups.map(({ name }) => name),
+    ...(tags === undefined ? {} : { tags }),
+    ...(secrets.length === 0 ? {} : { secrets: secrets.map(secretToJson) }),
     considered: considered.map(({ rule: { name }, matched, failures }) => ({
       rule: name,
       matched,
@@ -107,7 +110,7 @@ function toJson(
 }
 
 function toText(explanation: Explanation, { limits, notes }: ApplyingLimits, { show }: ReadPolicies): string {
-  const { allowed, rule, reason, groups, inquiry, halves, deletion } = explanation;
+  const { allowed, rule, reason, groups, inquiry, halves, deletion, tags, secrets } = explanation;
   const { good, bad, faint } = paletteFor(process.stdout);
   const asked = `${describePrincipal(inquiry.principal)} ${allowed ? 'may' : 'may not'} ${describeAsked(inquiry.action, withTag(inquiry))}`;
   const isBare = rule === undefined && halves === undefined && deletion === undefined;
@@ -120,7 +123,18 @@ function toText(explanation: Explanation, { limits, notes }: ApplyingLimits, { s
   if (explanation.impliedByPush) {
     lines.push('  pull is implied by the right to push; listing the tags takes pull itself');
   }
-  if (rule !== undefined) lines.push('', show(rule.source, `rule "${rule.name}" ${allowed ? 'allows' : 'forbids'} it`));
+  if (tags !== undefined)
+    lines.push(`  only tags ${listed(tags)}: for another tag ask with it, as ${inquiry.repository}:TAG`);
+  if (rule !== undefined) {
+    const limit = rule.tags === undefined ? '' : `; it is about tags ${listed(rule.tags.map(({ text }) => text))}`;
+    lines.push('', show(rule.source, `rule "${rule.name}" ${allowed ? 'allows' : 'forbids'} it${limit}`));
+  }
+  lines.push(
+    ...section(
+      'secrets:',
+      secrets.map((secret) => `  ${describeReach(secret)}`),
+    ),
+  );
   if (groups.length > 0) {
     lines.push('', 'groups:');
     lines.push(...groups.map(({ name, source }) => `  ${name} ${faint(`(${formatPlace(source)})`)}`));

@@ -1,6 +1,7 @@
 /** The verbs, their options and their help. Each verb is loaded when it is called, so that `--help` is quick. */
 import { Command, CommanderError, Option } from 'commander';
 import { configKeys } from '../config/schema.ts';
+import { addAccess } from './access.ts';
 import { addCheck } from './check.ts';
 import { addDiff } from './diff.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
@@ -43,6 +44,7 @@ export async function runCommandLine(argv: readonly string[]): Promise<ExitCode>
   addTest(program, done);
   addExplain(program, done);
   addWhoCan(program, done);
+  addAccess(program, done);
   addDiff(program, done);
   addUser(program, done);
   addRobot(program, done);

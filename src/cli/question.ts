@@ -7,6 +7,7 @@ import type { Circumstances } from '../policy/conditions.ts';
 import { describeTarget } from '../policy/describe.ts';
 import { parseInstant } from '../policy/instant.ts';
 import type { Action, GroupMember, Policy, Principal } from '../policy/model.ts';
+import { type RepositoryPattern, parseRepositoryPattern } from '../policy/pattern.ts';
 
 /** What is wrong, for a person to read. */
 export interface Misunderstood {
@@ -44,6 +45,19 @@ export function parseTarget(text: string): Target | Misunderstood {
   if (colon === -1) return { repository };
   const tag = parseTag(text.slice(colon + 1));
   return tag === undefined ? { problem: `${quote(text.slice(colon + 1))} is not a tag` } : { repository, tag };
+}
+
+/** `release/**` or `release/**:v1`: every repository that a pattern with wildcards matches; undefined for a single one. */
+export function parseArea(
+  text: string,
+): { readonly area: RepositoryPattern; readonly tag?: string } | Misunderstood | undefined {
+  const [name = '', ...rest] = text.split(':');
+  if (!/[*$]/.test(name)) return undefined;
+  const area = parseRepositoryPattern(name);
+  if ('problem' in area) return { problem: `${quote(name)}: ${area.problem}` };
+  if (rest.length === 0) return { area };
+  const tag = parseTag(rest.join(':'));
+  return tag === undefined ? { problem: `${quote(rest.join(':'))} is not a tag` } : { area, tag };
 }
 
 /** For a name that rules know only as the beginning of others, as `release` of `release/**`: what was probably meant. */

@@ -11,7 +11,7 @@ import { parseInstant } from '../policy/instant.ts';
 import type { Policy, Robot } from '../policy/model.ts';
 import { parseRepositoryPattern } from '../policy/pattern.ts';
 import { looksCarried, makeSecret, secretHash } from '../token/carried-secret.ts';
-import { isExpired } from '../token/robot-secret.ts';
+import { isExpired } from '../policy/secret-reach.ts';
 import { readConfiguration } from './configuration.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import {

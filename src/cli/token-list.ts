@@ -4,7 +4,7 @@ import { didYouMean } from '../document/suggest.ts';
 import type { RobotTokenView } from '../http/admin-api.ts';
 import { actionsOf, formatInstant, formatPlace } from '../policy/describe.ts';
 import type { Robot, RobotToken } from '../policy/model.ts';
-import { isExpired } from '../token/robot-secret.ts';
+import { isExpired } from '../policy/secret-reach.ts';
 import { callAdmin } from './admin-client.ts';
 import { readConfiguration } from './configuration.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';

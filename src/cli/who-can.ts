@@ -1,19 +1,22 @@
-/** `portcullis who-can`: everybody who may do something, by the rule that lets them. */
-import { describeRule } from '../policy/describe.ts';
-import { compilePolicy } from '../policy/evaluate.ts';
+/** `portcullis who-can`: who may do something, by group and by the rule that lets them. */
+import { describeRule, listed } from '../policy/describe.ts';
+import { type CompiledPolicy, compilePolicy } from '../policy/evaluate.ts';
 import { type GroupMember, type Principal, formatSubject } from '../policy/model.ts';
-import { type Permitted, type WhoCan, whoCan } from '../policy/who-can.ts';
+import { type Permitted, type WhoCan, principalsOf, whoCan, whoCanIn } from '../policy/who-can.ts';
+import { type Party, partiesOf } from '../policy/who-can-groups.ts';
 import { paletteFor } from './colour.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { addPoliciesOption, readPolicies, reportBroken } from './policy-paths.ts';
-import { areaNote, describeAsked, parseAction, parseCircumstances, parseTarget } from './question.ts';
+import { areaNote, describeAsked, parseAction, parseArea, parseCircumstances, parseTarget } from './question.ts';
 import { printJson } from './report.ts';
+import { describeReach, secretToJson } from './secrets.ts';
 import { type Command, example, usageProblem } from './verb.ts';
 
 interface Options {
   readonly policies?: readonly string[];
   readonly address?: string;
   readonly at?: string;
+  readonly people?: boolean;
   readonly json?: boolean;
 }
 
@@ -23,15 +26,16 @@ export function addWhoCan(program: Command, done: (code: ExitCode) => void): voi
   const command = program
     .command('who-can')
     .argument('<action>', 'pull, push, create, overwrite, delete or catalog')
-    .argument('<repository[:tag]>', 'as in release/app:1.0')
-    .description('list everybody who may do something, and the rule that lets them')
+    .argument('<repository[:tag]>', "as in release/app:1.0, or an area as in 'release/**'")
+    .description('say who may do something, by group and by the rule that lets them')
+    .option('--people', 'name everybody instead of their groups')
     .option('--address <ip>', 'the address the request comes from')
     .option('--at <instant>', 'the time of the request, as 2026-12-24T18:00:00Z (default: now)')
-    .option('--json', 'one JSON object instead of text');
+    .option('--json', 'one JSON object instead of text, with everybody by name');
   addPoliciesOption(command)
     .addHelpText(
       'after',
-      example('portcullis who-can push release/app:1.0') +
+      example('portcullis who-can push release/app:1.0', "portcullis who-can push 'release/**' --people") +
         '\nExit status: 0 somebody may, 1 nobody, 2 not understood, 78 the policy is broken.\n',
     )
     .action(async (action: string, target: string, options: Options) => done(await run(action, target, options)));
@@ -40,31 +44,52 @@ export function addWhoCan(program: Command, done: (code: ExitCode) => void): voi
 async function run(actionText: string, targetText: string, options: Options): Promise<ExitCode> {
   const action = parseAction(actionText);
   if (typeof action === 'object') return usageProblem(action.problem);
-  const target = parseTarget(targetText);
+  const target = parseArea(targetText) ?? parseTarget(targetText);
   if ('problem' in target) return usageProblem(target.problem);
   const circumstances = parseCircumstances(options, Date.now());
   if ('problem' in circumstances) return usageProblem(circumstances.problem);
   const reading = await readPolicies(options.policies);
   if (!reading.ok) return reportBroken(reading.problems, options.json === true);
-  const answer = whoCan(compilePolicy(reading.policy), { ...circumstances, ...target, action });
-  const { permitted, otherwise, emptyGroups } = answer;
+  const compiled = compilePolicy(reading.policy);
+  const { tag } = target;
+  const question = { ...circumstances, action, tag };
+  const answers =
+    'area' in target
+      ? whoCanIn(compiled, target.area, question)
+      : [
+          {
+            ...whoCan(compiled, { ...question, repository: target.repository }),
+            repositories: target.repository,
+          },
+        ];
   if (options.json === true) {
-    printJson({
-      action,
-      repository: target.repository,
-      tag: target.tag ?? null,
-      subjects: permitted.map(toJson),
-      otherwise: otherwise.map(toJson),
-      emptyGroups: emptyGroups.map(toJson),
-    });
+    const parts = answers.map((answer) => toJson(answer));
+    const head = { action, repository: 'area' in target ? target.area.text : target.repository, tag: tag ?? null };
+    if ('area' in target) {
+      const areas = parts.map((part, index) => ({ repositories: answers[index]?.repositories, ...part }));
+      printJson({ ...head, areas });
+    } else printJson({ ...head, ...parts[0] });
   } else {
-    process.stderr.write(areaNote(reading.policy, target.repository));
-    process.stdout.write(toText(describeAsked(action, target), answer));
+    if ('repository' in target) process.stderr.write(areaNote(reading.policy, target.repository));
+    const texts = answers.map((answer) => {
+      const where = tag === undefined ? { repository: answer.repositories } : { repository: answer.repositories, tag };
+      return toText(compiled, describeAsked(action, where), answer, options.people === true);
+    });
+    process.stdout.write(texts.join('\n'));
   }
-  return permitted.length > 0 ? exitCodes.ok : exitCodes.problems;
+  return answers.some(({ permitted }) => permitted.length > 0) ? exitCodes.ok : exitCodes.problems;
 }
 
-function toJson({ principal, rule, impliedByPush, only, condition }: AnyPermitted): unknown {
+function toJson({ permitted, otherwise, unreached, emptyGroups }: WhoCan): object {
+  return {
+    subjects: permitted.map(entryToJson),
+    otherwise: otherwise.map(entryToJson),
+    ...(unreached.length === 0 ? {} : { unreached: unreached.map(entryToJson) }),
+    emptyGroups: emptyGroups.map(entryToJson),
+  };
+}
+
+function entryToJson({ principal, rule, impliedByPush, only, tags, condition, secrets }: AnyPermitted): unknown {
   return {
     subject: formatSubject(principal),
     rule: rule.name,
@@ -73,26 +98,39 @@ function toJson({ principal, rule, impliedByPush, only, condition }: AnyPermitte
     impliedByPush,
     only: only ?? null,
     condition: condition ?? null,
+    ...(tags === undefined ? {} : { tags }),
+    ...(secrets.length === 0 ? {} : { secrets: secrets.map(secretToJson) }),
   };
 }
 
-function toText(asked: string, { permitted, otherwise, emptyGroups, total }: WhoCan): string {
+function toText(compiled: CompiledPolicy, asked: string, answer: WhoCan, isByName: boolean): string {
+  const { permitted, otherwise, unreached, emptyGroups, total } = answer;
   const { good, bad, strong, faint } = paletteFor(process.stdout);
   const count = permitted.length === 0 ? bad('nobody') : good(`${permitted.length} of ${total}`);
   const lines = [`${count} may ${asked}`];
-  const addByRule = (entries: readonly AnyPermitted[]): void => {
-    for (const rule of new Set(entries.map((entry) => entry.rule))) {
+  const everybody = principalsOf(compiled.policy);
+  const add = (entries: readonly AnyPermitted[]): void => {
+    const parties = partiesOf(compiled, entries, everybody);
+    for (const rule of new Set(parties.map((party) => party.rule))) {
       lines.push(`  ${describeRule(rule)}`);
-      for (const entry of entries.filter((each) => each.rule === rule)) {
-        lines.push(`    ${strong(formatSubject(entry.principal))}${faint(remarks(entry))}`);
+      for (const party of parties.filter((each) => each.rule === rule)) {
+        const [first] = party.members;
+        if (first === undefined) continue;
+        const names = party.members.map(({ principal }) => formatSubject(principal));
+        for (const name of isByName ? names : [partyName(party)]) {
+          lines.push(`    ${strong(name)}${faint(remarks(first))}`);
+        }
+        lines.push(...first.secrets.map((secret) => `      secret ${describeReach(secret)}`));
       }
     }
   };
-  addByRule(permitted);
+  add(permitted);
   if (otherwise.length > 0) lines.push('', 'not now, but at another time or from another address:');
-  addByRule(otherwise);
+  add(otherwise);
+  if (unreached.length > 0) lines.push('', 'by the rules, but with none of their secrets:');
+  add(unreached);
   if (emptyGroups.length > 0) lines.push('', 'members of these groups may too, but nobody is in them:');
-  addByRule(emptyGroups);
+  add(emptyGroups);
   return `${lines.join('\n')}\n`;
 }
 
@@ -102,10 +140,18 @@ const onlyInWords = {
   tagged: 'manifests only, as the tags that lead to them allow; no layers',
 } as const;
 
-function remarks({ impliedByPush, only, condition }: AnyPermitted): string {
+/** `group:developers, all 14`, `group:managers, 2 of 3`, `user:dana`. */
+function partyName({ subject, members, size }: Party<Principal | GroupMember>): string {
+  const [first] = members;
+  if (first === undefined || subject === formatSubject(first.principal)) return subject;
+  return `${subject}, ${members.length === size ? `all ${size}` : `${members.length} of ${size}`}`;
+}
+
+function remarks({ impliedByPush, only, tags, condition }: AnyPermitted): string {
   const all = [
     ...(impliedByPush ? ['implied by the right to push'] : []),
     ...(only === undefined ? [] : [onlyInWords[only]]),
+    ...(tags === undefined ? [] : [`only tags ${listed(tags)}`]),
     ...(condition === undefined ? [] : [condition]),
   ];
   return all.length === 0 ? '' : `  ${all.join('; ')}`;

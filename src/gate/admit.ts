@@ -7,6 +7,7 @@ import type { Credentials } from '../distribution/credentials.ts';
 import { type Mount, type RegistryRoute, type RouteProblem, ordinaryUpload } from '../distribution/route.ts';
 import type { CompiledPolicy, Decision } from '../policy/evaluate.ts';
 import type { Policy, Principal, RobotToken } from '../policy/model.ts';
+import { narrowPolicy } from '../policy/secret-reach.ts';
 import type { Clock, PolicySource, RobotUses, SessionStore } from '../ports.ts';
 import type { AccessClaims, AccessTokens } from '../token/access-token.ts';
 import {
@@ -17,7 +18,7 @@ import {
   principalOf,
 } from '../token/authenticate.ts';
 import type { Held } from '../token/login-delays.ts';
-import { liveRobotToken, narrowPolicy } from '../token/robot-secret.ts';
+import { liveRobotToken } from '../token/robot-secret.ts';
 import { robotSidPrefix } from '../token/service.ts';
 import type { UploadTickets } from '../token/upload-ticket.ts';
 

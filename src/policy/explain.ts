@@ -29,6 +29,7 @@ import {
   rightsOf,
 } from './model.ts';
 import { matchPieces, matchesRepository } from './pattern.ts';
+import { type SecretReach, isReached, secretsOf } from './secret-reach.ts';
 
 /** What somebody asks about: a question without the fine print of one request. */
 export interface Inquiry extends Circumstances {
@@ -83,6 +84,10 @@ export interface Explanation {
   readonly groups: readonly GroupOrigin[];
   /** Reading without a rule that gives `pull`, because the caller may push there. */
   readonly impliedByPush: boolean;
+  /** No tag is named, and whatever allows it is limited to these tags. */
+  readonly tags?: readonly string[];
+  /** Of a robot: what each of its secrets comes to where the rules allow it. */
+  readonly secrets: readonly SecretReach[];
   /** Present for a push whose halves are not decided alike. */
   readonly halves?: readonly PushHalf[];
   readonly deletion?: Deletion;
@@ -103,21 +108,45 @@ export function explain(compiled: CompiledPolicy, inquiry: Inquiry): Explanation
   const halves = halvesOf(compiled, inquiry);
   const deletion = deletionOf(compiled, inquiry);
   const considered = subjects === undefined ? [] : considerAll(policy.rules, inquiry, subjects, decision.rule);
+  const secrets = decision.allowed ? secretsOf(compiled, inquiry.principal, inquiry) : [];
+  const isTooNarrow = !isReached(secrets);
+  const tags = decision.allowed && subjects !== undefined ? tagLimitOf(policy.rules, inquiry, subjects) : undefined;
+  const reason =
+    deletion === undefined ? reasonOf(policy, inquiry, decision, impliedByPush, halves) : deletionInWords(deletion);
   const shadow = [decision, ...(halves ?? []).map((half) => half.decision)].flatMap((each) => each.shadow);
   return {
     inquiry,
-    allowed: decision.allowed,
-    rule: decision.rule,
-    reason:
-      deletion === undefined ? reasonOf(policy, inquiry, decision, impliedByPush, halves) : deletionInWords(deletion),
+    allowed: decision.allowed && !isTooNarrow,
+    rule: isTooNarrow ? undefined : decision.rule,
+    reason: isTooNarrow ? `${reason}, but no secret of this robot reaches it` : reason,
     groups: groupsOf(policy, inquiry.principal),
-    impliedByPush,
-    ...(halves === undefined ? {} : { halves }),
-    ...(deletion === undefined ? {} : { deletion }),
+    impliedByPush: impliedByPush && !isTooNarrow,
+    ...(tags === undefined ? {} : { tags }),
+    secrets,
+    ...(halves === undefined || isTooNarrow ? {} : { halves }),
+    ...(deletion === undefined || isTooNarrow ? {} : { deletion }),
     shadow: [...new Set(shadow)],
     considered,
-    nearMisses: nearMissesOf(considered, decision.allowed),
+    nearMisses: isTooNarrow ? [] : nearMissesOf(considered, decision.allowed),
   };
+}
+
+/**
+ * Where no tag is named, an allow that is limited to tags holds all the same; what it allows is less than it seems. Undefined
+ * when some rule allows it for every tag, or a tag is named.
+ */
+export function tagLimitOf(
+  rules: readonly Rule[],
+  inquiry: Inquiry,
+  subjects: readonly string[],
+): readonly string[] | undefined {
+  if (inquiry.tag !== undefined || inquiry.action === 'catalog') return undefined;
+  const allowing = (action: Action): readonly Rule[] =>
+    rules.filter((rule) => isEnforced(rule, 'allow') && isMatching(rule, { ...inquiry, action }, subjects));
+  const direct = allowing(inquiry.action);
+  const found = direct.length === 0 && inquiry.action === 'pull' ? allowing('push') : direct;
+  if (found.length === 0 || found.some(({ tags }) => tags === undefined)) return undefined;
+  return [...new Set(found.flatMap(({ tags = [] }) => tags.map(({ text }) => text)))];
 }
 
 function halvesOf(compiled: CompiledPolicy, inquiry: Inquiry): readonly PushHalf[] | undefined {
@@ -209,7 +238,8 @@ function accountOf(
   }
 }
 
-function groupsOf(policy: Policy, principal: Principal | GroupMember): readonly GroupOrigin[] {
+/** With the place that puts somebody into each. */
+export function groupsOf(policy: Policy, principal: Principal | GroupMember): readonly GroupOrigin[] {
   if (principal.kind === 'group') {
     const group = policy.groups.get(principal.name);
     return group === undefined ? [] : [{ name: group.name, source: group.source }];

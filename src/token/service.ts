@@ -5,13 +5,13 @@ import { parseScopes } from '../distribution/scope.ts';
 import type { LimitState, Limits } from '../limits/spend.ts';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
 import type { Principal } from '../policy/model.ts';
+import { narrowPolicy } from '../policy/secret-reach.ts';
 import type { Clock, PolicySource, RobotUses, SessionStore } from '../ports.ts';
 import type { AccessTokens } from './access-token.ts';
 import { type AuthenticationMethod, type AuthenticationParts, authenticateNow, principalOf } from './authenticate.ts';
 import { makeSecret, parseSecret, secretHash } from './carried-secret.ts';
 import { grantAccess } from './grant.ts';
 import type { TokenRefusal } from './refusal.ts';
-import { narrowPolicy } from './robot-secret.ts';
 import { isOfPassword, makeSessionId } from './session-id.ts';
 
 /** A refresh token in place of a name and password. */

@@ -106,6 +106,7 @@ describe('--config', () => {
     [['test'], 0, '1 passed'],
     [['explain', 'user:dana', 'push', 'sandbox/app'], 0, 'allow: '],
     [['who-can', 'push', 'sandbox/app'], 0, 'may push sandbox/app'],
+    [['access', 'user:dana'], 0, 'pull, push in sandbox/**'],
     [['user', 'list'], 0, 'dana'],
     [['token', 'list'], 0, ''],
     [['key', 'list'], 1, ''],

@@ -170,10 +170,36 @@ describe('portcullis who-can', () => {
       [
         '1 of 4 may push release/app:v1',
         '  rule "publish" (policies/rules.yaml:6)',
-        '    user:rita  new tags only; except while it is after 2026-12-24T00:00:00Z and before 2027-01-02T00:00:00Z (rule "freeze" (policies/rules.yaml:16))',
+        '    group:managers, all 1  new tags only; except while it is after 2026-12-24T00:00:00Z and before 2027-01-02T00:00:00Z (rule "freeze" (policies/rules.yaml:16))',
         '',
       ].join('\n'),
     );
+  });
+
+  test('names everybody with --people', async () => {
+    const { stdout } = await portcullis('who-can', 'pull', 'sandbox/app', '--people');
+    expect(stdout).toContain('\n    user:dana\n');
+  });
+
+  test('answers for an area', async () => {
+    const { code, stdout, stderr } = await portcullis('who-can', 'pull', '**');
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toBe(
+      [
+        'nobody may pull **',
+        '',
+        '1 of 4 may pull sandbox/**',
+        '  rule "share" (policies/rules.yaml:2)',
+        '    group:developers, all 1',
+        '',
+        '1 of 4 may pull release/**',
+        '  rule "publish" (policies/rules.yaml:6)',
+        '    group:managers, all 1',
+        '',
+      ].join('\n'),
+    );
+    expect((await portcullis('who-can', 'pull', 'sandbox/**/[a]')).code).toBe(2);
+    expect((await portcullis('who-can', 'delete', '**')).code).toBe(1);
   });
 
   test('asked about an area as if it were a repository, says how to ask', async () => {
@@ -208,6 +234,36 @@ describe('portcullis who-can', () => {
       ],
       otherwise: [],
       emptyGroups: [],
+    });
+  });
+});
+
+describe('portcullis access', () => {
+  test('lists what somebody may do, what is kept from it, and the groups', async () => {
+    const { code, stdout } = await portcullis('access', 'user:rita');
+    expect(code).toBe(0);
+    expect(stdout.split('\n')).toEqual([
+      'user "rita" may',
+      '  pull, push in release/** (rule "publish" (policies/rules.yaml:6))',
+      expect.stringMatching(/^ {6}but not push in release\/\*\*, while it is after .* \(rule "freeze" /),
+      '      but not overwrite in release/**, tags v* (rule "immutable" (policies/rules.yaml:10))',
+      '  (push includes reading what is pushed)',
+      '',
+      'groups:',
+      '  managers (policies/people.yaml:3)',
+      '',
+    ]);
+    expect(await json('access', 'group:developers')).toMatchObject({
+      subject: 'group:developers',
+      grants: [{ actions: ['pull', 'push'], repositories: ['sandbox/**'], rule: 'share', except: [] }],
+    });
+  });
+
+  test('exits 1 for nothing at all, 2 for nobody', async () => {
+    expect(await portcullis('access', 'anonymous')).toMatchObject({ code: 1, stdout: 'anonymous may do nothing\n' });
+    expect(await portcullis('access', 'user:dnaa')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('did you mean "user:dana"?'),
     });
   });
 });
@@ -386,7 +442,7 @@ describe('--policies', () => {
 });
 
 describe('--help', () => {
-  test.each(['explain', 'who-can', 'diff', 'test', 'check'])('of %s shows an example', async (verb) => {
+  test.each(['explain', 'who-can', 'access', 'diff', 'test', 'check'])('of %s shows an example', async (verb) => {
     const { code, stdout } = await portcullis(verb, '--help');
     expect(code).toBe(0);
     expect(stdout).toContain(`\nExample:\n`);

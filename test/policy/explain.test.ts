@@ -243,3 +243,63 @@ describe('deleting without naming a tag', () => {
     expect(nearMisses(explainDelete(drafts))).toEqual(['drafts: tags: draft-* count only where a tag is named']);
   });
 });
+
+describe('the secrets of a robot', () => {
+  const digest = (digit: string): string => digit.repeat(64);
+  const narrowed = compile(`
+robots:
+  free: {}
+  builder:
+    tokens:
+      - { id: away, sha256: ${digest('a')}, repositories: ["tools/**"] }
+      - { id: read, sha256: ${digest('b')}, actions: [pull] }
+      - { id: past, sha256: ${digest('c')}, expires: 2026-06-01 }
+      - { id: half, sha256: ${digest('d')}, actions: [overwrite], repositories: ["sandbox/half"] }
+rules:
+  - { name: share, subjects: [authenticated], repositories: ["sandbox/**"], actions: [pull, push] }
+`);
+  const askRobot = (name: string, action: Action, repository: string): Explanation =>
+    explain(narrowed, { principal: { kind: 'robot', name }, action, repository, now: noon });
+  const said = ({ secrets }: Explanation): readonly string[] =>
+    secrets.map(({ token, allowed, only, why }) => [token.id, why ?? only ?? allowed].join(': '));
+
+  test('are told one by one, and one that reaches is enough', () => {
+    const found = askRobot('builder', 'pull', 'sandbox/app');
+    expect(found).toMatchObject({ allowed: true, rule: { name: 'share' } });
+    expect(said(found)).toEqual([
+      'away: repositories: only tools/**',
+      'read: true',
+      'past: expires: 2026-06-01T00:00:00Z is past',
+      'half: repositories: only sandbox/half',
+    ]);
+    expect(said(askRobot('builder', 'push', 'sandbox/half'))).toContain('half: overwrite');
+  });
+
+  test('that reach nowhere make a refusal, as at the gateway, whatever the rules say', () => {
+    const found = askRobot('builder', 'push', 'sandbox/app');
+    expect([found.allowed, found.rule, found.nearMisses]).toEqual([false, undefined, []]);
+    expect(found.reason).toMatch(/^rule "share" \(.*\) allows it, but no secret of this robot reaches it$/);
+  });
+
+  test('are not missed where there are none, and not told where the rules refuse', () => {
+    expect(askRobot('free', 'push', 'sandbox/app')).toMatchObject({ allowed: true, secrets: [] });
+    expect(askRobot('builder', 'delete', 'sandbox/app')).toMatchObject({ allowed: false, secrets: [] });
+  });
+});
+
+describe('a rule that is limited to tags', () => {
+  const tagged = compile(`
+rules:
+  - { name: v-tags, subjects: [everyone], repositories: ["release/**"], actions: [pull, push], tags: ["v*", latest] }
+  - { name: all-tags, subjects: [everyone], repositories: ["release/free"], actions: [pull] }
+`);
+  const tagsOf = (action: Action, repository: string, tag?: string) =>
+    explain(tagged, { principal: anonymous, action, repository, tag, now: noon }).tags;
+
+  test('is said to be, where no tag is named and no other rule allows the rest', () => {
+    expect(tagsOf('pull', 'release/app')).toEqual(['v*', 'latest']);
+    expect(tagsOf('push', 'release/free')).toEqual(['v*', 'latest']);
+    expect(tagsOf('pull', 'release/free')).toBeUndefined();
+    expect(tagsOf('pull', 'release/app', 'v1')).toBeUndefined();
+  });
+});

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { formatSubject } from '../../src/policy/model.ts';
-import { type WhoCan, type WhoCanQuestion, whoCan } from '../../src/policy/who-can.ts';
+import { partiesOf } from '../../src/policy/who-can-groups.ts';
+import { type WhoCan, type WhoCanQuestion, principalsOf, whoCan, whoCanIn } from '../../src/policy/who-can.ts';
+import { parseRepositoryPattern } from '../../src/policy/pattern.ts';
 import { compile } from '../support/policies.ts';
 
 const compiled = compile(`
@@ -99,6 +101,95 @@ rules:
       ['user:dana', 'all', undefined],
       ['user:olaf', 'drafts', 'tagged'],
       ['user:rita', 'all', 'tagged'],
+    ]);
+  });
+});
+
+describe('robots', () => {
+  const digest = (digit: string): string => digit.repeat(64);
+  const narrowed = compile(`
+robots:
+  free: {}
+  wide: { tokens: [{ id: wide, sha256: ${digest('a')} }] }
+  past: { tokens: [{ id: past, sha256: ${digest('b')}, expires: 2026-01-01 }] }
+  narrow: { tokens: [{ id: away, sha256: ${digest('c')}, repositories: ["tools/**"] }, { id: read, sha256: ${digest('d')}, actions: [pull] }] }
+  half: { tokens: [{ id: half, sha256: ${digest('e')}, actions: [pull, create] }] }
+rules:
+  - { name: share, subjects: [authenticated], repositories: ["sandbox/**"], actions: [pull, push], tags: ["v*"] }
+`);
+  const askAgain = (question: Partial<WhoCanQuestion>): WhoCan =>
+    whoCan(narrowed, { action: 'push', repository: 'sandbox/app', now: june, ...question });
+
+  test('are permitted only what a live secret of theirs reaches; the others are told apart', () => {
+    const { permitted, unreached } = askAgain({});
+    expect(subjects(permitted)).toEqual(['robot:free share', 'robot:half share', 'robot:wide share']);
+    expect(subjects(unreached)).toEqual(['robot:narrow share', 'robot:past share']);
+    expect(unreached.flatMap(({ secrets }) => secrets.map(({ token, why }) => `${token.id} ${why ?? ''}`))).toEqual([
+      'away repositories: only tools/**',
+      'read actions: only pull',
+      'past expires: 2026-01-01T00:00:00Z is past',
+    ]);
+    expect(subjects(askAgain({ action: 'pull' }).unreached)).toEqual(['robot:past share']);
+  });
+
+  test('with a secret for one half of a push are told so', () => {
+    const half = askAgain({}).permitted.find(({ principal }) => formatSubject(principal) === 'robot:half');
+    expect(half?.secrets).toMatchObject([{ allowed: true, only: 'create' }]);
+  });
+
+  test('and everybody else are marked where the rule is limited to tags and none is named', () => {
+    expect(askAgain({}).permitted.map(({ tags }) => tags)).toEqual([['v*'], ['v*'], ['v*']]);
+    expect(askAgain({ tag: 'v1' }).permitted.map(({ tags }) => tags)).toEqual([undefined, undefined, undefined]);
+    expect(askAgain({ tag: 'x' }).permitted).toEqual([]);
+  });
+});
+
+describe('told by group', () => {
+  const crowd = compile(`
+users:
+${Array.from({ length: 40 }, (_, index) => `  dev${index}: { groups: [developers] }`).join('\n')}
+  olaf: { groups: [developers] }
+  zoe: {}
+groups: { developers: }
+rules:
+  - { name: share, subjects: [group:developers, user:zoe], repositories: ["sandbox/**"], actions: [push] }
+  - { name: own, subjects: [authenticated], repositories: ["people/\${account}/**"], actions: [push] }
+  - { name: not-olaf, effect: deny, subjects: [user:olaf], repositories: ["sandbox/**"], actions: [push] }
+  - { name: frozen, effect: deny, subjects: [everyone], repositories: ["sandbox/frozen/**"], actions: [push], except: [user:zoe] }
+`);
+  const everybody = principalsOf(crowd.policy);
+  const parties = ({ permitted }: WhoCan): readonly string[] =>
+    partiesOf(crowd, permitted, everybody).map(
+      ({ rule, subject, members, size }) => `${rule.name} ${subject} ${members.length}/${size}`,
+    );
+  const areaOf = (text: string) => {
+    const area = parseRepositoryPattern(text);
+    if ('problem' in area) throw new Error(area.problem);
+    return whoCanIn(crowd, area, { action: 'push', now: june }).map((part) => [part.repositories, ...parties(part)]);
+  };
+
+  test('are one line for a group, however many are in it, and one for whom a rule names', () => {
+    const found = whoCan(crowd, { action: 'push', repository: 'sandbox/app', now: june });
+    expect(parties(found)).toEqual(['share group:developers 40/41', 'share user:zoe 1/1']);
+    expect(found.permitted).toHaveLength(41);
+  });
+
+  test('are those whose own name opens it', () => {
+    const found = whoCan(crowd, { action: 'push', repository: 'people/dev7/app', now: june });
+    expect(subjects(found.permitted)).toEqual(['user:dev7 own']);
+  });
+
+  test('of an area, with each part of it where the answer is another', () => {
+    expect(areaOf('sandbox/**')).toEqual([
+      ['sandbox/**', 'share group:developers 40/41', 'share user:zoe 1/1'],
+      ['sandbox/frozen/**', 'share user:zoe 1/1'],
+    ]);
+    expect(areaOf('sandbox/frozen/**')).toEqual([['sandbox/frozen/**', 'share user:zoe 1/1']]);
+    expect(areaOf('people/**')).toEqual([['people/**'], ['people/${account}/**', 'own authenticated 42/42']]);
+    expect(areaOf('nowhere/**')).toEqual([['nowhere/**']]);
+    expect(areaOf('*/frozen/x')).toEqual([
+      ['*/frozen/x'],
+      ['what is in both */frozen/x and sandbox/**', 'share user:zoe 1/1'],
     ]);
   });
 });

@@ -1,0 +1,129 @@
+/** `portcullis access`: all that somebody may do. */
+import { type Exception, type Grant, accessOf } from '../policy/access.ts';
+import {
+  actionsOf,
+  describeConditions,
+  describePrincipal,
+  describeRule,
+  formatPlace,
+  listed,
+} from '../policy/describe.ts';
+import { compilePolicy } from '../policy/evaluate.ts';
+import { groupsOf } from '../policy/explain.ts';
+import { type Rule, formatSubject } from '../policy/model.ts';
+import { describeSecret } from '../policy/secret-reach.ts';
+import { paletteFor } from './colour.ts';
+import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { addPoliciesOption, readPolicies, reportBroken } from './policy-paths.ts';
+import { parseWho } from './question.ts';
+import { printJson } from './report.ts';
+import { type Command, example, usageProblem } from './verb.ts';
+
+interface Options {
+  readonly policies?: readonly string[];
+  readonly json?: boolean;
+}
+
+export function addAccess(program: Command, done: (code: ExitCode) => void): void {
+  const command = program
+    .command('access')
+    .argument('<subject>', 'user:NAME, robot:NAME, workload:NAME, group:NAME or anonymous')
+    .description('list all that somebody may do, by which rule, and what is kept from it')
+    .option('--json', 'one JSON object instead of text');
+  addPoliciesOption(command)
+    .addHelpText(
+      'after',
+      example('portcullis access user:dana', 'portcullis access group:developers') +
+        '\nExit status: 0 something, 1 nothing, 2 not understood, 78 the policy is broken.\n',
+    )
+    .action(async (subject: string, options: Options) => done(await run(subject, options)));
+}
+
+async function run(subject: string, { policies, json = false }: Options): Promise<ExitCode> {
+  const reading = await readPolicies(policies);
+  if (!reading.ok) return reportBroken(reading.problems, json);
+  const { policy } = reading;
+  const principal = parseWho(policy, subject);
+  if ('problem' in principal) return usageProblem(principal.problem);
+  const found = accessOf(compilePolicy(policy), principal, Date.now());
+  const { grants = [], secrets = [] } = found ?? {};
+  const groups = groupsOf(policy, principal);
+  const reachable = secrets.length === 0 ? grants : secrets.flatMap((secret) => secret.grants);
+  if (json) {
+    printJson({
+      subject: formatSubject(principal),
+      disabled: found === undefined,
+      groups: groups.map(({ name }) => name),
+      grants: grants.map(grantToJson),
+      secrets: secrets.map(({ token, isExpired, grants: own }) => ({
+        id: token.id,
+        expired: isExpired,
+        grants: own.map(grantToJson),
+      })),
+    });
+  } else {
+    const { good, bad, strong, faint } = paletteFor(process.stdout);
+    const who = describePrincipal(principal);
+    const lines: string[] = [];
+    if (found === undefined) lines.push(bad(`${who} is disabled and may do nothing`));
+    else if (grants.length === 0) lines.push(bad(`${who} may do nothing`));
+    else lines.push(good(`${who} may`), ...grants.flatMap((grant) => grantLines(grant, faint)));
+    if (grants.some(({ rights }) => actionsOf(rights).includes('push'))) {
+      lines.push(faint('  (push includes reading what is pushed)'));
+    }
+    for (const { token, isExpired, grants: own } of secrets) {
+      const state = isExpired ? 'expired, nothing' : own.length === 0 ? 'nothing' : '';
+      const head = `with secret ${strong(token.id)} (${describeSecret(token)})`;
+      lines.push(
+        '',
+        state === '' ? head : `${head}: ${bad(state)}`,
+        ...own.flatMap((grant) => grantLines(grant, faint)),
+      );
+    }
+    if (principal.kind !== 'group' && groups.length > 0) {
+      lines.push('', 'groups:', ...groups.map(({ name, source }) => `  ${name} ${faint(`(${formatPlace(source)})`)}`));
+    }
+    process.stdout.write(`${lines.join('\n')}\n`);
+  }
+  return reachable.length > 0 ? exitCodes.ok : exitCodes.problems;
+}
+
+function grantLines(
+  { rule, rights, repositories, exceptions }: Grant,
+  faint: (text: string) => string,
+): readonly string[] {
+  const what = `${actionsOf(rights).join(', ')} in ${listed(repositories, 8)}${limits(rule)}`;
+  return [
+    `  ${what} ${faint(`(${describeRule(rule)})`)}`,
+    ...exceptions.map((each) => {
+      const where = listed(each.rule.repositories.map(({ text }) => text));
+      return `      but not ${actionsOf(each.rights).join(', ')} in ${where}${limits(each.rule)} ${faint(`(${describeRule(each.rule)})`)}`;
+    }),
+  ];
+}
+
+function limits({ tags, when }: Rule): string {
+  return [
+    ...(tags === undefined ? [] : [`, tags ${listed(tags.map(({ text }) => text))}`]),
+    ...(when === undefined ? [] : [`, while ${describeConditions(when)}`]),
+  ].join('');
+}
+
+function grantToJson({ rule, rights, repositories, exceptions }: Grant): unknown {
+  return { ...partToJson({ rule, rights }, repositories), except: exceptions.map((each) => partToJson(each)) };
+}
+
+function partToJson(
+  { rule, rights }: Exception,
+  repositories: readonly string[] = rule.repositories.map(({ text }) => text),
+): object {
+  return {
+    actions: actionsOf(rights),
+    repositories,
+    tags: rule.tags?.map(({ text }) => text) ?? null,
+    condition: rule.when === undefined ? null : describeConditions(rule.when),
+    rule: rule.name,
+    file: rule.source.file,
+    line: rule.source.line,
+  };
+}

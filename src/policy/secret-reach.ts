@@ -1,0 +1,107 @@
+/** How far the secrets of a robot reach: what the rules give the robot, within what each secret was made for. */
+import { actionsOf, formatInstant, listed } from './describe.ts';
+import type { CompiledPolicy, Decision, Question } from './evaluate.ts';
+import { type GroupMember, type Principal, type Rights, type RobotToken, rightsOf } from './model.ts';
+import { matchesRepository } from './pattern.ts';
+
+/**
+ * The policy as one secret of a robot sees it: what the rules give the robot, within what the secret was made for.
+ * Every question asked of the result is bounded, so that no caller can forget to.
+ */
+export function narrowPolicy(policy: CompiledPolicy, account: string, token: RobotToken | undefined): CompiledPolicy {
+  if (token === undefined || (token.repositories === undefined && token.rights === undefined)) return policy;
+  const decide = (question: Question): Decision => {
+    const { action, repository } = question;
+    if (action === 'push') {
+      const creating = decide({ ...question, action: 'create' });
+      return creating.allowed ? creating : decide({ ...question, action: 'overwrite' });
+    }
+    const decision = policy.decide(question);
+    if (!decision.allowed) return decision;
+    return reaches(token, account, repository, askedOf(question)) ? decision : tooNarrow;
+  };
+  return {
+    ...policy,
+    decide,
+    mayListCatalog(principal, circumstances) {
+      const decision = policy.mayListCatalog(principal, circumstances);
+      const isAsked = token.rights === undefined || (token.rights & rightsOf('catalog')) !== 0;
+      return decision.allowed && !isAsked ? tooNarrow : decision;
+    },
+  };
+}
+
+const tooNarrow: Decision = { allowed: false, reason: 'secret_narrow', rule: undefined, shadow: [] };
+
+function askedOf({ action, readWhilePushing }: Question): Rights {
+  return rightsOf(action) | (action === 'pull' && readWhilePushing === true ? rightsOf('push') : 0);
+}
+
+function reaches(token: RobotToken, account: string, repository: string, rights: Rights): boolean {
+  if (token.rights !== undefined && (token.rights & rights) === 0) return false;
+  const { repositories } = token;
+  return repositories === undefined || repositories.some((pattern) => matchesRepository(pattern, repository, account));
+}
+
+/** `now` in milliseconds since 1970. */
+export function isExpired({ expires }: RobotToken, now: number): boolean {
+  return expires !== undefined && now >= expires * 1000;
+}
+
+/** What one secret comes to where the rules let its robot. */
+export interface SecretReach {
+  readonly token: RobotToken;
+  readonly allowed: boolean;
+  /** Of a push: only tags that do not exist yet, or only tags that do. */
+  readonly only?: 'create' | 'overwrite';
+  /** Why not, beginning with the key in the file; absent where it reaches. */
+  readonly why?: string;
+}
+
+/** One for each secret of the robot, in the order of the file; none for anybody else. */
+export function secretsOf(
+  compiled: CompiledPolicy,
+  principal: Principal | GroupMember,
+  question: Omit<Question, 'principal'>,
+): readonly SecretReach[] {
+  if (principal.kind !== 'robot') return [];
+  const { name } = principal;
+  const tokens = compiled.policy.robots.get(name)?.tokens ?? [];
+  return tokens.map((token): SecretReach => {
+    const ask = narrowPolicy(compiled, name, token).decide;
+    const asked: Question = { ...question, principal, readWhilePushing: true };
+    if (isExpired(token, question.now)) {
+      return { token, allowed: false, why: `expires: ${formatInstant((token.expires ?? 0) * 1000)} is past` };
+    }
+    if (!ask(asked).allowed) return { token, allowed: false, why: narrowness(token, name, asked) };
+    if (question.action !== 'push') return { token, allowed: true };
+    const [create, overwrite] = (['create', 'overwrite'] as const).map((action) => ask({ ...asked, action }).allowed);
+    const only = create === overwrite ? undefined : create === true ? 'create' : 'overwrite';
+    return { token, allowed: true, ...(only === undefined ? {} : { only }) };
+  });
+}
+
+/** Whether the robot can do at all what the rules let it: one without any secret is judged by the rules alone. */
+export function isReached(secrets: readonly SecretReach[]): boolean {
+  return secrets.length === 0 || secrets.some(({ allowed }) => allowed);
+}
+
+function narrowness(token: RobotToken, account: string, question: Question): string {
+  const { repositories = [], rights = 0 } = token;
+  const asked = askedOf(question);
+  if (!reaches({ ...token, rights: asked }, account, question.repository, asked)) {
+    return `repositories: only ${listed(repositories.map(({ text }) => text))}`;
+  }
+  return reaches(token, account, question.repository, asked)
+    ? 'the rules do not let it'
+    : `actions: only ${listed(actionsOf(rights), 5)}`;
+}
+
+/** How far a secret reaches, in the words of a policy file: `pull, push in integration/**, until 2027-01-01T00:00:00Z`. */
+export function describeSecret({ rights, repositories, expires }: RobotToken): string {
+  const parts = [
+    rights === undefined ? 'all that the rules give' : actionsOf(rights).join(', '),
+    ...(repositories === undefined ? [] : [`in ${listed(repositories.map(({ text }) => text))}`]),
+  ];
+  return `${parts.join(' ')}, ${expires === undefined ? 'for ever' : `until ${formatInstant(expires * 1000)}`}`;
+}
