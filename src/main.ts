@@ -153,7 +153,7 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     connections,
     settled,
   } = createListener({
-    front: { realm: `${config.publicUrl}/token`, service },
+    front: { publicUrl: config.publicUrl, service },
     tokens,
     accessTokens: tokens,
     tokenService,
@@ -175,6 +175,11 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     clock,
     trustedProxies: config.trustedProxies,
     isDraining: () => draining,
+    onUnreadableForwarding: (entry) =>
+      log.warn('X-Forwarded-For of a trusted proxy has an entry that is no address; its clients count as one', {
+        detail: entry.slice(0, 100),
+        fix: 'let the proxy write the address of its client, for example 203.0.113.7 (said once)',
+      }),
     onError: (error, exchange) =>
       log.error('a request failed inside the gateway', {
         requestId: exchange.requestId,

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AuditRecord } from '../ports.ts';
 import { clientAddress } from './client-address.ts';
+import { publicOrigin } from './request-host.ts';
 
 export interface Exchange {
   readonly request: IncomingMessage;
@@ -12,6 +13,8 @@ export interface Exchange {
   readonly method: string;
   readonly requestId: string;
   readonly address: string | undefined;
+  /** The origin under which this client reaches the gateway; the realm and absolute locations begin with it. */
+  readonly publicUrl: string;
   readonly userAgent: string | undefined;
   /** Milliseconds since 1970. */
   readonly startedAt: number;
@@ -19,11 +22,18 @@ export interface Exchange {
   readonly expectsContinue: boolean;
 }
 
-export function beginExchange(
-  request: IncomingMessage,
-  response: ServerResponse,
-  options: { readonly trustedProxies: readonly string[]; readonly now: number; readonly expectsContinue: boolean },
-): Exchange {
+export interface ExchangeOptions {
+  readonly publicUrl: string;
+  readonly trustedProxies: readonly string[];
+  readonly now: number;
+  readonly expectsContinue: boolean;
+  /** Gets an entry of a trusted proxy's X-Forwarded-For that is no address. */
+  readonly onUnreadable?: (entry: string) => void;
+}
+
+export function beginExchange(request: IncomingMessage, response: ServerResponse, options: ExchangeOptions): Exchange {
+  const { trustedProxies, onUnreadable } = options;
+  const { headers, socket } = request;
   const requestId = randomUUID();
   if (!response.headersSent) {
     response.setHeader('X-Request-Id', requestId);
@@ -35,8 +45,13 @@ export function beginExchange(
     target: request.url ?? '',
     method: request.method ?? '',
     requestId,
-    address: clientAddress(request.socket.remoteAddress, request.headers['x-forwarded-for'], options.trustedProxies),
-    userAgent: request.headers['user-agent'],
+    address: clientAddress(socket.remoteAddress, headers['x-forwarded-for'], trustedProxies, onUnreadable),
+    publicUrl: publicOrigin(options.publicUrl, {
+      host: headers.host,
+      remoteAddress: socket.remoteAddress,
+      trustedProxies,
+    }),
+    userAgent: headers['user-agent'],
     startedAt: options.now,
     expectsContinue: options.expectsContinue,
   };

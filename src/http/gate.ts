@@ -63,7 +63,7 @@ export interface GateParts extends AdmitParts {
 /** Answers one request below `/v2`. Resolves when the response has ended; writes exactly one audit record. */
 export async function handleRegistryRequest(parts: GateParts, exchange: Exchange): Promise<void> {
   const { request, method, target, address } = exchange;
-  const parsed = withoutForeignMount(parseRoute(method, target), new URL(parts.front.realm).host);
+  const parsed = withoutForeignMount(parseRoute(method, target), new URL(exchange.publicUrl).host);
   const problem = 'problem' in parsed ? parsed.problem : undefined;
   // What no client sends by mistake is refused before any work: another parser might read a different route in it.
   if (problem?.reason === 'target_malformed' || problem?.reason === 'method_not_allowed') {
@@ -100,7 +100,8 @@ async function answer(parts: GateParts, exchange: Exchange, admission: Admission
     }
     case 'challenged': {
       const { reason, access, error, caller, account, decision, detail } = admission;
-      const status = send(exchange, challenged(parts.front, access, error, challengeMessage(reason, detail)));
+      const front = { ...parts.front, publicUrl: exchange.publicUrl };
+      const status = send(exchange, challenged(front, access, error, challengeMessage(reason, detail)));
       const event = account === undefined || reason === 'account_gone' ? 'access' : 'login';
       return { event, decision: 'deny', reason, status, ...who(caller, account), ...why(decision) };
     }

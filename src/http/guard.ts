@@ -3,6 +3,7 @@
  * differently, what the proxy library mishandles, and bodies where none belong (threats: http-proxy, CVE-2026-58044).
  */
 import type { IncomingMessage } from 'node:http';
+import { parseHost } from './request-host.ts';
 import { type Answer, refusal } from './respond.ts';
 
 /** Header lines of one request. The parser's own limit is off, because it drops lines silently and still obeys them. */
@@ -54,7 +55,9 @@ export function guardRequest(request: IncomingMessage): GuardProblem | undefined
   if (announcesBody && !methodsWithBody.has(method)) {
     return problem('body_unexpected', 400, `a ${method} request has no body`);
   }
-  if (headers.upgrade !== undefined) return problem('upgrade_refused', 400, 'this connection cannot be upgraded');
+  const { host } = headers;
+  if (host === undefined && httpVersion === '1.1') return problem('host_missing', 400, 'the Host header is missing');
+  if (host !== undefined && parseHost(host) === undefined) return problem('host_invalid', 400, 'the Host is no host');
   return undefined;
 }
 

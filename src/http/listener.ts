@@ -1,4 +1,5 @@
 /** The main listener: node:http with the limits that a data path needs, and the order in which a request is looked at. */
+import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, STATUS_CODES, type Server, type ServerResponse, createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
@@ -11,8 +12,10 @@ import { cut, isFramed } from './drain.ts';
 import { createPace } from '../token/pace.ts';
 import { type Exchange, beginExchange, exchangeFacts } from './exchange.ts';
 import { type GateParts, handleRegistryRequest } from './gate.ts';
+import { clientAddress } from './client-address.ts';
 import { guardRequest } from './guard.ts';
 import { internalError, notFound, send } from './respond.ts';
+import { ignoreUpgradeOffers } from './upgrade-offers.ts';
 
 export interface ListenerParts extends GateParts, EndpointParts {
   readonly sessions: SessionStore;
@@ -22,6 +25,8 @@ export interface ListenerParts extends GateParts, EndpointParts {
   readonly tls?: SecureContextOptions;
   /** While true every response ends its connection. */
   readonly isDraining: () => boolean;
+  /** Told once of an entry in a trusted proxy's X-Forwarded-For that is no address. */
+  readonly onUnreadableForwarding: (entry: string) => void;
 }
 
 /** Bytes of all header lines: a token for many repositories needs more than Node's 16 KiB. */
@@ -57,9 +62,21 @@ export function createListener(parts: ListenerParts): Listener {
     return exchange;
   });
 
+  let warned = false;
+  function onUnreadable(entry: string): void {
+    if (!warned) parts.onUnreadableForwarding(entry);
+    warned = true;
+  }
+
+  function exchangeOf(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): Exchange {
+    const { front, trustedProxies, clock } = parts;
+    const { publicUrl } = front;
+    return beginExchange(request, response, { publicUrl, trustedProxies, now: clock(), expectsContinue, onUnreadable });
+  }
+
   async function handle(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): Promise<void> {
-    const { trustedProxies, clock, audit } = parts;
-    const exchange = beginExchange(request, response, { trustedProxies, now: clock(), expectsContinue });
+    const { clock, audit } = parts;
+    const exchange = exchangeOf(request, response, expectsContinue);
     // A broken connection is reported by whoever reads or writes; without a listener it would end the process.
     request.on('error', () => {});
     response.on('error', () => {});
@@ -110,8 +127,7 @@ export function createListener(parts: ListenerParts): Listener {
       turns.set(socket, queue);
       const begin = (): void => {
         const done = handle(request, response, expectsContinue).catch((error: unknown) => {
-          const options = { trustedProxies: [], now: parts.clock(), expectsContinue };
-          const exchange = beginExchange(request, response, options);
+          const exchange = exchangeOf(request, response, expectsContinue);
           parts.onError(error, exchange);
           const status = send(exchange, internalError);
           const facts = exchangeFacts(exchange, parts.clock());
@@ -126,12 +142,17 @@ export function createListener(parts: ListenerParts): Listener {
       });
       queue.push({ response, begin });
       if (queue.length === 1) begin();
-      else if (queue.length > maxSentAhead) socket.destroy();
+      else if (queue.length > maxSentAhead) {
+        recordRefusal(socket, { reason: 'requests_sent_ahead', request });
+        socket.destroy();
+      }
     };
   }
 
   const options = {
     maxHeaderSize: maxHeaderBytes,
+    // guard.ts asks for it, so that its absence is written down.
+    requireHostHeader: false,
     // Uploads last as long as they move (upstream.ts watches); only the headers have a deadline.
     requestTimeout: 0,
     headersTimeout: 15_000,
@@ -143,16 +164,43 @@ export function createListener(parts: ListenerParts): Listener {
   const server = parts.tls === undefined ? createServer(options) : createTlsServer({ ...options, ...parts.tls });
   // Node drops header lines beyond its limit from `headers` but still obeys their framing (CVE-2026-58044); guard.ts counts.
   server.maxHeadersCount = 0;
+  ignoreUpgradeOffers(server, whenAnswered);
   const connections = followConnections(server);
   server.on('request', onRequest(false));
   server.on('checkContinue', onRequest(true));
   server.on('checkExpectation', onRequest(false));
-  server.on('connect', (_request: IncomingMessage, socket: Socket) => reject(socket, 405));
-  server.on('upgrade', (_request: IncomingMessage, socket: Socket) => reject(socket, 400));
+  server.on('connect', (request: IncomingMessage, socket: Socket) =>
+    reject(socket, { reason: 'connect_refused', status: 405, request }),
+  );
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => reject(socket, parseFailure(error)));
 
+  function whenAnswered(socket: Socket, then: () => void): void {
+    const last = turns.get(socket)?.at(-1);
+    if (last === undefined) then();
+    // After the listener that takes it out of the queue.
+    else last.response.once('close', () => whenAnswered(socket, then));
+  }
+
+  /** Of what no route sees. Without a request that could be read its address is that of the connection. */
+  function recordRefusal(socket: Socket, { reason, status, request, detail }: Unread): void {
+    const { trustedProxies, audit } = parts;
+    const { headers = {} } = request ?? {};
+    audit.record({
+      event: 'access',
+      decision: 'deny',
+      reason,
+      address: clientAddress(socket.remoteAddress, headers['x-forwarded-for'], trustedProxies),
+      userAgent: headers['user-agent'],
+      requestId: randomUUID(),
+      ...(status === undefined ? {} : { status }),
+      ...(detail === undefined ? {} : { detail }),
+    });
+  }
+
   /** Answers what never became a request, and ends the connection. */
-  function reject(socket: Socket, status: number): void {
+  function reject(socket: Socket, refused: Unread & { readonly status: number }): void {
+    const { status } = refused;
+    if (refused.reason !== 'connection_lost') recordRefusal(socket, refused);
     const queue = turns.get(socket) ?? [];
     socket.on('error', () => {});
     if (!socket.writable || socket.destroyed) {
@@ -177,7 +225,20 @@ export function createListener(parts: ListenerParts): Listener {
   return { server, connections, settled: async () => void (await Promise.all(handled)) };
 }
 
-function parseFailure({ code }: NodeJS.ErrnoException): number {
-  if (code === 'HPE_HEADER_OVERFLOW') return 431;
-  return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
+/** What never came to a route, in the words of its audit record. */
+interface Unread {
+  readonly reason: string;
+  readonly status?: number;
+  readonly request?: IncomingMessage;
+  readonly detail?: string;
+}
+
+function parseFailure({ code = '' }: NodeJS.ErrnoException): Unread & { readonly status: number } {
+  if (code === 'HPE_HEADER_OVERFLOW') return { reason: 'headers_too_large', status: 431 };
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return { reason: 'request_timeout', status: 408 };
+  if (code.startsWith('HPE_')) return { reason: 'request_unreadable', status: 400, detail: code };
+  if (code.startsWith('ERR_SSL_') || code.startsWith('ERR_TLS_'))
+    return { reason: 'tls_failed', status: 400, detail: code };
+  // Nobody is there to be refused.
+  return { reason: 'connection_lost', status: 400 };
 }

@@ -63,13 +63,14 @@ export function send(exchange: Exchange, { status, headers = {}, body }: Answer)
 }
 
 export interface Front {
-  /** The token endpoint's URL. */
-  readonly realm: string;
+  /** What clients call this gateway; `Exchange.publicUrl` is what this client calls it. */
+  readonly publicUrl: string;
   readonly service: string;
 }
 
+/** `publicUrl`: the origin under which this client reaches the gateway. */
 export function challenged(
-  front: Front,
+  { publicUrl, service }: Front,
   access: readonly Access[],
   error: 'invalid_token' | 'insufficient_scope' | undefined,
   message: string,
@@ -78,7 +79,14 @@ export function challenged(
     actions.map((action) => ({ Type: type, Class: '', Name: name, Action: action })),
   );
   return refusal('UNAUTHORIZED', message, {
-    headers: { 'WWW-Authenticate': formatChallenge({ ...front, access, ...(error === undefined ? {} : { error }) }) },
+    headers: {
+      'WWW-Authenticate': formatChallenge({
+        realm: `${publicUrl}/token`,
+        service,
+        access,
+        ...(error === undefined ? {} : { error }),
+      }),
+    },
     ...(detail.length === 0 ? {} : { detail }),
   });
 }

@@ -136,7 +136,6 @@ describeWithPrograms(['docker-registry'], 'a real registry behind the gateway', 
         'behind two lengths',
         () => `${head(`PATCH ${uploads}1`, 'Content-Length: 0\r\nContent-Length: 999\r\n')}${hidden}`,
       ],
-      ['behind an upgrade', () => head(line('GET'), 'Connection: Upgrade\r\nUpgrade: h2c\r\n') + hidden],
       ['behind CONNECT', () => head('CONNECT r:5000') + hidden],
     ];
     for (const [title, bytes] of attempts) {

@@ -47,11 +47,29 @@ describe('the address of a client', () => {
       trusted,
       '10.0.0.2',
     ],
-    ['stops before an entry with a port', '10.0.0.1', '192.0.2.7:4711', trusted, '10.0.0.1'],
+    ['is read without its port', '10.0.0.1', '192.0.2.7:4711', trusted, '192.0.2.7'],
+    ['is read without its port and brackets', '10.0.0.1', '[2001:db8::1]:443', trusted, '2001:db8::1'],
+    ['is read without quotes', '10.0.0.1', '"[2001:db8::1]:443"', trusted, '2001:db8::1'],
+    [
+      'is read behind proxies with ports',
+      '10.0.0.1',
+      '192.0.2.7:1, [2001:db8:1::5]:2, 10.0.0.2:3',
+      trusted,
+      '192.0.2.7',
+    ],
+    ['is read without the zone of another machine', '10.0.0.1', '[fe80::1%eth0]:1', trusted, 'fe80::1'],
+    ['is read without the escaped zone', '10.0.0.1', 'fe80::1%25eth0', trusted, 'fe80::1'],
+    ['has one spelling', '10.0.0.1', '2001:0DB8:0:0::0001', trusted, '2001:db8::1'],
+    ['is IPv4 in whatever spelling it is mapped', '10.0.0.1', '[::ffff:c000:207]:80', trusted, '192.0.2.7'],
+    ['stops before IPv4 in brackets', '10.0.0.1', '[192.0.2.7]:80', trusted, '10.0.0.1'],
+    ['stops before a port that is none', '10.0.0.1', '192.0.2.7:99999', trusted, '10.0.0.1'],
+    ['stops before a name with a port', '10.0.0.1', 'localhost:80', trusted, '10.0.0.1'],
+    ['stops before the syntax of another header', '10.0.0.1', 'for=192.0.2.7', trusted, '10.0.0.1'],
+    ['stops before a zone on IPv4', '10.0.0.1', '192.0.2.7%eth0', trusted, '10.0.0.1'],
     ['stops before an empty entry', '10.0.0.1', '192.0.2.7,,10.0.0.2', trusted, '10.0.0.2'],
     ['stops before an octal spelling', '10.0.0.1', '010.1.1.1', trusted, '10.0.0.1'],
     ['stops before a number', '10.0.0.1', '3232235777', trusted, '10.0.0.1'],
-    ['stops before brackets', '10.0.0.1', '[2001:db8::1]', trusted, '10.0.0.1'],
+    ['is read without brackets', '10.0.0.1', '[2001:db8::1]', trusted, '2001:db8::1'],
     ['may be IPv6', '10.0.0.1', '2001:db8:2::1', trusted, '2001:db8:2::1'],
     ['is written as IPv4 when it is mapped into IPv6', '::ffff:192.0.2.1', undefined, [], '192.0.2.1'],
     ['is trusted as IPv4 when it is mapped into IPv6', '::ffff:10.0.0.1', '192.0.2.7', trusted, '192.0.2.7'],
@@ -63,6 +81,15 @@ describe('the address of a client', () => {
   ];
   test.each(cases)('%s', (_promise, remote, forwarded, proxies, address) => {
     expect(clientAddress(remote, forwarded, proxies)).toBe(address);
+  });
+
+  test('is looked for no further than an entry that cannot be read, which is told', () => {
+    const told: string[] = [];
+    clientAddress('10.0.0.1', '192.0.2.7, unknown, 10.0.0.2', trusted, (entry) => told.push(entry));
+    clientAddress('10.0.0.1', '192.0.2.7:80', trusted, (entry) => told.push(entry));
+    clientAddress('10.0.0.1', undefined, trusted, (entry) => told.push(entry));
+    clientAddress('192.0.2.1', 'unknown', trusted, (entry) => told.push(entry));
+    expect(told).toEqual(['unknown']);
   });
 
   test('is looked for in a bounded number of entries, however many there are', () => {

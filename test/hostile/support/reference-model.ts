@@ -158,7 +158,7 @@ function areHeadersGood({ method, headers }: RawMessage, goodAuthorization: stri
   const valueOf = (key: string): string | undefined => values.get(key)?.[0];
   const [length, encoding] = [valueOf('content-length'), valueOf('transfer-encoding')];
   if (valueOf('host') === undefined || valueOf('authorization') !== goodAuthorization) return false;
-  if (values.has('upgrade') || (valueOf('expect') ?? '100-continue').toLowerCase() !== '100-continue') return false;
+  if ((valueOf('expect') ?? '100-continue').toLowerCase() !== '100-continue') return false;
   if (/^(?:application\/x-www-form-urlencoded|multipart\/)/i.test(valueOf('content-type') ?? '')) return false;
   if (encoding !== undefined && (encoding.toLowerCase() !== 'chunked' || length !== undefined)) return false;
   if (length !== undefined && !/^[0-9]{1,15}$/.test(length)) return false;
