@@ -113,7 +113,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   express: ['http/endpoints.ts'],
   pino: ['adapters/log/'],
   // One place reads YAML into values; editing keeps comments, and try mode writes the policy of its own account.
-  yaml: ['document/yaml.ts', 'editing/', 'trial/state.ts'],
+  yaml: ['document/whole-yaml.ts', 'editing/', 'trial/state.ts'],
   commander: ['cli/'],
   ioredis: ['adapters/redis/'],
 };
