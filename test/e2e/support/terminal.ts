@@ -69,7 +69,8 @@ export function plain({ site, client }: Terminal, { code, stdout, stderr }: RunR
       .replaceAll(site.host, 'HOST')
       .replaceAll(client.dir, 'DIR')
       .replace(/\x1b\[[0-9;?]*[A-Za-z]/g, '')
-      .replace(/time="[^"]*"/g, 'time=TIME')
+      .replace(/time="[^"]*"|\btime=\S+/g, 'time=TIME')
+      .replace(/^\d{4}(?:\/\d\d){2} [\d:]{8} /gm, '')
       .replace(/"Created": ?"[^"]*"/g, 'CREATED')
       .replace(/127\.0\.0\.1:\d+->/g, 'HERE->')
       // Which of both containerd shows of content that it has is a matter of time.
