@@ -2,7 +2,7 @@
 import { countedPer } from '../limits/spend.ts';
 import { describeLimit, describePrincipal, formatPlace, listed } from '../policy/describe.ts';
 import { compilePolicy } from '../policy/evaluate.ts';
-import { type Considered, type Explanation, deletionLines, explain, verdictOf } from '../policy/explain.ts';
+import { type Considered, type Explanation, deletionLines, explain, freePushes, verdictOf } from '../policy/explain.ts';
 import { formatSubject } from '../policy/model.ts';
 import { describeWait, formatRate } from '../policy/rate.ts';
 import { paletteFor } from './colour.ts';
@@ -118,7 +118,7 @@ function toText(explanation: Explanation, { limits, notes }: ApplyingLimits, { s
   for (const { right, decision } of halves ?? []) {
     lines.push(`  ${right === 'create' ? 'creating it' : 'moving it to another image'}: ${verdictOf(decision)}`);
   }
-  if (halves !== undefined) lines.push('  pushing the same image again: allowed');
+  if (halves !== undefined) lines.push(...freePushes(inquiry).map((line) => `  ${line}`));
   if (deletion !== undefined) lines.push(...deletionLines(deletion).map((line) => `  ${line}`));
   if (explanation.impliedByPush) {
     lines.push('  pull is implied by the right to push; listing the tags takes pull itself');

@@ -21,21 +21,16 @@ export interface Descriptor {
 
 /** The manifests that an index names; none for a manifest of another kind. undefined for what cannot be read. */
 export function manifestsIn(content: Buffer): readonly Descriptor[] | undefined {
-  return descriptorsIn(content, 'manifests');
-}
-
-/** The layers that an image names. undefined for what cannot be read. */
-export function layersIn(content: Buffer): readonly Descriptor[] | undefined {
-  return descriptorsIn(content, 'layers');
-}
-
-function descriptorsIn(content: Buffer, key: 'manifests' | 'layers'): readonly Descriptor[] | undefined {
   const manifest = parseObject(content);
   if (manifest === undefined) return undefined;
-  const list = manifest[key] ?? [];
-  if (!Array.isArray(list)) return undefined;
-  const descriptors = list.map(readDescriptor).filter((descriptor) => descriptor !== undefined);
-  return descriptors.length === list.length ? descriptors : undefined;
+  // Go reads names without regard to case.
+  const lists = Object.entries(manifest).flatMap(([key, list]) =>
+    key.toLowerCase() === 'manifests' ? [list ?? []] : [],
+  );
+  if (!lists.every((list) => Array.isArray(list))) return undefined;
+  const entries: readonly unknown[] = lists.flat();
+  const descriptors = entries.map(readDescriptor).filter((descriptor) => descriptor !== undefined);
+  return descriptors.length === entries.length ? descriptors : undefined;
 }
 
 function readDescriptor(value: unknown): Descriptor | undefined {

@@ -1,4 +1,6 @@
 /** Tags at the moment they change. A push that names a tag creates it, moves it, or repeats it; only the registry knows which. */
+import { type TypedContent, keepsAttachments } from '../distribution/attachments.ts';
+import { isReferrersTag } from '../distribution/reference.ts';
 import type { Circumstances } from '../policy/conditions.ts';
 import type { CompiledPolicy, Decision } from '../policy/evaluate.ts';
 import type { Principal } from '../policy/model.ts';
@@ -34,12 +36,17 @@ export function isGuardedTag(writer: TagWriter, tag: string): boolean {
   return !create.decision.allowed || !overwrite.decision.allowed;
 }
 
+/** What a push would put under a tag. */
+export interface PushedManifest extends TypedContent {
+  readonly isSameAs: (digest: string) => boolean;
+}
+
 /** Asked of the registry only where creating and overwriting are judged differently. */
 export async function judgeTagWrite(
-  registry: Pick<Registry, 'resolveTag'>,
+  registry: Pick<Registry, 'resolveTag' | 'manifest'>,
   writer: TagWriter,
   tag: string,
-  sameContent: (digest: string) => boolean,
+  pushed: PushedManifest,
 ): Promise<TagJudgement> {
   const { repository } = writer;
   const { create, overwrite } = judgeBothWays(writer, tag);
@@ -47,8 +54,14 @@ export async function judgeTagWrite(
   const current = await registry.resolveTag(repository, tag);
   if (!current.ok) return { kind: 'unknown', reason: current.reason };
   // The same content again changes nothing: whoever may push the tag at all may repeat a push.
-  const isRepeat = current.digest !== undefined && sameContent(current.digest);
+  const isRepeat = current.digest !== undefined && pushed.isSameAs(current.digest);
   const { action, decision } = current.digest === undefined ? create : overwrite;
   if (decision.allowed || (isRepeat && (create.decision.allowed || overwrite.decision.allowed))) return allowed;
+  // A list of attachments that only grows loses nothing: every signature after the first would be an overwrite.
+  if (current.digest !== undefined && create.decision.allowed && isReferrersTag(tag)) {
+    const reading = await registry.manifest(repository, current.digest);
+    if (!reading.ok) return { kind: 'unknown', reason: reading.reason };
+    if (reading.manifest !== undefined && keepsAttachments(tag, reading.manifest, pushed)) return allowed;
+  }
   return { kind: 'denied', need: { action, repository, tag }, decision };
 }

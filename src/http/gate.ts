@@ -12,7 +12,13 @@ import { mayHideTags } from '../gate/tag-list.ts';
 import { digestOf, hasDigest } from '../distribution/digest.ts';
 import { partsOf } from '../gate/contained.ts';
 import { hasGuardedTags, judgeDeleteByDigest } from '../gate/delete-by-digest.ts';
-import { type TagJudgement, type TagWriter, isGuardedTag, judgeTagWrite } from '../gate/tag-writes.ts';
+import {
+  type PushedManifest,
+  type TagJudgement,
+  type TagWriter,
+  isGuardedTag,
+  judgeTagWrite,
+} from '../gate/tag-writes.ts';
 import {
   type AdmitParts,
   type Admission,
@@ -249,14 +255,17 @@ async function pushManifest(
   const tags = 'tag' in reference ? [reference.tag] : route.tags;
   const forward = async (): Promise<Partial<AuditRecord>> =>
     forwarded(await parts.upstream.forward(exchange, route, { content }));
-  const sameContent = (digest: string): boolean =>
-    'digest' in reference ? digest === reference.digest : hasDigest(content, digest);
+  const pushed: PushedManifest = {
+    content,
+    mediaType: exchange.request.headers['content-type'],
+    isSameAs: (digest) => ('digest' in reference ? digest === reference.digest : hasDigest(content, digest)),
+  };
   const writer = (): TagWriter => writerOf(parts, exchange, repository, caller);
   const write = async (): Promise<Partial<AuditRecord>> => {
     const again = admitAgain(parts, route, caller, exchange.address);
     if (again.kind !== 'admitted') return answer(parts, exchange, again);
     for (const tag of tags) {
-      const judgement = await judgeTagWrite(parts.registry, writer(), tag, sameContent);
+      const judgement = await judgeTagWrite(parts.registry, writer(), tag, pushed);
       if (judgement.kind !== 'allowed') return notWritten(parts, exchange, route, caller, judgement);
     }
     return forward();

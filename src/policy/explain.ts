@@ -1,4 +1,5 @@
 /** Why a question is answered as it is: the rule that decided, the caller's groups, and the rules that nearly decided. */
+import { isReferrersTag } from '../distribution/reference.ts';
 import { nearest } from '../document/suggest.ts';
 import { type Circumstances, failedCondition, localTime } from './conditions.ts';
 import {
@@ -182,20 +183,30 @@ function deletionInWords(deletion: Deletion): string {
   return deletionLines(deletion).join('; ');
 }
 
+/** Pushes of a tag that are neither of the halves. */
+export function freePushes({ tag }: Inquiry): readonly string[] {
+  const grows = tag !== undefined && isReferrersTag(tag);
+  return [
+    'pushing the same image again: allowed',
+    ...(grows ? ['moving it to a list that keeps all it holds: allowed to who may create it'] : []),
+  ];
+}
+
 function reasonOf(
   policy: Policy,
-  { principal }: Inquiry,
+  inquiry: Inquiry,
   decision: Decision,
   impliedByPush: boolean,
   halves: readonly PushHalf[] | undefined,
 ): string {
+  const { principal } = inquiry;
   const rule = decision.rule === undefined ? 'a rule' : describeRule(decision.rule);
   if (halves !== undefined) {
     const both = halves.map(
       (half) =>
         `${half.right === 'create' ? 'creating it' : 'moving it to another image'}: ${verdictOf(half.decision)}`,
     );
-    return [...both, 'pushing the same image again: allowed'].join('; ');
+    return [...both, ...freePushes(inquiry)].join('; ');
   }
   switch (decision.reason) {
     case 'rule_allows':

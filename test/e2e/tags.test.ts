@@ -2,7 +2,7 @@ import argon2 from 'argon2';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startGatewayProcess, type GatewayProcess } from '../support/gateway-process.ts';
 import { describeWithPrograms } from '../support/programs.ts';
-import { type Api, createApi, makeManifest, sha256 } from '../support/registry-api.ts';
+import { type Api, type Manifest, createApi, makeManifest, sha256 } from '../support/registry-api.ts';
 import { startRegistry, type RegistryProcess } from '../support/registry.ts';
 
 const password = 'tags-are-names';
@@ -22,6 +22,7 @@ rules:
     repositories: ["release/**"]
     tags: ["v*"]
     actions: [overwrite, delete]
+  - { name: all-is-kept, effect: deny, subjects: [everyone], repositories: ["apps/kept/**"], tags: ["*"], actions: [overwrite] }
   - { name: dana-drops-drafts, subjects: [user:dana], repositories: ["drafts/**"], tags: ["draft-*"], actions: [delete] }
   - { name: dana-only-dev, subjects: [user:dana], repositories: ["team/**"], tags: ["dev-*"], actions: [pull, push] }
   - { name: dana-reads-releases, subjects: [user:dana], repositories: ["listed/**"], tags: ["v*"], actions: [pull] }
@@ -109,19 +110,19 @@ describeWithPrograms(['docker-registry'], 'tags in front of a real registry', ()
     expect(await direct.digestOf('release/gone', 'nightly')).toBeNull();
   });
 
-  describe('what an immutable tag is made of cannot be deleted from below:', () => {
-    const indexType = 'application/vnd.oci.image.index.v1+json';
-    const put = (api: Api, repository: string, reference: string, text: string): Promise<Response> =>
-      api.request('PUT', `/v2/${repository}/manifests/${reference}`, text, { 'content-type': indexType });
-    const indexOf = (...children: readonly { readonly text: string; readonly digest: string }[]) => {
-      const manifests = children.map(({ text, digest }) => {
-        const { mediaType } = JSON.parse(text) as { readonly mediaType: string };
-        return { mediaType, digest, size: text.length };
-      });
-      const text = JSON.stringify({ schemaVersion: 2, mediaType: indexType, manifests });
-      return { text, digest: sha256(text) };
-    };
+  const indexType = 'application/vnd.oci.image.index.v1+json';
+  const put = (api: Api, repository: string, reference: string, text: string): Promise<Response> =>
+    api.request('PUT', `/v2/${repository}/manifests/${reference}`, text, { 'content-type': indexType });
+  const indexOf = (...children: readonly { readonly text: string; readonly digest: string }[]) => {
+    const manifests = children.map(({ text, digest }) => {
+      const { mediaType } = JSON.parse(text) as { readonly mediaType: string };
+      return { mediaType, digest, size: text.length };
+    });
+    const text = JSON.stringify({ schemaVersion: 2, mediaType: indexType, manifests });
+    return { text, digest: sha256(text) };
+  };
 
+  describe('what an immutable tag is made of cannot be deleted from below:', () => {
     test('neither its layers nor the images of its index, however deep they lie', async () => {
       const repository = 'release/made';
       const [one, two, free] = [makeManifest(), makeManifest(), makeManifest()];
@@ -150,6 +151,32 @@ describeWithPrograms(['docker-registry'], 'tags in front of a real registry', ()
       expect((await rita.request('DELETE', `/v2/apps/free/blobs/${sha256(image.config)}`)).status).toBe(202);
       expect((await rita.remove('apps/free', image.digest)).status).toBe(202);
     });
+  });
+
+  test('the list of what is attached to an image grows though every tag is immutable, and loses nothing', async () => {
+    const repository = 'apps/kept/signed';
+    const [image, one, two, three] = [makeManifest(), makeManifest(), makeManifest(), makeManifest()];
+    for (const each of [image, one, two, three]) await rita.push(repository, each.digest, each);
+    const list = image.digest.replace(':', '-');
+    const attach = async (...attached: readonly Manifest[]): Promise<number> =>
+      (await put(rita, repository, list, indexOf(...attached).text)).status;
+    expect(await attach(one)).toBe(201);
+    expect(await attach(one, two)).toBe(201);
+    expect(await attach(one, two)).toBe(201);
+    expect(await attach(three, two, one)).toBe(201);
+    expect(await attach(one, two)).toBe(403);
+    expect(await attach()).toBe(403);
+    expect((await rita.push(repository, list)).status).toBe(403);
+    const kept = await direct.request('GET', `/v2/${repository}/manifests/${list}`, undefined, { accept: indexType });
+    expect(await kept.text()).toBe(indexOf(three, two, one).text);
+    const [sig, layers] = [`${list}.sig`, [{ digest: sha256(one.config) }, { digest: sha256(two.config) }]];
+    const signed = (count: number): Manifest => {
+      const text = JSON.stringify({ ...JSON.parse(one.text), layers: layers.slice(0, count) });
+      return { ...one, text, digest: sha256(text) };
+    };
+    const statuses: number[] = [];
+    for (const count of [1, 2, 1]) statuses.push((await rita.push(repository, sig, signed(count))).status);
+    expect(statuses).toEqual([201, 201, 403]);
   });
 
   test('a right to delete draft-* tags reaches what they alone name: no layers, nothing without a tag', async () => {

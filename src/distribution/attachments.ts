@@ -1,0 +1,110 @@
+/**
+ * Lists of what is attached to an image, under tags made of its digest: distribution-spec "Referrers Tag Schema" (an index,
+ * `sha256-<hex>`), and cosign's signatures and attestations (an image with a layer for each, `sha256-<hex>.sig`, `.att`).
+ */
+import { isReferrersTag } from './reference.ts';
+
+/** A manifest and the type it is known by. */
+export interface TypedContent {
+  readonly content: Buffer;
+  readonly mediaType: string | undefined;
+}
+
+/**
+ * Whether `after` is a list of the same kind that still holds every entry of `before`, unchanged: two signatures of one image
+ * may differ in nothing but an annotation. false for other tags, and for what two readers could read differently.
+ */
+export function keepsAttachments(tag: string, before: TypedContent, after: TypedContent): boolean {
+  if (!isReferrersTag(tag)) return false;
+  const [old, young] = [readList(tag, before), readList(tag, after)];
+  if (old === undefined || young === undefined || old.mediaType !== young.mediaType) return false;
+  const left = new Map<string, number>();
+  for (const entry of young.entries) left.set(entry, (left.get(entry) ?? 0) + 1);
+  return old.entries.every((entry) => {
+    const count = left.get(entry) ?? 0;
+    left.set(entry, count - 1);
+    return count > 0;
+  });
+}
+
+interface AttachmentList {
+  readonly mediaType: string;
+  /** Each in one spelling. */
+  readonly entries: readonly string[];
+}
+
+type JsonObject = Readonly<Record<string, unknown>>;
+
+function readList(tag: string, { content, mediaType }: TypedContent): AttachmentList | undefined {
+  const text = content.toString('utf8');
+  const value = parse(text);
+  if (!isObject(value) || !isPlain(value) || countStrings(value) !== (text.match(jsonString) ?? []).length) {
+    return undefined;
+  }
+  const [key, other] = tag.includes('.') ? (['layers', 'manifests'] as const) : (['manifests', 'layers'] as const);
+  const entries = value[key];
+  if (!Array.isArray(entries) || value[other] !== undefined) return undefined;
+  if (!entries.every((entry) => isObject(entry) && isPlain(entry) && typeof entry['digest'] === 'string')) {
+    return undefined;
+  }
+  const named = value['mediaType'] ?? mediaType?.split(';')[0]?.trim();
+  return typeof named === 'string' ? { mediaType: named, entries: entries.map(inOneSpelling) } : undefined;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+const members = [
+  'schemaVersion',
+  'mediaType',
+  'artifactType',
+  'config',
+  'layers',
+  'manifests',
+  'subject',
+  'annotations',
+];
+const known = new Map(
+  [...members, 'digest', 'size', 'urls', 'data', 'platform'].map((name) => [name.toLowerCase(), name]),
+);
+
+/** Go takes `Manifests` for `manifests`, and the last of both. */
+function isPlain(value: JsonObject): boolean {
+  return Object.keys(value).every((key) => (known.get(key.toLowerCase()) ?? key) === key);
+}
+
+const jsonString = /"[^"\\]*(?:\\.[^"\\]*)*"/g;
+
+/** Levels of nesting; no list has more than five. */
+const maxDepth = 32;
+
+/** Names and values, NaN when too deep. A name that is written twice is parsed once, and counts less here than in the text. */
+function countStrings(value: unknown, depth = 0): number {
+  if (typeof value === 'string') return 1;
+  if (typeof value !== 'object' || value === null) return 0;
+  if (depth === maxDepth) return NaN;
+  const own = Array.isArray(value) ? 0 : Object.keys(value).length;
+  return Object.values(value).reduce<number>((sum, each) => sum + countStrings(each, depth + 1), own);
+}
+
+/** Members in order, without those that say nothing. */
+function inOneSpelling(value: unknown): string {
+  return JSON.stringify(value, (_key, each: unknown) => {
+    if (!isObject(each)) return each;
+    const said = Object.entries(each).filter(([, member]) => !isEmpty(member));
+    return Object.fromEntries(said.sort(([left], [right]) => (left < right ? -1 : 1)));
+  });
+}
+
+function isEmpty(value: unknown): boolean {
+  return value === null || (typeof value === 'object' && Object.keys(value).length === 0);
+}
