@@ -108,10 +108,7 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     clock,
     onChange: (kids, found) => {
       if (found.length === 0) log.info('the signing keys changed', { kids });
-      else
-        log.error('the signing keys on disk cannot be used; the last good ones stay', {
-          detail: found.map((problem) => formatProblem(problem)).join(' | '),
-        });
+      else log.error('the signing keys on disk cannot be used; the last good ones stay', { detail: formatAll(found) });
     },
   });
   const { service, accessTtlSeconds: ttlSeconds } = config.tokens;
@@ -188,6 +185,22 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     ...(certificate === undefined ? {} : { tls: certificate.texts }),
   });
 
+  const followedCertificate =
+    config.tls === undefined || certificate === undefined
+      ? undefined
+      : followCertificate(config.tls, certificate.texts, {
+          objection: (texts) => certificateProblem(texts, clock()),
+          use(texts) {
+            (listener as TlsServer).setSecureContext(texts);
+            log.info('the certificate was reloaded');
+          },
+          onProblem(problem) {
+            if (problem === undefined) log.info('the certificate on disk is in use');
+            else log.error('the certificate on disk cannot be used; the last good one stays', { detail: problem });
+          },
+          pollMs: certificatePollMs,
+        });
+
   let upstreamHealth: RegistryHealth = await registry.ping(firstProbeMs);
   if (!upstreamHealth.ok)
     log.warn('the registry behind the gateway does not answer yet', {
@@ -203,6 +216,13 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
   metrics.gauge('portcullis_policy_last_reload_successful', '1 when the newest policy files are in force.', () =>
     policies.problems().length === 0 ? 1 : 0,
   );
+  metrics.gauge('portcullis_keys_last_reload_successful', '1 when the newest signing keys are in use.', () =>
+    keys.problems().length === 0 ? 1 : 0,
+  );
+  if (certificate !== undefined)
+    metrics.gauge('portcullis_certificate_last_reload_successful', '1 when the newest certificate is in use.', () =>
+      followedCertificate?.problem() === undefined ? 1 : 0,
+    );
   metrics.gauge('portcullis_upstream_up', '1 when the registry answered last.', () => (upstreamHealth.ok ? 1 : 0));
   metrics.gauge('portcullis_store_up', '1 when sessions can be read and recorded.', () =>
     sessions.health().ok ? 1 : 0,
@@ -255,6 +275,7 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     clearInterval(probe);
     policies.close();
     keys.close();
+    followedCertificate?.close();
     upstream.close();
     registry.close();
     await stores.close();
@@ -263,10 +284,6 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
   // Running out of files or memory fails an accept now and then; unheard, it would end the process.
   for (const server of [listener, admin])
     server.on('error', (error) => log.error('a connection could not be accepted', { detail: error.message }));
-  const stopFollowing =
-    config.tls === undefined || certificate === undefined
-      ? undefined
-      : followCertificate(config.tls, certificate.texts, onCertificate, certificatePollMs);
 
   function onReload(result: PolicyLoading): void {
     if (result.ok) {
@@ -291,34 +308,25 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     }
   }
 
-  function onCertificate(texts: { readonly cert: string; readonly key: string }): void {
-    const problem = certificateProblem(texts, clock());
-    if (problem !== undefined) {
-      log.error('the new certificate is not used; the last good one stays', { detail: problem });
-      return;
-    }
-    (listener as TlsServer).setSecureContext(texts);
-    log.info('the certificate was reloaded');
-  }
-
   function readiness(): readonly ReadinessCheck[] {
-    const newest = policies.problems();
     const store = sessions.health();
-    const [firstProblem] = newest;
+    const check = (name: string, problem: string | undefined, detail?: string): ReadinessCheck =>
+      problem === undefined
+        ? { name, state: 'ok', ...(detail === undefined ? {} : { detail }) }
+        : { name, state: 'degraded', detail: problem };
+    const lastGood = (what: string, problems: readonly Problem[]): string | undefined =>
+      problems.length === 0 ? undefined : `the last good ${what}; ${formatAll(problems)}`;
     return [
       draining ? { name: 'serving', state: 'failed', detail: 'shutting down' } : { name: 'serving', state: 'ok' },
-      firstProblem === undefined
-        ? { name: 'policy', state: 'ok', detail: `revision ${policies.loaded().revision.slice(0, 12)}` }
-        : {
-            name: 'policy',
-            state: 'degraded',
-            detail: `the last good policy stays in force; ${newest.map((problem) => formatProblem(problem)).join(' | ')}`,
-          },
-      upstreamHealth.ok
-        ? { name: 'upstream', state: 'ok' }
-        : { name: 'upstream', state: 'failed', detail: upstreamHealth.detail },
-      // Tokens and plain logins go on without it, so no replica leaves the service for a store that all share.
-      { name: 'store', state: store.ok ? 'ok' : 'degraded', detail: store.detail },
+      check(
+        'policy',
+        lastGood('policy stays in force', policies.problems()),
+        `revision ${policies.loaded().revision.slice(0, 12)}`,
+      ),
+      check('upstream', upstreamHealth.ok ? undefined : upstreamHealth.detail),
+      check('store', store.ok ? undefined : store.detail, store.detail),
+      check('keys', lastGood('keys stay in use', keys.problems())),
+      ...(certificate === undefined ? [] : [check('certificate', followedCertificate?.problem())]),
     ];
   }
 
@@ -331,7 +339,7 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     const drainMs = Math.min(withinMs, config.timeouts.drainMs);
     draining = true;
     let clean = true;
-    stopFollowing?.();
+    followedCertificate?.close();
     connections.endWithAnswers();
     const deadline = setTimeout(() => {
       clean = connections.inFlight() === 0;
@@ -369,6 +377,10 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
       cut,
     },
   };
+}
+
+function formatAll(problems: readonly Problem[]): string {
+  return problems.map((problem) => formatProblem(problem)).join(' | ');
 }
 
 function openAdminToken(stateDir: string): { readonly token: Secret } | { readonly problem: Problem } {

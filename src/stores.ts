@@ -9,6 +9,7 @@ import { createTagLocks } from './adapters/memory/tag-locks.ts';
 import { createRedisConnection } from './adapters/redis/connection.ts';
 import { createRedisFailedLogins } from './adapters/redis/failed-logins.ts';
 import { followGateways } from './adapters/redis/gateways.ts';
+import { followHealth } from './adapters/redis/health.ts';
 import { createRedisRateLimiter } from './adapters/redis/rate-limiter.ts';
 import { createRedisRobotUses } from './adapters/redis/robot-uses.ts';
 import { createRedisSessionStore } from './adapters/redis/session-store.ts';
@@ -42,7 +43,13 @@ export function openStores(config: Config, clock: Clock, log: OperatorLog): Stor
   // An expired token can still finish its upload, so a revocation is remembered as long as the longest upload.
   const revocationMemorySeconds = config.tokens.accessTtlSeconds + 2 * clockLeewaySeconds + maxUploadSeconds;
   if (config.redis !== undefined) {
-    const connection = createRedisConnection(config.redis.reveal());
+    const connection = createRedisConnection(config.redis.reveal(), {
+      onHealth({ ok, detail }) {
+        if (ok) log.info('Redis works again', { detail });
+        else log.error('Redis does not do what the gateway needs; logins that last are refused', { detail });
+      },
+    });
+    const stopChecking = followHealth(connection);
     const sessions = createRedisSessionStore(connection, { revocationMemorySeconds });
     const robotUses = createRedisRobotUses(connection);
     const tagLocks = createRedisTagLocks(connection, {
@@ -61,6 +68,7 @@ export function openStores(config: Config, clock: Clock, log: OperatorLog): Stor
       limitFallbacks: limiter.fallbacks,
       isShared: true,
       async close() {
+        stopChecking();
         await gateways.close();
         await robotUses.close();
         await sessions.close();

@@ -3,7 +3,10 @@ import { type Server, createServer } from 'node:http';
 import { type AdminApiParts, handleAdminApi } from './admin-api.ts';
 import { notFound } from './respond.ts';
 
-/** One line of `/readyz?verbose`. A degraded check does not take the gateway out of service. */
+/**
+ * One line of `/readyz?verbose`. `failed` takes this replica out of service; `degraded` does not: what all replicas share
+ * would take all of them away, and clients would see the balancer's error page instead of our answers.
+ */
 export interface ReadinessCheck {
   readonly name: string;
   readonly state: 'ok' | 'degraded' | 'failed';
@@ -43,14 +46,12 @@ export function createAdminListener({ readiness, metrics, api, onError }: AdminP
         return answer(200, 'text/plain', 'ok\n');
       case '/readyz': {
         const checks = readiness();
-        const isReady = checks.every((check) => check.state !== 'failed');
-        const verbose = new URLSearchParams(query).has('verbose');
-        const lines = checks.map(formatCheck);
-        return answer(
-          isReady ? 200 : 503,
-          'text/plain',
-          `${(verbose || !isReady ? lines : []).join('')}${isReady ? 'ready' : 'not ready'}\n`,
-        );
+        const parameters = new URLSearchParams(query);
+        const has = (state: ReadinessCheck['state']): boolean => checks.some((check) => check.state === state);
+        const summary = has('failed') ? 'not ready' : has('degraded') ? 'degraded' : 'ready';
+        const isServing = summary === 'ready' || (summary === 'degraded' && !parameters.has('strict'));
+        const lines = parameters.has('verbose') || summary !== 'ready' ? checks.map(formatCheck) : [];
+        return answer(isServing ? 200 : 503, 'text/plain', `${lines.join('')}${summary}\n`);
       }
       case '/metrics':
         return answer(200, 'text/plain; version=0.0.4; charset=utf-8', metrics());

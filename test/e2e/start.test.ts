@@ -290,7 +290,7 @@ rules:
     await writeFile(cert, 'not a certificate');
     await expect
       .poll(() => gateway.stdout(), { timeout: 12_000 })
-      .toContain('the new certificate is not used; the last good one stays');
+      .toContain('the certificate on disk cannot be used; the last good one stays');
     expect((await overTls(port, undefined)).fingerprint).toBe(good);
   }, 40_000);
 });

@@ -1,5 +1,8 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import supertest from 'supertest';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type AdminParts, type ReadinessCheck, createAdminListener } from '../../src/http/admin.ts';
 import { type Front, startFront } from './support/front.ts';
 
 const rules = "rules: [{ name: open, subjects: [everyone], repositories: ['open/**'], actions: [pull] }]\n";
@@ -8,6 +11,25 @@ beforeAll(async () => void (front = await startFront({ rules })));
 afterAll(() => front.close());
 
 const admin = (path: string): supertest.Test => supertest(front.adminUrl).get(path);
+
+test.each<[string, ReadinessCheck['state'][], number, number, string]>([
+  ['all is well', ['ok', 'ok'], 200, 200, 'ready'],
+  ['what all replicas share is not', ['ok', 'degraded'], 200, 503, 'degraded'],
+  ['this replica stops', ['failed', 'degraded'], 503, 503, 'not ready'],
+])('readiness when %s', async (_, states, status, strict, summary) => {
+  const server = createAdminListener({
+    readiness: () => states.map((state) => ({ name: 'thing', state, detail: 'why' })),
+    metrics: () => '',
+    onError: () => {},
+    // No request of this test reaches it.
+    api: {} as AdminParts['api'],
+  });
+  const ready = await supertest(server).get('/readyz');
+  expect([ready.status, ready.text.split('\n').at(-2)]).toEqual([status, summary]);
+  expect(ready.text.includes('why')).toBe(summary !== 'ready');
+  for (const query of ['strict', 'verbose&strict', 'strict=1'])
+    expect((await supertest(server).get(`/readyz?${query}`)).status).toBe(strict);
+});
 
 describe('the admin listener', () => {
   test('says that the process lives', async () => {
@@ -36,6 +58,24 @@ describe('the admin listener', () => {
     expect(await gauge()).toBe('1');
     expect((await admin('/readyz?verbose')).text).toContain('[+] policy ok');
   });
+
+  test('stays in service with an unusable signing key, and says so until it is gone', async () => {
+    const key = join(front.stateDir, 'keys', '20990101T000000000Z.pem');
+    await writeFile(key, 'no key', { mode: 0o600 });
+    const text = async (): Promise<string> => (await admin('/readyz?verbose')).text;
+    await expect
+      .poll(text, { timeout: 8000 })
+      .toMatch(/\[~\] keys degraded: the last good keys stay in use; .*20990101/);
+    expect((await admin('/readyz')).status).toBe(200);
+    expect((await admin('/readyz?strict')).status).toBe(503);
+    const metric = /^portcullis_keys_last_reload_successful (\d)$/m;
+    expect(metric.exec((await admin('/metrics')).text)?.[1]).toBe('0');
+    expect(front.logged.filter((line) => line.includes('the signing keys on disk cannot be used'))).toHaveLength(1);
+    await rm(key);
+    await expect.poll(text, { timeout: 8000 }).toContain('[+] keys ok');
+    expect(metric.exec((await admin('/metrics')).text)?.[1]).toBe('1');
+    expect((await admin('/readyz?strict')).status).toBe(200);
+  }, 20_000);
 
   test('counts decisions and answers for Prometheus', async () => {
     const count = async (): Promise<number> => {

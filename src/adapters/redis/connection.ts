@@ -6,6 +6,7 @@ import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis'
 import { parseRedisUrl, type RedisTarget } from '../../config/urls.ts';
 import type { Unavailable } from '../../ports.ts';
 import { createBreaker } from './breaker.ts';
+import { createOutcomes, wordsOf } from './outcomes.ts';
 import type { RedisScript } from './redis-script.ts';
 import { allScripts } from './scripts.ts';
 import { followChannel, type ChannelListener } from './subscriber.ts';
@@ -34,11 +35,21 @@ export interface RedisConnection {
   isReady(): boolean;
   /** Whether the connection is ready within `timeoutMs`. */
   ready(timeoutMs: number): Promise<boolean>;
-  health(): { readonly ok: boolean; readonly detail: string };
+  /** By the last outcome, in Redis' own words: connected and refusing is not well. */
+  health(): RedisHealth;
+  /** Everything that the gateway needs was just done. */
+  proved(): void;
   close(): Promise<void>;
 }
 
+export interface RedisHealth {
+  readonly ok: boolean;
+  readonly detail: string;
+}
+
 export interface RedisConnectionOptions {
+  /** Called when it breaks, again when Redis gives another reason, and when it is `proved` to work again. */
+  readonly onHealth?: (health: RedisHealth) => void;
   /** How long one command may take. */
   readonly commandTimeoutMs?: number;
   /** Certificates (PEM) of the authorities to believe instead of the system's; for `rediss`. */
@@ -62,8 +73,13 @@ export function createRedisConnection(url: string, options: RedisConnectionOptio
   let closed = false;
 
   // Without a listener each of these would end the process or fill standard error.
-  client.on('error', (error: unknown) => (problem = textOf(error)));
-  client.on('node error', (error: unknown) => (problem = textOf(error)));
+  const onError = (error: unknown): void => {
+    problem = wordsOf(error);
+    report();
+  };
+  client.on('error', onError);
+  client.on('node error', onError);
+  client.on('close', () => report());
   client.on('ready', () => readyListeners.forEach((listener) => listener()));
   client.on('end', () => {
     if (closed) return;
@@ -74,6 +90,27 @@ export function createRedisConnection(url: string, options: RedisConnectionOptio
   for (const { name, lua } of allScripts) client.defineCommand(name, { lua });
 
   const isReady = (): boolean => client.status === 'ready';
+  const outcomes = createOutcomes(() => performance.now());
+  /** The code of the refusal that was reported last; empty for a connection that is not there. */
+  let reported: string | undefined;
+
+  function health(): RedisHealth {
+    if (!isReady()) return { ok: false, detail: `not connected: ${problem}` };
+    const refused = outcomes.problem();
+    return refused === undefined
+      ? { ok: true, detail: `connected (${target.kind})` }
+      : { ok: false, detail: `connected, but calls fail: ${refused}` };
+  }
+
+  function report(): void {
+    if (closed) return;
+    const now = health();
+    if (now.ok) return;
+    const code = /\b[A-Z]{4,}\b/.exec(outcomes.problem() ?? problem)?.[0] ?? '';
+    if (reported !== undefined && (code === '' || code === reported || !isReady())) return;
+    reported = code;
+    options.onHealth?.(now);
+  }
   const channels = followChannel({
     open: () => createSubscriberClient(target, settings, client),
     isUp: isReady,
@@ -95,7 +132,7 @@ export function createRedisConnection(url: string, options: RedisConnectionOptio
       if (!confirmed) replicaAskedAfter = performance.now() + laggingReplicaPauseMs;
       return confirmed;
     } catch (error) {
-      problem = textOf(error);
+      problem = wordsOf(error);
       return false;
     }
   }
@@ -114,10 +151,13 @@ export function createRedisConnection(url: string, options: RedisConnectionOptio
             // The client's own timer starts when a command is sent; a cluster client may hold it before that.
             const reply = await within(commandTimeoutMs * 2, runScript(client, script, keys, values));
             breaker.succeeded();
+            outcomes.succeeded(script.name);
             return { ok: true, reply };
           } catch (error) {
             breaker.failed();
-            problem = textOf(error);
+            problem = wordsOf(error);
+            outcomes.failed(script.name, error);
+            report();
             return { ok: false, reason: 'unavailable' };
           }
         },
@@ -150,10 +190,14 @@ export function createRedisConnection(url: string, options: RedisConnectionOptio
         readyListeners.add(settle);
       });
     },
-    health: () =>
-      isReady()
-        ? { ok: true, detail: `connected (${target.kind})` }
-        : { ok: false, detail: `not connected: ${problem}` },
+    health,
+    proved() {
+      outcomes.proved();
+      const now = health();
+      if (reported === undefined || !now.ok) return;
+      reported = undefined;
+      options.onHealth?.(now);
+    },
     async close() {
       closed = true;
       const ended = client.status === 'end' ? Promise.resolve() : new Promise((resolve) => client.once('end', resolve));
@@ -283,8 +327,4 @@ async function within<T>(limitMs: number, result: Promise<T>): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -3,6 +3,7 @@ import { revocationsChannel, sessionsKey, sessionsPrefix } from './keys.ts';
 import { limitScripts } from './limit-scripts.ts';
 import { loginScripts } from './login-scripts.ts';
 import type { RedisScript } from './redis-script.ts';
+import { selfCheck } from './self-check.ts';
 
 /** In the order of `sessionFields`; missing fields are nil. */
 export const sessionFields = ['id', 'account', 'service', 'created', 'lastUsed', 'address', 'userAgent'] as const;
@@ -232,6 +233,7 @@ export const allScripts: readonly RedisScript[] = [
   releaseTags,
   markRobotUses,
   readRobotUses,
+  selfCheck,
   ...limitScripts,
   ...loginScripts,
 ];

@@ -17,6 +17,7 @@ import { makeTempDir, removeTempDir } from '../../support/temp-dir.ts';
 export interface Front {
   readonly url: string;
   readonly adminUrl: string;
+  readonly stateDir: string;
   readonly records: readonly AuditRecord[];
   /** Everything else that was logged, as text. */
   readonly logged: readonly string[];
@@ -95,6 +96,7 @@ users:
   return {
     url: gateway.url,
     adminUrl: gateway.adminUrl,
+    stateDir,
     records,
     logged,
     forwarded: registry.requests,
