@@ -9,7 +9,7 @@ import { ensureAdminToken } from './adapters/files/admin-token.ts';
 import { createSendQueues } from './adapters/kernel/send-queues.ts';
 import { followKeyDirectory } from './adapters/files/key-directory.ts';
 import { readKeyFiles } from './adapters/files/key-ring.ts';
-import { type LoadedPolicy, type PolicyLoading, loadPolicy } from './adapters/files/policy-loading.ts';
+import { type LoadedPolicy, type PolicyLoading, loadPolicy, shortRevision } from './adapters/files/policy-loading.ts';
 import { followPolicyFiles } from './adapters/files/policy-source.ts';
 import type { Log } from './adapters/log/log.ts';
 import { createRegistryClient } from './adapters/registry/registry-client.ts';
@@ -293,7 +293,7 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
         event: 'policy',
         decision: 'allow',
         reason: 'reloaded',
-        detail: `revision ${revision.slice(0, 12)}: ${rules} rules, ${testsPassed} tests passed`,
+        detail: `revision ${shortRevision(revision)}: ${rules} rules, ${testsPassed} tests passed`,
       });
       return;
     }
@@ -321,7 +321,7 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
       check(
         'policy',
         lastGood('policy stays in force', policies.problems()),
-        `revision ${policies.loaded().revision.slice(0, 12)}`,
+        `revision ${shortRevision(policies.loaded().revision)}`,
       ),
       check('upstream', upstreamHealth.ok ? undefined : upstreamHealth.detail),
       check('store', store.ok ? undefined : store.detail, store.detail),

@@ -20,6 +20,8 @@ interface Findings {
   readonly notes: readonly Problem[];
   readonly tests: { readonly passed: number; readonly failed: number };
   readonly rules: number;
+  /** Undefined where the policies cannot be read. */
+  readonly revision?: string;
 }
 
 export function addCheck(program: Command, done: (code: ExitCode) => void): void {
@@ -45,7 +47,8 @@ async function run(
   const problems = strict ? sortProblems([...found.problems, ...found.notes]) : found.problems;
   const notes = strict ? [] : found.notes;
   const ok = problems.length === 0;
-  if (json) printJson({ ok, problems, tests: found.tests, notes });
+  const { revision } = found;
+  if (json) printJson({ ok, problems, tests: found.tests, notes, ...(revision === undefined ? {} : { revision }) });
   else {
     for (const note of notes) {
       const [first, ...rest] = formatProblem(note).split('\n');
@@ -53,6 +56,8 @@ async function run(
     }
     if (ok) process.stdout.write(`ok: ${found.rules} rules, ${found.tests.passed} test expectations passed\n`);
     else reportProblems(problems);
+    if (revision !== undefined)
+      process.stdout.write(`revision ${revision}, as \`/readyz?verbose\` of a gateway that has it in force\n`);
   }
   return ok ? exitCodes.ok : exitCodes.problems;
 }
@@ -64,7 +69,7 @@ async function findingsOf(paths: readonly string[]): Promise<Findings> {
   if (configuration?.ok === false) return { ...nothing, problems: configuration.problems };
   const reading = await readPolicies(configuration === undefined ? paths : configuredPolicies(configuration));
   if (!reading.ok) return { ...nothing, problems: reading.problems };
-  const { policy } = reading;
+  const { policy, revision } = reading;
   const now = Date.now();
   const { passed, failures } = runTests(compilePolicy(policy), now);
   const { problems, notes } = lintPolicy(policy, now);
@@ -73,5 +78,6 @@ async function findingsOf(paths: readonly string[]): Promise<Findings> {
     notes,
     tests: { passed, failed: failures.length },
     rules: policy.rules.length,
+    revision,
   };
 }

@@ -15,6 +15,8 @@ export interface PoliciesOptions {
 
 export interface ReadPolicies {
   readonly policy: Policy;
+  /** As a gateway that reads the same files shows it. */
+  readonly revision: string;
   /** `file:line:column: message` with the source line and a caret below the column. */
   readonly show: (source: Source, message: string) => string;
 }
@@ -50,8 +52,9 @@ export function configuredPolicies({
 
 async function readPaths(paths: readonly string[]): Promise<PoliciesReading> {
   // The YAML reader takes longer to load than most commands to run, and `--help` does without.
-  const [{ readPolicyFiles }, { parsePolicy }] = await Promise.all([
+  const [{ readPolicyFiles }, { revisionOf, shortRevision }, { parsePolicy }] = await Promise.all([
     import('../adapters/files/policy-files.ts'),
+    import('../adapters/files/policy-loading.ts'),
     import('../policy/parse.ts'),
   ]);
   const texts = await readPolicyFiles(paths);
@@ -61,7 +64,7 @@ async function readPaths(paths: readonly string[]): Promise<PoliciesReading> {
   const byFile = new Map(texts.files.map(({ file, text }) => [file, text]));
   const show = (source: Source, message: string): string =>
     formatProblem({ ...source, code: '', message }, byFile.get(source.file));
-  return { ok: true, policy: reading.policy, show };
+  return { ok: true, policy: reading.policy, revision: shortRevision(revisionOf(texts.files)), show };
 }
 
 /** Reports policies that cannot be read, on standard output as JSON where that was asked for. */

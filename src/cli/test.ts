@@ -11,6 +11,8 @@ import { type Command, example } from './verb.ts';
 interface Options {
   readonly policies?: readonly string[];
   readonly strict?: boolean;
+  readonly write?: boolean;
+  readonly dryRun?: boolean;
   readonly json?: boolean;
 }
 
@@ -20,20 +22,26 @@ export function addTest(program: Command, done: (code: ExitCode) => void): void 
     .argument('[path...]', 'policy files or directories (default: the configured ones)')
     .description('run the tests in the policies and name the rules that no test exercises')
     .option('--strict', 'fail also when a rule is not exercised')
+    .option('--write', 'propose tests for rules that none exercises, and write them into the files')
+    .option('--dry-run', 'with --write: print them instead')
     .option('--json', 'one JSON object instead of text');
   addPoliciesOption(command)
     .addHelpText(
       'after',
-      example('portcullis test policies/') + '\nExit status: 0 all pass, 1 some fail, 78 the policy is broken.\n',
+      example('portcullis test policies/', 'portcullis test --write --dry-run') +
+        '\nExit status: 0 all pass, 1 some fail, 78 the policy is broken.\n',
     )
-    .action(async (paths: string[], options: Options) => done(await run(paths, options)));
+    .action(async (paths: string[], options: Options) => {
+      const { policies = [], write = false, dryRun = false } = options;
+      const all = [...paths, ...policies];
+      done(
+        write || dryRun ? await (await import('./test-write.ts')).writeTests(all, { dryRun }) : await run(all, options),
+      );
+    });
 }
 
-async function run(
-  paths: readonly string[],
-  { policies = [], strict = false, json = false }: Options,
-): Promise<ExitCode> {
-  const reading = await readPolicies([...paths, ...policies]);
+async function run(paths: readonly string[], { strict = false, json = false }: Options): Promise<ExitCode> {
+  const reading = await readPolicies(paths);
   if (!reading.ok) return reportBroken(reading.problems, json);
   const compiled = compilePolicy(reading.policy);
   const now = Date.now();

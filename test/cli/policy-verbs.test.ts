@@ -1,5 +1,5 @@
 /** `check`, `test`, `explain`, `who-can` and `diff`, as a person runs them. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -49,6 +49,7 @@ tests:
 beforeAll(async () => {
   directory = await makeTempDir('verbs');
   await mkdir(join(directory, 'policies'));
+  await mkdir(join(directory, 'grown'));
   await write('policies/people.yaml', people);
   await write('policies/rules.yaml', rules);
 });
@@ -369,10 +370,45 @@ describe('portcullis test', () => {
   });
 });
 
+describe('portcullis test --write', () => {
+  test('proposes what holds today for rules that no test exercises, and writes it behind what is there', async () => {
+    await write('grown/people.yaml', people);
+    await write('grown/rules.yaml', `${rules}  # The end.\n`);
+    const dry = await portcullis('test', 'grown', '--write', '--dry-run');
+    expect(dry.code).toBe(0);
+    expect(await portcullis('test', 'grown', '--strict')).toMatchObject({ code: 1 });
+    const { code, stdout } = await portcullis('test', 'grown', '--write');
+    expect([code, stdout]).toEqual([
+      0,
+      '3 expectations written to grown/rules.yaml: read them, and correct what is not meant\n',
+    ]);
+    const text = await readFile(join(directory, 'grown/rules.yaml'), 'utf8');
+    // A minute may have passed in between.
+    const timeless = (yaml: string): string => yaml.replaceAll(/T\d\d:\d\d/g, 'T');
+    expect(timeless(text)).toBe(timeless(`${rules}  # The end.\n${dry.stdout.replace('tests:\n', '')}`));
+    expect(text).toContain("as: { group: 'managers', at: '");
+    expect(await portcullis('test', 'grown', '--strict')).toMatchObject({ code: 0 });
+    expect(await portcullis('test', 'grown', '--write')).toMatchObject({ code: 0, stderr: 'nothing to propose\n' });
+  });
+
+  test('writes nothing while tests fail', async () => {
+    await write('grown/rules.yaml', rules.replace('deny: [pull release/app]', 'deny: [pull sandbox/app]'));
+    const { code, stderr } = await portcullis('test', 'grown', '--write');
+    expect([code, stderr]).toEqual([1, expect.stringContaining('tests fail already')]);
+  });
+});
+
 describe('portcullis check', () => {
+  test('names the revision of the files, the same from wherever they are read', async () => {
+    const { stdout } = await portcullis('check', 'policies');
+    const { revision } = (await json('check', join(directory, 'policies'))) as { revision: string };
+    expect(revision).toMatch(/^[0-9a-f]{12}$/);
+    expect(stdout).toContain(`\nrevision ${revision}, `);
+  });
+
   test('says that all is well', async () => {
     const { code, stdout, stderr } = await portcullis('check', 'policies');
-    expect([code, stdout, stderr]).toEqual([0, 'ok: 4 rules, 2 test expectations passed\n', '']);
+    expect([code, stdout.split('\n')[0], stderr]).toEqual([0, 'ok: 4 rules, 2 test expectations passed', '']);
   });
 
   test('exits 1 on lints, with place, source line and what to do', async () => {

@@ -1,13 +1,15 @@
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import argon2 from 'argon2';
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { startGatewayProcess, type GatewayProcess } from '../support/gateway-process.ts';
-import { describeWithPrograms } from '../support/programs.ts';
+import { describeWithPrograms, run } from '../support/programs.ts';
 import { pushImage } from '../support/image.ts';
 import { startRegistry, type RegistryProcess } from '../support/registry.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
 
+const program = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const password = 'edit-without-fear';
 let hash: string;
 
@@ -105,6 +107,25 @@ describeWithPrograms(['docker-registry'], 'editing policies under a running gate
     } finally {
       await removeTempDir(dir);
     }
+  });
+
+  test('`check` names the revision that a gateway shows once it has the edit in force', async () => {
+    const running = (gateway = await startGatewayProcess({
+      upstream: registry.url,
+      policies: { 'p.yaml': policy(['one']), 'q.yaml': 'groups: { later: }' },
+    }));
+    const inForce = async (): Promise<string | undefined> =>
+      /policy ok: revision ([0-9a-f]+)/.exec(await (await fetch(`${running.adminUrl}/readyz?verbose`)).text())?.[1];
+    const checked = async (): Promise<unknown> => {
+      const { stdout } = await run(process.execPath, [program, 'check', running.policiesDir, '--json'], { cwd: '/' });
+      return (JSON.parse(stdout) as { revision: unknown }).revision;
+    };
+    const before = await checked();
+    expect(await inForce()).toBe(before);
+    await writeFile(join(running.policiesDir, 'p.yaml'), policy(['one', 'two']));
+    await reloaded(running, 'reloaded', 1);
+    expect(await checked()).not.toBe(before);
+    expect(await inForce()).toBe(await checked());
   });
 
   test('an edit whose own tests fail is not put into force, and its line is in log and readiness', async () => {

@@ -1,5 +1,6 @@
 /** Reading policy files all the way: texts -> policy -> tests passed. Nothing is put into force here. */
 import { createHash } from 'node:crypto';
+import { basename } from 'node:path';
 import type { Problem } from '../../document/problem.ts';
 import { type CompiledPolicy, compilePolicy } from '../../policy/evaluate.ts';
 import { type PolicyText, parsePolicy } from '../../policy/parse.ts';
@@ -9,7 +10,7 @@ import { readPolicyFiles } from './policy-files.ts';
 export interface LoadedPolicy {
   readonly compiled: CompiledPolicy;
   readonly testsPassed: number;
-  /** Hexadecimal digest of all file names and texts. */
+  /** `revisionOf` the files. */
   readonly revision: string;
 }
 
@@ -31,8 +32,15 @@ export async function loadPolicy(paths: readonly string[], now: number): Promise
   return { ok: true, loaded: { compiled, testsPassed: passed, revision } };
 }
 
-function revisionOf(files: readonly PolicyText[]): string {
+/** Of all texts and the names of their files, wherever these are and in whatever order: alike for every gateway and command. */
+export function revisionOf(files: readonly PolicyText[]): string {
   const hash = createHash('sha256');
-  for (const { file, text } of files) hash.update(`${file.length}:${file}${text.length}:${text}`);
+  const parts = files.map(({ file, text }) => `${basename(file).length}:${basename(file)}${text.length}:${text}`);
+  for (const part of parts.sort()) hash.update(part);
   return hash.digest('hex');
+}
+
+/** As `/readyz?verbose`, the log and `check` show it. */
+export function shortRevision(revision: string): string {
+  return revision.slice(0, 12);
 }

@@ -1,0 +1,45 @@
+/** `portcullis test --write`: tests for what holds today, where no test exercises a rule. */
+import { addTests, testsInYaml } from '../editing/tests.ts';
+import { describeRule } from '../policy/describe.ts';
+import { compilePolicy } from '../policy/evaluate.ts';
+import { type ProposedTest, proposeTests } from '../policy/propose-tests.ts';
+import { runTests, unexercisedRules } from '../policy/test-run.ts';
+import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { applyEdits, complain, readForEdit } from './policy-edit.ts';
+
+/** On standard output with `dryRun`, else into the files of the rules. */
+export async function writeTests(
+  paths: readonly string[],
+  { dryRun }: { readonly dryRun: boolean },
+): Promise<ExitCode> {
+  const files = await readForEdit(paths);
+  if ('refused' in files) return files.refused;
+  const compiled = compilePolicy(files.policy);
+  const now = Date.now();
+  if (runTests(compiled, now).failures.length > 0) {
+    return complain('tests fail already; correct them or the rules first: portcullis test');
+  }
+  const { tests, without } = proposeTests(compiled, unexercisedRules(compiled, now), now);
+  for (const rule of without) {
+    process.stderr.write(`${describeRule(rule)} decides nothing by itself: other rules say the same\n`);
+  }
+  if (tests.length === 0) {
+    process.stderr.write('nothing to propose\n');
+    return exitCodes.ok;
+  }
+  if (dryRun) {
+    process.stdout.write(testsInYaml(tests));
+    return exitCodes.ok;
+  }
+  const byFile = new Map<string, ProposedTest[]>();
+  for (const test of tests) byFile.set(test.file, [...(byFile.get(test.file) ?? []), test]);
+  const changes = [...byFile].map(([file, added]) => ({ file, change: (text: string) => addTests(text, added) }));
+  const refused = await applyEdits(files, changes);
+  if (refused !== undefined) return refused.refused;
+  for (const [file, added] of byFile) {
+    const expectations = added.reduce((sum, { allow, deny }) => sum + allow.length + deny.length, 0);
+    const what = expectations === 1 ? '1 expectation' : `${expectations} expectations`;
+    process.stdout.write(`${what} written to ${file}: read them, and correct what is not meant\n`);
+  }
+  return exitCodes.ok;
+}
