@@ -32,6 +32,7 @@ import { createPasswords } from './token/password.ts';
 import { version } from './version.ts';
 import { createUploadTickets } from './token/upload-ticket.ts';
 import { createTokenService } from './token/service.ts';
+import { followDisabled } from './token/standing.ts';
 import { VerifiedPasswords } from './token/verified-passwords.ts';
 
 export interface GatewayOptions {
@@ -118,6 +119,8 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
   const verified = new VerifiedPasswords();
   const stores = openStores(config, clock, log);
   const { sessions, robotUses, tagLocks, limiter, failedLogins } = stores;
+  const endDisabled = followDisabled(sessions, clock);
+  endDisabled(policies.current().policy);
   const countLimit = metrics.family('portcullis_limit_requests_total', 'Requests that limits counted or refused.');
   const limits = createLimits(limiter, (limit, spent) => countLimit(`limit="${limit.name}",result="${spent}"`));
   const guard = createLoginGuard(failedLogins, keys);
@@ -286,6 +289,7 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     server.on('error', (error) => log.error('a connection could not be accepted', { detail: error.message }));
 
   function onReload(result: PolicyLoading): void {
+    endDisabled(policies.current().policy);
     if (result.ok) {
       const { compiled, testsPassed, revision } = result.loaded;
       const rules = compiled.policy.rules.length;

@@ -161,7 +161,10 @@ export interface SessionStore {
   ): Promise<
     { readonly ok: true; readonly session: Session } | { readonly ok: false; readonly reason: 'unknown' } | Unavailable
   >;
-  /** Ends the session of a refresh token, of an id, or all of an account; the ids that ended, none when there was nothing. */
+  /**
+   * Ends the session of a refresh token, of an id, or all of an account; the ids that ended, none when there was nothing. An
+   * id is revoked whether or not a session has it: that of an access token is.
+   */
   revoke(
     which: { readonly tokenHash: string } | { readonly id: string } | { readonly account: string },
     now: number,
@@ -172,10 +175,18 @@ export interface SessionStore {
     now: number,
   ): Promise<{ readonly ok: true; readonly sessions: readonly Session[] } | Unavailable>;
   /**
-   * Whether a session was revoked, answered from memory: no round trip. Learns of revocations on other replicas within
+   * Whether a session, or an access token by its `jti`, was revoked, answered from memory: no round trip. Learns of revocations on other replicas within
    * 5 seconds while the store is reachable, and remembers them at least `revocationMemorySeconds`.
    */
-  isRevoked(sessionId: string): boolean;
+  isRevoked(id: string): boolean;
+  /**
+   * Everything issued to the account before `at` (milliseconds since 1970) has ended for good. Holds in this process from
+   * now on; on other replicas within 5 seconds of the store's answering, and is told to a store that has lost it. Forgotten
+   * when the last session of then would have ended without it.
+   */
+  endAccount(account: string, at: number): void;
+  /** The latest such instant, 0 when there is none: from memory, as `isRevoked`. */
+  endedBefore(account: string): number;
   /** For readiness and metrics. */
   health(): { readonly ok: boolean; readonly detail: string };
   close(): Promise<void>;

@@ -42,6 +42,10 @@ export interface Stores {
 export function openStores(config: Config, clock: Clock, log: OperatorLog): Stores {
   // An expired token can still finish its upload, so a revocation is remembered as long as the longest upload.
   const revocationMemorySeconds = config.tokens.accessTtlSeconds + 2 * clockLeewaySeconds + maxUploadSeconds;
+  const memory = {
+    revocationMemorySeconds,
+    accountMemorySeconds: Math.max(config.tokens.refreshTtlSeconds, revocationMemorySeconds),
+  };
   if (config.redis !== undefined) {
     const connection = createRedisConnection(config.redis.reveal(), {
       onHealth({ ok, detail }) {
@@ -50,7 +54,7 @@ export function openStores(config: Config, clock: Clock, log: OperatorLog): Stor
       },
     });
     const stopChecking = followHealth(connection);
-    const sessions = createRedisSessionStore(connection, { revocationMemorySeconds });
+    const sessions = createRedisSessionStore(connection, memory);
     const robotUses = createRedisRobotUses(connection);
     const tagLocks = createRedisTagLocks(connection, {
       onLost: (repository, tags) => log.error('a tag lock ran out during a push', { repository, tags }),
@@ -79,7 +83,7 @@ export function openStores(config: Config, clock: Clock, log: OperatorLog): Stor
   mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
   const onProblem = (problem: Parameters<typeof formatProblem>[0]): void => log.error(formatProblem(problem));
   const file = join(config.stateDir, 'sessions.json');
-  const sessions = createMemorySessionStore({ file, revocationMemorySeconds, clock, onProblem });
+  const sessions = createMemorySessionStore({ file, ...memory, clock, onProblem });
   const robotUses = createMemoryRobotUses({ file: join(config.stateDir, 'robot-uses.json'), onProblem });
   return {
     sessions,

@@ -3,6 +3,7 @@ import { quote } from '../document/problem.ts';
 import { didYouMean } from '../document/suggest.ts';
 import { hasSection } from '../editing/edit.ts';
 import { type UserChange, changeUser } from '../editing/user.ts';
+import { formatInstant } from '../policy/describe.ts';
 import type { User } from '../policy/model.ts';
 import { hashPassword } from '../token/password.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
@@ -56,7 +57,7 @@ export async function changePassword(
   if ('refused' in found) return found.refused;
   const password = await hashGiven(passwordStdin);
   if (typeof password !== 'string') return password.refused;
-  const change: UserChange = { kind: 'password', name, password };
+  const change: UserChange = { kind: 'password', name, password, validFrom: validFromNow() };
   return apply(found.files, found.user.source.file, change, `password of user ${quote(name)} changed`);
 }
 
@@ -72,7 +73,12 @@ export async function setDisabled(
     process.stdout.write(`user ${quote(name)} is ${state} already\n`);
     return exitCodes.ok;
   }
-  return apply(files, user.source.file, { kind: 'disabled', name, disabled }, `user ${quote(name)} ${state}`);
+  return apply(
+    files,
+    user.source.file,
+    { kind: 'disabled', name, disabled, validFrom: validFromNow() },
+    `user ${quote(name)} ${state}`,
+  );
 }
 
 export async function listUsers(paths: readonly string[], { json }: { readonly json: boolean }): Promise<ExitCode> {
@@ -126,6 +132,11 @@ function targetForNew({ paths, texts }: PolicyFiles): string | undefined {
   if (existing !== undefined) return existing.file;
   const directory = paths.find(isDirectory);
   return directory === undefined ? undefined : fileIn(directory, 'users.yaml');
+}
+
+/** The next whole second: everything issued until now was issued before. */
+function validFromNow(): string {
+  return formatInstant(Math.floor(Date.now() / 1000) * 1000 + 1000);
 }
 
 async function hashGiven(passwordStdin: boolean): Promise<string | Refused> {

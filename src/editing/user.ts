@@ -5,13 +5,29 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Edit, type Fields, type Splices, fieldsOf, makeEdit } from './edit.ts';
 import { addAccount, addToFlow, unreadableIndent } from './insertion.ts';
-import { type Entry, type Mapping, afterLine, asMapping, entryOf, indentAt, layoutOf, lineEndOf } from './layout.ts';
+import {
+  type Entry,
+  type Mapping,
+  type Splice,
+  afterLine,
+  asMapping,
+  entryOf,
+  indentAt,
+  layoutOf,
+  lineEndOf,
+} from './layout.ts';
 import { nameList, quoted } from './scalar.ts';
 
 export type UserChange =
   | { readonly kind: 'add'; readonly name: string; readonly password: string; readonly groups: readonly string[] }
-  | { readonly kind: 'password'; readonly name: string; readonly password: string }
-  | { readonly kind: 'disabled'; readonly name: string; readonly disabled: boolean };
+  | { readonly kind: 'password'; readonly name: string; readonly password: string; readonly validFrom: string }
+  | {
+      readonly kind: 'disabled';
+      readonly name: string;
+      readonly disabled: boolean;
+      /** In the words of a policy file. */
+      readonly validFrom: string;
+    };
 
 /**
  * The text with the change made and nothing else: the result is read again and compared, so an edit that would mean
@@ -37,25 +53,39 @@ function setInUser(text: string, change: Exclude<UserChange, { kind: 'add' }>): 
   if (user === undefined || settings === undefined) {
     return { problem: `the file does not declare user "${change.name}"` };
   }
-  const [key, value] =
-    change.kind === 'password' ? ['password', quoted(change.password)] : ['disabled', String(change.disabled)];
-  const existing = entryOf(settings, key)?.value;
-  if (existing?.kind === 'scalar') {
-    return existing.value === (change.kind === 'password' ? change.password : change.disabled)
-      ? []
-      : existing.replaceWith(value);
+  const before = Object.fromEntries(
+    settings.entries.map(({ key, value }) => [key, value?.kind === 'scalar' ? value.value : value]),
+  );
+  if (isAlreadySo(before, change)) return [];
+  const main =
+    change.kind === 'password'
+      ? ({ key: 'password', text: quoted(change.password) } as const)
+      : ({ key: 'disabled', text: String(change.disabled) } as const);
+  // A date to readers of YAML 1.1.
+  const wanted = [main, { key: 'validFrom', text: quoted(change.validFrom) }] as const;
+  const splices: Splice[] = [];
+  const missing: string[] = [];
+  for (const { key, text: value } of wanted) {
+    const existing = entryOf(settings, key)?.value;
+    if (existing?.kind !== 'scalar') missing.push(`${key}: ${value}`);
+    else splices.push(...existing.replaceWith(value));
   }
-  if (change.kind === 'disabled' && !change.disabled) return [];
-  return addSetting(text, user, settings, `${key}: ${value}`);
+  const added = missing.length === 0 ? [] : addSettings(text, user, settings, missing);
+  return 'problem' in added ? added : [...splices, ...added];
 }
 
-/** As the first setting: below the user's name, or behind the `{`. */
-function addSetting(text: string, user: Entry, settings: Mapping, setting: string): Splices {
-  if (settings.kind === 'flow') return addToFlow(text, settings, setting);
+function isAlreadySo(user: Fields, change: Exclude<UserChange, { kind: 'add' }>): boolean {
+  if (change.kind === 'password') return user['password'] === change.password;
+  return (user['disabled'] ?? false) === change.disabled;
+}
+
+/** As the first settings: below the user's name, or behind the `{`. */
+function addSettings(text: string, user: Entry, settings: Mapping, added: readonly string[]): Splices {
+  if (settings.kind === 'flow') return addToFlow(text, settings, added.join(', '));
   const indent = indentAt(text, settings.entries[0]?.keyOffset ?? 0);
   if (indent === undefined) return unreadableIndent;
   const offset = afterLine(text, user.keyOffset);
-  return [{ offset, length: 0, text: `${indent}${setting}${lineEndOf(text)}` }];
+  return [{ offset, length: 0, text: added.map((setting) => `${indent}${setting}${lineEndOf(text)}`).join('') }];
 }
 
 /** What the file must say afterwards. */
@@ -67,8 +97,8 @@ function expected(root: Fields, change: UserChange): Fields {
     return { ...root, users: { ...users, [name]: groups.length === 0 ? { password } : { password, groups } } };
   }
   const user = fieldsOf(users[name]);
-  if (change.kind === 'password')
-    return { ...root, users: { ...users, [name]: { ...user, password: change.password } } };
-  if (!change.disabled && user['disabled'] === undefined) return root;
-  return { ...root, users: { ...users, [name]: { ...user, disabled: change.disabled } } };
+  if (isAlreadySo(user, change)) return root;
+  const { validFrom } = change;
+  const main = change.kind === 'password' ? { password: change.password } : { disabled: change.disabled };
+  return { ...root, users: { ...users, [name]: { ...user, ...main, validFrom } } };
 }

@@ -15,11 +15,10 @@ import {
   type AuthenticationParts,
   type AuthenticationRefusal,
   authenticateNow,
-  principalOf,
 } from '../token/authenticate.ts';
 import type { Held } from '../token/login-delays.ts';
 import { liveRobotToken } from '../token/robot-secret.ts';
-import { robotSidPrefix } from '../token/service.ts';
+import { isEnded, principalOf, robotTokenIdOf } from '../token/standing.ts';
 import type { UploadTickets } from '../token/upload-ticket.ts';
 
 /** Who asks, and how far the credentials reach: Basic reaches as far as the policy, a token only to its `access`. */
@@ -27,8 +26,10 @@ export interface Caller {
   readonly principal: Principal;
   readonly method: AuthenticationMethod | 'access-token' | undefined;
   readonly bound: readonly Access[] | undefined;
-  /** The session of an access token, or the robot's secret it was issued for. */
-  readonly sessionId?: string | undefined;
+  /** Of an access token. */
+  readonly claims?: AccessClaims | undefined;
+  /** Of Basic with a password: what the policy held of it when it was compared. */
+  readonly storedHash?: string | undefined;
   /** The robot's secret behind the request; it bounds every decision (`policyOf`). */
   readonly robotToken?: RobotToken | undefined;
 }
@@ -93,7 +94,7 @@ export interface DeniedNeed {
 export interface AdmitParts extends AuthenticationParts {
   readonly tokens: AccessTokens;
   readonly policies: PolicySource;
-  readonly sessions: Pick<SessionStore, 'isRevoked'>;
+  readonly sessions: Pick<SessionStore, 'isRevoked' | 'endedBefore'>;
   readonly robotUses: Pick<RobotUses, 'mark'>;
   readonly tickets: UploadTickets;
   readonly clock: Clock;
@@ -140,7 +141,7 @@ export function admitAgain(
   const now = parts.clock();
   const policy = parts.policies.current();
   const account = 'name' in caller.principal ? caller.principal.name : '';
-  const found = standing(parts, policy.policy, account, caller.sessionId, caller.robotToken?.id, now);
+  const found = standing(parts, policy.policy, account, caller, now);
   if ('reason' in found) {
     const access = challengeAccess(route);
     return { kind: 'challenged', reason: found.reason, error: 'invalid_token', access, account };
@@ -178,7 +179,8 @@ async function identify(
       if (result.ok) {
         const { principal, method, robotToken } = result;
         if (robotToken !== undefined) parts.robotUses.mark(robotToken.id, parts.clock());
-        return { kind: 'caller', caller: { principal, method, bound: undefined, robotToken }, policy };
+        const storedHash = storedHashOf(policy.policy, account);
+        return { kind: 'caller', caller: { principal, method, bound: undefined, robotToken, storedHash }, policy };
       }
       if (result.reason === 'login_held') return { kind: 'held', account, by: result.by, waitMs: result.waitMs };
       if (result.reason === 'hashing_busy') return { kind: 'busy', isUpload };
@@ -189,19 +191,21 @@ async function identify(
       const verified = await parts.tokens.verify(credentials.token, Math.floor(parts.clock() / 1000));
       if (!verified.ok && verified.reason === 'token_invalid') return { kind: 'refused', reason: 'token_invalid' };
       const { claims } = verified;
-      const { account, access, sessionId } = claims;
+      const { account, access } = claims;
       const now = parts.clock();
       if (!verified.ok && !mayFinishUpload(parts.tickets, route, claims, Math.floor(now / 1000))) {
         return { kind: 'refused', reason: 'token_expired', account };
       }
       const policy = parts.policies.current();
-      const isRobots = sessionId?.startsWith(robotSidPrefix) === true;
-      const robotTokenId = isRobots ? sessionId.slice(robotSidPrefix.length) : undefined;
-      const found = standing(parts, policy.policy, account, sessionId, robotTokenId, now);
+      const found = standing(parts, policy.policy, account, { claims }, now);
       if ('reason' in found) return { kind: 'refused', reason: found.reason, account };
-      return { kind: 'caller', caller: { ...found, method: 'access-token', bound: access, sessionId }, policy };
+      return { kind: 'caller', caller: { ...found, method: 'access-token', bound: access, claims }, policy };
     }
   }
+}
+
+function storedHashOf(policy: Policy, account: string): string | undefined {
+  return policy.users.get(account)?.password?.text;
 }
 
 /** Whom an account stands for now, or why what was issued to it no longer counts. */
@@ -209,16 +213,21 @@ function standing(
   { sessions }: Pick<AdmitParts, 'sessions'>,
   policy: Policy,
   account: string,
-  sessionId: string | undefined,
-  robotTokenId: string | undefined,
+  given: Pick<Caller, 'claims' | 'robotToken' | 'storedHash'>,
   now: number,
 ): Pick<Caller, 'principal' | 'robotToken'> | { readonly reason: 'token_revoked' | 'account_gone' } {
-  if (sessionId !== undefined && sessions.isRevoked(sessionId)) return { reason: 'token_revoked' };
+  const { claims, storedHash } = given;
+  const robotTokenId = claims === undefined ? given.robotToken?.id : robotTokenIdOf(claims);
   const principal = principalOf(policy, account);
   if (principal === undefined) return { reason: 'account_gone' };
   // A name that changed hands between people and machines is not who the token was issued to.
   if ((robotTokenId !== undefined) !== (principal.kind === 'robot')) return { reason: 'account_gone' };
-  if (robotTokenId === undefined) return { principal, robotToken: undefined };
+  if (claims !== undefined && isEnded(policy, sessions, claims, now)) return { reason: 'token_revoked' };
+  if (robotTokenId === undefined) {
+    const isSame =
+      claims !== undefined || !('name' in principal) || storedHash === storedHashOf(policy, principal.name);
+    return isSame ? { principal, robotToken: undefined } : { reason: 'token_revoked' };
+  }
   const robotToken = liveRobotToken(policy, account, robotTokenId, now);
   return robotToken === undefined ? { reason: 'token_revoked' } : { principal, robotToken };
 }

@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import type { AuditLog, Clock, KeyRing, RobotUses, Session, SessionStore } from '../ports.ts';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
+import { endOfSession } from '../token/standing.ts';
 import { objectionToAccount } from '../policy/unknown-account.ts';
 import type { Secret } from '../config/secret.ts';
 import { type LimitParts, limitList, limitStates, listLimits, lookAtLimits, stateQuery } from './limit-views.ts';
@@ -90,9 +91,12 @@ const operations: readonly Operation[] = [
     summary: 'Live sessions, most recently used first.',
     query: { account: 'only those of this account' },
     answer: sessionList,
-    run: async ({ sessions, clock }, { query }) => {
+    run: async ({ sessions, clock, policy }, { query }) => {
       const listed = await sessions.list(query.get('account') ?? undefined, clock());
-      return listed.ok ? { status: 200, body: { sessions: listed.sessions.map(viewOf) } } : unavailable;
+      if (!listed.ok) return unavailable;
+      const current = policy().compiled.policy;
+      const live = listed.sessions.filter((one) => endOfSession(current, sessions, one) === undefined);
+      return { status: 200, body: { sessions: live.map(viewOf) } };
     },
   },
   {

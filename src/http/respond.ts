@@ -148,6 +148,7 @@ function tokenRefusalAnswer(given: TokenRefusal): Answer {
     case 'session_of_other_service':
     case 'session_account_gone':
     case 'session_password_changed':
+    case 'session_ended':
       return withOAuth('UNAUTHORIZED', 'the login has ended; log in again', 'invalid_grant');
     case 'store_unavailable':
       return storeUnavailable;

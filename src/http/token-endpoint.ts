@@ -2,15 +2,11 @@
 import { parseAuthorization } from '../distribution/credentials.ts';
 import { formatScopes } from '../distribution/scope.ts';
 import type { AuditLog, AuditRecord, Clock, SessionStore } from '../ports.ts';
-import type { AccessTokens } from '../token/access-token.ts';
+import { type AccessTokens, clockLeewaySeconds } from '../token/access-token.ts';
 import { parseSecret, secretHash } from '../token/carried-secret.ts';
-import {
-  type TokenCredentials,
-  type TokenGrant,
-  type TokenRequest,
-  type TokenService,
-  robotSidPrefix,
-} from '../token/service.ts';
+import type { TokenCredentials, TokenGrant, TokenRequest, TokenService } from '../token/service.ts';
+import { robotTokenIdOf } from '../token/standing.ts';
+import { maxUploadSeconds } from '../token/upload-ticket.ts';
 import type { TokenRefusal } from '../token/refusal.ts';
 import { type Exchange, exchangeFacts } from './exchange.ts';
 import { heldDetail, limitRule, shadowLimits } from './limit-audit.ts';
@@ -49,8 +45,9 @@ export async function postToken(parts: TokenEndpointParts, exchange: Exchange, f
 }
 
 /**
- * `POST /token/revoke` (RFC 7009): ends the session of a refresh token, or of an access token that belongs to one. 200
- * whether or not there was one; 503 when it could not be recorded (fosite CVE-2020-15223 answered 200).
+ * `POST /token/revoke` (RFC 7009): ends the session of a refresh token or of an access token that belongs to one, and any
+ * other access token by itself. 200 whether or not there was one; 503 when it could not be recorded (fosite CVE-2020-15223
+ * answered 200).
  */
 export async function postRevocation(parts: TokenEndpointParts, exchange: Exchange, form: unknown): Promise<void> {
   const parameters = readForm(form);
@@ -58,11 +55,11 @@ export async function postRevocation(parts: TokenEndpointParts, exchange: Exchan
   const token = parameters.one('token') ?? '';
   if (token === '') return refuse(parts, exchange, { reason: 'request_malformed', detail: 'the token is missing' });
   const now = parts.clock();
-  const which = await sessionOf(parts, token, now);
+  const which = await namedBy(parts, token, now);
   const result = which === undefined ? { ok: true as const, ended: [] } : await parts.sessions.revoke(which, now);
   if (!result.ok) return refuse(parts, exchange, { reason: 'store_unavailable' });
   const status = send(exchange, { status: 200, headers: { 'Cache-Control': 'no-store' }, body: '{}' });
-  const [ended] = result.ended;
+  const ended = result.ended[0] ?? (which !== undefined && 'account' in which ? which : undefined);
   parts.audit.record({
     event: 'session',
     decision: 'allow',
@@ -73,16 +70,22 @@ export async function postRevocation(parts: TokenEndpointParts, exchange: Exchan
   });
 }
 
-async function sessionOf(
+/** What a token stands for in the store; `account`: whose access token it is. */
+async function namedBy(
   { accessTokens }: TokenEndpointParts,
   token: string,
   now: number,
-): Promise<{ readonly tokenHash: string } | { readonly id: string } | undefined> {
+): Promise<{ readonly tokenHash: string } | { readonly id: string; readonly account: string } | undefined> {
   const secret = parseSecret(token);
   if ('kind' in secret) return secret.kind === 'session' ? { tokenHash: secretHash(secret.text) } : undefined;
-  const verified = await accessTokens.verify(token, Math.floor(now / 1000));
-  const id = verified.ok || verified.reason === 'token_expired' ? verified.claims.sessionId : undefined;
-  return id === undefined || id.startsWith(robotSidPrefix) ? undefined : { id };
+  const nowSeconds = Math.floor(now / 1000);
+  const verified = await accessTokens.verify(token, nowSeconds);
+  if (!verified.ok && verified.reason === 'token_invalid') return undefined;
+  const { account, sessionId, tokenId, expiresAt } = verified.claims;
+  if (sessionId !== undefined && robotTokenIdOf(verified.claims) === undefined) return { id: sessionId, account };
+  // Anybody may have an anonymous one, and as many as they like to fill the store with; one long gone ends nothing.
+  const isPast = nowSeconds > expiresAt + maxUploadSeconds + 2 * clockLeewaySeconds;
+  return account === '' || isPast ? undefined : { id: tokenId, account };
 }
 
 function formCredentials(parameters: Parameters): TokenCredentials | TokenRefusal {

@@ -85,6 +85,8 @@ export interface User {
   readonly password?: PasswordHash;
   readonly groups: readonly string[];
   readonly disabled: boolean;
+  /** Milliseconds since 1970: what was issued to the account before counts no longer. */
+  readonly validFrom?: number;
   readonly source: Source;
 }
 
@@ -103,6 +105,8 @@ export interface Robot {
   readonly name: string;
   readonly groups: readonly string[];
   readonly disabled: boolean;
+  /** Milliseconds since 1970: what was issued to the account before counts no longer. */
+  readonly validFrom?: number;
   readonly tokens: readonly RobotToken[];
   readonly source: Source;
 }
@@ -116,6 +120,8 @@ export interface Workload {
   readonly claims: ReadonlyMap<string, string>;
   readonly groups: readonly string[];
   readonly disabled: boolean;
+  /** Milliseconds since 1970: what was issued to the account before counts no longer. */
+  readonly validFrom?: number;
   readonly source: Source;
 }
 

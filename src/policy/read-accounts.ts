@@ -20,6 +20,7 @@ export function readUser(place: Place, name: string, entry: Entry<'users'>): Use
     ...(password === undefined ? {} : { password }),
     groups,
     disabled: entry.disabled ?? false,
+    ...validFromOf(place, entry),
     source,
   };
 }
@@ -27,7 +28,14 @@ export function readUser(place: Place, name: string, entry: Entry<'users'>): Use
 export function readRobot(place: Place, name: string, entry: Entry<'robots'>): Robot {
   const source = place.declare('account', name);
   const tokens = (entry.tokens ?? []).map((token, index) => readRobotToken(place.at('tokens', index), token));
-  return { name, groups: place.groups(entry.groups), disabled: entry.disabled ?? false, tokens, source };
+  return {
+    name,
+    groups: place.groups(entry.groups),
+    disabled: entry.disabled ?? false,
+    ...validFromOf(place, entry),
+    tokens,
+    source,
+  };
 }
 
 function readRobotToken(place: Place, token: NonNullable<Entry<'robots'>['tokens']>[number]): RobotToken {
@@ -52,6 +60,7 @@ export function readWorkload(place: Place, name: string, entry: Entry<'workloads
     claims: new Map(Object.entries(entry.claims ?? {})),
     groups: place.groups(entry.groups),
     disabled: entry.disabled ?? false,
+    ...validFromOf(place, entry),
     source: place.declare('account', name),
   };
 }
@@ -60,4 +69,9 @@ export function readGroup(place: Place, name: string, entry: Entry<'groups'>): G
   const source = place.declare('group', name);
   const { description } = entry ?? {};
   return { name, source, ...(description === undefined ? {} : { description }) };
+}
+
+function validFromOf(place: Place, { validFrom }: { readonly validFrom?: string | undefined }): { validFrom?: number } {
+  const instant = validFrom === undefined ? undefined : place.at('validFrom').instant(validFrom);
+  return instant === undefined ? {} : { validFrom: instant };
 }

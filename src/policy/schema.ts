@@ -33,6 +33,10 @@ const pattern = z
     'A repository name; * stands for any characters within one segment, ** for one or more segments, ${account} for the caller’s own name.',
   );
 
+const validFrom = instant.describe(
+  'What was issued to this account before (sessions, access tokens) counts no longer. Written by: portcullis user passwd, disable, enable.',
+);
+
 const groups = z.array(name).describe('Groups, each declared under `groups`.');
 
 const user = z
@@ -47,7 +51,10 @@ const user = z
     disabled: z
       .boolean()
       .optional()
-      .describe('true: every login and every live token of this user is refused at once.'),
+      .describe(
+        'true: every login is refused, and what was issued to this user (sessions, access tokens) has ended for good.',
+      ),
+    validFrom: validFrom.optional(),
   })
   .describe('A person, who logs in with a password.');
 
@@ -71,7 +78,10 @@ const robot = z
     disabled: z
       .boolean()
       .optional()
-      .describe('true: every login and every live token of this robot is refused at once.'),
+      .describe(
+        'true: every login is refused, and what was issued to this robot (sessions, access tokens) has ended for good.',
+      ),
+    validFrom: validFrom.optional(),
     tokens: z
       .array(robotToken)
       .optional()
@@ -187,7 +197,10 @@ const workload = z
     disabled: z
       .boolean()
       .optional()
-      .describe('true: every login and every live token of this workload is refused at once.'),
+      .describe(
+        'true: every login is refused, and what was issued to this workload (sessions, access tokens) has ended for good.',
+      ),
+    validFrom: validFrom.optional(),
   })
   .describe('A CI job, which logs in with the OIDC token of its platform.');
 

@@ -2,12 +2,12 @@
  * Access tokens: distribution's token authentication (spec/auth/jwt.md) as RFC 7519. The one place that uses jose.
  * A token is identity and an upper bound; what a request may do is decided by the current policy.
  */
-import { randomUUID } from 'node:crypto';
 import { SignJWT, errors, jwtVerify } from 'jose';
 import { z } from 'zod';
 import type { Access } from '../distribution/access.ts';
 import { namePattern } from '../policy/schema.ts';
 import type { KeyRing, TokenKey } from '../ports.ts';
+import { makeMarkedId } from './marked-id.ts';
 
 export interface AccessClaims {
   /** '' for anonymous. */
@@ -26,9 +26,16 @@ export type TokenVerification =
   | { readonly ok: false; readonly reason: 'token_invalid' }
   | { readonly ok: false; readonly reason: 'token_expired'; readonly claims: AccessClaims };
 
+/** What a token ends with. */
+export interface TokenOrigin {
+  readonly sessionId?: string | undefined;
+  /** What the policy stores of the password or secret; the token is marked with it. */
+  readonly credential?: string | undefined;
+}
+
 export interface AccessTokens {
   /** A signed token for `account` ('' for anonymous) that lives `ttlSeconds` from `nowSeconds`. */
-  sign(account: string, access: readonly Access[], nowSeconds: number, sessionId?: string): Promise<string>;
+  sign(account: string, access: readonly Access[], nowSeconds: number, origin?: TokenOrigin): Promise<string>;
   /** Never throws for a bad token. */
   verify(token: string, nowSeconds: number): Promise<TokenVerification>;
   readonly ttlSeconds: number;
@@ -80,7 +87,7 @@ interface Verified {
 export function createAccessTokens({ keys, issuer, service, ttlSeconds }: AccessTokenOptions): AccessTokens {
   const remembered = new Map<string, Verified>();
 
-  const sign: AccessTokens['sign'] = async (account, access, nowSeconds, sessionId) => {
+  const sign: AccessTokens['sign'] = async (account, access, nowSeconds, { sessionId, credential = '' } = {}) => {
     const key = keys.signingKey();
     return new SignJWT({ access, ...(sessionId === undefined ? {} : { sid: sessionId }) })
       .setProtectedHeader({ alg: key.algorithm, typ: 'JWT', kid: key.kid })
@@ -90,7 +97,7 @@ export function createAccessTokens({ keys, issuer, service, ttlSeconds }: Access
       .setIssuedAt(nowSeconds)
       .setNotBefore(nowSeconds - 10)
       .setExpirationTime(nowSeconds + ttlSeconds)
-      .setJti(randomUUID())
+      .setJti(makeMarkedId(credential))
       .sign(key.privateKey);
   };
 
@@ -111,7 +118,9 @@ export function createAccessTokens({ keys, issuer, service, ttlSeconds }: Access
       }
     }
     const { claims, notBefore } = known;
-    if (nowSeconds + clockLeewaySeconds < notBefore) return { ok: false, reason: 'token_invalid' };
+    // One from the future would count although what was issued until now has been ended.
+    if (nowSeconds + clockLeewaySeconds < Math.max(notBefore, claims.issuedAt))
+      return { ok: false, reason: 'token_invalid' };
     if (nowSeconds - clockLeewaySeconds >= claims.expiresAt) return { ok: false, reason: 'token_expired', claims };
     return { ok: true, claims };
   };

@@ -4,6 +4,7 @@ import type { CompiledPolicy } from '../policy/evaluate.ts';
 import type { Policy, Principal, RobotToken } from '../policy/model.ts';
 import { namePattern } from '../policy/schema.ts';
 import type { Clock, PolicySource } from '../ports.ts';
+import { clockLeewaySeconds } from './access-token.ts';
 import { looksCarried, parseSecret } from './carried-secret.ts';
 import type { Held } from './login-delays.ts';
 import type { LoginGuard } from './login-guard.ts';
@@ -76,7 +77,7 @@ export async function authenticate(
   if (outcome === 'busy') return { ok: false, reason: 'hashing_busy' };
   if (user === undefined || hash === undefined) return { ok: false, reason: 'account_unknown' };
   if (outcome === 'mismatch') return { ok: false, reason: 'password_wrong' };
-  if (user.disabled) return { ok: false, reason: 'account_disabled' };
+  if (user.disabled || isYetToCome(user, now)) return { ok: false, reason: 'account_disabled' };
   if (!isRemembered) verified.add(account, password, hash.text, now);
   return { ok: true, principal: { kind: 'user', name: account }, method: 'password' };
 }
@@ -98,6 +99,11 @@ export async function authenticateNow(
   }
 }
 
+/** Whether whatever were issued now would count no longer; clocks may differ a little. */
+function isYetToCome({ validFrom = 0 }: { readonly validFrom?: number }, now: number): boolean {
+  return validFrom > now + clockLeewaySeconds * 1000;
+}
+
 /** Secrets have 178 random bits: nothing is hashed slowly, and time tells nothing. */
 function authenticateSecret(policy: Policy, account: string, text: string, now: number): Authentication {
   const secret = parseSecret(text);
@@ -106,15 +112,7 @@ function authenticateSecret(policy: Policy, account: string, text: string, now: 
   if (secret.kind === 'session') return { ok: false, reason: 'secret_misplaced' };
   const login = authenticateRobot(policy, account, secret.text, now);
   if (!login.ok) return login;
+  if (isYetToCome(login.robot, now)) return { ok: false, reason: 'account_disabled' };
   const principal: Principal = { kind: 'robot', name: account };
   return { ok: true, principal, method: 'robot-token', robotToken: login.token };
-}
-
-/** Whom the account of an access token stands for today; undefined when it is gone or disabled. */
-export function principalOf(policy: Policy, account: string): Principal | undefined {
-  if (account === '') return { kind: 'anonymous' };
-  if (policy.users.get(account)?.disabled === false) return { kind: 'user', name: account };
-  if (policy.robots.get(account)?.disabled === false) return { kind: 'robot', name: account };
-  if (policy.workloads.get(account)?.disabled === false) return { kind: 'workload', name: account };
-  return undefined;
 }

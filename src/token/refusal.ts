@@ -21,6 +21,8 @@ export type TokenRefusal =
   | { readonly reason: 'session_of_other_service'; readonly account: string }
   | { readonly reason: 'session_account_gone'; readonly account: string }
   | { readonly reason: 'session_password_changed'; readonly account: string }
+  /** For good, with everything issued to the account until then. */
+  | { readonly reason: 'session_ended'; readonly account: string }
   /** A session could not be looked up or recorded; nothing is known about the credentials. */
   | { readonly reason: 'store_unavailable' }
   | { readonly reason: 'credentials_missing' }

@@ -8,11 +8,12 @@ import type { Principal } from '../policy/model.ts';
 import { narrowPolicy } from '../policy/secret-reach.ts';
 import type { Clock, PolicySource, RobotUses, SessionStore } from '../ports.ts';
 import type { AccessTokens } from './access-token.ts';
-import { type AuthenticationMethod, type AuthenticationParts, authenticateNow, principalOf } from './authenticate.ts';
+import { type AuthenticationMethod, type AuthenticationParts, authenticateNow } from './authenticate.ts';
 import { makeSecret, parseSecret, secretHash } from './carried-secret.ts';
 import { grantAccess } from './grant.ts';
 import type { TokenRefusal } from './refusal.ts';
-import { isOfPassword, makeSessionId } from './session-id.ts';
+import { makeMarkedId } from './marked-id.ts';
+import { countsFrom, endOfSession, robotSidPrefix } from './standing.ts';
 
 /** A refresh token in place of a name and password. */
 export type TokenCredentials = Credentials | { readonly kind: 'session'; readonly secret: string };
@@ -69,13 +70,12 @@ interface Login {
   /** The policy within what the credentials reach. */
   readonly policy: CompiledPolicy;
   readonly sid?: string;
+  /** What the policy stores of the robot's secret; a person's password is looked up. */
+  readonly secretHash?: string;
   readonly refreshToken?: string;
 }
 
 type Identified = Login | { readonly ok: false; readonly refusal: TokenRefusal };
-
-/** `sid` of tokens issued for a robot's secret; taking the secret out of the policy ends them. */
-export const robotSidPrefix = 'robot:';
 
 export function createTokenService(parts: TokenServiceParts): TokenService {
   const { tokens, clock, service, limits } = parts;
@@ -98,7 +98,13 @@ export function createTokenService(parts: TokenServiceParts): TokenService {
       const now = clock();
       const access = grantAccess(policy, principal, requested, { address: request.address, now });
       const sessionId = opened?.sessionId ?? sid;
-      const token = await tokens.sign(account, access, Math.floor(now / 1000), sessionId);
+      const credential = login.secretHash ?? policy.policy.users.get(account)?.password?.text;
+      // At least of the instant from which on the account's tokens count, as some other clock had it.
+      const issuedAt = Math.max(
+        Math.floor(now / 1000),
+        Math.ceil(countsFrom(policy.policy, parts.sessions, account) / 1000),
+      );
+      const token = await tokens.sign(account, access, issuedAt, { sessionId, credential });
       const refreshToken = opened?.refreshToken ?? login.refreshToken;
       return {
         ok: true,
@@ -140,7 +146,8 @@ async function identify(parts: TokenServiceParts, request: TokenRequest): Promis
       if (robotToken === undefined) return { ok: true, principal, method, policy };
       parts.robotUses.mark(robotToken.id, parts.clock());
       const narrowed = narrowPolicy(policy, account, robotToken);
-      return { ok: true, principal, method, policy: narrowed, sid: robotSidPrefix + robotToken.id };
+      const sid = robotSidPrefix + robotToken.id;
+      return { ok: true, principal, method, policy: narrowed, sid, secretHash: robotToken.sha256 };
     }
   }
 }
@@ -161,11 +168,11 @@ async function resumeSession(
   const { account } = session;
   if (session.service !== parts.service) return refuse({ reason: 'session_of_other_service', account });
   const policy = parts.policies.current();
-  const principal = principalOf(policy.policy, account);
-  // A name that became a machine's is not the person who logged in.
-  if (principal?.kind !== 'user') return refuse({ reason: 'session_account_gone', account });
-  const storedHash = policy.policy.users.get(account)?.password?.text;
-  if (!isOfPassword(session.id, storedHash)) return refuse({ reason: 'session_password_changed', account });
+  const reason = endOfSession(policy.policy, parts.sessions, session);
+  // What has ended for good is not kept in use until that is forgotten.
+  if (reason === 'session_ended') await parts.sessions.revoke({ id: session.id }, use.now);
+  if (reason !== undefined) return refuse({ reason, account });
+  const principal: Principal = { kind: 'user', name: account };
   return { ok: true, principal, method: 'session', policy, sid: session.id, refreshToken: secret.text };
 }
 
@@ -182,10 +189,10 @@ async function openSession(
   const now = clock();
   const account = 'name' in principal ? principal.name : '';
   const session = {
-    id: makeSessionId(policy.users.get(account)?.password?.text ?? ''),
+    id: makeMarkedId(policy.users.get(account)?.password?.text ?? ''),
     account,
     service,
-    created: now,
+    created: Math.max(now, countsFrom(policy, sessions, account)),
     lastUsed: now,
     address,
     userAgent: userAgent?.slice(0, 256),

@@ -92,6 +92,7 @@ describe('its file', () => {
     await store.revoke({ tokenHash: hashOf('a') }, now);
     const { content } = JSON.parse(await readFile(file, 'utf8')) as { content: unknown };
     expect(content).toEqual({
+      ended: [],
       sessions: [],
       revoked: [{ id: 'opened', until: now + revocationMemorySeconds * 1000 }],
     });

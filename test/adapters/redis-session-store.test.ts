@@ -189,6 +189,19 @@ describeWithPrograms(['redis-server'], 'the session store on Redis', () => {
       );
     });
 
+    test('tell a Redis that lost everything which accounts have ended, and so do gateways that only heard of it', async () => {
+      const [a, b] = [await open(), await open()];
+      a.endAccount('dana', now);
+      await eventually('B knows', () => b.endedBefore('dana') === now, 5000);
+      await a.close();
+      await server.admin.flushall();
+      const c = await open();
+      await eventually('C knows', () => c.endedBefore('dana') === now, 5000);
+      c.endAccount('dana', now + 7000);
+      await eventually('B knows the later one', () => b.endedBefore('dana') === now + 7000, 5000);
+      expect(await server.admin.pttl('portcullis:{sessions}:ended')).toBeGreaterThan(0);
+    });
+
     test('tell a Redis that lost its last writes what is revoked, and the session that came back ends again', async () => {
       const a = await open();
       const session = sessionOf('dana');

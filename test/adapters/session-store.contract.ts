@@ -168,6 +168,20 @@ export function describeSessionStore(open: () => Promise<SessionStoreUnderTest>)
         expect(store.isRevoked('long-gone')).toBe(true);
       });
 
+      test('an account for good says since when nothing of it counts, never earlier again, and of nobody else', async () => {
+        expect(store.endedBefore('dana')).toBe(0);
+        store.endAccount('dana', now);
+        store.endAccount('dana', now - 5000);
+        expect(store.endedBefore('dana')).toBe(now);
+        expect(store.endedBefore('dan')).toBe(0);
+        expect(store.isRevoked('dana')).toBe(false);
+        await store.open(hashOf('a'), sessionOf('rita'), week);
+        const again = await under.reopen();
+        await eventually('a store that begins now knows it', () => again.endedBefore('dana') === now);
+        store.endAccount('dana', now + 1);
+        expect(store.endedBefore('dana')).toBe(now + 1);
+      });
+
       test('beats every use that begins after it, however many run beside it', async () => {
         for (let round = 0; round < 10; round += 1) {
           const token = hashOf(`round ${round}`);

@@ -86,49 +86,60 @@ describe('a new user', () => {
   });
 });
 
+const validFrom = '2026-06-01T12:00:01Z';
+
 describe('a new password', () => {
-  const passwd: UserChange = { kind: 'password', name: 'dana', password: hash };
+  const passwd: UserChange = { kind: 'password', name: 'dana', password: hash, validFrom };
   const cases: readonly (readonly [what: string, before: string, after: string])[] = [
     [
       'becomes the first line of a user without one',
       'users:\n  dana: # lead\n    # reviewed\n    groups: [devs]\n',
-      `users:\n  dana: # lead\n    password: '${hash}'\n    # reviewed\n    groups: [devs]\n`,
+      `users:\n  dana: # lead\n    password: '${hash}'\n    validFrom: '${validFrom}'\n    # reviewed\n    groups: [devs]\n`,
     ],
     [
       'goes behind the brace',
       'users: { dana: {groups: [a]} }\n',
-      `users: { dana: {password: '${hash}', groups: [a]} }\n`,
+      `users: { dana: {password: '${hash}', validFrom: '${validFrom}', groups: [a]} }\n`,
     ],
-    ['fills an empty mapping', 'users:\n  "dana": {} # new\n', `users:\n  "dana": { password: '${hash}' } # new\n`],
+    [
+      'fills an empty mapping',
+      'users:\n  "dana": {} # new\n',
+      `users:\n  "dana": { password: '${hash}', validFrom: '${validFrom}' } # new\n`,
+    ],
+    [
+      'turns over both settings where they stand',
+      `users:\n  dana:\n    validFrom: '2025-01-01' # left\n    password: ${other}\n`,
+      `users:\n  dana:\n    validFrom: '${validFrom}' # left\n    password: '${hash}'\n`,
+    ],
     [
       'replaces the old one and leaves its comment',
       `users:\n  dana:\n    password: ${other} # 2024\n    groups: []\n`,
-      `users:\n  dana:\n    password: '${hash}' # 2024\n    groups: []\n`,
+      `users:\n  dana:\n    validFrom: '${validFrom}'\n    password: '${hash}' # 2024\n    groups: []\n`,
     ],
     [
       'replaces one in double quotes inside braces',
       `users:\n  dana: { groups: [], "password": "${other}", disabled: true }\n`,
-      `users:\n  dana: { groups: [], "password": '${hash}', disabled: true }\n`,
+      `users:\n  dana: { validFrom: '${validFrom}', groups: [], "password": '${hash}', disabled: true }\n`,
     ],
     [
       'replaces one on a line of its own',
       `users:\n  dana:\n    password: # bcrypt\n      ${other}\n    groups: []\n`,
-      `users:\n  dana:\n    password: # bcrypt\n      '${hash}'\n    groups: []\n`,
+      `users:\n  dana:\n    validFrom: '${validFrom}'\n    password: # bcrypt\n      '${hash}'\n    groups: []\n`,
     ],
     [
       'replaces a folded one with all its lines',
       `users:\n  dana:\n    password: >-  # bcrypt\n      ${other.slice(0, 30)}\n      ${other.slice(30)}\n\n    # next\n    groups: []\n`,
-      `users:\n  dana:\n    password: '${hash}'  # bcrypt\n\n    # next\n    groups: []\n`,
+      `users:\n  dana:\n    validFrom: '${validFrom}'\n    password: '${hash}'  # bcrypt\n\n    # next\n    groups: []\n`,
     ],
     [
       'replaces a quoted one over two lines',
       `users:\n  dana:\n    password: "${other.slice(0, 30)}\\\n      ${other.slice(30)}" # c\n`,
-      `users:\n  dana:\n    password: '${hash}' # c\n`,
+      `users:\n  dana:\n    validFrom: '${validFrom}'\n    password: '${hash}' # c\n`,
     ],
     [
       'replaces a literal one at the end of the file',
       `users:\n  dana:\n    password: |-\n      ${other}`,
-      `users:\n  dana:\n    password: '${hash}'\n`,
+      `users:\n  dana:\n    validFrom: '${validFrom}'\n    password: '${hash}'\n`,
     ],
   ];
   test.each(cases)('%s', (_what, before, after) => {
@@ -144,10 +155,10 @@ describe('a new password', () => {
 });
 
 describe('disabling', () => {
-  const set = (disabled: boolean): UserChange => ({ kind: 'disabled', name: 'dana', disabled });
+  const set = (disabled: boolean): UserChange => ({ kind: 'disabled', name: 'dana', disabled, validFrom });
   test('adds the line, enabling turns it over, and neither touches anything else', () => {
     const before = 'users:\n  # the lead\n  dana:\n    groups: [devs] # all of them\n';
-    const disabled = 'users:\n  # the lead\n  dana:\n    disabled: true\n    groups: [devs] # all of them\n';
+    const disabled = `users:\n  # the lead\n  dana:\n    disabled: true\n    validFrom: '${validFrom}'\n    groups: [devs] # all of them\n`;
     expect(changed(before, set(true))).toBe(disabled);
     expect(changed(disabled, set(false))).toBe(disabled.replace('true', 'false'));
     expect(changed(disabled.replace('true', 'FALSE # was ill'), set(true))).toBe(
@@ -258,11 +269,12 @@ function writeUser(
 function usersIn(text: string): unknown {
   const reading = parsePolicy([{ file: 'f.yaml', text }]);
   if (!reading.ok) throw new Error(JSON.stringify(reading.problems) + text);
-  return [...reading.policy.users.values()].map(({ name, groups, disabled, password }) => ({
+  return [...reading.policy.users.values()].map(({ name, groups, disabled, password, validFrom }) => ({
     name,
     groups,
     disabled,
     password: password?.text,
+    ...(validFrom === undefined ? {} : { validFrom }),
   }));
 }
 
@@ -301,21 +313,22 @@ describe('whatever the file looks like', () => {
         if (target === undefined) return;
         const change: UserChange =
           kind === 'password'
-            ? { kind, name: target.name, password: hash }
-            : { kind: 'disabled', name: target.name, disabled: kind === 'disable' };
+            ? { kind, name: target.name, password: hash, validFrom }
+            : { kind: 'disabled', name: target.name, disabled: kind === 'disable', validFrom };
         const after = changed(before, change);
         expect(commentsIn(after)).toEqual(commentsIn(before));
-        const wanted = (usersIn(before) as { name: string }[]).map((one) => {
+        const wanted = (usersIn(before) as { name: string; disabled: boolean }[]).map((one) => {
           if (one.name !== target.name) return one;
-          return kind === 'password'
-            ? { ...one, password: `$2b$${hash.slice(4)}` }
-            : { ...one, disabled: kind === 'disable' };
+          const since = { validFrom: Date.parse(validFrom) };
+          if (kind === 'password') return { ...one, ...since, password: `$2b$${hash.slice(4)}` };
+          const isNews = one.disabled !== (kind === 'disable');
+          return { ...one, ...(isNews ? since : {}), disabled: kind === 'disable' };
         });
         expect(usersIn(after)).toEqual(wanted);
         const lines = new Set(after.split(shape.eol));
         const lost = before.split(shape.eol).filter((line) => !lines.has(line));
-        // At most the line that held the old value, or the line of the brace, and the body of a block scalar.
-        expect(lost.length).toBeLessThanOrEqual(kind === 'password' ? 2 : 1);
+        // At most the line that held the old value, the line of the brace, and the body of a block scalar.
+        expect(lost.length).toBeLessThanOrEqual(kind === 'password' ? 3 : 2);
         for (const line of lost) expect(line).toMatch(/password|disabled|\$2b\$|\{/);
       }),
       { numRuns: 500 },

@@ -79,7 +79,8 @@ async function bearer(account: string, scopes = ''): Promise<Credentials> {
       const [type = '', name = '', actions = ''] = scope.split(':');
       return { type: type as Access['type'], name, actions: actions.split(',') as Access['actions'][number][] };
     });
-  return { kind: 'bearer', token: await tokens.sign(account, access, Math.floor(now / 1000)) };
+  const credential = policy.policy.users.get(account)?.password?.text;
+  return { kind: 'bearer', token: await tokens.sign(account, access, Math.floor(now / 1000), { credential }) };
 }
 
 /** What becomes of a request, in one line. */
@@ -547,8 +548,12 @@ describe('the policy of the moment', () => {
     const compiled = (...more: readonly string[]): CompiledPolicy => compile(people, rules, ...more);
     /** As signed for a session, or for the secret of a robot. */
     async function tokenOf(account: string, sessionId: string): Promise<Credentials> {
+      const credential = sessionId.startsWith('robot:') ? secretHash('pct_secret') : hash.slice(1, -1);
       const access: readonly Access[] = [{ type: 'repository', name: 'sandbox/app', actions: ['pull'] }];
-      return { kind: 'bearer', token: await tokens.sign(account, access, Math.floor(now / 1000), sessionId) };
+      return {
+        kind: 'bearer',
+        token: await tokens.sign(account, access, Math.floor(now / 1000), { sessionId, credential }),
+      };
     }
 
     test('reach as long as the secret is in the policy', async () => {

@@ -9,6 +9,8 @@ export const noSessions: SessionStore = {
   revoke: () => Promise.resolve({ ok: true, ended: [] }),
   list: () => Promise.resolve({ ok: true, sessions: [] }),
   isRevoked: () => false,
+  endAccount: () => {},
+  endedBefore: () => 0,
   health: () => ({ ok: true, detail: 'nothing is stored' }),
   close: () => Promise.resolve(),
 };

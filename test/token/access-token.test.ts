@@ -62,7 +62,7 @@ describe('a signed token', () => {
   });
 
   test('carries the session it belongs to, when there is one', async () => {
-    const token = await tokens.sign('dana', [], now, 'session-1');
+    const token = await tokens.sign('dana', [], now, { sessionId: 'session-1' });
     expect(decodeJwt(token)).toMatchObject({ sid: 'session-1' });
     expect(await tokens.verify(token, now)).toMatchObject({ ok: true, claims: { sessionId: 'session-1' } });
   });

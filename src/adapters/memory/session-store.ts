@@ -10,6 +10,8 @@ export interface MemorySessionStoreOptions {
   readonly file: string | undefined;
   /** At least as long as an access token lives, allowed clock skew included. */
   readonly revocationMemorySeconds: number;
+  /** As long as a session may lie unused; `revocationMemorySeconds` when left out. */
+  readonly accountMemorySeconds?: number;
   readonly clock: Clock;
   /** A file that cannot be used or written. */
   readonly onProblem: (problem: Problem) => void;
@@ -31,6 +33,8 @@ const content = z.object({
   ),
   /** Ids, and until when they are remembered. */
   revoked: z.array(z.object({ id: z.string(), until: z.number() })),
+  /** Accounts whose sessions and tokens of before `at` have ended. */
+  ended: z.array(z.object({ account: z.string(), at: z.number(), until: z.number() })).default([]),
 });
 
 interface Entry {
@@ -46,9 +50,10 @@ const unavailable: Unavailable = { ok: false, reason: 'unavailable' };
  * written within seconds.
  */
 export function createMemorySessionStore(options: MemorySessionStoreOptions): SessionStore {
-  const { revocationMemorySeconds, clock, onProblem } = options;
+  const { revocationMemorySeconds, accountMemorySeconds = revocationMemorySeconds, clock, onProblem } = options;
   const entries = new Map<string, Entry>();
   const revoked = new Map<string, number>();
+  const endedAccounts = new Map<string, { readonly at: number; readonly until: number }>();
 
   const { file, held } = openStateFile({
     path: options.file,
@@ -61,17 +66,20 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions): Se
       return {
         sessions: [...entries].map(([tokenHash, { session, expires }]) => ({ tokenHash, expires, ...session })),
         revoked: [...revoked].map(([id, until]) => ({ id, until })),
+        ended: [...endedAccounts].map(([account, end]) => ({ account, ...end })),
       };
     },
   });
   for (const { tokenHash, expires, address, userAgent, ...rest } of held?.sessions ?? [])
     entries.set(tokenHash, { expires, session: { ...rest, address, userAgent } });
   for (const { id, until } of held?.revoked ?? []) revoked.set(id, until);
+  for (const { account, ...end } of held?.ended ?? []) endedAccounts.set(account, end);
 
   function forgetExpired(): void {
     const now = clock();
     for (const [tokenHash, entry] of entries) if (entry.expires <= now) entries.delete(tokenHash);
     for (const [id, until] of revoked) if (until <= now) revoked.delete(id);
+    for (const [account, { until }] of endedAccounts) if (until <= now) endedAccounts.delete(account);
   }
 
   function live(tokenHash: string): Entry | undefined {
@@ -141,6 +149,17 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions): Se
     isRevoked(sessionId) {
       const until = revoked.get(sessionId);
       return until !== undefined && until > clock();
+    },
+
+    endAccount(account, at) {
+      const known = endedAccounts.get(account)?.at ?? 0;
+      endedAccounts.set(account, { at: Math.max(known, at), until: clock() + accountMemorySeconds * 1000 });
+      void file.save();
+    },
+
+    endedBefore(account) {
+      const end = endedAccounts.get(account);
+      return end === undefined || end.until <= clock() ? 0 : end.at;
     },
 
     health() {

@@ -7,9 +7,11 @@
  * | portcullis:{sessions}:id:N               | string | T of the session with the id N                             | idle lifetime   |
  * | portcullis:{sessions}:all                | zset   | T -> end, of every session                                 | its last entry  |
  * | portcullis:{sessions}:account:N          | zset   | T -> end, of the sessions of one account                   | its last entry  |
- * | portcullis:{sessions}:revoked            | zset   | N of a revoked id -> when it may be forgotten; the entry   | its last entry  |
+ * | portcullis:{sessions}:revoked            | zset   | N of a revoked id or ended account -> when it may be       | its last entry  |
+ * |                                          |        | forgotten; the entry                                       |                 |
  * |                                          |        | with the highest score is `#` and a value new on each write |                |
- * | portcullis:{sessions}:revocations        | channel| `<ms to remember> N N N`: told once, also found in the zset |                |
+ * | portcullis:{sessions}:ended              | hash   | N of an account -> what was issued to it before has ended  | as `revoked`    |
+ * | portcullis:{sessions}:revocations        | channel| `<ms to remember> N N@ended`: told once, also found above   |                |
  * | portcullis:{tags:N}:N                    | string | who holds a tag (second N) of a repository (first N)       | lease           |
  * | portcullis:{robots}:used:N               | string | when a robot's secret was last used, ms since 1970         | 400 days        |
  * | portcullis:{limits}:budget:N             | string | when a budget is full again, µs since 1970; N = its counter| until then      |
@@ -41,6 +43,11 @@ export const revocationsChannel = `${sessionsPrefix}revocations`;
 /** A name of any length and content as 32 characters: the first half of its SHA-256. */
 export function nameKey(name: string): string {
   return createHash('sha256').update(name).digest('hex').slice(0, 32);
+}
+
+/** Of an account whose sessions and tokens have ended; never that of a session or token, whose ids hold no line break. */
+export function endedAccountName(account: string): string {
+  return nameKey(`account\n${account}`);
 }
 
 export function tagLockKey(repository: string, tag: string): string {

@@ -1,17 +1,20 @@
 /**
- * Revoked sessions, known without asking: every process keeps the whole list. It hears of new ones at once (a channel, which
+ * Revoked sessions and tokens and ended accounts, known without asking: every process keeps the whole list. It hears of new ones at once (a channel, which
  * may lose messages) and compares with the store every two seconds. What the store has lost, such as by a failover to a
  * replica that had not got it yet, it is told again.
  */
 import { randomBytes } from 'node:crypto';
 import type { RedisCalls, RedisConnection } from './connection.ts';
-import { nameKey, revocationsChannel, sessionsKey } from './keys.ts';
+import { endedAccountName, nameKey, revocationsChannel, sessionsKey } from './keys.ts';
 import { pollRevocations, reassertRevocations } from './scripts.ts';
 
 export interface Revocations {
-  has(sessionId: string): boolean;
+  has(id: string): boolean;
   /** From now on revoked here; the store is told when it turns out not to know. */
-  add(sessionId: string, ms: number): void;
+  add(id: string, ms: number): void;
+  /** The same for what was issued to an account before `at`. */
+  endAccount(account: string, at: number, ms: number): void;
+  endedBefore(account: string): number;
   /** Replicas of the store at the last look. */
   replicas(): number;
   /** Compares with the store now. */
@@ -29,8 +32,10 @@ export function newMarker(): string {
 }
 
 export function followRevocations(connection: RedisConnection, calls: RedisCalls): Revocations {
-  /** Name of a revoked id -> when it may be forgotten, on a clock that nobody sets. */
+  /** Name of a revoked id or ended account -> when it may be forgotten, on a clock that nobody sets. */
   const known = new Map<string, number>();
+  /** Name of an account -> what was issued before has ended, milliseconds since 1970. */
+  const ended = new Map<string, number>();
   /** What the store held when it held exactly what is known here; undefined when that is not certain. */
   let marker: string | undefined;
   /** Grows with everything learned elsewhere than from a comparison. */
@@ -41,9 +46,14 @@ export function followRevocations(connection: RedisConnection, calls: RedisCalls
   let closed = false;
   let timer: NodeJS.Timeout | undefined;
 
-  function learn(name: string, ms: number): void {
+  function keep({ name, at, ms }: Entry): void {
     const until = performance.now() + ms;
     if ((known.get(name) ?? 0) < until) known.set(name, until);
+    if (at > (ended.get(name) ?? 0)) ended.set(name, at);
+  }
+
+  function learn(entry: Entry): void {
+    keep(entry);
     marker = undefined;
     learned += 1;
   }
@@ -55,21 +65,27 @@ export function followRevocations(connection: RedisConnection, calls: RedisCalls
     if (found === undefined) return;
     replicas = found.replicas;
     const now = performance.now();
-    for (const [name, until] of known) if (until <= now) known.delete(name);
-    if (found.entries === undefined) return;
-    for (const [name, ms] of found.entries) {
-      if ((known.get(name) ?? 0) < now + ms) known.set(name, now + ms);
+    for (const [name, until] of known) {
+      if (until > now) continue;
+      known.delete(name);
+      ended.delete(name);
     }
+    if (found.entries === undefined) return;
+    for (const entry of found.entries.values()) keep(entry);
     if (learned !== before) {
       // What was learned meanwhile may be on its way to the store: not a loss yet.
       compareAgain = true;
       return;
     }
-    const lost = [...known].filter(([name, until]) => !found.entries?.has(name) && until - now > shortestReassertedMs);
+    const lost = [...known].filter(([name, until]) => {
+      const stored = found.entries?.get(name);
+      const isWhole = stored !== undefined && stored.at >= (ended.get(name) ?? 0);
+      return !isWhole && until - now > shortestReassertedMs;
+    });
     for (let begin = 0; begin < lost.length; begin += reassertedAtOnce) {
       const values = lost
         .slice(begin, begin + reassertedAtOnce)
-        .flatMap(([name, until]) => [name, Math.floor(until - now)]);
+        .flatMap(([name, until]) => [textOf(name, ended.get(name)), Math.floor(until - now)]);
       if (!(await calls.run(reassertRevocations, [sessionsKey], [newMarker(), ...values])).ok) return;
     }
     if (lost.length === 0 && learned === before) marker = found.marker;
@@ -96,19 +112,21 @@ export function followRevocations(connection: RedisConnection, calls: RedisCalls
     onMessage(message) {
       const [ms = '', ...names] = message.split(' ');
       if (!/^\d{1,15}$/.test(ms)) return;
-      for (const name of names) if (/^[0-9a-f]{32}$/.test(name)) learn(name, Number(ms));
+      for (const name of names) if (/^[0-9a-f]{32}(?:@\d{1,15})?$/.test(name)) learn(readEntry(name, Number(ms)));
     },
   });
   connection.onReady(synchronize);
   synchronize();
 
   return {
-    has(sessionId) {
+    has(id) {
       if (known.size === 0) return false;
-      const until = known.get(nameKey(sessionId));
+      const until = known.get(nameKey(id));
       return until !== undefined && until > performance.now();
     },
-    add: (sessionId, ms) => learn(nameKey(sessionId), ms),
+    add: (id, ms) => learn({ name: nameKey(id), at: 0, ms }),
+    endAccount: (account, at, ms) => learn({ name: endedAccountName(account), at: Math.floor(at), ms }),
+    endedBefore: (account) => (ended.size === 0 ? 0 : (ended.get(endedAccountName(account)) ?? 0)),
     replicas: () => replicas,
     synchronize,
     close() {
@@ -118,11 +136,28 @@ export function followRevocations(connection: RedisConnection, calls: RedisCalls
   };
 }
 
+/** One revocation. `at`: of an account, else 0. `ms`: for how long it is remembered. */
+interface Entry {
+  readonly name: string;
+  readonly at: number;
+  readonly ms: number;
+}
+
+/** As scripts take and give it. */
+function textOf(name: string, at: number | undefined): string {
+  return at === undefined ? name : `${name}@${at}`;
+}
+
+function readEntry(text: string, ms: number): Entry {
+  const [name = '', at = '0'] = text.split('@');
+  return { name, at: Number(at), ms };
+}
+
 interface Poll {
   readonly marker: string;
   readonly replicas: number;
   /** Undefined when nothing changed since the marker that was sent. */
-  readonly entries: ReadonlyMap<string, number> | undefined;
+  readonly entries: ReadonlyMap<string, Entry> | undefined;
 }
 
 function readPoll(reply: unknown): Poll | undefined {
@@ -131,7 +166,10 @@ function readPoll(reply: unknown): Poll | undefined {
   const [marker, replicas, flat] = parts;
   if (typeof marker !== 'string' || typeof replicas !== 'number') return undefined;
   if (!Array.isArray(flat)) return { marker, replicas, entries: undefined };
-  const entries = new Map<string, number>();
-  for (let at = 0; at + 1 < flat.length; at += 2) entries.set(String(flat[at]), Number(flat[at + 1]));
+  const entries = new Map<string, Entry>();
+  for (let at = 0; at + 1 < flat.length; at += 2) {
+    const entry = readEntry(String(flat[at]), Number(flat[at + 1]));
+    entries.set(entry.name, entry);
+  }
   return { marker, replicas, entries };
 }

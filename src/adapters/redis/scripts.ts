@@ -15,6 +15,7 @@ const markerScore = '9000000000000000';
 
 const sessions = `
 local prefix, all, revoked = '${sessionsPrefix}', '${sessionsKey}', '${sessionsPrefix}revoked'
+local ended = '${sessionsPrefix}ended'
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -43,16 +44,21 @@ local function finish(token)
   return session, names[1]
 end
 
-local function remember(idNames, ttl, marker)
+-- Entries are names, those of accounts with the instant: name@instant.
+local function remember(entries, ttl, marker)
+  for _, past in ipairs(redis.call('ZRANGEBYSCORE', revoked, '-inf', now)) do redis.call('HDEL', ended, past) end
   redis.call('ZREMRANGEBYSCORE', revoked, '-inf', now)
-  for _, idName in ipairs(idNames) do
-    redis.call('ZADD', revoked, 'GT', now + ttl, idName)
+  for _, entry in ipairs(entries) do
+    local name, at = string.match(entry, '^([^@]*)@?(%d*)$')
+    redis.call('ZADD', revoked, 'GT', now + ttl, name)
+    if at ~= '' and tonumber(at) > tonumber(redis.call('HGET', ended, name) or '0') then redis.call('HSET', ended, name, at) end
   end
   redis.call('ZREMRANGEBYSCORE', revoked, ${markerScore}, '+inf')
   redis.call('ZADD', revoked, ${markerScore}, '#' .. marker)
   atLeast(revoked, ttl)
+  atLeast(ended, ttl)
   -- An account of Redis without rights to the channel loses speed, not the revocation.
-  redis.pcall('PUBLISH', '${revocationsChannel}', string.format('%.0f', ttl) .. ' ' .. table.concat(idNames, ' '))
+  redis.pcall('PUBLISH', '${revocationsChannel}', string.format('%.0f', ttl) .. ' ' .. table.concat(entries, ' '))
 end
 `;
 
@@ -116,7 +122,7 @@ if #idNames > 0 then remember(idNames, ttl, ARGV[4]) end
 return answer`,
 };
 
-/** ARGV: a new marker, then id name, ms to remember, id name, … Ends these sessions again and records their revocation. */
+/** ARGV: a new marker, then entry (see `remember`), ms to remember, entry, … Ends these sessions again and records their revocation. */
 export const reassertRevocations: RedisScript = {
   name: 'portcullisReassertRevocations',
   lua: `${sessions}
@@ -130,7 +136,7 @@ return 1`,
 
 /**
  * ARGV: the marker of the last answer. Returns the marker, the number of connected replicas and, when the marker is
- * another one, a flat list of id name, ms to remember, …, else nil.
+ * another one, a flat list of entry (see `remember`), ms to remember, …, else nil.
  */
 export const pollRevocations: RedisScript = {
   name: 'portcullisPollRevocations',
@@ -142,7 +148,8 @@ local marker = redis.call('ZREVRANGEBYSCORE', revoked, '+inf', ${markerScore}, '
 if marker == ARGV[1] then return { marker, replicas } end
 local found, entries = redis.call('ZRANGEBYSCORE', revoked, '(' .. string.format('%.0f', now), '(${markerScore}', 'WITHSCORES'), {}
 for at = 1, #found, 2 do
-  entries[at] = found[at]
+  local instant = redis.call('HGET', ended, found[at])
+  entries[at] = instant and found[at] .. '@' .. instant or found[at]
   entries[at + 1] = found[at + 1] - now
 end
 return { marker, replicas, entries }`,

@@ -9,6 +9,8 @@ import { listSessions, openSession, readSessions, revokeSessions, sessionFields,
 export interface RedisSessionStoreOptions {
   /** At least as long as an access token lives, allowed clock skew included. */
   readonly revocationMemorySeconds: number;
+  /** As long as a session may lie unused; `revocationMemorySeconds` when left out. */
+  readonly accountMemorySeconds?: number;
 }
 
 const unavailable: Unavailable = { ok: false, reason: 'unavailable' };
@@ -27,7 +29,7 @@ const withinMs = 2000;
  */
 export function createRedisSessionStore(
   connection: RedisConnection,
-  { revocationMemorySeconds }: RedisSessionStoreOptions,
+  { revocationMemorySeconds, accountMemorySeconds = revocationMemorySeconds }: RedisSessionStoreOptions,
 ): SessionStore {
   const calls = connection.calls();
   const revocations = followRevocations(connection, calls);
@@ -111,7 +113,14 @@ export function createRedisSessionStore(
       return { ok: true, sessions: sessions.sort((a, b) => b.lastUsed - a.lastUsed) };
     },
 
-    isRevoked: (sessionId) => revocations.has(sessionId),
+    isRevoked: (id) => revocations.has(id),
+
+    endAccount(account, at) {
+      revocations.endAccount(account, at, Math.ceil(accountMemorySeconds * 1000));
+      revocations.synchronize();
+    },
+
+    endedBefore: (account) => revocations.endedBefore(account),
 
     health() {
       const { ok, detail } = connection.health();

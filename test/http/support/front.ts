@@ -112,7 +112,10 @@ users:
       if (body.token === undefined) throw new Error(`no token for ${account}: ${reply.status}`);
       return body.token;
     },
-    sign: (account, access, secondsAgo = 0) => tokens.sign(account, access, Math.floor(Date.now() / 1000) - secondsAgo),
+    sign(account, access, secondsAgo = 0) {
+      const credential = gateway.policy().compiled.policy.users.get(account)?.password?.text;
+      return tokens.sign(account, access, Math.floor(Date.now() / 1000) - secondsAgo, { credential });
+    },
     async close() {
       await gateway.close();
       await registry.close();
