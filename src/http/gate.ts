@@ -160,8 +160,17 @@ async function serve(
   const options = {
     ...(mapLocation === undefined ? {} : { mapLocation }),
     ...(isOpening ? { content: Buffer.alloc(0) } : {}),
+    ...(route.kind === 'manifest-get' ? { digestOfTag: () => digestOfTag(parts, route) } : {}),
   };
   return forwarded(await parts.upstream.forward(exchange, route, options));
+}
+
+async function digestOfTag(
+  { registry }: GateParts,
+  { repository, reference }: RegistryRoute & { readonly kind: 'manifest-get' },
+): Promise<string | undefined> {
+  const reading = await registry.manifest(repository, formatReference(reference));
+  return reading.ok ? reading.manifest?.digest : undefined;
 }
 
 /** Puts a ticket on the locations of an upload, the one it came with or a new one. */

@@ -13,8 +13,10 @@ import {
 import type { Socket } from 'node:net';
 import { type Writable, finished } from 'node:stream';
 import { createProxyServer } from 'http-proxy';
+import { digestOf } from '../distribution/digest.ts';
 import { type RegistryRoute, formatTarget } from '../distribution/route.ts';
 import type { SendQueues } from '../ports.ts';
+import { isManifest, readManifest, requestedDigest } from './content-digest.ts';
 import { bodyPending, cut, endAfterBody } from './drain.ts';
 import type { Exchange } from './exchange.ts';
 import { bodyStream } from './manifest-body.ts';
@@ -65,6 +67,8 @@ export interface Forwarding {
 export interface ForwardOptions {
   /** Stands in for a body that was already read. */
   readonly content?: Buffer;
+  /** Finds what a tag names, for a HEAD that the registry answers without a digest. */
+  readonly digestOfTag?: () => Promise<string | undefined>;
   /** Applied to a `Location` that is a path of this gateway. */
   readonly mapLocation?: (path: string) => string;
 }
@@ -92,7 +96,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   const watch = new ProgressWatch(Math.max(10, Math.min(1000, idleMs / 4)), options.sendQueues);
 
   function forward(exchange: Exchange, route: RegistryRoute, options: ForwardOptions = {}): Promise<Forwarding> {
-    const { content, mapLocation } = options;
+    const { content, mapLocation, digestOfTag } = options;
     const { request, response } = exchange;
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     request.headers = outgoingHeaders(request, route, target.host);
@@ -187,7 +191,37 @@ export function createUpstream(options: UpstreamOptions): Upstream {
         if ('problem' in returned) return fail('broken', returned.problem);
         const digestHeader = upstreamResponse.headers['docker-content-digest'];
         digest = typeof digestHeader === 'string' ? digestHeader : undefined;
-        relay(upstreamResponse, returned.headers);
+        const isUnnamed = digest === undefined && (status === 200 || status === 201 || status === 206);
+        if (!isUnnamed) return relay(upstreamResponse, returned.headers);
+        digest = requestedDigest(route, content);
+        if (digest !== undefined) relay(upstreamResponse, { ...returned.headers, 'docker-content-digest': digest });
+        else if (route.kind === 'manifest-get' && isManifest(upstreamResponse))
+          void nameByContent(upstreamResponse, returned.headers);
+        else relay(upstreamResponse, returned.headers);
+      }
+
+      /** A manifest by tag, of which only the content tells the digest: that of these bytes, or for a HEAD of what there is now. */
+      async function nameByContent(upstreamResponse: IncomingMessage, headers: OutgoingHttpHeaders): Promise<void> {
+        try {
+          if (request.method === 'HEAD') {
+            digest = await digestOfTag?.();
+            const named = digest === undefined ? {} : { 'docker-content-digest': digest };
+            if (!settled) relay(upstreamResponse, { ...headers, ...named });
+            return;
+          }
+          const manifest = await readManifest(upstreamResponse);
+          if (settled) return;
+          if (manifest === undefined) return fail('broken', 'the manifest is larger than 4 MiB');
+          // What was encoded for the way has another digest than it has.
+          if (headers['content-encoding'] === undefined) digest = digestOf(manifest);
+          const named = digest === undefined ? {} : { 'docker-content-digest': digest };
+          bytes = manifest.length;
+          response.writeHead(upstreamResponse.statusCode ?? 200, { ...headers, ...named });
+          response.once('finish', () => settle(response.statusCode, 'complete'));
+          response.end(manifest);
+        } catch (error) {
+          fail('broken', error instanceof Error ? error.message : String(error));
+        }
       }
 
       function relay(upstreamResponse: IncomingMessage, headers: OutgoingHttpHeaders, source?: string): void {
