@@ -14,10 +14,11 @@ const token68 = /^[A-Za-z0-9._~+/-]+=*$/;
 
 /**
  * Malformed credentials are never taken for missing ones: whoever sends something must not be served as anonymous.
- * `Basic Og==` (an empty name and password) counts as none, because conformance clients always send it.
+ * An empty header, `Basic` alone and `Basic Og==` (an empty name and password) count as none: clients without credentials
+ * send them.
  */
 export function parseAuthorization(header: string | undefined): Credentials {
-  if (header === undefined) return { kind: 'none' };
+  if (header === undefined || /^\s*(?:basic\s*)?$/i.test(header)) return { kind: 'none' };
   const match = /^([A-Za-z]+) +([^ ]+)$/.exec(header.trim());
   const [, scheme = '', value = ''] = match ?? [];
   switch (scheme.toLowerCase()) {

@@ -99,6 +99,8 @@ export type Parsed = { readonly route: RegistryRoute } | { readonly problem: Rou
 export const maxTargetLength = 8192;
 /** distribution's default `catalog.maxentries`; above it some backends allocate what the client asks for (CVE-2023-2253). */
 export const maxPageSize = 1000;
+/** Characters of `last`; no name is as long. */
+const maxPlaceLength = 512;
 
 /** Our own query parameter: the ticket on upload locations, the cursor of a list. */
 export const ownParameter = '_portcullis';
@@ -169,7 +171,7 @@ const isRead = (method: Method): method is 'GET' | 'HEAD' => method === 'GET' ||
 
 function catalog(method: Method, rawQuery: string): Parsed {
   if (method !== 'GET') return wrongMethod;
-  const list = parseList(rawQuery, (text) => parseRepositoryName(text) !== undefined);
+  const list = parseList(rawQuery);
   return 'reason' in list ? { problem: list } : { route: { kind: 'catalog', ...list } };
 }
 
@@ -177,18 +179,15 @@ function tags(method: Method, name: string, rawQuery: string): Parsed {
   if (method !== 'GET') return wrongMethod;
   const repository = parseRepositoryName(name);
   if (repository === undefined) return { problem: { reason: 'name_invalid' } };
-  const list = parseList(rawQuery, (text) => parseTag(text) !== undefined);
+  const list = parseList(rawQuery);
   return 'reason' in list ? { problem: list } : { route: { kind: 'tags', repository, ...list } };
 }
 
 /** A page of a list, or a cursor of ours in place of the name it begins after. */
-function parseList(
-  rawQuery: string,
-  isEntry: (text: string) => boolean,
-): { readonly page: Page; readonly cursor?: string } | RouteProblem {
+function parseList(rawQuery: string): { readonly page: Page; readonly cursor?: string } | RouteProblem {
   const query = parseQuery(rawQuery);
   if (!isQuery(query)) return query;
-  const page = parsePage(query, isEntry);
+  const page = parsePage(query);
   if ('reason' in page) return page;
   const cursor = query.get(ownParameter);
   if (cursor === undefined) return { page };
@@ -204,7 +203,7 @@ function referrers(method: Method, name: string, last: string, rawQuery: string)
   if (digest === undefined) return { problem: { reason: 'digest_invalid' } };
   const query = parseQuery(rawQuery);
   if (!isQuery(query)) return { problem: query };
-  const page = parsePage(query, (text) => text.length <= 512);
+  const page = parsePage(query);
   if ('reason' in page) return { problem: page };
   const artifactType = query.get('artifactType');
   if (artifactType !== undefined && artifactType.length > 256) return { problem: { reason: 'query_malformed' } };
@@ -249,13 +248,10 @@ function uploadStart(method: Method, name: string, rawQuery: string): Parsed {
   const query = parseQuery(rawQuery);
   if (!isQuery(query)) return { problem: query };
   const algorithm = query.get('digest-algorithm');
-  if (algorithm !== undefined && !/^sha(256|384|512)$/.test(algorithm))
-    return { problem: { reason: 'digest_invalid' } };
-  const rawDigest = query.get('digest');
-  const digest = rawDigest === undefined ? undefined : parseDigest(rawDigest);
-  if (rawDigest !== undefined && digest === undefined) return { problem: { reason: 'digest_invalid' } };
+  if (algorithm && !/^sha(256|384|512)$/.test(algorithm)) return { problem: { reason: 'digest_invalid' } };
+  // What cannot be used makes an ordinary upload: the client goes on, and names the digest again at the end.
+  const digest = parseDigest(query.get('digest') ?? '');
   const mount = parseMount(query);
-  if (mount === 'digest_invalid') return { problem: { reason: 'digest_invalid' } };
   return {
     route: {
       kind: 'upload-start',
@@ -267,15 +263,12 @@ function uploadStart(method: Method, name: string, rawQuery: string): Parsed {
   };
 }
 
-/** A mount that names no source is an ordinary upload: the client falls back. */
-function parseMount(query: ReadonlyMap<string, string>): Mount | undefined | 'digest_invalid' {
-  const rawMount = query.get('mount');
-  if (rawMount === undefined) return undefined;
-  const digest = parseDigest(rawMount);
-  if (digest === undefined) return 'digest_invalid';
+/** A mount without a usable digest and source is an ordinary upload: the client falls back. */
+function parseMount(query: ReadonlyMap<string, string>): Mount | undefined {
+  const digest = parseDigest(query.get('mount') ?? '');
   const from = parseRepositoryName(query.get('from') ?? '');
   const origin = query.get('origin');
-  return from === undefined ? undefined : { digest, from, ...(origin ? { origin } : {}) };
+  return digest === undefined || from === undefined ? undefined : { digest, from, ...(origin ? { origin } : {}) };
 }
 
 /** The same upload without its mount. */
@@ -350,12 +343,13 @@ function parseReference(text: string): Reference | RouteProblem {
   return tag === undefined ? { reason: 'reference_invalid' } : { tag };
 }
 
-function parsePage(query: Query, isEntry: (text: string) => boolean): Page | RouteProblem {
-  const [size, last] = [query.get('n'), query.get('last')];
-  if (size !== undefined && !/^(?:0|[1-9][0-9]{0,8})$/.test(size)) return { reason: 'page_invalid' };
-  if (last !== undefined && last !== '' && !isEntry(last)) return { reason: 'page_invalid' };
+/** `last` is a place in an order, and need not be a name that could be in the list. */
+function parsePage(query: Query): Page | RouteProblem {
+  const [size = '', last] = [query.get('n'), query.get('last')];
+  if (!/^(?:0|[1-9]\d*)?$/.test(size)) return { reason: 'page_invalid' };
+  if (last !== undefined && last.length > maxPlaceLength) return { reason: 'page_invalid' };
   return {
-    ...(size === undefined ? {} : { size: Math.min(Number(size), maxPageSize) }),
+    ...(size === '' ? {} : { size: Math.min(Number(size), maxPageSize) }),
     ...(last ? { last } : {}),
   };
 }

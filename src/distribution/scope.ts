@@ -2,31 +2,36 @@
 import type { Access, ScopeAction } from './access.ts';
 import { parseRepositoryName } from './reference.ts';
 
-export type ScopesProblem = { readonly reason: 'scopes_too_many' };
+/** `fitting`: how many of the `requested` resources, in their order, one token could carry. */
+export interface ScopesProblem {
+  readonly reason: 'scopes_too_many';
+  readonly requested: number;
+  readonly fitting: number;
+}
 
-/** Distinct resources in one token request. */
-export const maxScopes = 64;
-/** Characters of all scopes of one token request together. */
-export const maxScopesLength = 16_384;
+/** Characters of the `access` claim in JSON: with it a token stays below 48 KiB, which headers have room for. */
+export const maxAccessLength = 35_450;
 
 const order: readonly ScopeAction[] = ['pull', 'push', 'delete', '*'];
 
 /**
  * Reads repeated and space-separated scopes alike; entries for one resource are merged.
  * What this registry does not know (types, names outside the grammar, actions) is dropped: the specification makes
- * a partial grant normal. A request beyond the bounds is a problem.
+ * a partial grant normal. Bound by the size of the token, whatever will be granted of it: judging costs more than counting.
  */
 export function parseScopes(values: readonly string[]): readonly Access[] | ScopesProblem {
-  if (values.reduce((sum, value) => sum + value.length, 0) > maxScopesLength) return { reason: 'scopes_too_many' };
   const resources = new Map<string, Access>();
   for (const text of values.flatMap((value) => value.split(' '))) {
     const access = parseScope(text);
     if (access === undefined) continue;
     const key = `${access.type}:${access.name}`;
     resources.set(key, merge(resources.get(key), access));
-    if (resources.size > maxScopes) return { reason: 'scopes_too_many' };
   }
-  return [...resources.values()];
+  const requested = [...resources.values()];
+  // Of the brackets; each entry brings its comma.
+  let length = 1;
+  const fitting = requested.findIndex((access) => (length += JSON.stringify(access).length + 1) > maxAccessLength);
+  return fitting === -1 ? requested : { reason: 'scopes_too_many', requested: requested.length, fitting };
 }
 
 /** Splits at the first and the last colon, because a name may carry a port. */

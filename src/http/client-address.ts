@@ -36,8 +36,8 @@ export function clientAddress(
 }
 
 /**
- * An address with or without a port and quotes, as proxies write them: `203.0.113.7:54321`, `[2001:db8::1]:443`. The zone
- * of a link-local address means nothing on another machine.
+ * An address with or without a port and quotes, as proxies write them: `203.0.113.7:54321`, `[2001:db8::1]:443`; its zone
+ * also escaped, as in URLs.
  */
 function entryAddress(entry: string): string | undefined {
   if (entry.length > maxEntryLength) return undefined;
@@ -45,7 +45,7 @@ function entryAddress(entry: string): string | undefined {
   const [, bracketed, port] = /^\[([^[\]]*)\](?::(\d{1,5}))?$/.exec(text) ?? [];
   const [, dotted, dottedPort] = /^([\d.]+):(\d{1,5})$/.exec(text) ?? [];
   if (Number(port ?? dottedPort ?? 0) > 65_535) return undefined;
-  const address = (bracketed ?? dotted ?? text).replace(/^(.*:.*)%[\w.~-]+$/, '$1');
+  const address = (bracketed ?? dotted ?? text).replace('%25', '%');
   // Only IPv6 stands in brackets.
   return bracketed !== undefined && isIP(address) !== 6 ? undefined : canonical(address);
 }

@@ -14,6 +14,11 @@ export interface EndpointParts extends TokenEndpointParts {
 
 export const endpointPaths: ReadonlySet<string> = new Set(['/token', '/token/revoke', '/.well-known/jwks.json']);
 
+/** As much as a URL may hold: what a token cannot carry is to be counted, not cut. */
+const maxFormBytes = 65_536;
+/** A form of that size full of scopes. */
+const maxFormParameters = 4096;
+
 /** The exchange travels beside Express, which must not wrap or re-read what the gateway has judged. */
 export function createEndpoints(parts: EndpointParts, exchangeOf: (request: object) => Exchange): Express {
   const app = express();
@@ -23,7 +28,7 @@ export function createEndpoints(parts: EndpointParts, exchangeOf: (request: obje
   app.enable('strict routing');
   app.set('query parser', false);
 
-  const form = express.urlencoded({ extended: false, limit: '64kb', parameterLimit: 100 });
+  const form = express.urlencoded({ extended: false, limit: maxFormBytes, parameterLimit: maxFormParameters });
   app
     .route('/token')
     .get((request) => getToken(parts, exchangeOf(request)))
@@ -62,9 +67,10 @@ export function createEndpoints(parts: EndpointParts, exchangeOf: (request: obje
   // eslint-disable-next-line @typescript-eslint/no-unused-vars
   const onError: ErrorRequestHandler = (error: unknown, request, _response, _next) => {
     const exchange = exchangeOf(request);
+    const malformed = { reason: 'request_malformed', detail: 'the body cannot be read as a form' } as const;
     const isClients = isClientError(error);
     if (!isClients) parts.onError(error, exchange);
-    const refused = tokenRefused({ reason: 'request_malformed', detail: 'the body cannot be read as a form' });
+    const refused = tokenRefused(malformed, parts.front);
     const status = send(exchange, isClients ? refused : internalError);
     parts.audit.record({
       event: 'token',

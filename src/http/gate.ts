@@ -44,6 +44,7 @@ import {
   challenged,
   loginHeld,
   manifestRefused,
+  passwordMissing,
   refusal,
   send,
   tagBusy,
@@ -78,7 +79,7 @@ export async function handleRegistryRequest(parts: GateParts, exchange: Exchange
     parts.audit.record({ ...facts(parts, exchange), event: 'access', decision: 'deny', reason, status });
     return;
   }
-  const body = guardRegistryBody(request);
+  const body = await guardRegistryBody(request);
   if (body !== undefined) {
     const status = send(exchange, body.answer);
     parts.audit.record({ ...facts(parts, exchange), event: 'access', decision: 'deny', reason: body.reason, status });
@@ -86,14 +87,19 @@ export async function handleRegistryRequest(parts: GateParts, exchange: Exchange
   }
   const credentials = parseAuthorization(request.headers.authorization);
   const admission = await admit(parts, { parsed, credentials, address });
-  const record = await answer(parts, exchange, admission);
+  const record = await answer(parts, exchange, admission, 'route' in parsed ? parsed.route : undefined);
   const asked = 'route' in parsed ? describe(parsed.route, method) : {};
   parts.audit.record({ ...asked, ...facts(parts, exchange), ...record });
 }
 
 type Outcome = Pick<AuditRecord, 'event' | 'decision' | 'reason'> & Partial<AuditRecord>;
 
-async function answer(parts: GateParts, exchange: Exchange, admission: Admission): Promise<Outcome> {
+async function answer(
+  parts: GateParts,
+  exchange: Exchange,
+  admission: Admission,
+  route?: RegistryRoute,
+): Promise<Outcome> {
   switch (admission.kind) {
     case 'busy': {
       const status = send(exchange, tooBusy(admission.isUpload));
@@ -117,7 +123,10 @@ async function answer(parts: GateParts, exchange: Exchange, admission: Admission
     }
     case 'denied': {
       const { caller, need, decision } = admission;
-      const status = send(exchange, refusal('DENIED', refusalSentence(caller, need, decision)));
+      // Clients that begin a push by asking for a blob go on to a request whose refusal they print.
+      const hidden = exchange.method === 'HEAD' && route?.kind === 'blob-get';
+      const sentence = refusalSentence(caller, need, decision);
+      const status = send(exchange, refusal('DENIED', sentence, hidden ? { status: 404 } : {}));
       return { event: 'access', decision: 'deny', reason: decision.reason, status, ...who(caller), ...why(decision) };
     }
     case 'admitted': {
@@ -334,6 +343,8 @@ function challengeMessage(reason: Extract<Admission, { kind: 'challenged' }>['re
     case 'secret_misplaced':
     case 'secret_unknown':
       return wrongCredentials;
+    case 'password_missing':
+      return passwordMissing;
     case 'secret_malformed':
       return detail ?? wrongCredentials;
     case 'secret_expired':

@@ -20,6 +20,8 @@ const single = new Set([
   'expect',
 ]);
 const methodsWithBody = new Set(['POST', 'PUT', 'PATCH']);
+/** Milliseconds. */
+const formMs = 10_000;
 const formType = /^(?:application\/x-www-form-urlencoded|multipart\/)/i;
 
 export interface GuardProblem {
@@ -63,12 +65,31 @@ export function guardRequest(request: IncomingMessage): GuardProblem | undefined
 
 /**
  * Form bodies on registry routes: distribution reads `mount` and `from` also from a form, and there the body beats the
- * query that was judged.
+ * query that was judged. Many clients give the type of a form to a request without a body. Whether one in chunks has any
+ * shows when it comes, which takes at most `formMs`.
  */
-export function guardRegistryBody(request: IncomingMessage): GuardProblem | undefined {
-  const type = request.headers['content-type'];
+export async function guardRegistryBody(request: IncomingMessage): Promise<GuardProblem | undefined> {
+  const { 'content-type': type, 'content-length': length, 'transfer-encoding': encoding, expect } = request.headers;
   if (type === undefined || !formType.test(type.trim())) return undefined;
+  if (encoding === undefined && (length === undefined || length === '0')) return undefined;
+  if (encoding !== undefined && expect === undefined && (await endsEmpty(request))) return undefined;
   return problem('form_refused', 415, 'a registry request has no form body');
+}
+
+function endsEmpty(request: IncomingMessage): Promise<boolean> {
+  return new Promise((resolve) => {
+    const settle = (isEmpty: boolean): void => {
+      clearTimeout(timer);
+      request.off('readable', onReadable).off('end', onEnd).off('close', onClose);
+      resolve(isEmpty);
+    };
+    // Not `data`, which would take what comes. At its end a body is readable as well, without a byte.
+    const onReadable = (): void => settle(request.readableLength === 0);
+    const onEnd = (): void => settle(true);
+    const onClose = (): void => settle(false);
+    const timer = setTimeout(onClose, formMs);
+    request.on('readable', onReadable).on('end', onEnd).on('close', onClose);
+  });
 }
 
 function problem(reason: string, status: number, message: string): GuardProblem {

@@ -111,7 +111,7 @@ export function unusable(problem: RouteProblem): Answer {
     case 'digest_invalid':
       return refusal('DIGEST_INVALID', 'invalid digest: sha256, sha384 or sha512 in lower-case hexadecimal');
     case 'page_invalid':
-      return refusal('PAGINATION_NUMBER_INVALID', 'n must be a number, zero or more, and last a name');
+      return refusal('PAGINATION_NUMBER_INVALID', 'n must be a whole number, zero or more; a cursor stands for last');
     case 'upload_unknown':
       return refusal('BLOB_UPLOAD_UNKNOWN', 'there is no such upload');
     case 'method_not_allowed':
@@ -124,11 +124,15 @@ export function unusable(problem: RouteProblem): Answer {
 }
 
 export const wrongCredentials = 'incorrect username or password';
+/** For clients that find only the session of `docker login` and cannot use it. */
+export const passwordMissing =
+  'no password was sent; a client that cannot use the session of "docker login" needs a password or an access token';
 
-/** RFC 6749 section 5.2 beside the OCI envelope: docker reads only the latter. */
-export function tokenRefused(reason: TokenRefusal): Answer {
+/** RFC 6749 section 5.2 beside the OCI envelope: docker reads only the latter. A 401 has its challenge (RFC 9110 15.5.2). */
+export function tokenRefused(reason: TokenRefusal, { service }: Front): Answer {
   const answer = tokenRefusalAnswer(reason);
-  return { ...answer, headers: { ...answer.headers, 'Cache-Control': 'no-store' } };
+  const challenge = answer.status === 401 ? { 'WWW-Authenticate': `Basic realm="${service}", charset="UTF-8"` } : {};
+  return { ...answer, headers: { ...answer.headers, ...challenge, 'Cache-Control': 'no-store' } };
 }
 
 function tokenRefusalAnswer(given: TokenRefusal): Answer {
@@ -140,6 +144,8 @@ function tokenRefusalAnswer(given: TokenRefusal): Answer {
     case 'secret_misplaced':
     case 'secret_unknown':
       return withOAuth('UNAUTHORIZED', wrongCredentials, 'invalid_grant');
+    case 'password_missing':
+      return withOAuth('UNAUTHORIZED', passwordMissing, 'invalid_grant');
     case 'secret_malformed':
       return withOAuth('UNAUTHORIZED', given.detail, 'invalid_grant');
     case 'secret_expired':
@@ -165,7 +171,12 @@ function tokenRefusalAnswer(given: TokenRefusal): Answer {
     case 'service_unknown':
       return withOAuth('UNSUPPORTED', 'the service is not this registry', 'invalid_request', 400);
     case 'scopes_too_many':
-      return withOAuth('UNSUPPORTED', 'too many scopes in one request', 'invalid_scope', 400);
+      return withOAuth(
+        'UNSUPPORTED',
+        `too many scopes for one token: the first ${given.fitting} of ${given.requested} fit; ask for the rest in another`,
+        'invalid_scope',
+        400,
+      );
     case 'request_malformed':
       return withOAuth('UNSUPPORTED', given.detail, 'invalid_request', 400);
     case 'grant_type_unsupported':

@@ -11,9 +11,10 @@ import type { TokenRefusal } from '../token/refusal.ts';
 import { type Exchange, exchangeFacts } from './exchange.ts';
 import { heldDetail, limitRule, shadowLimits } from './limit-audit.ts';
 import { limitHeaders } from './limit-headers.ts';
-import { send, tokenRefused } from './respond.ts';
+import { type Front, send, tokenRefused } from './respond.ts';
 
 export interface TokenEndpointParts {
+  readonly front: Front;
   readonly tokenService: TokenService;
   readonly accessTokens: Pick<AccessTokens, 'verify'>;
   readonly sessions: Pick<SessionStore, 'revoke'>;
@@ -30,7 +31,8 @@ export async function getToken(parts: TokenEndpointParts, exchange: Exchange): P
   if ('reason' in parameters) return refuse(parts, exchange, parameters);
   const given = parseAuthorization(exchange.request.headers.authorization);
   // containerd falls back from POST to this: no name (or `<token>`), and the refresh token as the password.
-  const isIdentityToken = given.kind === 'basic' && (given.account === '' || given.account === '<token>');
+  const isIdentityToken =
+    given.kind === 'basic' && (given.account === '' || given.account === '<token>') && given.password !== '';
   const credentials: TokenCredentials = isIdentityToken ? { kind: 'session', secret: given.password } : given;
   await issue(parts, exchange, parameters, credentials, 'token');
 }
@@ -171,7 +173,7 @@ function granted({ principal, method, access, limits }: TokenGrant, request: Tok
 }
 
 function refuse(parts: TokenEndpointParts, exchange: Exchange, refusal: TokenRefusal): void {
-  const status = send(exchange, tokenRefused(refusal));
+  const status = send(exchange, tokenRefused(refusal, parts.front));
   parts.audit.record({
     ...limitFacts(refusal),
     decision: refusal.reason === 'hashing_busy' || refusal.reason === 'store_unavailable' ? 'error' : 'deny',

@@ -52,7 +52,8 @@ export interface AccessTokenOptions {
 export const clockLeewaySeconds = 60;
 /** Remembered signatures; a verification costs about as much as a hundred policy decisions. */
 const maxRemembered = 4096;
-const maxTokenLength = 32_768;
+/** Characters: 48 KiB, and what the longest of names and signatures can add. */
+const maxTokenLength = 51_200;
 /** Characters of a token that is worth remembering: anybody may fetch long ones, for names that grant nothing. */
 const maxRememberedLength = 4096;
 
@@ -66,15 +67,13 @@ const claimSet = z.object({
   iat: seconds,
   jti: z.string().min(16).max(64),
   sid: z.string().max(128).optional(),
-  access: z
-    .array(
-      z.object({
-        type: z.enum(['repository', 'registry']),
-        name: z.string().max(255),
-        actions: z.array(z.enum(['pull', 'push', 'delete', '*'])).max(8),
-      }),
-    )
-    .max(128),
+  access: z.array(
+    z.object({
+      type: z.enum(['repository', 'registry']),
+      name: z.string().max(255),
+      actions: z.array(z.enum(['pull', 'push', 'delete', '*'])).max(8),
+    }),
+  ),
 });
 
 /** A token whose signature and shape are good; its time is judged at every use. */

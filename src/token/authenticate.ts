@@ -39,6 +39,7 @@ export type AuthenticationRefusal =
   | 'account_unknown'
   | 'account_disabled'
   | 'password_wrong'
+  | 'password_missing'
   | 'password_too_long'
   | 'hashing_busy'
   | 'secret_malformed'
@@ -63,6 +64,7 @@ export async function authenticate(
   now: number,
 ): Promise<Authentication> {
   if (looksCarried(password)) return authenticateSecret(policy, account, password, now);
+  if (password === '') return { ok: false, reason: 'password_missing' };
   if (Buffer.byteLength(password) > maxPasswordLength) return { ok: false, reason: 'password_too_long' };
   const user = namePattern.test(account) ? policy.users.get(account) : undefined;
   const hash = user?.password;

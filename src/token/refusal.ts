@@ -1,4 +1,5 @@
 /** Every reason a token request can fail. The audit log gets the reason, the client one sentence per status. */
+import type { ScopesProblem } from '../distribution/scope.ts';
 import type { LimitState } from '../limits/spend.ts';
 import type { Principal } from '../policy/model.ts';
 import type { AuthenticationRefusal } from './authenticate.ts';
@@ -28,6 +29,6 @@ export type TokenRefusal =
   | { readonly reason: 'credentials_missing' }
   | { readonly reason: 'credentials_malformed' }
   | { readonly reason: 'service_unknown'; readonly service: string }
-  | { readonly reason: 'scopes_too_many' }
+  | ScopesProblem
   | { readonly reason: 'request_malformed'; readonly detail: string }
   | { readonly reason: 'grant_type_unsupported' };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Access } from '../../src/distribution/access.ts';
-import { formatScopes, maxScopes, maxScopesLength, parseScopes } from '../../src/distribution/scope.ts';
+import { formatScopes, maxAccessLength, parseScopes } from '../../src/distribution/scope.ts';
 
 const repository = (name: string, ...actions: Access['actions']): Access => ({ type: 'repository', name, actions });
 const catalog: Access = { type: 'registry', name: 'catalog', actions: ['*'] };
@@ -71,17 +71,34 @@ describe('scopes of a token request', () => {
     expect(parseScopes(scopes)).toEqual(access);
   });
 
-  test(`up to ${maxScopes} resources are read, one more is too many`, () => {
-    const asked = Array.from({ length: maxScopes }, (_, index) => `repository:a${index}:pull`);
-    expect(parseScopes(asked)).toHaveLength(maxScopes);
-    expect(parseScopes([...asked, 'repository:one/more:pull'])).toEqual({ reason: 'scopes_too_many' });
-    // The same resource again is not one more.
-    expect(parseScopes([...asked, 'repository:a0:push'])).toHaveLength(maxScopes);
+  /** Of 60 characters each. */
+  const names = (count: number): readonly string[] =>
+    Array.from({ length: count }, (_, index) => `team/${String(index).padStart(55, 'a')}`);
+
+  test('300 names of 60 characters fit, also for pushing', () => {
+    const access = names(300).map((name) => repository(name, 'pull', 'push'));
+    expect(parseScopes([formatScopes(access)])).toEqual(access);
+    expect(JSON.stringify(access).length).toBeLessThanOrEqual(maxAccessLength);
   });
 
-  test(`more than ${maxScopesLength} characters are too many, also when nothing in them is known`, () => {
-    expect(parseScopes(['x'.repeat(maxScopesLength)])).toEqual([]);
-    expect(parseScopes(['x'.repeat(maxScopesLength), 'y'])).toEqual({ reason: 'scopes_too_many' });
+  test('what does not fit is told with the number that does, and that many fit', () => {
+    const asked = names(500).map((name) => `repository:${name}:pull`);
+    const problem = parseScopes(asked);
+    if (!('reason' in problem)) throw new Error('all of it fits');
+    expect(problem).toEqual({ reason: 'scopes_too_many', requested: 500, fitting: problem.fitting });
+    expect(parseScopes(asked.slice(0, problem.fitting))).toHaveLength(problem.fitting);
+    expect(parseScopes(asked.slice(0, problem.fitting + 1))).toHaveProperty('reason');
+    // The same resource again is not one more.
+    expect(parseScopes([...asked.slice(0, problem.fitting), asked[0] ?? ''])).toHaveLength(problem.fitting);
+  });
+
+  test('short names are counted by their length as well', () => {
+    const asked = Array.from({ length: 600 }, (_, index) => `repository:a${index}:pull`);
+    expect(parseScopes(asked)).toHaveLength(600);
+  });
+
+  test('what is dropped takes no room', () => {
+    expect(parseScopes(['x'.repeat(60_000), 'repository:A:pull '.repeat(3000)])).toEqual([]);
   });
 });
 

@@ -61,7 +61,7 @@ test('a request that meets a defect is answered 500 and logged, and the next one
   };
   const { server } = createListener({
     ...shared,
-    front: { realm: 'http://r.test/token', service: 'r.test' },
+    front: { publicUrl, service: 'r.test' },
     accessTokens: tokens,
     tokenService: createTokenService({ ...shared, service: 'r.test', refreshTtlSeconds: 60 }),
     tickets: createUploadTickets(keys),
@@ -74,6 +74,7 @@ test('a request that meets a defect is answered 500 and logged, and the next one
     audit: { record: (record) => void records.push(record) },
     trustedProxies: [],
     isDraining: () => false,
+    onUnreadableForwarding: never,
     onError: (error) => void errors.push(error),
   });
   server.listen(0, '127.0.0.1');

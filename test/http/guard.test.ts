@@ -96,11 +96,15 @@ describe('a registry request has no form body', () => {
     ' APPLICATION/x-www-form-urlencoded; charset=utf-8',
     '\tMultipart/mixed; boundary=b',
     'multipart/form-data',
-  ])('%j is refused', (type) => {
-    expect(guardRegistryBody(message('POST', [`Content-Type: ${type}`]))?.reason).toBe('form_refused');
+  ])('%j is refused', async (type) => {
+    const lines = [`Content-Type: ${type}`, 'Content-Length: 5'];
+    expect((await guardRegistryBody(message('POST', lines)))?.reason).toBe('form_refused');
   });
 
-  test.each(['application/octet-stream', 'application/vnd.oci.image.manifest.v1+json', ''])('%j is not', (type) => {
-    expect(guardRegistryBody(message('PUT', [`Content-Type: ${type}`]))).toBeUndefined();
-  });
+  test.each(['application/octet-stream', 'application/vnd.oci.image.manifest.v1+json', ''])(
+    '%j is not',
+    async (type) => {
+      expect(await guardRegistryBody(message('PUT', [`Content-Type: ${type}`, 'Content-Length: 5']))).toBeUndefined();
+    },
+  );
 });

@@ -194,7 +194,9 @@ function expected(row: Row, credential: Credential, allowed: readonly Action[]):
     const isAllowed = actions.some((action) => allowed.includes(action));
     const isMadeFor = madeFor === undefined || actions.includes(madeFor);
     if (!isAllowed || !isMadeFor) {
-      return credential.isAnonymous ? challenge(scope, 'insufficient_scope') : answer(403, 'DENIED');
+      if (credential.isAnonymous) return challenge(scope, 'insufficient_scope');
+      // Clients go on to the request whose refusal they print.
+      return answer(/^HEAD .*\/blobs\/sha/.test(row.request) ? 404 : 403, 'DENIED');
     }
     const carried = credential.scope?.(row);
     const reaches = (repository: string, action: string): boolean =>

@@ -233,7 +233,7 @@ describe('a token request is refused', () => {
     ['for a form that swells to a megabyte', () => compressed('x'.repeat(1_048_576)), bad],
     [
       'for more fields than anybody needs',
-      () => post(Object.fromEntries(Array.from({ length: 200 }, (_, index) => [`f${index}`, 'x']))),
+      () => post(Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`f${index}`, 'x']))),
       bad,
     ],
     [
@@ -257,7 +257,11 @@ describe('a token request is refused', () => {
     ],
     [
       'for too many scopes',
-      () => get(Array.from({ length: 100 }, (_, index) => `scope=repository:a${index}:pull`).join('&'), basic('dana')),
+      () =>
+        get(
+          Array.from({ length: 400 }, (_, at) => `scope=repository:${'a'.repeat(60)}${at}:pull`).join('&'),
+          basic('dana'),
+        ),
       { ...bad, error: 'invalid_scope' },
     ],
     [

@@ -213,7 +213,7 @@ describe('a token is refused when it', () => {
     ['has actions as text', () => forge({ ...good, access: [{ type: 'repository', name: 'a', actions: 'pull' }] })],
     [
       'has more access than any request can ask for',
-      () => forge({ ...good, access: Array.from({ length: 129 }, () => access[0]) }),
+      () => forge({ ...good, access: Array.from({ length: 1000 }, () => access[0]) }),
     ],
     ['is empty', () => ''],
     ['is one word', () => 'token'],

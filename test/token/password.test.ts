@@ -47,7 +47,7 @@ describe('a login', () => {
     ['dana', 'dana-secret', 'user dana', 'the right password'],
     ['dana', 'Dana-secret', 'password_wrong', 'the wrong case'],
     ['dana', 'dana-secret ', 'password_wrong', 'a space too many'],
-    ['dana', '', 'password_wrong', 'an empty password'],
+    ['dana', '', 'password_missing', 'an empty password'],
     ['dana', 'dana-secret\0tail', 'password_wrong', 'more after a NUL'],
     ['Dana', 'dana-secret', 'account_unknown', 'the name in capitals'],
     ['nobody', 'dana-secret', 'account_unknown', 'a name that does not exist'],
@@ -59,7 +59,7 @@ describe('a login', () => {
     ['x'.repeat(10_000), 'x', 'account_unknown', 'an endless name'],
     ['gone', 'gone-secret', 'account_disabled', 'a disabled user with the right password'],
     ['gone', 'guess', 'password_wrong', 'a disabled user with a guess: nothing is told'],
-    ['nopass', '', 'account_unknown', 'a user without a password, and none given'],
+    ['nopass', '', 'password_missing', 'a user without a password, and none given'],
     ['nopass', 'undefined', 'account_unknown', 'a user without a password'],
     ['builder', 'x', 'account_unknown', 'a robot with a password'],
     ['apache', 'apache-secret', 'user apache', 'a hash of htpasswd ($2y$)'],
@@ -72,7 +72,7 @@ describe('a login', () => {
   test('does the same work for every account, whether it exists, is disabled, has a password, or could exist at all', async () => {
     const expected = (await attempt('nobody', 'guess')).work;
     expect(expected).toHaveLength(2);
-    for (const [account, password] of cases) {
+    for (const [account, password] of cases.filter(([, given]) => given !== '')) {
       expect([account, (await attempt(account, password)).work]).toEqual([account, expected]);
     }
     for (const password of ['guess', longPassword, 'x'.repeat(1024)]) {

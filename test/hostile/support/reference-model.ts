@@ -56,14 +56,17 @@ const shapes: readonly Shape[] = [
     path: tail('blobs/uploads/?'),
     query(given) {
       const picked = pick(given, {
-        mount: (value) => isDigest.test(value),
-        digest: (value) => isDigest.test(value),
-        'digest-algorithm': (value) => ['sha256', 'sha384', 'sha512'].includes(value),
+        mount: () => true,
+        digest: () => true,
+        'digest-algorithm': (value) => ['', 'sha256', 'sha384', 'sha512'].includes(value),
       });
       const [from = ''] = given.get('from') ?? [];
       // A mount from anywhere else is an ordinary upload.
       const isMount = isName.test(from) && from.length <= 255 && !given.has('origin');
       const parameters = new Map(picked);
+      // What cannot be used makes an ordinary upload.
+      for (const key of ['mount', 'digest']) if (!isDigest.test(parameters.get(key)?.[0] ?? '')) parameters.delete(key);
+      if (parameters.get('digest-algorithm')?.[0] === '') parameters.delete('digest-algorithm');
       if (isMount && parameters.has('mount')) parameters.set('from', [from]);
       else parameters.delete('mount');
       return picked && parameters;
@@ -81,7 +84,7 @@ const shapes: readonly Shape[] = [
   {
     methods: ['GET'],
     path: tail('tags/list'),
-    query: (given) => pick(given, { n: isCount, last: (value) => value === '' || isTag.test(value) }),
+    query: (given) => pick(given, { n: isCount, last: (value) => value.length <= 512 }),
   },
   {
     methods: ['GET', 'HEAD'],
@@ -100,7 +103,7 @@ function tail(end: string): RegExp {
 }
 
 function isCount(value: string): boolean {
-  return /^(?:0|[1-9][0-9]{0,8})$/.test(value);
+  return /^(?:0|[1-9][0-9]*)?$/.test(value);
 }
 
 function pick(given: Parameters, known: Readonly<Record<string, (value: string) => boolean>>): Parameters | undefined {
@@ -157,11 +160,12 @@ function areHeadersGood({ method, headers }: RawMessage, goodAuthorization: stri
   for (const [key, given] of values) if (once.test(key) && given.length > 1) return false;
   const valueOf = (key: string): string | undefined => values.get(key)?.[0];
   const [length, encoding] = [valueOf('content-length'), valueOf('transfer-encoding')];
-  if (valueOf('host') === undefined || valueOf('authorization') !== goodAuthorization) return false;
+  if (!/^[a-z.]+$/.test(valueOf('host') ?? '') || valueOf('authorization') !== goodAuthorization) return false;
   if ((valueOf('expect') ?? '100-continue').toLowerCase() !== '100-continue') return false;
-  if (/^(?:application\/x-www-form-urlencoded|multipart\/)/i.test(valueOf('content-type') ?? '')) return false;
   if (encoding !== undefined && (encoding.toLowerCase() !== 'chunked' || length !== undefined)) return false;
   if (length !== undefined && !/^[0-9]{1,15}$/.test(length)) return false;
   const hasBody = encoding !== undefined || Number(length ?? 0) > 0;
+  const isForm = /^(?:application\/x-www-form-urlencoded|multipart\/)/i.test(valueOf('content-type') ?? '');
+  if (isForm && hasBody) return false;
   return !hasBody || ['POST', 'PUT', 'PATCH'].includes(method);
 }
