@@ -1,4 +1,5 @@
 /** `portcullis check`: configuration, policies, lints and tests, all problems at once. */
+import { publicUrlNotes } from '../config/notes.ts';
 import { type Problem, formatProblem, sortProblems } from '../document/problem.ts';
 import { compilePolicy } from '../policy/evaluate.ts';
 import { lintPolicy } from '../policy/lint.ts';
@@ -70,12 +71,14 @@ async function findingsOf(paths: readonly string[]): Promise<Findings> {
   const reading = await readPolicies(configuration === undefined ? paths : configuredPolicies(configuration));
   if (!reading.ok) return { ...nothing, problems: reading.problems };
   const { policy, revision } = reading;
+  const ofConfiguration =
+    configuration === undefined ? [] : publicUrlNotes(configuration.config.publicUrl, 'configuration');
   const now = Date.now();
   const { passed, failures } = runTests(compilePolicy(policy), now);
   const { problems, notes } = lintPolicy(policy, now);
   return {
     problems: sortProblems([...problems, ...failures.map(problemOfFailure)]),
-    notes,
+    notes: [...ofConfiguration, ...notes],
     tests: { passed, failed: failures.length },
     rules: policy.rules.length,
     revision,

@@ -92,6 +92,37 @@ export function parseNetwork(text: string): Parsed<string> {
   return { ok: true, value: `${format(value)}/${bits}` };
 }
 
+/** Networks that hold every address of the internet between them, in however many parts, are refused like that of all. */
+export function parseProxies(networks: readonly string[]): Parsed<readonly string[]> {
+  for (const [family, needed] of [
+    [4, ipv4Internet],
+    [6, ipv6Internet],
+  ] as const) {
+    const ranges = networks.filter((network) => isIP(network.split('/')[0] ?? '') === family).map(rangeOf);
+    let reached = needed[0];
+    for (const [start, end] of ranges.toSorted((a, b) => (a[0] < b[0] ? -1 : 1))) {
+      if (start <= reached && end > reached) reached = end;
+    }
+    if (reached < needed[1]) continue;
+    return refuse(
+      'these networks together hold every address, so anybody could claim any address in X-Forwarded-For',
+      'list only the networks of your own proxies',
+    );
+  }
+  return { ok: true, value: networks };
+}
+
+/** First address and the one after the last: what can be a client there. */
+type Range = readonly [start: bigint, end: bigint];
+const ipv4Internet: Range = [1n << 24n, 224n << 24n];
+const ipv6Internet: Range = [0x2000n << 112n, 0x4000n << 112n];
+
+function rangeOf(network: string): Range {
+  const [address = '', length] = network.split('/');
+  const [value, width] = isIP(address) === 4 ? [ipv4Value(address), 32] : [ipv6Value(address), 128];
+  return [value, value + (1n << BigInt(width - Number(length)))];
+}
+
 function ipv4Value(address: string): bigint {
   return address.split('.').reduce((value, part) => (value << 8n) | BigInt(part), 0n);
 }

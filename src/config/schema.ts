@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseHostPattern, parseListenAddress, parseNetwork } from './addresses.ts';
+import { parseHostPattern, parseListenAddress, parseNetwork, parseProxies } from './addresses.ts';
 import { parseDuration, type DurationBounds } from './durations.ts';
 import type { Parsed } from './parsed.ts';
 import { Secret } from './secret.ts';
@@ -89,6 +89,7 @@ export const configSchema = z.strictObject({
     )
     .optional(),
   trustedProxies: listOf(setting(parseNetwork), 0)
+    .transform((networks, context): readonly string[] => take(parseProxies(networks), context))
     .describe('Networks of the proxies whose X-Forwarded-For is believed, as addresses or CIDR. Default: none.')
     .optional(),
   tls: z
