@@ -34,7 +34,7 @@ export async function readForEdit(options: readonly string[], json = false): Pro
   const read = await readPolicyFiles(paths.paths);
   if (!read.ok) return { refused: reportBroken(read.problems, json) };
   // A directory without files is where the first account goes.
-  const reading = parsePolicy(read.files.length === 0 ? [{ file: 'none', text: '{}' }] : read.files);
+  const reading = parsePolicy(read.files.length === 0 ? [{ file: 'none', text: 'rules: []' }] : read.files);
   if (!reading.ok) return { refused: reportBroken(reading.problems, json) };
   return { paths: paths.paths, texts: read.files, policy: reading.policy };
 }

@@ -2,6 +2,7 @@
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { maxPasswordLength } from '../distribution/credentials.ts';
+import { looksCarried } from '../token/carried-secret.ts';
 
 export type Given = string | { readonly problem: string };
 
@@ -13,11 +14,12 @@ export async function readPassword({ passwordStdin }: { readonly passwordStdin: 
 async function readAll(): Promise<Given> {
   const chunks: Buffer[] = [];
   for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk as Uint8Array));
-  return checked(
-    Buffer.concat(chunks)
-      .toString('utf8')
-      .replace(/\r?\n$/, ''),
-  );
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks));
+    return checked(text.replace(/\r?\n$/, ''));
+  } catch {
+    return { problem: 'the password is not UTF-8 text, as logins send it' };
+  }
 }
 
 async function promptTwice(): Promise<Given> {
@@ -29,6 +31,8 @@ async function promptTwice(): Promise<Given> {
 
 function checked(password: string): Given {
   if (password === '') return { problem: 'the password is empty' };
+  if (looksCarried(password))
+    return { problem: 'a password that begins with pct_ is taken for a secret and could never log in; choose another' };
   if (Buffer.byteLength(password) > maxPasswordLength)
     return { problem: `the password is longer than ${maxPasswordLength} bytes` };
   return password;

@@ -29,6 +29,7 @@ import {
   formatSubject,
   rightsOf,
 } from './model.ts';
+import { isNameableBy } from './lint-people.ts';
 import { matchPieces, matchesRepository } from './pattern.ts';
 import { type SecretReach, isReached, secretsOf } from './secret-reach.ts';
 
@@ -304,11 +305,14 @@ function repositoryFailure(rule: Rule, { principal, repository }: Inquiry): Fail
   if (rule.repositories.some((pattern) => matchesRepository(pattern, repository, accountName))) return undefined;
   const texts = rule.repositories.map((pattern) => pattern.text);
   const verb = texts.length === 1 ? 'does' : 'do';
-  const account = texts.some((text) => text.includes('${account}'))
-    ? accountName === undefined
-      ? ' (here ${account} is nobody)'
-      : ` (here \${account} is ${accountName})`
-    : '';
+  const own = rule.repositories.filter(({ text }) => text.includes('${account}'));
+  const isUnfit = accountName !== undefined && !own.some((pattern) => isNameableBy(pattern, accountName));
+  const account =
+    own.length > 0
+      ? accountName === undefined
+        ? ' (here ${account} is nobody)'
+        : ` (here \${account} is ${accountName}${isUnfit ? ', which no repository name can hold: those are lower case' : ''})`
+      : '';
   return { part: 'repository', why: `repositories: ${listed(texts)} ${verb} not match ${repository}${account}` };
 }
 

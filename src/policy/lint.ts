@@ -4,21 +4,23 @@
  */
 import { type Problem, sortProblems } from '../document/problem.ts';
 import { actionsOf, describeRule, formatInstant, formatPlace, formatSubjects, listed } from './describe.ts';
+import { lintPeople } from './lint-people.ts';
 import { type Limit, type Policy, type Rule, type Subject, formatSubject, rights } from './model.ts';
 import type { RepositoryPattern } from './pattern.ts';
-import { covers, coversTag } from './pattern-witness.ts';
+import { covers, coversTag, meetingOf } from './pattern-witness.ts';
 import { emptyGroupsOf } from './who-can.ts';
 
 export interface Lint {
   /** Codes: shadowed, duplicate, unreachable, over-broad. */
   readonly problems: readonly Problem[];
-  /** Codes: shadow-rule, shadow-limit, no-members, expired, over-broad. */
+  /** Codes: shadow-rule, shadow-limit, no-members, expired, over-broad, idle-deny, and those of `lintPeople`. */
   readonly notes: readonly Problem[];
 }
 
 /** `now` in milliseconds since 1970 tells expired rules. */
 export function lintPolicy(policy: Policy, now: number): Lint {
   const index = new CoverIndex(policy);
+  const memberOf = membership(policy);
   const empty = new Set(emptyGroupsOf(policy).map(formatSubject));
   const problems: Problem[] = [];
   const notes: Problem[] = [];
@@ -29,10 +31,9 @@ export function lintPolicy(policy: Policy, now: number): Lint {
     const broad = overBroad(rule);
     if (broad?.isProblem === true) problems.push(broad.finding);
     else if (broad !== undefined) notes.push(broad.finding);
-    const idle = expired(rule, now) ?? withoutMembers(rule, empty);
+    const idle = expired(rule, now) ?? withoutMembers(rule, empty) ?? idleDeny(policy.rules, rule, memberOf);
     if (idle !== undefined) notes.push(idle);
   }
-  const memberOf = membership(policy);
   for (const limit of policy.limits) {
     if (limit.mode === 'shadow') notes.push(shadowLimit(limit));
     const dead = excepted(limit, memberOf) ?? outdone(policy.limits, limit, memberOf);
@@ -40,7 +41,7 @@ export function lintPolicy(policy: Policy, now: number): Lint {
     const idle = withoutMembers(limit, empty);
     if (idle !== undefined) notes.push(idle);
   }
-  return { problems: sortProblems(problems), notes: sortProblems(notes) };
+  return { problems: sortProblems(problems), notes: sortProblems([...notes, ...lintPeople(policy)]) };
 }
 
 function finding(about: Rule | Limit, code: string, message: string, fix?: string): Problem {
@@ -236,6 +237,11 @@ function overBroad(rule: Rule): { readonly isProblem: boolean; readonly finding:
       finding: finding(rule, 'over-broad', message, 'name a group, or the repositories that are meant'),
     };
   }
+  const named = rule.subjects.filter(({ kind }) => kind === 'group');
+  if (named.length > 0 && isEverything && (writes & rights.delete) !== 0) {
+    const message = `lets ${formatSubjects(named)} delete in every repository`;
+    return { isProblem: false, finding: finding(rule, 'over-broad', message) };
+  }
   if (strangers.length === 0) return undefined;
   if (isEverything) {
     const message = `opens every repository to ${formatSubjects(strangers)}: ${listed(actionsOf(rule.rights))}`;
@@ -246,6 +252,34 @@ function overBroad(rule: Rule): { readonly isProblem: boolean; readonly finding:
     return { isProblem: false, finding: finding(rule, 'over-broad', message) };
   }
   return undefined;
+}
+
+/** A denial of what no rule allows to anybody: it guards nothing today. */
+function idleDeny(rules: readonly Rule[], rule: Rule, memberOf: Membership): Problem | undefined {
+  if (rule.effect !== 'deny' || rule.mode === 'shadow') return undefined;
+  // Who may push may read what is being pushed.
+  const reading = (rule.rights & rights.pull) === 0 ? 0 : rights.create | rights.overwrite;
+  const isMet = rules.some(
+    (other) =>
+      other.effect === 'allow' &&
+      (other.rights & (rule.rights | reading)) !== 0 &&
+      rule.subjects.some((one) => other.subjects.some((another) => canBeOne(one, another, memberOf))) &&
+      rule.repositories.some((one) =>
+        other.repositories.some((another) => meetingOf(one, another, 'zz0') !== undefined),
+      ),
+  );
+  if (isMet) return undefined;
+  return finding(rule, 'idle-deny', 'denies what no rule allows, so it changes nothing today');
+}
+
+/** Whether somebody may answer to both; who is in a group may be in another one tomorrow. */
+function canBeOne(one: Subject, another: Subject, memberOf: Membership): boolean {
+  if (one.kind === 'everyone' || another.kind === 'everyone') return true;
+  if (one.kind === 'anonymous' || another.kind === 'anonymous') return one.kind === another.kind;
+  if (one.kind === 'authenticated' || another.kind === 'authenticated') return true;
+  if (one.kind === 'group' && another.kind === 'group') return true;
+  const generals = (subject: Subject): readonly string[] => generalisationsOf(subject, memberOf);
+  return generals(one).includes(formatSubject(another)) || generals(another).includes(formatSubject(one));
 }
 
 const everything: RepositoryPattern = { text: '**', segments: [{ kind: 'any-depth' }] };

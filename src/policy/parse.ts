@@ -24,18 +24,15 @@ export function parsePolicy(files: readonly PolicyText[]): PolicyReading {
   const texts = [...files].sort((left, right) => (left.file < right.file ? -1 : 1));
   if (files.length === 0) reader.problems.push(noFiles);
   for (const { file, text } of texts) {
-    if (text.trim() === '') {
-      // What a writer leaves behind that was stopped at once; taking it for "no rules" would drop denies.
-      const message = 'the file is empty; delete it, or write {} when it is meant to say nothing';
-      reader.problems.push({ file, line: 1, column: 1, code: 'empty-file', message });
-      continue;
-    }
     const reading = readYaml(file, text);
     if (!reading.ok) {
       reader.problems.push(...reading.problems);
       continue;
     }
-    if (reading.document.value === null) continue;
+    if (saysNothing(reading.document.value)) {
+      reader.problems.push({ file, line: 1, column: 1, code: 'empty-file', message: emptyFile });
+      continue;
+    }
     const checked = checkDocument(reading.document, policyFileSchema);
     if (checked.ok) reader.take(reading.document, checked.value);
     else reader.problems.push(...checked.problems);
@@ -45,6 +42,13 @@ export function parsePolicy(files: readonly PolicyText[]): PolicyReading {
   if (reader.problems.length > 0) return { ok: false, problems: sortProblems(reader.problems) };
   return { ok: true, policy: reader.policy() };
 }
+
+/** What a writer leaves behind that was stopped at once, or behind the comments; taking it for "no rules" would drop denies. */
+function saysNothing(value: unknown): boolean {
+  return value === null || (typeof value === 'object' && !Array.isArray(value) && Object.keys(value).length === 0);
+}
+
+const emptyFile = 'the file says nothing, like one whose writing was cut off; delete it, or write: rules: []';
 
 const noFiles: Problem = {
   file: 'policies',

@@ -108,6 +108,10 @@ const when = z
       .describe('Between these times of the day, in `zone`: 09:00-17:30, over midnight 18:00-06:00.'),
     zone: z.string().optional().describe('IANA time zone for days and hours, as Europe/Berlin; UTC when left out.'),
   })
+  .refine((conditions) => Object.keys(conditions).some((key) => key !== 'zone'), {
+    message: 'there is no condition in it, so the rule would always apply; name one, or leave `when` out',
+  })
+  .meta({ minProperties: 1 })
   .describe('The rule applies only while all of these hold.');
 
 const rule = z.strictObject({
@@ -191,6 +195,10 @@ const workload = z
     audience: z.string().min(1).max(256).describe('The `aud` claim that the tokens carry for this gateway.'),
     claims: z
       .record(z.string(), z.string())
+      .refine((claims) => Object.keys(claims).length > 0, {
+        message: 'there is no claim in it, so every job of this issuer would do; name one',
+      })
+      .meta({ minProperties: 1 })
       .optional()
       .describe('Claims the token must carry, by name; * stands for any characters.'),
     groups: groups.optional(),

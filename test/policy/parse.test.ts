@@ -118,10 +118,34 @@ describe('files together', () => {
     expect(problemsOf(...texts.toReversed())).toEqual([]);
   });
 
-  test('may say nothing, but only in so many words: an empty file may be half of one', () => {
-    expect(readPolicy('{}', '# nothing yet\n').rules).toEqual([]);
-    for (const text of ['', '\n', ' \n\n'])
-      expect(problemsOf(rule(whole), text)[0]).toMatch(/^1\.yaml:1:1 empty-file /);
+  test('may say nothing only in so many words: without a key a file may be the beginning of one', () => {
+    expect(readPolicy('rules: []', rule(whole)).rules).toHaveLength(1);
+    const beginnings = [
+      '',
+      '\n',
+      ' \n\n',
+      '# who may do what\n',
+      '\ufeff',
+      '\ufeff# x',
+      '---',
+      '---\n...\n',
+      '{}',
+      '# x\n{ }\n',
+    ];
+    for (const text of [...beginnings, 'null', '~', '# x\r\n'])
+      expect(problemsOf(rule(whole), text)[0], JSON.stringify(text)).toMatch(/^1\.yaml:1:1 empty-file /);
+  });
+
+  test.each([
+    ['conditions without one, which would hold always', `${whole}, when: {}`],
+    ['a time zone as the only condition', `${whole}, when: { zone: Europe/Berlin }`],
+  ])('does not take %s', (_what, text) => {
+    expect(problemsOf(rule(text))[0]).toContain('there is no condition in it, so the rule would always apply');
+  });
+
+  test('does not take a workload with an empty list of claims for one that any job may be', () => {
+    const job = 'workloads: { ci: { issuer: "https://ci.example", audience: gateway, claims: {} } }';
+    expect(problemsOf(job)[0]).toContain('there is no claim in it, so every job of this issuer would do');
   });
 
   test('are all refused when one of them has a problem', () => {

@@ -5,7 +5,7 @@ type Schema = Readonly<Record<string, unknown>>;
 const known = new Set([
   ...['$schema', 'title', 'description', 'type', 'properties', 'required', 'additionalProperties', 'propertyNames'],
   ...['items', 'minItems', 'maxItems', 'enum', 'const', 'anyOf', 'oneOf', 'pattern', 'minLength', 'maxLength'],
-  ...['minimum', 'maximum', 'exclusiveMinimum', 'default'],
+  ...['minProperties', 'minimum', 'maximum', 'exclusiveMinimum', 'default'],
 ]);
 
 /** The paths at which `value` does not satisfy `schema`; empty when it does. */
@@ -22,6 +22,7 @@ export function violations(schema: unknown, value: unknown, path = ''): readonly
     Array.isArray(alternatives) && !alternatives.some((one) => violations(one, value, path).length === 0),
     typeof value === 'string' && !isText(rules, value),
     typeof value === 'number' && !isNumber(rules, value),
+    isObject(value) && Object.keys(value).length < bound(rules, 'minProperties', 0),
     Array.isArray(value) && (value.length < bound(rules, 'minItems', 0) || value.length > bound(rules, 'maxItems')),
   ];
   if (failed.includes(true)) return [path === '' ? '(root)' : path];
