@@ -38,7 +38,7 @@ afterAll(async () => {
 
 for (const kind of goClientKinds) {
   describeWithPrograms(['docker-registry', ...kind.needs], kind.name, () => {
-    for (const name of ['127.0.0.1']) {
+    for (const name of ['127.0.0.1', 'localhost']) {
       test(`logs in, pushes and pulls the same image back at ${name}`, async () => {
         const host = `${name}:${port}`;
         const repository = `sandbox/${kind.name}/${name === 'localhost' ? 'name' : 'number'}`;
@@ -224,4 +224,37 @@ describeWithPrograms(['docker-registry', 'regctl'], 'regctl', () => {
     expect(await digestOf('sandbox/protected', 'v1')).toBe(before);
     expect(await digestOf('sandbox/protected', 'wip')).toBeNull();
   });
+});
+
+describeWithPrograms(['docker-registry', 'regsync'], 'regsync', () => {
+  test('copies 200 repositories in one run, in and out', async () => {
+    const other = await startRegistry();
+    onTestFinished(other.stop);
+    const { digest } = await pushImage(other.url, 'base', '1');
+    const client = await createGoClient('regsync');
+    onTestFinished(client.remove);
+    const [host, outside] = [`127.0.0.1:${port}`, new URL(other.url).host];
+    const names = Array.from({ length: 200 }, (_, index) => `team-${index}/app-with-a-name`);
+    const sync = async (pairs: readonly { readonly source: string; readonly target: string }[]): Promise<void> => {
+      const config = {
+        version: 1,
+        creds: [
+          { registry: host, user: dana.account, pass: dana.password, tls: 'disabled' },
+          { registry: outside, tls: 'disabled' },
+        ],
+        defaults: { parallel: 4 },
+        sync: pairs.map((pair) => ({ ...pair, type: 'image' })),
+      };
+      await writeFile(join(client.dir, 'regsync.json'), JSON.stringify(config));
+      // JSON is YAML.
+      const synced = await client.run(['once', '--config', 'regsync.json', '--abort-on-error'], '', 120_000);
+      if (synced.code !== 0) throw new Error(synced.stderr.slice(-2_000));
+    };
+    await sync(names.map((name) => ({ source: `${outside}/base:1`, target: `${host}/sandbox/synced/${name}:1` })));
+    await sync(
+      names.map((name) => ({ source: `${host}/sandbox/synced/${name}:1`, target: `${outside}/back/${name}:1` })),
+    );
+    const { digestOf } = createApi(other.url);
+    for (const name of names) expect(await digestOf(`back/${name}`, '1')).toBe(digest);
+  }, 300_000);
 });

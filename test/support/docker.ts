@@ -27,7 +27,7 @@ export interface Docker {
 export interface Client {
   readonly dir: string;
   /** `input` is standard input, where `--password-stdin` reads. */
-  readonly run: (args: readonly string[], input?: string | Uint8Array) => Promise<RunResult>;
+  readonly run: (args: readonly string[], input?: string | Uint8Array, timeoutMs?: number) => Promise<RunResult>;
   readonly remove: () => Promise<void>;
 }
 
@@ -188,8 +188,12 @@ async function createClient(name: string, invocation: (dir: string) => Invocatio
   };
   return {
     dir,
-    run: (args, input) =>
-      run(name, complete(args), { env: { ...isolated, ...env }, cwd: dir, ...(input === undefined ? {} : { input }) }),
+    run: (args, input, timeoutMs) =>
+      run(name, complete(args), {
+        ...{ env: { ...isolated, ...env }, cwd: dir },
+        ...(input === undefined ? {} : { input }),
+        ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      }),
     remove: () => removeTempDir(dir),
   };
 }
