@@ -11,6 +11,7 @@ const keepIdleMs = 15_000;
 export interface UpstreamAgents {
   /** Keeps connections for reads only: a request that changes something never meets a stale one. */
   readonly readers: HttpAgent;
+  /** Asks to keep each connection, and never uses one again: after `Connection: close` Go resets with an answer unread. */
   readonly writers: HttpAgent;
   /** For a storage; connections are not kept. */
   storage(protocol: string): HttpAgent;
@@ -25,7 +26,7 @@ export function createUpstreamAgents(protocol: string, buffers: ReadBuffers): Up
     timeout: keepIdleMs,
     scheduling: 'lifo',
   });
-  const writers = new (classFor(protocol))({ keepAlive: false });
+  const writers = new (onceOnly(classFor(protocol)))({ keepAlive: true });
   const plainStorage = new (buffered(HttpAgent, buffers))({ keepAlive: false });
   const secureStorage = new (buffered(HttpsAgent, buffers))({ keepAlive: false });
   return {
@@ -71,6 +72,14 @@ function quiet(Agent: typeof HttpAgent): typeof HttpAgent {
     override reuseSocket(socket: Duplex, request: ClientRequest): void {
       socket.off('data', destroyThis);
       super.reuseSocket(socket, request);
+    }
+  };
+}
+
+function onceOnly(Agent: typeof HttpAgent): typeof HttpAgent {
+  return class extends Agent {
+    override keepSocketAlive(): boolean {
+      return false;
     }
   };
 }

@@ -14,6 +14,7 @@ import type { Socket } from 'node:net';
 import { type Writable, finished } from 'node:stream';
 import { createProxyServer } from 'http-proxy';
 import { digestOf } from '../distribution/digest.ts';
+import { registryAddress } from '../distribution/registry-address.ts';
 import { type RegistryRoute, formatTarget } from '../distribution/route.ts';
 import type { SendQueues } from '../ports.ts';
 import { isManifest, readManifest, requestedDigest } from './content-digest.ts';
@@ -89,6 +90,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   const { url, publicUrl, connectMs, idleMs, responseMs, redirects } = options;
   const rules = redirects ?? { mode: 'pass', hosts: [] };
   const target = new URL(url);
+  const { protocol, hostname, port } = registryAddress(target);
   const origins = { upstream: target, publicUrl: new URL(publicUrl) };
   const buffers = createReadBuffers();
   const agents = createUpstreamAgents(target.protocol, buffers);
@@ -247,6 +249,11 @@ export function createUpstream(options: UpstreamOptions): Upstream {
         finished(upstreamResponse, { writable: false }, (error) => {
           if (error) return fail('broken', error.message);
           response.once('finish', () => settle(status, 'complete', source));
+          // It answered without the rest, and might keep the connection to wait for it.
+          if (closing) {
+            attempts++;
+            upstreamRequest?.destroy();
+          }
           if (closing) endAfterBody(request, response);
           else response.end();
         });
@@ -322,13 +329,15 @@ export function createUpstream(options: UpstreamOptions): Upstream {
       function attempt(): void {
         const number = ++attempts;
         const proxy = createProxyServer({
-          target,
+          target: { protocol, hostname, port },
           agent: isRead && number === 1 ? agents.readers : agents.writers,
           selfHandleResponse: true,
           ...(content === undefined ? {} : { buffer: bodyStream(content) }),
           prependPath: false,
         });
         proxy.on('proxyReq', (outgoing: ClientRequest) => {
+          // Which the library asks to end where chunks are sent; what its agent says of the connection is enough.
+          if (!outgoing.headersSent) outgoing.removeHeader('connection');
           if (content === undefined)
             onWritten(outgoing, (chunk) => {
               sent += chunk.length;

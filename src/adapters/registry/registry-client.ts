@@ -5,6 +5,7 @@ import { urlToHttpOptions } from 'node:url';
 import { z } from 'zod';
 import { parseDigest } from '../../distribution/reference.ts';
 import { digestOf, hasDigest } from '../../distribution/digest.ts';
+import { registryAddress } from '../../distribution/registry-address.ts';
 import type { ManifestReading, Registry } from '../../ports.ts';
 import { namesPage, pageTarget } from './list-pages.ts';
 
@@ -52,6 +53,7 @@ export function createRegistryClient({
   timeoutMs,
 }: RegistryClientOptions): Registry & { close(): void } {
   const target = new URL(url);
+  const address = registryAddress(target);
   const hosts = [target.host, ...(publicUrl === undefined ? [] : [new URL(publicUrl).host])];
   const isTls = target.protocol === 'https:';
   const agent = new (isTls ? HttpsAgent : HttpAgent)({ keepAlive: true, maxSockets: 16, timeout: 15_000 });
@@ -68,7 +70,7 @@ export function createRegistryClient({
     }: { accept?: string; maxBytes?: number; withinMs?: number } = {},
   ): Promise<Asked> {
     return new Promise((resolve) => {
-      const request = open({ ...server, method, path, agent, headers: { accept } });
+      const request = open({ ...address, method, path, agent, headers: { accept, host: target.host } });
       const timer = setTimeout(() => {
         resolve({ failed: 'timeout', detail: `no answer within ${withinMs} ms` });
         request.destroy();

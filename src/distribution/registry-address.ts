@@ -1,0 +1,14 @@
+/** Where the registry is, as node:http wants it: the same for what is forwarded, what is asked, and its health. */
+
+export interface RegistryAddress {
+  /** `http:` or `https:`. */
+  readonly protocol: string;
+  /** A name or a literal without brackets: `[::1]` of a URL would be looked up as a name. */
+  readonly hostname: string;
+  readonly port: number;
+}
+
+export function registryAddress({ protocol, hostname, port }: URL): RegistryAddress {
+  const standard = protocol === 'https:' ? 443 : 80;
+  return { protocol, hostname: hostname.replace(/^\[(.*)\]$/, '$1'), port: port === '' ? standard : Number(port) };
+}
