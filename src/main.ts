@@ -124,7 +124,7 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
   const countLimit = metrics.family('portcullis_limit_requests_total', 'Requests that limits counted or refused.');
   const limits = createLimits(limiter, (limit, spent) => countLimit(`limit="${limit.name}",result="${spent}"`));
   const guard = createLoginGuard(failedLogins, keys);
-  const tickets = createUploadTickets(keys);
+  const tickets = createUploadTickets(keys, upstreamUrl);
   const { refreshTtlSeconds } = config.tokens;
   const tokenService = createTokenService({
     tokens,
@@ -160,7 +160,7 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     sessions,
     robotUses,
     tickets,
-    cursors: createListCursors(keys),
+    cursors: createListCursors(keys, clock, upstreamUrl),
     policies,
     passwords,
     verified,

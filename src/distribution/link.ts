@@ -1,7 +1,5 @@
 /** The `Link` header of a list: RFC 8288, and "Listing Tags" of the distribution-spec. */
-
-/** Characters of a target that is followed; longer ones are no page of a list. */
-const maxTargetLength = 8192;
+import { ownTarget } from './own-target.ts';
 
 /** `unusable`: it goes on in a way that cannot be followed; such a list is not known to have ended. */
 export type NextPage = { readonly kind: 'end' | 'unusable' } | { readonly kind: 'next'; readonly target: string };
@@ -16,21 +14,14 @@ export function nextPage(header: string | undefined, path: string, hosts: readon
   const targets = new Set(links.filter(({ relations }) => relations.includes('next')).map(({ target }) => target));
   const [first] = targets;
   if (first === undefined) return { kind: 'end' };
-  const target = targets.size === 1 ? ownTarget(first, path, hosts) : undefined;
+  const target = targets.size === 1 ? listTarget(first, path, hosts) : undefined;
   return target === undefined ? { kind: 'unusable' } : { kind: 'next', target };
 }
 
 /** Path and query of a target at the same list; undefined for any other. */
-function ownTarget(target: string, path: string, hosts: readonly string[]): string | undefined {
-  const [, origin, rest] = /^(https?:\/\/[^/?#\\@]+)(\/.*)$/i.exec(target) ?? [];
-  const host = origin !== undefined && URL.canParse(origin) ? new URL(origin).host : undefined;
-  // Not the scheme: whatever ends TLS in front may hide it from the registry.
-  const local = host !== undefined && hosts.includes(host) ? (rest ?? '') : target;
-  const own = local.startsWith('?') ? path + local : local;
-  const isOwn = own === path || own.startsWith(`${path}?`);
-  return isOwn && own.length <= maxTargetLength && /^[\x21-\x7e]+$/.test(own) && !/[\\#<>"]/.test(own)
-    ? own
-    : undefined;
+function listTarget(target: string, path: string, hosts: readonly string[]): string | undefined {
+  const own = ownTarget(target.startsWith('?') ? path + target : target, hosts);
+  return own === path || own?.startsWith(`${path}?`) === true ? own : undefined;
 }
 
 interface Link {

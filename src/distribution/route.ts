@@ -38,7 +38,7 @@ export type RegistryRoute =
   | {
       readonly kind: 'catalog';
       readonly page: Page;
-      /** Ours, instead of `last`: where the list goes on behind a hidden name. Never sent upstream. */
+      /** Ours, instead of `last`: where the list goes on, sealed. Never sent upstream. */
       readonly cursor?: string;
     }
   | { readonly kind: 'tags'; readonly repository: RepositoryName; readonly page: Page; readonly cursor?: string }
@@ -48,6 +48,7 @@ export type RegistryRoute =
       readonly digest: Digest;
       readonly artifactType?: string;
       readonly page: Page;
+      readonly cursor?: string;
     }
   | { readonly kind: 'manifest-get'; readonly repository: RepositoryName; readonly reference: Reference }
   | {
@@ -73,9 +74,7 @@ export type RegistryRoute =
       readonly repository: RepositoryName;
       readonly id: UploadId;
       readonly digest?: Digest;
-      /** The registry's own signed state, byte for byte as it came. */
-      readonly state?: string;
-      /** Ours: who opened this upload. Never sent upstream. */
+      /** Ours: who opened this upload, and where the registry said that it goes on. Never sent upstream. */
       readonly ticket?: string;
     };
 
@@ -183,7 +182,7 @@ function tags(method: Method, name: string, rawQuery: string): Parsed {
   return 'reason' in list ? { problem: list } : { route: { kind: 'tags', repository, ...list } };
 }
 
-/** A page of a list, or a cursor of ours in place of the name it begins after. */
+/** A page of a list, or a cursor of ours in place of where it begins. */
 function parseList(rawQuery: string): { readonly page: Page; readonly cursor?: string } | RouteProblem {
   const query = parseQuery(rawQuery);
   if (!isQuery(query)) return query;
@@ -203,11 +202,11 @@ function referrers(method: Method, name: string, last: string, rawQuery: string)
   if (digest === undefined) return { problem: { reason: 'digest_invalid' } };
   const query = parseQuery(rawQuery);
   if (!isQuery(query)) return { problem: query };
-  const page = parsePage(query);
-  if ('reason' in page) return { problem: page };
+  const list = parseList(rawQuery);
+  if ('reason' in list) return { problem: list };
   const artifactType = query.get('artifactType');
   if (artifactType !== undefined && artifactType.length > 256) return { problem: { reason: 'query_malformed' } };
-  return { route: { kind: 'referrers', repository, digest, page, ...(artifactType ? { artifactType } : {}) } };
+  return { route: { kind: 'referrers', repository, digest, ...list, ...(artifactType ? { artifactType } : {}) } };
 }
 
 function manifest(method: Method, name: string, last: string, rawQuery: string): Parsed {
@@ -296,10 +295,6 @@ function upload(method: Method, name: string, last: string, rawQuery: string): P
   const rawDigest = query.get('digest');
   const digest = rawDigest === undefined ? undefined : parseDigest(rawDigest);
   if (rawDigest !== undefined && digest === undefined) return { problem: { reason: 'digest_invalid' } };
-  const state = rawParameter(rawQuery, '_state');
-  if (query.has('_state') && (state === undefined || !/^[A-Za-z0-9_.=%-]*$/.test(state))) {
-    return { problem: { reason: 'query_malformed' } };
-  }
   const ticket = query.get(ownParameter);
   return {
     route: {
@@ -307,7 +302,6 @@ function upload(method: Method, name: string, last: string, rawQuery: string): P
       repository,
       id,
       ...(digest ? { digest } : {}),
-      ...(state ? { state } : {}),
       ...(ticket ? { ticket } : {}),
     },
   };
@@ -327,12 +321,6 @@ function uploadKind(method: Method): 'upload-status' | 'upload-chunk' | 'upload-
     case 'POST':
       return undefined;
   }
-}
-
-/** The value as sent; undefined when its key is spelled with escapes, so that only the plain spelling is ever forwarded. */
-function rawParameter(rawQuery: string, key: string): string | undefined {
-  const pair = rawQuery.split('&').find((candidate) => candidate.startsWith(`${key}=`));
-  return pair?.slice(key.length + 1);
 }
 
 function parseReference(text: string): Reference | RouteProblem {
@@ -389,12 +377,15 @@ export function formatTarget(route: RegistryRoute): string {
     case 'upload-chunk':
     case 'upload-finish':
     case 'upload-cancel': {
-      const state = route.state === undefined ? '' : `_state=${route.state}`;
-      const digest = route.digest === undefined ? '' : `digest=${encodeURIComponent(route.digest)}`;
-      const query = [state, digest].filter((part) => part !== '').join('&');
-      return `/v2/${route.repository}/blobs/uploads/${route.id}${query === '' ? '' : `?${query}`}`;
+      return `/v2/${route.repository}/blobs/uploads/${route.id}${formatQuery([['digest', route.digest]])}`;
     }
   }
+}
+
+/** A target that the registry wrote for this upload, with what the client finishes it with. */
+export function withDigest(target: string, route: RegistryRoute): string {
+  if (route.kind !== 'upload-finish' || route.digest === undefined) return target;
+  return `${target}${target.includes('?') ? '&' : '?'}digest=${encodeURIComponent(route.digest)}`;
 }
 
 export function formatReference(reference: Reference): string {

@@ -1,21 +1,20 @@
 /** `_catalog`, filtered by the evaluator that judges pulls: a name that may not be pulled is never shown, not even in a Link. */
-import type { Page } from '../distribution/route.ts';
 import type { Circumstances } from '../policy/conditions.ts';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
 import type { Principal } from '../policy/model.ts';
 import type { Registry, RepositoriesPage } from '../ports.ts';
-import { type Unwanted, type VisibleNames, listVisibleNames } from './visible-names.ts';
+import { type Unwanted, type VisibleNames, type ListPage, listVisibleNames } from './visible-names.ts';
 
 export type CatalogPage = VisibleNames | Unwanted | Extract<RepositoriesPage, { ok: false }>;
 
 const defaultSize = 100;
 
-/** Up to `page.size` names after `page.last` that the principal may both list and pull. */
+/** Up to `page.size` names from where the page begins that the principal may both list and pull. */
 export function listCatalog(
   registry: Pick<Registry, 'repositories'>,
   policy: CompiledPolicy,
   principal: Principal,
-  page: Page,
+  page: ListPage,
   circumstances: Circumstances,
   isWanted: () => boolean,
 ): Promise<CatalogPage> {
@@ -25,6 +24,6 @@ export function listCatalog(
       (['catalog', 'pull'] as const).every(
         (action) => policy.decide({ ...circumstances, principal, action, repository }).allowed,
       ),
-    { size: page.size ?? defaultSize, last: page.last, isWanted },
+    { ...page, size: page.size ?? defaultSize, isWanted },
   );
 }

@@ -1,10 +1,9 @@
 /** `tags/list` where rules hide tags, filtered by the evaluator that judges reading a manifest by its tag. */
-import type { Page } from '../distribution/route.ts';
 import type { Circumstances } from '../policy/conditions.ts';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
 import type { Principal } from '../policy/model.ts';
 import type { Registry, TagsPage } from '../ports.ts';
-import { type Unwanted, type VisibleNames, listVisibleNames } from './visible-names.ts';
+import { type Unwanted, type VisibleNames, type ListPage, listVisibleNames } from './visible-names.ts';
 
 export interface TagReader {
   readonly policy: CompiledPolicy;
@@ -19,19 +18,19 @@ export function mayHideTags({ policy, principal, repository, circumstances }: Ta
 }
 
 /**
- * The tags after `page.last` that may be read, all of them unless `page.size` bounds the page, in ASCII order. Referrers
+ * The tags from where the page begins that may be read, all of them unless `page.size` bounds the page, in ASCII order. Referrers
  * tags need a rule for their name: their names are digests, and digests of hidden images must not be learned here.
  */
 export function listTags(
   registry: Pick<Registry, 'tags'>,
   { policy, principal, repository, circumstances }: TagReader,
-  page: Page,
+  page: ListPage,
   isWanted: () => boolean,
 ): Promise<VisibleNames | Unwanted | Extract<TagsPage, { ok: false }>> {
   const question = { ...circumstances, principal, action: 'pull', repository, readWhilePushing: true } as const;
   return listVisibleNames(
     (size, place) => registry.tags(repository, size, place),
     (tag) => policy.decide({ ...question, tag, isListing: true }).allowed,
-    { size: page.size ?? Infinity, last: page.last, isWanted },
+    { ...page, size: page.size ?? Infinity, isWanted },
   );
 }

@@ -5,6 +5,14 @@ import type { ListPlace, Names, RegistryFailure } from '../ports.ts';
 export interface Continuation {
   readonly after: string;
   readonly isShown: boolean;
+  /** The registry's page that `after` is on, as it called it; undefined for the first. */
+  readonly page?: string;
+}
+
+/** Where a list begins: behind a name, on the page that the registry calls `next`. */
+export interface ListStart {
+  readonly next?: string | undefined;
+  readonly last?: string | undefined;
 }
 
 export interface VisibleNames {
@@ -19,11 +27,15 @@ export interface Unwanted {
   readonly reason: 'unwanted';
 }
 
-export interface Wish {
+export interface Wish extends ListStart {
   readonly size: number;
-  readonly last?: string | undefined;
   /** false once nobody waits for the page any longer: nothing more is asked of the registry then. */
   readonly isWanted: () => boolean;
+}
+
+/** What a client asked for: of no size of its own, or of one. */
+export interface ListPage extends ListStart {
+  readonly size?: number;
 }
 
 /** Names asked of the registry at once, how many such pages one request may cost, and how many names. */
@@ -38,40 +50,53 @@ const maxJudged = backendPage * maxBackendPages;
 export async function listVisibleNames<Failure extends { readonly ok: false }>(
   ask: (size: number, place: ListPlace | undefined) => Promise<Names | Failure>,
   isVisible: (name: string) => boolean,
-  { size, last: first, isWanted }: Wish,
+  { size, next: firstPage, last: first, isWanted }: Wish,
 ): Promise<VisibleNames | Unwanted | Failure | RegistryFailure> {
   const visible: string[] = [];
-  const ended = (after?: string): VisibleNames => ({
+  const ended = (after?: string, page?: string): VisibleNames => ({
     ok: true,
     names: visible,
-    next: after === undefined ? undefined : { after, isShown: after === visible.at(-1) },
+    next:
+      after === undefined
+        ? undefined
+        : { after, isShown: after === visible.at(-1), ...(page === undefined ? {} : { page }) },
   });
   if (size === 0) return ended();
   const visited = new Set<string>();
-  let place: ListPlace | undefined = first === undefined ? undefined : { after: first };
+  let place: ListPlace | undefined =
+    firstPage !== undefined ? { next: firstPage } : first === undefined ? undefined : { after: first };
+  let page = firstPage;
+  let shownPage: string | undefined;
   let last: string | undefined;
   let judged = 0;
   for (let asked = 0; asked < maxBackendPages; asked++) {
     if (!isWanted()) return { ok: false, reason: 'unwanted' };
     const backend = await ask(backendPage, place);
     if (!backend.ok) return backend;
-    for (const name of backend.names) {
-      // A registry that ignores where to begin, and begins anew.
-      if (first !== undefined && isBefore(name, first)) continue;
-      if (judged++ === maxJudged) return ended(last);
+    for (const name of unread(backend.names, asked)) {
+      if (judged++ === maxJudged) return ended(last, page);
       last = name;
       if (!isVisible(name)) continue;
       // One more than asked for proves that there is a next page.
-      if (visible.length === size) return ended(visible.at(-1));
+      if (visible.length === size) return ended(visible.at(-1), shownPage);
       visible.push(name);
+      shownPage = page;
     }
     if (backend.next === undefined) return ended();
     if (visited.has(backend.next)) return { ok: false, reason: 'broken' };
     visited.add(backend.next);
-    place = { next: backend.next };
+    page = backend.next;
+    place = { next: page };
   }
   // Nothing that lies behind `first`: going on from there would lead here again.
-  return last === undefined ? { ok: false, reason: 'broken' } : ended(last);
+  return last === undefined ? { ok: false, reason: 'broken' } : ended(last, page);
+
+  /** Without what came before: a registry may ignore where to begin, and begins anew; its pages begin where they begin. */
+  function unread(names: readonly string[], asked: number): readonly string[] {
+    if (first === undefined || (firstPage !== undefined && asked > 0)) return names;
+    const at = firstPage === undefined ? -1 : names.indexOf(first);
+    return at === -1 ? names.filter((name) => !isBefore(name, first)) : names.slice(at + 1);
+  }
 }
 
 /** In both of the orders that registries keep, ASCII and without regard to case. */

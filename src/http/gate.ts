@@ -1,11 +1,5 @@
 /** The `/v2` side: parse, admit, forward. Every path that is not an endpoint of our own comes here or is 404. */
-import {
-  type RegistryRoute,
-  formatReference,
-  parseRoute,
-  ownParameter,
-  withoutForeignMount,
-} from '../distribution/route.ts';
+import { type RegistryRoute, formatReference, parseRoute, withoutForeignMount } from '../distribution/route.ts';
 import { challengeAccess, routeAccess } from '../distribution/access.ts';
 import { parseAuthorization } from '../distribution/credentials.ts';
 import { mayHideTags } from '../gate/tag-list.ts';
@@ -37,7 +31,8 @@ import { type Exchange, exchangeFacts } from './exchange.ts';
 import { countRequest } from './counted.ts';
 import { guardRegistryBody } from './guard.ts';
 import { heldDetail } from './limit-audit.ts';
-import { sendRepositories, sendTags } from './lists.ts';
+import { forwarded } from './forwarding.ts';
+import { beganFiltered, forwardList, sendRepositories, sendTags } from './lists.ts';
 import { readManifestBody } from './manifest-body.ts';
 import {
   type Front,
@@ -53,7 +48,8 @@ import {
   upstreamFailed,
   wrongCredentials,
 } from './respond.ts';
-import type { Forwarding, Upstream } from './upstream.ts';
+import { forwardUpload, isUpload } from './uploads.ts';
+import type { Upstream } from './upstream.ts';
 
 export interface GateParts extends AdmitParts {
   readonly front: Front;
@@ -156,21 +152,15 @@ async function serve(
   if (route.kind === 'tags') {
     const circumstances = { address: exchange.address, now: parts.clock() };
     const reader = { policy, principal: caller.principal, repository: route.repository, circumstances };
-    // A list that began filtered goes on so.
-    if (mayHideTags(reader) || route.cursor !== undefined) return sendTags(parts, exchange, route, reader);
+    if (mayHideTags(reader) || beganFiltered(parts, route, caller)) return sendTags(parts, exchange, route, reader);
   }
+  if (route.kind === 'tags' || route.kind === 'referrers') return forwardList(parts, exchange, route, caller);
   if (route.kind === 'manifest-put') return pushManifest(parts, exchange, route, caller);
   if (route.kind === 'manifest-delete' && 'digest' in route.reference) {
     return deleteByDigest(parts, exchange, route, route.reference.digest, caller);
   }
-  const mapLocation = ticketOnLocation(parts, route, caller);
-  // What opens an upload is its target; in a body without a digest a registry could only look for other parameters.
-  const isOpening = route.kind === 'upload-start' && route.digest === undefined;
-  const options = {
-    ...(mapLocation === undefined ? {} : { mapLocation }),
-    ...(isOpening ? { content: Buffer.alloc(0) } : {}),
-    ...(route.kind === 'manifest-get' ? { digestOfTag: () => digestOfTag(parts, route) } : {}),
-  };
+  if (isUpload(route)) return forwardUpload(parts, exchange, route, caller);
+  const options = route.kind === 'manifest-get' ? { digestOfTag: () => digestOfTag(parts, route) } : {};
   return forwarded(await parts.upstream.forward(exchange, route, options));
 }
 
@@ -180,36 +170,6 @@ async function digestOfTag(
 ): Promise<string | undefined> {
   const reading = await registry.manifest(repository, formatReference(reference));
   return reading.ok ? reading.manifest?.digest : undefined;
-}
-
-/** Puts a ticket on the locations of an upload, the one it came with or a new one. */
-function ticketOnLocation(
-  parts: GateParts,
-  route: RegistryRoute,
-  { principal }: Caller,
-): ((path: string) => string) | undefined {
-  if (!route.kind.startsWith('upload-') || !('name' in principal)) return undefined;
-  return (path) => {
-    const parsed = parseRoute('PATCH', path);
-    if (!('route' in parsed) || parsed.route.kind !== 'upload-chunk') return path;
-    const upload = { repository: parsed.route.repository, uploadId: parsed.route.id, account: principal.name };
-    const nowSeconds = Math.floor(parts.clock() / 1000);
-    const carried =
-      'ticket' in route && route.ticket !== undefined && parts.tickets.opens(route.ticket, upload, nowSeconds);
-    const ticket = carried ? route.ticket : parts.tickets.seal(upload, nowSeconds);
-    return `${path}${path.includes('?') ? '&' : '?'}${ownParameter}=${ticket}`;
-  };
-}
-
-function forwarded({ status, outcome, bytes, digest, detail }: Forwarding): Partial<AuditRecord> {
-  const failed = outcome === 'complete' ? {} : ({ decision: 'error', reason: outcome } as const);
-  return {
-    ...failed,
-    status,
-    bytes,
-    ...(digest === undefined ? {} : { digest }),
-    ...(detail === undefined ? {} : { detail }),
-  };
 }
 
 /** Milliseconds that a push waits for another push of the same tag. */

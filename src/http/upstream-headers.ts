@@ -1,5 +1,7 @@
 /** What leaves for the registry and what comes back: lists of what may pass, never of what may not. */
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import { nextPage } from '../distribution/link.ts';
+import { type UploadLocation, ownTarget, uploadLocation } from '../distribution/own-target.ts';
 import type { RegistryRoute } from '../distribution/route.ts';
 import { contentHeaders, wishHeaders } from './content-headers.ts';
 import { isRedirect } from './redirects.ts';
@@ -57,36 +59,50 @@ export interface Origins {
 
 export type ReturnedHeaders = { readonly headers: OutgoingHttpHeaders } | { readonly problem: string };
 
+/** Makes addresses of this gateway for what only the registry understands. */
+export interface Seals {
+  readonly sealUpload?: (location: UploadLocation) => string;
+  /** `target`: path and query of the page that follows. */
+  readonly sealPage?: (target: string) => string;
+}
+
 /**
- * The response headers for the client, each line kept apart (a joined `Warning` cannot be read). `Location` and `Link`
- * become relative to this gateway; another host passes only as the redirect of a blob, which is how registries hand out
- * object storage. `mapLocation` may add to a path of our own.
+ * The response headers for the client to what was `asked` for, each line kept apart (a joined `Warning` cannot be read).
+ * `Location` and `Link` become relative to this gateway; another host passes only as the redirect of a read, which is how
+ * registries hand out object storage.
  */
 export function returnedHeaders(
   response: IncomingMessage,
   route: RegistryRoute,
+  asked: string,
   origins: Origins,
-  mapLocation: (path: string) => string = (path) => path,
+  seals: Seals,
 ): ReturnedHeaders {
   const headers: Record<string, string[]> = {};
   const { rawHeaders, statusCode: status = 0 } = response;
   const encoding = response.headers['transfer-encoding'];
   if (encoding !== undefined && encoding.toLowerCase() !== 'chunked') return { problem: 'the transfer is encoded' };
+  const links: string[] = [];
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = (rawHeaders[index] ?? '').toLowerCase();
     const value = rawHeaders[index + 1] ?? '';
     if (returned.has(name)) (headers[name] ??= []).push(value);
     else if (name === 'location') {
-      const location = rewriteLocation(value, status, route, origins);
+      const location = rewriteLocation(value, status, route, origins, seals);
       // The query of a signed URL is as good as a password, and this goes to the log.
       if (location === undefined)
         return { problem: `Location "${value.split('?')[0]?.slice(0, 200)}" leads elsewhere` };
       if (headers['location'] !== undefined) return { problem: 'Location is repeated' };
-      headers['location'] = [location.startsWith('/') ? mapLocation(location) : location];
-    } else if (name === 'link') {
-      const link = rewriteLink(value, origins);
-      if (link !== undefined) (headers['link'] ??= []).push(link);
-    }
+      headers['location'] = [location];
+    } else if (name === 'link') links.push(value);
+  }
+  if (status === 200 && (route.kind === 'tags' || route.kind === 'referrers')) {
+    const [path = ''] = asked.split('?', 1);
+    const next = nextPage(links.join(', '), path, hostsOf(origins));
+    // A list that goes on where nobody can follow would pass for a whole one; so would one that leads round in a circle.
+    if (next.kind === 'unusable' || (next.kind === 'next' && (next.target === asked || seals.sealPage === undefined)))
+      return { problem: 'Link leads elsewhere' };
+    if (next.kind === 'next') headers['link'] = [`<${seals.sealPage?.(next.target) ?? ''}>; rel="next"`];
   }
   // RFC 9110 section 8.6: a 204 has no length, and who believes one waits for content.
   if (status === 204) delete headers['content-length'];
@@ -99,45 +115,40 @@ export function returnedHeaders(
   };
 }
 
-/**
- * A path of this gateway for whatever names the registry, by relative or absolute URL. The query is kept byte for byte:
- * `_state` is signed. undefined for what must not be passed on.
- */
-export function rewriteLocation(
+/** A place of this gateway for whatever names the registry, by relative or absolute URL. undefined for what must not be passed on. */
+function rewriteLocation(
   value: string,
   status: number,
   route: RegistryRoute,
   origins: Origins,
+  { sealUpload }: Seals,
 ): string | undefined {
-  const own = ownPath(value, origins);
-  if (own !== undefined) return own;
+  const hosts = hostsOf(origins);
+  // 201 names what was made, anything else where the upload goes on.
+  if (sealUpload !== undefined && 'repository' in route && status !== 201 && !isRedirect(status)) {
+    const location = uploadLocation(value, route.repository, hosts);
+    return location === undefined ? undefined : sealUpload(location);
+  }
+  const own = ownTarget(value, hosts);
+  if (own?.startsWith('/v2/')) return own;
   return storageUrl(value, status, route, origins) === undefined ? undefined : value;
 }
 
-/** Where the redirect of a blob leads, when that is another host than the registry and this gateway. */
+const redirected: ReadonlySet<RegistryRoute['kind']> = new Set(['blob-get', 'manifest-get', 'tags', 'referrers']);
+
+/** Where the redirect of a read leads, when that is another host than the registry and this gateway. */
 export function storageUrl(
   value: string,
   status: number,
   route: RegistryRoute,
   { upstream, publicUrl }: Origins,
 ): URL | undefined {
-  if (!isRedirect(status) || route.kind !== 'blob-get') return undefined;
+  if (!isRedirect(status) || !redirected.has(route.kind)) return undefined;
   if (!/^https?:\/\/[^/\s\\@]+\/[\x21-\x7e]*$/.test(value) || !URL.canParse(value)) return undefined;
   const url = new URL(value);
   return url.host === upstream.host || url.host === publicUrl.host ? undefined : url;
 }
 
-function rewriteLink(value: string, origins: Origins): string | undefined {
-  const match = /^\s*<([^<>\s]+)>(;\s*rel="?next"?)\s*$/.exec(value);
-  const path = match?.[1] === undefined ? undefined : ownPath(match[1], origins);
-  return path === undefined ? undefined : `<${path}>; rel="next"`;
-}
-
-/** The path and query of a URL that names the registry itself, as text; undefined for any other. */
-function ownPath(value: string, { upstream, publicUrl }: Origins): string | undefined {
-  const [, origin, rest] = /^(https?:\/\/[^/?#\\@]+)(\/.*)$/i.exec(value) ?? [];
-  const host = origin !== undefined && URL.canParse(origin) ? new URL(origin).host : undefined;
-  // Not the scheme: whatever ends TLS in front may hide it from the registry.
-  const path = host === upstream.host || host === publicUrl.host ? rest : value;
-  return path !== undefined && /^\/v2\/[\x21-\x7e]*$/.test(path) && !/[\\#]/.test(path) ? path : undefined;
+function hostsOf({ upstream, publicUrl }: Origins): readonly string[] {
+  return [upstream.host, publicUrl.host];
 }

@@ -21,6 +21,7 @@ import { isManifest, readManifest, requestedDigest } from './content-digest.ts';
 import { bodyPending, cut, endAfterBody } from './drain.ts';
 import type { Exchange } from './exchange.ts';
 import { bodyStream } from './manifest-body.ts';
+import type { Forwarding } from './forwarding.ts';
 import { ProgressWatch, type Transfer, movedBytes } from './progress.ts';
 import { createReadBuffers } from './read-buffers.ts';
 import { type UpstreamFailure, clientTimedOut, send, upstreamFailed } from './respond.ts';
@@ -33,7 +34,7 @@ import {
   storageRequestHeaders,
 } from './redirects.ts';
 import { createUpstreamAgents } from './upstream-agents.ts';
-import { outgoingHeaders, returnedHeaders, storageUrl } from './upstream-headers.ts';
+import { type Seals, outgoingHeaders, returnedHeaders, storageUrl } from './upstream-headers.ts';
 
 export interface UpstreamOptions {
   readonly url: string;
@@ -49,29 +50,13 @@ export interface UpstreamOptions {
   readonly redirects?: RedirectRules;
 }
 
-export interface Forwarding {
-  /** What the client was told; for a cut transfer the status that was already sent. */
-  readonly status: number;
-  readonly outcome:
-    | 'complete'
-    | 'client_gone'
-    | 'client_timeout'
-    | 'gateway_stopped'
-    | 'upstream_unreachable'
-    | 'upstream_timeout'
-    | 'upstream_broken';
-  readonly bytes: number;
-  readonly digest: string | undefined;
-  readonly detail?: string;
-}
-
-export interface ForwardOptions {
+export interface ForwardOptions extends Seals {
   /** Stands in for a body that was already read. */
   readonly content?: Buffer;
   /** Finds what a tag names, for a HEAD that the registry answers without a digest. */
   readonly digestOfTag?: () => Promise<string | undefined>;
-  /** Applied to a `Location` that is a path of this gateway. */
-  readonly mapLocation?: (path: string) => string;
+  /** Path and query that the registry wrote itself, instead of the route's own. */
+  readonly target?: string;
 }
 
 export interface Upstream {
@@ -98,11 +83,12 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   const watch = new ProgressWatch(Math.max(10, Math.min(1000, idleMs / 4)), options.sendQueues);
 
   function forward(exchange: Exchange, route: RegistryRoute, options: ForwardOptions = {}): Promise<Forwarding> {
-    const { content, mapLocation, digestOfTag } = options;
+    const { content, target: given, digestOfTag } = options;
     const { request, response } = exchange;
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     request.headers = outgoingHeaders(request, route, target.host);
-    request.url = formatTarget(route);
+    const asked = given ?? formatTarget(route);
+    request.url = asked;
     if (content !== undefined) {
       delete request.headers['transfer-encoding'];
       request.headers['content-length'] = String(content.length);
@@ -189,7 +175,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
         answered = true;
         if (status < 200 || status > 599) return fail('broken', `status ${status}`);
         if (status === 401 || status === 403) return fail('broken', `the registry itself refuses access (${status})`);
-        const returned = returnedHeaders(upstreamResponse, route, origins, mapLocation);
+        const returned = returnedHeaders(upstreamResponse, route, asked, origins, options);
         if ('problem' in returned) return fail('broken', returned.problem);
         const digestHeader = upstreamResponse.headers['docker-content-digest'];
         digest = typeof digestHeader === 'string' ? digestHeader : undefined;
@@ -336,8 +322,8 @@ export function createUpstream(options: UpstreamOptions): Upstream {
           prependPath: false,
         });
         proxy.on('proxyReq', (outgoing: ClientRequest) => {
-          // Which the library asks to end where chunks are sent; what its agent says of the connection is enough.
-          if (!outgoing.headersSent) outgoing.removeHeader('connection');
+          // The library asks for its end where chunks are sent.
+          if (!outgoing.headersSent) outgoing.setHeader('connection', 'keep-alive');
           if (content === undefined)
             onWritten(outgoing, (chunk) => {
               sent += chunk.length;

@@ -1,53 +1,34 @@
 /**
- * Where a list of repositories or tags goes on behind a name that its reader may not see. The name is encrypted, at one length for
- * all, with a key that every replica derives from the signing keys; no store is asked. It opens for the list and the reader
- * that it was made for: in a list of one's own names, one could search for the place of a hidden name of another.
+ * Where a list goes on that a client may not be told in plain: behind a name that its reader may not see, or where only the
+ * registry understands (its own `Link`). Sealed for the list and the reader that it was made for: in a list of one's own
+ * names, one could search for the place of a hidden name of another.
  */
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { maxRepositoryNameLength } from '../distribution/reference.ts';
-import type { KeyRing } from '../ports.ts';
-import { derivedKeys } from './derived-keys.ts';
+import type { Clock, KeyRing } from '../ports.ts';
+import { createSeals } from './seals.ts';
 
 export interface ListCursors {
   /** Printable without escapes; different each time. `list`: words that name the list and its reader. */
-  seal(list: readonly string[], name: string): string;
-  /** The name that was sealed for the same list by any live key; undefined for anything else. */
+  seal(list: readonly string[], place: string): string;
+  /** What was sealed for the same list by any live key within the last hour; undefined for anything else. */
   open(list: readonly string[], cursor: string): string | undefined;
 }
 
-const algorithm = 'aes-256-gcm';
-const nonceLength = 12;
-const tagLength = 16;
+export const maxCursorSeconds = 3600;
 
-export function createListCursors(keys: KeyRing): ListCursors {
-  const secretOf = derivedKeys('portcullis list cursor');
+/** Bytes; names are at most 255, so that all look the same. */
+const step = 256;
+
+/** `upstream`: the registry's URL, of which no cursor is taken to another. */
+export function createListCursors(keys: KeyRing, clock: Clock = Date.now, upstream = ''): ListCursors {
+  const seals = createSeals(keys, 'portcullis list cursor');
+  const nowSeconds = (): number => Math.floor(clock() / 1000);
   return {
-    seal(list, name) {
-      const nonce = randomBytes(nonceLength);
-      const cipher = createCipheriv(algorithm, secretOf(keys.signingKey()), nonce).setAAD(associated(list));
-      const content = Buffer.concat([cipher.update(name.padEnd(maxRepositoryNameLength)), cipher.final()]);
-      return Buffer.concat([nonce, cipher.getAuthTag(), content]).toString('base64url');
-    },
+    seal: (list, place) =>
+      seals.seal([upstream, ...list], place.padEnd(Math.ceil(place.length / step) * step), nowSeconds()),
     open(list, cursor) {
-      const bytes = Buffer.from(cursor, 'base64url');
-      if (bytes.length < nonceLength + tagLength) return undefined;
-      for (const key of keys.keys()) {
-        const decipher = createDecipheriv(algorithm, secretOf(key), bytes.subarray(0, nonceLength)).setAAD(
-          associated(list),
-        );
-        decipher.setAuthTag(bytes.subarray(nonceLength, nonceLength + tagLength));
-        try {
-          const content = decipher.update(bytes.subarray(nonceLength + tagLength), undefined, 'utf8');
-          return (content + decipher.final('utf8')).trimEnd();
-        } catch {
-          // Sealed by another key, or by nobody.
-        }
-      }
-      return undefined;
+      const opened = seals.open([upstream, ...list], cursor);
+      const isLive = opened !== undefined && Math.abs(nowSeconds() - opened.sealedAt) <= maxCursorSeconds;
+      return isLive ? opened.text.trimEnd() : undefined;
     },
   };
-}
-
-function associated(list: readonly string[]): Buffer {
-  return Buffer.from(JSON.stringify(list));
 }

@@ -1,51 +1,60 @@
 /**
- * An upload that began may finish. The `Location` of an upload session carries a ticket: who opened it in which
- * repository and when, sealed with a key that every replica derives from the signing keys. With it a token that expired
- * meanwhile still continues this one upload; revocation and policy are judged as always. No store is asked, so uploads go
- * on while Redis is down.
+ * An upload goes on where the registry said, for who opened it. The `Location` of an upload session carries a ticket: what
+ * the registry wrote there, sealed for this upload, its account and its registry, and when it was opened. With it a token
+ * that expired meanwhile still continues this one upload; revocation and policy are judged as always. No store is asked, so
+ * uploads go on while Redis is down.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { KeyRing } from '../ports.ts';
-import { derivedKeys } from './derived-keys.ts';
+import { createSeals } from './seals.ts';
 
 export interface UploadTickets {
-  /** The value for the `Location`; printable without escapes. */
-  seal(upload: Upload, nowSeconds: number): string;
-  /** Whether `ticket` was sealed for exactly this upload, by any live key, not longer ago than an upload may last. */
+  /** The value for the `Location`; printable without escapes. `target`: path and query that the registry wrote. */
+  seal(upload: Upload, openedAt: number, target?: string): string;
+  /** undefined unless `ticket` was sealed for exactly this upload, by any live key, not longer ago than one may last. */
+  open(ticket: string, upload: Upload, nowSeconds: number): UploadTicket | undefined;
   opens(ticket: string, upload: Upload, nowSeconds: number): boolean;
 }
 
 export interface Upload {
   readonly repository: string;
   readonly uploadId: string;
+  /** Empty for an anonymous caller. */
   readonly account: string;
+}
+
+export interface UploadTicket {
+  /** Seconds since 1970. */
+  readonly openedAt: number;
+  /** Empty where the upload's own path is all there is. */
+  readonly target: string;
 }
 
 /** Seconds that one upload may go on after it was opened. */
 export const maxUploadSeconds = 6 * 3600;
 
-const form = /^(\d{10,12})\.([A-Za-z0-9_-]{43})$/;
+/** Seconds by which the clock of another replica may be ahead. */
+const maxAheadSeconds = 60;
 
-export function createUploadTickets(keys: KeyRing): UploadTickets {
-  const secretOf = derivedKeys('portcullis upload ticket');
-  return {
-    seal: (upload, nowSeconds) => `${nowSeconds}.${mac(secretOf(keys.signingKey()), upload, nowSeconds)}`,
-    opens(ticket, upload, nowSeconds) {
-      const [, opened = '', presented = ''] = form.exec(ticket) ?? [];
-      const openedAt = Number(opened);
-      if (presented === '' || nowSeconds - openedAt > maxUploadSeconds || openedAt > nowSeconds + 60) return false;
-      return keys.keys().some((key) => {
-        const expected = mac(secretOf(key), upload, openedAt);
-        return timingSafeEqual(Buffer.from(expected), Buffer.from(presented));
-      });
-    },
+/** `upstream`: the registry's URL, of which no ticket is taken to another. */
+export function createUploadTickets(keys: KeyRing, upstream = ''): UploadTickets {
+  const seals = createSeals(keys, 'portcullis upload ticket');
+  const wordsFor = ({ repository, uploadId, account }: Upload): readonly string[] => [
+    upstream,
+    'upload',
+    repository,
+    uploadId,
+    account,
+  ];
+  const open: UploadTickets['open'] = (ticket, upload, nowSeconds) => {
+    const opened = seals.open(wordsFor(upload), ticket);
+    if (opened === undefined) return undefined;
+    const { sealedAt: openedAt, text: target } = opened;
+    const isLive = nowSeconds - openedAt <= maxUploadSeconds && openedAt <= nowSeconds + maxAheadSeconds;
+    return isLive ? { openedAt, target } : undefined;
   };
-}
-
-function mac(secret: Buffer, { repository, uploadId, account }: Upload, openedAt: number): string {
-  const hmac = createHmac('sha256', secret);
-  for (const field of [repository, uploadId, account, String(openedAt)]) {
-    hmac.update(`${Buffer.byteLength(field)}:`).update(field);
-  }
-  return hmac.digest('base64url');
+  return {
+    seal: (upload, openedAt, target = '') => seals.seal(wordsFor(upload), target, openedAt),
+    open,
+    opens: (ticket, upload, nowSeconds) => open(ticket, upload, nowSeconds) !== undefined,
+  };
 }

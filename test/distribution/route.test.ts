@@ -260,8 +260,6 @@ describe('a bad part of a known route is named', () => {
     ['PUT', '/v2/a/manifests/1.0?%zz', 'query_malformed'],
     ['GET', `/v2/a/referrers/${digest}?artifactType=${'a'.repeat(257)}`, 'query_malformed'],
     ['GET', `/v2/a/referrers/${digest}?last=${'a'.repeat(513)}`, 'page_invalid'],
-    ['PATCH', `/v2/a/blobs/uploads/${id}?_state=a/../b`, 'query_malformed'],
-    ['PATCH', `/v2/a/blobs/uploads/${id}?_state=a+b`, 'query_malformed'],
     ['GET', '/v2/host:5000/app/tags/list', 'name_invalid'],
     ['GET', '/v2/a-/tags/list', 'name_invalid'],
     ['PUT', `/v2/${'a'.repeat(256)}/manifests/x`, 'name_invalid'],
@@ -305,7 +303,6 @@ describe('a bad part of a known route is named', () => {
     ['POST', `/v2/a/blobs/uploads/?mount=${digest}&from=b&%66rom=c`, 'parameter_repeated'],
     ['PUT', `/v2/a/blobs/uploads/${id}?digest=${digest}&digest=${digest}`, 'parameter_repeated'],
     ['PATCH', `/v2/a/blobs/uploads/${id}?_state=a&_state=b`, 'parameter_repeated'],
-    ['PATCH', `/v2/a/blobs/uploads/${id}?%5fstate=a`, 'query_malformed'],
   ];
   test.each(cases)('%s %s: %s', (method, target, reason) => {
     expect(reasonOf(method, target)).toBe(reason);
@@ -381,16 +378,16 @@ describe('what leaves for the registry is rebuilt from the parsed pieces', () =>
     ],
     ['a source without a mount is an ordinary upload', 'POST', '/v2/a/blobs/uploads/?from=b', '/v2/a/blobs/uploads/'],
     [
-      'the state of an upload passes byte for byte',
+      'what a client adds to an upload stays here',
       'PATCH',
-      `/v2/a/blobs/uploads/${id}?_state=Ab%3D-_9.%20==`,
-      `/v2/a/blobs/uploads/${id}?_state=Ab%3D-_9.%20==`,
+      `/v2/a/blobs/uploads/${id}?_state=x&session=y&_portcullis=z`,
+      `/v2/a/blobs/uploads/${id}`,
     ],
     [
-      'state and digest pass together',
+      'and only the digest passes',
       'PUT',
       `/v2/a/blobs/uploads/${id}?digest=${sha512}&_state=x%3d`,
-      `/v2/a/blobs/uploads/${id}?_state=x%3d&digest=${sha512.replace(':', '%3A')}`,
+      `/v2/a/blobs/uploads/${id}?digest=${sha512.replace(':', '%3A')}`,
     ],
     [
       'each tag of a push by digest is named once',

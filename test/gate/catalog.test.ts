@@ -122,7 +122,7 @@ rules:
       const place = last === undefined ? {} : { last };
       return listCatalog(registry, closed, user('dana'), place, { now: 0 }, wanted);
     };
-    expect(await page()).toEqual({ ok: true, names: ['a/1'], next: { after: 'b/hidden/098', isShown: false } });
+    expect(await page()).toMatchObject({ names: ['a/1'], next: { after: 'b/hidden/098', isShown: false } });
     expect(registry.asked).toBe(50);
     expect(await page('b/hidden/098')).toEqual({ ok: true, names: ['c/1'], next: undefined });
   });

@@ -194,20 +194,25 @@ const rows: readonly Row[] = [
   { title: 'the status 199 for ever is a 504', reply: 'HTTP/1.1 199 X\r\n\r\n', then: 'silence', status: 504 },
 
   // --- what a registry says about other places ------------------------------------------------------------------------
-  location(push, 202, '/v2/mine/app/blobs/uploads/1?_state=a-_%3D', '/v2/mine/app/blobs/uploads/1?_state=a-_%3D'),
-  location(push, 202, 'http://{self}/v2/mine/app/blobs/uploads/1?_state=x=', '/v2/mine/app/blobs/uploads/1?_state=x='),
+  // Its query is for the registry alone.
+  location(push, 202, '/v2/mine/app/blobs/uploads/1?_state=a-_%3D', '/v2/mine/app/blobs/uploads/1'),
+  location(push, 202, 'http://{self}/v2/mine/app/blobs/uploads/1?state=x=', '/v2/mine/app/blobs/uploads/1'),
   location(push, 202, 'https://{self}/v2/mine/app/blobs/uploads/1', '/v2/mine/app/blobs/uploads/1'),
   location(push, 201, 'http://{self}/v2/mine/app/blobs/x', '/v2/mine/app/blobs/x'),
   location(chunk, 202, 'http://{self}/v2/mine/app/blobs/uploads/2', '/v2/mine/app/blobs/uploads/2'),
   location(chunk, 416, 'http://{self}/v2/mine/app/blobs/uploads/2', '/v2/mine/app/blobs/uploads/2'),
   location(`GET ${uploads}1`, 204, 'http://{self}/v2/mine/app/blobs/uploads/2', '/v2/mine/app/blobs/uploads/2'),
   // A registry whose `http.host` is what clients call the gateway.
-  location(
-    push,
-    202,
-    'http://registry.test/v2/mine/app/blobs/uploads/1?_state=x=',
-    '/v2/mine/app/blobs/uploads/1?_state=x=',
+  location(push, 202, 'http://registry.test/v2/mine/app/blobs/uploads/1?_state=x=', '/v2/mine/app/blobs/uploads/1'),
+  // Another repository, another route, what is no upload, and what might be one to one parser only.
+  ...['/v2/mine/other/blobs/uploads/1', '/v2/mine/app/blobs/uploads', '/v2/mine/app/blobs/uploads/'].flatMap((path) =>
+    [push, chunk].map((asks) => location(asks, 202, path, undefined)),
   ),
+  ...['1/../../x', '..', '1%2f..', '%2e%2E', '1/manifests/v1', '1%00', '%252e'].map((id) =>
+    location(push, 202, `/v2/mine/app/blobs/uploads/${id}?state=x`, undefined),
+  ),
+  location(push, 202, `/v2/mine/app/blobs/uploads/1?state=${'x'.repeat(4096)}`, undefined),
+  location(push, 202, '/v2/mine/app/manifests/v1', undefined),
   location(push, 202, 'https://Registry.test/v2/mine/app/blobs/uploads/1', '/v2/mine/app/blobs/uploads/1'),
   location(push, 201, 'http://registry.test:80/v2/mine/app/blobs/x', '/v2/mine/app/blobs/x'),
   location(push, 202, 'http://registry.test:81/v2/mine/app/blobs/uploads/1', undefined),
@@ -233,7 +238,10 @@ const rows: readonly Row[] = [
   location(blob, 307, 'https://[::1/b', undefined),
   location(blob, 307, '//storage.test/b', undefined),
   location(blob, 200, 'https://storage.test/b', undefined),
-  location(manifest, 307, 'https://storage.test/m', undefined),
+  location(manifest, 307, 'https://storage.test/m?signature=x%2F', 'https://storage.test/m?signature=x%2F'),
+  location('GET /v2/mine/app/tags/list', 307, 'https://storage.test/t', 'https://storage.test/t'),
+  location(`PUT /v2/mine/app/manifests/v1`, 307, 'https://storage.test/m', undefined),
+  location(`DELETE /v2/mine/app/manifests/v1`, 307, 'https://storage.test/m', undefined),
   location(manifest, 301, '/v2/mine/other/manifests/v1', '/v2/mine/other/manifests/v1'),
   link('</v2/mine/app/tags/list?last=v1&n=1>; rel="next"', '</v2/mine/app/tags/list?last=v1&n=1>; rel="next"'),
   link('<http://{self}/v2/mine/app/tags/list?last=v1>; rel="next"', '</v2/mine/app/tags/list?last=v1>; rel="next"'),
@@ -241,8 +249,20 @@ const rows: readonly Row[] = [
     '<http://registry.test/v2/mine/app/tags/list?last=v1>; rel="next"',
     '</v2/mine/app/tags/list?last=v1>; rel="next"',
   ),
-  link('<http://evil.test/v2/mine/app/tags/list?last=v1>; rel="next"', undefined),
-  link('<//evil.test/v2/>; rel="next"', undefined),
+  // A list that goes on where nobody may follow would pass for a whole one.
+  ...[
+    'http://evil.test/v2/mine/app/tags/list?last=v1',
+    '//evil.test/v2/',
+    '/v2/mine/other/tags/list?last=v1',
+    '/v2/mine/app/manifests/v1',
+    '/v2/mine/app/tags/list',
+  ].map((target) =>
+    broken(
+      `a list that goes on at ${target}`,
+      `HTTP/1.1 200 OK\r\nLink: <${target}>; rel="next"\r\nContent-Length: 2\r\n\r\n{}`,
+      { asks: 'GET /v2/mine/app/tags/list', hides: ['link'] },
+    ),
+  ),
   link('</v2/mine/app/tags/list>; rel="stylesheet"', undefined),
   ...[401, 403].map((status) =>
     broken(

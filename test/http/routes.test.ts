@@ -73,9 +73,10 @@ const rows: readonly Row[] = [
   ...on('push', [`POST ${uploads}?mount=${digest}`], { forwarded: `POST ${uploads}` }),
   ...on(
     'push',
-    ['PATCH', 'GET', 'HEAD', 'DELETE'].map((verb) => `${verb} ${uploads}${id}?_state=s`),
+    ['PATCH', 'GET', 'HEAD', 'DELETE'].map((verb) => `${verb} ${uploads}${id}`),
   ),
-  ...on('push', [`PUT ${uploads}${id}?_state=s&digest=${escaped}`]),
+  ...on('push', [`PATCH ${uploads}${id}?_state=s&session=x`], { forwarded: `PATCH ${uploads}${id}` }),
+  ...on('push', [`PUT ${uploads}${id}?digest=${escaped}`]),
   ...on('pull', ['GET /v2/app/x/tags/list', 'GET /v2/app/x/tags/list?n=5&last=a']),
   ...on('pull', [`GET /v2/app/x/referrers/${digest}`, `HEAD /v2/app/x/referrers/${digest}?artifactType=a%2Fb`]),
   ...here(['catalog'], 'registry:catalog:*', [

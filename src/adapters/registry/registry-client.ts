@@ -1,7 +1,6 @@
 /** The gate's own questions to the registry, over node:http: small answers, bounded in size and time. */
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { urlToHttpOptions } from 'node:url';
 import { z } from 'zod';
 import { parseDigest } from '../../distribution/reference.ts';
 import { digestOf, hasDigest } from '../../distribution/digest.ts';
@@ -58,7 +57,6 @@ export function createRegistryClient({
   const isTls = target.protocol === 'https:';
   const agent = new (isTls ? HttpsAgent : HttpAgent)({ keepAlive: true, maxSockets: 16, timeout: 15_000 });
   const open = isTls ? httpsRequest : httpRequest;
-  const server = urlToHttpOptions(target);
 
   function ask(
     method: 'GET' | 'HEAD',

@@ -75,11 +75,7 @@ const shapes: readonly Shape[] = [
   {
     methods: ['GET', 'HEAD', 'PATCH', 'PUT', 'DELETE'],
     path: tail('blobs/uploads/(?![.]{1,2}$)[A-Za-z0-9_.=-]{1,128}'),
-    // The state is signed by the registry: as it was given out, or not at all.
-    query(given, raw) {
-      const isPlain = !given.has('_state') || /(?:^|&)_state=[A-Za-z0-9_.=%-]*(?:&|$)/.test(raw);
-      return isPlain ? pick(given, { digest: (value) => isDigest.test(value), _state: () => true }) : undefined;
-    },
+    query: (given) => pick(given, { digest: (value) => isDigest.test(value) }),
   },
   {
     methods: ['GET'],
