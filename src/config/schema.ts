@@ -71,7 +71,7 @@ export const configSchema = z.strictObject({
     .optional(),
   publicUrl: setting((text) => parseOrigin(text, 'https://registry.example.com'))
     .describe(
-      'URL that clients use to reach the gateway, without a path; tokens, challenges and Location headers name it.',
+      'URL that clients use to reach the gateway, without a path; tokens and challenges name it; Location headers are relative.',
     )
     .optional(),
   upstream: setting((text) => parseOrigin(text, 'http://registry:5000'))

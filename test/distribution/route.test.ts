@@ -326,7 +326,7 @@ describe('what leaves for the registry is rebuilt from the parsed pieces', () =>
     ['a place in a list is any text', 'GET', '/v2/_catalog?last=~', '/v2/_catalog?last=~'],
     ['a place in a list is any text', 'GET', '/v2/a/tags/list?last=../%26n=5', '/v2/a/tags/list?last=..%2F%26n%3D5'],
     ...['digest=', 'digest=x', 'mount=', 'mount=x&from=b', 'mount=&from=', 'mount=x&from=b&digest=sha256:y'].map(
-      (query): [string, string, string, string] => [
+      (query): [string, Method, string, string] => [
         'what cannot be used makes an ordinary upload',
         'POST',
         `/v2/a/blobs/uploads/?${query}`,

@@ -17,6 +17,17 @@ describe('the cursor of a list', () => {
     expect(createListCursors(ringOf(second)).open(list, cursor)).toBeUndefined();
   });
 
+  test('is over after an hour, and opens at no other registry', () => {
+    let now = 1_800_000_000_000;
+    const timed = createListCursors(ringOf(first), () => now, 'http://registry:5000');
+    const sealed = timed.seal(list, '/v2/team/app/tags/list?token=x');
+    now += 3_600_000;
+    expect(timed.open(list, sealed)).toBe('/v2/team/app/tags/list?token=x');
+    expect(createListCursors(ringOf(first), () => now, 'http://other:5000').open(list, sealed)).toBeUndefined();
+    now += 1000;
+    expect(timed.open(list, sealed)).toBeUndefined();
+  });
+
   test('tells nothing of the name: not its length, and not whether it is the same', () => {
     expect(cursor).toMatch(/^[A-Za-z0-9_-]+$/);
     expect(new Set(['a', 'secret/app', 'a'.repeat(255)].map((name) => cursors.seal(list, name).length)).size).toBe(1);
