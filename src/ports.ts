@@ -248,14 +248,14 @@ export interface Failures {
 }
 
 /** What failed logins count by. */
-export type FailedBy = 'pair' | 'network' | 'account';
+export type FailedBy = 'pair' | 'network' | 'site' | 'account';
 
 export interface LoginRecord {
-  /** Of this account from this network, of anybody from this network, of this account from anywhere. */
+  /** Of this account from this network, of anybody from this network, from its /48, of this account from anywhere. */
   readonly failures: Readonly<Record<FailedBy, Failures>>;
   /** This account has logged in from this network within the last 30 days. */
   readonly isKnownGood: boolean;
-  /** Exactly this was tried before, from anywhere, and failed. */
+  /** Exactly this was tried before from this network, and failed. */
   readonly isKnownWrong: boolean;
 }
 
@@ -269,6 +269,11 @@ export interface FailedLogins {
   fail(attempt: LoginAttempt): Promise<void>;
   /** Forgives what this account failed from this network. */
   succeed(attempt: LoginAttempt): Promise<void>;
+  /**
+   * Milliseconds until somebody from an unknown network may try this account, which is under attack. 0: now; with `take` the
+   * turn is the caller's, and nobody has the next one for ten seconds.
+   */
+  turn(account: string, take: boolean): Promise<number>;
   /** Accounts and networks with many failures, the latest first; bounded in number. */
   worst(): Promise<
     | {

@@ -19,6 +19,8 @@ export const maxFingerprints = 16;
 /** Accounts and networks that are listed. */
 export const maxWorst = 1000;
 /** Failures from which on an account or network is listed. */
-export const listedFrom: Readonly<Record<FailedBy, number>> = { pair: 5, network: 20, account: 20 };
+export const listedFrom: Readonly<Record<FailedBy, number>> = { pair: 5, network: 20, site: 50, account: 20 };
+/** From one turn to try an account under attack to the next. */
+export const turnMs = 10_000;
 /** Characters of an account name that is kept for lists: no valid one is longer. */
 export const maxListedName = 128;

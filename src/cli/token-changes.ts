@@ -5,7 +5,7 @@ import { parseDuration } from '../config/durations.ts';
 import { quote } from '../document/problem.ts';
 import { didYouMean, nearest } from '../document/suggest.ts';
 import { hasSection } from '../editing/edit.ts';
-import { type TokenEntry, changeRobot } from '../editing/robot.ts';
+import { type TokenEntry, changeRobot, tokenEntryIn } from '../editing/robot.ts';
 import { formatInstant, formatPlace } from '../policy/describe.ts';
 import { parseInstant } from '../policy/instant.ts';
 import type { Policy, Robot } from '../policy/model.ts';
@@ -33,6 +33,8 @@ export interface WantedToken {
   readonly repositories?: readonly string[];
   readonly actions?: readonly string[];
   readonly expires?: string;
+  /** Nothing is taken over from the secret that there is. */
+  readonly unlimited?: boolean;
 }
 
 /** The one in use and the one that replaces it. */
@@ -56,7 +58,8 @@ export async function createToken(paths: readonly string[], wanted: WantedToken)
   if (file === undefined) return complain('there is no policy file or directory to declare the robot in');
 
   const secret = makeSecret('robot').text;
-  const token: TokenEntry = { id: freshId(policy), sha256: secretHash(secret), ...reach };
+  const takenOver = robot === undefined || wanted.unlimited === true ? {} : limitsToTakeOver(files, robot, reach, now);
+  const token: TokenEntry = { id: freshId(policy), sha256: secretHash(secret), ...takenOver, ...reach };
   const change = { kind: 'add-token', name, groups: groups ?? [], token } as const;
   const refused = await applyEdit(files, file, (text) => changeRobot(text, change));
   if (refused !== undefined) return refused.refused;
@@ -64,6 +67,10 @@ export async function createToken(paths: readonly string[], wanted: WantedToken)
   const notes = [
     ...(robot === undefined ? [`robot ${quote(name)} declared, in ${inGroups(groups ?? [])}`] : []),
     `secret "${token.id}" of robot ${quote(name)} written to ${file}; it ${endOf(token.expires === undefined ? undefined : parseInstant(token.expires))}`,
+    ...Object.entries(takenOver).map(
+      ([limit, value]) =>
+        `its ${limit} are those of the secret that there is (${[value].flat().join(', ')}); for others: --${limit}, for none: --unlimited`,
+    ),
     ...(robot?.disabled === true
       ? [`the robot is disabled (${formatPlace(robot.source)}), so it is refused for now`]
       : []),
@@ -73,6 +80,23 @@ export async function createToken(paths: readonly string[], wanted: WantedToken)
   process.stderr.write(`${notes.join('\n')}\n`);
   process.stdout.write(`${secret}\n`);
   return exitCodes.ok;
+}
+
+/**
+ * What a secret for rotation must not silently lose: the limits of the robot's latest secret, as its file writes them, one
+ * that has ended included; an end that has passed is none to take over.
+ */
+function limitsToTakeOver({ texts }: PolicyFiles, { name, tokens, source }: Robot, reach: Reach, now: number): Reach {
+  const latest = tokens.findLast((token) => !isExpired(token, now)) ?? tokens.at(-1);
+  const text = texts.find(({ file }) => file === source.file)?.text;
+  if (latest === undefined || text === undefined) return {};
+  const written = tokenEntryIn(text, name, latest.id);
+  const { repositories, actions, expires } = written ?? {};
+  return {
+    ...(repositories === undefined || reach.repositories !== undefined ? {} : { repositories }),
+    ...(actions === undefined || reach.actions !== undefined ? {} : { actions }),
+    ...(expires === undefined || reach.expires !== undefined || isExpired(latest, now) ? {} : { expires }),
+  };
 }
 
 /** Without `id` all secrets of the robot. */

@@ -9,6 +9,7 @@ interface CreateOptions {
   readonly repositories?: string;
   readonly actions?: string;
   readonly expires?: string;
+  readonly unlimited?: boolean;
 }
 
 interface RevokeOptions {
@@ -32,6 +33,7 @@ export function addToken(program: Command, done: (code: ExitCode) => void): void
     .option('--groups <a,b>', 'groups of a robot that does not exist yet')
     .option('--repositories <patterns>', 'only in these repositories, as in "integration/**,tools/*"')
     .option('--actions <a,b>', 'only these: pull, push, create, overwrite, delete, catalog')
+    .option('--unlimited', 'take no limits over from the secret that the robot has')
     .option('--expires <when>', 'a date, a time or a duration: 2027-01-01, 2027-01-01T08:00:00Z, 90d (default: never)')
     .addHelpText(
       'after',
@@ -40,17 +42,19 @@ export function addToken(program: Command, done: (code: ExitCode) => void): void
         'portcullis token create deployer --actions pull --expires 2027-01-01 > deployer.secret',
       ) +
         '\nThe secret never reaches further than the rules let the robot; --repositories and --actions narrow that.\n' +
+        'A further secret takes over the limits of the one there is, unless others are given or --unlimited.\n' +
         'A robot has at most two live secrets: the one in use, and the next one while it is being rolled out.\n' +
         '\nExit status: 0 made, 1 refused, 2 not understood, 78 the policy is broken.\n',
     )
     .action(async (name: string, options: CreateOptions) => {
-      const { policies = [], groups, repositories, actions, expires } = options;
+      const { policies = [], groups, repositories, actions, expires, unlimited = false } = options;
       const wanted = {
         name,
         ...(groups === undefined ? {} : { groups: commaList(groups) }),
         ...(repositories === undefined ? {} : { repositories: commaList(repositories) }),
         ...(actions === undefined ? {} : { actions: commaList(actions) }),
         ...(expires === undefined ? {} : { expires }),
+        unlimited,
       };
       done(await (await import('./token-changes.ts')).createToken(policies, wanted));
     });

@@ -53,6 +53,33 @@ export function changeRobot(text: string, change: RobotChange): Edit {
   );
 }
 
+/** The limits of a robot's token as the file writes them; undefined when the file has no such token. */
+export function tokenEntryIn(
+  text: string,
+  robot: string,
+  id: string,
+): Pick<TokenEntry, 'expires' | 'repositories' | 'actions'> | undefined {
+  const settings = asMapping(entryOf(asMapping(entryOf(layoutOf(text).root, 'robots')?.value), robot)?.value);
+  const list = entryOf(settings, 'tokens')?.value;
+  const token = list?.kind === 'list' ? list.items.find((item) => idOf(item) === id) : undefined;
+  const entry = asMapping(token?.value);
+  if (entry === undefined) return undefined;
+  const expires = entryOf(entry, 'expires')?.value;
+  const repositories = wordsIn(entry, 'repositories');
+  const actions = wordsIn(entry, 'actions');
+  return {
+    ...(expires?.kind === 'scalar' ? { expires: String(expires.value) } : {}),
+    ...(repositories === undefined ? {} : { repositories }),
+    ...(actions === undefined ? {} : { actions }),
+  };
+}
+
+function wordsIn(entry: Mapping, key: string): readonly string[] | undefined {
+  const list = entryOf(entry, key)?.value;
+  if (list?.kind !== 'list') return undefined;
+  return list.items.flatMap(({ value }) => (value?.kind === 'scalar' ? [String(value.value)] : []));
+}
+
 // --- adding ---------------------------------------------------------------------------------------------------------
 
 function addToken(text: string, { name, groups, token }: RobotChange & { readonly kind: 'add-token' }): Splices {

@@ -18,6 +18,11 @@ export function shadowLimits(states: readonly LimitState[]): readonly string[] {
 
 /** By what failed logins hold somebody back. */
 export function heldDetail({ by, waitMs }: Held): string {
-  const what = { pair: 'this account from this address', network: 'this address', account: 'this account' }[by];
+  const what = {
+    pair: 'this account from this address',
+    network: 'this address',
+    site: 'this /48',
+    account: 'this account',
+  }[by];
   return `failed logins of ${what}; ${Math.ceil(waitMs / 1000)} s left`;
 }

@@ -30,8 +30,10 @@ const spent = z.object({
 const limitState = z.object({ ...limit.shape, ...spent.shape });
 const failedLogin = z.object({
   by: z
-    .enum(['pair', 'network', 'account'])
-    .describe('what is counted: an account from one network, anybody from a network, an account from anywhere'),
+    .enum(['pair', 'network', 'site', 'account'])
+    .describe(
+      'what is counted: an account from one network, anybody from a network or its /48, an account from anywhere',
+    ),
   account: z.string().optional().describe('as clients sent it'),
   network: z.string().optional(),
   failures: z.int(),

@@ -18,6 +18,15 @@ export function clientNetwork(address: string | undefined): string {
   return network.length === 1 && network[0] === '0' ? '::/64' : `${network.join(':')}::/64`;
 }
 
+/** The /48 that a network, as `clientNetwork` writes it, is a part of; of IPv4 the address itself. */
+export function clientSite(network: string): string {
+  if (!network.includes(':')) return network;
+  const [head = ''] = network.split('::');
+  const groups = head.split(':').slice(0, 3);
+  while (groups.at(-1) === '0') groups.pop();
+  return `${groups.join(':')}::/48`;
+}
+
 /** The eight groups of a valid IPv6 address. */
 function expand(text: string): readonly number[] {
   const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(text);

@@ -13,7 +13,8 @@ export interface Argon2Cost {
   readonly lanes: number;
 }
 
-const argon2Bounds = { memoryKib: [8, 262_144], passes: [1, 10], lanes: [1, 16] } as const;
+/** Below 8 MiB or with a salt under 16 bytes a stolen file is guessed on one graphics card. */
+const argon2Bounds = { memoryKib: [8192, 262_144], passes: [1, 10], lanes: [1, 16] } as const;
 const bcryptBounds = [4, 14] as const;
 
 const argon2id =
@@ -26,7 +27,7 @@ export function parsePasswordHash(text: string): PasswordHash | { readonly probl
   if (memory !== null) {
     const [, memoryKib, passes, lanes] = memory.map(Number);
     const cost = { memoryKib: memoryKib ?? 0, passes: passes ?? 0, lanes: lanes ?? 0 };
-    const problem = argon2Problem(cost);
+    const problem = argon2Problem(cost, memory[4] ?? '');
     return problem === undefined ? { scheme: 'argon2id', text, cost } : { problem };
   }
   const legacy = bcrypt.exec(text);
@@ -42,13 +43,17 @@ export function parsePasswordHash(text: string): PasswordHash | { readonly probl
   return { problem: 'expected an argon2id or bcrypt hash; make one with: portcullis hash' };
 }
 
-function argon2Problem(cost: Argon2Cost): string | undefined {
+const remedy = 'make a new hash with: portcullis hash';
+/** Characters of base64 for 16 bytes. */
+const shortestSalt = 22;
+
+function argon2Problem(cost: Argon2Cost, salt: string): string | undefined {
+  if (salt.length < shortestSalt) return `the salt is shorter than 16 bytes; ${remedy}`;
   const names = { memoryKib: 'm (KiB of memory)', passes: 't (passes)', lanes: 'p (lanes)' };
   for (const key of ['memoryKib', 'passes', 'lanes'] as const) {
     const [low, high] = argon2Bounds[key];
     if (cost[key] < low || cost[key] > high)
-      return `argon2id ${names[key]} = ${cost[key]} is outside ${low} to ${high}`;
+      return `argon2id ${names[key]} = ${cost[key]} is outside ${low} to ${high}; ${remedy}`;
   }
-  if (cost.memoryKib < 8 * cost.lanes) return 'argon2id needs m of at least 8 times p';
   return undefined;
 }

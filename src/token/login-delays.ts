@@ -10,14 +10,16 @@ interface Patience {
 }
 
 /**
- * The pair of account and network is whoever mistypes or guesses; a network may be an office full of people, and an account
- * a target of many networks, so both have more patience and shorter waits: they slow an attack without locking out its
- * victims for long.
+ * The pair of account and network is whoever mistypes or guesses; a network may be an office full of people, and a /48 a site
+ * whose hosts have as many networks as they like: both have more patience and shorter waits. An account that many networks
+ * attack does not make its owner wait, who would wait as long as the attack goes on: whoever comes from a network where it
+ * has not logged in draws lots for a turn.
  */
 const patience: Readonly<Record<FailedBy, Patience>> = {
   pair: { free: 5, longestSeconds: 900, atOnce: 5 },
   network: { free: 30, longestSeconds: 300, atOnce: 100 },
-  account: { free: 30, longestSeconds: 60, atOnce: 50 },
+  site: { free: 60, longestSeconds: 300, atOnce: 200 },
+  account: { free: 30, longestSeconds: 10, atOnce: 50 },
 };
 
 /** Milliseconds after the last failure until the next attempt. */
@@ -31,6 +33,11 @@ export interface Held {
   readonly waitMs: number;
 }
 
+/** Whether the account is under attack where it is tried from a network it does not know: then there is one attempt a turn. */
+export function drawsLots({ failures, isKnownGood }: Pick<LoginRecord, 'failures' | 'isKnownGood'>): boolean {
+  return !isKnownGood && failures.account.count >= patience.account.free;
+}
+
 /** Milliseconds that somebody waits who is held back only by attempts that have not ended yet. */
 const busyMs = 1000;
 
@@ -40,10 +47,13 @@ const busyMs = 1000;
  * account or from the network does not lock it out.
  */
 export function heldBy(
-  { failures, isKnownGood }: LoginRecord,
+  { failures, isKnownGood }: Pick<LoginRecord, 'failures' | 'isKnownGood'>,
   underWay: Readonly<Record<FailedBy, number>>,
 ): Held | undefined {
-  const kinds: readonly FailedBy[] = isKnownGood ? ['pair'] : ['pair', 'network', 'account'];
+  const others: readonly FailedBy[] = drawsLots({ failures, isKnownGood })
+    ? ['network', 'site']
+    : ['network', 'site', 'account'];
+  const kinds: readonly FailedBy[] = isKnownGood ? ['pair'] : ['pair', ...others];
   return kinds
     .map((by) => ({ by, waitMs: waitMs(by, failures[by], underWay[by]) }))
     .filter((held) => held.waitMs > 0)

@@ -49,13 +49,13 @@ export function describeFailedLogins(open: () => Promise<FailedLoginsUnderTest>)
       expect(await counts('nobody', '203.0.113.1')).toEqual([0, 0, 0]);
     });
 
-    test('counts one mistake once, however often and from wherever it comes, and knows it again', async () => {
+    test('counts one mistake once, however often it comes from one network, and knows it again there only', async () => {
       const mistake = attemptOf('dana', 'old');
       expect(await failed.look(mistake)).toMatchObject({ isKnownWrong: false });
-      for (const network of [office, office, elsewhere]) await failed.fail(attemptOf('dana', 'old', network));
+      for (let n = 0; n < 3; n++) await failed.fail(mistake);
       expect(await counts('dana')).toEqual([1, 1, 1]);
       expect(await failed.look(mistake)).toMatchObject({ isKnownWrong: true });
-      expect(await failed.look(attemptOf('dana', 'old', elsewhere))).toMatchObject({ isKnownWrong: true });
+      expect(await failed.look(attemptOf('dana', 'old', elsewhere))).toMatchObject({ isKnownWrong: false });
       expect(await failed.look(attemptOf('rita', 'old'))).toMatchObject({ isKnownWrong: false });
     });
 
@@ -80,6 +80,27 @@ export function describeFailedLogins(open: () => Promise<FailedLoginsUnderTest>)
       expect(await failed.look(attemptOf('dana', 'x'))).toMatchObject({ isKnownGood: true });
       expect(await failed.look(attemptOf('dana', 'x', elsewhere))).toMatchObject({ isKnownGood: false });
       expect(await failed.look(attemptOf('rita', 'x'))).toMatchObject({ isKnownGood: false });
+    });
+
+    test('counts for the /48 of a network', async () => {
+      const sites = ['2001:db8:1:2::/64', '2001:db8:1:3::/64', '2001:db8:2::/64'];
+      for (const [n, network] of sites.entries()) await failed.fail(attemptOf(`n${n}`, 'x', network));
+      expect(
+        await Promise.all(
+          sites.map(async (network) => (await failed.look(attemptOf('rita', 'x', network))).failures.site.count),
+        ),
+      ).toEqual([2, 2, 1]);
+    });
+
+    test('gives an account one turn every ten seconds, and asking is not taking it', async () => {
+      expect(await failed.turn('dana', false)).toBe(0);
+      expect(await Promise.all([failed.turn('dana', true), failed.turn('rita', true)])).toEqual([0, 0]);
+      const left = await failed.turn('dana', true);
+      expect(left).toBeGreaterThan(8000);
+      expect(left).toBeLessThanOrEqual(10_000);
+      await under.elapse(10_000);
+      expect(await failed.turn('dana', false)).toBe(0);
+      expect(await failed.turn('dana', true)).toBe(0);
     });
 
     test('says how long ago the last failure was', async () => {

@@ -59,7 +59,7 @@ describeWithPrograms(['redis-server'], 'failed logins on Redis', () => {
     }
     await failed.succeed(attemptOf('rita', 'right'));
     for (const key of await server.admin.keys('*')) {
-      expect(key).toMatch(/^portcullis:\{logins\}:((pair|network|account|good):[0-9a-f]{32}|worst)$/);
+      expect(key).toMatch(/^portcullis:\{logins\}:((pair|network|site|account|good):[0-9a-f]{32}|worst)$/);
       expect(await server.admin.pttl(key)).toBeGreaterThan(0);
     }
     expect(await server.admin.zcard('portcullis:{logins}:worst')).toBe(1000);

@@ -118,6 +118,21 @@ describe('on policy files', () => {
     expect((await token('revoke', 'builder', '--all')).stdout).toBe('robot "builder" has no secrets\n');
   });
 
+  test('a second secret takes the limits of the first over and says so, unless told otherwise', async () => {
+    const limits = ['--actions', 'pull', '--expires', '2999-01-01', '--repositories', 'a/**'];
+    await token('create', 'deployer', '--groups', 'build-servers', ...limits, '--policies', 'policies');
+    const second = await token('create', 'deployer', '--repositories', 'b/**', '--policies', 'policies');
+    expect(second.stderr).toMatch(/its actions are those of the secret that there is \(pull\).*--unlimited/);
+    expect(second.stderr).toContain('its expires are those of the secret that there is (2999-01-01)');
+    const [, entry] = await tokensOf('deployer');
+    expect(entry).toMatchObject({ rights: 1, expires: Date.parse('2999-01-01') / 1000 });
+    expect(await textOf('robots.yaml')).toContain("repositories: ['b/**'], actions: [pull] }");
+    await token('revoke', 'deployer', entry?.id ?? '', '--policies', 'policies');
+    await token('create', 'deployer', '--unlimited', '--policies', 'policies');
+    const unlimited = (await tokensOf('deployer')).at(-1);
+    expect(Object.keys(unlimited ?? {}).toSorted()).toEqual(['id', 'sha256', 'source']);
+  });
+
   test('a robot is declared where files are read: in the users’ own file when no directory is named', async () => {
     const paths = ['--policies', 'policies/a-rules.yaml', '--policies', 'policies/people.yaml'];
     expect(await token('create', 'builder', ...paths)).toMatchObject({ code: 0 });

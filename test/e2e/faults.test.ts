@@ -21,7 +21,7 @@ import { basic } from '../support/trial.ts';
 
 const password = 'as long as it runs';
 const authorization = basic('dana', password);
-const passwordHash = await hash(password, { memoryCost: 8, timeCost: 1, parallelism: 1 });
+const passwordHash = await hash(password, { memoryCost: 8192, timeCost: 1, parallelism: 1 });
 const policies = {
   'team.yaml': `
 users: { dana: { password: '${passwordHash}' } }

@@ -27,7 +27,7 @@ describeWithPrograms(['docker-registry'], 'editing policies under a running gate
   let gateway: GatewayProcess | undefined;
 
   beforeAll(async () => {
-    hash = await argon2.hash(password, { type: argon2.argon2id, memoryCost: 64, timeCost: 1, parallelism: 1 });
+    hash = await argon2.hash(password, { type: argon2.argon2id, memoryCost: 8192, timeCost: 1, parallelism: 1 });
     registry = await startRegistry({ delete: true });
     for (const area of ['one', 'two', 'three', 'four']) await pushImage(registry.url, `${area}/app`, 'latest');
     return () => registry.stop();

@@ -33,7 +33,7 @@ import type { TrialPlace } from '../support/trial.ts';
 const sandbox = 'repository:sandbox/hello:pull,push';
 /** At a cost that tests can afford. */
 const dana = { account: 'dana', password: 'secret of dana' };
-const danaHash = await hash(dana.password, { memoryCost: 8, timeCost: 1, parallelism: 1 });
+const danaHash = await hash(dana.password, { memoryCost: 8192, timeCost: 1, parallelism: 1 });
 
 describeWithPrograms(['docker-registry'], 'try mode', () => {
   describe('running', () => {
@@ -469,7 +469,7 @@ describe('the command line', () => {
 
 describe('no error prints a secret:', () => {
   const secret = `canary${randomBytes(8).toString('hex')}`;
-  const leakyHash = `$argon2id$v=19$m=8,t=1,p=1$${secret}$${secret}`;
+  const leakyHash = `$argon2id$v=19$m=8192,t=1,p=1$${secret}$${secret}`;
 
   const leaks: readonly (readonly [
     what: string,

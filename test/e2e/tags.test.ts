@@ -8,7 +8,7 @@ import { startRegistry, type RegistryProcess } from '../support/registry.ts';
 const password = 'tags-are-names';
 
 async function policies(): Promise<string> {
-  const hash = await argon2.hash(password, { type: argon2.argon2id, memoryCost: 64, timeCost: 1, parallelism: 1 });
+  const hash = await argon2.hash(password, { type: argon2.argon2id, memoryCost: 8192, timeCost: 1, parallelism: 1 });
   const user = (name: string): string => `  ${name}: { password: "${hash}", groups: [writers] }`;
   return `
 groups: { writers: {} }

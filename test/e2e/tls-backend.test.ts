@@ -15,7 +15,7 @@ import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
 import { basic } from '../support/trial.ts';
 
 const password = 'only over TLS';
-const passwordHash = await hash(password, { memoryCost: 8, timeCost: 1, parallelism: 1 });
+const passwordHash = await hash(password, { memoryCost: 8192, timeCost: 1, parallelism: 1 });
 const policy = `
 users: { dana: { password: '${passwordHash}' } }
 rules: [{ name: work, subjects: [user:dana], repositories: ['team/**'], actions: [pull, push] }]

@@ -21,7 +21,7 @@ describeWithPrograms(['docker-registry', 'skopeo'], 'an upload that outlives its
   let throttle: Throttle;
 
   beforeAll(async () => {
-    const hash = await argon2.hash(password, { type: argon2.argon2id, memoryCost: 64, timeCost: 1, parallelism: 1 });
+    const hash = await argon2.hash(password, { type: argon2.argon2id, memoryCost: 8192, timeCost: 1, parallelism: 1 });
     registry = await startRegistry({ delete: true });
     gateway = await startGatewayProcess({
       upstream: registry.url,

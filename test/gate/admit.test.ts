@@ -18,7 +18,7 @@ import { noGuard, noRobotUses, noSessions } from '../support/ports.ts';
 const now = Date.parse('2026-06-01T12:00:00Z');
 const digest = `sha256:${'0123456789abcdef'.repeat(4)}`;
 const id = '6a2c4e6f-0f0e-4a44-b0a3-3f2d4c5b6a79';
-const hash = `'$argon2id$v=19$m=8,t=1,p=1$${'A'.repeat(22)}$${'A'.repeat(43)}'`;
+const hash = `'$argon2id$v=19$m=8192,t=1,p=1$${'A'.repeat(22)}$${'A'.repeat(43)}'`;
 
 const people = `
 groups: { devs: , guests: }

@@ -3,7 +3,7 @@ import { parsePolicy } from '../../src/policy/parse.ts';
 import { rights } from '../../src/policy/model.ts';
 import { readPolicy } from '../support/policies.ts';
 
-const hash = '$argon2id$v=19$m=64,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
+const hash = '$argon2id$v=19$m=8192,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
 const bcrypt = `$2y$10$${'.'.repeat(53)}`;
 const rule = (change: string): string => `rules:\n  - { ${change} }\n`;
 const whole = 'name: a, subjects: [everyone], repositories: [a], actions: [pull]';

@@ -20,26 +20,28 @@ describe('a stored password hash', () => {
   });
 
   test('is taken at the ends of the bounds', () => {
-    for (const text of [argon2id(8, 1, 1), argon2id(262_144, 10, 16), bcrypt('b', '04'), bcrypt('b', '14')]) {
+    for (const text of [argon2id(8192, 1, 1), argon2id(262_144, 10, 16), bcrypt('b', '04'), bcrypt('b', '14')]) {
       expect(parsePasswordHash(text)).toHaveProperty('scheme');
     }
   });
 
   test.each([
-    argon2id(7, 1, 1),
+    argon2id(8, 1, 1),
+    argon2id(8191, 1, 1),
+    argon2id(8192, 1, 1).replace('$AAAAAAAAAAAAAAAAAAAAAA$', '$AAAAAAAAAAA$'),
+    argon2id(8192, 1, 1).replace('$AAAAAAAAAAAAAAAAAAAAAA$', `$${'A'.repeat(21)}$`),
     argon2id(262_145, 1, 1),
-    argon2id(8, 11, 1),
-    argon2id(1024, 1, 17),
-    argon2id(8, 1, 2),
+    argon2id(8192, 11, 1),
+    argon2id(8192, 1, 17),
     argon2id('-1', 1, 1),
     argon2id('1e9', 1, 1),
     argon2id('0x10', 1, 1),
     argon2id('99999999999999999999', 1, 1),
-    `${argon2id(64, 1, 1)}\n`,
-    ` ${argon2id(64, 1, 1)}`,
-    argon2id(64, 1, 1).replace('$v=19', ''),
-    argon2id(64, 1, 1).replace(',p=1', ''),
-    argon2id(64, 1, 1).replace('p=1', 'p=1,keyid=x'),
+    `${argon2id(8192, 1, 1)}\n`,
+    ` ${argon2id(8192, 1, 1)}`,
+    argon2id(8192, 1, 1).replace('$v=19', ''),
+    argon2id(8192, 1, 1).replace(',p=1', ''),
+    argon2id(8192, 1, 1).replace('p=1', 'p=1,keyid=x'),
     bcrypt('b', '03'),
     bcrypt('b', '15'),
     bcrypt('b', '99'),
@@ -54,6 +56,13 @@ describe('a stored password hash', () => {
   ])('is refused outside of them or in another form: %j', (text) => {
     expect(parsePasswordHash(text)).toHaveProperty('problem');
   });
+
+  test.each([argon2id(8, 1, 1), argon2id(8192, 1, 1).replace('$AAAAAAAAAAAAAAAAAAAAAA$', '$AAAAAAAAAAA$')])(
+    'that is quickly guessed says how to make a better one: %j',
+    (text) => {
+      expect(parsePasswordHash(text)).toEqual({ problem: expect.stringContaining('portcullis hash') });
+    },
+  );
 
   test('of any text is either refused in words or bounded in cost', () => {
     const number = fc.nat(10_000_000);

@@ -18,7 +18,7 @@ export function compile(...texts: readonly string[]): CompiledPolicy {
 
 /** A real argon2id hash at the lowest cost the library takes, or at another one. */
 export function quickHash(password: string, cost: { memoryCost?: number; timeCost?: number } = {}): Promise<string> {
-  return argon2.hash(password, { type: argon2.argon2id, memoryCost: 8, timeCost: 1, parallelism: 1, ...cost });
+  return argon2.hash(password, { type: argon2.argon2id, memoryCost: 8192, timeCost: 1, parallelism: 1, ...cost });
 }
 
 export const user = (name: string): Principal => ({ kind: 'user', name });

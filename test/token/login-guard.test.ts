@@ -19,8 +19,32 @@ beforeEach(() => {
   guard = createLoginGuard(
     createMemoryFailedLogins(() => now),
     keys,
+    {
+      random: () => lots.shift() ?? 0,
+      sleep: (ms) => (ms === 0 ? Promise.resolve() : new Promise((wake) => void sleepers.push({ at: now + ms, wake }))),
+    },
   );
+  lots = [];
+  sleepers = [];
 });
+
+/** Chances of those who wait, in the order in which they ask; 0 when there is none. */
+let lots: number[];
+let sleepers: { readonly at: number; readonly wake: () => void }[];
+
+/** Lets time pass; whoever waits goes on at the right moment. */
+async function pass(ms: number): Promise<void> {
+  const end = now + ms;
+  for (;;) {
+    await new Promise((resolve) => setImmediate(resolve));
+    const next = sleepers.toSorted((left, right) => left.at - right.at)[0];
+    if (next === undefined || next.at > end) break;
+    sleepers = sleepers.filter((one) => one !== next);
+    now = next.at;
+    next.wake();
+  }
+  now = end;
+}
 
 const office = '192.0.2.1';
 const elsewhere = '198.51.100.7';
@@ -88,17 +112,24 @@ describe('one mistake', () => {
     expect(await login('dana', 'right')).toBe('match');
   });
 
-  test('counts once when its two requests come after the last free one: the second is 401, not told to wait', async () => {
+  test('is told to wait like any other password while the asker is held back: what is sent then teaches nothing', async () => {
     await guess('dana', 4);
     expect(await login('dana', 'fifth')).toBe('mismatch');
-    expect(await login('dana', 'fifth')).toBe('mismatch');
+    expect(await login('dana', 'fifth')).toBe('held 1 s by pair');
     expect(await login('dana', 'sixth')).toBe('held 1 s by pair');
   });
 
-  test('of a fleet that all keep an old password counts once, and does not lock the account', async () => {
-    for (let n = 0; n < 200; n++) expect(await login('dana', 'an old password', `203.0.113.${n}`)).toBe('mismatch');
-    expect(hashed).toBe(1);
-    expect(await login('dana', 'right', elsewhere)).toBe('match');
+  test('is remembered where it was made: elsewhere it is a guess like any other', async () => {
+    expect(await login('dana', 'an old password')).toBe('mismatch');
+    expect(await login('dana', 'an old password', elsewhere)).toBe('mismatch');
+    expect(hashed).toBe(2);
+  });
+
+  test('of a fleet that all keep an old password locks the account out neither there nor at other known places', async () => {
+    const fleet = Array.from({ length: 200 }, (_, n) => `203.0.113.${n}`);
+    for (const address of [...fleet, elsewhere]) await login('dana', 'right', address);
+    for (const address of fleet) expect(await login('dana', 'an old password', address)).toBe('mismatch');
+    for (const address of [fleet[0], elsewhere]) expect(await login('dana', 'right', address)).toBe('match');
   });
 
   test('is another one after the password was changed: what was wrong may be right now', async () => {
@@ -183,7 +214,8 @@ describe('an attack', () => {
 
   test('on one account from many addresses is held back by the account', async () => {
     for (let n = 0; n < 30; n++) expect(await login('dana', `guess ${n}`, `203.0.113.${n}`)).toBe('mismatch');
-    expect(await login('dana', 'guess', '203.0.113.99')).toBe('held 1 s by account');
+    expect(await login('dana', 'guess', '203.0.113.98')).toBe('mismatch');
+    expect(await login('dana', 'guess', '203.0.113.99')).toBe('held 7.5 s by account');
   });
 
   test('from elsewhere does not lock its victim out where the victim has logged in before', async () => {
@@ -191,6 +223,59 @@ describe('an attack', () => {
     for (let n = 0; n < 40; n++) await login('dana', `guess ${n}`, `203.0.113.${n}`);
     expect(await login('dana', 'right', elsewhere)).toMatch(/^held .* by account$/);
     expect(await login('dana', 'right', office)).toBe('match');
+  });
+
+  test('on one account admits one attempt every ten seconds, by chance among those who wait five at most', async () => {
+    for (let n = 0; n < 30; n++) await login('dana', `guess ${n}`, `203.0.113.${n}`);
+    const strangers = (round: number, own: number): Promise<readonly string[]> => {
+      lots = [0.5, own, 0.9];
+      return Promise.all([
+        login('dana', `guess ${round}`, `198.51.100.${round}`),
+        login('dana', 'right', `192.0.2.${round}`),
+        login('dana', `guess ${round}`, `198.51.101.${round}`),
+      ]);
+    };
+    const lost = strangers(1, 0.7);
+    await pass(1000);
+    expect(await lost).toEqual([
+      'mismatch',
+      expect.stringMatching(/^held .* by account$/),
+      expect.stringMatching(/^held/),
+    ]);
+    // Nine and a half seconds until the next turn: nobody waits as long.
+    expect(await strangers(2, 0)).toEqual(Array(3).fill('held 7 s by account'));
+    await pass(7000);
+    const won = strangers(3, 0.2);
+    await pass(4000);
+    expect(await won).toEqual([expect.stringMatching(/^held/), 'match', expect.stringMatching(/^held/)]);
+    expect(hashed).toBe(32);
+  });
+
+  test('has no more than a thousand attempts waiting for a turn', async () => {
+    for (let n = 0; n < 30; n++) await login('dana', `guess ${n}`, `203.0.113.${n}`);
+    lots = Array<number>(1001).fill(0.5);
+    const crowd = Array.from({ length: 1001 }, (_, n) => login('dana', 'x', `10.${n >> 8}.${n & 255}.1`));
+    await pass(0);
+    expect(sleepers).toHaveLength(1000);
+    await pass(1000);
+    expect((await Promise.all(crowd)).filter((outcome) => outcome === 'mismatch')).toHaveLength(1);
+  });
+
+  test('from many /64 of one /48 comes from one site', async () => {
+    const from = (n: number): string => `2001:db8:1:${n.toString(16)}::1`;
+    for (let n = 0; n < 60; n++) expect(await login(`victim-${n}`, 'winter2026', from(n))).toBe('mismatch');
+    expect(await login('victim-60', 'winter2026', from(60))).toBe('held 1 s by site');
+    expect(await login('victim-60', 'winter2026', '2001:db8:2::1')).toBe('mismatch');
+  });
+
+  test('with the ticket of an upload gets no more guesses than any other, and holds up nobody at its address', async () => {
+    let answered = 0;
+    for (let n = 0; n < 60; n++) {
+      if ((await login('dana', `guess ${n}`, office, { isExcused: true })) === 'mismatch') answered += 1;
+    }
+    expect(answered).toBe(5);
+    expect(await login('dana', 'right', office)).toBe('match');
+    expect(await login('rita', 'right', office)).toBe('match');
   });
 
   test('out of an office does not lock out the colleagues who have logged in there before', async () => {
@@ -240,8 +325,8 @@ describe('the wait', () => {
     ['network', 29, 0],
     ['network', 30, 1],
     ['network', 100, 300],
-    ['account', 30, 1],
-    ['account', 36, 60],
+    ['site', 60, 1],
+    ['account', 36, 10],
   ] as const)('by %s after %i failures is %i s', (by, count, seconds) => {
     expect(delayMs(by, count)).toBe(seconds * 1000);
   });

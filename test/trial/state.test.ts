@@ -5,7 +5,7 @@ import { parse } from 'yaml';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { prepareState, TrialProblem } from '../../src/trial/state.ts';
 
-const hash = (password: string): Promise<string> => Promise.resolve(`$argon2id$v=19$m=8,t=1,p=1$c2FsdA$${password}`);
+const hash = (password: string): Promise<string> => Promise.resolve(`$argon2id$v=19$m=8192,t=1,p=1$c2FsdA$${password}`);
 
 let place: string;
 let stateDir: string;

@@ -3,8 +3,9 @@
  * each failure once for every gateway known. When Redis is back, it is told of whoever had failed often.
  */
 import type { FailedBy, FailedLogins, LoginAttempt, LoginRecord } from '../../ports.ts';
-import { createMemoryFailedLogins, failedBy, partsOf, recordName } from '../memory/failed-logins.ts';
-import { maxListedName } from '../limit-bounds.ts';
+import { createMemoryFailedLogins, failedBy, isSite, partsOf, recordName } from '../memory/failed-logins.ts';
+import { clientSite } from '../../limits/client-network.ts';
+import { maxListedName, turnMs } from '../limit-bounds.ts';
 import type { RedisConnection } from './connection.ts';
 import { loginsPrefix, nameKey, worstKey } from './keys.ts';
 import {
@@ -14,6 +15,7 @@ import {
   lookFailures,
   raiseFailures,
   rememberGood,
+  takeTurn,
 } from './login-scripts.ts';
 import { createTelling } from './telling.ts';
 
@@ -114,6 +116,12 @@ export function createRedisFailedLogins(
       miss();
     },
 
+    async turn(account, take) {
+      const name = recordName({ account, network: '', fingerprint: '' }, 'account');
+      const answer = await calls.run(takeTurn, [`${loginsPrefix}turn:${nameKey(name)}`], [take ? 1 : 0]);
+      return answer.ok ? Number(answer.reply) : local.turnNow(account, take, turnMs * gateways());
+    },
+
     async worst() {
       const answer = await calls.run(listFailures, [worstKey]);
       if (!answer.ok || !Array.isArray(answer.reply)) return { ok: false, reason: 'unavailable' };
@@ -145,21 +153,22 @@ function goodKey(pair: string): string {
 
 /** In clear, for people; what a client sent is cut. */
 function labelOf(by: FailedBy, { account, network }: Pick<LoginAttempt, 'account' | 'network'>): string {
+  if (by === 'site' && !isSite(clientSite(network))) return '';
   return recordName({ account: account.slice(0, maxListedName), network, fingerprint: '' }, by);
 }
 
 function readRecord(reply: unknown): (LoginRecord & { readonly goodMs: number }) | undefined {
-  if (!Array.isArray(reply) || reply.length !== 8) return undefined;
+  if (!Array.isArray(reply) || reply.length !== 10) return undefined;
   const numbers = reply.map(Number);
   const failures = (at: number): LoginRecord['failures']['pair'] => ({
     count: numbers[at] ?? 0,
     ageMs: numbers[at + 1] ?? 0,
   });
   return {
-    failures: { pair: failures(0), network: failures(2), account: failures(4) },
-    isKnownGood: numbers[6] !== 0,
-    goodMs: numbers[6] ?? 0,
-    isKnownWrong: numbers[7] === 1,
+    failures: { pair: failures(0), network: failures(2), site: failures(4), account: failures(6) },
+    isKnownGood: numbers[8] !== 0,
+    goodMs: numbers[8] ?? 0,
+    isKnownWrong: numbers[9] === 1,
   };
 }
 
@@ -171,7 +180,7 @@ function worse(left: LoginRecord, right: LoginRecord): LoginRecord {
     return { count: Math.max(one.count, other.count), ageMs: Math.min(one.ageMs, other.ageMs) };
   };
   return {
-    failures: { pair: of('pair'), network: of('network'), account: of('account') },
+    failures: { pair: of('pair'), network: of('network'), site: of('site'), account: of('account') },
     isKnownGood: left.isKnownGood || right.isKnownGood,
     isKnownWrong: left.isKnownWrong || right.isKnownWrong,
   };

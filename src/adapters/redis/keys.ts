@@ -18,9 +18,12 @@
  * | portcullis:{limits}:owing                | zset   | counter -> when it is full again, of those that owe much   | its last entry  |
  * | portcullis:{limits}:gateways             | zset   | gateway -> when it was last heard of, ms since 1970        | 8 seconds       |
  * | portcullis:{logins}:pair:N               | hash   | failed logins of an account (first line of N) from a       | a day after the |
- * |                                          |        | network (second line): count, time                         | last failure    |
+ * |                                          |        | network (second line): count, time, last fingerprints      | last failure    |
  * | portcullis:{logins}:network:N            | hash   | failed logins from a network: count, time                  | the same        |
- * | portcullis:{logins}:account:N            | hash   | failed logins of an account: count, time, last fingerprints| the same        |
+ * | portcullis:{logins}:site:N               | hash   | failed logins from a /48: count, time                      | the same        |
+ * | portcullis:{logins}:account:N            | hash   | failed logins of an account: count, time                   | the same        |
+ * | portcullis:{logins}:turn:N               | hash   | when an account under attack was last tried from an unknown | 10 seconds      |
+ * |                                          |        | network                                                    |                 |
  * | portcullis:{logins}:good:N               | string | an account has logged in from a network; N as in `pair`    | 30 days         |
  * | portcullis:{logins}:worst                | zset   | `kind:N` and in clear whom it is about -> last failure, of | a day           |
  * |                                          |        | those with many failures                                   |                 |

@@ -1,13 +1,13 @@
 /** Steps on failed logins. They only count: how long somebody must wait is decided in token/login-delays.ts. Keys: keys.ts. */
-import { failuresMs, knownGoodMs, listedFrom, maxFingerprints, maxWorst } from '../limit-bounds.ts';
+import { failuresMs, knownGoodMs, listedFrom, maxFingerprints, maxWorst, turnMs } from '../limit-bounds.ts';
 import { loginsPrefix, worstKey } from './keys.ts';
 import type { RedisScript } from './redis-script.ts';
 
-/** KEYS, everywhere: pair, network, account, good. */
+/** KEYS, everywhere: pair, network, site, account, good. */
 const logins = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local listedFrom = { ${listedFrom.pair}, ${listedFrom.network}, ${listedFrom.account} }
+local listedFrom = { ${listedFrom.pair}, ${listedFrom.network}, ${listedFrom.site}, ${listedFrom.account} }
 
 local function failures(key)
   local found = redis.call('HMGET', key, 'count', 'at')
@@ -24,7 +24,7 @@ local function set(key, count, at)
 end
 
 local function list(key, kind, count, label)
-  if count < listedFrom[kind] then return end
+  if label == '' or count < listedFrom[kind] then return end
   redis.call('ZADD', '${worstKey}', now, string.sub(key, ${loginsPrefix.length + 1}) .. '\\n' .. label)
   redis.call('PEXPIRE', '${worstKey}', ${failuresMs})
   redis.call('ZREMRANGEBYRANK', '${worstKey}', 0, -${maxWorst + 1})
@@ -32,30 +32,30 @@ end
 `;
 
 /**
- * ARGV: fingerprint. Returns count, age in ms of pair, network and account, then for how many ms more it is known good, and
+ * ARGV: fingerprint. Returns count, age in ms of pair, network, site and account, then for how many ms more it is known good, and
  * 1 or 0 for known wrong.
  */
 export const lookFailures: RedisScript = {
   name: 'portcullisLookFailures',
   lua: `${logins}
 local answer = {}
-for at = 1, 3 do
+for at = 1, 4 do
   answer[#answer + 1], answer[#answer + 2] = failures(KEYS[at])
 end
-answer[7] = math.max(0, redis.call('PTTL', KEYS[4]))
-local wrong = redis.call('HGET', KEYS[3], 'wrong') or ''
-answer[8] = string.find(wrong, ARGV[1], 1, true) and 1 or 0
+answer[9] = math.max(0, redis.call('PTTL', KEYS[5]))
+local wrong = redis.call('HGET', KEYS[1], 'wrong') or ''
+answer[10] = string.find(wrong, ARGV[1], 1, true) and 1 or 0
 return answer`,
 };
 
-/** ARGV: fingerprint, then what lists call pair, network and account. Returns the counts; a mistake made before counts once. */
+/** ARGV: fingerprint, then what lists call pair, network, site and account ('': not listed). Returns the counts; a mistake made before counts once. */
 export const countFailure: RedisScript = {
   name: 'portcullisCountFailure',
   lua: `${logins}
-local wrong = redis.call('HGET', KEYS[3], 'wrong') or ''
+local wrong = redis.call('HGET', KEYS[1], 'wrong') or ''
 local isNew = not string.find(wrong, ARGV[1], 1, true)
 local counts = {}
-for at = 1, 3 do
+for at = 1, 4 do
   local count = failures(KEYS[at])
   if isNew then
     count = count + 1
@@ -64,23 +64,23 @@ for at = 1, 3 do
   end
   counts[at] = count
 end
-if isNew then redis.call('HSET', KEYS[3], 'wrong', string.sub(ARGV[1] .. wrong, 1, #ARGV[1] * ${maxFingerprints})) end
+if isNew then redis.call('HSET', KEYS[1], 'wrong', string.sub(ARGV[1] .. wrong, 1, #ARGV[1] * ${maxFingerprints})) end
 return counts`,
 };
 
-/** Forgives the failures of the pair, on all three, and keeps when that was. */
+/** Forgives the failures of the pair, on all four, and keeps when that was. */
 export const forgiveFailures: RedisScript = {
   name: 'portcullisForgiveFailures',
   lua: `${logins}
 local own = failures(KEYS[1])
 redis.call('DEL', KEYS[1])
 if own > 0 then
-  for at = 2, 3 do
+  for at = 2, 4 do
     local count, age = failures(KEYS[at])
     if count > 0 then set(KEYS[at], count - own, now - age) end
   end
 end
-redis.call('SET', KEYS[4], string.format('%.0f', now), 'PX', ${knownGoodMs})
+redis.call('SET', KEYS[5], string.format('%.0f', now), 'PX', ${knownGoodMs})
 return 1`,
 };
 
@@ -130,6 +130,20 @@ end
 return answer`,
 };
 
+/** KEYS: turn. ARGV: 1 to take it. Returns ms until the next one, 0: now. */
+export const takeTurn: RedisScript = {
+  name: 'portcullisTakeTurn',
+  lua: `${logins}
+local at = tonumber(redis.call('HGET', KEYS[1], 'at') or '')
+local left = at and math.min(${turnMs}, at + ${turnMs} - now) or 0
+if left > 0 then return left end
+if ARGV[1] == '1' then
+  redis.call('HSET', KEYS[1], 'at', string.format('%.0f', now))
+  redis.call('PEXPIRE', KEYS[1], ${turnMs})
+end
+return 0`,
+};
+
 export const loginScripts: readonly RedisScript[] = [
   lookFailures,
   countFailure,
@@ -137,4 +151,5 @@ export const loginScripts: readonly RedisScript[] = [
   rememberGood,
   raiseFailures,
   listFailures,
+  takeTurn,
 ];

@@ -39,7 +39,7 @@ export async function startSites(backend: Backend): Promise<Sites> {
   const login = { account: 'anna', password: 'may do everything' };
   const hash = await argon2.hash(login.password, {
     type: argon2.argon2id,
-    memoryCost: 64,
+    memoryCost: 8192,
     timeCost: 1,
     parallelism: 1,
   });

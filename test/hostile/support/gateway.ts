@@ -25,7 +25,7 @@ export const basic = Buffer.from('dana:correct horse').toString('base64');
 
 export const policy = `
 users:
-  dana: { password: "$argon2id$v=19$m=8,t=1,p=1$CTGEkT1ly08JVvNVhWs69Q$kokjR4CYUrp+rYJpLJnRVpVLC3lwMjSSZNXsHRmZw1A" }
+  dana: { password: "$argon2id$v=19$m=8192,t=1,p=1$iKSpCHSoNI8PAz4ateNqYg$M2VJNCPpSgUmYyHR2e/+3dj57D+SFIDZ+OG0HU6URjk" }
 rules:
   - { name: own-area, subjects: ["user:dana"], repositories: ["mine/**"], actions: [pull, push, delete] }
 `;
