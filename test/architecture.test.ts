@@ -60,6 +60,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'distribution',
     'document',
     'policy',
+    'limits/client-network.ts',
     'limits/gcra.ts',
     'ports.ts',
     'config/secret.ts',

@@ -90,8 +90,8 @@ users:
 `);
     const expected = (await attempt('nobody', 'guess', mixed)).work;
     expect(expected.toSorted()).toEqual([
-      'argon2id m=9216,t=2,p=1',
       'argon2id m=8192,t=1,p=1',
+      'argon2id m=9216,t=2,p=1',
       'bcrypt 04',
       'bcrypt 05',
     ]);
