@@ -170,6 +170,9 @@ export function createUpstream(options: UpstreamOptions): Upstream {
         if (elsewhere !== undefined) {
           const problem = redirectProblem(elsewhere, target, rules);
           if (problem !== undefined) return fail('broken', problem);
+          // Nothing says what else than a blob must be.
+          if (rules.mode === 'follow' && route.kind !== 'blob-get')
+            return fail('broken', 'only blobs are followed elsewhere');
           if (rules.mode === 'follow') return follow(elsewhere, 1, upstreamResponse);
         }
         answered = true;
