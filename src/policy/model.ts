@@ -161,6 +161,8 @@ export interface Policy {
   readonly limits: readonly Limit[];
 }
 
+export type Accounts = Pick<Policy, 'users' | 'robots' | 'workloads'>;
+
 export function formatSubject(subject: Subject | Principal): string {
   return 'name' in subject ? `${subject.kind}:${subject.name}` : subject.kind;
 }

@@ -2,7 +2,7 @@
 import { checkDocument } from '../document/check.ts';
 import { type Problem, sortProblems } from '../document/problem.ts';
 import { type YamlDocument, readYaml } from '../document/yaml.ts';
-import type { Group, Limit, Policy, PolicyTest, Robot, Rule, User, Workload } from './model.ts';
+import type { Accounts, Group, Limit, Policy, PolicyTest, Robot, Rule, User, Workload } from './model.ts';
 import { Findings, Place } from './place.ts';
 import { readGroup, readRobot, readUser, readWorkload } from './read-accounts.ts';
 import { readLimit } from './read-limit.ts';
@@ -16,7 +16,9 @@ export interface PolicyText {
 }
 
 export type PolicyReading =
-  { readonly ok: true; readonly policy: Policy } | { readonly ok: false; readonly problems: readonly Problem[] };
+  | { readonly ok: true; readonly policy: Policy }
+  /** `accounts` when all files are whole, and only what they say together is wrong. */
+  | { readonly ok: false; readonly problems: readonly Problem[]; readonly accounts?: Accounts };
 
 /** All files are one policy; their order changes nothing. Problems come sorted by file and line, all at once. */
 export function parsePolicy(files: readonly PolicyText[]): PolicyReading {
@@ -38,8 +40,11 @@ export function parsePolicy(files: readonly PolicyText[]): PolicyReading {
     else reader.problems.push(...checked.problems);
   }
   // References are judged only over complete files: a file with a typo would make everything it declares "unknown".
-  if (reader.problems.length === 0) reader.checkReferences();
   if (reader.problems.length > 0) return { ok: false, problems: sortProblems(reader.problems) };
+  reader.checkReferences();
+  if (reader.problems.length > 0) {
+    return { ok: false, problems: sortProblems(reader.problems), accounts: reader.policy() };
+  }
   return { ok: true, policy: reader.policy() };
 }
 

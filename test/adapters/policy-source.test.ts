@@ -206,3 +206,79 @@ describe('loading', () => {
     expect(new Set([first, second, await revision()]).size).toBe(3);
   });
 });
+
+describe('a refused edit takes away and gives nothing', () => {
+  const text = (dana: string, test = 'allow: [push a], deny: [push b]'): string => `
+groups: { devs: , leads: }
+users: { dana: { groups: [${dana}] }, eve: { groups: [devs] } }
+rules:
+  - { name: a, subjects: [group:devs], repositories: [a], actions: [push] }
+  - { name: b, subjects: [group:leads], repositories: [a, b], actions: [push] }
+  - { name: c, effect: deny, subjects: [everyone], except: [group:leads], repositories: [b], actions: [push] }
+  - { name: d, effect: deny, subjects: [group:devs], repositories: [b], actions: [push] }
+tests: [{ name: t, as: user:eve, ${test} }]
+`;
+  const may = (files: PolicyFiles, name: string, repository: string): boolean =>
+    files.current().decide({ now: 0, principal: { kind: 'user', name }, action: 'push', repository }).allowed;
+
+  test.each([
+    [
+      'a leaver whom a test names',
+      'devs',
+      text('devs').replace('eve: { groups: [devs] }', 'zoe: { groups: [devs, leads] }'),
+      [
+        ['eve', 'a'],
+        ['zoe', 'a'],
+      ],
+    ],
+    [
+      'a membership that a test needs',
+      'devs',
+      text('devs').replace('eve: { groups: [devs] }', 'eve: { groups: [leads] }'),
+      [
+        ['eve', 'a'],
+        ['eve', 'b'],
+      ],
+    ],
+    ['a membership that a denial was about', 'devs, leads', text('leads', 'deny: [push a]'), [['dana', 'b']]],
+    [
+      'nobody who is disabled',
+      'devs',
+      text('devs', 'deny: [push a]').replace('{ groups: [devs] }', '{ groups: [devs], disabled: true }'),
+      [['dana', 'a']],
+    ],
+  ] as const)('%s', async (_what, before, after, refused) => {
+    const file = join(place, 'policy.yaml');
+    await writeFile(file, text(before));
+    const { files, nextReload } = await follow(place, hour);
+    await writeFile(file, after);
+    const result = await nextReload();
+    expect(result).toMatchObject({
+      ok: false,
+      problems: expect.arrayContaining([expect.objectContaining({ code: 'taken-away' })]) as unknown,
+    });
+    for (const [name, repository] of refused) expect(may(files, name, repository), `${name} ${repository}`).toBe(false);
+    await writeFile(file, 'rules: [');
+    await nextReload();
+    for (const [name, repository] of refused) expect(may(files, name, repository), `still ${name}`).toBe(false);
+    await writeFile(file, text(before));
+    await nextReload();
+    expect(may(files, 'eve', 'a')).toBe(true);
+  });
+
+  test('unless more than half of all accounts, and more than ten, would lose something', async () => {
+    const crowd = (names: readonly string[]): string =>
+      `groups: { devs: }\nusers:\n${names.map((name) => `  ${name}: { groups: [devs] }\n`).join('')}rules: [{ name: r, subjects: [group:devs], repositories: [a], actions: [push] }]\ntests: [{ name: t, as: user:u0, allow: [push a] }]\n`;
+    const names = Array.from({ length: 20 }, (_, n) => `u${n}`);
+    const file = join(place, 'policy.yaml');
+    await writeFile(file, crowd(names));
+    const { files, nextReload } = await follow(place, hour);
+    await writeFile(file, crowd(names.slice(15)));
+    await nextReload();
+    expect(may(files, 'u0', 'a')).toBe(true);
+    await writeFile(file, crowd(names.slice(1)));
+    await nextReload();
+    expect(may(files, 'u0', 'a')).toBe(false);
+    expect(may(files, 'u1', 'a')).toBe(true);
+  });
+});

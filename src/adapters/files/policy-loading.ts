@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import type { Problem } from '../../document/problem.ts';
 import { type CompiledPolicy, compilePolicy } from '../../policy/evaluate.ts';
+import type { Accounts } from '../../policy/model.ts';
 import { type PolicyText, parsePolicy } from '../../policy/parse.ts';
 import { problemOfFailure, runTests } from '../../policy/test-run.ts';
 import { readPolicyFiles } from './policy-files.ts';
@@ -17,7 +18,13 @@ export interface LoadedPolicy {
 export type PolicyLoading =
   | { readonly ok: true; readonly loaded: LoadedPolicy }
   /** `revision` is undefined when the files could not even be read. */
-  | { readonly ok: false; readonly problems: readonly Problem[]; readonly revision: string | undefined };
+  | {
+      readonly ok: false;
+      readonly problems: readonly Problem[];
+      readonly revision: string | undefined;
+      /** Where all files are whole, the accounts they name, and the files. */
+      readonly named?: { readonly accounts: Accounts; readonly files: readonly string[] };
+    };
 
 /** Reads, validates, compiles and tests in this thread; for commands and the first start. `now` in milliseconds. */
 export async function loadPolicy(paths: readonly string[], now: number): Promise<PolicyLoading> {
@@ -25,10 +32,17 @@ export async function loadPolicy(paths: readonly string[], now: number): Promise
   if (!texts.ok) return { ok: false, problems: texts.problems, revision: undefined };
   const revision = revisionOf(texts.files);
   const reading = parsePolicy(texts.files);
-  if (!reading.ok) return { ok: false, problems: reading.problems, revision };
+  const files = texts.files.map(({ file }) => file);
+  if (!reading.ok) {
+    const { problems, accounts } = reading;
+    return { ok: false, problems, revision, ...(accounts === undefined ? {} : { named: { accounts, files } }) };
+  }
   const compiled = compilePolicy(reading.policy);
   const { passed, failures } = runTests(compiled, now);
-  if (failures.length > 0) return { ok: false, problems: failures.map(problemOfFailure), revision };
+  if (failures.length > 0) {
+    const named = { accounts: reading.policy, files };
+    return { ok: false, problems: failures.map(problemOfFailure), revision, named };
+  }
   return { ok: true, loaded: { compiled, testsPassed: passed, revision } };
 }
 

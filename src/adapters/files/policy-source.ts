@@ -7,6 +7,8 @@ import type { Clock, PolicySource } from '../../ports.ts';
 import { signPolicyFiles } from './policy-files.ts';
 import type { LoadedPolicy, PolicyLoading } from './policy-loading.ts';
 import { loadPolicyInThread } from './policy-thread.ts';
+import { withdraw } from '../../policy/withdrawal.ts';
+import { listed } from '../../policy/describe.ts';
 
 export interface PolicyFilesOptions {
   readonly paths: readonly string[];
@@ -34,6 +36,8 @@ const maxAttempts = 5;
 export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptions): PolicyFiles {
   const { paths, clock, onReload, pollMs = defaultPollMs } = options;
   let loaded = first;
+  /** The last good policy, without what a refused edit took away since. */
+  let inForce = first.compiled;
   let problems: readonly Problem[] = [];
   let newest: string | undefined = first.revision;
   let signature: string | undefined;
@@ -44,15 +48,38 @@ export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptio
 
   async function read(): Promise<void> {
     if (closed) return;
-    const result = await readOneGeneration();
-    if (result === undefined) return soon();
+    const read = await readOneGeneration();
+    if (read === undefined) return soon();
+    const result = takeAway(read);
     const revision = result.ok ? result.loaded.revision : result.revision;
     const isNews = revision === undefined ? !sameProblems(result, problems) : revision !== newest;
     newest = revision;
     problems = result.ok ? [] : result.problems;
     if (!isNews || closed) return;
-    if (result.ok) loaded = result.loaded;
+    if (result.ok) {
+      loaded = result.loaded;
+      inForce = loaded.compiled;
+    }
     onReload(result);
+  }
+
+  /** A refused edit gives nothing, but what it takes from accounts is gone at once, and that is said among its problems. */
+  function takeAway(result: PolicyLoading): PolicyLoading {
+    if (result.ok || result.named === undefined) return result;
+    const { accounts, files } = result.named;
+    const { users, robots, workloads } = loaded.compiled.policy;
+    const homes = [...users.values(), ...robots.values(), ...workloads.values()].map(({ source }) => source.file);
+    if (homes.some((file) => !files.includes(file))) return result;
+    const taken = withdraw(loaded.compiled, accounts);
+    inForce = taken === undefined ? loaded.compiled : (taken.compiled ?? inForce);
+    if (taken === undefined) return result;
+    const whose = `${listed(taken.losing)} (${taken.losing.length} of ${homes.length} accounts)`;
+    const message =
+      taken.compiled === undefined
+        ? `nothing was taken from ${whose}: so many at once must be a mistake`
+        : `what the refused edit takes from ${whose} is gone already`;
+    const said: Problem = { file: 'policies', line: 0, column: 0, code: 'taken-away', message };
+    return { ...result, problems: [said, ...result.problems] };
   }
 
   /**
@@ -133,7 +160,7 @@ export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptio
   const timer = setInterval(() => void poll(), pollMs).unref();
 
   return {
-    current: () => loaded.compiled,
+    current: () => inForce,
     loaded: () => loaded,
     problems: () => problems,
     reload,

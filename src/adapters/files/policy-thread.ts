@@ -70,7 +70,12 @@ function receive(worker: Worker): Promise<PolicyLoading> {
           break;
         case 'problems':
           clearTimeout(timer);
-          resolve({ ok: false, problems: message.problems, revision: message.revision });
+          resolve({
+            ok: false,
+            problems: message.problems,
+            revision: message.revision,
+            ...(message.files === undefined ? {} : { named: { accounts: policy, files: message.files } }),
+          });
           return;
         case 'end': {
           clearTimeout(timer);

@@ -27,7 +27,13 @@ export type PolicyPart =
 export type WorkerMessage =
   | PolicyPart
   | { readonly part: 'end'; readonly testsPassed: number; readonly revision: string }
-  | { readonly part: 'problems'; readonly problems: readonly Problem[]; readonly revision: string | undefined };
+  | {
+      readonly part: 'problems';
+      readonly problems: readonly Problem[];
+      readonly revision: string | undefined;
+      /** Present when the accounts were sent before. */
+      readonly files: readonly string[] | undefined;
+    };
 
 const batchSize = 200;
 
@@ -37,16 +43,21 @@ async function work(port: MessagePort, { paths, now }: WorkerTask): Promise<void
     port.postMessage(message);
     await taken;
   };
+  const sendMaps = async (maps: Partial<Policy>): Promise<void> => {
+    for (const part of ['users', 'robots', 'workloads', 'groups'] as const) {
+      for (const entries of batches([...(maps[part] ?? [])])) await send({ part, entries });
+    }
+  };
   const loading = await loadPolicy(paths, now);
   if (!loading.ok) {
-    await send({ part: 'problems', problems: loading.problems.slice(0, 100), revision: loading.revision });
+    const { revision, named } = loading;
+    if (named !== undefined) await sendMaps(named.accounts);
+    await send({ part: 'problems', problems: loading.problems.slice(0, 100), revision, files: named?.files });
     return;
   }
   const { compiled, testsPassed, revision } = loading.loaded;
-  const { users, robots, workloads, groups, tests, rules, limits } = compiled.policy;
-  for (const [part, map] of Object.entries({ users, robots, workloads, groups })) {
-    for (const entries of batches([...map])) await send({ part: part as 'users', entries });
-  }
+  const { tests, rules, limits } = compiled.policy;
+  await sendMaps(compiled.policy);
   for (const entries of batches(tests)) await send({ part: 'tests', entries });
   for (const entries of batches(limits)) await send({ part: 'limits', entries });
   // Sorted here: on the receiving side the sort finds nothing left to do.

@@ -1,0 +1,98 @@
+/** What a refused edit takes away: accounts, secrets, password marks and memberships. It never gives anything. */
+import { type CompiledPolicy, compilePolicy } from './evaluate.ts';
+import type { Accounts, Robot, User, Workload } from './model.ts';
+
+export interface Withdrawal {
+  /** undefined when so much would be lost that it must be a mistake. */
+  readonly compiled: CompiledPolicy | undefined;
+  /** Accounts that lose something, by name. */
+  readonly losing: readonly string[];
+}
+
+/** More accounts than this, and more than half of all, are a mistake rather than leavers. */
+const alwaysTaken = 10;
+
+/**
+ * The policy with what `named` takes from its accounts; undefined when that is nothing. Only allowances are judged by the memberships that are left: a denial and an `except` keep the old ones.
+ */
+export function withdraw(good: CompiledPolicy, named: Accounts): Withdrawal | undefined {
+  const { users, robots, workloads } = good.policy;
+  const losing: string[] = [];
+  const keep = <Account extends User | Robot | Workload>(
+    before: ReadonlyMap<string, Account>,
+    now: ReadonlyMap<string, Account>,
+    left: (before: Account, now: Account) => Account | undefined,
+  ): ReadonlyMap<string, Account> =>
+    new Map(
+      [...before].flatMap(([name, account]) => {
+        const found = now.get(name);
+        const kept = found && left(account, found);
+        if (kept === account) return [[name, account] as const];
+        losing.push(name);
+        return kept === undefined ? [] : [[name, kept] as const];
+      }),
+    );
+  const accounts: Accounts = {
+    users: keep(users, named.users, userLeft),
+    robots: keep(robots, named.robots, robotLeft),
+    workloads: keep(workloads, named.workloads, workloadLeft),
+  };
+  const total = users.size + robots.size + workloads.size;
+  if (losing.length === 0) return undefined;
+  if (losing.length > alwaysTaken && losing.length * 2 > total) return { losing, compiled: undefined };
+  const policy = { ...good.policy, ...accounts };
+  const giving = compilePolicy({ ...policy, rules: policy.rules.filter(({ effect }) => effect === 'allow') });
+  return {
+    losing,
+    compiled: {
+      policy,
+      subjectsOf: giving.subjectsOf,
+      limitsOf: good.limitsOf,
+      judgesTags: good.judgesTags,
+      decide: (question) => {
+        const given = giving.decide(question);
+        if (given.reason === 'account_unknown') return given;
+        const before = good.decide(question);
+        return before.allowed ? given : before;
+      },
+      mayListCatalog: (principal, circumstances) => {
+        const given = giving.mayListCatalog(principal, circumstances);
+        return given.allowed ? good.mayListCatalog(principal, circumstances) : given;
+      },
+    },
+  };
+}
+
+type Shared = Pick<User, 'groups' | 'disabled' | 'validFrom'>;
+
+/** What both say of what every account has; the same object when nothing is lost. */
+function sharedLeft<Account extends Shared>(before: Account, now: Shared): Account {
+  const groups = before.groups.filter((group) => now.groups.includes(group));
+  const disabled = before.disabled || now.disabled;
+  const validFrom = Math.max(before.validFrom ?? 0, now.validFrom ?? 0);
+  const isSame =
+    groups.length === before.groups.length && disabled === before.disabled && validFrom === (before.validFrom ?? 0);
+  return isSame ? before : { ...before, groups, disabled, ...(validFrom === 0 ? {} : { validFrom }) };
+}
+
+function userLeft(before: User, now: User): User {
+  const shared = sharedLeft(before, now);
+  if (before.password === undefined || before.password.text === now.password?.text) return shared;
+  const { name, groups, disabled, validFrom, source } = shared;
+  return { name, groups, disabled, source, ...(validFrom === undefined ? {} : { validFrom }) };
+}
+
+/** A secret whose limits changed is gone until the edit is whole: which of both limits are meant nobody can say. */
+function robotLeft(before: Robot, now: Robot): Robot {
+  const shared = sharedLeft(before, now);
+  const mark = ({ id, sha256, expires, repositories, rights }: Robot['tokens'][number]): string =>
+    JSON.stringify([id, sha256, expires, repositories?.map(({ text }) => text), rights]);
+  const marks = new Set(now.tokens.map(mark));
+  const tokens = before.tokens.filter((token) => marks.has(mark(token)));
+  return tokens.length === before.tokens.length ? shared : { ...shared, tokens };
+}
+
+function workloadLeft(before: Workload, now: Workload): Workload | undefined {
+  const trust = ({ issuer, audience, claims }: Workload): string => JSON.stringify([issuer, audience, [...claims]]);
+  return trust(before) === trust(now) ? sharedLeft(before, now) : undefined;
+}
