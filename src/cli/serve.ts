@@ -3,13 +3,13 @@ import { relative } from 'node:path';
 import { type Log, createLog } from '../adapters/log/log.ts';
 import { type Config } from '../config/load.ts';
 import { startGateway } from '../main.ts';
-import { hashPassword } from '../token/password.ts';
 import { findUpstream } from '../trial/backend.ts';
 import { formatBanner } from '../trial/banner.ts';
-import { TrialProblem, type TrialState, prepareState } from '../trial/state.ts';
+import { TrialProblem, type TrialState } from '../trial/state.ts';
 import { type ConfigurationFlags, readConfiguration } from './configuration.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { reportProblems, useColour } from './report.ts';
+import { openTrialState } from './trial-state.ts';
 import { version } from '../version.ts';
 
 /** What the gateway runs on: a registry, and in try mode the state that came with it. */
@@ -133,7 +133,7 @@ function productionGround(config: Config): Ground {
 async function prepareTrial(config: Config, signal: AbortSignal): Promise<Ground | { readonly failed: string }> {
   const report = (line: string): void => void process.stderr.write(`portcullis: ${line}\n`);
   try {
-    const trial = await prepareState(config.stateDir, { hash: hashPassword });
+    const trial = await openTrialState(config, report);
     const found = await findUpstream({
       upstream: config.upstream,
       stateDir: config.stateDir,

@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { createServer } from 'node:net';
 import { createLog } from '../adapters/log/log.ts';
 import { startGateway } from '../main.ts';
-import { hashPassword } from '../token/password.ts';
 import { findUpstream } from '../trial/backend.ts';
 import { runDemo } from '../trial/demo.ts';
-import { TrialProblem, prepareState } from '../trial/state.ts';
+import { TrialProblem } from '../trial/state.ts';
 import type { Config } from '../config/load.ts';
 import { readConfiguration } from './configuration.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { printJson, reportProblems } from './report.ts';
+import { openTrialState } from './trial-state.ts';
 
 export async function tryFlow({ json }: { readonly json: boolean }): Promise<ExitCode> {
   const configuration = readConfiguration({ values: {} });
@@ -54,7 +54,7 @@ async function withOwnGateway(config: Config, json: boolean): Promise<ExitCode> 
   const report = (line: string): void => void process.stderr.write(`portcullis: ${line}\n`);
   report('no gateway is running here, so one is started for this demonstration');
   try {
-    const state = await prepareState(config.stateDir, { hash: hashPassword });
+    const state = await openTrialState(config, report);
     const found = await findUpstream({
       upstream: config.upstream,
       stateDir: config.stateDir,

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { chmod, lstat, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { parse, stringify } from 'yaml';
+import { isMap, parse, parseDocument, stringify } from 'yaml';
 import { writePrivateFile } from './private-file.ts';
 
 /** A reason why try mode cannot start that the person at the keyboard can remove; `fix` says how. */
@@ -20,6 +20,8 @@ export interface TrialState {
   readonly adminPassword: string;
   /** True when the password was made by this call, false when an earlier one was found. */
   readonly adminCreated: boolean;
+  /** Empty where the policies have no group `admins`. */
+  readonly adminGroups: readonly string[];
   /** Policy file that declares the `admin` user, to be read together with the configured policies. */
   readonly policyFile: string;
 }
@@ -27,7 +29,12 @@ export interface TrialState {
 export interface StateOptions {
   /** Hashes a password as argon2id in PHC form. */
   readonly hash: (password: string) => Promise<string>;
+  /** Texts of the policy files that the `admin` user is read together with. */
+  readonly policies: readonly string[];
 }
+
+/** The group that is meant to administer; policies of one's own may have none. */
+const ADMIN_GROUP = 'admins';
 
 const ANOTHER_DIRECTORY = 'or choose another directory with PORTCULLIS_STATE_DIR';
 
@@ -38,10 +45,11 @@ const PASSWORD_SHAPE = /^[a-hjkmnp-z2-9]{5}(?:-[a-hjkmnp-z2-9]{5}){3}\n$/;
 /**
  * Makes the state directory (0700) and the `admin` user with a random password, or finds those of an earlier start.
  * When either file is missing or unreadable both are made anew, so they always belong together; a policy file that
- * does not parse is kept as `admin.yaml.unreadable`.
+ * does not parse is kept as `admin.yaml.unreadable`. The user is in the group `admins` exactly where the policies have it:
+ * naming a group that is not there would refuse them all.
  * Throws a TrialProblem when the directory or the files could be read or replaced by another user.
  */
-export async function prepareState(stateDir: string, { hash }: StateOptions): Promise<TrialState> {
+export async function prepareState(stateDir: string, { hash, policies }: StateOptions): Promise<TrialState> {
   const directory = resolve(stateDir);
   const policyDirectory = join(directory, 'policies');
   const passwordFile = join(directory, 'initial-admin-password');
@@ -51,18 +59,21 @@ export async function prepareState(stateDir: string, { hash }: StateOptions): Pr
 
   const keptPassword = await readPrivateFile(passwordFile);
   const keptPolicy = await readPrivateFile(policyFile);
+  const groups = adminGroups([...policies, keptPolicy ?? '']);
   if (keptPassword !== undefined && PASSWORD_SHAPE.test(keptPassword) && declaresAdmin(keptPolicy)) {
-    return { adminPassword: keptPassword.trimEnd(), adminCreated: false, policyFile };
+    const policy = withGroups(keptPolicy, groups);
+    if (policy !== keptPolicy) await writePrivateFile(policyFile, policy);
+    return { adminPassword: keptPassword.trimEnd(), adminCreated: false, adminGroups: groups, policyFile };
   }
 
   const adminPassword = newPassword();
-  const policy = formatAdminPolicy(await hash(adminPassword));
+  const policy = formatAdminPolicy(await hash(adminPassword), groups);
   // The password goes first and comes last: a crash in between leaves no password, never one that does not fit.
   await rm(passwordFile, { force: true });
   if (keptPolicy !== undefined && !declaresAdmin(keptPolicy)) await rename(policyFile, `${policyFile}.unreadable`);
   await writePrivateFile(policyFile, policy);
   await writePrivateFile(passwordFile, `${adminPassword}\n`);
-  return { adminPassword, adminCreated: true, policyFile };
+  return { adminPassword, adminCreated: true, adminGroups: groups, policyFile };
 }
 
 async function preparePrivateDirectory(path: string): Promise<void> {
@@ -131,18 +142,38 @@ async function lstatOrUndefined(path: string): Promise<Stats | undefined> {
   }
 }
 
-function declaresAdmin(policy: string | undefined): boolean {
+function declaresAdmin(policy: string | undefined): policy is string {
   if (policy === undefined) return false;
-  let document: unknown;
-  try {
-    document = parse(policy);
-  } catch {
-    return false;
-  }
-  const admin = child(child(document, 'users'), 'admin');
+  const admin = child(child(valueOf(policy), 'users'), 'admin');
   const password = child(admin, 'password');
-  const groups = child(admin, 'groups');
-  return typeof password === 'string' && password.startsWith('$') && Array.isArray(groups) && groups.includes('admins');
+  return typeof password === 'string' && password.startsWith('$');
+}
+
+/** Files that cannot be read as YAML declare nothing here; that they are refused is reported with their own lines. */
+function adminGroups(policies: readonly string[]): readonly string[] {
+  return policies.some((text) => child(child(valueOf(text), 'groups'), ADMIN_GROUP) !== undefined) ? [ADMIN_GROUP] : [];
+}
+
+/** The policy with the `admin` user in the group, or in it no longer; its comments and everybody else stay. */
+function withGroups(policy: string, groups: readonly string[]): string {
+  const document = parseDocument(policy);
+  const admin = document.getIn(['users', 'admin']);
+  if (!isMap(admin)) return policy;
+  const known = child(admin.toJSON(), 'groups');
+  const before: readonly unknown[] = Array.isArray(known) ? known : [];
+  if (before.includes(ADMIN_GROUP) === groups.includes(ADMIN_GROUP)) return policy;
+  const kept = before.filter((group) => group !== ADMIN_GROUP);
+  admin.set('groups', document.createNode([...kept, ...groups], { flow: true }));
+  return document.toString({ lineWidth: 0 });
+}
+
+/** undefined for what is not YAML. */
+function valueOf(text: string): unknown {
+  try {
+    return parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function child(value: unknown, key: string): unknown {
@@ -156,10 +187,10 @@ function newPassword(): string {
   return [group(), group(), group(), group()].join('-');
 }
 
-function formatAdminPolicy(passwordHash: string): string {
+function formatAdminPolicy(passwordHash: string, groups: readonly string[]): string {
   return (
     '# Made by try mode and read together with the policies directory.\n' +
     '# The password is in ../initial-admin-password; delete either file and the next start makes both anew.\n' +
-    stringify({ users: { admin: { password: passwordHash, groups: ['admins'] } } }, { lineWidth: 0 })
+    stringify({ users: { admin: { password: passwordHash, groups } } }, { lineWidth: 0 })
   );
 }

@@ -170,6 +170,21 @@ describeWithPrograms(['docker-registry'], 'try mode', () => {
     });
   }
 
+  test('starts with policies of one\'s own that have no group "admins", and says what its account may do', async () => {
+    const place = await newPlace();
+    await mkdir(join(place.dir, 'own'));
+    await writeFile(join(place.dir, 'own/rules.yaml'), 'rules: []\n');
+    const own = { ...place, env: { ...place.env, PORTCULLIS_POLICIES: 'own' } };
+    const program = await startTrial(own);
+    onTestFinished(async () => {
+      await program.stop();
+      await removeTempDir(place.dir);
+    });
+    expect(program.stderr()).toContain('your policies have no group "admins"');
+    const login = { account: 'admin', password: await adminPassword(place) };
+    expect(await fetchToken(place, login, sandbox)).toBeTypeOf('string');
+  });
+
   test('npm start builds, serves, and passes SIGTERM on', async () => {
     const place = await trialPlace(await makeTempDir('start'));
     onTestFinished(() => removeTempDir(place.dir));

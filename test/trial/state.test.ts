@@ -7,6 +7,8 @@ import { prepareState, TrialProblem } from '../../src/trial/state.ts';
 
 const hash = (password: string): Promise<string> => Promise.resolve(`$argon2id$v=19$m=8192,t=1,p=1$c2FsdA$${password}`);
 
+const policies = ['groups: { admins: {}, developers: {} }\n'];
+
 let place: string;
 let stateDir: string;
 
@@ -21,7 +23,7 @@ async function mode(path: string): Promise<string> {
 }
 
 async function problem(): Promise<TrialProblem> {
-  const thrown: unknown = await prepareState(stateDir, { hash }).then(
+  const thrown: unknown = await prepareState(stateDir, { hash, policies }).then(
     () => undefined,
     (error: unknown) => error,
   );
@@ -31,7 +33,7 @@ async function problem(): Promise<TrialProblem> {
 
 describe('the first start', () => {
   test('makes a private directory, a private password file and a private policy that belong together', async () => {
-    const state = await prepareState(stateDir, { hash });
+    const state = await prepareState(stateDir, { hash, policies });
 
     expect(state.adminCreated).toBe(true);
     expect(state.policyFile).toBe(join(stateDir, 'policies/admin.yaml'));
@@ -47,13 +49,13 @@ describe('the first start', () => {
 
   test('makes missing parent directories', async () => {
     stateDir = join(place, 'a/b/state');
-    expect((await prepareState(stateDir, { hash })).adminCreated).toBe(true);
+    expect((await prepareState(stateDir, { hash, policies })).adminCreated).toBe(true);
   });
 
   test('invents a password of four readable groups that is different every time', async () => {
     const passwords = new Set<string>();
     for (let start = 0; start < 20; start += 1) {
-      const { adminPassword } = await prepareState(join(place, String(start)), { hash });
+      const { adminPassword } = await prepareState(join(place, String(start)), { hash, policies });
       expect(adminPassword).toMatch(/^[a-z2-9]{5}(-[a-z2-9]{5}){3}$/);
       expect(adminPassword).not.toMatch(/[ilo01]/);
       passwords.add(adminPassword);
@@ -62,27 +64,27 @@ describe('the first start', () => {
   });
 
   test('leaves nothing but the two files when hashing fails', async () => {
-    await expect(prepareState(stateDir, { hash: () => Promise.reject(new Error('no memory')) })).rejects.toThrow(
-      'no memory',
-    );
-    expect((await prepareState(stateDir, { hash })).adminCreated).toBe(true);
+    await expect(
+      prepareState(stateDir, { hash: () => Promise.reject(new Error('no memory')), policies }),
+    ).rejects.toThrow('no memory');
+    expect((await prepareState(stateDir, { hash, policies })).adminCreated).toBe(true);
   });
 });
 
 describe('a later start', () => {
   test('finds the same password and leaves both files alone', async () => {
-    const first = await prepareState(stateDir, { hash });
+    const first = await prepareState(stateDir, { hash, policies });
     const policy = await readFile(first.policyFile, 'utf8');
-    const again = await prepareState(stateDir, { hash });
+    const again = await prepareState(stateDir, { hash, policies });
     expect(again).toEqual({ ...first, adminCreated: false });
     expect(await readFile(first.policyFile, 'utf8')).toBe(policy);
   });
 
   test('keeps users that an admin added to the generated policy', async () => {
-    const { policyFile } = await prepareState(stateDir, { hash });
+    const { policyFile } = await prepareState(stateDir, { hash, policies });
     const policy = `${await readFile(policyFile, 'utf8')}  dana: { password: $argon2id$x, groups: [developers] }\n`;
     await writeFile(policyFile, policy);
-    expect((await prepareState(stateDir, { hash })).adminCreated).toBe(false);
+    expect((await prepareState(stateDir, { hash, policies })).adminCreated).toBe(false);
     expect(await readFile(policyFile, 'utf8')).toBe(policy);
   });
 
@@ -95,9 +97,9 @@ describe('a later start', () => {
     ['the policy has no admin', () => writeFile(join(stateDir, 'policies/admin.yaml'), 'users: {}\n')],
   ];
   test.each(broken)('makes both anew when %s', async (_title, spoil) => {
-    const first = await prepareState(stateDir, { hash });
+    const first = await prepareState(stateDir, { hash, policies });
     await spoil();
-    const again = await prepareState(stateDir, { hash });
+    const again = await prepareState(stateDir, { hash, policies });
     expect(again.adminCreated).toBe(true);
     expect(again.adminPassword).not.toBe(first.adminPassword);
     expect(await readFile(again.policyFile, 'utf8')).toContain(again.adminPassword);
@@ -105,21 +107,48 @@ describe('a later start', () => {
   });
 
   test('keeps a policy that does not parse under another name, for it may hold work of the admin', async () => {
-    const { policyFile } = await prepareState(stateDir, { hash });
+    const { policyFile } = await prepareState(stateDir, { hash, policies });
     await writeFile(policyFile, 'users: { dana: [');
-    await prepareState(stateDir, { hash });
+    await prepareState(stateDir, { hash, policies });
     expect(await readFile(`${policyFile}.unreadable`, 'utf8')).toBe('users: { dana: [');
   });
 
   test('closes a directory and files that were opened to others', async () => {
-    const { policyFile } = await prepareState(stateDir, { hash });
+    const { policyFile } = await prepareState(stateDir, { hash, policies });
     await chmod(stateDir, 0o755);
     await chmod(policyFile, 0o644);
     await chmod(join(stateDir, 'initial-admin-password'), 0o640);
-    expect((await prepareState(stateDir, { hash })).adminCreated).toBe(false);
+    expect((await prepareState(stateDir, { hash, policies })).adminCreated).toBe(false);
     expect(await mode(stateDir)).toBe('700');
     expect(await mode(policyFile)).toBe('600');
     expect(await mode(join(stateDir, 'initial-admin-password'))).toBe('600');
+  });
+});
+
+describe("policies of one's own", () => {
+  const own = ['rules: []\n', '# groups: { admins: {} }\n', 'users: { admins: [\n'];
+  const groups = async (): Promise<unknown> =>
+    (parse(await readFile(join(stateDir, 'policies/admin.yaml'), 'utf8')) as { users: { admin: { groups: unknown } } })
+      .users.admin.groups;
+
+  test('without a group "admins" leave the admin account without one', async () => {
+    expect((await prepareState(stateDir, { hash, policies: own })).adminGroups).toEqual([]);
+    expect(await groups()).toEqual([]);
+  });
+
+  test('may lose and gain the group later: password, comments and other accounts stay', async () => {
+    const first = await prepareState(stateDir, { hash, policies });
+    const dana = '  dana: { password: $argon2id$x, groups: [developers] } # the boss\n';
+    await writeFile(first.policyFile, (await readFile(first.policyFile, 'utf8')) + dana);
+    const without = await prepareState(stateDir, { hash, policies: own });
+    expect([without.adminPassword, without.adminCreated, await groups()]).toEqual([first.adminPassword, false, []]);
+    expect(await readFile(first.policyFile, 'utf8')).toMatch(/^# Made by try mode[\s\S]*dana: .*# the boss/);
+    const again = await prepareState(stateDir, { hash, policies });
+    expect([again.adminPassword, again.adminGroups, await groups()]).toEqual([
+      first.adminPassword,
+      ['admins'],
+      ['admins'],
+    ]);
   });
 });
 
@@ -144,7 +173,7 @@ describe('a place that is not safe is refused with the way out', () => {
   });
 
   test('a symbolic link in place of the password file', async () => {
-    await prepareState(stateDir, { hash });
+    await prepareState(stateDir, { hash, policies });
     await rm(join(stateDir, 'initial-admin-password'));
     await symlink('/etc/hostname', join(stateDir, 'initial-admin-password'));
     expect((await problem()).message).toContain('not a regular file');
