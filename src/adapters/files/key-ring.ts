@@ -21,6 +21,7 @@ import {
 import { join } from 'node:path';
 import type { TokenKey } from '../../ports.ts';
 import type { Problem } from '../../document/problem.ts';
+import { foreignPath } from './own-path.ts';
 
 /** A key and the file it is in. */
 export interface KeyFile {
@@ -41,6 +42,8 @@ const maxKeyBytes = 65_536;
 export function readKeyFiles(directory: string, generate: boolean): KeyFilesReading {
   let names: readonly string[];
   try {
+    const foreign = foreignPath(directory);
+    if (foreign !== undefined) return failed(directory, `the key directory ${foreign}`);
     if (generate) generateWhenEmpty(directory);
     names = listKeyFiles(directory);
   } catch (error) {
@@ -106,6 +109,8 @@ function readKey(path: string): TokenKey | { readonly problem: string } {
       problem: `can be read by every user of this machine; fix: chmod 600 ${path} (in Kubernetes: defaultMode)`,
     };
   }
+  const foreign = foreignPath(path);
+  if (foreign !== undefined) return { problem: foreign };
   let privateKey: KeyObject;
   try {
     const text = readFileSync(path, 'utf8');

@@ -5,6 +5,7 @@ import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import type { Problem } from '../../document/problem.ts';
+import { foreignPath } from '../files/own-path.ts';
 
 export interface StateFile {
   /** False when the disk does not take it: then the old content is still there. Writes what is current when it begins. */
@@ -111,6 +112,8 @@ function read<T>(path: string, { kind, version, schema, onProblem }: StateFileOp
     const found = statSync(path);
     // Reading a pipe would wait forever.
     if (!found.isFile()) return refused('it is not a file');
+    const foreign = foreignPath(path);
+    if (foreign !== undefined) return refused(`it ${foreign}`);
     if (found.size > maxBytes) return refused('it is too large to be ours');
     text = readFileSync(path, 'utf8');
   } catch (error) {
