@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import type { Server } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { followCertificate, readCertificate } from './adapters/files/certificate-files.ts';
 import { ensureAdminToken } from './adapters/files/admin-token.ts';
@@ -256,6 +257,7 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
   const admin = createAdminListener({
     readiness,
     metrics: () => metrics.render(),
+    hostName: hostname(),
     onError: (error) => log.error('the admin API failed', { detail: String(error) }),
     api: {
       sessions,

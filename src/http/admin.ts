@@ -1,6 +1,7 @@
 /** The admin listener: liveness, readiness, metrics. Meant for a private address; never shows a secret. */
 import { type Server, createServer } from 'node:http';
 import { type AdminApiParts, handleAdminApi } from './admin-api.ts';
+import { isAdminHost } from './admin-host.ts';
 import { notFound } from './respond.ts';
 
 /**
@@ -18,11 +19,13 @@ export interface AdminParts {
   /** The Prometheus text format. */
   readonly metrics: () => string;
   readonly api: AdminApiParts;
+  /** Of this machine. */
+  readonly hostName: string;
   /** Reports what should not happen: a bug, broken I/O. */
   readonly onError: (error: unknown) => void;
 }
 
-export function createAdminListener({ readiness, metrics, api, onError }: AdminParts): Server {
+export function createAdminListener({ readiness, metrics, api, hostName, onError }: AdminParts): Server {
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000 }, (request, response) => {
     const [path = '', query = ''] = (request.url ?? '').split('?', 2);
     const answer = (status: number, type: string, body: string): void => {
@@ -33,6 +36,19 @@ export function createAdminListener({ readiness, metrics, api, onError }: AdminP
       });
       response.end(request.method === 'HEAD' ? undefined : body);
     };
+    const { host } = request.headers;
+    if (!isAdminHost(host, hostName)) {
+      const { remoteAddress: address } = request.socket;
+      api.audit.record({
+        event: 'access',
+        decision: 'deny',
+        reason: 'host_foreign',
+        address,
+        status: 421,
+        detail: `the admin listener was called "${host?.slice(0, 100)}"`,
+      });
+      return answer(421, 'text/plain', 'call the admin listener by an address or a local name, such as 127.0.0.1\n');
+    }
     if (path.startsWith('/api/')) {
       handleAdminApi(api, request, response).catch((error: unknown) => {
         onError(error);

@@ -59,6 +59,7 @@ function listen(sessions: SessionStore, records: AuditRecord[] = [], { limiter, 
   let reloads = 0;
   return createAdminListener({
     readiness: () => [],
+    hostName: 'here',
     metrics: () => '',
     onError: (error) => {
       throw error;

@@ -1,5 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { hostname } from 'node:os';
 import supertest from 'supertest';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AdminParts, type ReadinessCheck, createAdminListener } from '../../src/http/admin.ts';
@@ -20,6 +21,7 @@ test.each<[string, ReadinessCheck['state'][], number, number, string]>([
   const server = createAdminListener({
     readiness: () => states.map((state) => ({ name: 'thing', state, detail: 'why' })),
     metrics: () => '',
+    hostName: 'here',
     onError: () => {},
     // No request of this test reaches it.
     api: {} as AdminParts['api'],
@@ -117,6 +119,31 @@ describe('the admin listener', () => {
       expect(headers['www-authenticate']).toBeUndefined();
     },
   );
+
+  describe('answers only who calls it by a name that no page in a browser can have', () => {
+    const called = async (host: string, path = '/metrics'): Promise<number> =>
+      (await admin(path).set('Host', host)).status;
+
+    test.each([
+      ['127.0.0.1:5051', 'localhost', 'localhost.', 'LOCALHOST:5051', '[::1]:5051', '[2001:db8::5]', '10.1.2.3'],
+      ['portcullis', 'portcullis:5051', 'my_service:5051', 'portcullis.registry.svc', 'a.b.svc.cluster.local:5051'],
+      ['host.docker.internal', 'nas.local', 'x.localhost', hostname()],
+    ])('%s, %s and others', async (...hosts) => {
+      for (const host of hosts) expect([host, await called(host)]).toEqual([host, 200]);
+    });
+
+    test.each([
+      'evil.example.com',
+      'evil.example.com:5051',
+      '127.0.0.1.nip.io',
+      'localhost.example.com',
+      '[evil]',
+      'a@localhost',
+    ])('not as %s, on any path', async (host) => {
+      for (const path of ['/metrics', '/readyz', '/livez', '/api/v1/sessions'])
+        expect([path, await called(host, path)]).toEqual([path, 421]);
+    });
+  });
 
   test('is not reachable through the main listener', async () => {
     for (const path of ['/livez', '/readyz', '/metrics'])
