@@ -13,6 +13,19 @@ export function mayLeadOn(mediaType: string | undefined): boolean {
   return mediaType === undefined || !leafTypes.has(mediaType.split(';')[0]?.trim().toLowerCase() ?? '');
 }
 
+/** Whether content is a manifest or an index, by its type or by what it holds; a layer or configuration is neither. */
+export function isManifest({
+  mediaType,
+  content,
+}: {
+  readonly mediaType: string | undefined;
+  readonly content: Buffer;
+}): boolean {
+  if (/manifest|image\.index/i.test(mediaType ?? '')) return true;
+  const fields = parseObject(content);
+  return typeof fields?.['schemaVersion'] === 'number';
+}
+
 export interface Descriptor {
   /** As written there: of any algorithm, and to be parsed before it goes anywhere. */
   readonly digest: string;

@@ -5,6 +5,7 @@
 import type { Decision } from '../policy/evaluate.ts';
 import type { Registry } from '../ports.ts';
 import { digestOf } from '../distribution/digest.ts';
+import { isManifest } from '../distribution/manifest.ts';
 import { IndexWalk } from './contained.ts';
 import { everyTag } from './every-tag.ts';
 import { type TagJudgement, type TagWriter, allowed } from './tag-writes.ts';
@@ -31,7 +32,7 @@ export async function judgeDeleteByDigest(
   writer: TagWriter,
   digest: string,
   isWanted: () => boolean = () => true,
-): Promise<TagJudgement> {
+): Promise<TagJudgement | { readonly kind: 'absent' }> {
   const { policy, principal, repository, circumstances } = writer;
   const question = { ...circumstances, principal, action: 'delete', repository } as const;
   if (!hasGuardedTags(writer)) return allowed;
@@ -54,7 +55,7 @@ export async function judgeDeleteByDigest(
     return isPartOfIt ? { kind: 'denied', need: { action: 'delete', repository, tag }, decision } : undefined;
   });
   if (fromGuarded !== undefined) return fromGuarded;
-  if (untagged.allowed) return allowed;
+  if (untagged.allowed) return judgeContent(registry, writer, digest);
   const free = judged.filter(({ decision }) => decision.allowed);
   const pointing = await firstOf(free, isWanted, async ({ tag }) => {
     const current = await registry.resolveTag(repository, tag);
@@ -63,6 +64,24 @@ export async function judgeDeleteByDigest(
   });
   const need = { action: 'delete', repository, untagged: true } as const;
   return pointing ?? { kind: 'denied', need, decision: untagged };
+}
+
+/**
+ * What no protected tag leads to by its manifests. The digest of a layer or configuration is deleted by distribution 2.8
+ * here as well, which answers a look at it with 500: who may not delete layers deletes only what shows itself a manifest.
+ */
+async function judgeContent(
+  registry: Pick<Registry, 'manifest'>,
+  { policy, principal, repository, circumstances }: TagWriter,
+  digest: string,
+): Promise<TagJudgement | { readonly kind: 'absent' }> {
+  const layer = policy.decide({ ...circumstances, principal, action: 'delete', repository, deletes: 'layer' });
+  if (layer.allowed) return allowed;
+  const reading = await registry.manifest(repository, digest);
+  if (!reading.ok) return { kind: 'unknown', reason: reading.reason };
+  if (reading.manifest === undefined) return { kind: 'absent' };
+  if (isManifest(reading.manifest)) return allowed;
+  return { kind: 'denied', need: { action: 'delete', repository, untagged: true }, decision: layer };
 }
 
 /** A registry may know one manifest by digests of several algorithms, and name it by the usual one. */

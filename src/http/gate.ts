@@ -39,6 +39,7 @@ import {
   challenged,
   loginHeld,
   manifestRefused,
+  manifestUnknown,
   passwordMissing,
   refusal,
   send,
@@ -198,10 +199,15 @@ async function deleteByDigest(
     const current = writerOf(parts, exchange, repository, caller);
     const judgement = await judgeDeleteByDigest(parts.registry, current, digest, isWanted);
     if (!isWanted()) return clientGone;
+    if (judgement.kind === 'absent') return unknownManifest(exchange);
     return judgement.kind === 'allowed' ? forward() : notWritten(parts, exchange, route, caller, judgement);
   });
   if (turn.ok) return turn.value;
   return { decision: 'error', reason: `tag_${turn.reason}`, status: send(exchange, tagBusy) };
+}
+
+function unknownManifest(exchange: Exchange): Partial<AuditRecord> {
+  return { decision: 'deny', reason: 'manifest_unknown', status: send(exchange, manifestUnknown) };
 }
 
 /** Judged by the policy of this moment, not of the one before a body came. */

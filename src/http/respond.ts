@@ -240,6 +240,9 @@ export function repositoryUnknown(name: string): Answer {
   return refusal('NAME_UNKNOWN', 'repository name not known to registry', { detail: { name } });
 }
 
+/** As the registry itself says it. */
+export const manifestUnknown: Answer = refusal('MANIFEST_UNKNOWN', 'manifest unknown to registry');
+
 export const catalogUnsupported: Answer = refusal('UNSUPPORTED', 'the registry behind the gateway has no catalog', {
   status: 404,
 });

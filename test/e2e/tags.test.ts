@@ -145,6 +145,16 @@ describeWithPrograms(['docker-registry'], 'tags in front of a real registry', ()
       expect(await direct.digestOf(repository, one.digest)).toBe(one.digest);
     });
 
+    test('nor its layers under the path of manifests, where distribution 2.8 deletes them too', async () => {
+      const repository = 'release/sideways';
+      const image = makeManifest();
+      await rita.push(repository, 'v1', image);
+      const config = sha256(image.config);
+      expect((await rita.remove(repository, config)).status).toBe(502);
+      expect((await direct.request('HEAD', `/v2/${repository}/blobs/${config}`)).status).toBe(200);
+      expect((await rita.remove(repository, sha256('never there'))).status).toBe(404);
+    });
+
     test('and where no rule speaks of tags layers are deleted as ever', async () => {
       const image = makeManifest();
       await rita.push('apps/free', 'v1', image);

@@ -223,7 +223,8 @@ describe('the registry is asked', () => {
     expect(await judge(registry, put(image()).digest, deleter, immutable)).toBe('allowed');
     expect(questions.filter((asked) => asked.startsWith('nightly'))).toEqual([]);
     expect(questions.filter((asked) => asked === shared.digest)).toHaveLength(1);
-    expect(questions).toHaveLength(40 + 40 + 1);
+    // The last one about what is to go: layers are not to be deleted so.
+    expect(questions).toHaveLength(40 + 40 + 1 + 1);
   });
 
   test('no further once nobody wants the answer, and that is no yes', async () => {
@@ -235,5 +236,30 @@ describe('the registry is asked', () => {
     const judgement = await judgeDeleteByDigest(registry, writer, digest, () => questions.length < 20);
     expect(judgement.kind).toBe('unknown');
     expect(questions.length).toBeLessThan(60);
+  });
+});
+
+describe('what does not show itself a manifest', () => {
+  test.each<[string, Awaited<ReturnType<Asked['manifest']>>, string]>([
+    ['cannot be looked at', { ok: false, reason: 'broken' }, 'unknown broken'],
+    ['is not there', { ok: true, manifest: undefined }, 'absent'],
+    [
+      'has the type of a layer',
+      {
+        ok: true,
+        manifest: {
+          digest: digestOf(Buffer.from('x')),
+          mediaType: 'application/octet-stream',
+          content: Buffer.from('x'),
+        },
+      },
+      'denied without a tag',
+    ],
+  ])('is not deleted where layers may not be: it %s', async (_, reading, expected) => {
+    const { put, tags, registry } = createShelf();
+    tags.set('v1', put(image()).digest);
+    const odd: Asked = { ...registry, manifest: () => Promise.resolve(reading) };
+    expect(await judge(odd, digestOf(Buffer.from('x')), deleter, immutable)).toBe(expected);
+    expect(await judge(odd, digestOf(Buffer.from('x')), deleter)).toBe('allowed');
   });
 });

@@ -11,7 +11,7 @@ const share = `rules:
 const guarded = `${share}  - { name: keep, effect: deny, subjects: [everyone], repositories: ['sandbox/**'], tags: ['v*'], actions: [delete] }
 `;
 const nobody = share.replace('user:dana', 'user:tess');
-const image = '{"manifest":true}';
+const image = '{"schemaVersion":2}';
 const digest = digestOf(Buffer.from(image));
 const indexType = 'application/vnd.oci.image.index.v1+json';
 const indexOf = (child: string): string => JSON.stringify({ manifests: [{ digest: child, mediaType: indexType }] });
