@@ -22,6 +22,8 @@ import { type ReadinessCheck, createAdminListener } from './http/admin.ts';
 import { createListener } from './http/listener.ts';
 import { certificateProblem } from './http/tls.ts';
 import { createUpstream } from './http/upstream.ts';
+import { manifestBudget } from './http/manifest-body.ts';
+import { createMemoryBudget } from './limits/memory-budget.ts';
 import { createLimits } from './limits/spend.ts';
 import { createMetrics } from './metrics.ts';
 import type { AuditLog, RegistryHealth } from './ports.ts';
@@ -171,6 +173,7 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     upstream,
     registry,
     tagLocks,
+    manifestMemory: createMemoryBudget(manifestBudget),
     idleMs: config.timeouts.idleMs,
     audit,
     clock,

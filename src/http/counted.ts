@@ -13,7 +13,7 @@ export type Counted =
   /** Names of shadow limits that would have refused. */
   | { readonly shadow: readonly string[] };
 
-const uncounted: Counted = { shadow: [] };
+export const uncounted: Counted = { shadow: [] };
 
 /**
  * Counts what limits count: fetching a manifest and writing one. Asking whether there is one is free and shows the same

@@ -23,12 +23,14 @@ import {
   refusalSentence,
   refused as refusedAdmission,
 } from '../gate/admit.ts';
+import { clientNetwork } from '../limits/client-network.ts';
+import type { MemoryBudget } from '../limits/memory-budget.ts';
 import type { Limits } from '../limits/spend.ts';
 import type { Decision } from '../policy/evaluate.ts';
 import type { AuditLog, AuditRecord, Registry, RegistryFailure, TagLocks } from '../ports.ts';
 import type { ListCursors } from '../token/list-cursor.ts';
 import { type Exchange, exchangeFacts } from './exchange.ts';
-import { countRequest } from './counted.ts';
+import { countRequest, uncounted } from './counted.ts';
 import { guardRegistryBody } from './guard.ts';
 import { heldDetail } from './limit-audit.ts';
 import { forwarded } from './forwarding.ts';
@@ -43,7 +45,7 @@ import {
   passwordMissing,
   refusal,
   send,
-  tagBusy,
+  tagHeld,
   tooBusy,
   unusable,
   upstreamFailed,
@@ -59,6 +61,8 @@ export interface GateParts extends AdmitParts {
   readonly tagLocks: TagLocks;
   readonly limits: Limits;
   readonly cursors: ListCursors;
+  /** For the manifests that clients are pushing. */
+  readonly manifestMemory: MemoryBudget;
   /** Milliseconds without a byte after which a manifest push is given up. */
   readonly idleMs: number;
   readonly audit: AuditLog;
@@ -128,7 +132,9 @@ async function answer(
     }
     case 'admitted': {
       const { caller, decision } = admission;
-      const counted = await countRequest(parts.limits, exchange, admission);
+      const counted = isJudgedLate(parts, exchange, admission)
+        ? uncounted
+        : await countRequest(parts.limits, exchange, admission);
       if ('refusal' in counted) return { ...who(caller), ...counted.refusal };
       const granted = { event: 'access', decision: 'allow', ...who(caller), ...why(decision) } as const;
       const served = await serve(parts, exchange, admission);
@@ -146,8 +152,9 @@ async function answer(
 async function serve(
   parts: GateParts,
   exchange: Exchange,
-  { route, caller, policy }: Extract<Admission, { kind: 'admitted' }>,
+  admission: Extract<Admission, { kind: 'admitted' }>,
 ): Promise<Partial<AuditRecord>> {
+  const { route, caller, policy } = admission;
   if (route.kind === 'ping') return { status: send(exchange, { status: 200, body: '{}' }) };
   if (route.kind === 'catalog') return sendRepositories(parts, exchange, route, caller, policy);
   if (route.kind === 'tags') {
@@ -156,7 +163,7 @@ async function serve(
     if (mayHideTags(reader) || beganFiltered(parts, route, caller)) return sendTags(parts, exchange, route, reader);
   }
   if (route.kind === 'tags' || route.kind === 'referrers') return forwardList(parts, exchange, route, caller);
-  if (route.kind === 'manifest-put') return pushManifest(parts, exchange, route, caller);
+  if (route.kind === 'manifest-put') return pushManifest(parts, exchange, route, admission);
   if (route.kind === 'manifest-delete' && 'digest' in route.reference) {
     return deleteByDigest(parts, exchange, route, route.reference.digest, caller);
   }
@@ -203,7 +210,7 @@ async function deleteByDigest(
     return judgement.kind === 'allowed' ? forward() : notWritten(parts, exchange, route, caller, judgement);
   });
   if (turn.ok) return turn.value;
-  return { decision: 'error', reason: `tag_${turn.reason}`, status: send(exchange, tagBusy) };
+  return { decision: 'error', reason: `tag_${turn.reason}`, status: send(exchange, tagHeld(turn.reason)) };
 }
 
 function unknownManifest(exchange: Exchange): Partial<AuditRecord> {
@@ -220,23 +227,60 @@ function writerOf(parts: GateParts, exchange: Exchange, repository: string, call
   };
 }
 
+type ManifestPut = RegistryRoute & { readonly kind: 'manifest-put' };
+
+function tagsOf({ reference, tags }: ManifestPut): readonly string[] {
+  return 'tag' in reference ? [reference.tag] : tags;
+}
+
+/** A push of a tag that policy protects is counted when it is known not to be refused. */
+function isJudgedLate(
+  parts: GateParts,
+  exchange: Exchange,
+  { route, caller }: Extract<Admission, { kind: 'admitted' }>,
+): boolean {
+  if (route.kind !== 'manifest-put') return false;
+  const writer = writerOf(parts, exchange, route.repository, caller);
+  return tagsOf(route).some((tag) => isGuardedTag(writer, tag));
+}
+
 /** The whole manifest first, then its tags' turn: a slow client never holds up others. */
 async function pushManifest(
   parts: GateParts,
   exchange: Exchange,
-  route: RegistryRoute & { readonly kind: 'manifest-put' },
-  caller: Caller,
+  route: ManifestPut,
+  admission: Extract<Admission, { kind: 'admitted' }>,
 ): Promise<Partial<AuditRecord>> {
-  const body = await readManifestBody(exchange, parts.idleMs);
+  const { principal } = admission.caller;
+  const body = await readManifestBody(exchange, {
+    budget: parts.manifestMemory,
+    account: 'name' in principal ? `${principal.kind}:${principal.name}` : clientNetwork(exchange.address),
+    idleMs: parts.idleMs,
+  });
   if (!body.ok)
     return {
-      decision: 'deny',
+      decision: body.reason === 'no_memory' ? 'error' : 'deny',
       reason: `manifest_${body.reason}`,
       status: send(exchange, manifestRefused(body.reason)),
     };
-  const { content } = body;
+  try {
+    return await writeManifest(parts, exchange, route, admission, body.content);
+  } finally {
+    body.release();
+  }
+}
+
+async function writeManifest(
+  parts: GateParts,
+  exchange: Exchange,
+  route: ManifestPut,
+  admission: Extract<Admission, { kind: 'admitted' }>,
+  content: Buffer,
+): Promise<Partial<AuditRecord>> {
   const { repository, reference } = route;
-  const tags = 'tag' in reference ? [reference.tag] : route.tags;
+  const { caller } = admission;
+  const isCounted = !isJudgedLate(parts, exchange, admission);
+  const tags = tagsOf(route);
   const forward = async (): Promise<Partial<AuditRecord>> =>
     forwarded(await parts.upstream.forward(exchange, route, { content }));
   const pushed: PushedManifest = {
@@ -252,7 +296,11 @@ async function pushManifest(
       const judgement = await judgeTagWrite(parts.registry, writer(), tag, pushed);
       if (judgement.kind !== 'allowed') return notWritten(parts, exchange, route, caller, judgement);
     }
-    return forward();
+    if (isCounted) return forward();
+    const counted = await countRequest(parts.limits, exchange, admission);
+    if ('refusal' in counted) return counted.refusal;
+    const shadow = [...(why(admission.decision).shadow ?? []), ...counted.shadow];
+    return { ...(shadow.length === 0 ? {} : { shadow }), ...(await forward()) };
   };
   if (tags.length === 0) return write();
   // The digest as well, and those of an index's parts: whoever deletes one holds it while looking for tags that lead to it.
@@ -264,7 +312,7 @@ async function pushManifest(
   if (turn.ok) return turn.value;
   // Whoever may do anything with these tags needs no lock to be judged; those who need one wait for its store.
   if (turn.reason === 'unavailable' && !tags.some((tag) => isGuardedTag(writer(), tag))) return write();
-  return { decision: 'error', reason: `tag_${turn.reason}`, status: send(exchange, tagBusy) };
+  return { decision: 'error', reason: `tag_${turn.reason}`, status: send(exchange, tagHeld(turn.reason)) };
 }
 
 async function notWritten(

@@ -220,13 +220,21 @@ export function limitReached(principal: Principal, states: readonly LimitState[]
   });
 }
 
-/** Another push of the same tag did not end in time, or nobody can tell whether there is one. */
-export const tagBusy: Answer = refusal('UNAVAILABLE', 'another push of this tag has not ended yet; try again', {
-  headers: { 'Retry-After': '3' },
-});
+/** Another push or deletion did not end in time, or nobody can tell whether there is one. */
+export function tagHeld(reason: 'busy' | 'unavailable'): Answer {
+  const message =
+    reason === 'busy'
+      ? 'another push of this tag has not ended yet; try again'
+      : 'the store that keeps pushes of one tag apart cannot be reached; try again';
+  return refusal('UNAVAILABLE', message, { headers: { 'Retry-After': '3' } });
+}
 
-export function manifestRefused(reason: 'too_large' | 'stalled' | 'client_gone'): Answer {
+export function manifestRefused(reason: 'too_large' | 'stalled' | 'client_gone' | 'no_memory'): Answer {
   switch (reason) {
+    case 'no_memory':
+      return refusal('UNAVAILABLE', 'too many manifests are being pushed at once; try again', {
+        headers: { 'Retry-After': '5', Connection: 'close' },
+      });
     case 'too_large':
       return refusal('SIZE_INVALID', 'the manifest is larger than 4 MiB', { headers: { Connection: 'close' } });
     case 'stalled':

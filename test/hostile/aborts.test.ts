@@ -12,6 +12,7 @@ import { parseRoute } from '../../src/distribution/route.ts';
 import { beginExchange } from '../../src/http/exchange.ts';
 import { createSendQueues } from '../../src/adapters/kernel/send-queues.ts';
 import { readManifestBody } from '../../src/http/manifest-body.ts';
+import { createMemoryBudget } from '../../src/limits/memory-budget.ts';
 import { createUpstream } from '../../src/http/upstream.ts';
 import { freePort } from '../support/free-port.ts';
 import { type Backend, type Script, ok, startBackend } from './support/backend.ts';
@@ -177,7 +178,11 @@ describe('clients that leave', () => {
     expect(await upstream.forward(exchange, parsed.route)).toMatchObject({ outcome: 'client_gone' });
     expect(upstream.activeTransfers()).toBe(0);
     expect(backend.connections()).toBe(before);
-    const pushed = await readManifestBody(exchange, limits.idleMs);
+    const pushed = await readManifestBody(exchange, {
+      budget: createMemoryBudget({ total: 1, each: 1 }),
+      account: 'dana',
+      idleMs: limits.idleMs,
+    });
     expect(pushed, 'nor is its manifest waited for').toEqual({ ok: false, reason: 'client_gone' });
 
     const seen = backend.requests().length;

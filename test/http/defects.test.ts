@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
+import { manifestBudget } from '../../src/http/manifest-body.ts';
+import { createMemoryBudget } from '../../src/limits/memory-budget.ts';
 import { createListener } from '../../src/http/listener.ts';
 import { createSendQueues } from '../../src/adapters/kernel/send-queues.ts';
 import { createUpstream } from '../../src/http/upstream.ts';
@@ -70,11 +72,12 @@ test('a request that meets a defect is answered 500 and logged, and the next one
     upstream,
     registry: { repositories: never, resolveTag: never, manifest: never, tags: never },
     tagLocks: { withTags: never },
+    onUnreadableForwarding: never,
+    manifestMemory: createMemoryBudget(manifestBudget),
     idleMs: 5000,
     audit: { record: (record) => void records.push(record) },
     trustedProxies: [],
     isDraining: () => false,
-    onUnreadableForwarding: never,
     onError: (error) => void errors.push(error),
   });
   server.listen(0, '127.0.0.1');
