@@ -3,6 +3,7 @@
  * program ignores keys it does not know; here they are kept, because an entry with a misspelt key matches everybody.
  */
 import type { Problem } from '../document/problem.ts';
+import { layoutOf } from '../editing/layout.ts';
 import { type Path, type YamlDocument, readYaml } from '../document/yaml.ts';
 
 export interface StaticUser {
@@ -35,11 +36,28 @@ const ownKeys: ReadonlySet<string> = new Set(['server', 'token', 'users', 'acl']
 
 /** Entries that docker_auth itself would refuse or crash on are problems: there is nothing to be faithful to. */
 export function readDockerAuth(file: string, text: string): DockerAuthReading {
-  const reading = readYaml(file, text);
+  const reading = readYaml(file, withoutOtherSections(text));
   if (!reading.ok) return reading;
   const reader = new Reader(reading.document);
   const value = reader.read();
   return reader.problems.length > 0 ? { ok: false, problems: reader.problems } : { ok: true, value };
+}
+
+/**
+ * The text with nothing but the keys of sections that say nothing of accounts or rules: what is wrong in those, such as a
+ * key that stands there twice, is not ours to judge. Lines keep their numbers.
+ */
+function withoutOtherSections(text: string): string {
+  const sections = layoutOf(text).root?.entries ?? [];
+  const seen = new Set<string>();
+  return sections.reduce((all, { key, keyOffset, keyEnd, end }) => {
+    const isAgain = seen.has(key);
+    seen.add(key);
+    if (key === 'users' || key === 'acl') return all;
+    // Nothing else of a section is read; a second one of the name goes with its key.
+    const start = isAgain ? keyOffset : all.indexOf(':', keyEnd) + 1;
+    return all.slice(0, start) + all.slice(start, end).replaceAll(/[^\r\n]/g, ' ') + all.slice(end);
+  }, text);
 }
 
 class Reader {

@@ -9,7 +9,7 @@ import { parsePasswordHash } from '../policy/password-hash.ts';
 import { type AclEntry, type DockerAuthFile, type StaticUser, readDockerAuth } from './docker-auth-file.ts';
 import { type Candidate, type Conversion, type RepositoryAction, convert, repositoryActions } from './first-match.ts';
 import { type Imported, inComment, isAccountName } from './imported.ts';
-import { type Caller, type Match, matchAccount, matchRegion, matchText, namedAccounts, regionOf } from './matching.ts';
+import { type Caller, type Match, matchAccount, matchRegion, matchText, namedAccounts, regionsOf } from './matching.ts';
 
 /** Undefined text: the file cannot be read, and `problems` says why. `file` is what messages call it. */
 export function importDockerAuth(
@@ -33,6 +33,8 @@ interface Entry {
   readonly givesCatalog: boolean;
   /** Why the entry has no counterpart here; empty when it has one. */
   readonly reasons: readonly string[];
+  /** Which accounts beside those of the file it is about cannot be said; they get nothing of it. */
+  readonly isOfKnownOnly: boolean;
 }
 
 /** What one caller's part of the access list comes to. */
@@ -61,12 +63,18 @@ class Writer {
   readonly #accounts: readonly string[];
   readonly #callers: readonly Caller[];
   readonly #parts: readonly Part[];
+  readonly #isPatterned: boolean;
 
   constructor(file: string, source: DockerAuthFile) {
     this.#file = file;
     this.#source = source;
     const named = source.entries.flatMap(({ match }) => namedAccounts(textOf(match.get('account')) ?? '') ?? []);
-    this.#accounts = [...new Set(named)].filter(isAccountName);
+    // A pattern over accounts is asked of every account that the file knows.
+    this.#isPatterned = source.entries.some(
+      ({ match }) => matchAccount(textOf(match.get('account')), { kind: 'others' }) === 'maybe',
+    );
+    const known = this.#isPatterned ? source.users.map(({ name }) => name) : [];
+    this.#accounts = [...new Set([...named, ...known])].filter(isAccountName);
     const users = this.#accounts.map((name): Caller => ({ kind: 'user', name }));
     this.#callers = [
       ...(isAnonymousLetIn(source) ? [{ kind: 'anonymous' } as const] : []),
@@ -241,12 +249,15 @@ class Writer {
   }
 
   /** What docker_auth gives by this entry and the rules do not. */
-  #notes({ source }: Entry): string[] {
+  #notes({ source, isOfKnownOnly, reasons }: Entry): string[] {
+    // Nobody else could log in there.
+    const isWholeFile = this.#source.foreign.length === 0 && this.#isPatterned;
     const lost = new Map<
       string,
       { readonly what: string; readonly because: number | undefined; readonly who: string[] }
     >();
     for (const { caller, conversion, catalogDropped } of this.#parts) {
+      if (caller.kind === 'others' && isWholeFile) continue;
       const dropped = conversion.dropped.filter(({ candidate }) => candidate.entry === source.number);
       const reasons = new Set(dropped.map(({ because }) => because));
       const losses = [...reasons].map((because) => {
@@ -264,15 +275,20 @@ class Writer {
     const messages = [...lost.values()].map(
       ({ what, because, who }) => `not given to ${who.join(', ')}: ${what}; ${this.#obstacle(source, because)}`,
     );
-    return [...messages, ...this.#limits(source)].map((message) => {
+    const known = 'given to the users of this file that the account pattern matches, and to nobody else';
+    const isNarrowed = isOfKnownOnly && reasons.length === 0;
+    if (isNarrowed && !isWholeFile) messages.push(known);
+    const notes = [...messages, ...this.#limits(source, isWholeFile)].map((message) => {
       this.#skip(source.line, 'narrowed', `entry ${source.number}: ${message}`);
       return `Less than there: ${message}.`;
     });
+    return isNarrowed && isWholeFile ? [`It is ${known}.`, ...notes] : notes;
   }
 
-  #limits(source: AclEntry): readonly string[] {
+  #limits(source: AclEntry, isWholeFile: boolean): readonly string[] {
     const limits = new Map<string, string[]>();
     for (const { caller, conversion } of this.#parts) {
+      if (caller.kind === 'others' && isWholeFile) continue;
       for (const { candidate, action, givers } of conversion.limited) {
         if (candidate.entry !== source.number) continue;
         const where = `${givers.length === 1 ? 'line' : 'lines'} ${givers.map((giver) => this.#lineOf(giver)).join(', ')}`;
@@ -349,7 +365,11 @@ function readEntry(source: AclEntry, callers: readonly Caller[]): Entry {
   const ip = textOf(match.get('ip'));
   const network = ip !== undefined && isNetwork(ip) && !/^::ffff:/i.test(ip) ? ip : undefined;
   if (ip !== undefined && network === undefined) reasons.push(`ip ${quote(ip)} is not an address or CIDR`);
-  if (callers.some((caller) => matchAccount(account, caller) === 'maybe')) {
+  const unsure = callers.filter((caller) => matchAccount(account, caller) === 'maybe');
+  const isOnlyOfOthers =
+    unsure.every(({ kind }) => kind === 'others') &&
+    callers.some((caller) => caller.kind === 'user' && matchAccount(account, caller) === 'yes');
+  if (unsure.length > 0 && !isOnlyOfOthers) {
     reasons.push(
       `the account pattern ${quote(account ?? '')} has no counterpart; put these users into a group and name it in a rule`,
     );
@@ -358,12 +378,22 @@ function readEntry(source: AclEntry, callers: readonly Caller[]): Entry {
   if (concerned.some((caller) => typesOf(type, caller).includes('maybe'))) {
     reasons.push(`the type pattern ${quote(type ?? '')} has no counterpart`);
   }
-  if (concerned.some((caller) => regionOf(name, caller)?.isExact === false)) {
+  if (concerned.some((caller) => regionsOf(name, caller).some(({ isExact }) => !isExact))) {
     reasons.push(`the name pattern ${quote(name ?? '')} has no counterpart; write the repositories with * and **`);
   }
   const isAll = words.length === 1 && words[0] === '*';
   const actions = new Set(repositoryActions.filter((action) => isAll || words.includes(action)));
-  return { source, account, type, name, network, actions, givesCatalog: words.includes('*'), reasons };
+  return {
+    source,
+    account,
+    type,
+    name,
+    network,
+    actions,
+    givesCatalog: words.includes('*'),
+    reasons,
+    isOfKnownOnly: unsure.length > 0,
+  };
 }
 
 function reasonForKey(key: string): string {
@@ -388,14 +418,17 @@ function partOf(caller: Caller, entries: readonly Entry[]): Part {
   let catalogEnds: 'no' | 'decided' | 'unsure' = 'no';
   for (const entry of entries) {
     const { source, network, actions, reasons, givesCatalog } = entry;
-    const isCertain = reasons.length === 0;
     const matched = matchAccount(entry.account, caller);
+    const isCertain = reasons.length === 0 && matched !== 'maybe';
     const [repository, registry] = typesOf(entry.type, caller);
-    const region = regionOf(entry.name, caller);
-    if (matched !== 'no' && repository !== 'no' && region !== undefined) {
-      candidates.push({ entry: source.number, region, network, actions, isExact: isCertain });
+    const regions = regionsOf(entry.name, caller);
+    if (matched !== 'no' && repository !== 'no') {
+      for (const region of regions) {
+        candidates.push({ entry: source.number, region, network, actions, isExact: isCertain });
+      }
     }
-    const listed = region === undefined ? 'no' : matchRegion(region, 'catalog');
+    const found = regions.map((region) => matchRegion(region, 'catalog'));
+    const listed = (['yes', 'maybe'] as const).find((match) => found.includes(match)) ?? 'no';
     if (matched === 'no' || registry === 'no' || listed === 'no' || catalogEnds === 'decided') continue;
     reached.add(source.number);
     const isExact = isCertain && listed === 'yes';

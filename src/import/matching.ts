@@ -55,8 +55,26 @@ export function matchText(pattern: string | undefined, text: string, caller: Cal
   if (regex === undefined) return matchGlob(replaced, text);
   if (everything.has(regex)) return 'yes';
   if (anythingAtAll.has(regex)) return text === '' ? 'no' : 'yes';
-  const texts = alternatives(regex);
-  return texts === undefined ? 'maybe' : texts.includes(text) ? 'yes' : 'no';
+  const expression = readable(regex);
+  return expression === undefined ? 'maybe' : expression.test(text) ? 'yes' : 'no';
+}
+
+/**
+ * The expression, where Go and JavaScript read it alike and no text of a name's length keeps it busy: literal characters,
+ * simple classes, dots, anchors and groups of alternatives; nothing that repeats a group.
+ */
+function readable(regex: string): RegExp | undefined {
+  const atom = String.raw`(?:\\[.+/@_-]|\[[\w.+@-]+\]|[\w@/:-]|\.|\\[dw])[*+?]?`;
+  const sequence = `(?:${atom})*`;
+  const group = String.raw`\((?:\?:)?${sequence}(?:\|${sequence})*\)`;
+  const shape = new RegExp(String.raw`^\^?(?:${atom}|${group})*\$?$`);
+  if (regex.length > 200 || (regex.match(/[*+?]/g) ?? []).length > 8 || !shape.test(regex)) return undefined;
+  try {
+    // Go's `.` leaves out the line feed only; no name has any kind of line end.
+    return new RegExp(regex);
+  } catch {
+    return undefined;
+  }
 }
 
 /** path.Match without character classes. */
@@ -93,8 +111,42 @@ export interface Region {
 const wholeRegistry: Region = { pattern: '**', segments: 'any', isExact: true };
 const unknownPart: Region = { ...wholeRegistry, isExact: false };
 
+/** None when no repository can match; several where a name pattern lists alternatives. */
+export function regionsOf(name: string | undefined, caller: Caller): readonly Region[] {
+  const pattern = caller.kind === 'anonymous' ? name?.replaceAll(account, '') : name;
+  const regex = pattern === undefined ? undefined : regexIn(pattern);
+  const globs = regex === undefined ? undefined : alternativeGlobs(regex);
+  return (globs ?? [name]).flatMap((each) => regionOf(each, caller) ?? []);
+}
+
+/** Globs that one name pattern comes to; more are not worth reading. */
+const maxAlternatives = 32;
+
+/** `^(foo|bar)/[^/]+$` as `foo/*` and `bar/*`; undefined for what globs cannot say exactly. */
+function alternativeGlobs(regex: string): readonly string[] | undefined {
+  if (!regex.startsWith('^') || !regex.endsWith('$')) return undefined;
+  let globs = [''];
+  for (const [token] of regex.slice(1, -1).matchAll(/\((?:\?:)?[^()]*\)|\[\^\/\][+*]|\\.|\$\{account\}|[^]/g)) {
+    const parts = token.startsWith('(') ? token.replaceAll(/^\((?:\?:)?|\)$/g, '').split('|') : [token];
+    const texts = parts.map(globOf);
+    if (texts.includes(undefined)) return undefined;
+    globs = globs.flatMap((glob) => texts.map((text) => glob + (text ?? '')));
+    if (globs.length > maxAlternatives) return undefined;
+  }
+  // A star of ours may stand for nothing, which only a segment of its own forbids.
+  const isExact = globs.every((glob) => glob.split('/').every((segment) => segment === '+' || !segment.includes('+')));
+  return isExact ? globs.map((glob) => glob.replaceAll('+', '*')) : undefined;
+}
+
+function globOf(text: string): string | undefined {
+  if (text === '[^/]+') return '+';
+  if (text === '[^/]*') return '*';
+  if (text === account) return text;
+  return /^(?:[\w/-]|\\[./-])*$/.test(text) ? text.replaceAll('\\', '') : undefined;
+}
+
 /** Undefined when no repository can match. */
-export function regionOf(name: string | undefined, caller: Caller): Region | undefined {
+function regionOf(name: string | undefined, caller: Caller): Region | undefined {
   if (name === undefined) return wholeRegistry;
   // The empty name of an anonymous caller can turn a glob into an expression and back.
   const pattern = caller.kind === 'anonymous' ? name.replaceAll(account, '') : name;

@@ -162,7 +162,7 @@ describe('what has no counterpart is named, and gives nothing', () => {
     ['a single character of a name', '{ match: { name: "team-?" }, actions: ["*"] }', /name pattern/],
     ['a class of characters', '{ match: { name: "team[^a]b" }, actions: ["*"] }', /name pattern/],
     ['other placeholders', '{ match: { name: "${labels:project}/*" }, actions: ["*"] }', /name pattern/],
-    ['an expression over accounts', '{ match: { account: "/admin/" }, actions: ["*"] }', /account pattern/],
+    ['an expression over accounts', '{ match: { account: "/^nobody-/" }, actions: ["*"] }', /account pattern/],
     ['a pattern over accounts', '{ match: { account: "dev-*" }, actions: ["*"] }', /account pattern/],
     ['a number for a name', '{ match: { account: 123 }, actions: ["*"] }', /quotes/],
     ['a malformed address', '{ match: { ip: "10.0.0.0/8/9" }, actions: ["*"] }', /ip/],
@@ -390,4 +390,71 @@ describe('for any access list', () => {
       { numRuns: 60 },
     );
   });
+});
+
+describe('an account pattern, where the accounts are in the same file', () => {
+  const crew = `users:
+  dev-ann: { password: "${hash}" }
+  dev-bob: { password: "${hash}" }
+  ops-eve: { password: "${hash}" }
+`;
+  const acl = (account: string): string => `acl:
+  - { match: { account: "${account}", name: "dev/*" }, actions: ["*"] }
+  - { match: { name: "*/*" }, actions: [pull] }
+`;
+
+  test.each(['/^dev-/', '/^dev-(ann|bob)$/', '/-(ann|bob)/', 'dev-*', '/^[de]+v-.*$/'])(
+    '%s is said of each of them, and voids nothing that follows',
+    (account) => {
+      const { compiled, skipped } = imported(crew + acl(account));
+      expect(skipped).toEqual([]);
+      expect(['dev-ann', 'dev-bob', 'ops-eve'].map((name) => may(compiled, `${name} push dev/app`))).toEqual([
+        true,
+        true,
+        false,
+      ]);
+      expect(['dev-ann', 'ops-eve'].map((name) => may(compiled, `${name} pull other/app`))).toEqual([true, true]);
+    },
+  );
+
+  test('is said to be about them only where others may log in too', () => {
+    const { skipped } = imported(`${crew}${acl('/^dev-/')}ldap_auth: {}\n`);
+    expect(skipped.join('\n')).toContain('given to the users of this file that the account pattern matches');
+  });
+
+  test.each(['/(a+)+$/', '/^(?i)dev/', '/^dev-(?!ann)/', '/dev-\\\\p{L}/'])('%s is not guessed at', (account) => {
+    const { compiled } = imported(crew + acl(account));
+    expect(may(compiled, 'dev-ann push dev/app')).toBe(false);
+  });
+});
+
+test('alternatives of repositories become one pattern each', () => {
+  const { compiled, skipped } = imported(
+    `users: { bob: { password: "${hash}" } }\nacl: [{ match: { account: bob, name: "/^(foo|bar)\\\\/[^\\\\/]+$/" }, actions: [pull] }]\n`.replaceAll(
+      '[^\\\\/]',
+      '[^/]',
+    ),
+  );
+  expect(skipped).toEqual([]);
+  expect(['foo/x', 'bar/x', 'baz/x', 'foo', 'foo/x/y'].map((name) => may(compiled, `bob pull ${name}`))).toEqual([
+    true,
+    true,
+    false,
+    false,
+    false,
+  ]);
+});
+
+test('what stands twice where nothing is said of accounts or rules does not matter', () => {
+  const text = `server:
+  addr: ":5001"
+  addr: ":5002"
+users: { bob: { password: "${hash}" } }
+token: { issuer: a, issuer: b }
+server: {}
+acl: [{ match: { account: bob }, actions: [pull] }]
+`;
+  expect(may(imported(text).compiled, 'bob pull x')).toBe(true);
+  const twice = importDockerAuth('auth.yml', text.replace('bob: {', 'bob: {}, bob: {'));
+  expect(twice.ok).toBe(false);
 });
