@@ -93,8 +93,8 @@ function neutral(site: Site, asked: string, { status, headers, body, isCut }: Re
   const plain = (text: string): string =>
     text
       .replaceAll(site.url, '')
-      .replace(/[?&]_portcullis=[^&> ]*/g, '')
-      .replace(/_state=[^&> ]*/g, '_state=STATE')
+      // Where an upload goes on is the registry's own, and sealed when it is ours.
+      .replace(/\b_(?:state|portcullis)=[^&> ]*/g, '_state=STATE')
       .replace(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'UPLOAD')
       // Go makes up a boundary of sixty digits for the parts of a multipart reply.
       .replace(/\b[0-9a-f]{60}\b/g, 'BOUNDARY')
