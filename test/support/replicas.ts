@@ -18,13 +18,14 @@ export interface Replicas {
 
 export interface ReplicasOptions {
   readonly upstream: string;
-  readonly redis: string;
+  /** Default: none, so that they share policies and keys alone. */
+  readonly redis?: string;
   readonly policies: Readonly<Record<string, string>>;
   readonly count?: number;
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Gateways that share policies, keys and a Redis, behind one address. */
+/** Gateways that share policies, keys and perhaps a Redis, behind one address. */
 export async function startReplicas({
   upstream,
   redis,
@@ -53,7 +54,7 @@ export async function startReplicas({
         env: {
           PORTCULLIS_POLICIES: policiesDir,
           PORTCULLIS_TOKENS_KEYS: keysDir,
-          PORTCULLIS_REDIS: redis,
+          ...(redis === undefined ? {} : { PORTCULLIS_REDIS: redis }),
           ...env,
         },
       });
