@@ -82,7 +82,7 @@ describe('npm run conformance', () => {
   test('says which registries it knows', async () => {
     const { code, stderr } = await run(process.execPath, [script('run.mjs'), '--registry', 'harbor']);
     expect(stderr).toContain('there is no registry "harbor"');
-    expect(stderr).toContain('distribution2|distribution3');
+    expect(stderr).toContain('distribution2|distribution3|olareg');
     expect(code).toBe(2);
   });
 });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { NotRun, buildGo, findProgram, freePort, startServer } from './programs.mjs';
 
 const distribution3 = { module: 'github.com/distribution/distribution/v3', version: 'v3.1.2' };
+const olareg = { module: 'github.com/olareg/olareg', version: 'v0.2.1' };
 
 /** Name on the command line to what provides the program. */
 export const registries = {
@@ -42,6 +43,14 @@ export const registries = {
     },
     start: startDistribution,
   },
+  olareg: {
+    title: `olareg ${olareg.version}`,
+    provide: (dir) => {
+      const program = `${olareg.module}/cmd/olareg`;
+      return buildGo(dir, 'olareg', [`${program}@${olareg.version}`], ['build'], program);
+    },
+    start: startOlareg,
+  },
 };
 
 /** A registry that already runs, such as zot in a container. What the suites push stays there where it cannot be deleted. */
@@ -63,6 +72,21 @@ async function startDistribution(program, dir) {
   await writeFile(join(dir, 'config.yml'), JSON.stringify(configuration));
   const server = await startServer(program, ['serve', join(dir, 'config.yml')], {
     env: { HOME: dir, OTEL_TRACES_EXPORTER: 'none' },
+    output: join(dir, 'registry.log'),
+    readyUrl: `${url}/v2/`,
+  });
+  return { url, stop: server.stop };
+}
+
+/** Keeps an upload's state in the query of its location, and pages lists its own way. */
+async function startOlareg(program, dir) {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  await mkdir(join(dir, 'data'), { recursive: true });
+  const deletion = ['--api-delete', '--api-blob-delete', '--gc-frequency', '-1s'];
+  const place = ['--addr', '127.0.0.1', '--port', `${port}`, '--dir', join(dir, 'data')];
+  const server = await startServer(program, ['serve', ...place, ...deletion], {
+    env: { HOME: dir },
     output: join(dir, 'registry.log'),
     readyUrl: `${url}/v2/`,
   });
