@@ -71,7 +71,7 @@ export const configSchema = z.strictObject({
     .optional(),
   publicUrl: setting((text) => parseOrigin(text, 'https://registry.example.com'))
     .describe(
-      'URL that clients use to reach the gateway, without a path; tokens and challenges name it; Location headers are relative.',
+      'URL by which clients reach the gateway, without a path; in tokens and challenges. Location headers are relative.',
     )
     .optional(),
   upstream: setting((text) => parseOrigin(text, 'http://registry:5000'))
@@ -85,7 +85,7 @@ export const configSchema = z.strictObject({
     .optional(),
   redis: secret(parseRedisUrl)
     .describe(
-      'Redis for sessions and limits: redis://, rediss://, redis+sentinel:// or redis+cluster:// URL. Without it the state is in this one process.',
+      'Redis for sessions and limits (redis://, rediss://, redis+sentinel://, redis+cluster://). Default: this process.',
     )
     .optional(),
   trustedProxies: listOf(setting(parseNetwork), 0)
@@ -144,7 +144,7 @@ export const configSchema = z.strictObject({
         .optional(),
       leave: duration({ minSeconds: 0, maxSeconds: 10 * minute })
         .describe(
-          'How long new requests are still taken after a stop was asked for, until load balancers have seen it. Default: 0s.',
+          'How long new requests are taken after a stop was asked for, until load balancers have seen it. Default: 0s.',
         )
         .optional(),
     })
@@ -155,16 +155,16 @@ export const configSchema = z.strictObject({
       mode: z
         .enum(['pass', 'follow'])
         .describe(
-          'What becomes of a redirect of a blob to object storage: pass hands it to the client, follow fetches the content for it. Default: pass.',
+          'What becomes of a redirect to object storage: pass gives it to the client, follow fetches blobs. Default: pass.',
         )
         .optional(),
       hosts: listOf(setting(parseHostPattern), 1)
         .describe(
-          'Hosts that such a redirect may lead to: host, host:port or *.suffix. Any other is an error. Default: any, but follow needs a list.',
+          'Hosts that it may lead to, any other is an error: host, host:port or *.suffix. Default: any; follow needs a list.',
         )
         .optional(),
     })
-    .describe('Registries that keep their blobs in object storage.')
+    .describe('Registries that keep their content in object storage.')
     .optional(),
 });
 

@@ -1,4 +1,6 @@
 /** Redis that is connected and refuses: said with its own words, at the start as later. A real server. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type RedisConnection, type RedisHealth, createRedisConnection } from '../../src/adapters/redis/connection.ts';
@@ -7,6 +9,7 @@ import { createRedisSessionStore } from '../../src/adapters/redis/session-store.
 import { eventually } from '../support/eventually.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { type RedisServer, startRedisServer } from '../support/redis.ts';
+import { projectDir } from '../support/trial.ts';
 import { hashOf, sessionOf, week } from './session-store.contract.ts';
 
 const words = 'the rights that README.md names';
@@ -110,6 +113,7 @@ describeWithPrograms(['redis-server'], 'the health of Redis', () => {
   });
 
   test(`${words} are enough`, async () => {
+    expect(readFileSync(join(projectDir, 'README.md'), 'utf8')).toContain([...rights.slice(2), ...more].join(' '));
     await server.admin.call('ACL', 'SETUSER', 'gate', ...rights, ...more);
     const connection = connect('gate:secret@');
     expect(await connection.ready(5000)).toBe(true);
