@@ -48,7 +48,7 @@ tests:
 
   test('keeps users, robots, workloads and groups as they are written', () => {
     expect(policy.users.get('dana')).toMatchObject({
-      password: { scheme: 'argon2id', text: hash, cost: { memoryKib: 64, passes: 1, lanes: 1 } },
+      password: { scheme: 'argon2id', text: hash, cost: { memoryKib: 8192, passes: 1, lanes: 1 } },
       groups: ['developers'],
       disabled: false,
       source: { file: '0.yaml', line: 3, column: 3 },
@@ -390,13 +390,13 @@ describe('a policy is refused, with place and suggestion, for', () => {
     ],
     [
       'a hash that takes four terabytes of memory',
-      `users: { dana: { password: '${hash.replace('m=64', 'm=4294967295')}' } }`,
+      `users: { dana: { password: '${hash.replace('m=8192', 'm=4294967295')}' } }`,
       'expected an argon2id or bcrypt hash',
     ],
     [
       'a hash that takes more memory than allowed',
-      `users: { dana: { password: '${hash.replace('m=64', 'm=1048576')}' } }`,
-      'argon2id m (KiB of memory) = 1048576 is outside 8 to 262144',
+      `users: { dana: { password: '${hash.replace('m=8192', 'm=1048576')}' } }`,
+      'argon2id m (KiB of memory) = 1048576 is outside 8192 to 262144',
     ],
     [
       'a hash with too many passes',
@@ -412,11 +412,6 @@ describe('a policy is refused, with place and suggestion, for', () => {
       'a hash with too many lanes',
       `users: { dana: { password: '${hash.replace('p=1', 'p=255')}' } }`,
       'argon2id p (lanes) = 255 is outside 1 to 16',
-    ],
-    [
-      'a hash with more lanes than its memory carries',
-      `users: { dana: { password: '${hash.replace('m=64', 'm=16').replace('p=1', 'p=4')}' } }`,
-      'm of at least 8 times p',
     ],
     [
       'a hash of another version',

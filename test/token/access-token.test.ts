@@ -196,6 +196,7 @@ describe('a token is refused when it', () => {
     ['expires before 1970', () => forge({ ...good, exp: -1 })],
     ['does not say since when it holds', () => forge({ ...good, nbf: undefined })],
     ['does not say when it was issued', () => forge({ ...good, iat: undefined })],
+    ['was issued in the future', () => forge({ ...good, iat: now + 61 })],
     ['has a number for a subject', () => forge({ ...good, sub: 42 })],
     ['has a list for a subject', () => forge({ ...good, sub: ['dana'] })],
     ['has no subject', () => forge({ ...good, sub: undefined })],
