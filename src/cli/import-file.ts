@@ -1,15 +1,27 @@
 /** The work of `portcullis import`: the policy on standard output, what was left out on standard error, a line each. */
 import { readFile, stat } from 'node:fs/promises';
-import { formatProblem } from '../document/problem.ts';
+import { formatProblem, quote } from '../document/problem.ts';
 import { importDockerAuth } from '../import/docker-auth.ts';
 import { importHtpasswd } from '../import/htpasswd.ts';
 import { parsePolicy } from '../policy/parse.ts';
+import { namePattern } from '../policy/schema.ts';
+import { hashPassword } from '../token/password.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { reportProblems } from './report.ts';
 
 const maxBytes = 4 * 1024 * 1024;
 
-export async function importFile(from: 'htpasswd' | 'docker_auth', path: string): Promise<ExitCode> {
+/** `groups`: of everybody in an htpasswd file. */
+export async function importFile(
+  from: 'htpasswd' | 'docker_auth',
+  path: string,
+  groups: readonly string[] = [],
+): Promise<ExitCode> {
+  const strange = groups.find((group) => !namePattern.test(group));
+  if (strange !== undefined) {
+    process.stderr.write(`portcullis: ${quote(strange)} cannot be the name of a group\n`);
+    return exitCodes.usage;
+  }
   const file = path === '-' ? 'standard input' : path;
   const text = await readText(path);
   if (typeof text !== 'string') {
@@ -17,12 +29,21 @@ export async function importFile(from: 'htpasswd' | 'docker_auth', path: string)
     return exitCodes.problems;
   }
   const imported =
-    from === 'htpasswd' ? { ok: true as const, ...importHtpasswd(file, text) } : importDockerAuth(file, text);
+    from === 'htpasswd'
+      ? { ok: true as const, ...(await importHtpasswd(file, text, { groups, hash: hashPassword })) }
+      : importDockerAuth(file, text);
   if (!imported.ok) {
     reportProblems(imported.problems);
     return exitCodes.problems;
   }
-  const reading = parsePolicy([{ file: 'imported policy', text: imported.text }]);
+  const beside = {
+    file: 'groups',
+    text: `groups: ${JSON.stringify(Object.fromEntries(groups.map((name) => [name, {}])))}`,
+  };
+  const reading = parsePolicy([
+    { file: 'imported policy', text: imported.text },
+    ...(groups.length === 0 ? [] : [beside]),
+  ]);
   if (!reading.ok)
     throw new Error(`the import made an invalid policy: ${formatProblem(reading.problems[0] ?? nothing)}`);
   process.stdout.write(imported.text);

@@ -1,6 +1,6 @@
 /** `portcullis import`: accounts and rules of other programs as policy files. */
 import type { ExitCode } from './exit-codes.ts';
-import { type Command, example } from './verb.ts';
+import { type Command, commaList, example } from './verb.ts';
 
 export function addImport(program: Command, done: (code: ExitCode) => void): void {
   const verb = program
@@ -10,9 +10,17 @@ export function addImport(program: Command, done: (code: ExitCode) => void): voi
   verb
     .command('htpasswd')
     .argument('<file>', 'the htpasswd file; - for standard input')
-    .description('take over users with bcrypt passwords; others are listed on standard error')
-    .addHelpText('after', example('portcullis import htpasswd registry.htpasswd > policies/users.yaml'))
-    .action(async (file: string) => done(await (await import('./import-file.ts')).importFile('htpasswd', file)));
+    .description(
+      'take over users with bcrypt or plain passwords, which are hashed; others are listed on standard error',
+    )
+    .option('--groups <names>', 'groups of everybody taken over, as developers,testers')
+    .addHelpText(
+      'after',
+      example('portcullis import htpasswd registry.htpasswd --groups developers > policies/users.yaml'),
+    )
+    .action(async (file: string, { groups = '' }: { readonly groups?: string }) =>
+      done(await (await import('./import-file.ts')).importFile('htpasswd', file, commaList(groups))),
+    );
   verb
     .command('docker_auth')
     .argument('<file>', 'the auth_config.yml; - for standard input')

@@ -4,8 +4,18 @@ import { nameInYaml, quoted } from '../editing/scalar.ts';
 import { parsePasswordHash } from '../policy/password-hash.ts';
 import { type Imported, inComment, isAccountName } from './imported.ts';
 
-/** Takes over bcrypt entries; every other is named in `skipped` without its hash. `file` is what messages call it. */
-export function importHtpasswd(file: string, text: string): Imported {
+export interface HtpasswdOptions {
+  /** Of everybody taken over; policy files beside the new one declare them. */
+  readonly groups: readonly string[];
+  /** Hashes a password as policy files keep it. */
+  readonly hash: (password: string) => Promise<string>;
+}
+
+/**
+ * Takes over bcrypt entries, and passwords that stand there as they are (nginx `{PLAIN}`, Apache on Windows) as new hashes;
+ * every other is named in `skipped`, never with what stands there. `file` is what messages call it.
+ */
+export async function importHtpasswd(file: string, text: string, options: HtpasswdOptions): Promise<Imported> {
   const skipped: Problem[] = [];
   const users = new Map<string, { readonly password: string; readonly line: number }>();
   const lines = text.replace(/^\ufeff/, '').split('\n');
@@ -28,11 +38,26 @@ export function importHtpasswd(file: string, text: string): Imported {
                 code: 'duplicate-name',
                 message: `user ${quote(name)} again; line ${earlier.line} counts, as for Apache; delete one of them`,
               }
-            : hashProblem(name, password);
+            : plainPassword(password) === undefined
+              ? hashProblem(name, password)
+              : undefined;
     if (reason !== undefined) skipped.push({ file, line, column: 1, ...reason });
-    else if (password !== undefined) users.set(name, { password, line });
+    else if (password !== undefined) {
+      const plain = plainPassword(password);
+      users.set(name, { password: plain === undefined ? password : await options.hash(plain), line });
+    }
   }
-  return { text: format(file, users), skipped };
+  return { text: format(file, users, options.groups), skipped };
+}
+
+/**
+ * The password in an entry that holds no hash. undefined for every hash and for what may be one: crypt() writes 13 characters
+ * that a password could have as well, and to take a hash for a password would make it one.
+ */
+function plainPassword(entry: string): string | undefined {
+  const plain = entry.startsWith('{PLAIN}') ? entry.slice('{PLAIN}'.length) : /^[${]/.test(entry) ? '' : entry;
+  const mayBeHash = plain === entry && /^[./0-9A-Za-z]{13}$/.test(plain);
+  return plain === '' || plain.startsWith('pct_') || mayBeHash ? undefined : plain;
 }
 
 function hashProblem(name: string, password: string): { readonly code: string; readonly message: string } | undefined {
@@ -55,14 +80,25 @@ function foreignScheme(password: string): string | undefined {
   if (password.startsWith('$5$')) return 'a SHA-256 crypt hash';
   if (password.startsWith('$6$')) return 'a SHA-512 crypt hash';
   if (/^\$(?:2[abxy]|argon2)/.test(password)) return undefined;
-  return 'a crypt() hash or a plain password';
+  if (password.startsWith('pct_')) return 'a password that begins as access tokens do (pct_)';
+  if (/^\{PLAIN\}$/.test(password)) return 'an empty password';
+  return 'a crypt() hash, or what may be one,';
 }
 
-function format(file: string, users: ReadonlyMap<string, { readonly password: string }>): string {
-  const head = `# Users from ${inComment(file)}, taken over by: portcullis import htpasswd\n# Give each of them groups; without any they can do only what rules give to everybody who has logged in.\n`;
+function format(
+  file: string,
+  users: ReadonlyMap<string, { readonly password: string }>,
+  groups: readonly string[],
+): string {
+  const advice =
+    groups.length === 0
+      ? 'Give each of them groups; without any they can do only what rules give to everybody who has logged in.'
+      : 'Their groups must be declared in another policy file.';
+  const head = `# Users from ${inComment(file)}, taken over by: portcullis import htpasswd\n# ${advice}\n`;
   if (users.size === 0) return `${head}users: {}\n`;
+  const member = groups.length === 0 ? '' : `    groups: [${groups.map(nameInYaml).join(', ')}]\n`;
   const entries = [...users].map(
-    ([name, { password }]) => `  ${nameInYaml(name)}:\n    password: ${quoted(password)}\n`,
+    ([name, { password }]) => `  ${nameInYaml(name)}:\n    password: ${quoted(password)}\n${member}`,
   );
   return `${head}users:\n${entries.join('')}`;
 }
