@@ -19,7 +19,8 @@ const libraries = ['zod', 'jose', 'argon2', 'bcrypt', 'express', 'http-proxy', '
 const allowed: Readonly<Record<string, readonly string[]>> = {
   // Of node:crypto only the digests of content.
   distribution: ['node:crypto'],
-  document: ['zod', 'yaml'],
+  // Of node:module only createRequire, for the library that is loaded when it is needed.
+  document: ['zod', 'yaml', 'node:module'],
   // Of node:net only isIP and BlockList, see below.
   policy: ['distribution', 'document', 'zod', 'node:net'],
   editing: ['document', 'policy', 'yaml', 'node:util'],
@@ -114,7 +115,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   express: ['http/endpoints.ts'],
   pino: ['adapters/log/'],
   // One place reads YAML into values; editing keeps comments, and try mode writes the policy of its own account.
-  yaml: ['document/whole-yaml.ts', 'editing/', 'trial/state.ts'],
+  yaml: ['document/whole-yaml.ts', 'document/yaml-library.ts', 'editing/whole-layout.ts', 'trial/state.ts'],
   commander: ['cli/'],
   ioredis: ['adapters/redis/'],
 };

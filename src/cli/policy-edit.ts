@@ -6,6 +6,7 @@ import { createFile, replaceFile } from '../adapters/files/replace-file.ts';
 import { type Problem, formatProblem, quote } from '../document/problem.ts';
 import { didYouMean } from '../document/suggest.ts';
 import type { Edit } from '../editing/edit.ts';
+import { readOnce } from '../editing/reading.ts';
 import { compilePolicy } from '../policy/evaluate.ts';
 import type { Policy } from '../policy/model.ts';
 import { type PolicyText, parsePolicy } from '../policy/parse.ts';
@@ -34,7 +35,7 @@ export async function readForEdit(options: readonly string[], json = false): Pro
   const read = await readPolicyFiles(paths.paths);
   if (!read.ok) return { refused: reportBroken(read.problems, json) };
   // A directory without files is where the first account goes.
-  const reading = parsePolicy(read.files.length === 0 ? [{ file: 'none', text: 'rules: []' }] : read.files);
+  const reading = parsePolicy(read.files.length === 0 ? [{ file: 'none', text: 'rules: []' }] : read.files, readOnce);
   if (!reading.ok) return { refused: reportBroken(reading.problems, json) };
   return { paths: paths.paths, texts: read.files, policy: reading.policy };
 }
@@ -130,7 +131,7 @@ export function complain(message: string, code: ExitCode = exitCodes.problems): 
 }
 
 function judge(texts: readonly PolicyText[]): readonly Problem[] {
-  const reading = parsePolicy(texts);
+  const reading = parsePolicy(texts, readOnce);
   if (!reading.ok) return reading.problems;
   return runTests(compilePolicy(reading.policy), Date.now()).failures.map(problemOfFailure);
 }

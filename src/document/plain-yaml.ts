@@ -26,8 +26,8 @@ export interface PlainMap extends Placed {
   readonly kind: 'map';
   readonly style: 'block' | 'flow';
   readonly value: Readonly<Record<string, unknown>>;
-  readonly children: ReadonlyMap<string, PlainNode>;
-  /** Behind each key, quotes included; as `children` in order. */
+  readonly children: Readonly<Record<string, PlainNode>>;
+  /** Behind each key, quotes included; in the order of the text, which `children` may not keep. */
   readonly keyEnds: readonly number[];
 }
 
@@ -66,6 +66,8 @@ const words: ReadonlyMap<string, boolean | null> = new Map([
   ...['true', 'True', 'TRUE'].map((word) => [word, true] as const),
   ...['false', 'False', 'FALSE'].map((word) => [word, false] as const),
 ]);
+/** Objects below it inherit nothing, and unlike those without any prototype are not hash tables from the start. */
+const bare: object = Object.freeze(Object.create(null) as object);
 const reservedKeys: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype', '<<']);
 
 interface Key {
@@ -125,17 +127,17 @@ class Reader {
 
   #map(indent: number, keyOffset: number, depth: number): PlainMap | undefined {
     if (depth > maxDepth) return undefined;
-    const value = Object.create(null) as Record<string, unknown>;
-    const children = new Map<string, PlainNode>();
+    const value = Object.create(bare) as Record<string, unknown>;
+    const children = Object.create(bare) as Record<string, PlainNode>;
     const keyEnds: number[] = [];
     const offset = this.#start;
     let end = offset;
     while (this.#indent === indent) {
       const key = this.#key(this.#start);
-      if (key === undefined || children.has(key.name) || this.#source[key.end] !== ':') return undefined;
+      if (key === undefined || children[key.name] !== undefined || this.#source[key.end] !== ':') return undefined;
       const child = this.#valueAfter(key, indent, depth);
       if (child === undefined || this.#indent > indent) return undefined;
-      children.set(key.name, child);
+      children[key.name] = child;
       value[key.name] = child.value;
       keyEnds.push(key.end);
       end = this.#lastEnd;
@@ -279,17 +281,17 @@ class Reader {
 
   #flowMap(offset: number, keyOffset: number, depth: number): PlainMap | undefined {
     const source = this.#source;
-    const value = Object.create(null) as Record<string, unknown>;
-    const children = new Map<string, PlainNode>();
+    const value = Object.create(bare) as Record<string, unknown>;
+    const children = Object.create(bare) as Record<string, PlainNode>;
     const keyEnds: number[] = [];
     let next = this.#skipBlanks(offset + 1);
     while (source[next] !== '}') {
       const key = this.#key(next);
-      if (key === undefined || children.has(key.name)) return undefined;
+      if (key === undefined || children[key.name] !== undefined) return undefined;
       if (source[key.end] !== ':' || source[key.end + 1] !== ' ') return undefined;
       const child = this.#flowValue(this.#skipBlanks(key.end + 1), key.offset, depth);
       if (child === undefined) return undefined;
-      children.set(key.name, child);
+      children[key.name] = child;
       value[key.name] = child.value;
       keyEnds.push(key.end);
       next = this.#behindPart(child.end, '}');
@@ -334,6 +336,7 @@ const flowText = /(?:[^,[\]{}\n:# ]|:(?![ \n,[\]{}]|$)|(?<! )#| )+/y;
 
 /** Text without quotes in YAML's core schema; undefined for numbers that need more care. */
 function resolve(text: string): unknown {
+  if (!'+-.~0123456789nNtTfF'.includes(text.charAt(0))) return text;
   const word = words.get(text);
   if (word !== undefined) return word;
   if (wholeNumber.test(text)) return Number(text);

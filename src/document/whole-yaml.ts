@@ -1,7 +1,8 @@
 /** Any YAML text, read by a whole parser: plain data with its places, or everything in it that is wrong or surprising. */
-import { Composer, isMap, isScalar, isSeq, Parser, type CST, type YAMLError } from 'yaml';
+import type { CST, YAMLError } from 'yaml';
 import { quote } from './problem.ts';
 import type { Findings } from './yaml-findings.ts';
+import { yamlLibrary } from './yaml-library.ts';
 
 const maxDepth = 32;
 
@@ -16,11 +17,13 @@ export interface Planted {
   readonly value: unknown;
   readonly offset: number;
   readonly keyOffset: number;
-  readonly children?: ReadonlyMap<string | number, Planted> | readonly Planted[];
+  /** Of a mapping by key, without a prototype that has anything. */
+  readonly children?: Readonly<Record<string, Planted>> | readonly Planted[];
 }
 
 /** undefined when something was found. `source` has no byte order mark and no characters that are refused. */
 export function readWholeYaml(source: string, found: Findings): Planted | undefined {
+  const { Composer, Parser } = yamlLibrary();
   const tokens = [...new Parser().parse(source)];
   // Before composing, which recurses once per level.
   findRefusedSyntax(tokens, found);
@@ -184,13 +187,14 @@ function lowerFirst(text: string): string {
 
 /** Turns a composed node into plain data and remembers where each part was. Recursion is bounded by `maxDepth`. */
 function plant(node: unknown, keyOffset: number, found: Findings): Planted {
+  const { isMap, isScalar, isSeq } = yamlLibrary();
   if (isMap(node)) {
     const value: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
-    const children = new Map<string | number, Planted>();
+    const children = Object.create(null) as Record<string, Planted>;
     for (const pair of node.items) {
       const key = readKey(pair.key, keyOffset, found);
       if (key === undefined) continue;
-      const first = children.get(key.name);
+      const first = children[key.name];
       if (first !== undefined) {
         const { line } = found.locate(first.keyOffset);
         found.add(
@@ -202,7 +206,7 @@ function plant(node: unknown, keyOffset: number, found: Findings): Planted {
         continue;
       }
       const child = plant(pair.value, key.offset, found);
-      children.set(key.name, child);
+      children[key.name] = child;
       value[key.name] = child.value;
     }
     return { value, offset: node.range?.[0] ?? keyOffset, keyOffset, children };
@@ -225,6 +229,7 @@ function plant(node: unknown, keyOffset: number, found: Findings): Planted {
 
 /** An empty node has no text of its own; pointing at its key is more use than pointing at a line end. */
 function startOf(node: unknown, fallback: number): number {
+  const { isMap, isScalar, isSeq } = yamlLibrary();
   if (!isScalar(node) && !isMap(node) && !isSeq(node)) return fallback;
   const [start, end] = node.range ?? [fallback, fallback];
   return start === end && isScalar(node) ? fallback : start;
@@ -235,6 +240,7 @@ function readKey(
   mapOffset: number,
   found: Findings,
 ): { readonly name: string; readonly offset: number } | undefined {
+  const { isScalar } = yamlLibrary();
   const offset = startOf(node, mapOffset);
   if (!isScalar(node) || typeof node.value !== 'string') {
     const written = isScalar(node) ? (node.source ?? '') : '';

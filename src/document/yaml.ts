@@ -1,4 +1,4 @@
-import { readPlainYaml } from './plain-yaml.ts';
+import { type PlainReading, readPlainYaml } from './plain-yaml.ts';
 import type { Problem } from './problem.ts';
 import { type Planted, readWholeYaml } from './whole-yaml.ts';
 import { Findings, type Position, positionsIn } from './yaml-findings.ts';
@@ -10,12 +10,14 @@ export type Path = readonly (string | number)[];
 /** A YAML document whose every value knows where it was written. */
 export interface YamlDocument {
   readonly file: string;
-  /** Plain data: null-prototype objects, arrays, strings, numbers, booleans and null. Null when the document is empty. */
+  /** Plain data: objects that inherit nothing, arrays, strings, numbers, booleans and null. Null when the document is empty. */
   readonly value: unknown;
   /** Where the value at `path` starts; when nothing is there, where its nearest existing parent starts. */
   at(path: Path): Position;
   /** Where the key at the end of `path` starts; for a list entry, where the entry starts. */
   keyAt(path: Path): Position;
+  /** What the quick reader made of the text, where it could. */
+  readonly plain?: PlainReading | undefined;
 }
 
 export type YamlReading =
@@ -29,6 +31,9 @@ const maxBytes = 4 * 1024 * 1024;
 // CVE-2021-42574).
 const refusedCharacter =
   /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]|\r(?!\n)|\p{Surrogate}/gu;
+
+/** Nearly no file has one, and looking for it is quick. */
+const unusualCharacter = /[^\n\x20-\x7e]/;
 
 /**
  * Reads one strict YAML 1.2 document (core schema). What makes YAML surprising is refused: warnings, duplicate and
@@ -44,8 +49,10 @@ export function readYaml(file: string, text: string): YamlReading {
   }
   findRefusedCharacters(source, found);
   if (found.any()) return found.reading();
-  const root = readPlainYaml(source)?.root ?? readWholeYaml(source, found);
-  return root === undefined ? found.reading() : { ok: true, document: documentOf(file, root, found.locate) };
+  const plain = readPlainYaml(source);
+  const root = plain?.root ?? readWholeYaml(source, found);
+  if (root === undefined) return found.reading();
+  return { ok: true, document: { ...documentOf(file, root, found.locate), plain } };
 }
 
 function documentOf(file: string, root: Planted, locate: (offset: number) => Position): YamlDocument {
@@ -69,11 +76,16 @@ function nearestPlanted(root: Planted, path: Path): Planted {
 
 function childOf({ children }: Planted, step: string | number): Planted | undefined {
   if (children === undefined) return undefined;
-  if ('get' in children) return children.get(step);
-  return typeof step === 'number' ? children[step] : undefined;
+  if (isList(children)) return typeof step === 'number' ? children[step] : undefined;
+  return children[step];
+}
+
+function isList(children: NonNullable<Planted['children']>): children is readonly Planted[] {
+  return Array.isArray(children);
 }
 
 function findRefusedCharacters(source: string, found: Findings): void {
+  if (!unusualCharacter.test(source)) return;
   for (const match of source.matchAll(refusedCharacter)) {
     if (found.full()) return;
     found.add(match.index, 'bad-character', `${characterName(match[0])} is not allowed`, 'remove the character');

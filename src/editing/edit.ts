@@ -1,6 +1,6 @@
 /** A changed text that says what was wanted and nothing else, or why the file cannot be changed. */
-import { readYaml } from '../document/yaml.ts';
 import { type Splice, applySplices } from './layout.ts';
+import { readOnce } from './reading.ts';
 
 export type Edit = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly problem: string };
 
@@ -18,12 +18,12 @@ export function makeEdit(
   findSplices: (text: string) => Splices,
   isWanted: (before: Fields, after: unknown) => boolean,
 ): Edit {
-  const before = readYaml('', text);
+  const before = readOnce('', text);
   if (!before.ok) return { ok: false, problem: 'the file is not valid YAML' };
   const splices = findSplices(text);
   if ('problem' in splices) return { ok: false, problem: splices.problem };
   const changed = applySplices(text, splices);
-  const after = readYaml('', changed);
+  const after = readOnce('', changed);
   if (!after.ok || !isWanted(fieldsOf(plain(before.document.value)), plain(after.document.value))) {
     const problem = 'the file is written in a way that cannot be edited safely; edit it by hand';
     return { ok: false, problem };
@@ -33,7 +33,7 @@ export function makeEdit(
 
 /** Whether `key` stands at the top of the file. */
 export function hasSection(text: string, key: string): boolean {
-  const reading = readYaml('', text);
+  const reading = readOnce('', text);
   return reading.ok && fieldsOf(reading.document.value)[key] !== undefined;
 }
 

@@ -2,9 +2,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Edit, fieldsOf, makeEdit } from './edit.ts';
 import { addItem, addToFlow, unreadableIndent } from './insertion.ts';
-import { afterLine, asMapping, entryOf, indentAt, layoutOf, lineEndOf } from './layout.ts';
+import { afterLine, asMapping, entryOf, indentAt, lineEndOf } from './layout.ts';
 import { removeAt } from './removal.ts';
 import { nameInYaml } from './scalar.ts';
+import { layoutOf } from './text-layout.ts';
 
 export interface Account {
   readonly section: 'users' | 'robots';

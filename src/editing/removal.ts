@@ -2,7 +2,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Edit, type Splices, makeEdit } from './edit.ts';
 import { unreadableIndent } from './insertion.ts';
-import { type Splice, type Value, afterLine, indentAt, layoutOf } from './layout.ts';
+import { type Splice, type Value, afterLine, indentAt } from './layout.ts';
+import { layoutOf } from './text-layout.ts';
 
 /** Where something stands: keys of mappings and positions in lists, from the top of the file. */
 export type Place = readonly [string, ...(string | number)[]];

@@ -13,9 +13,10 @@ import {
   insertLines,
   unreadableIndent,
 } from './insertion.ts';
-import { type Entry, type Item, type Mapping, asMapping, entryOf, indentAt, layoutOf } from './layout.ts';
+import { type Entry, type Item, type Mapping, asMapping, entryOf, indentAt } from './layout.ts';
 import { removeFromFlow, removeLines } from './removal.ts';
 import { nameInYaml, nameList, quoted } from './scalar.ts';
+import { layoutOf } from './text-layout.ts';
 
 /** One entry of `tokens:`, as the file has it. */
 export interface TokenEntry {

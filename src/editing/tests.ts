@@ -5,8 +5,9 @@ import { formatSubject } from '../policy/model.ts';
 import type { ProposedTest } from '../policy/propose-tests.ts';
 import { type Edit, type Fields, type Splices, makeEdit } from './edit.ts';
 import { addBehind, addToFlow, afterComments, insertLines, unreadableIndent } from './insertion.ts';
-import { entryOf, indentAt, layoutOf } from './layout.ts';
+import { entryOf, indentAt } from './layout.ts';
 import { quoted } from './scalar.ts';
+import { layoutOf } from './text-layout.ts';
 
 const remark = '# Proposed by `portcullis test --write`: what holds today. Keep what is meant, correct the rest.';
 

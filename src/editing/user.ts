@@ -5,18 +5,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Edit, type Fields, type Splices, fieldsOf, makeEdit } from './edit.ts';
 import { addAccount, addToFlow, unreadableIndent } from './insertion.ts';
-import {
-  type Entry,
-  type Mapping,
-  type Splice,
-  afterLine,
-  asMapping,
-  entryOf,
-  indentAt,
-  layoutOf,
-  lineEndOf,
-} from './layout.ts';
+import { type Entry, type Mapping, type Splice, afterLine, asMapping, entryOf, indentAt, lineEndOf } from './layout.ts';
 import { nameList, quoted } from './scalar.ts';
+import { layoutOf } from './text-layout.ts';
 
 export type UserChange =
   | { readonly kind: 'add'; readonly name: string; readonly password: string; readonly groups: readonly string[] }

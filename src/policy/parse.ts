@@ -20,13 +20,16 @@ export type PolicyReading =
   /** `accounts` when all files are whole, and only what they say together is wrong. */
   | { readonly ok: false; readonly problems: readonly Problem[]; readonly accounts?: Accounts };
 
-/** All files are one policy; their order changes nothing. Problems come sorted by file and line, all at once. */
-export function parsePolicy(files: readonly PolicyText[]): PolicyReading {
+/**
+ * All files are one policy; their order changes nothing. Problems come sorted by file and line, all at once. `read` is for
+ * who has read some of the texts already.
+ */
+export function parsePolicy(files: readonly PolicyText[], read: typeof readYaml = readYaml): PolicyReading {
   const reader = new Reader();
   const texts = [...files].sort((left, right) => (left.file < right.file ? -1 : 1));
   if (files.length === 0) reader.problems.push(noFiles);
   for (const { file, text } of texts) {
-    const reading = readYaml(file, text);
+    const reading = read(file, text);
     if (!reading.ok) {
       reader.problems.push(...reading.problems);
       continue;

@@ -14,7 +14,7 @@ type Space = 'account' | 'group' | 'limit' | 'robot token' | 'rule';
 export class Findings {
   readonly problems: Problem[] = [];
   readonly #declared = new Map<string, Source>();
-  readonly #references: { readonly subject: Subject; readonly place: Place }[] = [];
+  readonly #references: { readonly subject: Subject; readonly place: Place; readonly below: Path }[] = [];
 
   declare(space: Space, name: string, source: Source): void {
     const key = `${space} "${name}"`;
@@ -26,17 +26,18 @@ export class Findings {
     }
   }
 
-  refer(subject: Subject, place: Place): void {
-    this.#references.push({ subject, place });
+  /** `below` leads from the place to where the subject stands. */
+  refer(subject: Subject, place: Place, below: Path): void {
+    this.#references.push({ subject, place, below });
   }
 
   /** `declared` has the names that each kind of subject may have. */
   checkReferences(declared: Record<'user' | 'robot' | 'workload' | 'group', ReadonlyMap<string, unknown>>): void {
-    for (const { subject, place } of this.#references) {
+    for (const { subject, place, below } of this.#references) {
       if (!('name' in subject)) continue;
       const { kind, name } = subject;
       if (declared[kind].has(name)) continue;
-      place.problem('unknown-name', `there is no ${kind} "${name}"${didYouMean(name, declared[kind].keys())}`);
+      place.at(...below).problem('unknown-name', `there is no ${kind} "${name}"${didYouMean(name, declared[kind].keys())}`);
     }
   }
 }
@@ -78,18 +79,18 @@ export class Place {
   }
 
   /** To be there once all files are read. */
-  refer<S extends Subject>(subject: S): S {
-    this.#findings.refer(subject, this);
+  refer<S extends Subject>(subject: S, below: Path = []): S {
+    this.#findings.refer(subject, this, below);
     return subject;
   }
 
   groups(names: readonly string[] | undefined): readonly string[] {
-    for (const [index, name] of (names ?? []).entries()) this.at('groups', index).refer({ kind: 'group', name });
+    for (const [index, name] of (names ?? []).entries()) this.refer({ kind: 'group', name }, ['groups', index]);
     return names ?? [];
   }
 
   subjects(texts: readonly string[] = []): readonly Subject[] {
-    return texts.map((text, index) => this.at(index).refer(parseSubject(text)));
+    return texts.map((text, index) => this.refer(parseSubject(text), [index]));
   }
 
   /** Without those that are none; each of them is reported. */
