@@ -3,7 +3,7 @@
  * program ignores keys it does not know; here they are kept, because an entry with a misspelt key matches everybody.
  */
 import type { Problem } from '../document/problem.ts';
-import { layoutOf } from '../editing/layout.ts';
+import { layoutOf } from '../editing/text-layout.ts';
 import { type Path, type YamlDocument, readYaml } from '../document/yaml.ts';
 
 export interface StaticUser {

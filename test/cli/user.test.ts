@@ -129,6 +129,16 @@ describe('nothing is written when', () => {
     ['the name is one that YAML files cannot hold', ['add', 'constructor'], { code: 1, says: /nothing was written/ }],
     ['the password is empty', ['add', 'zoe'], { code: 2, says: /password is empty/, input: '\n' }],
     ['the password is endless', ['add', 'zoe'], { code: 2, says: /longer than 1024/, input: 'x'.repeat(1025) }],
+    [
+      'a new user gets what is taken for a secret',
+      ['add', 'zoe'],
+      { code: 2, says: /begins with pct_/, input: 'pct_x' },
+    ],
+    [
+      'a new password is taken for a secret',
+      ['passwd', 'theo'],
+      { code: 2, says: /begins with pct_/, input: 'pct_x\n' },
+    ],
     ['nobody has the name', ['passwd', 'dna'], { code: 1, says: /did you mean "dana"/ }],
     ['a path does not exist', ['add', 'zoe', '--policies', 'nowhere'], { code: 78, says: /nowhere: does not exist/ }],
   ];
@@ -139,6 +149,11 @@ describe('nothing is written when', () => {
     expect(result.stdout).toBe('');
     expect(await textOf('people.yaml')).toBe(people);
     expect(await readdir(join(directory, 'policies'))).toEqual(['a-rules.yaml', 'people.yaml']);
+  });
+
+  test('hash is asked for one of what is taken for a secret', async () => {
+    const { code, stdout, stderr } = await portcullis(['hash', '--password-stdin'], 'pct_x');
+    expect([code, stdout, stderr]).toEqual([2, '', expect.stringContaining('begins with pct_')]);
   });
 
   test('there is no terminal to ask for a password at', async () => {
