@@ -108,6 +108,8 @@ describe('the tags of a registry that', () => {
     ['says that it has no such repository', 404, '{"errors":[{"code":"NAME_UNKNOWN"}]}', 'unknown'],
     ['knows no such list', 404, '404 page not found', 'unsupported'],
     ['knows no such list by that method', 405, '', 'unsupported'],
+    ['has not made such a list', 501, '<h1>Not Implemented</h1>', 'unsupported'],
+    ['has an error of that kind', 501, '{"errors":[{"code":"UNSUPPORTED"}]}', 'unsupported'],
     ['fails', 500, '{"errors":[{"code":"UNKNOWN"}]}', 'broken'],
   ])('%s are told from others', async (_how, status, body, reason) => {
     answer = (_url, response) => void response.writeHead(status).end(body);
@@ -123,9 +125,21 @@ describe('the tags of a registry that', () => {
 });
 
 describe('the catalog', () => {
-  test.each([404, 405])('of a registry that has none is told from one that is broken: %i', async (status) => {
-    answer = (_url, response) => void response.writeHead(status).end('404 page not found');
+  test.each(
+    [404, 405, 501].flatMap((status) =>
+      ['404 page not found', '<h1>No</h1>', '', '{"errors":[{"code":"UNSUPPORTED"}]}'].map(
+        (body) => [status, body] as const,
+      ),
+    ),
+  )('of a registry that has none is told from one that is broken: %i %s', async (status, body) => {
+    answer = (_url, response) => void response.writeHead(status).end(body);
     expect(await client.repositories(10)).toEqual({ ok: false, reason: 'unsupported' });
+    expect(await client.repositories(10, { after: 'a' })).toEqual({ ok: false, reason: 'unsupported' });
+  });
+
+  test.each([400, 401, 403, 410, 429, 500, 502, 503])('is not known to be missing after a %i', async (status) => {
+    answer = (_url, response) => void response.writeHead(status).end('{"errors":[{"code":"UNSUPPORTED"}]}');
+    expect(await client.repositories(10)).toEqual({ ok: false, reason: 'broken' });
   });
 
   test('goes on where the registry says', async () => {

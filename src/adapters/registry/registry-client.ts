@@ -175,7 +175,7 @@ function namedDigest({ headers }: RegistryAnswer): string | undefined {
 }
 
 function hasNoRoute({ status }: RegistryAnswer): boolean {
-  return status === 404 || status === 405;
+  return status === 404 || status === 405 || status === 501;
 }
 
 function isOciError(body: Buffer): boolean {
