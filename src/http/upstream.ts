@@ -24,6 +24,7 @@ import { bodyStream } from './manifest-body.ts';
 import type { Forwarding } from './forwarding.ts';
 import { ProgressWatch, type Transfer, movedBytes } from './progress.ts';
 import { createReadBuffers } from './read-buffers.ts';
+import { type RegistryError, errorHeaders, ownError, readError } from './registry-errors.ts';
 import { type UpstreamFailure, clientTimedOut, send, upstreamFailed } from './respond.ts';
 import {
   type RedirectRules,
@@ -182,6 +183,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
         if ('problem' in returned) return fail('broken', returned.problem);
         const digestHeader = upstreamResponse.headers['docker-content-digest'];
         digest = typeof digestHeader === 'string' ? digestHeader : undefined;
+        if (status >= 400) return refuse(upstreamResponse, returned.headers);
         const isUnnamed = digest === undefined && (status === 200 || status === 201 || status === 206);
         if (!isUnnamed) return relay(upstreamResponse, returned.headers);
         digest = requestedDigest(route, content);
@@ -206,13 +208,48 @@ export function createUpstream(options: UpstreamOptions): Upstream {
           // What was encoded for the way has another digest than it has.
           if (headers['content-encoding'] === undefined) digest = digestOf(manifest);
           const named = digest === undefined ? {} : { 'docker-content-digest': digest };
-          bytes = manifest.length;
-          response.writeHead(upstreamResponse.statusCode ?? 200, { ...headers, ...named });
-          response.once('finish', () => settle(response.statusCode, 'complete'));
-          response.end(manifest);
+          deliver(200, { ...headers, ...named }, manifest);
         } catch (error) {
           fail('broken', error instanceof Error ? error.message : String(error));
         }
+      }
+
+      function refuse(upstreamResponse: IncomingMessage, headers: OutgoingHttpHeaders): void {
+        if (request.method === 'HEAD') return relay(upstreamResponse, errorHeaders(upstreamResponse, headers));
+        // It may hang up now, as registries do that have not read the body.
+        attempts++;
+        void readError(upstreamResponse, route, headers, idleMs).then((error) =>
+          deliverError(upstreamResponse.statusCode ?? 500, error),
+        );
+      }
+
+      function deliverError(status: number, error: RegistryError): void {
+        deliver(status, error.headers, error.body, error.detail);
+      }
+
+      /** Content that was read whole. */
+      function deliver(status: number, headers: OutgoingHttpHeaders, content: Buffer, detail?: string): void {
+        if (settled) return;
+        const closing = bodyPending(request);
+        try {
+          const length = { 'content-length': content.length };
+          response.writeHead(status, { ...headers, ...length, ...(closing ? { connection: 'close' } : {}) });
+        } catch (error) {
+          return fail('broken', String(error));
+        }
+        bytes = content.length;
+        response.once('finish', () => settle(status, 'complete', detail));
+        response.write(content);
+        end(closing);
+      }
+
+      function end(closing: boolean): void {
+        // It answered without the rest, and might keep the connection to wait for it.
+        if (closing) {
+          attempts++;
+          upstreamRequest?.destroy();
+          endAfterBody(request, response);
+        } else response.end();
       }
 
       function relay(upstreamResponse: IncomingMessage, headers: OutgoingHttpHeaders, source?: string): void {
@@ -238,13 +275,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
         finished(upstreamResponse, { writable: false }, (error) => {
           if (error) return fail('broken', error.message);
           response.once('finish', () => settle(status, 'complete', source));
-          // It answered without the rest, and might keep the connection to wait for it.
-          if (closing) {
-            attempts++;
-            upstreamRequest?.destroy();
-          }
-          if (closing) endAfterBody(request, response);
-          else response.end();
+          end(closing);
         });
       }
 
@@ -283,6 +314,13 @@ export function createUpstream(options: UpstreamOptions): Upstream {
         digest = 'digest' in route ? route.digest : undefined;
         const kept = storageHeaders(stored, digest ?? '');
         if ('problem' in kept) return fail('broken', `${url.host}: ${kept.problem}`);
+        const { statusCode: status = 500 } = stored;
+        if (status >= 400) {
+          // Its words are about buckets and keys.
+          if (request.method === 'HEAD') return relay(stored, errorHeaders(stored, kept.headers), `from ${url.host}`);
+          stored.destroy();
+          return deliverError(status, ownError(status, route, kept.headers));
+        }
         relay(stored, kept.headers, `from ${url.host}`);
       }
 

@@ -18,7 +18,7 @@ describeWithPrograms(['docker-registry'], 'an upload that the registry answers b
   let gateway: GatewayProcess;
 
   beforeAll(async () => {
-    const hash = await argon2.hash(password, { type: argon2.argon2id, memoryCost: 64, timeCost: 1, parallelism: 1 });
+    const hash = await argon2.hash(password, { type: argon2.argon2id, memoryCost: 8192, timeCost: 1, parallelism: 1 });
     registry = await startRegistry();
     gateway = await startGatewayProcess({
       upstream: registry.url,

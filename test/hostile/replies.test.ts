@@ -16,6 +16,8 @@ interface Row {
   readonly status: number;
   /** Content that the client gets; with `cut` the part before the loss. */
   readonly body?: string;
+  /** The code of an error in words of the gateway's own. */
+  readonly code?: string;
   /** The client must see that something is missing. */
   readonly cut?: true;
   readonly shows?: Readonly<Record<string, string | readonly string[]>>;
@@ -30,6 +32,27 @@ const push = `POST ${uploads}`;
 const chunk = `PATCH ${uploads}1`;
 const good = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const chunked = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
+
+const envelope = '{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown","detail":{"Tag":"v1"}}]}';
+const manyErrors = `{"errors":[${Array.from({ length: 1800 }, () => `{"code":"MANIFEST_BLOB_UNKNOWN","detail":"${digest}"}`).join()}]}`;
+
+/** How a registry, or a proxy in front of it, says no in other words than those of the API. */
+const strangeErrors: readonly (readonly [what: string, lines: string, body: string, then?: Row['then']])[] = [
+  ['in plain words', 'Content-Type: text/plain\r\nContent-Length: 19\r\n', '404 page not found\n'],
+  ['with a page', 'Content-Type: text/html\r\nEtag: "x"\r\nContent-Length: 13\r\n', '<h1>evil</h1>'],
+  ['with a page that calls itself JSON', 'Content-Type: application/json\r\nContent-Length: 13\r\n', '<h1>evil</h1>'],
+  ['with nothing', 'Content-Length: 0\r\n', ''],
+  ['with nothing and no length', 'Connection: close\r\n', ''],
+  ['in chunks', 'Transfer-Encoding: chunked\r\n', '4\r\nevil\r\n0\r\n\r\n'],
+  ['with other JSON', 'Content-Type: application/json\r\nContent-Length: 16\r\n', '{"error":"evil"}'],
+  ['with no errors', 'Content-Type: application/json\r\nContent-Length: 13\r\n', '{"errors":[]}'],
+  ['with errors of no code', 'Content-Length: 29\r\n', '{"errors":[{"message":"x"}]} '],
+  ['encoded', 'Content-Encoding: gzip\r\nContent-Length: 4\r\n', '\x1f\x8b\x00\xff'],
+  ['with 300 KB', 'Content-Length: 300000\r\n', 'evil '.repeat(60_000)],
+  ['with half of what it said', 'Content-Length: 100\r\n', 'evil'],
+  ['and a reset', 'Content-Length: 100\r\n', 'evil', 'reset'],
+  ['and silence', 'Content-Length: 100\r\n', 'evil', 'silence'],
+];
 
 /** What cannot be passed on is a 502 without anything of it. */
 const broken = (title: string, reply: string, more: Partial<Row> = {}): Row => ({
@@ -140,16 +163,90 @@ const rows: readonly Row[] = [
   },
   {
     title: 'an error of the registry is passed on as it is',
-    reply: 'HTTP/1.1 404 Not Found\r\nContent-Length: 13\r\n\r\n{"errors":[]}',
+    reply: `HTTP/1.1 404 Not Found\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${envelope.length}\r\n\r\n${envelope}`,
     status: 404,
-    body: '{"errors":[]}',
+    body: envelope,
+    shows: { 'content-type': 'application/json; charset=utf-8' },
   },
   {
-    title: 'a full disk at the registry is passed on',
-    asks: chunk,
-    reply: 'HTTP/1.1 507 Insufficient Storage\r\nContent-Length: 4\r\n\r\nfull',
-    status: 507,
-    body: 'full',
+    title: 'an error of the registry under another type is passed on under its own',
+    reply: `HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\nContent-Length: ${envelope.length}\r\n\r\n${envelope}`,
+    status: 404,
+    body: envelope,
+    shows: { 'content-type': 'application/json' },
+  },
+  {
+    title: 'so is one of 200 KB, in chunks, and one that ends with its connection',
+    asks: `PUT /v2/mine/app/manifests/v1`,
+    reply: `HTTP/1.0 400 Bad Request\r\n\r\n${manyErrors}`,
+    status: 400,
+    body: manyErrors,
+    shows: { 'content-type': 'application/json' },
+  },
+  ...(
+    [
+      [manifest, 404, 'MANIFEST_UNKNOWN'],
+      [blob, 404, 'BLOB_UNKNOWN'],
+      [push, 404, 'NAME_UNKNOWN'],
+      [chunk, 404, 'BLOB_UPLOAD_UNKNOWN'],
+      [chunk, 416, 'RANGE_INVALID'],
+      [blob, 416, 'RANGE_INVALID'],
+      [push, 413, 'SIZE_INVALID'],
+      [chunk, 429, 'TOOMANYREQUESTS'],
+      [`PUT ${uploads}1?digest=${digest}`, 400, 'UNSUPPORTED'],
+      ['PUT /v2/mine/app/manifests/v1', 400, 'MANIFEST_INVALID'],
+      ['DELETE /v2/mine/app/manifests/v1', 405, 'UNSUPPORTED'],
+      [`DELETE /v2/mine/app/manifests/${digest}`, 404, 'MANIFEST_UNKNOWN'],
+      [`DELETE /v2/mine/app/blobs/${digest}`, 501, 'UNSUPPORTED'],
+      ['GET /v2/mine/app/tags/list', 404, 'NAME_UNKNOWN'],
+      // A client that read of an unknown name would not look for the referrers tag.
+      [`GET /v2/mine/app/referrers/${digest}`, 404, 'UNSUPPORTED'],
+      [manifest, 400, 'UNSUPPORTED'],
+      [manifest, 451, 'UNSUPPORTED'],
+      [manifest, 500, 'UNKNOWN'],
+      [chunk, 507, 'UNKNOWN'],
+      [manifest, 502, 'UNAVAILABLE'],
+      [blob, 503, 'UNAVAILABLE'],
+      [manifest, 599, 'UNKNOWN'],
+    ] as const
+  ).flatMap(([asks, status, code]): readonly Row[] =>
+    strangeErrors
+      .filter(([, , , then]) => then !== 'silence' || status === 416)
+      .map(([what, lines, body, then]) => ({
+        title: `the ${status} of ${asks.slice(0, 40)} ${what} is a ${status} in the form of the API`,
+        asks,
+        reply: `HTTP/1.1 ${status} X\r\nRetry-After: 7\r\nWarning: 299 - "w"\r\nServer: nginx\r\n${lines}\r\n${body}`,
+        ...(then === undefined ? {} : { then }),
+        status,
+        code,
+        shows: { 'retry-after': '7', warning: '299 - "w"', 'content-type': 'application/json' },
+        hides: ['server', 'content-encoding', 'etag'],
+      })),
+  ),
+  ...[404, 405, 500, 503].map((status) => ({
+    title: `a ${status} of a HEAD has no content`,
+    asks: 'HEAD /v2/mine/app/manifests/v1',
+    reply: `HTTP/1.1 ${status} X\r\nRetry-After: 7\r\nContent-Type: text/html\r\nContent-Length: 512\r\n\r\n`,
+    status,
+    body: '',
+    shows: { 'retry-after': '7', 'content-type': 'application/json' },
+    hides: ['content-length', 'transfer-encoding'],
+  })),
+  {
+    title: 'a 404 of a HEAD in the form of the API keeps its length',
+    asks: 'HEAD /v2/mine/app/manifests/v1',
+    reply: 'HTTP/1.1 404 X\r\nContent-Type: application/json\r\nContent-Length: 157\r\n\r\n',
+    status: 404,
+    shows: { 'content-length': '157' },
+  },
+  {
+    title: 'the page of a redirect is no error',
+    asks: blob,
+    reply:
+      'HTTP/1.1 307 X\r\nLocation: https://storage.test/b\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\n<a>x',
+    status: 307,
+    body: '<a>x',
+    shows: { 'content-type': 'text/html', location: 'https://storage.test/b' },
   },
 
   // --- a body that ends too early ---------------------------------------------------------------------------------
@@ -390,7 +487,7 @@ function finish(socket: Socket, then: Row['then'] = 'end'): void {
 }
 
 describe('replies', () => {
-  for (const { title, asks = manifest, reply, then, status, body, cut, shows = {}, hides = [] } of rows) {
+  for (const { title, asks = manifest, reply, then, status, body, code, cut, shows = {}, hides = [] } of rows) {
     test(title.replaceAll('{self}', 'the-registry:5000'), async () => {
       const self = `127.0.0.1:${backend.port}`;
       backend.answer({
@@ -420,8 +517,9 @@ describe('replies', () => {
       const everything = client.received().toString('latin1');
       expect(everything).not.toContain(self);
       expect(everything).not.toContain('evil');
-      if (status === 502 || status === 504) {
-        expect(JSON.parse(seen.body.toString())).toMatchObject({ errors: [{ code: 'UNAVAILABLE' }] });
+      const isOurs = asks.startsWith('HEAD ') ? false : code !== undefined || status === 502 || status === 504;
+      if (isOurs) {
+        expect(JSON.parse(seen.body.toString())).toMatchObject({ errors: [{ code: code ?? 'UNAVAILABLE' }] });
         expect(headerOf(seen, 'content-type')).toBe('application/json');
       }
       expect(headerOf(seen, 'server')).toBeUndefined();
@@ -446,12 +544,14 @@ describe('replies', () => {
     client.abort();
   });
 
-  test('the status of a reply without its content is passed on', async () => {
-    const reply = 'HTTP/1.1 412 Precondition Failed\r\nContent-Length: 7\r\n\r\n';
-    backend.answer({ onRequest: (_request, socket) => socket.end(reply) });
-    const { client, reply: seen } = await ask(manifest);
-    client.abort();
-    expect(seen).toMatchObject({ status: 412, complete: false });
+  test('what the registry said instead is in the log, in short', async () => {
+    const page = `404 page\r\n\tnot\0 found \xff${'x'.repeat(500)}`;
+    const reply = `HTTP/1.1 404 X\r\nContent-Length: ${page.length}\r\n\r\n${page}`;
+    backend.answer({ onRequest: (_request, socket) => socket.end(Buffer.from(reply, 'latin1')) });
+    (await ask(manifest)).client.abort();
+    const { status, detail } = gateway.records.at(-1) ?? {};
+    expect([status, detail?.slice(0, 42)]).toEqual([404, 'the registry said: 404 page not found xxxx']);
+    expect(detail?.length).toBeLessThan(230);
   });
 
   test('a registry that speaks unasked on a kept connection loses it (CVE-2026-48931)', async () => {
@@ -535,7 +635,8 @@ describe('replies', () => {
       await client.until(() => client.replies()[0]?.complete === true, 'a reply');
       client.abort();
       expect(client.replies()[0]?.status).toBe(status);
-      expect(client.replies()[0]?.body.toString()).toBe('full');
+      const code = status === 413 ? 'SIZE_INVALID' : 'UNKNOWN';
+      expect(JSON.parse(client.replies()[0]?.body.toString() ?? '')).toMatchObject({ errors: [{ code }] });
       expect(headerOf(client.replies()[0], 'connection')).toBe('close');
     });
   }
