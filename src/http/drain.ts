@@ -1,11 +1,11 @@
 /** Ending a response before its time: while the client is still sending its body, or in the middle of ours. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-const maxDrainedBytes = 1_048_576;
+/** Milliseconds that a client has to notice the answer; bytes are no measure of that, since one writes many at once. */
 const maxDrainMs = 2000;
 
 /**
- * Ends `response`, whose content is already written, once the request body has been read or thrown away, within bounds.
+ * Ends `response`, whose content is already written, once the request body has been read or thrown away, or two seconds later.
  * Closing at once would reset the connection, and clients that are still writing would see "broken pipe" instead of
  * the answer. Call before the headers are sent, or with `Connection: close` among them.
  */
@@ -14,18 +14,13 @@ export function endAfterBody(request: IncomingMessage, response: ServerResponse)
     response.end();
     return;
   }
-  let drained = 0;
   const end = (): void => {
     clearTimeout(timer);
-    request.off('data', count).off('end', end).off('close', end);
+    request.off('end', end).off('close', end);
     response.end();
   };
-  const count = (chunk: Buffer): void => {
-    drained += chunk.length;
-    if (drained > maxDrainedBytes) end();
-  };
   const timer = setTimeout(end, maxDrainMs);
-  request.on('data', count).on('end', end).on('close', end);
+  request.on('end', end).on('close', end);
   request.resume();
 }
 

@@ -180,6 +180,26 @@ test('headers that come byte by byte hold a stop no longer than a request may ta
   client.abort();
 });
 
+describe('an answer before the body', () => {
+  const length = 8 * 1_048_576;
+  test.each([
+    ['of the registry', 404, head(`PATCH ${session}`, `Content-Length: ${length}\r\n`)],
+    ['of the gateway', 401, `PATCH ${session} HTTP/1.1\r\nHost: r\r\nContent-Length: ${length}\r\n\r\n`],
+  ])('%s resets nobody who writes all before reading', async (_whose, status, begin) => {
+    const gateway = await startTestGateway(backend.url, long);
+    backend.answer({
+      onHead: (_request, socket) => void socket.write('HTTP/1.1 404 X\r\nContent-Length: 2\r\n\r\n{}'),
+    });
+    const client = await openClient(gateway.port);
+    client.send(`${begin}x`);
+    await client.until(() => client.replies()[0]?.complete === true, 'the answer');
+    client.send(Buffer.alloc(length - 1));
+    await client.until(() => client.socket.closed, 'the end of both directions');
+    expect([client.replies()[0]?.status, client.ended()]).toEqual([status, 'orderly']);
+    await gateway.close();
+  });
+});
+
 describe('the start', () => {
   test('does not wait for a registry that takes connections and says nothing', async () => {
     const silent: Server = createServer(() => {});
