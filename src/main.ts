@@ -7,6 +7,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { followCertificate, readCertificate } from './adapters/files/certificate-files.ts';
 import { ensureAdminToken } from './adapters/files/admin-token.ts';
+import { readDescriptorLimit } from './adapters/kernel/descriptor-limit.ts';
 import { createSendQueues } from './adapters/kernel/send-queues.ts';
 import { followKeyDirectory } from './adapters/files/key-directory.ts';
 import { readKeyFiles } from './adapters/files/key-ring.ts';
@@ -23,6 +24,7 @@ import { createListener } from './http/listener.ts';
 import { certificateProblem } from './http/tls.ts';
 import { createUpstream } from './http/upstream.ts';
 import { manifestBudget } from './http/manifest-body.ts';
+import { connectionBounds } from './limits/connection-shares.ts';
 import { createMemoryBudget } from './limits/memory-budget.ts';
 import { createLimits } from './limits/spend.ts';
 import { createMetrics } from './metrics.ts';
@@ -178,6 +180,7 @@ export async function startGateway({ config, upstreamUrl, log, extraPolicies = [
     audit,
     clock,
     trustedProxies: config.trustedProxies,
+    connectionBounds: connectionBounds(readDescriptorLimit()),
     isDraining: () => draining,
     onUnreadableForwarding: (entry) =>
       log.warn('X-Forwarded-For of a trusted proxy has an entry that is no address; its clients count as one', {

@@ -6,7 +6,9 @@ import type { Socket } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
 import type { AuditLog, Clock, SessionStore } from '../ports.ts';
 import { errorBody } from '../distribution/error-codes.ts';
+import type { ConnectionBounds } from '../limits/connection-shares.ts';
 import { type EndpointParts, createEndpoints, endpointPaths } from './endpoints.ts';
+import { capConnections } from './connection-caps.ts';
 import { type Connections, followConnections } from './connections.ts';
 import { cut, isFramed } from './drain.ts';
 import { createPace } from '../token/pace.ts';
@@ -22,6 +24,7 @@ export interface ListenerParts extends GateParts, EndpointParts {
   readonly audit: AuditLog;
   readonly clock: Clock;
   readonly trustedProxies: readonly string[];
+  readonly connectionBounds: ConnectionBounds;
   readonly tls?: SecureContextOptions;
   /** While true every response ends its connection. */
   readonly isDraining: () => boolean;
@@ -166,6 +169,11 @@ export function createListener(parts: ListenerParts): Listener {
   server.maxHeadersCount = 0;
   ignoreUpgradeOffers(server, whenAnswered);
   const connections = followConnections(server);
+  capConnections(server, {
+    bounds: parts.connectionBounds,
+    trustedProxies: parts.trustedProxies,
+    onExceeded: (socket) => recordRefusal(socket, { reason: 'connections_exceeded' }),
+  });
   server.on('request', onRequest(false));
   server.on('checkContinue', onRequest(true));
   server.on('checkExpectation', onRequest(false));

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { manifestBudget } from '../../src/http/manifest-body.ts';
+import { connectionBounds } from '../../src/limits/connection-shares.ts';
 import { createMemoryBudget } from '../../src/limits/memory-budget.ts';
 import { createListener } from '../../src/http/listener.ts';
 import { createSendQueues } from '../../src/adapters/kernel/send-queues.ts';
@@ -77,6 +78,7 @@ test('a request that meets a defect is answered 500 and logged, and the next one
     idleMs: 5000,
     audit: { record: (record) => void records.push(record) },
     trustedProxies: [],
+    connectionBounds: connectionBounds(),
     isDraining: () => false,
     onError: (error) => void errors.push(error),
   });

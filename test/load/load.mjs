@@ -190,7 +190,9 @@ async function idleConnections() {
   const begun = performance.now();
   while (sockets.length < count) {
     const batch = Array.from({ length: Math.min(250, count - sockets.length) }, async (_, index) => {
-      const socket = connect(gateway.port, '127.0.0.1').on('error', () => {});
+      // Of one address each: none may hold a quarter of the descriptors.
+      const localAddress = `127.0.1.${1 + index}`;
+      const socket = connect({ port: gateway.port, host: '127.0.0.1', localAddress }).on('error', () => {});
       await once(socket, 'connect');
       socket.resume();
       if (index % 2 === 0) {

@@ -62,8 +62,8 @@ export async function startLoadRegistry(blobBytes) {
   return { url, child, stats: async () => JSON.parse((await ask(`${url}/_stats`)).body.toString()) };
 }
 
-/** The built gateway, as in production; one account that may do everything below load/. */
-export async function startGateway(upstream, env = {}, nodeOptions = []) {
+/** The built gateway, as in production; one account that may do everything below load/. `openFiles`: its limit. */
+export async function startGateway(upstream, env = {}, nodeOptions = [], openFiles = undefined) {
   const dir = tempDir('load');
   const hash = await argon2.hash(password, { memoryCost: 19_456, timeCost: 2, parallelism: 1 });
   mkdirSync(join(dir, 'policies'));
@@ -78,7 +78,10 @@ rules:
   const [port, adminPort] = [await freePort(), await freePort()];
   const url = `http://127.0.0.1:${port}`;
   const adminUrl = `http://127.0.0.1:${adminPort}`;
-  const child = start(process.execPath, [...nodeOptions, cli, 'serve'], {
+  const command = [process.execPath, ...nodeOptions, cli, 'serve'];
+  const limited = openFiles === undefined ? [] : ['sh', '-c', 'ulimit -n "$0" && exec "$@"', String(openFiles)];
+  const [program, ...args] = [...limited, ...command];
+  const child = start(program, args, {
     cwd: dir,
     env: {
       PATH: process.env.PATH,

@@ -16,6 +16,8 @@ export interface GatewayOptions {
   readonly publicUrl?: string;
   /** Where the shell sends its standard output: a file, of which nothing is seen here. */
   readonly output?: string;
+  /** How many files it may have open. Default: as many as the tests. */
+  readonly openFiles?: number;
 }
 
 export type LogRecord = Readonly<Record<string, unknown>>;
@@ -49,10 +51,10 @@ export async function startGatewayProcess(options: GatewayOptions): Promise<Gate
   const url = `http://127.0.0.1:${port}`;
   const adminUrl = `http://127.0.0.1:${adminPort}`;
   try {
-    const [name, ...args] =
-      options.output === undefined
-        ? [process.execPath, cli, 'serve']
-        : ['sh', '-c', 'exec "$@" >"$0"', options.output, process.execPath, cli, 'serve'];
+    const { output, openFiles } = options;
+    const limit = openFiles === undefined ? [] : ['sh', '-c', 'ulimit -n "$0" && exec "$@"', String(openFiles)];
+    const redirect = output === undefined ? [] : ['sh', '-c', 'exec "$@" >"$0"', output];
+    const [name = '', ...args] = [...limit, ...redirect, process.execPath, cli, 'serve'];
     const program = await startProgram(name, args, {
       cwd: dir,
       env: {
