@@ -155,7 +155,7 @@ export const configSchema = z.strictObject({
       mode: z
         .enum(['pass', 'follow'])
         .describe(
-          'What becomes of a redirect to object storage: pass gives it to the client, follow fetches blobs. Default: pass.',
+          'What becomes of a redirect to object storage: pass gives it to the client, follow fetches it. Default: pass.',
         )
         .optional(),
       hosts: listOf(setting(parseHostPattern), 1)

@@ -1,6 +1,7 @@
 /** `Docker-Content-Digest` where the registry leaves it out, which it may (distribution-spec, "Pulling manifests"). */
 import type { IncomingMessage } from 'node:http';
 import { digestOf } from '../distribution/digest.ts';
+import { parseDigest } from '../distribution/reference.ts';
 import type { RegistryRoute } from '../distribution/route.ts';
 import { maxManifestBytes } from './manifest-body.ts';
 
@@ -18,6 +19,12 @@ export function requestedDigest(route: RegistryRoute, content: Buffer | undefine
     default:
       return undefined;
   }
+}
+
+/** What the registry calls a manifest that it only points at. */
+export function namedDigest({ headers }: IncomingMessage, { kind }: RegistryRoute): string | undefined {
+  const digest = headers['docker-content-digest'];
+  return kind === 'manifest-get' && typeof digest === 'string' ? parseDigest(digest) : undefined;
 }
 
 /** Whether it says that it is one; anything else is passed on as it comes. */

@@ -1,4 +1,4 @@
-/** Redirects of blobs to object storage: which may be passed on or followed, and what is asked and taken there. */
+/** Redirects to object storage: which may be passed on or followed, and what is asked and taken there. */
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { contentHeaders, wishHeaders } from './content-headers.ts';
 
@@ -33,25 +33,29 @@ function matches(entry: string, url: URL): boolean {
 
 const taken: ReadonlySet<string> = new Set(contentHeaders);
 
-/** What the storage is told, of what the client said. Its URL carries its own permission. */
-export function storageRequestHeaders(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
+/** What the storage is told, of what the client said. Its URL carries its own permission. Only blobs are read in part. */
+export function storageRequestHeaders(headers: IncomingHttpHeaders, isBlob: boolean): OutgoingHttpHeaders {
   return Object.fromEntries(
-    wishHeaders.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])),
+    wishHeaders.flatMap((name) =>
+      headers[name] === undefined || (!isBlob && name.endsWith('range')) ? [] : [[name, headers[name]]],
+    ),
   );
 }
 
 /** What the client gets of the storage's answer, with what clients expect of a registry. */
 export function storageHeaders(
   { statusCode: status = 0, headers, rawHeaders }: IncomingMessage,
-  digest: string,
+  digest: string | undefined,
+  isBlob: boolean,
 ): { readonly headers: OutgoingHttpHeaders } | { readonly problem: string } {
-  // A refusal of the storage is no answer about the blob: the registry has just said that it is there.
-  if (![200, 206, 304, 412, 416].includes(status)) return { problem: `the storage answers ${status}` };
+  // A refusal of the storage is no answer: the registry has just said that it is there.
+  if (![200, 304, 412, ...(isBlob ? [206, 416] : [])].includes(status))
+    return { problem: `the storage answers ${status}` };
   const encoding = headers['transfer-encoding'];
   if (encoding !== undefined && encoding.toLowerCase() !== 'chunked') return { problem: 'the transfer is encoded' };
   const passed: OutgoingHttpHeaders = {
     'docker-distribution-api-version': 'registry/2.0',
-    'docker-content-digest': digest,
+    ...(digest === undefined ? {} : { 'docker-content-digest': digest }),
   };
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = (rawHeaders[index] ?? '').toLowerCase();

@@ -17,7 +17,7 @@ import { digestOf } from '../distribution/digest.ts';
 import { registryAddress } from '../distribution/registry-address.ts';
 import { type RegistryRoute, formatTarget } from '../distribution/route.ts';
 import type { SendQueues } from '../ports.ts';
-import { isManifest, readManifest, requestedDigest } from './content-digest.ts';
+import { isManifest, namedDigest, readManifest, requestedDigest } from './content-digest.ts';
 import { bodyPending, cut, endAfterBody } from './drain.ts';
 import type { Exchange } from './exchange.ts';
 import { bodyStream } from './manifest-body.ts';
@@ -34,6 +34,7 @@ import {
   storageHeaders,
   storageRequestHeaders,
 } from './redirects.ts';
+import { readStored } from './stored-content.ts';
 import { createUpstreamAgents } from './upstream-agents.ts';
 import { type Seals, outgoingHeaders, returnedHeaders, storageUrl } from './upstream-headers.ts';
 
@@ -47,7 +48,7 @@ export interface UpstreamOptions {
   /** Milliseconds the registry may think once it has the whole request: finishing a large upload takes it minutes. */
   readonly responseMs: number;
   readonly sendQueues: SendQueues;
-  /** Default: blob redirects are passed on, to wherever they lead. */
+  /** Default: redirects of reads are passed on, to wherever they lead. */
   readonly redirects?: RedirectRules;
 }
 
@@ -171,10 +172,10 @@ export function createUpstream(options: UpstreamOptions): Upstream {
         if (elsewhere !== undefined) {
           const problem = redirectProblem(elsewhere, target, rules);
           if (problem !== undefined) return fail('broken', problem);
-          // Nothing says what else than a blob must be.
-          if (rules.mode === 'follow' && route.kind !== 'blob-get')
-            return fail('broken', 'only blobs are followed elsewhere');
-          if (rules.mode === 'follow') return follow(elsewhere, 1, upstreamResponse);
+          if (rules.mode === 'follow') {
+            digest = requestedDigest(route, undefined) ?? namedDigest(upstreamResponse, route);
+            return follow(elsewhere, 1, upstreamResponse);
+          }
         }
         answered = true;
         if (status < 200 || status > 599) return fail('broken', `status ${status}`);
@@ -285,7 +286,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
         before.destroy();
         const options = {
           method: request.method,
-          headers: storageRequestHeaders(request.headers),
+          headers: storageRequestHeaders(request.headers, route.kind === 'blob-get'),
           // Speaks TLS or not.
           agent: agents.storage(url.protocol),
         };
@@ -311,17 +312,32 @@ export function createUpstream(options: UpstreamOptions): Upstream {
 
       function onStored(stored: IncomingMessage, url: URL): void {
         answered = true;
-        digest = 'digest' in route ? route.digest : undefined;
-        const kept = storageHeaders(stored, digest ?? '');
-        if ('problem' in kept) return fail('broken', `${url.host}: ${kept.problem}`);
+        const isBlob = route.kind === 'blob-get';
+        const source = `from ${url.host}`;
+        const broken = (problem: string): void => fail('broken', `${url.host}: ${problem}`);
+        const kept = storageHeaders(stored, digest, isBlob);
+        if ('problem' in kept) return broken(kept.problem);
         const { statusCode: status = 500 } = stored;
         if (status >= 400) {
           // Its words are about buckets and keys.
-          if (request.method === 'HEAD') return relay(stored, errorHeaders(stored, kept.headers), `from ${url.host}`);
+          if (request.method === 'HEAD') return relay(stored, errorHeaders(stored, kept.headers), source);
           stored.destroy();
           return deliverError(status, ownError(status, route, kept.headers));
         }
-        relay(stored, kept.headers, `from ${url.host}`);
+        if (isBlob || status !== 200 || request.method === 'HEAD') return relay(stored, kept.headers, source);
+        const passed = returnedHeaders(stored, route, asked, origins, options);
+        if ('problem' in passed) return broken(passed.problem);
+        const { link, 'oci-filters-applied': filters } = passed.headers;
+        const listed = { ...(link && { link }), ...(filters && { 'oci-filters-applied': filters }) };
+        readStored(stored, route, digest, { ...kept.headers, ...listed }).then(
+          (read) => {
+            if (settled) return;
+            if ('problem' in read) return broken(read.problem);
+            digest = read.digest;
+            deliver(status, read.headers, read.content, source);
+          },
+          (error: unknown) => broken(String(error)),
+        );
       }
 
       function opened(outgoing: ClientRequest, protocol: string, number: number): void {

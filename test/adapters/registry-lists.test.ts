@@ -153,3 +153,23 @@ describe('the catalog', () => {
     });
   });
 });
+
+test.each([301, 302, 303, 307, 308])(
+  'a %i to anywhere is no answer to a question of the gate, and is not followed',
+  async (status) => {
+    let elsewhere = 0;
+    answer = ({ pathname }, response) => {
+      if (pathname === '/elsewhere') elsewhere++;
+      response
+        .writeHead(status, { Location: '/elsewhere', 'Docker-Content-Digest': `sha256:${'a'.repeat(64)}` })
+        .end('{}');
+    };
+    const broken = { ok: false, reason: 'broken' };
+    expect(await client.resolveTag('a', 'v1')).toEqual(broken);
+    expect(await client.manifest('a', 'v1')).toEqual(broken);
+    expect(await client.tags('a', 10)).toEqual(broken);
+    expect(await client.repositories(10)).toEqual(broken);
+    expect((await client.ping()).ok).toBe(false);
+    expect(elsewhere).toBe(0);
+  },
+);

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -59,8 +60,9 @@ async function gatewayWith(
 }
 
 /** The registry points there. */
-function pointTo(location: string, status = 307): void {
-  const lines = `Location: ${location}\r\nDocker-Content-Digest: ${digest}\r\n`;
+function pointTo(location: string, status = 307, named = digest): void {
+  const name = named === '' ? '' : `Docker-Content-Digest: ${named}\r\n`;
+  const lines = `Location: ${location}\r\n${name}`;
   backend.answer({
     onRequest: (_request, socket) =>
       void socket.write(`HTTP/1.1 ${status} X\r\n${lines}Content-Type: text/html\r\nContent-Length: 4\r\n\r\n<a>x`),
@@ -192,12 +194,25 @@ describe('following a redirect of a blob', () => {
     expect(gateway.records.at(-1)?.detail).toBe(`${host}: the transfer is encoded`);
   });
 
-  test('only blobs are fetched: the redirect of anything else is a 502', async () => {
+  test('only reads are fetched: the redirect of anything else is a 502', async () => {
     const gateway = await gatewayWith({});
     pointTo(`http://${host}/b`);
-    for (const line of ['GET /v2/mine/app/manifests/v1', `DELETE ${blob}`])
+    for (const line of ['DELETE /v2/mine/app/manifests/v1', `DELETE ${blob}`, 'POST /v2/mine/app/blobs/uploads/'])
       expect((await ask(gateway, line))?.status).toBe(502);
     expect(asked).toEqual([]);
+  });
+
+  test.each([412, 416])('a %i of the storage is told in the words of the API, not in its own', async (status) => {
+    const gateway = await gatewayWith({});
+    pointTo(`http://${host}/b`);
+    answer = (_request, response) =>
+      void response.writeHead(status, { 'content-type': 'application/xml' }).end('<Error>bucket-name</Error>');
+    const reply = await ask(gateway, `GET ${blob}`, 'Range: bytes=9-\r\nIf-Match: "x"\r\n');
+    expect([reply?.status, headerOf(reply, 'content-type')]).toEqual([status, 'application/json']);
+    expect(reply?.body.toString()).toMatch(/^\{"errors":\[\{"code":"[A-Z_]+"/);
+    expect(reply?.body.toString()).not.toContain('bucket-name');
+    const head = await ask(gateway, `HEAD ${blob}`, 'If-Match: "x"\r\n');
+    expect([head?.status, headerOf(head, 'content-type')]).toEqual([status, 'application/json']);
   });
 
   test('a storage that is down is a 502, and one that breaks off shows', async () => {
@@ -268,6 +283,107 @@ describe('following a redirect of a blob', () => {
     await full;
     expect(sent).toBeLessThan(64);
     client.abort();
+  });
+});
+
+describe('following a redirect of a manifest or list', () => {
+  const type = 'application/vnd.oci.image.manifest.v1+json';
+  const manifest = JSON.stringify({ schemaVersion: 2, mediaType: type, layers: [] });
+  const name = `sha256:${createHash('sha256').update(manifest).digest('hex')}`;
+  const byTag = 'GET /v2/mine/app/manifests/v1';
+  const byDigest = `GET /v2/mine/app/manifests/${name}`;
+  const tags = 'GET /v2/mine/app/tags/list';
+  const referrers = `GET /v2/mine/app/referrers/${name}`;
+  const stores =
+    (body: string, headers: Readonly<Record<string, string>> = {}, status = 200): typeof answer =>
+    (request, response) =>
+      void response.writeHead(status, headers).end(request.method === 'HEAD' ? undefined : body);
+  const point = (named?: string): void => pointTo(`http://${host}/m?${secret}`, 307, named ?? '');
+
+  test.each([
+    [byTag, undefined],
+    [byTag, name],
+    [byDigest, undefined],
+    // What was asked for says more than what comes.
+    [byDigest, digest],
+  ])('%s gives the manifest under its digest and type (the registry names %s)', async (line, named) => {
+    const gateway = await gatewayWith({});
+    point(named);
+    answer = stores(manifest, { 'content-type': 'binary/octet-stream', 'docker-content-digest': digest });
+    const reply = await ask(gateway, line, 'Range: bytes=1-2\r\nAccept: x/y\r\n');
+    expect([reply?.status, reply?.body.toString()]).toEqual([200, manifest]);
+    expect([headerOf(reply, 'docker-content-digest'), headerOf(reply, 'content-type')]).toEqual([name, type]);
+    expect([asked[0]?.headers.range, asked[0]?.headers.accept]).toEqual([undefined, 'x/y']);
+    expect(gateway.records.at(-1)).toMatchObject({ digest: name, detail: `from ${host}` });
+  });
+
+  test('a manifest that has another digest than was asked for, or than the registry named, is a 502', async () => {
+    const gateway = await gatewayWith({});
+    answer = stores(`${manifest} `, { 'content-type': type });
+    for (const [line, named] of [
+      [byDigest, undefined],
+      [byTag, name],
+    ] as const) {
+      point(named);
+      expect((await ask(gateway, line))?.status).toBe(502);
+      expect(gateway.records.at(-1)?.detail).toBe(`${host}: the content has another digest`);
+    }
+  });
+
+  const unusable: readonly (readonly [line: string, what: string, answers: typeof answer])[] = [
+    [byTag, 'of no known kind', stores('{"layers":[]}')],
+    [byTag, 'that is a page', stores('<html>log in</html>', { 'content-type': 'text/html' })],
+    [byTag, 'that is encoded', stores(manifest, { 'content-encoding': 'gzip' })],
+    [byTag, 'of 5 MB', stores('x'.repeat(5_000_000), { 'content-type': type })],
+    [byDigest, 'in part', stores(manifest, { 'content-type': type }, 206)],
+    [byDigest, 'that is not there', stores('{"errors":[{"code":"MANIFEST_UNKNOWN"}]}', {}, 404)],
+    [tags, 'that is a page', stores('<html>log in</html>')],
+    [tags, 'of another kind', stores('{"repositories":[]}')],
+    [tags, 'that is not there', stores('{"errors":[{"code":"NAME_UNKNOWN"}]}', {}, 404)],
+    [tags, 'that goes on elsewhere', stores('{"tags":[]}', { link: '<http://evil.test/t?p=2>; rel="next"' })],
+    [referrers, 'of another kind', stores('{"tags":[]}')],
+    [referrers, 'that is not there', stores('', {}, 404)],
+  ];
+  test.each(unusable)('%s %s is a 502', async (line, _what, answers) => {
+    const gateway = await gatewayWith({});
+    point();
+    answer = answers;
+    expect((await ask(gateway, line))?.status).toBe(502);
+    expect(gateway.records.at(-1)?.reason).toBe('upstream_broken');
+  });
+
+  test('lists are given with their types, and where they go on at the registry', async () => {
+    const gateway = await gatewayWith({});
+    point();
+    answer = stores('{"name":"mine/app","tags":["v1"]}', { link: '</v2/mine/app/tags/list?last=v1>; rel="next"' });
+    const list = await ask(gateway, tags);
+    expect([list?.status, list?.body.toString()]).toEqual([200, '{"name":"mine/app","tags":["v1"]}']);
+    expect(headerOf(list, 'content-type')).toBe('application/json');
+    expect(headerOf(list, 'link')).toBe('</v2/mine/app/tags/list?last=v1>; rel="next"');
+    expect(headerOf(list, 'docker-content-digest')).toBeUndefined();
+    answer = stores('{"manifests":[]}', { 'oci-filters-applied': 'artifactType' });
+    const index = await ask(gateway, referrers);
+    expect([index?.status, index?.body.toString()]).toEqual([200, '{"manifests":[]}']);
+    expect(headerOf(index, 'content-type')).toBe('application/vnd.oci.image.index.v1+json');
+    expect(headerOf(index, 'oci-filters-applied')).toBe('artifactType');
+  });
+
+  test('HEAD and conditions are answered without content', async () => {
+    const gateway = await gatewayWith({});
+    point();
+    answer = stores('', { 'content-type': type, 'content-length': String(manifest.length) });
+    const head = await ask(gateway, byDigest.replace('GET', 'HEAD'));
+    expect([head?.status, headerOf(head, 'content-length')]).toEqual([200, String(manifest.length)]);
+    expect(headerOf(head, 'docker-content-digest')).toBe(name);
+    answer = stores('', { etag: '"x"' }, 304);
+    expect((await ask(gateway, byTag, 'If-None-Match: "x"\r\n'))?.status).toBe(304);
+  });
+
+  test.each([byTag, byDigest, tags, referrers])('%s is not fetched from a host that is not listed', async (line) => {
+    const gateway = await gatewayWith({ hosts: ['s3.test'] });
+    point();
+    expect((await ask(gateway, line))?.status).toBe(502);
+    expect(asked).toEqual([]);
   });
 });
 

@@ -1,4 +1,4 @@
-/** The gate's own questions to the registry, over node:http: small answers, bounded in size and time. */
+/** The gate's own questions to the registry, over node:http: small answers, bounded in size and time. A redirect is broken. */
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { z } from 'zod';
