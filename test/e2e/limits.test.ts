@@ -314,7 +314,7 @@ describeWithPrograms(['docker-registry', 'redis-server'], 'limits over two gatew
 
   test('what a proxy passes on that is no address counts as the proxy, all of it together', async () => {
     const authorization = `Bearer ${await anonymousToken(first.url)}`;
-    const claims = ['garbage', '203.0.113.9, garbage', '1.2.3', '300.1.1.1', '[::1', '203.0.113.9:80', 'a,b', '-'];
+    const claims = ['garbage', '203.0.113.9, garbage', '1.2.3', '300.1.1.1', '[::1', '203.0.113.9:x', 'a,b', '-'];
     const replies = [];
     for (const claim of claims) {
       replies.push(

@@ -17,13 +17,10 @@ const robotSecret = makeSecret('robot').text;
 const narrowSecret = makeSecret('robot').text;
 const expiredSecret = makeSecret('robot').text;
 
-async function policy({
-  danaDisabled = false,
-  danaGroups = '[developers]',
-  secrets = true,
-  hash = undefined as string | undefined,
-} = {}): Promise<string> {
-  hash ??= await argon2.hash(password, { type: argon2.argon2id, memoryCost: 8192, timeCost: 1, parallelism: 1 });
+/** One for all policies: what was issued under another one has ended. */
+const usualHash = await argon2.hash(password, { type: argon2.argon2id, memoryCost: 8192, timeCost: 1, parallelism: 1 });
+
+function policy({ danaDisabled = false, danaGroups = '[developers]', secrets = true, hash = usualHash } = {}): string {
   return `
 groups: { developers: {}, build-servers: {} }
 users:
@@ -61,7 +58,7 @@ describeWithPrograms(['docker-registry', 'redis-server'], 'logins over two gatew
     replicas = await startReplicas({
       upstream: registry.url,
       redis: redis.url,
-      policies: { 'p.yaml': await policy() },
+      policies: { 'p.yaml': policy() },
     });
     [first, second] = replicas.gateways as [GatewayProcess, GatewayProcess];
   });
@@ -175,7 +172,7 @@ describeWithPrograms(['docker-registry', 'redis-server'], 'logins over two gatew
     const { token: sessionless } = (await plain.json()) as TokenReply;
     expect((await refresh(second.url, token)).status).toBe(200);
     // The same password with a fresh salt is another hash, as after `user passwd`.
-    await setPolicy(await policy());
+    await setPolicy(policy());
     await within5s(async () => (await refresh(second.url, token)).status === 401);
     for (const { url } of [first, second]) {
       for (const old of [access, sessionless]) await within5s(async () => (await ping(url, old)) === 401);
@@ -203,7 +200,7 @@ describeWithPrograms(['docker-registry', 'redis-server'], 'logins over two gatew
   test('a user who is disabled, or leaves a group, is felt by live tokens on both replicas within 5 s', async () => {
     const hash = await argon2.hash(password, { type: argon2.argon2id, memoryCost: 8192, timeCost: 1, parallelism: 1 });
     const { token: before } = await login(first.url);
-    await setPolicy(await policy({ hash }));
+    await setPolicy(policy({ hash }));
     for (const { url } of [first, second]) await within5s(async () => (await ping(url, before)) === 401);
     const { token, refresh_token: session = '' } = await login(first.url);
     const loginStatus = async (url: string): Promise<number> =>
@@ -213,12 +210,12 @@ describeWithPrograms(['docker-registry', 'redis-server'], 'logins over two gatew
     const statuses = async (): Promise<string> =>
       (await Promise.all([first, second].map(async ({ url }) => (await api(url)).status))).join();
     expect(await statuses()).toBe('404,404');
-    await setPolicy(await policy({ hash, danaGroups: '[]' }));
+    await setPolicy(policy({ hash, danaGroups: '[]' }));
     await within5s(async () => (await statuses()) === '403,403');
-    await setPolicy(await policy({ hash, danaDisabled: true }));
+    await setPolicy(policy({ hash, danaDisabled: true }));
     await within5s(async () => (await statuses()) === '401,401');
     // Enabled by hand, with the same password: what was issued before stays dead, a new login is as good as any.
-    await setPolicy(await policy({ hash }));
+    await setPolicy(policy({ hash }));
     await within5s(async () => (await loginStatus(second.url)) === 200);
     expect(await statuses()).toBe('401,401');
     await run('redis-cli', ['-p', String(redis.port), 'flushall']);
@@ -287,9 +284,9 @@ describeWithPrograms(['docker-registry', 'redis-server'], 'logins over two gatew
     });
     const { token } = (await reply.json()) as TokenReply;
     expect(await ping(second.url, token)).toBe(200);
-    await setPolicy(await policy({ secrets: false }));
+    await setPolicy(policy({ secrets: false }));
     await within5s(async () => (await ping(second.url, token)) === 401 && (await ping(first.url, token)) === 401);
-    await setPolicy(await policy());
+    await setPolicy(policy());
     await within5s(async () => (await ping(second.url, token)) === 200);
   });
 
@@ -372,7 +369,7 @@ describeWithPrograms(
       replicas = await startReplicas({
         upstream: registry.url,
         redis: redis.url,
-        policies: { 'p.yaml': await policy() },
+        policies: { 'p.yaml': policy() },
       });
       docker = await startDocker();
       client = await createDockerClient(docker);
@@ -420,7 +417,7 @@ for (const kind of clientKinds.filter(({ name }) => ['docker', 'podman', 'ctr'].
       const replicas = await startReplicas({
         upstream: registry.url,
         redis: redis.url,
-        policies: { 'p.yaml': await policy() },
+        policies: { 'p.yaml': policy() },
       });
       const { host } = new URL(replicas.url);
       const client = await kind.start(host);
@@ -433,7 +430,7 @@ for (const kind of clientKinds.filter(({ name }) => ['docker', 'podman', 'ctr'].
         await replicas.restart();
         const pulled = await person.pull(image);
         expect(pulled, pulled.text).toMatchObject({ succeeded: true, digest: pushed.digest });
-        await writeFile(join(replicas.policiesDir, 'p.yaml'), await policy({ danaDisabled: true }));
+        await writeFile(join(replicas.policiesDir, 'p.yaml'), policy({ danaDisabled: true }));
         for (const gateway of replicas.gateways) {
           await gateway.findLog(({ event, reason }) => event === 'policy' && reason === 'reloaded');
         }
