@@ -28,7 +28,7 @@ export function lintPolicy(policy: Policy, now: number): Lint {
     if (rule.mode === 'shadow') notes.push(shadowRule(rule));
     const dead = unreachable(policy, rule) ?? overruled(index, rule) ?? repeated(index, rule);
     if (dead !== undefined) problems.push(dead);
-    const broad = overBroad(rule);
+    const broad = overBroad(rule, policy.rules);
     if (broad?.isProblem === true) problems.push(broad.finding);
     else if (broad !== undefined) notes.push(broad.finding);
     const idle = expired(rule, now) ?? withoutMembers(rule, empty) ?? idleDeny(policy.rules, rule, memberOf);
@@ -216,7 +216,10 @@ function isBefore({ source: a, name }: Rule | Limit, { source: b, name: other }:
 }
 
 /** Allowances that a registry open to the world would not have, either. */
-function overBroad(rule: Rule): { readonly isProblem: boolean; readonly finding: Problem } | undefined {
+function overBroad(
+  rule: Rule,
+  rules: readonly Rule[],
+): { readonly isProblem: boolean; readonly finding: Problem } | undefined {
   if (rule.effect !== 'allow' || rule.mode === 'shadow') return undefined;
   const strangers = rule.subjects.filter(({ kind }) => kind === 'anonymous' || kind === 'everyone');
   const anybody = rule.subjects.filter(
@@ -238,7 +241,15 @@ function overBroad(rule: Rule): { readonly isProblem: boolean; readonly finding:
     };
   }
   const named = rule.subjects.filter(({ kind }) => kind === 'group');
-  if (named.length > 0 && isEverything && (writes & rights.delete) !== 0) {
+  // Whoever wrote a deny of deleting has thought about it.
+  const isKept = rules.some(
+    ({ effect, mode, rights: denied, subjects }) =>
+      effect === 'deny' &&
+      mode !== 'shadow' &&
+      (denied & rights.delete) !== 0 &&
+      subjects.some(({ kind }) => kind === 'everyone' || kind === 'authenticated'),
+  );
+  if (named.length > 0 && isEverything && !isKept && (writes & rights.delete) !== 0) {
     const message = `lets ${formatSubjects(named)} delete in every repository`;
     return { isProblem: false, finding: finding(rule, 'over-broad', message) };
   }

@@ -86,6 +86,16 @@ robots: { ci: { groups: [devs], tokens: [{ id: k3v9, sha256: ${sha}, expires: 20
   expect(notesOf(rules)).toEqual([]);
 });
 
+test('a group that may delete everywhere but what a denial keeps is as its writer meant it', () => {
+  const rules = `rules:
+  - { name: a, ${push.replace('a/**', '**').replace('push', 'push, delete')} }
+  - { name: b, effect: deny, subjects: [everyone], repositories: ["release/**"], tags: ["v*"], actions: [delete] }
+groups: { devs: }
+users: { dana: { groups: [devs] } }`;
+  expect(notesOf(rules)).toEqual([]);
+  expect(notesOf(rules.replace('effect: deny,', 'effect: deny, mode: shadow,')).join()).toContain('over-broad');
+});
+
 test('an explanation says that no repository can hold the account name', () => {
   const policy = readPolicy(
     `${rule(push.replace('a/**', 'people/${account}/**'))}\ngroups: { devs: }\nusers: { Dana: { groups: [devs] } }`,
