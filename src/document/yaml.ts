@@ -52,7 +52,9 @@ export function readYaml(file: string, text: string): YamlReading {
   const plain = readPlainYaml(source);
   const root = plain?.root ?? readWholeYaml(source, found);
   if (root === undefined) return found.reading();
-  return { ok: true, document: { ...documentOf(file, root, found.locate), plain } };
+  // Its offsets are those of the text only where no byte order mark was in front.
+  const document = documentOf(file, root, found.locate);
+  return { ok: true, document: source === text ? { ...document, plain } : document };
 }
 
 function documentOf(file: string, root: Planted, locate: (offset: number) => Position): YamlDocument {
