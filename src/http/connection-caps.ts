@@ -64,12 +64,12 @@ export function capConnections(
     const network = clientNetwork(address);
     const connection: Open = { socket, network, requests: 0 };
     opened.set(socket, connection);
-    const ends = endsOf(socket);
-    if (isTls) handshakes.set(ends, connection);
-    socket.once('close', () => {
-      shares.close(connection);
-      if (handshakes.get(ends) === connection) handshakes.delete(ends);
-    });
+    socket.once('close', () => shares.close(connection));
+    if (isTls) {
+      const ends = endsOf(socket);
+      handshakes.set(ends, connection);
+      socket.once('close', () => handshakes.get(ends) === connection && handshakes.delete(ends));
+    }
     const isTrusted = address !== undefined && inNetworks(trustedProxies, address);
     end(shares.open(connection, isTrusted ? undefined : network, now), now);
   });
