@@ -19,14 +19,18 @@ export interface Lint {
 
 /** `now` in milliseconds since 1970 tells expired rules. */
 export function lintPolicy(policy: Policy, now: number): Lint {
-  const index = new CoverIndex(policy);
+  const index = new CoverIndex(policy, policy.rules);
+  const denials = new CoverIndex(
+    policy,
+    policy.rules.filter(({ effect }) => effect === 'deny'),
+  );
   const memberOf = membership(policy);
   const empty = new Set(emptyGroupsOf(policy).map(formatSubject));
   const problems: Problem[] = [];
   const notes: Problem[] = [];
   for (const rule of policy.rules) {
     if (rule.mode === 'shadow') notes.push(shadowRule(rule));
-    const dead = unreachable(policy, rule) ?? overruled(index, rule) ?? repeated(index, rule);
+    const dead = unreachable(policy, rule) ?? overruled(denials, rule) ?? repeated(index, rule);
     if (dead !== undefined) problems.push(dead);
     const broad = overBroad(rule, policy.rules);
     if (broad?.isProblem === true) problems.push(broad.finding);
@@ -150,18 +154,14 @@ function unreachable(policy: Policy, rule: Rule): Problem | undefined {
 }
 
 /** An allowance of which nothing is left: for each subject, pattern and right some unconditional denial takes it back. */
-function overruled(index: CoverIndex, rule: Rule): Problem | undefined {
+function overruled(denials: CoverIndex, rule: Rule): Problem | undefined {
   if (rule.effect !== 'allow' || rule.mode === 'shadow') return undefined;
   const by = new Set<Rule>();
   for (const subject of rule.subjects) {
     for (const pattern of rule.repositories) {
       for (const right of Object.values(rights)) {
         if ((rule.rights & right) === 0) continue;
-        const denial = index.find(
-          subject,
-          pattern,
-          (other) => other.effect === 'deny' && (other.rights & right) !== 0 && applies(other, rule),
-        );
+        const denial = denials.find(subject, pattern, (other) => (other.rights & right) !== 0 && applies(other, rule));
         if (denial === undefined) return undefined;
         by.add(denial);
       }
@@ -336,9 +336,9 @@ class CoverIndex {
   readonly #rules = new Map<string, { readonly rule: Rule; readonly pattern: RepositoryPattern }[]>();
   readonly #memberOf: Membership;
 
-  constructor(policy: Policy) {
+  constructor(policy: Policy, rules: readonly Rule[]) {
     this.#memberOf = membership(policy);
-    for (const rule of policy.rules) {
+    for (const rule of rules) {
       for (const pattern of rule.repositories) {
         const beginning = literalBeginning(pattern).join('/');
         for (const subject of rule.subjects) {
@@ -353,6 +353,7 @@ class CoverIndex {
 
   /** A rule about all of `subject` and all of `pattern` that `isMeant` accepts. */
   find(subject: Subject, pattern: RepositoryPattern, isMeant: (rule: Rule) => boolean): Rule | undefined {
+    if (this.#rules.size === 0) return undefined;
     const names = literalBeginning(pattern);
     for (let length = 0; length <= names.length; length++) {
       const beginning = names.slice(0, length).join('/');
