@@ -37,7 +37,9 @@ export class Findings {
       if (!('name' in subject)) continue;
       const { kind, name } = subject;
       if (declared[kind].has(name)) continue;
-      place.at(...below).problem('unknown-name', `there is no ${kind} "${name}"${didYouMean(name, declared[kind].keys())}`);
+      place
+        .at(...below)
+        .problem('unknown-name', `there is no ${kind} "${name}"${didYouMean(name, declared[kind].keys())}`);
     }
   }
 }
