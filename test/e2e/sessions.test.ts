@@ -17,8 +17,10 @@ const robotSecret = makeSecret('robot').text;
 const narrowSecret = makeSecret('robot').text;
 const expiredSecret = makeSecret('robot').text;
 
-/** One for all policies: what was issued under another one has ended. */
-const usualHash = await argon2.hash(password, { type: argon2.argon2id, memoryCost: 8192, timeCost: 1, parallelism: 1 });
+const hashAnew = (): Promise<string> =>
+  argon2.hash(password, { type: argon2.argon2id, memoryCost: 8192, timeCost: 1, parallelism: 1 });
+/** Of policies that say nothing else: what was issued under another one has ended. */
+const usualHash = await hashAnew();
 
 function policy({ danaDisabled = false, danaGroups = '[developers]', secrets = true, hash = usualHash } = {}): string {
   return `
@@ -172,7 +174,7 @@ describeWithPrograms(['docker-registry', 'redis-server'], 'logins over two gatew
     const { token: sessionless } = (await plain.json()) as TokenReply;
     expect((await refresh(second.url, token)).status).toBe(200);
     // The same password with a fresh salt is another hash, as after `user passwd`.
-    await setPolicy(policy());
+    await setPolicy(policy({ hash: await hashAnew() }));
     await within5s(async () => (await refresh(second.url, token)).status === 401);
     for (const { url } of [first, second]) {
       for (const old of [access, sessionless]) await within5s(async () => (await ping(url, old)) === 401);
@@ -198,7 +200,7 @@ describeWithPrograms(['docker-registry', 'redis-server'], 'logins over two gatew
   });
 
   test('a user who is disabled, or leaves a group, is felt by live tokens on both replicas within 5 s', async () => {
-    const hash = await argon2.hash(password, { type: argon2.argon2id, memoryCost: 8192, timeCost: 1, parallelism: 1 });
+    const hash = await hashAnew();
     const { token: before } = await login(first.url);
     await setPolicy(policy({ hash }));
     for (const { url } of [first, second]) await within5s(async () => (await ping(url, before)) === 401);
