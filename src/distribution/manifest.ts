@@ -8,9 +8,14 @@ const leafTypes: ReadonlySet<string> = new Set([
   'application/vnd.oci.artifact.manifest.v1+json',
 ]);
 
+/** Layers and configurations, which a cache of BuildKit names in an index; distribution 2.8 answers 500 to a look at one. */
+const contentType =
+  /^application\/vnd\.(?:oci\.image\.(?:layer|config)\.|docker\.(?:image\.rootfs|container\.image)\.|buildkit\.cacheconfig\.)/;
+
 /** Whether a manifest of this type may lead to others; so may one of which the type is not known. */
 export function mayLeadOn(mediaType: string | undefined): boolean {
-  return mediaType === undefined || !leafTypes.has(mediaType.split(';')[0]?.trim().toLowerCase() ?? '');
+  const type = mediaType?.split(';')[0]?.trim().toLowerCase();
+  return type === undefined || !(leafTypes.has(type) || contentType.test(type));
 }
 
 /** Whether content is a manifest or an index, by its type or by what it holds; a layer or configuration is neither. */

@@ -22,9 +22,9 @@ export class IndexWalk {
 
   /**
    * Everything below `root` that was not met before, itself included. An entry that is not there leads nowhere; one that
-   * cannot be read is `broken`, and so is a root that is gone unless it may be.
+   * cannot be read is `broken`, and so is a root that is gone.
    */
-  async below(root: Descriptor, mayBeGone = false): Promise<Contained> {
+  async below(root: Descriptor): Promise<Contained> {
     const found = new Set<string>();
     const waiting = [root];
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
@@ -36,9 +36,7 @@ export class IndexWalk {
       const reading = await this.#registry.manifest(this.#repository, next.digest);
       if (!reading.ok) return reading;
       const children =
-        reading.manifest === undefined && (mayBeGone || next !== root)
-          ? []
-          : manifestsIn(reading.manifest?.content ?? nothing);
+        reading.manifest === undefined && next !== root ? [] : manifestsIn(reading.manifest?.content ?? nothing);
       if (children === undefined) return broken;
       waiting.push(...children);
     }
@@ -46,23 +44,33 @@ export class IndexWalk {
   }
 }
 
+/** Parts of an index that nobody deletes while it is pushed: far more than there are platforms. */
+const maxParts = 1000;
+/** Indexes within it that are looked at for that; whoever pushes one must not make the registry answer thousands. */
+const maxReads = 50;
+
 /**
  * What an index that is being pushed is made of, so that nothing of it is deleted meanwhile; empty for any other content.
- * What no registry would take is left to the registry to refuse.
+ * What cannot be read is held by its own digest: whether it may be pushed is for the registry to say.
  */
 export async function partsOf(
   registry: Pick<Registry, 'manifest'>,
   repository: string,
   content: Buffer,
-): Promise<Contained> {
+  isWanted: () => boolean,
+): Promise<ReadonlySet<string>> {
   const parts = new Set<string>();
-  const walk = new IndexWalk(registry, repository);
-  for (const child of manifestsIn(content) ?? []) {
-    const contained = await walk.below(child, true);
-    if (!contained.ok) return contained;
-    for (const digest of contained.digests) parts.add(digest);
+  const waiting = [...(manifestsIn(content) ?? [])];
+  let reads = 0;
+  for (const { digest, mediaType } of waiting) {
+    if (parts.size === maxParts) break;
+    if (parts.has(digest)) continue;
+    parts.add(digest);
+    if (!mayLeadOn(mediaType) || parseDigest(digest) === undefined || reads++ >= maxReads || !isWanted()) continue;
+    const reading = await registry.manifest(repository, digest);
+    if (reading.ok) waiting.push(...(manifestsIn(reading.manifest?.content ?? nothing) ?? []));
   }
-  return { ok: true, digests: parts };
+  return parts;
 }
 
 const nothing = Buffer.alloc(0);

@@ -182,8 +182,6 @@ async function digestOfTag(
 
 /** Milliseconds that a push waits for another push of the same tag. */
 const tagTurnMs = 30_000;
-/** Parts of an index that nobody deletes while it is pushed: far more than there are platforms. */
-const maxHeldParts = 1000;
 
 const clientGone: Partial<AuditRecord> = { decision: 'error', reason: 'client_gone', status: 499 };
 
@@ -305,9 +303,10 @@ async function writeManifest(
   if (tags.length === 0) return write();
   // The digest as well, and those of an index's parts: whoever deletes one holds it while looking for tags that lead to it.
   const digest = 'digest' in reference ? reference.digest : digestOf(content);
-  const made = await partsOf(parts.registry, repository, content);
-  if (!made.ok) return notKnown(exchange, made.reason);
-  const held = [...tags, digest, ...[...made.digests].slice(0, maxHeldParts)];
+  const isGuarding = parts.policies.current().policy.rules.some((rule) => rule.tags !== undefined);
+  const isWanted = (): boolean => !exchange.response.destroyed;
+  const made = isGuarding ? await partsOf(parts.registry, repository, content, isWanted) : [];
+  const held = [...tags, digest, ...made];
   const turn = await parts.tagLocks.withTags(repository, held, tagTurnMs, write);
   if (turn.ok) return turn.value;
   // Whoever may do anything with these tags needs no lock to be judged; those who need one wait for its store.

@@ -45,7 +45,8 @@ export function isEnded(
   if (issuedAt * 1000 < countsFrom(policy, sessions, account)) return true;
   const secretId = robotTokenIdOf(claims);
   if (secretId !== undefined) return !isMarkedWith(liveRobotToken(policy, account, secretId, now)?.sha256, tokenId);
-  return policy.users.has(account) && !isMarkedWith(policy.users.get(account)?.password?.text, tokenId);
+  // Who has no password is marked with none: a workload is not the person whose name it took.
+  return !isMarkedWith(policy.users.get(account)?.password?.text ?? '', tokenId);
 }
 
 export type SessionEnd = 'session_account_gone' | 'session_password_changed' | 'session_ended';
