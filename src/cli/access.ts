@@ -1,5 +1,5 @@
 /** `portcullis access`: all that somebody may do. */
-import { type Exception, type Grant, accessOf } from '../policy/access.ts';
+import { type Exception, type Grant, accessOf } from '../policy/analysis/access.ts';
 import {
   actionsOf,
   describeConditions,
@@ -9,7 +9,7 @@ import {
   listed,
 } from '../policy/describe.ts';
 import { compilePolicy } from '../policy/evaluate.ts';
-import { groupsOf } from '../policy/explain.ts';
+import { groupsOf } from '../policy/analysis/explain.ts';
 import { type Rule, formatSubject } from '../policy/model.ts';
 import { describeSecret } from '../policy/secret-reach.ts';
 import { paletteFor } from './colour.ts';

@@ -8,7 +8,7 @@ import { type Place, removeAt } from '../editing/removal.ts';
 import { formatPlace } from '../policy/describe.ts';
 import { compilePolicy } from '../policy/evaluate.ts';
 import type { Expectation, Policy, Robot, User } from '../policy/model.ts';
-import { runTests } from '../policy/test-run.ts';
+import { runTests } from '../policy/analysis/test-run.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import {
   type FileChange,

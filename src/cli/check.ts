@@ -2,8 +2,8 @@
 import { publicUrlNotes } from '../config/notes.ts';
 import { type Problem, formatProblem, sortProblems } from '../document/problem.ts';
 import { compilePolicy } from '../policy/evaluate.ts';
-import { lintPolicy } from '../policy/lint.ts';
-import { problemOfFailure, runTests } from '../policy/test-run.ts';
+import { lintPolicy } from '../policy/analysis/lint.ts';
+import { problemOfFailure, runTests } from '../policy/analysis/test-run.ts';
 import { readConfiguration } from './configuration.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { addPoliciesOption, configuredPolicies, readPolicies } from './policy-paths.ts';

@@ -1,7 +1,7 @@
 /** `portcullis diff`: what a change of policy grants and takes away. */
 import { resolve } from 'node:path';
 import { formatPlace } from '../policy/describe.ts';
-import { type AccessChange, cause, diffPolicies } from '../policy/diff.ts';
+import { type AccessChange, cause, diffPolicies } from '../policy/analysis/diff.ts';
 import { paletteFor } from './colour.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { readPolicies, reportBroken } from './policy-paths.ts';

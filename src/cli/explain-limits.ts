@@ -1,8 +1,8 @@
 /** The limits that apply to a question, with what the running gateway says is left of them. */
-import { type LimitStates, limitStates } from '../http/admin-api.ts';
+import { type LimitStates, limitStates } from '../http/admin/admin-api.ts';
 import { countedPer } from '../limits/spend.ts';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
-import type { Inquiry } from '../policy/explain.ts';
+import type { Inquiry } from '../policy/analysis/explain.ts';
 import { type Action, type Counted, type Limit, formatSubject } from '../policy/model.ts';
 import { formatRate } from '../policy/rate.ts';
 import { callAdmin } from './admin-client.ts';

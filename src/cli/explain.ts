@@ -2,7 +2,14 @@
 import { countedPer } from '../limits/spend.ts';
 import { describeLimit, describePrincipal, formatPlace, listed } from '../policy/describe.ts';
 import { compilePolicy } from '../policy/evaluate.ts';
-import { type Considered, type Explanation, deletionLines, explain, freePushes, verdictOf } from '../policy/explain.ts';
+import {
+  type Considered,
+  type Explanation,
+  deletionLines,
+  explain,
+  freePushes,
+  verdictOf,
+} from '../policy/analysis/explain.ts';
 import { formatSubject } from '../policy/model.ts';
 import { describeWait, formatRate } from '../policy/rate.ts';
 import { paletteFor } from './colour.ts';

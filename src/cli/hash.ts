@@ -1,5 +1,5 @@
 /** `portcullis hash`: a password hash for a policy file. */
-import { hashPassword } from '../token/password.ts';
+import { hashPassword } from '../identity/password.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { readPassword } from './read-password.ts';
 

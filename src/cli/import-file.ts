@@ -3,9 +3,9 @@ import { readFile, stat } from 'node:fs/promises';
 import { formatProblem, quote } from '../document/problem.ts';
 import { importDockerAuth } from '../import/docker-auth.ts';
 import { importHtpasswd } from '../import/htpasswd.ts';
-import { parsePolicy } from '../policy/parse.ts';
-import { namePattern } from '../policy/schema.ts';
-import { hashPassword } from '../token/password.ts';
+import { parsePolicy } from '../policy/files/parse.ts';
+import { namePattern } from '../policy/model.ts';
+import { hashPassword } from '../identity/password.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { reportProblems } from './report.ts';
 

@@ -1,7 +1,7 @@
 /** The JSON Schemas of the two kinds of file that people write. */
 import { configSchema } from '../config/schema.ts';
 import { jsonSchemaOf } from '../document/json-schema.ts';
-import { policyFileSchema } from '../policy/schema.ts';
+import { policyFileSchema } from '../policy/files/schema.ts';
 
 export type SchemaKind = 'policy' | 'config';
 

@@ -55,7 +55,7 @@ async function readPaths(paths: readonly string[]): Promise<PoliciesReading> {
   const [{ readPolicyFiles }, { revisionOf, shortRevision }, { parsePolicy }] = await Promise.all([
     import('../adapters/files/policy-files.ts'),
     import('../adapters/files/policy-loading.ts'),
-    import('../policy/parse.ts'),
+    import('../policy/files/parse.ts'),
   ]);
   const texts = await readPolicyFiles(paths);
   if (!texts.ok) return texts;

@@ -5,7 +5,7 @@ import { quote } from '../document/problem.ts';
 import { didYouMean } from '../document/suggest.ts';
 import type { Circumstances } from '../policy/conditions.ts';
 import { describeTarget } from '../policy/describe.ts';
-import { parseInstant } from '../policy/instant.ts';
+import { parseInstant } from '../policy/files/instant.ts';
 import type { Action, GroupMember, Policy, Principal } from '../policy/model.ts';
 import { type RepositoryPattern, parseRepositoryPattern } from '../policy/pattern.ts';
 

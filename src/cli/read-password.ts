@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { maxPasswordLength } from '../distribution/credentials.ts';
-import { looksCarried } from '../token/carried-secret.ts';
+import { looksCarried } from '../identity/carried-secret.ts';
 
 export type Given = string | { readonly problem: string };
 

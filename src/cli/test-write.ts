@@ -2,8 +2,8 @@
 import { addTests, testsInYaml } from '../editing/tests.ts';
 import { describeRule } from '../policy/describe.ts';
 import { compilePolicy } from '../policy/evaluate.ts';
-import { type ProposedTest, proposeTests } from '../policy/propose-tests.ts';
-import { runTests, unexercisedRules } from '../policy/test-run.ts';
+import { type ProposedTest, proposeTests } from '../policy/analysis/propose-tests.ts';
+import { runTests, unexercisedRules } from '../policy/analysis/test-run.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { applyEdits, complain, readForEdit } from './policy-edit.ts';
 

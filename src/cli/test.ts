@@ -1,7 +1,7 @@
 /** `portcullis test`: the tests in the policies, and the rules that none of them needs. */
 import { compilePolicy } from '../policy/evaluate.ts';
 import { formatPlace } from '../policy/describe.ts';
-import { problemOfFailure, runTests, unexercisedRules } from '../policy/test-run.ts';
+import { problemOfFailure, runTests, unexercisedRules } from '../policy/analysis/test-run.ts';
 import { paletteFor } from './colour.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { addPoliciesOption, readPolicies, reportBroken } from './policy-paths.ts';

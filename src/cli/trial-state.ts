@@ -1,7 +1,7 @@
 /** What try mode keeps, made ready for the policies it is read together with. */
 import { readPolicyFiles } from '../adapters/files/policy-files.ts';
 import type { Config } from '../config/load.ts';
-import { hashPassword } from '../token/password.ts';
+import { hashPassword } from '../identity/password.ts';
 import { type TrialState, prepareState } from '../trial/state.ts';
 
 /** `report` hears what its account may not do. Throws a TrialProblem where the state directory cannot be used. */

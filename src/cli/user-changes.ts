@@ -5,7 +5,7 @@ import { hasSection } from '../editing/edit.ts';
 import { type UserChange, changeUser } from '../editing/user.ts';
 import { formatInstant } from '../policy/describe.ts';
 import type { User } from '../policy/model.ts';
-import { hashPassword } from '../token/password.ts';
+import { hashPassword } from '../identity/password.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import {
   type PolicyFiles,

@@ -2,8 +2,8 @@
 import { describeRule, listed } from '../policy/describe.ts';
 import { type CompiledPolicy, compilePolicy } from '../policy/evaluate.ts';
 import { type GroupMember, type Principal, formatSubject } from '../policy/model.ts';
-import { type Permitted, type WhoCan, principalsOf, whoCan, whoCanIn } from '../policy/who-can.ts';
-import { type Party, partiesOf } from '../policy/who-can-groups.ts';
+import { type Permitted, type WhoCan, principalsOf, whoCan, whoCanIn } from '../policy/analysis/who-can.ts';
+import { type Party, partiesOf } from '../policy/analysis/who-can-groups.ts';
 import { paletteFor } from './colour.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { addPoliciesOption, readPolicies, reportBroken } from './policy-paths.ts';

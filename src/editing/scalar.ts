@@ -1,6 +1,6 @@
 /** Texts as YAML scalars that every reader takes for text, YAML 1.1 ones included. */
 
-// What YAML 1.1 or 1.2 reads as something else than text, among the texts that are names (policy/schema.ts).
+// What YAML 1.1 or 1.2 reads as something else than text, among the texts that are names (policy/model.ts).
 const words = /^(?:y|n|yes|no|on|off|true|false|null)$/i;
 const plain = /^[A-Za-z](?:[\w.+@-]*[A-Za-z0-9])?$/;
 

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { formatInstant } from '../policy/describe.ts';
 import { formatSubject } from '../policy/model.ts';
-import type { ProposedTest } from '../policy/propose-tests.ts';
+import type { ProposedTest } from '../policy/analysis/propose-tests.ts';
 import { type Edit, type Fields, type Splices, makeEdit } from './edit.ts';
 import { addBehind, addToFlow, afterComments, insertLines, unreadableIndent } from './insertion.ts';
 import { entryOf, indentAt } from './layout.ts';

@@ -15,11 +15,11 @@ import {
   type AuthenticationParts,
   type AuthenticationRefusal,
   authenticateNow,
-} from '../token/authenticate.ts';
-import type { Held } from '../token/login-delays.ts';
-import { liveRobotToken } from '../token/robot-secret.ts';
-import { isEnded, principalOf, robotTokenIdOf } from '../token/standing.ts';
-import type { UploadTickets } from '../token/upload-ticket.ts';
+} from '../identity/authenticate.ts';
+import type { Held } from '../identity/login-delays.ts';
+import { liveRobotToken } from '../identity/robot-secret.ts';
+import { isEnded, principalOf, robotTokenIdOf } from '../identity/standing.ts';
+import type { UploadTickets } from '../sealed/upload-ticket.ts';
 
 /** Who asks, and how far the credentials reach: Basic reaches as far as the policy, a token only to its `access`. */
 export interface Caller {

@@ -2,8 +2,8 @@
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import { exportJWK } from 'jose';
 import type { KeyRing } from '../ports.ts';
-import { type Exchange, exchangeFacts } from './exchange.ts';
-import { internalError, notFound, refusal, send, tokenRefused } from './respond.ts';
+import { type Exchange, exchangeFacts } from './front/exchange.ts';
+import { internalError, notFound, refusal, send, tokenRefused } from './front/respond.ts';
 import { type TokenEndpointParts, getToken, postRevocation, postToken } from './token-endpoint.ts';
 
 export interface EndpointParts extends TokenEndpointParts {

@@ -8,16 +8,16 @@ import type { AuditLog, Clock, SessionStore } from '../ports.ts';
 import { errorBody } from '../distribution/error-codes.ts';
 import type { ConnectionBounds } from '../limits/connection-shares.ts';
 import { type EndpointParts, createEndpoints, endpointPaths } from './endpoints.ts';
-import { capConnections } from './connection-caps.ts';
-import { type Connections, followConnections } from './connections.ts';
-import { cut, isFramed } from './drain.ts';
-import { createPace } from '../token/pace.ts';
-import { type Exchange, beginExchange, exchangeFacts } from './exchange.ts';
-import { type GateParts, handleRegistryRequest } from './gate.ts';
-import { clientAddress } from './client-address.ts';
-import { guardRequest } from './guard.ts';
-import { internalError, notFound, send } from './respond.ts';
-import { ignoreUpgradeOffers } from './upgrade-offers.ts';
+import { capConnections } from './front/connection-caps.ts';
+import { type Connections, followConnections } from './front/connections.ts';
+import { cut, isFramed } from './front/drain.ts';
+import { createPace } from '../identity/pace.ts';
+import { type Exchange, beginExchange, exchangeFacts } from './front/exchange.ts';
+import { type GateParts, handleRegistryRequest } from './registry/gate.ts';
+import { clientAddress } from './front/client-address.ts';
+import { guardRequest } from './front/guard.ts';
+import { internalError, notFound, send } from './front/respond.ts';
+import { ignoreUpgradeOffers } from './front/upgrade-offers.ts';
 
 export interface ListenerParts extends GateParts, EndpointParts {
   readonly sessions: SessionStore;

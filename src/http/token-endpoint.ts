@@ -3,15 +3,15 @@ import { parseAuthorization } from '../distribution/credentials.ts';
 import { formatScopes } from '../distribution/scope.ts';
 import type { AuditLog, AuditRecord, Clock, SessionStore } from '../ports.ts';
 import { type AccessTokens, clockLeewaySeconds } from '../token/access-token.ts';
-import { parseSecret, secretHash } from '../token/carried-secret.ts';
+import { parseSecret, secretHash } from '../identity/carried-secret.ts';
 import type { TokenCredentials, TokenGrant, TokenRequest, TokenService } from '../token/service.ts';
-import { robotTokenIdOf } from '../token/standing.ts';
-import { maxUploadSeconds } from '../token/upload-ticket.ts';
+import { robotTokenIdOf } from '../identity/standing.ts';
+import { maxUploadSeconds } from '../sealed/upload-ticket.ts';
 import type { TokenRefusal } from '../token/refusal.ts';
-import { type Exchange, exchangeFacts } from './exchange.ts';
-import { heldDetail, limitRule, shadowLimits } from './limit-audit.ts';
-import { limitHeaders } from './limit-headers.ts';
-import { type Front, send, tokenRefused } from './respond.ts';
+import { type Exchange, exchangeFacts } from './front/exchange.ts';
+import { heldDetail, limitRule, shadowLimits } from './front/limit-audit.ts';
+import { limitHeaders } from './front/limit-headers.ts';
+import { type Front, send, tokenRefused } from './front/respond.ts';
 
 export interface TokenEndpointParts {
   readonly front: Front;

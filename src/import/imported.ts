@@ -1,6 +1,6 @@
 /** What an import makes of a foreign file. */
 import type { Problem } from '../document/problem.ts';
-import { namePattern } from '../policy/schema.ts';
+import { namePattern } from '../policy/model.ts';
 
 export interface Imported {
   /** A policy file, valid whatever was left out. */

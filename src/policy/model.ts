@@ -4,6 +4,9 @@ import type { Conditions } from './conditions.ts';
 import type { PasswordHash } from './password-hash.ts';
 import type { Rate } from './rate.ts';
 
+/** An account or group name; it travels in Basic credentials (no colon), JSON logs and `${account}` (no slash, no star). */
+export const namePattern = /^[A-Za-z0-9](?:[A-Za-z0-9._+@-]{0,126}[A-Za-z0-9])?$/;
+
 /** Single rights; `push` in a file stands for `create` and `overwrite`. */
 export const rights = { pull: 1, create: 2, overwrite: 4, delete: 8, catalog: 16 } as const;
 export type Right = keyof typeof rights;

@@ -5,9 +5,9 @@
 import { SignJWT, errors, jwtVerify } from 'jose';
 import { z } from 'zod';
 import type { Access } from '../distribution/access.ts';
-import { namePattern } from '../policy/schema.ts';
+import { namePattern } from '../policy/model.ts';
 import type { KeyRing, TokenKey } from '../ports.ts';
-import { makeMarkedId } from './marked-id.ts';
+import { makeMarkedId } from '../identity/marked-id.ts';
 
 export interface AccessClaims {
   /** '' for anonymous. */

@@ -2,8 +2,8 @@
 import type { ScopesProblem } from '../distribution/scope.ts';
 import type { LimitState } from '../limits/spend.ts';
 import type { Principal } from '../policy/model.ts';
-import type { AuthenticationRefusal } from './authenticate.ts';
-import type { Held } from './login-delays.ts';
+import type { AuthenticationRefusal } from '../identity/authenticate.ts';
+import type { Held } from '../identity/login-delays.ts';
 
 export type TokenRefusal =
   | { readonly reason: Exclude<AuthenticationRefusal, 'secret_malformed'>; readonly account: string }

@@ -8,12 +8,12 @@ import type { Principal } from '../policy/model.ts';
 import { narrowPolicy } from '../policy/secret-reach.ts';
 import type { Clock, PolicySource, RobotUses, SessionStore } from '../ports.ts';
 import type { AccessTokens } from './access-token.ts';
-import { type AuthenticationMethod, type AuthenticationParts, authenticateNow } from './authenticate.ts';
-import { makeSecret, parseSecret, secretHash } from './carried-secret.ts';
+import { type AuthenticationMethod, type AuthenticationParts, authenticateNow } from '../identity/authenticate.ts';
+import { makeSecret, parseSecret, secretHash } from '../identity/carried-secret.ts';
 import { grantAccess } from './grant.ts';
 import type { TokenRefusal } from './refusal.ts';
-import { makeMarkedId } from './marked-id.ts';
-import { countsFrom, endOfSession, robotSidPrefix } from './standing.ts';
+import { makeMarkedId } from '../identity/marked-id.ts';
+import { countsFrom, endOfSession, robotSidPrefix } from '../identity/standing.ts';
 
 /** A refresh token in place of a name and password. */
 export type TokenCredentials = Credentials | { readonly kind: 'session'; readonly secret: string };

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { schemaText } from '../../src/cli/json-schemas.ts';
 import { configTemplate } from '../../src/config/template.ts';
-import { parsePolicy } from '../../src/policy/parse.ts';
+import { parsePolicy } from '../../src/policy/files/parse.ts';
 import { schemasIn, violations } from '../support/json-schema.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));

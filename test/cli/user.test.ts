@@ -3,8 +3,8 @@ import { chmod, mkdir, readFile, readdir, stat, symlink, writeFile } from 'node:
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type PolicyReading, parsePolicy } from '../../src/policy/parse.ts';
-import { createPasswords } from '../../src/token/password.ts';
+import { type PolicyReading, parsePolicy } from '../../src/policy/files/parse.ts';
+import { createPasswords } from '../../src/identity/password.ts';
 import { type RunResult, run } from '../support/programs.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
 

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import argon2 from 'argon2';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { makeSecret, secretHash } from '../../src/token/carried-secret.ts';
+import { makeSecret, secretHash } from '../../src/identity/carried-secret.ts';
 import { clientKinds } from '../support/clients.ts';
 import { createDockerClient, startDocker, type Client, type Docker } from '../support/docker.ts';
 import type { GatewayProcess } from '../support/gateway-process.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type RobotChange, type TokenEntry, changeRobot } from '../../src/editing/robot.ts';
-import { parsePolicy } from '../../src/policy/parse.ts';
+import { parsePolicy } from '../../src/policy/files/parse.ts';
 
 const hashes = ['a', 'b', 'c', '1'].map((digit) => digit.repeat(64));
 const [a = '', b = '', c = '', digits = ''] = hashes;

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { type UserChange, changeUser } from '../../src/editing/user.ts';
-import { parsePolicy } from '../../src/policy/parse.ts';
+import { parsePolicy } from '../../src/policy/files/parse.ts';
 
 const hash = '$2y$05$abcdefghijklmnopqrstuuJ6qZ0yYpD1w8m5F1b2c3d4e5f6g7h8i';
 const other = '$2b$10$ABCDEFGHIJKLMNOPQRSTUuJ6qZ0yYpD1w8m5F1b2c3d4e5f6g7h8i';

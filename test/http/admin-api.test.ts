@@ -4,12 +4,12 @@ import { createMemoryFailedLogins } from '../../src/adapters/memory/failed-login
 import { createMemoryRateLimiter } from '../../src/adapters/memory/rate-limiter.ts';
 import { createMemorySessionStore } from '../../src/adapters/memory/session-store.ts';
 import { Secret } from '../../src/config/secret.ts';
-import { createAdminListener } from '../../src/http/admin.ts';
+import { createAdminListener } from '../../src/http/admin/admin.ts';
 import { createLimits } from '../../src/limits/spend.ts';
 import { compilePolicy } from '../../src/policy/evaluate.ts';
-import { parsePolicy } from '../../src/policy/parse.ts';
+import { parsePolicy } from '../../src/policy/files/parse.ts';
 import type { AuditRecord, FailedLogins, RateLimiter, Session, SessionStore } from '../../src/ports.ts';
-import { makeMarkedId } from '../../src/token/marked-id.ts';
+import { makeMarkedId } from '../../src/identity/marked-id.ts';
 import { anonymous, user } from '../support/policies.ts';
 
 const now = Date.UTC(2026, 10, 23, 12);

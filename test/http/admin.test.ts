@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { hostname } from 'node:os';
 import supertest from 'supertest';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type AdminParts, type ReadinessCheck, createAdminListener } from '../../src/http/admin.ts';
+import { type AdminParts, type ReadinessCheck, createAdminListener } from '../../src/http/admin/admin.ts';
 import { type Front, startFront } from './support/front.ts';
 
 const rules = "rules: [{ name: open, subjects: [everyone], repositories: ['open/**'], actions: [pull] }]\n";

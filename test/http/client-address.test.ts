@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
-import { clientAddress } from '../../src/http/client-address.ts';
+import { clientAddress } from '../../src/http/front/client-address.ts';
 
 const trusted = ['10.0.0.0/8', '2001:db8:1::/48'];
 

@@ -7,7 +7,7 @@ import { platform } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
-import { capConnections } from '../../src/http/connection-caps.ts';
+import { capConnections } from '../../src/http/front/connection-caps.ts';
 import type { ConnectionBounds } from '../../src/limits/connection-shares.ts';
 import { makeCertificate } from '../support/certificate.ts';
 import { eventually } from '../support/eventually.ts';

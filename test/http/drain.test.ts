@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { followConnections } from '../../src/http/connections.ts';
+import { followConnections } from '../../src/http/front/connections.ts';
 import { type Backend, startBackend } from '../hostile/support/backend.ts';
 import { type RawClient, headerOf, openClient } from '../hostile/support/client.ts';
 import { type TestGateway, basic, startTestGateway } from '../hostile/support/gateway.ts';

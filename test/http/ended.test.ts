@@ -1,6 +1,6 @@
 /** What was issued and has ended since: refused everywhere, also by one process without Redis. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { makeSecret, secretHash } from '../../src/token/carried-secret.ts';
+import { makeSecret, secretHash } from '../../src/identity/carried-secret.ts';
 import { quickHash } from '../support/policies.ts';
 import { type Front, service, startFront } from './support/front.ts';
 

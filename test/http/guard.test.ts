@@ -1,7 +1,7 @@
 import { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { guardRegistryBody, guardRequest } from '../../src/http/guard.ts';
+import { guardRegistryBody, guardRequest } from '../../src/http/front/guard.ts';
 
 /**
  * The guard alone, without the parser in front of it: Node refuses some of this itself, unless it is started with

@@ -1,6 +1,6 @@
 import { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { ProgressWatch } from '../../src/http/progress.ts';
+import { ProgressWatch } from '../../src/http/backend/progress.ts';
 import type { SendQueues } from '../../src/ports.ts';
 
 describe('a transfer of which no byte moves here', () => {

@@ -5,8 +5,8 @@ import { PassThrough, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { createReadBuffers } from '../../src/http/read-buffers.ts';
-import { createUpstreamAgents } from '../../src/http/upstream-agents.ts';
+import { createReadBuffers } from '../../src/http/backend/read-buffers.ts';
+import { createUpstreamAgents } from '../../src/http/backend/upstream-agents.ts';
 import { basic, startTestGateway } from '../hostile/support/gateway.ts';
 
 const body = Buffer.from(Array.from({ length: 3_000_000 }, (_, index) => index % 251));

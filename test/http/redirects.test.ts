@@ -4,7 +4,7 @@ import { type IncomingMessage, type ServerResponse, createServer } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Config } from '../../src/config/load.ts';
-import { redirectProblem } from '../../src/http/redirects.ts';
+import { redirectProblem } from '../../src/http/backend/redirects.ts';
 import { type Backend, startBackend } from '../hostile/support/backend.ts';
 import { type RawClient, type Reply, headerOf, openClient } from '../hostile/support/client.ts';
 import { type TestGateway, basic, startTestGateway } from '../hostile/support/gateway.ts';

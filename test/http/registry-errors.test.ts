@@ -2,7 +2,7 @@ import { type IncomingMessage, type ServerResponse, createServer } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RegistryRoute, parseRoute } from '../../src/distribution/route.ts';
-import { codeFor } from '../../src/http/registry-errors.ts';
+import { codeFor } from '../../src/http/backend/registry-errors.ts';
 import { type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts';
 import { quickHash } from '../support/policies.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseHost, publicOrigin } from '../../src/http/request-host.ts';
+import { parseHost, publicOrigin } from '../../src/http/front/request-host.ts';
 
 test.each([
   ['Registry.Example.com:5000', { name: 'registry.example.com', port: 5000 }],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { loginHeld, tooBusy } from '../../src/http/respond.ts';
+import { loginHeld, tooBusy } from '../../src/http/front/respond.ts';
 
 describe('more logins than can be hashed', () => {
   test('are 429 with a short wait; in an upload 503, which clients take as a pause', () => {

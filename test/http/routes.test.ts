@@ -1,7 +1,7 @@
 import { Agent, request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseScopes } from '../../src/distribution/scope.ts';
-import { makeSecret, secretHash } from '../../src/token/carried-secret.ts';
+import { makeSecret, secretHash } from '../../src/identity/carried-secret.ts';
 import { type Front, credentials, realm, service, startFront } from './support/front.ts';
 
 /**

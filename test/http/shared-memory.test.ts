@@ -5,8 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { basic, startTestGateway } from '../hostile/support/gateway.ts';
 
-vi.mock('../../src/http/read-buffers.ts', async (load) => {
-  const original = await load<typeof import('../../src/http/read-buffers.ts')>();
+vi.mock('../../src/http/backend/read-buffers.ts', async (load) => {
+  const original = await load<typeof import('../../src/http/backend/read-buffers.ts')>();
   const createReadBuffers: typeof original.createReadBuffers = () => ({
     ...original.createReadBuffers(),
     isSafe: (chunk) => !Buffer.from(chunk).includes('overwritten'),

@@ -4,7 +4,7 @@ import { stringify } from 'yaml';
 import { importDockerAuth } from '../../src/import/docker-auth.ts';
 import { inNetworks } from '../../src/policy/conditions.ts';
 import { type CompiledPolicy, compilePolicy } from '../../src/policy/evaluate.ts';
-import { parsePolicy } from '../../src/policy/parse.ts';
+import { parsePolicy } from '../../src/policy/files/parse.ts';
 
 const hash = '$2y$05$LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC';
 

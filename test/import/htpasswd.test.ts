@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { importHtpasswd } from '../../src/import/htpasswd.ts';
-import { parsePolicy } from '../../src/policy/parse.ts';
-import { createPasswords, hashPassword } from '../../src/token/password.ts';
+import { parsePolicy } from '../../src/policy/files/parse.ts';
+import { createPasswords, hashPassword } from '../../src/identity/password.ts';
 import { describeWithPrograms, run } from '../support/programs.ts';
 
 const hash = '$2y$05$LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC';

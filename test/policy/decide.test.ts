@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { CompiledPolicy, Decision } from '../../src/policy/evaluate.ts';
 import type { Action, GroupMember, Principal } from '../../src/policy/model.ts';
-import { parseSubject } from '../../src/policy/subject.ts';
+import { parseSubject } from '../../src/policy/files/subject.ts';
 import { anonymous, compile, user } from '../support/policies.ts';
 
 const people = `

@@ -1,6 +1,6 @@
 /** `limits:` in policy files: what is read, what is refused and what is said then. */
 import { describe, expect, test } from 'vitest';
-import { parsePolicy } from '../../src/policy/parse.ts';
+import { parsePolicy } from '../../src/policy/files/parse.ts';
 import { anonymous, compile, readPolicy, robot, user } from '../support/policies.ts';
 
 const head = `users: { dana: { groups: [devs] }, gone: { disabled: true } }

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { failedCondition } from '../../src/policy/conditions.ts';
 import { type CompiledPolicy, type Question, compilePolicy } from '../../src/policy/evaluate.ts';
 import { type Policy, type Principal, type Right, formatSubject, rights } from '../../src/policy/model.ts';
-import { parsePolicy } from '../../src/policy/parse.ts';
+import { parsePolicy } from '../../src/policy/files/parse.ts';
 import { matchesRepository } from '../../src/policy/pattern.ts';
 import { anonymous, readPolicy, robot, user } from '../support/policies.ts';
 

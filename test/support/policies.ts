@@ -3,7 +3,7 @@ import argon2 from 'argon2';
 import { formatProblem } from '../../src/document/problem.ts';
 import { type CompiledPolicy, compilePolicy } from '../../src/policy/evaluate.ts';
 import type { Policy, Principal } from '../../src/policy/model.ts';
-import { parsePolicy } from '../../src/policy/parse.ts';
+import { parsePolicy } from '../../src/policy/files/parse.ts';
 
 /** One file for each text. Throws with every problem in them. */
 export function readPolicy(...texts: readonly string[]): Policy {

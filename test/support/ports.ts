@@ -1,7 +1,7 @@
 /** Ports for tests that are about something else: stores that know nothing and record nothing. */
 import type { Limits } from '../../src/limits/spend.ts';
 import type { RobotUses, SessionStore } from '../../src/ports.ts';
-import type { LoginGuard } from '../../src/token/login-guard.ts';
+import type { LoginGuard } from '../../src/identity/login-guard.ts';
 
 export const noSessions: SessionStore = {
   open: () => Promise.resolve({ ok: false, reason: 'unavailable' }),

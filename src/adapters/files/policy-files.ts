@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { open, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import type { Problem } from '../../document/problem.ts';
-import type { PolicyText } from '../../policy/parse.ts';
+import type { PolicyText } from '../../policy/files/parse.ts';
 
 export type PolicyTexts =
   | { readonly ok: true; readonly files: readonly PolicyText[] }

@@ -4,8 +4,8 @@ import { basename } from 'node:path';
 import type { Problem } from '../../document/problem.ts';
 import { type CompiledPolicy, compilePolicy } from '../../policy/evaluate.ts';
 import type { Accounts } from '../../policy/model.ts';
-import { type PolicyText, parsePolicy } from '../../policy/parse.ts';
-import { problemOfFailure, runTests } from '../../policy/test-run.ts';
+import { type PolicyText, parsePolicy } from '../../policy/files/parse.ts';
+import { problemOfFailure, runTests } from '../../policy/analysis/test-run.ts';
 import { readPolicyFiles } from './policy-files.ts';
 
 export interface LoadedPolicy {

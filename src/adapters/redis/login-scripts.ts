@@ -1,4 +1,4 @@
-/** Steps on failed logins. They only count: how long somebody must wait is decided in token/login-delays.ts. Keys: keys.ts. */
+/** Steps on failed logins. They only count: how long somebody must wait is decided in identity/login-delays.ts. Keys: keys.ts. */
 import { failuresMs, knownGoodMs, listedFrom, maxFingerprints, maxWorst, turnMs } from '../limit-bounds.ts';
 import { loginsPrefix, worstKey } from './keys.ts';
 import type { RedisScript } from './redis-script.ts';

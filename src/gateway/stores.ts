@@ -1,0 +1,103 @@
+/** Where sessions, locks and marks are kept: in Redis when one is configured, otherwise in this process and its state directory. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { createMemoryFailedLogins } from '../adapters/memory/failed-logins.ts';
+import { createMemoryRateLimiter } from '../adapters/memory/rate-limiter.ts';
+import { createMemoryRobotUses } from '../adapters/memory/robot-uses.ts';
+import { createMemorySessionStore } from '../adapters/memory/session-store.ts';
+import { createTagLocks } from '../adapters/memory/tag-locks.ts';
+import { createRedisConnection } from '../adapters/redis/connection.ts';
+import { createRedisFailedLogins } from '../adapters/redis/failed-logins.ts';
+import { followGateways } from '../adapters/redis/gateways.ts';
+import { followHealth } from '../adapters/redis/health.ts';
+import { createRedisRateLimiter } from '../adapters/redis/rate-limiter.ts';
+import { createRedisRobotUses } from '../adapters/redis/robot-uses.ts';
+import { createRedisSessionStore } from '../adapters/redis/session-store.ts';
+import { createRedisTagLocks } from '../adapters/redis/tag-locks.ts';
+import type { OperatorLog } from '../adapters/log/log.ts';
+import type { Config } from '../config/load.ts';
+import { formatProblem } from '../document/problem.ts';
+import type { Clock, FailedLogins, RateLimiter, RobotUses, SessionStore, TagLocks } from '../ports.ts';
+import { clockLeewaySeconds } from '../token/access-token.ts';
+import { maxUploadSeconds } from '../sealed/upload-ticket.ts';
+
+export interface Stores {
+  readonly sessions: SessionStore;
+  readonly robotUses: RobotUses;
+  readonly tagLocks: TagLocks;
+  readonly limiter: RateLimiter;
+  readonly failedLogins: FailedLogins;
+  /** Gateways that share them, as far as is known. */
+  readonly gateways: () => number;
+  /** Milliseconds by which this machine's clock is ahead of the store's. */
+  readonly clockSkewMs: () => number;
+  /** Requests that limits counted in this process because the store was away. */
+  readonly limitFallbacks: () => number;
+  /** Whether other gateways share them. */
+  readonly isShared: boolean;
+  close(): Promise<void>;
+}
+
+/** Throws only when the state directory cannot be made; a store that does not answer yet is opened all the same. */
+export function openStores(config: Config, clock: Clock, log: OperatorLog): Stores {
+  // An expired token can still finish its upload, so a revocation is remembered as long as the longest upload.
+  const revocationMemorySeconds = config.tokens.accessTtlSeconds + 2 * clockLeewaySeconds + maxUploadSeconds;
+  const memory = {
+    revocationMemorySeconds,
+    accountMemorySeconds: Math.max(config.tokens.refreshTtlSeconds, revocationMemorySeconds),
+  };
+  if (config.redis !== undefined) {
+    const connection = createRedisConnection(config.redis.reveal(), {
+      onHealth({ ok, detail }) {
+        if (ok) log.info('Redis works again', { detail });
+        else log.error('Redis does not do what the gateway needs; logins that last are refused', { detail });
+      },
+    });
+    const stopChecking = followHealth(connection);
+    const sessions = createRedisSessionStore(connection, memory);
+    const robotUses = createRedisRobotUses(connection);
+    const tagLocks = createRedisTagLocks(connection, {
+      onLost: (repository, tags) => log.error('a tag lock ran out during a push', { repository, tags }),
+    });
+    const gateways = followGateways(connection);
+    const limiter = createRedisRateLimiter(connection, { gateways: gateways.count });
+    return {
+      sessions,
+      robotUses,
+      tagLocks,
+      limiter,
+      failedLogins: createRedisFailedLogins(connection, { gateways: gateways.count }),
+      gateways: gateways.count,
+      clockSkewMs: gateways.clockSkewMs,
+      limitFallbacks: limiter.fallbacks,
+      isShared: true,
+      async close() {
+        stopChecking();
+        await gateways.close();
+        await robotUses.close();
+        await sessions.close();
+        await connection.close();
+      },
+    };
+  }
+  mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
+  const onProblem = (problem: Parameters<typeof formatProblem>[0]): void => log.error(formatProblem(problem));
+  const file = join(config.stateDir, 'sessions.json');
+  const sessions = createMemorySessionStore({ file, ...memory, clock, onProblem });
+  const robotUses = createMemoryRobotUses({ file: join(config.stateDir, 'robot-uses.json'), onProblem });
+  return {
+    sessions,
+    robotUses,
+    tagLocks: createTagLocks(),
+    limiter: createMemoryRateLimiter(() => Math.floor(performance.now() * 1000)),
+    failedLogins: createMemoryFailedLogins(() => performance.now()),
+    gateways: () => 1,
+    clockSkewMs: () => 0,
+    limitFallbacks: () => 0,
+    isShared: false,
+    async close() {
+      await robotUses.close();
+      await sessions.close();
+    },
+  };
+}

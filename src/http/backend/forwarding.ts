@@ -1,0 +1,30 @@
+/** How a request that went to the registry ended. */
+import type { AuditRecord } from '../../ports.ts';
+
+export interface Forwarding {
+  /** What the client was told; for a cut transfer the status that was already sent. */
+  readonly status: number;
+  readonly outcome:
+    | 'complete'
+    | 'client_gone'
+    | 'client_timeout'
+    | 'gateway_stopped'
+    | 'upstream_unreachable'
+    | 'upstream_timeout'
+    | 'upstream_broken';
+  readonly bytes: number;
+  readonly digest: string | undefined;
+  readonly detail?: string;
+}
+
+/** The same for the log. */
+export function forwarded({ status, outcome, bytes, digest, detail }: Forwarding): Partial<AuditRecord> {
+  const failed = outcome === 'complete' ? {} : ({ decision: 'error', reason: outcome } as const);
+  return {
+    ...failed,
+    status,
+    bytes,
+    ...(digest === undefined ? {} : { digest }),
+    ...(detail === undefined ? {} : { detail }),
+  };
+}

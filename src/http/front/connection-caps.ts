@@ -1,0 +1,102 @@
+/** Nobody holds every connection of a listener: whoever has too many is cut off as soon as the system accepts one more. */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { clientNetwork } from '../../limits/client-network.ts';
+import { type ConnectionBounds, type Ending, createConnectionShares } from '../../limits/connection-shares.ts';
+import { inNetworks } from '../../policy/conditions.ts';
+import { clientAddress } from './client-address.ts';
+
+export interface ConnectionCaps {
+  readonly bounds: ConnectionBounds;
+  /** Their connections are those of many clients. */
+  readonly trustedProxies: readonly string[];
+  /** Of a connection that is about to end because somebody holds too many; at most once a second for each network. */
+  readonly onExceeded: (socket: Socket) => void;
+  /** Milliseconds. */
+  readonly clock?: () => number;
+}
+
+/** Milliseconds: who floods the listener does not flood the log. */
+const quietMs = 1000;
+
+interface Open {
+  /** TLS: the connection below until the handshake is done. */
+  socket: Socket;
+  readonly network: string;
+  requests: number;
+}
+
+/** Call before the server has other listeners for its requests. */
+export function capConnections(
+  server: Server,
+  { bounds, trustedProxies, onExceeded, clock = () => performance.now() }: ConnectionCaps,
+): void {
+  const shares = createConnectionShares<Open>(bounds);
+  const opened = new WeakMap<Socket, Open>();
+  /** Both ends -> a TLS connection before its handshake is done: Node does not tell what it becomes. */
+  const handshakes = new Map<string, Open>();
+  const said = new Map<string, number>();
+  const isTls = 'setSecureContext' in server;
+
+  function say({ network, socket }: Open, now: number): void {
+    for (const [earlier, at] of said) {
+      if (now - at < quietMs) break;
+      said.delete(earlier);
+    }
+    if (said.has(network)) return;
+    said.set(network, now);
+    onExceeded(socket);
+  }
+
+  function end(endings: readonly Ending<Open>[], now: number): void {
+    for (const { connection, reason } of endings) {
+      if (reason === 'exceeded') say(connection, now);
+      // An answer that has begun must not look complete; TLS marks its own end.
+      if (connection.requests > 0 && !isTls) connection.socket.resetAndDestroy();
+      else connection.socket.destroy();
+    }
+  }
+
+  server.on('connection', (socket: Socket) => {
+    const now = clock();
+    const address = clientAddress(socket.remoteAddress, undefined, []);
+    const network = clientNetwork(address);
+    const connection: Open = { socket, network, requests: 0 };
+    opened.set(socket, connection);
+    socket.once('close', () => shares.close(connection));
+    if (isTls) {
+      const ends = endsOf(socket);
+      handshakes.set(ends, connection);
+      socket.once('close', () => handshakes.get(ends) === connection && handshakes.delete(ends));
+    }
+    const isTrusted = address !== undefined && inNetworks(trustedProxies, address);
+    end(shares.open(connection, isTrusted ? undefined : network, now), now);
+  });
+  if (isTls)
+    server.on('secureConnection', (socket: TLSSocket) => {
+      const connection = handshakes.get(endsOf(socket));
+      if (connection === undefined) return;
+      handshakes.delete(endsOf(socket));
+      connection.socket = socket;
+      opened.set(socket, connection);
+      socket.once('close', () => shares.close(connection));
+    });
+
+  function onRequest({ socket }: IncomingMessage, response: ServerResponse): void {
+    const connection = opened.get(socket);
+    if (connection === undefined) return;
+    connection.requests++;
+    response.once('close', () => {
+      connection.requests--;
+      shares.finish(connection, clock());
+    });
+    const now = clock();
+    end(shares.begin(connection, now), now);
+  }
+  for (const event of ['request', 'checkContinue', 'checkExpectation']) server.on(event, onRequest);
+}
+
+function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
+}

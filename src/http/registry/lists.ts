@@ -1,0 +1,161 @@
+/** Lists that are made here because they may have to hide names: repositories, and tags where rules speak of tags. */
+import { type RegistryRoute, formatTarget, ownParameter, parseRoute } from '../../distribution/route.ts';
+import type { Caller } from '../../gate/admit.ts';
+import { listCatalog } from '../../gate/catalog.ts';
+import { type TagReader, listTags } from '../../gate/tag-list.ts';
+import type { Continuation, ListStart } from '../../gate/visible-names.ts';
+import type { CompiledPolicy } from '../../policy/evaluate.ts';
+import { type Principal, formatSubject } from '../../policy/model.ts';
+import type { AuditRecord, Clock, Registry } from '../../ports.ts';
+import type { ListCursors } from '../../sealed/list-cursor.ts';
+import type { Exchange } from '../front/exchange.ts';
+import { forwarded } from '../backend/forwarding.ts';
+import {
+  type UpstreamFailure,
+  catalogUnsupported,
+  repositoryUnknown,
+  send,
+  unusable,
+  upstreamFailed,
+} from '../front/respond.ts';
+import type { Upstream } from '../backend/upstream.ts';
+
+export interface ListParts {
+  readonly upstream: Upstream;
+  readonly registry: Pick<Registry, 'repositories' | 'tags'>;
+  readonly cursors: ListCursors;
+  readonly clock: Clock;
+}
+
+type ListRoute = RegistryRoute & { readonly kind: 'catalog' | 'tags' | 'referrers' };
+
+export async function sendRepositories(
+  parts: ListParts,
+  exchange: Exchange,
+  route: RegistryRoute & { readonly kind: 'catalog' },
+  { principal }: Caller,
+  policy: CompiledPolicy,
+): Promise<Partial<AuditRecord>> {
+  const start = startOf(parts, route, principal);
+  if (start === undefined) return strangeCursor(exchange);
+  const circumstances = { address: exchange.address, now: parts.clock() };
+  const listed = await listCatalog(
+    parts.registry,
+    policy,
+    principal,
+    { ...route.page, ...start },
+    circumstances,
+    isWantedBy(exchange),
+  );
+  if (!listed.ok && listed.reason === 'unsupported') return { status: send(exchange, catalogUnsupported) };
+  if (!listed.ok) return notListed(exchange, listed.reason);
+  const body = JSON.stringify({ repositories: listed.names });
+  return { status: send(exchange, { status: 200, headers: linkTo(parts, route, principal, listed.next), body }) };
+}
+
+export async function sendTags(
+  parts: ListParts,
+  exchange: Exchange,
+  route: RegistryRoute & { readonly kind: 'tags' },
+  reader: TagReader,
+): Promise<Partial<AuditRecord>> {
+  const start = startOf(parts, route, reader.principal);
+  if (start === undefined) return strangeCursor(exchange);
+  const { repository: name } = route;
+  const listed = await listTags(parts.registry, reader, { ...route.page, ...start }, isWantedBy(exchange));
+  if (!listed.ok && (listed.reason === 'unknown' || listed.reason === 'unsupported'))
+    return { status: send(exchange, repositoryUnknown(name)) };
+  if (!listed.ok) return notListed(exchange, listed.reason);
+  const body = JSON.stringify({ name, tags: listed.names });
+  return {
+    status: send(exchange, { status: 200, headers: linkTo(parts, route, reader.principal, listed.next), body }),
+  };
+}
+
+/** A list that the registry may show as it is. Where it goes on by words of its own, those stay sealed. */
+export async function forwardList(
+  { upstream, cursors }: ListParts,
+  exchange: Exchange,
+  route: ListRoute & { readonly kind: 'tags' | 'referrers' },
+  { principal }: Caller,
+): Promise<Partial<AuditRecord>> {
+  const words = wordsFor(route, principal);
+  const place = route.cursor === undefined ? undefined : cursors.open(words, route.cursor);
+  const isTarget = place?.startsWith('/') === true;
+  if (route.cursor !== undefined && !isTarget) return strangeCursor(exchange);
+  const sealPage = (target: string): string => {
+    const { path, size } = listOf(route);
+    return isPlain(target) ? target : `${path}?${ownParameter}=${cursors.seal(words, target)}${size}`;
+  };
+  const options = { sealPage, ...(isTarget && place !== undefined ? { target: place } : {}) };
+  return forwarded(await upstream.forward(exchange, route, options));
+}
+
+/** Whether it would reach the registry as it is if a client sent it: it holds nothing that only the registry understands. */
+function isPlain(target: string): boolean {
+  const parsed = parseRoute('GET', target);
+  const pairs = (text: string): string => (text.split('?')[1] ?? '').split('&').sort().join('&');
+  return 'route' in parsed && pairs(formatTarget(parsed.route)) === pairs(target);
+}
+
+/** Whether the cursor that came leads behind a name that was hidden: such a list goes on as it began. */
+export function beganFiltered(
+  { cursors }: Pick<ListParts, 'cursors'>,
+  route: ListRoute,
+  { principal }: Caller,
+): boolean {
+  const place = route.cursor === undefined ? undefined : cursors.open(wordsFor(route, principal), route.cursor);
+  return place?.startsWith('/') === false;
+}
+
+function isWantedBy({ response }: Exchange): () => boolean {
+  return () => !response.destroyed;
+}
+
+/** Where the page that was asked for begins; undefined for a cursor that was never given to this reader of this list. */
+function startOf({ cursors }: ListParts, route: ListRoute, reader: Principal): ListStart | undefined {
+  const { page, cursor } = route;
+  if (cursor === undefined) return { last: page.last };
+  const place = cursors.open(wordsFor(route, reader), cursor);
+  if (place === undefined) return undefined;
+  const [next = '', last] = place.split(' ');
+  return place.startsWith('/') ? { next, last } : { last: place };
+}
+
+function strangeCursor(exchange: Exchange): Partial<AuditRecord> {
+  return { decision: 'deny', reason: 'page_invalid', status: send(exchange, unusable({ reason: 'page_invalid' })) };
+}
+
+function notListed(exchange: Exchange, reason: UpstreamFailure | 'unwanted'): Partial<AuditRecord> {
+  if (reason === 'unwanted') return { decision: 'error', reason: 'client_gone', status: 499 };
+  return { decision: 'error', reason: `upstream_${reason}`, status: send(exchange, upstreamFailed(reason)) };
+}
+
+/** The page of the same size that follows; no header when there is none. */
+function linkTo(
+  { cursors }: ListParts,
+  route: ListRoute,
+  reader: Principal,
+  next: Continuation | undefined,
+): Record<string, string> {
+  if (next === undefined) return {};
+  const { path, size } = listOf(route);
+  const isOpaque = next.page !== undefined && !isPlain(next.page);
+  const place =
+    next.isShown && !isOpaque
+      ? `last=${encodeURIComponent(next.after)}`
+      : `${ownParameter}=${cursors.seal(wordsFor(route, reader), isOpaque ? `${next.page} ${next.after}` : next.after)}`;
+  return { Link: `<${path}?${place}${size}>; rel="next"` };
+}
+
+/** The path of a list, and its size as a further parameter. */
+function listOf({ page, ...route }: ListRoute): { readonly path: string; readonly size: string } {
+  const [path = ''] = formatTarget({ ...route, page: {} }).split('?', 1);
+  return { path, size: page.size === undefined ? '' : `&n=${page.size}` };
+}
+
+function wordsFor(route: ListRoute, reader: Principal): readonly string[] {
+  const { kind } = route;
+  const of = kind === 'catalog' ? [] : kind === 'tags' ? [route.repository] : [route.repository, route.digest];
+  return [kind, ...of, formatSubject(reader)];
+}

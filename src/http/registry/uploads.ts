@@ -1,0 +1,61 @@
+/** Steps of an upload: each goes where the registry said on the step before, for who opened it, and nowhere else. */
+import { createHash } from 'node:crypto';
+import type { UploadLocation } from '../../distribution/own-target.ts';
+import { parseUploadId } from '../../distribution/reference.ts';
+import { type RegistryRoute, ownParameter, withDigest } from '../../distribution/route.ts';
+import type { Caller } from '../../gate/admit.ts';
+import type { AuditRecord, Clock } from '../../ports.ts';
+import type { UploadTickets } from '../../sealed/upload-ticket.ts';
+import type { Exchange } from '../front/exchange.ts';
+import { forwarded } from '../backend/forwarding.ts';
+import { send, unusable } from '../front/respond.ts';
+import type { Upstream } from '../backend/upstream.ts';
+
+export interface UploadParts {
+  readonly upstream: Upstream;
+  readonly tickets: UploadTickets;
+  readonly clock: Clock;
+}
+
+export type UploadRoute = RegistryRoute & {
+  readonly kind: 'upload-start' | 'upload-status' | 'upload-chunk' | 'upload-finish' | 'upload-cancel';
+};
+
+export function isUpload(route: RegistryRoute): route is UploadRoute {
+  return route.kind.startsWith('upload-');
+}
+
+export async function forwardUpload(
+  { upstream, tickets, clock }: UploadParts,
+  exchange: Exchange,
+  route: UploadRoute,
+  { principal }: Caller,
+): Promise<Partial<AuditRecord>> {
+  const { repository } = route;
+  const account = 'name' in principal ? principal.name : '';
+  const nowSeconds = Math.floor(clock() / 1000);
+  const carried = 'id' in route ? route.ticket : undefined;
+  const ticket =
+    'id' in route && carried !== undefined
+      ? tickets.open(carried, { repository, uploadId: route.id, account }, nowSeconds)
+      : undefined;
+  // Without one the plain path is asked: a registry that wants nothing else goes on there.
+  if (carried !== undefined && ticket === undefined) {
+    const status = send(exchange, unusable({ reason: 'upload_unknown' }));
+    return { decision: 'deny', reason: 'upload_ticket_invalid', status };
+  }
+  const sealUpload = ({ target, id }: UploadLocation): string => {
+    const uploadId = parseUploadId(id) ?? createHash('sha256').update(target).digest('hex').slice(0, 32);
+    const sealed = tickets.seal({ repository, uploadId, account }, ticket?.openedAt ?? nowSeconds, target);
+    return `/v2/${repository}/blobs/uploads/${uploadId}?${ownParameter}=${sealed}`;
+  };
+  // What opens an upload is its target; in a body without a digest a registry could only look for other parameters.
+  const isOpening = route.kind === 'upload-start' && route.digest === undefined;
+  return forwarded(
+    await upstream.forward(exchange, route, {
+      sealUpload,
+      ...(ticket === undefined || ticket.target === '' ? {} : { target: withDigest(ticket.target, route) }),
+      ...(isOpening ? { content: Buffer.alloc(0) } : {}),
+    }),
+  );
+}

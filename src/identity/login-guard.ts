@@ -1,0 +1,155 @@
+/**
+ * What stands before password hashing: whoever failed often waits, without costing a hash. The same wrong password again
+ * (clients try POST, then GET) is one mistake; the same attempt made many times at once is one hash. Whoever is held back
+ * learns nothing from what was sent, not even that it was wrong before.
+ */
+import { createHmac } from 'node:crypto';
+import { clientNetwork, clientSite } from '../limits/client-network.ts';
+import type { FailedBy, FailedLogins, KeyRing, LoginAttempt } from '../ports.ts';
+import { derivedKeys } from '../sealed/derived-keys.ts';
+import { type Held, drawsLots, heldBy } from './login-delays.ts';
+import type { PasswordOutcome } from './password.ts';
+
+export interface LoginTry {
+  readonly account: string;
+  readonly password: string;
+  /** Text of the stored hash; '' when there is none. A changed password makes another attempt of the same words. */
+  readonly storedHash: string;
+  readonly address: string | undefined;
+  /** The account has already proved itself for what it asks: counted apart from every network, so that nobody else’s failures stop it. */
+  readonly isExcused: boolean;
+}
+
+export type GuardedOutcome = PasswordOutcome | Held;
+
+export interface LoginGuard {
+  /** Runs `verify`, unless the attempt must wait or is known to be wrong. */
+  attempt(login: LoginTry, verify: () => Promise<PasswordOutcome>): Promise<GuardedOutcome>;
+}
+
+export interface Lots {
+  readonly sleep: (ms: number) => Promise<void>;
+  /** At least 0, below 1. */
+  readonly random: () => number;
+}
+
+/** For a turn to try an account under attack. */
+const longestWaitMs = 5000;
+/** Whoever waits comes at a moment of this time after the turn began, chosen by chance: the first has it. */
+const drawMs = 1000;
+/** Attempts that wait at once, in this process. */
+const maxWaiting = 1000;
+
+const chance: Lots = { sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)), random: Math.random };
+
+/** Where attempts with the ticket of an upload are counted. */
+const uploadNetwork = 'upload';
+
+export function createLoginGuard(
+  failed: FailedLogins,
+  keys: Pick<KeyRing, 'signingKey'>,
+  { sleep, random }: Lots = chance,
+): LoginGuard {
+  let waiting = 0;
+  const same = new Map<string, Promise<GuardedOutcome>>();
+  const underWay = {
+    pair: new Map<string, number>(),
+    network: new Map<string, number>(),
+    site: new Map<string, number>(),
+    account: new Map<string, number>(),
+  };
+  const fingerprintOf = fingerprints(keys);
+
+  async function guarded(
+    attempt: LoginAttempt,
+    isExcused: boolean,
+    verify: () => Promise<PasswordOutcome>,
+  ): Promise<GuardedOutcome> {
+    const { account, network } = attempt;
+    const names: Readonly<Record<FailedBy, string>> = {
+      pair: `${account}\n${network}`,
+      network,
+      site: clientSite(network),
+      account,
+    };
+    // Counted before anything is asked: of many attempts at once none sees the failure of another in time.
+    const counts = {
+      pair: enter(underWay.pair, names.pair),
+      network: enter(underWay.network, network),
+      site: enter(underWay.site, names.site),
+      account: enter(underWay.account, account),
+    };
+    try {
+      const record = await failed.look(attempt);
+      // An upload’s attempts wait for their own failures only.
+      const judged = { ...record, isKnownGood: record.isKnownGood || isExcused };
+      const held = heldBy(judged, counts) ?? (drawsLots(judged) ? await drawLot(account) : undefined);
+      if (held !== undefined) return held;
+      if (record.isKnownWrong) return 'mismatch';
+      const outcome = await verify();
+      if (outcome === 'match') await failed.succeed(attempt);
+      else if (outcome === 'mismatch') await failed.fail(attempt);
+      return outcome;
+    } finally {
+      for (const by of ['pair', 'network', 'site', 'account'] as const) leave(underWay[by], names[by]);
+    }
+  }
+
+  /** Waits for a turn at most as long as it may; undefined when this attempt has it. */
+  async function drawLot(account: string): Promise<Held | undefined> {
+    const untilTurn = await failed.turn(account, false);
+    const waitMs = untilTurn + Math.floor(random() * drawMs);
+    if (waitMs >= longestWaitMs || waiting >= maxWaiting) return loser(untilTurn);
+    waiting += 1;
+    try {
+      await sleep(waitMs);
+    } finally {
+      waiting -= 1;
+    }
+    const untilNext = await failed.turn(account, true);
+    return untilNext === 0 ? undefined : loser(untilNext);
+  }
+
+  return {
+    attempt({ account, password, storedHash, address, isExcused }, verify) {
+      const network = isExcused ? uploadNetwork : clientNetwork(address);
+      const fingerprint = fingerprintOf(account, password, storedHash);
+      const name = `${fingerprint} ${network} ${isExcused}`;
+      const running = same.get(name);
+      if (running !== undefined) return running;
+      const begun = guarded({ account, network, fingerprint }, isExcused, verify).finally(() => same.delete(name));
+      same.set(name, begun);
+      return begun;
+    },
+  };
+}
+
+/** To come back while the next turn can be waited for. */
+function loser(untilTurnMs: number): Held {
+  return { by: 'account', waitMs: Math.max(1000, untilTurnMs - longestWaitMs / 2) };
+}
+
+function enter(counts: Map<string, number>, name: string): number {
+  const count = (counts.get(name) ?? 0) + 1;
+  counts.set(name, count);
+  return count;
+}
+
+function leave(counts: Map<string, number>, name: string): void {
+  const count = (counts.get(name) ?? 1) - 1;
+  if (count === 0) counts.delete(name);
+  else counts.set(name, count);
+}
+
+/**
+ * Keyed by what all gateways share and Redis does not know, so that a copy of Redis gives nobody a quick way to guess.
+ * Every field with its length: (`a`, `bc`) and (`ab`, `c`) differ (Oathkeeper CVE-2026-33496).
+ */
+function fingerprints(keys: Pick<KeyRing, 'signingKey'>): (...fields: readonly string[]) => string {
+  const secretOf = derivedKeys('portcullis failed login');
+  return (...fields) => {
+    const hmac = createHmac('sha256', secretOf(keys.signingKey()));
+    for (const field of fields) hmac.update(`${Buffer.byteLength(field)}:`).update(field);
+    return hmac.digest('base64url').slice(0, 22);
+  };
+}

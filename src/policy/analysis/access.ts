@@ -1,0 +1,141 @@
+/** All that one account, group or anonymous caller may do: what rules allow them, less what rules deny them. */
+import { accountNameOf } from './explain.ts';
+import { type CompiledPolicy, byName } from '../evaluate.ts';
+import { type GroupMember, type Principal, type Rights, type RobotToken, type Rule, formatSubject } from '../model.ts';
+import { type RepositoryPattern, parseRepositoryPattern } from '../pattern.ts';
+import { covers, filler, meetingOf, meetingOfTags } from './pattern-witness.ts';
+import { isExpired } from '../secret-reach.ts';
+
+/** What one rule allows in some repositories, for as long and for as many tags as it says. */
+export interface Grant {
+  readonly rule: Rule;
+  readonly rights: Rights;
+  /** With the account's own name in place of `${account}`. */
+  readonly repositories: readonly string[];
+  /** Rules that take a part of it away: some repositories, some tags, some time. */
+  readonly exceptions: readonly Exception[];
+}
+
+export interface Exception {
+  readonly rule: Rule;
+  readonly rights: Rights;
+}
+
+export interface AccessList {
+  readonly grants: readonly Grant[];
+  /** Of a robot: what each of its secrets leaves of that. */
+  readonly secrets: readonly SecretAccess[];
+}
+
+export interface SecretAccess {
+  readonly token: RobotToken;
+  readonly isExpired: boolean;
+  readonly grants: readonly Grant[];
+}
+
+/** Undefined for an account that is disabled. `now` in milliseconds since 1970, for the expiry of secrets only. */
+export function accessOf(
+  compiled: CompiledPolicy,
+  principal: Principal | GroupMember,
+  now: number,
+): AccessList | undefined {
+  const subjects = compiled.subjectsOf(principal);
+  if (subjects === undefined) return undefined;
+  // A group alone stands for members of any name.
+  const name = principal.kind === 'group' ? filler : accountNameOf(principal);
+  const own = compiled.policy.rules.filter((rule) => isAbout(rule, subjects)).toSorted(byName);
+  const denials = own.filter(({ effect }) => effect === 'deny');
+  const grantsWithin = (bounds: readonly RepositoryPattern[] | undefined, rights: Rights): readonly Grant[] =>
+    own
+      .filter(({ effect }) => effect === 'allow')
+      .flatMap((rule) => grantsOf({ ...rule, rights: rule.rights & rights }, { denials, bounds, name }));
+  const tokens = principal.kind === 'robot' ? (compiled.policy.robots.get(principal.name)?.tokens ?? []) : [];
+  return {
+    grants: grantsWithin(undefined, ~0),
+    secrets: tokens.map((token) => ({
+      token,
+      isExpired: isExpired(token, now),
+      grants: isExpired(token, now) ? [] : grantsWithin(ownPatterns(token.repositories, name), token.rights ?? ~0),
+    })),
+  };
+}
+
+function isAbout({ subjects, except, mode }: Rule, answers: readonly string[]): boolean {
+  const includes = (list: Rule['subjects']): boolean =>
+    list.some((subject) => answers.includes(formatSubject(subject)));
+  return mode === 'enforce' && includes(subjects) && !includes(except);
+}
+
+interface Bounds {
+  readonly denials: readonly Rule[];
+  /** Undefined: everywhere. */
+  readonly bounds: readonly RepositoryPattern[] | undefined;
+  readonly name: string | undefined;
+}
+
+/** One for all repositories of the rule of which the same is left. */
+function grantsOf(rule: Rule, { denials, bounds, name }: Bounds): readonly Grant[] {
+  const found = new Map<string, Grant>();
+  for (const { text, pattern } of within(ownPatterns(rule.repositories, name) ?? [], bounds, name)) {
+    let rights = rule.rights;
+    const exceptions: Exception[] = [];
+    for (const denial of denials) {
+      const patterns = ownPatterns(denial.repositories, name) ?? [];
+      const denied = denial.rights & rule.rights;
+      // A request may name no tag, so that a deny with tags never takes all away.
+      const isWhole = patterns.some((each) => covers(each, pattern)) && denial.tags === undefined;
+      if (isWhole && denial.when === undefined) rights &= ~denied;
+      else if (
+        denied !== 0 &&
+        patterns.some((each) => meetingOf(each, pattern, name) !== undefined) &&
+        meetTags(denial, rule, name)
+      ) {
+        exceptions.push({ rule: denial, rights: denied });
+      }
+    }
+    if (rights === 0) continue;
+    const left = exceptions.flatMap((each) =>
+      (each.rights & rights) === 0 ? [] : [{ ...each, rights: each.rights & rights }],
+    );
+    const key = JSON.stringify([rights, left.map((each) => [each.rule.name, each.rights])]);
+    const known = found.get(key);
+    found.set(key, { rule, rights, repositories: [...(known?.repositories ?? []), text], exceptions: left });
+  }
+  return [...found.values()];
+}
+
+/** The patterns as far as they are within `bounds`, each with what to call it. */
+function within(
+  patterns: readonly RepositoryPattern[],
+  bounds: readonly RepositoryPattern[] | undefined,
+  name: string | undefined,
+): readonly { readonly text: string; readonly pattern: RepositoryPattern }[] {
+  return patterns.flatMap((pattern) => {
+    const { text } = pattern;
+    if (bounds === undefined || bounds.some((bound) => covers(bound, pattern))) return [{ text, pattern }];
+    return bounds.flatMap((bound) => {
+      if (covers(pattern, bound)) return [{ text: bound.text, pattern: bound }];
+      if (meetingOf(pattern, bound, name) === undefined) return [];
+      return [{ text: `what is in both ${text} and ${bound.text}`, pattern }];
+    });
+  });
+}
+
+/** A name that no repository can have opens nothing. */
+function ownPatterns(
+  patterns: readonly RepositoryPattern[] | undefined,
+  name: string | undefined,
+): readonly RepositoryPattern[] | undefined {
+  return patterns?.flatMap((pattern) => {
+    if (!pattern.text.includes('${account}')) return [pattern];
+    if (name === undefined) return [];
+    if (name === filler) return [pattern];
+    const own = parseRepositoryPattern(pattern.text.replaceAll('${account}', name));
+    return 'problem' in own ? [] : [own];
+  });
+}
+
+function meetTags({ tags }: Rule, inner: Rule, name: string | undefined): boolean {
+  if (tags === undefined || inner.tags === undefined) return true;
+  return inner.tags.some((tag) => tags.some((each) => meetingOfTags(each, tag, name) !== undefined));
+}

@@ -1,0 +1,109 @@
+/** Whom a comparison of two policies asks about: accounts, made-up members of groups, and nobody in particular. */
+import { type Policy, type Principal, type User, formatSubject } from '../model.ts';
+
+/** Somebody to ask about, and whom the answers speak for. */
+export interface Probe {
+  /** Subjects in file notation: one, or accounts that no rule tells apart. */
+  readonly labels: readonly string[];
+  readonly principal: Principal;
+  /** Labels of probes that speak for this one too: groups it is in before and after, and `authenticated`. */
+  readonly generals: readonly string[];
+  /** The account appears, disappears or changes groups: any rule may matter, not only changed ones. */
+  readonly isTouched: boolean;
+}
+
+export const strangerPrefix = 'someone+in+';
+
+export interface Stranger {
+  /** Undefined: in no group at all. */
+  readonly group: string | undefined;
+  readonly name: string;
+}
+
+/** A made-up member of every group, and of none. */
+export function strangersFor(groups: readonly string[], taken: ReadonlySet<string>): readonly Stranger[] {
+  const free = (name: string): string => (taken.has(name) ? free(`${name}+`) : name);
+  return [undefined, ...groups].map((group) => ({ group, name: free(`${strangerPrefix}${group ?? ''}`) }));
+}
+
+export function withUsers(policy: Policy, strangers: readonly Stranger[]): Policy {
+  const source = { file: '', line: 0, column: 0 };
+  const users = new Map<string, User>(policy.users);
+  for (const { name, group } of strangers) {
+    users.set(name, { name, groups: group === undefined ? [] : [group], disabled: false, source });
+  }
+  return { ...policy, users };
+}
+
+export function probesOf(before: Policy, after: Policy, strangers: readonly Stranger[]): readonly Probe[] {
+  const general = strangers.map(({ group, name }): Probe => ({
+    labels: [group === undefined ? 'authenticated' : `group:${group}`],
+    principal: { kind: 'user', name },
+    generals: group === undefined ? [] : ['authenticated'],
+    isTouched: false,
+  }));
+  const anonymous: Probe = {
+    labels: ['anonymous'],
+    principal: { kind: 'anonymous' },
+    generals: [],
+    isTouched: false,
+  };
+  return [anonymous, ...general, ...accountProbes(before, after)];
+}
+
+/** A principal with a name. */
+export type Account = Exclude<Principal, { readonly kind: 'anonymous' }>;
+
+/** Sorted groups; undefined for accounts that are not there, or disabled. */
+type Standing = readonly string[] | undefined;
+
+/** Accounts that no rule names and whose groups are alike get the same answers, so one of them is asked about. */
+function accountProbes(before: Policy, after: Policy): readonly Probe[] {
+  const named = new Set(
+    [before, after].flatMap(({ rules }) =>
+      rules.flatMap(({ subjects, except }) => [...subjects, ...except].map(formatSubject)),
+    ),
+  );
+  const classes = new Map<
+    string,
+    { labels: string[]; principal: Principal; generals: readonly string[]; isTouched: boolean }
+  >();
+  for (const principal of accountsOf(before, after)) {
+    const label = formatSubject(principal);
+    const old = standingOf(before, principal);
+    const young = standingOf(after, principal);
+    if (old === undefined && young === undefined) continue;
+    const isTouched = JSON.stringify(old) !== JSON.stringify(young);
+    const isNamed = named.has(label);
+    if (!isNamed && !isTouched && (old ?? []).length <= 1) continue;
+    const key = isNamed ? label : JSON.stringify([old ?? null, young ?? null]);
+    const known = classes.get(key);
+    if (known !== undefined) {
+      known.labels.push(label);
+      continue;
+    }
+    const both = (old ?? []).filter((group) => young?.includes(group) === true);
+    const isThere = old !== undefined && young !== undefined;
+    const generals = isThere ? [...both.map((group) => `group:${group}`), 'authenticated'] : [];
+    classes.set(key, { labels: [label], principal, generals, isTouched });
+  }
+  return [...classes.values()];
+}
+
+/** Names that either policy declares, sorted. */
+export function accountsOf(before: Policy, after: Policy): readonly Account[] {
+  const kinds = [
+    ['user', before.users, after.users],
+    ['robot', before.robots, after.robots],
+    ['workload', before.workloads, after.workloads],
+  ] as const;
+  return kinds.flatMap(([kind, old, young]) =>
+    [...new Set([...old.keys(), ...young.keys()])].sort().map((name) => ({ kind, name })),
+  );
+}
+
+export function standingOf(policy: Policy, { kind, name }: Account): Standing {
+  const accounts = { user: policy.users, robot: policy.robots, workload: policy.workloads }[kind];
+  const account = accounts.get(name);
+  return account === undefined || account.disabled ? undefined : account.groups.toSorted();
+}

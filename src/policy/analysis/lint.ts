@@ -1,0 +1,382 @@
+/**
+ * What is valid but surely not meant. A problem: a rule or limit that does nothing, a rule that opens far too much. A note:
+ * something to know that may well be meant.
+ */
+import { type Problem, sortProblems } from '../../document/problem.ts';
+import { actionsOf, describeRule, formatInstant, formatPlace, formatSubjects, listed } from '../describe.ts';
+import { lintPeople } from './lint-people.ts';
+import { type Limit, type Policy, type Rule, type Subject, formatSubject, rights } from '../model.ts';
+import type { RepositoryPattern } from '../pattern.ts';
+import { covers, coversTag, meetingOf } from './pattern-witness.ts';
+import { emptyGroupsOf } from './who-can.ts';
+
+export interface Lint {
+  /** Codes: shadowed, duplicate, unreachable, over-broad. */
+  readonly problems: readonly Problem[];
+  /** Codes: shadow-rule, shadow-limit, no-members, expired, over-broad, idle-deny, and those of `lintPeople`. */
+  readonly notes: readonly Problem[];
+}
+
+/** `now` in milliseconds since 1970 tells expired rules. */
+export function lintPolicy(policy: Policy, now: number): Lint {
+  const index = new CoverIndex(policy, policy.rules);
+  const denials = new CoverIndex(
+    policy,
+    policy.rules.filter(({ effect }) => effect === 'deny'),
+  );
+  const memberOf = membership(policy);
+  const empty = new Set(emptyGroupsOf(policy).map(formatSubject));
+  const problems: Problem[] = [];
+  const notes: Problem[] = [];
+  for (const rule of policy.rules) {
+    if (rule.mode === 'shadow') notes.push(shadowRule(rule));
+    const dead = unreachable(policy, rule) ?? overruled(denials, rule) ?? repeated(index, rule);
+    if (dead !== undefined) problems.push(dead);
+    const broad = overBroad(rule, policy.rules);
+    if (broad?.isProblem === true) problems.push(broad.finding);
+    else if (broad !== undefined) notes.push(broad.finding);
+    const idle = expired(rule, now) ?? withoutMembers(rule, empty) ?? idleDeny(policy.rules, rule, memberOf);
+    if (idle !== undefined) notes.push(idle);
+  }
+  for (const limit of policy.limits) {
+    if (limit.mode === 'shadow') notes.push(shadowLimit(limit));
+    const dead = excepted(limit, memberOf) ?? outdone(policy.limits, limit, memberOf);
+    if (dead !== undefined) problems.push(dead);
+    const idle = withoutMembers(limit, empty);
+    if (idle !== undefined) notes.push(idle);
+  }
+  return { problems: sortProblems(problems), notes: sortProblems([...notes, ...lintPeople(policy)]) };
+}
+
+function finding(about: Rule | Limit, code: string, message: string, fix?: string): Problem {
+  const kind = 'rate' in about ? 'limit' : 'rule';
+  return {
+    ...about.source,
+    code,
+    message: `${kind} "${about.name}" ${message}`,
+    ...(fix === undefined ? {} : { fix }),
+  };
+}
+
+function shadowRule(rule: Rule): Problem {
+  return finding(
+    rule,
+    'shadow-rule',
+    'is in shadow mode: it decides nothing, and only logs what it would have changed',
+  );
+}
+
+function shadowLimit(limit: Limit): Problem {
+  return finding(
+    limit,
+    'shadow-limit',
+    'is in shadow mode: it refuses nobody, and only logs whom it would have refused',
+  );
+}
+
+function expired(rule: Rule, now: number): Problem | undefined {
+  const before = rule.when?.before;
+  if (before === undefined || now < before) return undefined;
+  return finding(
+    rule,
+    'expired',
+    `applied only before ${formatInstant(before)} and has no effect any more`,
+    'remove it',
+  );
+}
+
+function withoutMembers(about: Rule | Limit, empty: ReadonlySet<string>): Problem | undefined {
+  if (!about.subjects.every((subject) => empty.has(formatSubject(subject)))) return undefined;
+  const verb = about.subjects.length === 1 ? 'has' : 'have';
+  return finding(about, 'no-members', `is for nobody yet: ${formatSubjects(about.subjects)} ${verb} no members`);
+}
+
+function excepted(about: Rule | Limit, memberOf: Membership): Problem | undefined {
+  const isExcepted = (subject: Subject): boolean =>
+    about.except.some((except) => generalisationsOf(subject, memberOf).includes(formatSubject(except)));
+  if (!about.subjects.every(isExcepted)) return undefined;
+  return finding(about, 'unreachable', 'applies to nobody: `except` takes out every one of its subjects');
+}
+
+/** A limit that never answers, because another one counts all the same requests and is used up no later. */
+function outdone(limits: readonly Limit[], limit: Limit, memberOf: Membership): Problem | undefined {
+  const isTighter = (other: Limit, one: Limit): boolean =>
+    other.count === one.count &&
+    other.per === one.per &&
+    (other.mode === 'enforce' || one.mode === 'shadow') &&
+    other.burst <= one.burst &&
+    secondsEach(other) >= secondsEach(one) &&
+    other.except.every((subject) => one.except.some((each) => formatSubject(each) === formatSubject(subject))) &&
+    one.subjects.every((subject) => {
+      const generals = generalisationsOf(subject, memberOf);
+      return other.subjects.some((each) => generals.includes(formatSubject(each)));
+    });
+  const other = limits.find(
+    (each) => each !== limit && isTighter(each, limit) && (!isTighter(limit, each) || isBefore(each, limit)),
+  );
+  if (other === undefined) return undefined;
+  const named = `limit "${other.name}" (${formatPlace(other.source)})`;
+  const same = isTighter(limit, other);
+  const message = same
+    ? `says the same as ${named}`
+    : `never answers: ${named} counts all of it and is at least as tight`;
+  return finding(limit, same ? 'duplicate' : 'shadowed', message, 'remove one of the two');
+}
+
+function secondsEach({ rate }: Limit): number {
+  return rate.seconds / rate.amount;
+}
+
+/** One part of a registry name, as the distribution-spec allows it. */
+const component = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
+
+function unreachable(policy: Policy, rule: Rule): Problem | undefined {
+  const nobody = excepted(rule, membership(policy));
+  if (nobody !== undefined) return nobody;
+  const isNameless = rule.subjects.every(({ kind }) => kind === 'anonymous');
+  if (isNameless && rule.repositories.every(({ text }) => text.includes('${account}'))) {
+    return finding(
+      rule,
+      'unreachable',
+      'matches nothing: anonymous callers have no name that ${account} could stand for',
+    );
+  }
+  const impossible = rule.repositories.find(({ segments }) =>
+    segments.some((segment) => segment.kind === 'literal' && !component.test(segment.text)),
+  );
+  if (impossible !== undefined) {
+    return finding(rule, 'unreachable', `names "${impossible.text}", which no repository can be called`);
+  }
+  if (rule.effect === 'deny' && rule.tags !== undefined && rule.rights === rights.catalog) {
+    return finding(rule, 'unreachable', 'denies nothing: the catalog names no tags, so `tags` is never judged there');
+  }
+  return undefined;
+}
+
+/** An allowance of which nothing is left: for each subject, pattern and right some unconditional denial takes it back. */
+function overruled(denials: CoverIndex, rule: Rule): Problem | undefined {
+  if (rule.effect !== 'allow' || rule.mode === 'shadow') return undefined;
+  const by = new Set<Rule>();
+  for (const subject of rule.subjects) {
+    for (const pattern of rule.repositories) {
+      for (const right of Object.values(rights)) {
+        if ((rule.rights & right) === 0) continue;
+        const denial = denials.find(subject, pattern, (other) => (other.rights & right) !== 0 && applies(other, rule));
+        if (denial === undefined) return undefined;
+        by.add(denial);
+      }
+    }
+  }
+  const names = [...by].map(describeRule);
+  const message = `never allows anything: ${listed(names, 2)} forbid${names.length === 1 ? 's' : ''} all of it`;
+  return finding(rule, 'shadowed', message, 'remove it, or exempt its subjects there with `except`');
+}
+
+/** Whether `other` holds wherever `rule` does, as far as tags, exceptions, conditions and mode go. */
+function applies(other: Rule, rule: Rule): boolean {
+  if (other.mode === 'shadow' && rule.mode !== 'shadow') return false;
+  const excepted = new Set(rule.except.map(formatSubject));
+  if (!other.except.every((subject) => excepted.has(formatSubject(subject)))) return false;
+  if (other.when !== undefined && JSON.stringify(other.when) !== JSON.stringify(rule.when)) return false;
+  if (other.tags === undefined) return true;
+  // An allowance with tags also holds where no tag is named; a denial with tags does not.
+  if (rule.tags === undefined || other.effect !== rule.effect) return false;
+  return rule.tags.every((narrow) => other.tags?.some((broad) => coversTag(broad, narrow)) === true);
+}
+
+/** A rule that says again what one other rule says. Of two that say the same, the later one by place is reported. */
+function repeated(index: CoverIndex, rule: Rule): Problem | undefined {
+  const [firstSubject] = rule.subjects;
+  const [firstPattern] = rule.repositories;
+  if (firstSubject === undefined || firstPattern === undefined) return undefined;
+  const says = (other: Rule, one: Rule): boolean =>
+    other.effect === one.effect &&
+    other.mode === one.mode &&
+    (one.rights & ~other.rights) === 0 &&
+    applies(other, one) &&
+    one.subjects.every((subject) => index.coversSubject(other, subject)) &&
+    one.repositories.every((pattern) => other.repositories.some((broad) => covers(broad, pattern)));
+  const other = index.find(
+    firstSubject,
+    firstPattern,
+    (each) => each !== rule && says(each, rule) && (!says(rule, each) || isBefore(each, rule)),
+  );
+  if (other === undefined) return undefined;
+  const same = says(rule, other);
+  const verb = rule.effect === 'allow' ? 'allows' : 'forbids';
+  const message = same
+    ? `says the same as ${describeRule(other)}`
+    : `adds nothing: ${describeRule(other)} ${verb} all of it`;
+  return finding(rule, same ? 'duplicate' : 'shadowed', message, 'remove one of the two');
+}
+
+function isBefore({ source: a, name }: Rule | Limit, { source: b, name: other }: Rule | Limit): boolean {
+  if (a.file !== b.file) return a.file < b.file;
+  return a.line === b.line ? name < other : a.line < b.line;
+}
+
+/** Allowances that a registry open to the world would not have, either. */
+function overBroad(
+  rule: Rule,
+  rules: readonly Rule[],
+): { readonly isProblem: boolean; readonly finding: Problem } | undefined {
+  if (rule.effect !== 'allow' || rule.mode === 'shadow') return undefined;
+  const strangers = rule.subjects.filter(({ kind }) => kind === 'anonymous' || kind === 'everyone');
+  const anybody = rule.subjects.filter(
+    ({ kind }) => kind !== 'user' && kind !== 'robot' && kind !== 'workload' && kind !== 'group',
+  );
+  const isEverything = rule.repositories.some((pattern) => covers(pattern, everything));
+  const writes = rule.rights & (rights.create | rights.overwrite | rights.delete);
+  // From a named network, strangers are at least somebody's.
+  const isProblem = rule.when?.addresses === undefined;
+  if (strangers.length > 0 && writes !== 0) {
+    const message = `lets ${formatSubjects(strangers)} ${listed(actionsOf(writes))} without logging in`;
+    return { isProblem, finding: finding(rule, 'over-broad', message, 'name groups or `authenticated` instead') };
+  }
+  if (anybody.length > 0 && isEverything && (writes & rights.delete) !== 0) {
+    const message = `lets ${formatSubjects(anybody)} delete in every repository`;
+    return {
+      isProblem,
+      finding: finding(rule, 'over-broad', message, 'name a group, or the repositories that are meant'),
+    };
+  }
+  const named = rule.subjects.filter(({ kind }) => kind === 'group');
+  // Whoever wrote a deny of deleting has thought about it.
+  const isKept = rules.some(
+    ({ effect, mode, rights: denied, subjects }) =>
+      effect === 'deny' &&
+      mode !== 'shadow' &&
+      (denied & rights.delete) !== 0 &&
+      subjects.some(({ kind }) => kind === 'everyone' || kind === 'authenticated'),
+  );
+  if (named.length > 0 && isEverything && !isKept && (writes & rights.delete) !== 0) {
+    const message = `lets ${formatSubjects(named)} delete in every repository`;
+    return { isProblem: false, finding: finding(rule, 'over-broad', message) };
+  }
+  if (strangers.length === 0) return undefined;
+  if (isEverything) {
+    const message = `opens every repository to ${formatSubjects(strangers)}: ${listed(actionsOf(rule.rights))}`;
+    return { isProblem: false, finding: finding(rule, 'over-broad', message) };
+  }
+  if ((rule.rights & rights.catalog) !== 0) {
+    const message = `shows names of repositories to ${formatSubjects(strangers)}`;
+    return { isProblem: false, finding: finding(rule, 'over-broad', message) };
+  }
+  return undefined;
+}
+
+/** A denial of what no rule allows to anybody: it guards nothing today. */
+function idleDeny(rules: readonly Rule[], rule: Rule, memberOf: Membership): Problem | undefined {
+  if (rule.effect !== 'deny' || rule.mode === 'shadow') return undefined;
+  // Who may push may read what is being pushed.
+  const reading = (rule.rights & rights.pull) === 0 ? 0 : rights.create | rights.overwrite;
+  const isMet = rules.some(
+    (other) =>
+      other.effect === 'allow' &&
+      (other.rights & (rule.rights | reading)) !== 0 &&
+      rule.subjects.some((one) => other.subjects.some((another) => canBeOne(one, another, memberOf))) &&
+      rule.repositories.some((one) =>
+        other.repositories.some((another) => meetingOf(one, another, 'zz0') !== undefined),
+      ),
+  );
+  if (isMet) return undefined;
+  return finding(rule, 'idle-deny', 'denies what no rule allows, so it changes nothing today');
+}
+
+/** Whether somebody may answer to both; who is in a group may be in another one tomorrow. */
+function canBeOne(one: Subject, another: Subject, memberOf: Membership): boolean {
+  if (one.kind === 'everyone' || another.kind === 'everyone') return true;
+  if (one.kind === 'anonymous' || another.kind === 'anonymous') return one.kind === another.kind;
+  if (one.kind === 'authenticated' || another.kind === 'authenticated') return true;
+  if (one.kind === 'group' && another.kind === 'group') return true;
+  const generals = (subject: Subject): readonly string[] => generalisationsOf(subject, memberOf);
+  return generals(one).includes(formatSubject(another)) || generals(another).includes(formatSubject(one));
+}
+
+const everything: RepositoryPattern = { text: '**', segments: [{ kind: 'any-depth' }] };
+
+type Membership = (subject: Subject) => readonly string[];
+
+function membership({ users, robots, workloads }: Policy): Membership {
+  return (subject) => {
+    switch (subject.kind) {
+      case 'user':
+        return users.get(subject.name)?.groups ?? [];
+      case 'robot':
+        return robots.get(subject.name)?.groups ?? [];
+      case 'workload':
+        return workloads.get(subject.name)?.groups ?? [];
+      default:
+        return [];
+    }
+  };
+}
+
+/** Subjects that everybody meant by `subject` answers to. */
+function generalisationsOf(subject: Subject, memberOf: Membership): readonly string[] {
+  switch (subject.kind) {
+    case 'everyone':
+      return ['everyone'];
+    case 'anonymous':
+    case 'authenticated':
+      return [subject.kind, 'everyone'];
+    default:
+      return [
+        formatSubject(subject),
+        ...memberOf(subject).map((group) => `group:${group}`),
+        'authenticated',
+        'everyone',
+      ];
+  }
+}
+
+/** Finds rules that could cover another, without comparing every rule with every other. */
+class CoverIndex {
+  /** Literal beginning of a pattern and a subject -> rules with both. */
+  readonly #rules = new Map<string, { readonly rule: Rule; readonly pattern: RepositoryPattern }[]>();
+  readonly #memberOf: Membership;
+
+  constructor(policy: Policy, rules: readonly Rule[]) {
+    this.#memberOf = membership(policy);
+    for (const rule of rules) {
+      for (const pattern of rule.repositories) {
+        const beginning = literalBeginning(pattern).join('/');
+        for (const subject of rule.subjects) {
+          const key = `${beginning} ${formatSubject(subject)}`;
+          const known = this.#rules.get(key);
+          if (known === undefined) this.#rules.set(key, [{ rule, pattern }]);
+          else known.push({ rule, pattern });
+        }
+      }
+    }
+  }
+
+  /** A rule about all of `subject` and all of `pattern` that `isMeant` accepts. */
+  find(subject: Subject, pattern: RepositoryPattern, isMeant: (rule: Rule) => boolean): Rule | undefined {
+    if (this.#rules.size === 0) return undefined;
+    const names = literalBeginning(pattern);
+    for (let length = 0; length <= names.length; length++) {
+      const beginning = names.slice(0, length).join('/');
+      for (const general of generalisationsOf(subject, this.#memberOf)) {
+        for (const entry of this.#rules.get(`${beginning} ${general}`) ?? []) {
+          if (isMeant(entry.rule) && covers(entry.pattern, pattern)) return entry.rule;
+        }
+      }
+    }
+    return undefined;
+  }
+
+  coversSubject(rule: Rule, subject: Subject): boolean {
+    const generals = generalisationsOf(subject, this.#memberOf);
+    return rule.subjects.some((each) => generals.includes(formatSubject(each)));
+  }
+}
+
+function literalBeginning({ segments }: RepositoryPattern): readonly string[] {
+  const names: string[] = [];
+  for (const segment of segments) {
+    if (segment.kind !== 'literal') break;
+    names.push(segment.text);
+  }
+  return names;
+}

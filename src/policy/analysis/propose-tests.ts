@@ -1,0 +1,194 @@
+/** Tests to begin from: for rules that no test exercises, questions that these rules decide today. */
+import { type Circumstances } from '../conditions.ts';
+import { representativeCircumstances } from './condition-witness.ts';
+import { actionsOf, describeTarget, formatInstant } from '../describe.ts';
+import { type CompiledPolicy } from '../evaluate.ts';
+import { accountNameOf, consider, isMatching } from './explain.ts';
+import { type Action, type GroupMember, type Policy, type Principal, type Rule, formatSubject } from '../model.ts';
+import { exampleOf, exampleOfTag, filler } from './pattern-witness.ts';
+import { parseRepositoryName, parseTag } from '../../distribution/reference.ts';
+
+export interface ProposedTest {
+  /** Where the first of its rules stands. */
+  readonly file: string;
+  readonly name: string;
+  readonly principal: Principal | GroupMember;
+  readonly address?: string;
+  /** Milliseconds since 1970; absent where no rule depends on the time. */
+  readonly at?: number;
+  /** In file notation: `push release/app:v1`. */
+  readonly allow: readonly string[];
+  readonly deny: readonly string[];
+}
+
+export interface Proposals {
+  readonly tests: readonly ProposedTest[];
+  /** Rules that decide nothing by themselves, as far as was looked. */
+  readonly without: readonly Rule[];
+}
+
+interface Found extends Circumstances {
+  readonly file: string;
+  readonly principal: Principal | GroupMember;
+  readonly question: string;
+  readonly allowed: boolean;
+  readonly isTimed: boolean;
+}
+
+/** Accounts of a group, or of everybody, that are asked as when a group alone will not do. */
+const someAccounts = 5;
+
+/** `now` in milliseconds since 1970; tests that depend on the time name its minute. */
+export function proposeTests(compiled: CompiledPolicy, rules: readonly Rule[], now: number): Proposals {
+  const minute = Math.floor(now / 60_000) * 60_000;
+  const found: Found[] = [];
+  const without: Rule[] = [];
+  for (const rule of rules) {
+    const one = questionFor(compiled, rule, minute);
+    if (one === undefined) without.push(rule);
+    else found.push(one);
+  }
+  const byAsker = new Map<string, Found[]>();
+  for (const one of found) {
+    const key = JSON.stringify([one.file, formatAsker(one)]);
+    const known = byAsker.get(key);
+    if (known === undefined) byAsker.set(key, [one]);
+    else known.push(one);
+  }
+  const taken = new Set(compiled.policy.tests.map(({ name }) => name));
+  const tests = [...byAsker.values()].flatMap((group) => {
+    const [first] = group;
+    return first === undefined ? [] : [testOf(first, group, taken)];
+  });
+  return { tests, without };
+}
+
+function testOf(
+  { file, principal, address, now, isTimed }: Found,
+  group: readonly Found[],
+  taken: Set<string>,
+): ProposedTest {
+  const questions = (wanted: boolean): readonly string[] => [
+    ...new Set(group.flatMap(({ allowed, question }) => (allowed === wanted ? [question] : []))),
+  ];
+  const when = isTimed ? ` at ${formatInstant(now)}` : '';
+  const from = address === undefined ? '' : ` from ${address}`;
+  let name = `what holds for ${formatSubject(principal)}${when}${from}`;
+  for (let number = 2; taken.has(name); number++) name = `${name.replace(/ \(\d+\)$/, '')} (${number})`;
+  taken.add(name);
+  return {
+    file,
+    name,
+    principal,
+    ...(address === undefined ? {} : { address }),
+    ...(isTimed ? { at: now } : {}),
+    allow: questions(true),
+    deny: questions(false),
+  };
+}
+
+function formatAsker({ principal, address, now, isTimed }: Found): string {
+  return JSON.stringify([formatSubject(principal), address ?? null, isTimed ? now : null]);
+}
+
+/** Of all that the rule decides, best what it alone turns: a deny where something else allows. */
+function questionFor(compiled: CompiledPolicy, rule: Rule, now: number): Found | undefined {
+  const whens = rule.when === undefined ? [] : [rule.when];
+  const { circumstances } = representativeCircumstances(whens, now);
+  let second: Found | undefined;
+  for (const principal of askersFor(compiled.policy, rule)) {
+    const subjects = compiled.subjectsOf(principal) ?? [];
+    for (const { repository, tag } of targetsFor(rule, accountNameOf(principal))) {
+      for (const action of actionsOf(rule.rights)) {
+        for (const each of circumstances) {
+          const inquiry = { ...each, principal, action, repository, tag };
+          const decision = compiled.decide({ ...inquiry, readWhilePushing: true });
+          if (decision.rule !== rule) continue;
+          const one: Found = {
+            ...each,
+            file: rule.source.file,
+            principal,
+            question: questionText(action, { repository, tag }),
+            allowed: decision.allowed,
+            isTimed: compiled.policy.rules.some(
+              (other) =>
+                other.when !== undefined &&
+                consider(other, inquiry, subjects).failures.every(({ part }) => part === 'condition'),
+            ),
+          };
+          const isTurned = compiled.policy.rules.some(
+            (other) => other.effect === 'allow' && other.mode === 'enforce' && isMatching(other, inquiry, subjects),
+          );
+          if (decision.allowed || isTurned) return one;
+          second ??= one;
+        }
+      }
+    }
+  }
+  return second;
+}
+
+function questionText(
+  action: Action,
+  target: { readonly repository: string; readonly tag: string | undefined },
+): string {
+  return `${action} ${describeTarget(target)}`;
+}
+
+/** Groups before single accounts: people come and go. */
+function askersFor(policy: Policy, { subjects }: Rule): readonly (Principal | GroupMember)[] {
+  const groups: GroupMember[] = [];
+  const single: Principal[] = [];
+  const accountsIn = (group: string | undefined): readonly Principal[] =>
+    (['user', 'robot'] as const).flatMap((kind) =>
+      [...(kind === 'user' ? policy.users : policy.robots).values()]
+        .filter((account) => !account.disabled && (group === undefined || account.groups.includes(group)))
+        .slice(0, someAccounts)
+        .map(({ name }) => ({ kind, name })),
+    );
+  for (const subject of subjects) {
+    switch (subject.kind) {
+      case 'group':
+        groups.push({ kind: 'group', name: subject.name });
+        single.push(...accountsIn(subject.name));
+        break;
+      case 'user':
+      case 'robot':
+      case 'workload':
+        single.push({ kind: subject.kind, name: subject.name });
+        break;
+      case 'everyone':
+      case 'authenticated':
+        groups.push(...[...policy.groups.keys()].map((name) => ({ kind: 'group' as const, name })));
+        if (subject.kind === 'everyone') single.push({ kind: 'anonymous' });
+        single.push(...accountsIn(undefined));
+        break;
+      case 'anonymous':
+        single.push({ kind: 'anonymous' });
+    }
+  }
+  return [...groups, ...single];
+}
+
+/** Names a person would read, and where another rule knows those, made-up ones. */
+function targetsFor(
+  { repositories, tags }: Rule,
+  accountName: string | undefined,
+): readonly { readonly repository: string; readonly tag: string | undefined }[] {
+  const words = (text: string, word: string): readonly string[] => [text.replaceAll(filler, word), text];
+  const names = repositories.flatMap((pattern) => {
+    const example = exampleOf(pattern, accountName, 1);
+    return example === undefined ? [] : words(example, 'app');
+  });
+  const found = tags?.flatMap((pattern) => {
+    const example = exampleOfTag(pattern, accountName);
+    return example === undefined ? [] : words(example, '1');
+  });
+  return names
+    .filter((name) => parseRepositoryName(name) !== undefined)
+    .flatMap((repository) =>
+      (found ?? [undefined])
+        .filter((tag) => tag === undefined || parseTag(tag) !== undefined)
+        .map((tag) => ({ repository, tag })),
+    );
+}

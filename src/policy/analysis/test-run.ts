@@ -1,0 +1,116 @@
+/** The tests embedded in policy files: what must hold before a policy is put into force, and what they leave untried. */
+import type { Problem } from '../../document/problem.ts';
+import { describeRule, describeTarget } from '../describe.ts';
+import { type CompiledPolicy, type Decision, compilePolicy } from '../evaluate.ts';
+import { type Inquiry, isMatching } from './explain.ts';
+import { type Expectation, type PolicyTest, type Rule, rights } from '../model.ts';
+
+export interface TestFailure {
+  readonly test: PolicyTest;
+  readonly expectation: Expectation;
+  readonly decision: Decision;
+}
+
+export interface TestRun {
+  /** Expectations counted one by one. */
+  readonly passed: number;
+  readonly failures: readonly TestFailure[];
+}
+
+/**
+ * `now` in milliseconds since 1970 stands in where a test names no instant. Tests are about rules: a user or robot that is
+ * disabled is judged as if it were not, so that locking somebody out never fails a test and is never refused for it.
+ */
+export function runTests(policyInForce: CompiledPolicy, now: number): TestRun {
+  const compiled = withEverybodyEnabled(policyInForce);
+  let passed = 0;
+  const failures: TestFailure[] = [];
+  for (const { test, expectation, inquiry } of inquiriesOf(compiled, now)) {
+    // As a client would: reading an image that one may push is part of pushing it.
+    const decision = compiled.decide({ ...inquiry, readWhilePushing: true });
+    if (decision.allowed === expectation.allowed) passed++;
+    else failures.push({ test, expectation, decision });
+  }
+  return { passed, failures };
+}
+
+function withEverybodyEnabled(compiled: CompiledPolicy): CompiledPolicy {
+  const { policy } = compiled;
+  const accounts = [...policy.users.values(), ...policy.robots.values(), ...policy.workloads.values()];
+  if (!accounts.some(({ disabled }) => disabled)) return compiled;
+  return compilePolicy({
+    ...policy,
+    users: enabled(policy.users),
+    robots: enabled(policy.robots),
+    workloads: enabled(policy.workloads),
+  });
+}
+
+function enabled<T extends { readonly disabled: boolean }>(accounts: ReadonlyMap<string, T>): ReadonlyMap<string, T> {
+  return new Map([...accounts].map(([name, account]) => [name, { ...account, disabled: false }]));
+}
+
+function* inquiriesOf(
+  { policy }: CompiledPolicy,
+  now: number,
+): Iterable<{ readonly test: PolicyTest; readonly expectation: Expectation; readonly inquiry: Inquiry }> {
+  for (const test of policy.tests) {
+    for (const expectation of test.expectations) {
+      const inquiry = {
+        principal: test.principal,
+        action: expectation.action,
+        repository: expectation.repository,
+        tag: expectation.tag,
+        address: test.address,
+        now: test.at ?? now,
+      };
+      yield { test, expectation, inquiry };
+    }
+  }
+}
+
+/** The failure where its expectation stands, with the rule that decided otherwise. */
+export function problemOfFailure({ test, expectation, decision }: TestFailure): Problem {
+  const isUntagged = expectation.action === 'delete' && expectation.tag === undefined;
+  const asked = `${expectation.action} ${describeTarget(expectation)}${isUntagged ? ' (layers, and what no tag leads to)' : ''}`;
+  const wanted = expectation.allowed ? 'allowed' : 'denied';
+  const because = decision.rule === undefined ? 'because no rule allows it' : `by ${describeRule(decision.rule)}`;
+  const message = `test "${test.name}" fails: ${asked} should be ${wanted}, but is ${decision.allowed ? 'allowed' : 'denied'} ${because}`;
+  return { ...expectation.source, code: 'test-failed', message };
+}
+
+/**
+ * Rules in force that no expectation needs: none was decided by them, and without them each would be decided the same.
+ * In the order of the policy; shadow rules decide nothing and are left out.
+ */
+export function unexercisedRules(policyInForce: CompiledPolicy, now: number): readonly Rule[] {
+  const compiled = withEverybodyEnabled(policyInForce);
+  const idle = new Set(compiled.policy.rules.filter((rule) => rule.mode === 'enforce'));
+  const refusedPushes: Inquiry[] = [];
+  for (const { inquiry } of inquiriesOf(compiled, now)) {
+    const { rule, allowed } = compiled.decide({ ...inquiry, readWhilePushing: true });
+    if (rule !== undefined) idle.delete(rule);
+    if (!allowed && inquiry.action === 'push') refusedPushes.push(inquiry);
+  }
+  // A push is refused by a rule for each half, and only one of them is named as deciding.
+  for (const inquiry of refusedPushes) {
+    for (const rule of halfDenials(compiled, inquiry, idle)) idle.delete(rule);
+  }
+  return compiled.policy.rules.filter((rule) => idle.has(rule));
+}
+
+/** Of `candidates`, the rules that alone keep back one half of a push which is otherwise allowed. */
+function halfDenials(compiled: CompiledPolicy, inquiry: Inquiry, candidates: ReadonlySet<Rule>): readonly Rule[] {
+  const subjects = compiled.subjectsOf(inquiry.principal);
+  if (subjects === undefined) return [];
+  const suspects = [...candidates].filter((rule) => rule.effect === 'deny' && isMatching(rule, inquiry, subjects));
+  if (suspects.length === 0) return [];
+  const matching = compiled.policy.rules.filter(
+    (rule) => rule.mode === 'enforce' && isMatching(rule, inquiry, subjects),
+  );
+  return [rights.create, rights.overwrite].flatMap((right) => {
+    const concerned = matching.filter((rule) => (rule.rights & right) !== 0);
+    const denials = concerned.filter((rule) => rule.effect === 'deny');
+    return denials.length === 1 && denials.length < concerned.length ? denials : [];
+  });
+}

@@ -1,0 +1,52 @@
+/** Those who may do something, told by group instead of one by one. */
+import type { CompiledPolicy } from '../evaluate.ts';
+import { type GroupMember, type Principal, type Rule, formatSubject } from '../model.ts';
+import type { Permitted } from './who-can.ts';
+
+/** Everybody whom one subject of one rule lets in the same way. */
+export interface Party<P extends Principal | GroupMember = Principal> {
+  readonly rule: Rule;
+  /** The subject of the rule, in file notation. */
+  readonly subject: string;
+  /** At least one; alike in all but their names. */
+  readonly members: readonly Permitted<P>[];
+  /** How many answer to the subject; disabled accounts do not. */
+  readonly size: number;
+}
+
+/**
+ * By the broadest subject of the rule that is about them, groups before single names. Robots with secrets are told one by
+ * one, for each reaches as far as it was made for.
+ */
+export function partiesOf<P extends Principal | GroupMember>(
+  compiled: CompiledPolicy,
+  entries: readonly Permitted<P>[],
+  everybody: readonly Principal[],
+): readonly Party<P>[] {
+  const parties = new Map<string, { rule: Rule; subject: string; members: Permitted<P>[] }>();
+  for (const entry of entries) {
+    const { rule, principal } = entry;
+    const subject = entry.secrets.length > 0 ? formatSubject(principal) : subjectFor(compiled, rule, principal);
+    const key = JSON.stringify([rule.name, subject, entry.impliedByPush, entry.only, entry.tags, entry.condition]);
+    const known = parties.get(key);
+    if (known === undefined) parties.set(key, { rule, subject, members: [entry] });
+    else known.members.push(entry);
+  }
+  const sizes = sizesOf(compiled, everybody);
+  return [...parties.values()].map((party) => ({ ...party, size: sizes.get(party.subject) ?? 1 }));
+}
+
+function subjectFor(compiled: CompiledPolicy, { subjects }: Rule, principal: Principal | GroupMember): string {
+  const own = compiled.subjectsOf(principal) ?? [];
+  const matching = subjects.map(formatSubject).filter((subject) => own.includes(subject));
+  const broad = (['everyone', 'authenticated'] as const).find((word) => matching.includes(word));
+  return broad ?? matching.find((subject) => subject.startsWith('group:')) ?? formatSubject(principal);
+}
+
+function sizesOf(compiled: CompiledPolicy, everybody: readonly Principal[]): ReadonlyMap<string, number> {
+  const sizes = new Map<string, number>();
+  for (const principal of everybody) {
+    for (const subject of compiled.subjectsOf(principal) ?? []) sizes.set(subject, (sizes.get(subject) ?? 0) + 1);
+  }
+  return sizes;
+}

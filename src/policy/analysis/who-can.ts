@@ -1,0 +1,304 @@
+/** Who may do something: every declared account and anonymous callers, each with the rule that lets them. */
+import type { Circumstances } from '../conditions.ts';
+import { describeConditions, describeRule } from '../describe.ts';
+import { type CompiledPolicy, type Decision, type Untagged, compilePolicy } from '../evaluate.ts';
+import { accountNameOf, consider, tagLimitOf } from './explain.ts';
+import { type Action, type GroupMember, type Policy, type Principal, type Rule, formatSubject } from '../model.ts';
+import type { RepositoryPattern } from '../pattern.ts';
+import { covers, exampleOf, filler, meetingOf } from './pattern-witness.ts';
+import { type SecretReach, isReached, secretsOf } from '../secret-reach.ts';
+
+export interface WhoCanQuestion extends Circumstances {
+  readonly action: Action;
+  readonly repository: string;
+  readonly tag?: string | undefined;
+  readonly deletes?: Untagged;
+}
+
+export interface Permitted<P extends Principal | GroupMember = Principal> {
+  readonly principal: P;
+  readonly rule: Rule;
+  /** Reading that comes with the right to push. */
+  readonly impliedByPush: boolean;
+  /** Of a push: only tags that do not exist yet, or only tags that do. Of a deletion: no layers, and manifests as their tags allow. */
+  readonly only?: 'create' | 'overwrite' | 'tagged';
+  /** No tag was named, and whatever allows it is limited to these. */
+  readonly tags?: readonly string[];
+  /** What the permission hangs on, to be read after the name: `only while it is …`; absent when it always holds. */
+  readonly condition?: string;
+  /** Of a robot: each of its secrets. */
+  readonly secrets: readonly SecretReach[];
+}
+
+export interface WhoCan {
+  readonly permitted: readonly Permitted[];
+  /** Refused now, but allowed at another time or from another address. */
+  readonly otherwise: readonly Permitted[];
+  /** Robots that the rules would let, and none of whose secrets reaches it. */
+  readonly unreached: readonly Permitted[];
+  /** Groups that nobody is in, whose members would be allowed. */
+  readonly emptyGroups: readonly Permitted<GroupMember>[];
+  /** Accounts asked about, and anonymous. */
+  readonly total: number;
+}
+
+/** Accounts that are disabled are counted and never permitted. */
+export function whoCan(compiled: CompiledPolicy, question: WhoCanQuestion): WhoCan {
+  return new Asking(compiled).ask(question);
+}
+
+/** An area, or a part of it of which rules speak by themselves. */
+export interface WhoCanPart extends WhoCan {
+  /** Pattern, or words for what two patterns share. */
+  readonly repositories: string;
+}
+
+/** Segments that stand for `**`: more than patterns in use spell out. */
+const deep = 4;
+
+/**
+ * Who may do something in an area: first where no narrower rule speaks, then each part of it where the answer is another.
+ * Asked of one made-up name for each.
+ */
+export function whoCanIn(
+  compiled: CompiledPolicy,
+  area: RepositoryPattern,
+  question: Omit<WhoCanQuestion, 'repository'>,
+): readonly WhoCanPart[] {
+  const asking = new Asking(compiled);
+  const { rules, robots } = compiled.policy;
+  const secrets = [...robots.values()].flatMap(({ tokens }) => tokens);
+  const all = new Map(
+    [...rules.filter(({ mode }) => mode === 'enforce'), ...secrets]
+      .flatMap(({ repositories = [] }) => repositories)
+      .map((pattern) => [pattern.text, pattern]),
+  );
+  const whole = asking.ask({ ...question, repository: (name) => exampleOf(area, name, deep) });
+  const outcome = outcomeOf(whole);
+  const asked = new Set<string>();
+  const parts: WhoCanPart[] = [{ ...whole, repositories: area.text }];
+  for (const pattern of all.values()) {
+    if (pattern.text === area.text || covers(pattern, area)) continue;
+    const isInside = covers(area, pattern);
+    const repository = (name: string | undefined): string | undefined =>
+      isInside ? exampleOf(pattern, name, deep) : meetingOf(area, pattern, name);
+    // Two patterns may share their only name.
+    const name = repository(filler);
+    if (name === undefined || asked.has(name)) continue;
+    asked.add(name);
+    const found = asking.ask({ ...question, repository });
+    if (outcomeOf(found) === outcome) continue;
+    const repositories = isInside ? pattern.text : `what is in both ${area.text} and ${pattern.text}`;
+    parts.push({ ...found, repositories });
+  }
+  return parts;
+}
+
+function outcomeOf({ permitted, otherwise, unreached, emptyGroups }: WhoCan): string {
+  return JSON.stringify(
+    [permitted, otherwise, unreached, emptyGroups].map((entries: readonly Permitted<Principal | GroupMember>[]) =>
+      entries.map(({ principal, rule, impliedByPush, only, tags, condition, secrets }) => [
+        formatSubject(principal),
+        rule.name,
+        impliedByPush,
+        only,
+        tags,
+        condition,
+        secrets.map(({ token, allowed }) => [token.id, allowed]),
+      ]),
+    ),
+  );
+}
+
+/** The question of everybody: one repository, or one for each by their own name, where there is one. */
+interface Asked extends Omit<WhoCanQuestion, 'repository'> {
+  readonly repository: string | ((accountName: string | undefined) => string | undefined);
+}
+
+type Answer = { readonly isNow: boolean; readonly permitted: Permitted<Principal | GroupMember> } | undefined;
+
+/** Those who are in the same groups and whom nothing tells apart are asked about once. */
+class Asking {
+  readonly #compiled: CompiledPolicy;
+  readonly #worlds: Worlds;
+  readonly #principals: readonly Principal[];
+  readonly #groups: readonly GroupMember[];
+  readonly #named: ReadonlySet<string>;
+
+  constructor(compiled: CompiledPolicy) {
+    const { policy } = compiled;
+    this.#compiled = compiled;
+    this.#worlds = {
+      rules: new Map(policy.rules.map((rule) => [rule.name, rule])),
+      now: compiled,
+      // Where no conditional rule helps and each hurts; and the other way round.
+      always: compilePolicy(without(policy, 'allow')),
+      sometimes: compilePolicy(without(policy, 'deny')),
+    };
+    this.#principals = principalsOf(policy);
+    this.#groups = emptyGroupsOf(policy);
+    this.#named = new Set(
+      policy.rules.flatMap(({ subjects, except }) => [...subjects, ...except].map((each) => formatSubject(each))),
+    );
+  }
+
+  ask(asked: Asked): WhoCan {
+    const answers = new Map<string, Answer>();
+    const permitted: Permitted[] = [];
+    const otherwise: Permitted[] = [];
+    const unreached: Permitted[] = [];
+    for (const principal of this.#principals) {
+      const kind = this.#likeness(principal, asked);
+      const found = answers.has(kind) ? answers.get(kind) : this.#judge(asked, principal);
+      answers.set(kind, found);
+      if (found === undefined) continue;
+      const one = { ...found.permitted, principal };
+      if (!isReached(one.secrets)) unreached.push(one);
+      else if (found.isNow) permitted.push(one);
+      else otherwise.push(one);
+    }
+    const emptyGroups = this.#groups.flatMap((principal) => {
+      const found = this.#judge(asked, principal);
+      return found?.isNow === true ? [{ ...found.permitted, principal }] : [];
+    });
+    return { permitted, otherwise, unreached, emptyGroups, total: this.#principals.length };
+  }
+
+  #judge(asked: Asked, principal: Principal | GroupMember): Answer {
+    const repository =
+      typeof asked.repository === 'string' ? asked.repository : asked.repository(accountNameOf(principal));
+    return repository === undefined ? undefined : judge(this.#worlds, { ...asked, repository }, principal);
+  }
+
+  #likeness(principal: Principal, { repository, tag = '' }: Asked): string {
+    const subject = formatSubject(principal);
+    if (!('name' in principal) || principal.kind === 'robot' || this.#named.has(subject)) return subject;
+    // What the name itself may open or close.
+    if (typeof repository !== 'string' || repository.includes(principal.name) || tag.includes(principal.name)) {
+      return subject;
+    }
+    const [, ...groups] = this.#compiled.subjectsOf(principal) ?? [subject];
+    return groups.toSorted().join(' ');
+  }
+}
+
+interface Worlds {
+  /** By name: the other worlds hold copies of the rules, without their conditions. */
+  readonly rules: ReadonlyMap<string, Rule>;
+  readonly now: CompiledPolicy;
+  readonly always: CompiledPolicy;
+  readonly sometimes: CompiledPolicy;
+}
+
+/** The policy without the conditional rules of one effect, those of the other applying at any time. */
+function without(policy: Policy, effect: Rule['effect']): Policy {
+  const rules = policy.rules.filter((rule) => rule.when === undefined || rule.effect !== effect).map(unconditional);
+  return { ...policy, rules };
+}
+
+function unconditional(rule: Rule): Rule {
+  const { when, ...rest } = rule;
+  return when === undefined ? rule : rest;
+}
+
+function judge(worlds: Worlds, question: WhoCanQuestion, principal: Principal | GroupMember): Answer {
+  const found = judgeOnce(worlds, question, principal);
+  if (found?.isNow === true || question.action !== 'delete' || question.tag !== undefined) return found;
+  const tagged = judgeOnce(worlds, { ...question, deletes: 'something' }, principal);
+  if (tagged === undefined || (found !== undefined && !tagged.isNow)) return found;
+  return { ...tagged, permitted: { ...tagged.permitted, only: 'tagged' } };
+}
+
+function judgeOnce(worlds: Worlds, question: WhoCanQuestion, principal: Principal | GroupMember): Answer {
+  const now = decide(worlds.now, question, principal);
+  const always = decide(worlds.always, question, principal);
+  const best = always.decision.allowed
+    ? always
+    : now.decision.allowed
+      ? now
+      : decide(worlds.sometimes, question, principal);
+  const named = best.decision.rule;
+  if (!best.decision.allowed || named === undefined) return undefined;
+  const rule = worlds.rules.get(named.name) ?? named;
+  const only = question.action === 'push' ? halfOf(worlds, question, principal) : undefined;
+  const condition = always.decision.allowed ? undefined : conditionOf(worlds.now, question, principal, rule);
+  const subjects = worlds.now.subjectsOf(principal) ?? [];
+  const tags = tagLimitOf(worlds.now.policy.rules, { ...question, principal }, subjects);
+  const world = now.decision.allowed ? worlds.now : worlds.sometimes;
+  return {
+    isNow: now.decision.allowed,
+    permitted: {
+      principal,
+      rule,
+      impliedByPush: best.impliedByPush,
+      secrets: secretsOf(world, principal, question),
+      ...(only === undefined ? {} : { only }),
+      ...(tags === undefined ? {} : { tags }),
+      ...(condition === undefined ? {} : { condition }),
+    },
+  };
+}
+
+function decide(
+  { decide: ask }: CompiledPolicy,
+  question: WhoCanQuestion,
+  principal: Principal | GroupMember,
+): { readonly decision: Decision; readonly impliedByPush: boolean } {
+  const plain = ask({ ...question, principal });
+  if (plain.allowed) return { decision: plain, impliedByPush: false };
+  const decision = ask({ ...question, principal, readWhilePushing: true });
+  return { decision, impliedByPush: decision.allowed };
+}
+
+function halfOf(
+  { now, sometimes }: Worlds,
+  question: WhoCanQuestion,
+  principal: Principal | GroupMember,
+): 'create' | 'overwrite' | undefined {
+  const world = now.decide({ ...question, principal }).allowed ? now : sometimes;
+  const [create, overwrite] = (['create', 'overwrite'] as const).map(
+    (action) => world.decide({ ...question, action, principal }).allowed,
+  );
+  return create === overwrite ? undefined : create === true ? 'create' : 'overwrite';
+}
+
+function conditionOf(
+  compiled: CompiledPolicy,
+  question: WhoCanQuestion,
+  principal: Principal | GroupMember,
+  rule: Rule,
+): string {
+  if (rule.when !== undefined) return `only while ${describeConditions(rule.when)}`;
+  const subjects = compiled.subjectsOf(principal) ?? [];
+  const against = compiled.policy.rules.filter(
+    (each) =>
+      each.effect === 'deny' &&
+      each.mode === 'enforce' &&
+      each.when !== undefined &&
+      consider(each, { ...question, principal }, subjects).failures.every(({ part }) => part === 'condition'),
+  );
+  if (against.length === 0) return 'only at some times or from some addresses';
+  const words = against.map((each) => `${describeConditions(each.when ?? {})} (${describeRule(each)})`);
+  return `except while ${words.join(' or while ')}`;
+}
+
+/** Every declared account, and anonymous. */
+export function principalsOf({ users, robots, workloads }: Policy): readonly Principal[] {
+  return [
+    ...[...users.keys()].sort().map((name) => ({ kind: 'user' as const, name })),
+    ...[...robots.keys()].sort().map((name) => ({ kind: 'robot' as const, name })),
+    ...[...workloads.keys()].sort().map((name) => ({ kind: 'workload' as const, name })),
+    { kind: 'anonymous' },
+  ];
+}
+
+/** Groups that no account is in. */
+export function emptyGroupsOf({ users, robots, workloads, groups }: Policy): readonly GroupMember[] {
+  const inhabited = new Set(
+    [...users.values(), ...robots.values(), ...workloads.values()].flatMap((account) => account.groups),
+  );
+  return [...groups.keys()]
+    .filter((name) => !inhabited.has(name))
+    .sort()
+    .map((name) => ({ kind: 'group', name }));
+}

@@ -1,0 +1,136 @@
+/** Policy files -> one Policy, or every problem in them. A half-valid policy does not exist. */
+import { checkDocument } from '../../document/check.ts';
+import { type Problem, sortProblems } from '../../document/problem.ts';
+import { type YamlDocument, readYaml } from '../../document/yaml.ts';
+import type { Accounts, Group, Limit, Policy, PolicyTest, Robot, Rule, User, Workload } from '../model.ts';
+import { Findings, Place } from './place.ts';
+import { readGroup, readRobot, readUser, readWorkload } from './read-accounts.ts';
+import { readLimit } from './read-limit.ts';
+import { readRule } from './read-rule.ts';
+import { readTest } from './read-test.ts';
+import { type PolicyFile, policyFileSchema } from './schema.ts';
+
+export interface PolicyText {
+  readonly file: string;
+  readonly text: string;
+}
+
+export type PolicyReading =
+  | { readonly ok: true; readonly policy: Policy }
+  /** `accounts` when all files are whole, and only what they say together is wrong. */
+  | { readonly ok: false; readonly problems: readonly Problem[]; readonly accounts?: Accounts };
+
+/**
+ * All files are one policy; their order changes nothing. Problems come sorted by file and line, all at once. `read` is for
+ * who has read some of the texts already.
+ */
+export function parsePolicy(files: readonly PolicyText[], read: typeof readYaml = readYaml): PolicyReading {
+  const reader = new Reader();
+  const texts = [...files].sort((left, right) => (left.file < right.file ? -1 : 1));
+  if (files.length === 0) reader.problems.push(noFiles);
+  for (const { file, text } of texts) {
+    const reading = read(file, text);
+    if (!reading.ok) {
+      reader.problems.push(...reading.problems);
+      continue;
+    }
+    if (saysNothing(reading.document.value)) {
+      reader.problems.push({ file, line: 1, column: 1, code: 'empty-file', message: emptyFile });
+      continue;
+    }
+    const checked = checkDocument(reading.document, policyFileSchema);
+    if (checked.ok) reader.take(reading.document, checked.value);
+    else reader.problems.push(...checked.problems);
+  }
+  // References are judged only over complete files: a file with a typo would make everything it declares "unknown".
+  if (reader.problems.length > 0) return { ok: false, problems: sortProblems(reader.problems) };
+  reader.checkReferences();
+  if (reader.problems.length > 0) {
+    return { ok: false, problems: sortProblems(reader.problems), accounts: reader.policy() };
+  }
+  return { ok: true, policy: reader.policy() };
+}
+
+/** What a writer leaves behind that was stopped at once, or behind the comments; taking it for "no rules" would drop denies. */
+function saysNothing(value: unknown): boolean {
+  return value === null || (typeof value === 'object' && !Array.isArray(value) && Object.keys(value).length === 0);
+}
+
+const emptyFile = 'the file says nothing, like one whose writing was cut off; delete it, or write: rules: []';
+
+const noFiles: Problem = {
+  file: 'policies',
+  line: 0,
+  column: 0,
+  code: 'no-files',
+  message: 'there is no policy file (*.yaml, *.yml), so nobody could do anything; begin with: portcullis init',
+};
+
+class Reader {
+  readonly #findings = new Findings();
+  readonly #users = new Map<string, User>();
+  readonly #robots = new Map<string, Robot>();
+  readonly #workloads = new Map<string, Workload>();
+  readonly #groups = new Map<string, Group>();
+  readonly #rules: Rule[] = [];
+  readonly #limits: Limit[] = [];
+  readonly #tests: PolicyTest[] = [];
+
+  get problems(): Problem[] {
+    return this.#findings.problems;
+  }
+
+  policy(): Policy {
+    return {
+      users: this.#users,
+      robots: this.#robots,
+      workloads: this.#workloads,
+      groups: this.#groups,
+      rules: this.#rules,
+      limits: this.#limits,
+      tests: this.#tests,
+    };
+  }
+
+  take(document: YamlDocument, file: PolicyFile): void {
+    const top = new Place(this.#findings, document);
+    const named = <Entry, Read>(
+      section: string,
+      entries: Readonly<Record<string, Entry>> | undefined,
+      read: (place: Place, name: string, entry: Entry) => Read | undefined,
+      into: Map<string, Read>,
+    ): void => {
+      for (const [name, entry] of Object.entries(entries ?? {})) {
+        const taken = read(top.at(section, name), name, entry);
+        if (taken !== undefined) into.set(name, taken);
+      }
+    };
+    const listed = <Entry, Read>(
+      section: string,
+      entries: readonly Entry[] | undefined,
+      read: (place: Place, entry: Entry) => Read | undefined,
+      into: Read[],
+    ): void => {
+      for (const [index, entry] of (entries ?? []).entries()) {
+        const taken = read(top.at(section, index), entry);
+        if (taken !== undefined) into.push(taken);
+      }
+    };
+    named('groups', file.groups, readGroup, this.#groups);
+    named('users', file.users, readUser, this.#users);
+    named('robots', file.robots, readRobot, this.#robots);
+    named('workloads', file.workloads, readWorkload, this.#workloads);
+    listed('rules', file.rules, readRule, this.#rules);
+    listed('limits', file.limits, readLimit, this.#limits);
+    listed('tests', file.tests, readTest, this.#tests);
+  }
+
+  checkReferences(): void {
+    this.#findings.checkReferences({
+      user: this.#users,
+      robot: this.#robots,
+      workload: this.#workloads,
+      group: this.#groups,
+    });
+  }
+}

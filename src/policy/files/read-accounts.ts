@@ -1,0 +1,77 @@
+/** Entries of `users:`, `robots:`, `workloads:` and `groups:`. */
+import { type Group, type Robot, type RobotToken, type User, type Workload, rightsOfAll } from '../model.ts';
+import { parsePasswordHash } from '../password-hash.ts';
+import type { Place } from './place.ts';
+import type { PolicyFile } from './schema.ts';
+
+type Entry<Section extends 'users' | 'robots' | 'workloads' | 'groups'> = NonNullable<PolicyFile[Section]>[string];
+
+/** undefined when its password cannot be used. */
+export function readUser(place: Place, name: string, entry: Entry<'users'>): User | undefined {
+  const source = place.declare('account', name);
+  const password = entry.password === undefined ? undefined : parsePasswordHash(entry.password);
+  if (password !== undefined && 'problem' in password) {
+    place.at('password').problem('invalid-hash', `password of user "${name}": ${password.problem}`);
+    return undefined;
+  }
+  const groups = place.groups(entry.groups);
+  return {
+    name,
+    ...(password === undefined ? {} : { password }),
+    groups,
+    disabled: entry.disabled ?? false,
+    ...validFromOf(place, entry),
+    source,
+  };
+}
+
+export function readRobot(place: Place, name: string, entry: Entry<'robots'>): Robot {
+  const source = place.declare('account', name);
+  const tokens = (entry.tokens ?? []).map((token, index) => readRobotToken(place.at('tokens', index), token));
+  return {
+    name,
+    groups: place.groups(entry.groups),
+    disabled: entry.disabled ?? false,
+    ...validFromOf(place, entry),
+    tokens,
+    source,
+  };
+}
+
+function readRobotToken(place: Place, token: NonNullable<Entry<'robots'>['tokens']>[number]): RobotToken {
+  const { id, sha256, actions } = token;
+  const expires = token.expires === undefined ? undefined : place.at('expires').instant(token.expires);
+  const repositories = token.repositories && place.at('repositories').patterns(token.repositories);
+  return {
+    id,
+    sha256,
+    ...(expires === undefined ? {} : { expires: Math.floor(expires / 1000) }),
+    ...(repositories === undefined ? {} : { repositories }),
+    ...(actions === undefined ? {} : { rights: rightsOfAll(actions) }),
+    source: place.at('id').declare('robot token', id),
+  };
+}
+
+export function readWorkload(place: Place, name: string, entry: Entry<'workloads'>): Workload {
+  return {
+    name,
+    issuer: entry.issuer,
+    audience: entry.audience,
+    claims: new Map(Object.entries(entry.claims ?? {})),
+    groups: place.groups(entry.groups),
+    disabled: entry.disabled ?? false,
+    ...validFromOf(place, entry),
+    source: place.declare('account', name),
+  };
+}
+
+export function readGroup(place: Place, name: string, entry: Entry<'groups'>): Group {
+  const source = place.declare('group', name);
+  const { description } = entry ?? {};
+  return { name, source, ...(description === undefined ? {} : { description }) };
+}
+
+function validFromOf(place: Place, { validFrom }: { readonly validFrom?: string | undefined }): { validFrom?: number } {
+  const instant = validFrom === undefined ? undefined : place.at('validFrom').instant(validFrom);
+  return instant === undefined ? {} : { validFrom: instant };
+}

@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest';
+import { makeMarkedId } from '../../src/identity/marked-id.ts';
+import { isEnded } from '../../src/identity/standing.ts';
+import { readPolicy } from '../support/policies.ts';
+
+const sessions = { isRevoked: () => false, endedBefore: () => 0 };
+const claimsFor = (credential: string) => ({
+  account: 'ci',
+  access: [],
+  tokenId: makeMarkedId(credential),
+  sessionId: undefined,
+  issuedAt: 1,
+  expiresAt: 2,
+});
+const hash = '$argon2id$v=19$m=8192,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
+const workload = "workloads: { ci: { issuer: 'https://ci.example.com', audience: registry, claims: { sub: a } } }";
+
+test.each([
+  ['a workload that took the name of a person does not take over live tokens', workload, hash, true],
+  ['a workload keeps its own', workload, '', false],
+  ['a person keeps those of the same password', `users: { ci: { password: '${hash}' } }`, hash, false],
+  ['a person does not take over those of a workload', `users: { ci: { password: '${hash}' } }`, '', true],
+])('%s', (_, policy, credential, expected) => {
+  expect(isEnded(readPolicy(policy), sessions, claimsFor(credential), 0)).toBe(expected);
+});
