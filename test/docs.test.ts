@@ -21,8 +21,15 @@ import type { TrialPlace } from './support/trial.ts';
  * another file does, which must hold that text.
  */
 
-const pages = ['README.md', 'policies/README.md', 'deploy/README.md'] as const;
-const runPages = ['README.md', 'policies/README.md'] as const;
+const pages = [
+  ...['', 'docs', 'policies', 'deploy', 'test/conformance'].flatMap((dir) =>
+    readdirSync(join(projectDir, dir))
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => join(dir, name)),
+  ),
+];
+
+const elsewhere = /^not run: "(.+)" in (\S+)$/;
 
 interface Fence {
   readonly line: number;
@@ -34,8 +41,17 @@ interface Fence {
   readonly output: readonly string[];
 }
 
-for (const page of runPages) {
-  const fences = fencesOf(page).filter(({ language }) => language === 'sh');
+for (const page of pages) {
+  const commands = fencesOf(page).filter(({ language }) => language === 'sh');
+  const fences = commands.filter(({ note }) => !elsewhere.test(note));
+
+  for (const { line, text, note } of commands.filter((fence) => !fences.includes(fence))) {
+    const [, words = '', file = ''] = elsewhere.exec(note) ?? [];
+    test(`${page}:${line} ${text.split('\n', 1)[0]} (done by ${file})`, () => {
+      expect(readFileSync(join(projectDir, file), 'utf8')).toContain(words);
+    });
+  }
+  if (fences.length === 0) continue;
 
   describeWithPrograms(['docker-registry', 'curl', 'git'], `the commands of ${page}`, () => {
     let place: TrialPlace;
@@ -54,17 +70,9 @@ for (const page of runPages) {
     });
 
     for (const { line, text, note, output } of fences) {
-      const elsewhere = /^not run: "(.+)" in (\S+)$/.exec(note);
       const [, needs = '', exits = '0'] = /^(needs docker)?(?:, )?(?:exits (\d+))?$/.exec(note) ?? [];
       const title = `${page}:${line} ${text.split('\n', 1)[0]}`;
 
-      if (elsewhere !== null) {
-        const [, words = '', file = ''] = elsewhere;
-        test(`${title} (done by ${file})`, () => {
-          expect(readFileSync(join(projectDir, file), 'utf8')).toContain(words);
-        });
-        continue;
-      }
       test(title, async (context) => {
         expect(note, 'an unknown comment above the fence').toMatch(/^(needs docker)?(, )?(exits \d+)?$/);
         if (needs !== '') {
@@ -85,9 +93,15 @@ for (const page of runPages) {
   });
 }
 
-describe('README.md', () => {
+test('README.md is short enough to be read', () => {
+  expect(readFileSync(join(projectDir, 'README.md')).length).toBeLessThanOrEqual(10_000);
+});
+
+describe('docs/configuration.md', () => {
+  const page = 'docs/configuration.md';
+
   test('lists every setting with its variable, in the words of the program', () => {
-    const rows = tableBehind('README.md', 'settings:').map((cells) => cells.map(plain));
+    const rows = tableBehind(page, 'settings:').map((cells) => cells.map(plain));
     expect(rows).toEqual(configKeys().map(({ key, variable, description }) => [key, variable, description]));
   });
 
@@ -96,24 +110,47 @@ describe('README.md', () => {
     const verbs = [...(/^Commands:\n(.*?)\n\n/ms.exec(help)?.[1] ?? '').matchAll(/^ {2}([a-z][a-z-]*)/gm)].map(
       ([, verb]) => verb,
     );
-    const listed = tableBehind('README.md', 'verbs:').map(([verb = '']) => plain(verb));
+    const listed = tableBehind(page, 'verbs:').map(([verb = '']) => plain(verb));
     expect(verbs.length).toBeGreaterThan(10);
     for (const verb of verbs.filter((each) => each !== 'help')) expect(listed).toContain(verb);
   });
+});
+
+describe('docs/operations.md', () => {
+  const page = 'docs/operations.md';
+
+  test('lists every metric', () => {
+    const listed = tableBehind(page, 'metrics:').map(([name = '']) => plain(name));
+    const found = [...sourceTexts().matchAll(/\bportcullis_\w+/g)].map(([name]) => name);
+    expect(listed.sort()).toEqual([...new Set(found)].sort());
+  });
+
+  test('quotes messages that the program has', () => {
+    const sources = sourceTexts();
+    for (const [message = ''] of tableBehind(page, 'messages:')) {
+      for (const part of plain(message).split('…')) {
+        expect(sources.includes(part.trim()), `"${part.trim()}" is in no source`).toBe(true);
+      }
+    }
+  });
+});
+
+describe('docs/architecture.md', () => {
+  const page = 'docs/architecture.md';
 
   test('draws the map of src/ as it is', () => {
-    const drawn = fencesOf('README.md').find(({ note }) => note.startsWith('map:'));
+    const drawn = fencesOf(page).find(({ note }) => note.startsWith('map:'));
     const names = [...(drawn?.text ?? '').matchAll(/^ {2}(\S+) {2}/gm)].map(([, name]) => name);
     const found = readdirSync(join(projectDir, 'src'), { withFileTypes: true });
     expect(names.sort()).toEqual(found.map((entry) => entry.name + (entry.isDirectory() ? '/' : '')).sort());
   });
 
-  test('quotes messages that the program has', () => {
-    const sources = sourceTexts();
-    for (const [message = ''] of tableBehind('README.md', 'messages:')) {
-      for (const part of plain(message).split('…')) {
-        expect(sources.includes(part.trim()), `"${part.trim()}" is in no source`).toBe(true);
-      }
+  test('sends every newcomer to one folder that exists', () => {
+    const rows = tableBehind(page, 'rooms:');
+    expect(rows.length).toBeGreaterThan(4);
+    for (const [what = '', where = ''] of rows) {
+      expect(where, what).toMatch(/^`[a-z/]+\/`$/);
+      expect(existsSync(join(projectDir, 'src', plain(where))), `${page} sends to ${where}`).toBe(true);
     }
   });
 });
@@ -149,11 +186,21 @@ describe('every page', () => {
     test(`${page} links to files that exist`, () => {
       const text = readFileSync(join(projectDir, page), 'utf8');
       const links = [...text.matchAll(/\]\(([^)]+)\)/g)].map(([, link = '']) => link);
-      const local = links.filter((link) => !/^(https:|#)/.test(link));
+      const local = links.filter((link) => !link.startsWith('https:'));
       for (const link of local) {
-        const file = join(projectDir, dirname(page), link.split('#')[0] ?? '');
-        expect(existsSync(file), `${page} links to ${link}`).toBe(true);
+        const [path = '', heading] = link.split('#');
+        const file = path === '' ? page : join(dirname(page), path);
+        expect(existsSync(join(projectDir, file)), `${page} links to ${link}`).toBe(true);
+        if (heading !== undefined) expect(headingsOf(file), `${page} links to ${link}`).toContain(heading);
       }
+    });
+
+    test(`${page} names npm scripts that exist`, () => {
+      const text = readFileSync(join(projectDir, page), 'utf8');
+      const manifest: unknown = JSON.parse(readFileSync(join(projectDir, 'package.json'), 'utf8'));
+      const { scripts } = manifest as { scripts: Record<string, string> };
+      const named = [...text.matchAll(/\bnpm run ([a-z][a-z:-]*)/g)].map(([, name]) => name);
+      expect(named.filter((name = '') => !(name in scripts))).toEqual([]);
     });
 
     test(`${page} names source files and folders that exist`, () => {
@@ -199,6 +246,17 @@ function fencesOf(page: string): readonly Fence[] {
       next?.language === 'text' && next.note === '' && lines.slice(end + 1, next.line - 1).every((line) => line === '');
     return { ...fence, output: follows ? next.text.split('\n') : [] };
   });
+}
+
+/** The headings of a page as links name them. */
+function headingsOf(page: string): readonly string[] {
+  const outside = readFileSync(join(projectDir, page), 'utf8').replace(/^```.*?^```$/gms, '');
+  return [...outside.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} -]/gu, '')
+      .replaceAll(' ', '-'),
+  );
 }
 
 /** The rows of the first table behind the comment that starts with `word`, cell by cell. */

@@ -12,7 +12,7 @@ import { type RedisServer, startRedisServer } from '../support/redis.ts';
 import { projectDir } from '../support/trial.ts';
 import { hashOf, sessionOf, week } from './session-store.contract.ts';
 
-const words = 'the rights that README.md names';
+const page = 'docs/operations.md';
 const rights = ['on', '>secret', '~portcullis:*', '&portcullis:*', '+@read', '+@write', '+@connection', '+@scripting'];
 const more = ['+time', '+publish', '+subscribe', '+info', '+wait', '+cluster', '-@dangerous', '+info'];
 
@@ -112,8 +112,8 @@ describeWithPrograms(['redis-server'], 'the health of Redis', () => {
     root.disconnect();
   });
 
-  test(`${words} are enough`, async () => {
-    expect(readFileSync(join(projectDir, 'README.md'), 'utf8')).toContain([...rights.slice(2), ...more].join(' '));
+  test(`the rights that ${page} names are enough`, async () => {
+    expect(readFileSync(join(projectDir, page), 'utf8')).toContain([...rights.slice(2), ...more].join(' '));
     await server.admin.call('ACL', 'SETUSER', 'gate', ...rights, ...more);
     const connection = connect('gate:secret@');
     expect(await connection.ready(5000)).toBe(true);
