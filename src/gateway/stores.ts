@@ -33,8 +33,6 @@ export interface Stores {
   readonly clockSkewMs: () => number;
   /** Requests that limits counted in this process because the store was away. */
   readonly limitFallbacks: () => number;
-  /** Whether other gateways share them. */
-  readonly isShared: boolean;
   close(): Promise<void>;
 }
 
@@ -70,7 +68,6 @@ export function openStores(config: Config, clock: Clock, log: OperatorLog): Stor
       gateways: gateways.count,
       clockSkewMs: gateways.clockSkewMs,
       limitFallbacks: limiter.fallbacks,
-      isShared: true,
       async close() {
         stopChecking();
         await gateways.close();
@@ -94,7 +91,6 @@ export function openStores(config: Config, clock: Clock, log: OperatorLog): Stor
     gateways: () => 1,
     clockSkewMs: () => 0,
     limitFallbacks: () => 0,
-    isShared: false,
     async close() {
       await robotUses.close();
       await sessions.close();
