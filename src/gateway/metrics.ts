@@ -2,9 +2,9 @@
 import type { AuditLog, AuditRecord } from '../ports.ts';
 
 export interface Metrics extends AuditLog {
-  gauge(name: string, help: string, read: () => number): void;
+  readonly gauge: (name: string, help: string, read: () => number) => void;
   /** A number that is counted elsewhere and only ever grows. */
-  counter(name: string, help: string, read: () => number): void;
+  readonly counter: (name: string, help: string, read: () => number) => void;
   /** A family of counters; the returned function counts one more under `labels`, as `limit="pulls",result="refused"`. */
   family(name: string, help: string): (labels: string) => void;
   render(): string;

@@ -1,0 +1,73 @@
+/** What a gateway reads before it opens anything: policy, signing keys, admin token, certificate. */
+import { join } from 'node:path';
+import { ensureAdminToken } from '../adapters/files/admin-token.ts';
+import { type CertificateTexts, readCertificate } from '../adapters/files/certificate-files.ts';
+import { type KeyFile, readKeyFiles } from '../adapters/files/key-ring.ts';
+import { type LoadedPolicy, loadPolicy } from '../adapters/files/policy-loading.ts';
+import type { Config } from '../config/load.ts';
+import type { Secret } from '../config/secret.ts';
+import type { Problem } from '../document/problem.ts';
+import { certificateProblem } from '../http/front/tls.ts';
+
+export interface Inputs {
+  readonly policyPaths: readonly string[];
+  readonly policy: LoadedPolicy;
+  readonly keyDirectory: string;
+  readonly keys: readonly KeyFile[];
+  readonly adminToken: Secret;
+  /** undefined: plain HTTP. */
+  readonly certificate: CertificateFiles | undefined;
+}
+
+export interface CertificateFiles {
+  readonly files: CertificateTexts;
+  readonly texts: CertificateTexts;
+}
+
+type Read<Value> =
+  { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly problems: readonly Problem[] };
+
+/**
+ * All of them, or the problems of all together. A first start makes keys and the admin token in the state directory.
+ * `now` in milliseconds since 1970.
+ */
+export async function readInputs(config: Config, policyPaths: readonly string[], now: number): Promise<Read<Inputs>> {
+  const policy = await loadPolicy(policyPaths, now);
+  const keyDirectory = config.tokens.keys ?? join(config.stateDir, 'keys');
+  const keys = readKeyFiles(keyDirectory, config.tokens.keys === undefined);
+  const adminToken = readAdminToken(config.stateDir);
+  const certificate = readTls(config.tls, now);
+  if (policy.ok && keys.ok && adminToken.ok && certificate.ok) {
+    const read = { policy: policy.loaded, keys: keys.files, adminToken: adminToken.value };
+    return { ok: true, value: { policyPaths, keyDirectory, ...read, certificate: certificate.value } };
+  }
+  const problems = [policy, keys, adminToken, certificate].flatMap((each) => (each.ok ? [] : each.problems));
+  return { ok: false, problems };
+}
+
+function readAdminToken(stateDir: string): Read<Secret> {
+  try {
+    return { ok: true, value: ensureAdminToken(stateDir) };
+  } catch (error) {
+    return unreadable(stateDir, 'state-directory', `the state directory cannot be used: ${wordsOf(error)}`);
+  }
+}
+
+function readTls(files: Config['tls'], now: number): Read<CertificateFiles | undefined> {
+  if (files === undefined) return { ok: true, value: undefined };
+  try {
+    const texts = readCertificate(files);
+    const found = certificateProblem(texts, now);
+    return found === undefined ? { ok: true, value: { files, texts } } : unreadable(files.cert, 'certificate', found);
+  } catch (error) {
+    return unreadable(files.cert, 'certificate', wordsOf(error));
+  }
+}
+
+function unreadable(file: string, code: string, message: string): Read<never> {
+  return { ok: false, problems: [{ file, line: 0, column: 0, code, message }] };
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,54 @@
+/** Binding the addresses of the configuration. */
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { ListenAddress } from '../config/addresses.ts';
+import type { Problem } from '../document/problem.ts';
+
+/**
+ * Connections that may wait to be accepted, as far as the system allows (net.core.somaxconn). Of a crowd beyond it the
+ * system drops first packets, which clients send again after 1, 3, 7 … seconds; Node's own 511 is a small crowd.
+ */
+const backlog = 4096;
+
+export type Bound =
+  | { readonly ok: true; readonly url: string; readonly adminUrl: string }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+/** The origins as bound, for port 0; or what is wrong with each address, and one of the two may listen all the same. */
+export async function listenAll(
+  main: { readonly server: Server; readonly at: ListenAddress },
+  admin: { readonly server: Server; readonly at: ListenAddress },
+): Promise<Bound> {
+  const [url, adminUrl] = await Promise.all([listen(main, 'listen'), listen(admin, 'admin.listen')]);
+  if (typeof url === 'string' && typeof adminUrl === 'string') return { ok: true, url, adminUrl };
+  return { ok: false, problems: [url, adminUrl].filter((result) => typeof result !== 'string') };
+}
+
+function listen(
+  { server, at: { host, port } }: { readonly server: Server; readonly at: ListenAddress },
+  key: string,
+): Promise<string | Problem> {
+  return new Promise((resolve) => {
+    server.once('error', ({ code, message: text }: NodeJS.ErrnoException) => {
+      const cause = code === 'EADDRINUSE' ? 'is in use by another program' : `cannot be bound (${code ?? text})`;
+      const variable = `PORTCULLIS_${key.replace('.', '_').toUpperCase()}`;
+      const message = `${key}: the address ${host}:${port} ${cause}; choose another with ${variable}=127.0.0.1:PORT`;
+      resolve({ file: 'network', line: 0, column: 0, code: 'address-unusable', message });
+    });
+    server.listen({ port, backlog, ...(host === '' ? {} : { host }) }, () => {
+      const { address, family, port: bound } = server.address() as AddressInfo;
+      const scheme = 'setSecureContext' in server ? 'https' : 'http';
+      resolve(`${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${bound}`);
+    });
+  });
+}
+
+/** `server` as something to close: whatever still has a connection is cut by `cutAll`. Also when it never listened. */
+export function closing(server: Server, cutAll: () => void): { close(): Promise<unknown> } {
+  return {
+    close() {
+      cutAll();
+      return new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

@@ -1,0 +1,69 @@
+/** What a machine has once, however many of its processes serve: policy and keys as they change on disk, and the stores. */
+import { type FollowedKeys, followKeyDirectory } from '../adapters/files/key-directory.ts';
+import { shortRevision } from '../adapters/files/policy-loading.ts';
+import { type PolicyFiles, followPolicyFiles } from '../adapters/files/policy-source.ts';
+import type { OperatorLog } from '../adapters/log/log.ts';
+import type { Config } from '../config/load.ts';
+import { followDisabled } from '../identity/standing.ts';
+import type { AuditLog, Clock } from '../ports.ts';
+import type { Inputs } from './inputs.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import { type Part, formatAll, lastGood } from './readiness.ts';
+import { recordReload } from './reload-records.ts';
+import { type Stores, openStores } from './stores.ts';
+
+export interface Machine {
+  readonly policies: PolicyFiles;
+  readonly keys: FollowedKeys;
+  readonly stores: Stores;
+  readonly parts: Readonly<Record<'policy' | 'keys' | 'store', Part>>;
+}
+
+export interface MachineOptions {
+  readonly config: Config;
+  readonly inputs: Inputs;
+  readonly clock: Clock;
+  readonly log: OperatorLog;
+  readonly audit: AuditLog;
+  readonly lifecycle: Pick<Lifecycle, 'opens'>;
+}
+
+/** Follows the files from what was read of them, and says what became of each change. Throws as `openStores` does. */
+export function openMachine({ config, inputs, clock, log, audit, lifecycle }: MachineOptions): Machine {
+  const stores = lifecycle.opens(openStores(config, clock, log));
+  const { sessions } = stores;
+  const endDisabled = followDisabled(sessions, clock);
+  const policies = lifecycle.opens(
+    followPolicyFiles(inputs.policy, {
+      paths: inputs.policyPaths,
+      clock,
+      onReload(result) {
+        endDisabled(policies.current().policy);
+        recordReload(audit, result);
+      },
+    }),
+  );
+  endDisabled(policies.current().policy);
+  const keys = lifecycle.opens(
+    followKeyDirectory(inputs.keys, {
+      directory: inputs.keyDirectory,
+      clock,
+      onChange(kids, found) {
+        if (found.length === 0) log.info('the signing keys changed', { kids });
+        else
+          log.error('the signing keys on disk cannot be used; the last good ones stay', { detail: formatAll(found) });
+      },
+    }),
+  );
+  const revision = (): string => `revision ${shortRevision(policies.loaded().revision)}`;
+  return {
+    policies,
+    keys,
+    stores,
+    parts: {
+      policy: { name: 'policy', health: () => lastGood('policy stays in force', policies.problems(), revision()) },
+      keys: { name: 'keys', health: () => lastGood('keys stay in use', keys.problems()) },
+      store: { name: 'store', health: () => sessions.health() },
+    },
+  };
+}

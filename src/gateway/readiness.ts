@@ -1,0 +1,39 @@
+/** The readiness page: every part of the gateway that can be in trouble brings its own check. */
+import { type Problem, formatProblem } from '../document/problem.ts';
+import type { ReadinessCheck } from '../http/admin/admin.ts';
+
+export interface Health {
+  readonly ok: boolean;
+  /** What there is to say, in words. */
+  readonly detail?: string | undefined;
+}
+
+/** What the page has a line for. */
+export interface Part {
+  readonly name: string;
+  /** Answered from memory. */
+  readonly health: () => Health;
+  /** In trouble it takes this replica out of service; never for what all replicas share. */
+  readonly isVital?: true;
+}
+
+/** The lines of the page as of now, in the order of `parts`. */
+export function checkAll(parts: readonly Part[]): readonly ReadinessCheck[] {
+  return parts.map(({ name, health, isVital }) => {
+    const { ok, detail } = health();
+    const state = ok ? 'ok' : isVital ? 'failed' : 'degraded';
+    return { name, state, ...(detail === undefined ? {} : { detail }) };
+  });
+}
+
+/** Of what is read from files again and again: `problems` are those of the newest ones, `kept` what goes on instead. */
+export function lastGood(kept: string, problems: readonly Problem[], detail?: string): Health {
+  return problems.length === 0
+    ? { ok: true, detail }
+    : { ok: false, detail: `the last good ${kept}; ${formatAll(problems)}` };
+}
+
+/** All problems on one line. */
+export function formatAll(problems: readonly Problem[]): string {
+  return problems.map((problem) => formatProblem(problem)).join(' | ');
+}
