@@ -169,3 +169,14 @@ export type Accounts = Pick<Policy, 'users' | 'robots' | 'workloads'>;
 export function formatSubject(subject: Subject | Principal): string {
   return 'name' in subject ? `${subject.kind}:${subject.name}` : subject.kind;
 }
+
+/** Groups that no account is in. */
+export function emptyGroupsOf({ users, robots, workloads, groups }: Policy): readonly GroupMember[] {
+  const inhabited = new Set(
+    [...users.values(), ...robots.values(), ...workloads.values()].flatMap((account) => account.groups),
+  );
+  return [...groups.keys()]
+    .filter((name) => !inhabited.has(name))
+    .sort()
+    .map((name) => ({ kind: 'group', name }));
+}

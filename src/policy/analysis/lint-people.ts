@@ -31,29 +31,28 @@ function unusedGroups({ groups, rules, limits }: Policy): readonly Problem[] {
 }
 
 function listedTwice({ users, robots, workloads, rules, limits }: Policy): readonly Problem[] {
-  const twice = (source: Source, owner: string, names: readonly string[]): readonly Problem[] =>
-    repeatedIn(names).map((name) => note(source, 'listed-twice', `${owner} lists ${name} twice`, 'keep one of them'));
+  const twice = (source: Source, owner: string, name: string): Problem =>
+    note(source, 'listed-twice', `${owner} lists ${name} twice`, 'keep one of them');
   const accounts = Object.entries({ user: users, robot: robots, workload: workloads });
   const about: readonly (Rule | Limit)[] = [...rules, ...limits];
   return [
     ...accounts.flatMap(([kind, map]) =>
       [...map.values()].flatMap(({ name, groups, source }) =>
-        twice(
-          source,
-          `${kind} "${name}"`,
-          groups.map((group) => `group:${group}`),
-        ),
+        repeatedIn(groups).map((group) => twice(source, `${kind} "${name}"`, `group:${group}`)),
       ),
     ),
     ...about.flatMap((entry) => {
       const owner = `${'rate' in entry ? 'limit' : 'rule'} "${entry.name}"`;
-      return [entry.subjects, entry.except].flatMap((list) => twice(entry.source, owner, list.map(formatSubject)));
+      return [entry.subjects, entry.except].flatMap((list) =>
+        repeatedIn(list.map(formatSubject)).map((name) => twice(entry.source, owner, name)),
+      );
     }),
   ];
 }
 
 function repeatedIn(names: readonly string[]): readonly string[] {
-  return names.length < 2 ? [] : [...new Set(names.filter((name, index) => names.indexOf(name) !== index))];
+  const again = names.filter((name, index) => names.indexOf(name) !== index);
+  return again.length < 2 ? again : [...new Set(again)];
 }
 
 function endlessSecrets({ name, tokens }: Robot): readonly Problem[] {

@@ -5,10 +5,9 @@
 import { type Problem, sortProblems } from '../../document/problem.ts';
 import { actionsOf, describeRule, formatInstant, formatPlace, formatSubjects, listed } from '../describe.ts';
 import { lintPeople } from './lint-people.ts';
-import { type Limit, type Policy, type Rule, type Subject, formatSubject, rights } from '../model.ts';
+import { type Limit, type Policy, type Rule, type Subject, emptyGroupsOf, formatSubject, rights } from '../model.ts';
 import type { RepositoryPattern } from '../pattern.ts';
 import { covers, coversTag, meetingOf } from './pattern-witness.ts';
-import { emptyGroupsOf } from './who-can.ts';
 
 export interface Lint {
   /** Codes: shadowed, duplicate, unreachable, over-broad. */
@@ -242,14 +241,15 @@ function overBroad(
   }
   const named = rule.subjects.filter(({ kind }) => kind === 'group');
   // Whoever wrote a deny of deleting has thought about it.
-  const isKept = rules.some(
-    ({ effect, mode, rights: denied, subjects }) =>
-      effect === 'deny' &&
-      mode !== 'shadow' &&
-      (denied & rights.delete) !== 0 &&
-      subjects.some(({ kind }) => kind === 'everyone' || kind === 'authenticated'),
-  );
-  if (named.length > 0 && isEverything && !isKept && (writes & rights.delete) !== 0) {
+  const isKept = (): boolean =>
+    rules.some(
+      ({ effect, mode, rights: denied, subjects }) =>
+        effect === 'deny' &&
+        mode !== 'shadow' &&
+        (denied & rights.delete) !== 0 &&
+        subjects.some(({ kind }) => kind === 'everyone' || kind === 'authenticated'),
+    );
+  if (named.length > 0 && isEverything && (writes & rights.delete) !== 0 && !isKept()) {
     const message = `lets ${formatSubjects(named)} delete in every repository`;
     return { isProblem: false, finding: finding(rule, 'over-broad', message) };
   }

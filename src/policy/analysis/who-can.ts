@@ -3,7 +3,15 @@ import type { Circumstances } from '../conditions.ts';
 import { describeConditions, describeRule } from '../describe.ts';
 import { type CompiledPolicy, type Decision, type Untagged, compilePolicy } from '../evaluate.ts';
 import { accountNameOf, consider, tagLimitOf } from './explain.ts';
-import { type Action, type GroupMember, type Policy, type Principal, type Rule, formatSubject } from '../model.ts';
+import {
+  type Action,
+  type GroupMember,
+  type Policy,
+  type Principal,
+  type Rule,
+  emptyGroupsOf,
+  formatSubject,
+} from '../model.ts';
 import type { RepositoryPattern } from '../pattern.ts';
 import { covers, exampleOf, filler, meetingOf } from './pattern-witness.ts';
 import { type SecretReach, isReached, secretsOf } from '../secret-reach.ts';
@@ -290,15 +298,4 @@ export function principalsOf({ users, robots, workloads }: Policy): readonly Pri
     ...[...workloads.keys()].sort().map((name) => ({ kind: 'workload' as const, name })),
     { kind: 'anonymous' },
   ];
-}
-
-/** Groups that no account is in. */
-export function emptyGroupsOf({ users, robots, workloads, groups }: Policy): readonly GroupMember[] {
-  const inhabited = new Set(
-    [...users.values(), ...robots.values(), ...workloads.values()].flatMap((account) => account.groups),
-  );
-  return [...groups.keys()]
-    .filter((name) => !inhabited.has(name))
-    .sort()
-    .map((name) => ({ kind: 'group', name }));
 }
