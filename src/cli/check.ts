@@ -4,9 +4,8 @@ import { type Problem, formatProblem, sortProblems } from '../document/problem.t
 import { compilePolicy } from '../policy/evaluate.ts';
 import { lintPolicy } from '../policy/analysis/lint.ts';
 import { problemOfFailure, runTests } from '../policy/analysis/test-run.ts';
-import { readConfiguration } from './configuration.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { addPoliciesOption, configuredPolicies, readPolicies } from './policy-paths.ts';
+import { addPoliciesOption, configured, configuredPolicies, readPolicies } from './policy-paths.ts';
 import { printJson, reportProblems } from './report.ts';
 import { type Command, example } from './verb.ts';
 
@@ -66,7 +65,7 @@ async function run(
 /** Without paths the configuration is checked too, and tells where the policies are. */
 async function findingsOf(paths: readonly string[]): Promise<Findings> {
   const nothing: Findings = { problems: [], notes: [], tests: { passed: 0, failed: 0 }, rules: 0 };
-  const configuration = paths.length > 0 ? undefined : readConfiguration({ values: {} });
+  const configuration = paths.length > 0 ? undefined : await configured();
   if (configuration?.ok === false) return { ...nothing, problems: configuration.problems };
   const reading = await readPolicies(configuration === undefined ? paths : configuredPolicies(configuration));
   if (!reading.ok) return { ...nothing, problems: reading.problems };

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Problem, formatProblem } from '../document/problem.ts';
 import type { Policy, Source } from '../policy/model.ts';
-import { type Configuration, readConfiguration } from './configuration.ts';
+import type { Configuration } from './configuration.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { printJson, reportProblems } from './report.ts';
 import { type Command, collect } from './verb.ts';
@@ -36,9 +36,14 @@ export function addPoliciesOption(command: Command): Command {
 /** Reads the policies at `paths`, or the configured ones when there are none. Their tests are not run. */
 export async function readPolicies(paths: readonly string[] = []): Promise<PoliciesReading> {
   if (paths.length > 0) return readPaths(paths.map((path) => resolve(path)));
-  const configuration = readConfiguration({ values: {} });
+  const configuration = await configured();
   if (!configuration.ok) return configuration;
   return readPaths(configuredPolicies(configuration));
+}
+
+/** The configuration in force here. What reads it is loaded only now: policies that are named do without. */
+export async function configured(): Promise<Configuration> {
+  return (await import('./configuration.ts')).readConfiguration({ values: {} });
 }
 
 /** In try mode also the generated admin, once there is one. */

@@ -1,25 +1,34 @@
-/** The verbs, their options and their help. Each verb is loaded when it is called, so that `--help` is quick. */
+/** The verbs and their help. A verb is loaded when it is called: loading them takes longer than most of them run. */
 import { setFlagsFromString } from 'node:v8';
 import { Command, CommanderError, Option } from 'commander';
-import { configKeys } from '../config/schema.ts';
-import { addAccess } from './access.ts';
-import { addCheck } from './check.ts';
-import { addDiff } from './diff.ts';
-import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { addExplain } from './explain.ts';
-import { addImport } from './import.ts';
-import { addInit } from './init.ts';
-import { addKey } from './key.ts';
-import { addLimits } from './limits.ts';
-import { bearLostReaders } from './output.ts';
-import { addRobot } from './robot.ts';
-import { addSchema } from './schema.ts';
-import { addSession } from './session.ts';
-import { addTest } from './test.ts';
-import { addToken } from './token.ts';
-import { addUser } from './user.ts';
+import type { ConfigKey } from '../config/schema.ts';
 import { version } from '../version.ts';
-import { addWhoCan } from './who-can.ts';
+import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { bearLostReaders } from './output.ts';
+import { type AddVerb, example } from './verb.ts';
+
+/** In the order of the help. */
+const verbs: Readonly<Record<string, () => AddVerb | Promise<AddVerb>>> = {
+  serve: async () => addServe((await import('../config/schema.ts')).configKeys()),
+  try: () => addTry,
+  check: async () => (await import('./check.ts')).addCheck,
+  test: async () => (await import('./test.ts')).addTest,
+  explain: async () => (await import('./explain.ts')).addExplain,
+  'who-can': async () => (await import('./who-can.ts')).addWhoCan,
+  access: async () => (await import('./access.ts')).addAccess,
+  diff: async () => (await import('./diff.ts')).addDiff,
+  user: async () => (await import('./user.ts')).addUser,
+  robot: async () => (await import('./robot.ts')).addRobot,
+  token: async () => (await import('./token.ts')).addToken,
+  init: async () => (await import('./init.ts')).addInit,
+  schema: async () => (await import('./schema.ts')).addSchema,
+  import: async () => (await import('./import.ts')).addImport,
+  session: async () => (await import('./session.ts')).addSession,
+  limits: async () => (await import('./limits.ts')).addLimits,
+  key: async () => (await import('./key.ts')).addKey,
+  hash: () => addHash,
+  healthcheck: () => addHealthcheck,
+};
 
 /** Runs one command line and returns its exit code; prints usage errors itself. */
 export async function runCommandLine(argv: readonly string[]): Promise<ExitCode> {
@@ -35,42 +44,9 @@ export async function runCommandLine(argv: readonly string[]): Promise<ExitCode>
     .showHelpAfterError('(see --help)')
     .exitOverride();
 
-  addServe(program, done);
-  program
-    .command('try')
-    .description('show login, push, pull and a refusal with its reason, without any client')
-    .option('--json', 'one JSON object instead of text')
-    .addHelpText('after', example('portcullis try'))
-    .action(async ({ json = false }: { json?: boolean }) => done(await (await import('./try.ts')).tryFlow({ json })));
-  addCheck(program, done);
-  addTest(program, done);
-  addExplain(program, done);
-  addWhoCan(program, done);
-  addAccess(program, done);
-  addDiff(program, done);
-  addUser(program, done);
-  addRobot(program, done);
-  addToken(program, done);
-  addInit(program, done);
-  addSchema(program, done);
-  addImport(program, done);
-  addSession(program, done);
-  addLimits(program, done);
-  addKey(program, done);
-  program
-    .command('hash')
-    .description('read a password and print its argon2id hash for a policy file')
-    .option('--password-stdin', 'read the password from standard input')
-    .addHelpText('after', example("printf %s 'correct horse' | portcullis hash --password-stdin"))
-    .action(async ({ passwordStdin = false }: { passwordStdin?: boolean }) =>
-      done(await (await import('./hash.ts')).hash({ passwordStdin })),
-    );
-  program
-    .command('healthcheck')
-    .description('exit 0 when the gateway of this configuration is alive')
-    .addHelpText('after', example('portcullis healthcheck'))
-    .action(async () => done(await (await import('./healthcheck.ts')).healthcheck()));
-
+  const called = Object.entries(verbs).filter(([name]) => name === argv[2]);
+  // Help and suggestions are about all of them.
+  for (const [, load] of called.length > 0 ? called : Object.entries(verbs)) (await load())(program, done);
   for (const verb of verbsOf(program)) {
     if (!withoutConfiguration.has(verb.name()) && verb.parent?.name() !== 'import') addConfigOption(verb);
   }
@@ -95,29 +71,56 @@ function optimizeLate(): void {
   if (Number.parseInt(process.versions.v8, 10) < 12) setFlagsFromString('--interrupt-budget=1400000');
 }
 
-function addServe(program: Command, done: (code: ExitCode) => void): void {
-  const serve = program
-    .command('serve')
-    .description('run the gateway; without a configuration file in try mode')
-    .option('--config <file>', 'the configuration file (default: portcullis.yaml)')
-    .addHelpText('after', example('portcullis serve --config /etc/portcullis/portcullis.yaml'));
-  const flags = new Map<string, string>();
-  for (const { key, description } of configKeys()) {
-    const flag = key.replace('.', '-').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    const option = new Option(`--${flag} <value>`, description);
-    flags.set(option.attributeName(), key);
-    serve.addOption(option);
-  }
-  serve.action(async (options: Readonly<Record<string, string>>) => {
-    const values: Record<string, string> = {};
-    for (const [attribute, value] of Object.entries(options)) {
-      const key = flags.get(attribute);
-      if (key !== undefined) values[key] = value;
+function addServe(keys: readonly ConfigKey[]): AddVerb {
+  return (program, done) => {
+    const serve = program
+      .command('serve')
+      .description('run the gateway; without a configuration file in try mode')
+      .option('--config <file>', 'the configuration file (default: portcullis.yaml)')
+      .addHelpText('after', example('portcullis serve --config /etc/portcullis/portcullis.yaml'));
+    const flags = new Map<string, string>();
+    for (const { key, description } of keys) {
+      const flag = key.replace('.', '-').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+      const option = new Option(`--${flag} <value>`, description);
+      flags.set(option.attributeName(), key);
+      serve.addOption(option);
     }
-    const { config } = options;
-    done(await (await import('./serve.ts')).serve({ values, ...(config === undefined ? {} : { config }) }));
-  });
+    serve.action(async (options: Readonly<Record<string, string>>) => {
+      const values: Record<string, string> = {};
+      for (const [attribute, value] of Object.entries(options)) {
+        const key = flags.get(attribute);
+        if (key !== undefined) values[key] = value;
+      }
+      const { config } = options;
+      done(await (await import('./serve.ts')).serve({ values, ...(config === undefined ? {} : { config }) }));
+    });
+  };
 }
+
+const addTry: AddVerb = (program, done) =>
+  program
+    .command('try')
+    .description('show login, push, pull and a refusal with its reason, without any client')
+    .option('--json', 'one JSON object instead of text')
+    .addHelpText('after', example('portcullis try'))
+    .action(async ({ json = false }: { json?: boolean }) => done(await (await import('./try.ts')).tryFlow({ json })));
+
+const addHash: AddVerb = (program, done) =>
+  program
+    .command('hash')
+    .description('read a password and print its argon2id hash for a policy file')
+    .option('--password-stdin', 'read the password from standard input')
+    .addHelpText('after', example("printf %s 'correct horse' | portcullis hash --password-stdin"))
+    .action(async ({ passwordStdin = false }: { passwordStdin?: boolean }) =>
+      done(await (await import('./hash.ts')).hash({ passwordStdin })),
+    );
+
+const addHealthcheck: AddVerb = (program, done) =>
+  program
+    .command('healthcheck')
+    .description('exit 0 when the gateway of this configuration is alive')
+    .addHelpText('after', example('portcullis healthcheck'))
+    .action(async () => done(await (await import('./healthcheck.ts')).healthcheck()));
 
 /** Verbs that read no configuration, and `serve`, which says itself what the option means. */
 const withoutConfiguration: ReadonlySet<string> = new Set(['serve', 'init', 'schema', 'diff', 'hash']);
@@ -143,8 +146,4 @@ function withoutHelpOfNothing(program: Command, argv: readonly string[]): string
     command = found ?? command;
   }
   return [...argv];
-}
-
-function example(line: string): string {
-  return `\nExample:\n  ${line}\n`;
 }

@@ -73,6 +73,23 @@ async function withoutReader(args: readonly string[]): Promise<{ readonly code: 
 
 const policies = ['--policies', 'elsewhere/policies.yaml'];
 
+test('a verb loads no other verb, and the configuration only where it is asked for', async () => {
+  const hooks = `export async function load(url, context, next) { process._rawDebug(url); return next(url, context); }`;
+  const register = `import { register } from 'node:module'; register('data:text/javascript,${encodeURIComponent(hooks)}');`;
+  const { code, stderr } = await run(
+    process.execPath,
+    ['--import', `data:text/javascript,${encodeURIComponent(register)}`, program, 'check', ...policies],
+    { cwd: directory },
+  );
+  expect(code).toBe(0);
+  const own = stderr.split('\n').flatMap((url) => /\/dist\/(.+)\.js$/.exec(url)?.[1] ?? []);
+  expect(own).toContain('cli/check');
+  expect(own.filter((file) => /^cli\/(?:test|explain|who-can|access|diff|user|token|key|serve)$/.test(file))).toEqual(
+    [],
+  );
+  expect(own.filter((file) => /^cli\/configuration$|^config\/schema$/.test(file))).toEqual([]);
+});
+
 describe('a reader that leaves', () => {
   test.each<[readonly string[], number]>([
     [['--help'], 0],
