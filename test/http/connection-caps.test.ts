@@ -27,7 +27,7 @@ interface Capped {
   readonly said: readonly (string | undefined)[];
 }
 
-/** A server that never ends its answer to /lasting. */
+/** A server that never ends its answer to /lasting, and for which 127.48.<site>.<network> is an IPv6 address. */
 async function capped(
   bounds: ConnectionBounds,
   trustedProxies: readonly string[] = [],
@@ -35,6 +35,10 @@ async function capped(
 ): Promise<Capped> {
   const said: (string | undefined)[] = [];
   const listening = server ?? createServer();
+  listening.prependListener('connection', (socket: Socket) => {
+    const [, site, host] = /^127\.48\.(\d+)\.(\d+)$/.exec(socket.remoteAddress ?? '') ?? [];
+    if (site !== undefined) Object.defineProperty(socket, 'remoteAddress', { value: `2001:db8:${site}:${host}::1` });
+  });
   capConnections(listening, { bounds, trustedProxies, onExceeded: (socket) => said.push(socket.remoteAddress), clock });
   listening.on('request', ({ url }, response) => {
     response.setHeader('Content-Length', 2);
@@ -92,7 +96,7 @@ async function open(port: number, address: string, paths: readonly string[]): Pr
 }
 
 test('one address holds its share: what comes beyond it ends at once and is said once a second, others get through', async () => {
-  const { port, said } = await capped({ each: 3, descriptors: 20 });
+  const { port, said } = await capped({ each: 3, site: 3, descriptors: 20 });
   const kept = await open(port, '127.0.0.2', ['/', '/', '/lasting']);
   for (let count = 0; count < 4; count++) await from(port, '127.0.0.2').ended;
   expect(said).toEqual(['127.0.0.2']);
@@ -108,7 +112,7 @@ test('one address holds its share: what comes beyond it ends at once and is said
 });
 
 test('when descriptors run low, idle kept connections of the largest holder end before anything that is under way', async () => {
-  const { port, said } = await capped({ each: 4, descriptors: 7 });
+  const { port, said } = await capped({ each: 4, site: 4, descriptors: 7 });
   const crowd = await open(port, '127.0.0.2', ['/lasting', '/', '/', '/lasting']);
   now += 1000;
   const newcomers = await open(port, '127.0.0.3', ['/']);
@@ -118,7 +122,7 @@ test('when descriptors run low, idle kept connections of the largest holder end 
 });
 
 test('when all are busy, the newest request of the largest holder is cut for a newcomer, and that is said', async () => {
-  const { port, said } = await capped({ each: 3, descriptors: 6 });
+  const { port, said } = await capped({ each: 3, site: 3, descriptors: 6 });
   const crowd = await open(port, '127.0.0.2', ['/lasting', '/lasting', '/lasting']);
   await open(port, '127.0.0.3', ['/']);
   await crowd[2]?.ended;
@@ -126,8 +130,29 @@ test('when all are busy, the newest request of the largest holder is cut for a n
   expect(said).toEqual(['127.0.0.2']);
 });
 
+test('the networks of one /48 hold a share together, which is said once a second; other sites get through', async () => {
+  const { port, said } = await capped({ each: 3, site: 4, descriptors: 20 });
+  const crowd = await Promise.all([1, 2, 3, 4].map(async (n) => (await open(port, `127.48.1.${n}`, ['/lasting']))[0]));
+  for (const n of [5, 6, 7]) await from(port, `127.48.1.${n}`).ended;
+  expect(said).toEqual(['2001:db8:1:5::1']);
+  await open(port, '127.48.2.1', ['/', '/']);
+  await open(port, '127.0.0.3', ['/']);
+  expect(crowd.map((client) => client?.isOpen())).toEqual([true, true, true, true]);
+});
+
+test('a /48 whose networks hold every descriptor, one connection each, makes room for a newcomer of another site', async () => {
+  const { port, said } = await capped({ each: 2, site: 4, descriptors: 8 });
+  const crowd: Client[] = [];
+  for (const n of [1, 2, 3, 4]) crowd.push(...(await open(port, `127.48.1.${n}`, ['/lasting'])));
+  await open(port, '127.0.0.3', ['/lasting']);
+  expect(crowd.filter((client) => client.isOpen())).toHaveLength(3);
+  await open(port, '127.48.2.1', ['/lasting']);
+  expect(crowd.filter((client) => client.isOpen())).toHaveLength(2);
+  expect(said).toEqual([expect.stringMatching(/^2001:db8:1:/)]);
+});
+
 test('a trusted proxy has as many connections as there are', async () => {
-  const { port, said } = await capped({ each: 1, descriptors: 50 }, ['127.0.0.2/32']);
+  const { port, said } = await capped({ each: 1, site: 1, descriptors: 50 }, ['127.0.0.2/32']);
   const proxy = await open(port, '127.0.0.2', Array<string>(8).fill('/lasting'));
   await open(port, '127.0.0.3', ['/']);
   await from(port, '127.0.0.3').ended;
@@ -141,7 +166,7 @@ test('with TLS a handshake counts, and what ends gives its place back', async (c
   const [keyFile, certFile] = [join(dir, 'key.pem'), join(dir, 'cert.pem')];
   await makeCertificate(certFile, keyFile);
   const server = createTlsServer({ key: await readFile(keyFile), cert: await readFile(certFile) });
-  const { port, said } = await capped({ each: 3, descriptors: 6 }, [], server);
+  const { port, said } = await capped({ each: 3, site: 3, descriptors: 6 }, [], server);
   const secure = (localAddress: string): Client =>
     clientOf(connectTls({ socket: from(port, localAddress).socket, rejectUnauthorized: false }));
 

@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { clientNetwork } from '../../src/limits/client-network.ts';
+import { clientNetwork, clientSite } from '../../src/limits/client-network.ts';
 
 describe('what an address counts as', () => {
   test.each([
@@ -39,5 +39,21 @@ describe('what an address counts as', () => {
         expect(clientNetwork([...other, ...host].join(':'))).not.toBe(clientNetwork(address));
       }),
     );
+  });
+});
+
+describe('the site of', () => {
+  test.each([
+    ['192.0.2.1', '192.0.2.1'],
+    ['unknown', 'unknown'],
+    ['2001:db8:1:2::/64', '2001:db8:1::/48'],
+    ['2001:db8:1::/64', '2001:db8:1::/48'],
+    ['2001:db8::/64', '2001:db8::/48'],
+    ['2001:db8:0:1::/64', '2001:db8::/48'],
+    ['2001:0:0:1::/64', '2001::/48'],
+    ['0:0:0:1::/64', '::/48'],
+    ['::/64', '::/48'],
+  ])('%s is %s', (network, site) => {
+    expect(clientSite(network)).toBe(site);
   });
 });

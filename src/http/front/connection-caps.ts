@@ -2,7 +2,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { clientNetwork } from '../../limits/client-network.ts';
+import { clientNetwork, clientSite } from '../../limits/client-network.ts';
 import { type ConnectionBounds, type Ending, createConnectionShares } from '../../limits/connection-shares.ts';
 import { inNetworks } from '../../policy/conditions.ts';
 import { clientAddress } from './client-address.ts';
@@ -11,7 +11,7 @@ export interface ConnectionCaps {
   readonly bounds: ConnectionBounds;
   /** Their connections are those of many clients. */
   readonly trustedProxies: readonly string[];
-  /** Of a connection that is about to end because somebody holds too many; at most once a second for each network. */
+  /** Of a connection that is about to end because somebody holds too many; at most once a second for each site. */
   readonly onExceeded: (socket: Socket) => void;
   /** Milliseconds. */
   readonly clock?: () => number;
@@ -23,7 +23,7 @@ const quietMs = 1000;
 interface Open {
   /** TLS: the connection below until the handshake is done. */
   socket: Socket;
-  readonly network: string;
+  readonly site: string;
   requests: number;
 }
 
@@ -39,13 +39,13 @@ export function capConnections(
   const said = new Map<string, number>();
   const isTls = 'setSecureContext' in server;
 
-  function say({ network, socket }: Open, now: number): void {
+  function say({ site, socket }: Open, now: number): void {
     for (const [earlier, at] of said) {
       if (now - at < quietMs) break;
       said.delete(earlier);
     }
-    if (said.has(network)) return;
-    said.set(network, now);
+    if (said.has(site)) return;
+    said.set(site, now);
     onExceeded(socket);
   }
 
@@ -62,7 +62,7 @@ export function capConnections(
     const now = clock();
     const address = clientAddress(socket.remoteAddress, undefined, []);
     const network = clientNetwork(address);
-    const connection: Open = { socket, network, requests: 0 };
+    const connection: Open = { socket, site: clientSite(network), requests: 0 };
     opened.set(socket, connection);
     socket.once('close', () => shares.close(connection));
     if (isTls) {
