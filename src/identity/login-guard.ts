@@ -9,6 +9,7 @@ import type { FailedBy, FailedLogins, KeyRing, LoginAttempt } from '../ports.ts'
 import { derivedKeys } from '../sealed/derived-keys.ts';
 import { type Held, drawsLots, heldBy } from './login-delays.ts';
 import type { PasswordOutcome } from './password.ts';
+import { type Waiter, createWaitingRoom, waitingBounds } from './waiting-room.ts';
 
 export interface LoginTry {
   readonly account: string;
@@ -28,7 +29,10 @@ export interface LoginGuard {
 }
 
 export interface Lots {
-  readonly sleep: (ms: number) => Promise<void>;
+  /** Milliseconds. */
+  readonly clock: () => number;
+  /** Calls `go` after so many milliseconds, unless what it returns was called before. */
+  readonly after: (ms: number, go: () => void) => () => void;
   /** At least 0, below 1. */
   readonly random: () => number;
 }
@@ -37,10 +41,15 @@ export interface Lots {
 const longestWaitMs = 5000;
 /** Whoever waits comes at a moment of this time after the turn began, chosen by chance: the first has it. */
 const drawMs = 1000;
-/** Attempts that wait at once, in this process. */
-const maxWaiting = 1000;
 
-const chance: Lots = { sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)), random: Math.random };
+const chance: Lots = {
+  clock: () => performance.now(),
+  after(ms, go) {
+    const timer = setTimeout(go, ms);
+    return () => clearTimeout(timer);
+  },
+  random: Math.random,
+};
 
 /** Where attempts with the ticket of an upload are counted. */
 const uploadNetwork = 'upload';
@@ -48,9 +57,9 @@ const uploadNetwork = 'upload';
 export function createLoginGuard(
   failed: FailedLogins,
   keys: Pick<KeyRing, 'signingKey'>,
-  { sleep, random }: Lots = chance,
+  { clock, after, random }: Lots = chance,
 ): LoginGuard {
-  let waiting = 0;
+  const room = createWaitingRoom(waitingBounds);
   const same = new Map<string, Promise<GuardedOutcome>>();
   const underWay = {
     pair: new Map<string, number>(),
@@ -83,7 +92,7 @@ export function createLoginGuard(
       const record = await failed.look(attempt);
       // An upload’s attempts wait for their own failures only.
       const judged = { ...record, isKnownGood: record.isKnownGood || isExcused };
-      const held = heldBy(judged, counts) ?? (drawsLots(judged) ? await drawLot(account) : undefined);
+      const held = heldBy(judged, counts) ?? (drawsLots(judged) ? await drawLot(account, names.site) : undefined);
       if (held !== undefined) return held;
       if (record.isKnownWrong) return 'mismatch';
       const outcome = await verify();
@@ -96,16 +105,23 @@ export function createLoginGuard(
   }
 
   /** Waits for a turn at most as long as it may; undefined when this attempt has it. */
-  async function drawLot(account: string): Promise<Held | undefined> {
+  async function drawLot(account: string, site: string): Promise<Held | undefined> {
     const untilTurn = await failed.turn(account, false);
     const waitMs = untilTurn + Math.floor(random() * drawMs);
-    if (waitMs >= longestWaitMs || waiting >= maxWaiting) return loser(untilTurn);
-    waiting += 1;
-    try {
-      await sleep(waitMs);
-    } finally {
-      waiting -= 1;
-    }
+    if (waitMs >= longestWaitMs) return loser(untilTurn);
+    const hasWaited = await new Promise<boolean>((resolve) => {
+      const lose = (): void => {
+        cancel();
+        resolve(false);
+      };
+      const waiter: Waiter = { account, site, at: clock() + waitMs, lose };
+      const cancel = after(waitMs, () => {
+        room.leave(waiter);
+        resolve(true);
+      });
+      room.enter(waiter);
+    });
+    if (!hasWaited) return loser(untilTurn);
     const untilNext = await failed.turn(account, true);
     return untilNext === 0 ? undefined : loser(untilNext);
   }

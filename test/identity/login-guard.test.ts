@@ -25,8 +25,14 @@ beforeEach(() => {
     createMemoryFailedLogins(() => now),
     keys,
     {
+      clock: () => now,
       random: () => lots.shift() ?? 0,
-      sleep: (ms) => (ms === 0 ? Promise.resolve() : new Promise((wake) => void sleepers.push({ at: now + ms, wake }))),
+      after(ms, go) {
+        if (ms === 0) return setTurn(go);
+        const sleeper = { at: now + ms, wake: go };
+        sleepers.push(sleeper);
+        return () => void (sleepers = sleepers.filter((one) => one !== sleeper));
+      },
     },
   );
   lots = [];
@@ -36,6 +42,11 @@ beforeEach(() => {
 /** Chances of those who wait, in the order in which they ask; 0 when there is none. */
 let lots: number[];
 let sleepers: { readonly at: number; readonly wake: () => void }[];
+
+function setTurn(go: () => void): () => void {
+  const turn = setImmediate(go);
+  return () => clearImmediate(turn);
+}
 
 /** Lets time pass; whoever waits goes on at the right moment. */
 async function pass(ms: number): Promise<void> {
@@ -256,14 +267,62 @@ describe('an attack', () => {
     expect(hashed).toBe(32);
   });
 
-  test('has no more than a thousand attempts waiting for a turn', async () => {
-    for (let n = 0; n < 30; n++) await login('dana', `guess ${n}`, `203.0.113.${n}`);
-    lots = Array<number>(1001).fill(0.5);
-    const crowd = Array.from({ length: 1001 }, (_, n) => login('dana', 'x', `10.${n >> 8}.${n & 255}.1`));
+  /** Brings accounts under attack, each from thirty addresses of its own. */
+  async function besiege(...accounts: readonly string[]): Promise<void> {
+    for (const [index, account] of accounts.entries())
+      for (let n = 0; n < 30; n++) await login(account, `guess ${n}`, `203.${index}.113.${n}`);
+  }
+
+  test('has a hundred attempts waiting for a turn, and the first of all that came has it', async () => {
+    await besiege('dana');
+    lots = [...Array<number>(150).fill(0.5), 0.4, ...Array<number>(150).fill(0.5)];
+    const crowd = Array.from({ length: 301 }, (_, n) => login('dana', n === 150 ? 'right' : 'x', `10.${n}.0.1`));
     await pass(0);
-    expect(sleepers).toHaveLength(1000);
+    expect(sleepers).toHaveLength(100);
     await pass(1000);
-    expect((await Promise.all(crowd)).filter((outcome) => outcome === 'mismatch')).toHaveLength(1);
+    const outcomes = await Promise.all(crowd);
+    expect(outcomes[150]).toBe('match');
+    expect(outcomes.filter((outcome) => outcome.startsWith('held'))).toHaveLength(300);
+  });
+
+  test('on one account takes no turn from another: its owner waits and is let in', async () => {
+    await besiege('dana', 'rita');
+    lots = Array<number>(3000).fill(0.1);
+    const crowd = Array.from({ length: 3000 }, (_, n) => login('rita', 'x', `10.${n >> 8}.${n & 255}.1`));
+    await pass(0);
+    lots = [0.9];
+    const owner = login('dana', 'right', office);
+    await pass(1000);
+    expect(await owner).toBe('match');
+    await Promise.all(crowd);
+  });
+
+  test('from a few sites of many networks takes no lot from those of another site, whoever came first', async () => {
+    await besiege('dana');
+    lots = Array<number>(1000).fill(0.5);
+    const crowd = Array.from({ length: 1000 }, (_, n) =>
+      login('dana', 'x', `2001:db8:${n % 10}:${Math.floor(n / 10)}::1`),
+    );
+    await pass(0);
+    expect(sleepers).toHaveLength(100);
+    lots = [0.4];
+    const owner = login('dana', 'right', office);
+    await pass(0);
+    expect(sleepers).toHaveLength(100);
+    await pass(1000);
+    expect(await owner).toBe('match');
+    await Promise.all(crowd);
+  });
+
+  test('from one site waits for twenty turns at most, whichever accounts it tries', async () => {
+    const accounts = Array.from({ length: 10 }, (_, n) => `victim-${n}`);
+    await besiege(...accounts);
+    lots = Array<number>(100).fill(0.5);
+    const crowd = Array.from({ length: 100 }, (_, n) => login(accounts[n % 10] ?? '', 'x', `2001:db8:1:${n}::1`));
+    await pass(0);
+    expect(sleepers).toHaveLength(20);
+    await pass(1000);
+    await Promise.all(crowd);
   });
 
   test('from many /64 of one /48 comes from one site', async () => {
