@@ -92,6 +92,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'policy/files',
     'policy/analysis/test-run.ts',
     'limits/client-network.ts',
+    'limits/forgetting.ts',
     'limits/gcra.ts',
     'ports.ts',
     'config/secret.ts',

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createMemoryBudgets, createMemoryRateLimiter } from '../../src/adapters/memory/rate-limiter.ts';
+import type { Budget } from '../../src/ports.ts';
 import { budgetOf, describeRateLimiter } from './rate-limiter.contract.ts';
 
 describe('budgets in this process', () => {
@@ -44,6 +45,20 @@ describe('budgets in this process', () => {
       budgets.charge([budgetOf(`passing-${n}`, 1, 1)], 1);
     }
     expect(budgets.debtOf(held.counter)).toBeGreaterThan(0);
+  });
+
+  test('of one /48 push out nobody else’s, however many networks it comes from', () => {
+    const budgets = createMemoryBudgets(() => 0, 1000);
+    const perAddress = (network: string): Budget => ({
+      ...budgetOf('', 3600, 1),
+      counter: `pulls\naddress\n${network}`,
+    });
+    const others = [budgetOf('dana', 3600, 1), perAddress('192.0.2.1'), perAddress('2001:db8:2::/64')];
+    for (const budget of others) budgets.charge([budget], 1);
+    for (let n = 1; n < 5000; n++) budgets.charge([perAddress(`2001:db8:1:${n.toString(16)}::/64`)], 1);
+    for (const { counter } of others) expect(budgets.debtOf(counter)).toBeGreaterThan(0);
+    expect(budgets.entries().length).toBeLessThanOrEqual(1000);
+    expect(budgets.entries().at(-1)?.counter).toContain((4999).toString(16));
   });
 
   test('list a thousand at most of those that owe much', async () => {

@@ -3,7 +3,7 @@ import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { once } from 'node:events';
 import { afterEach, expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
-import { type Front, credentials, startFront } from './support/front.ts';
+import { type Front, credentials, service, startFront } from './support/front.ts';
 
 const megabyte = 1_048_576;
 const fronts: Front[] = [];
@@ -24,11 +24,15 @@ interface Push {
 }
 
 /** A manifest of which so many bytes are sent. */
-function begin(front: Front, account: string, bytes: number, headers: Record<string, string> = {}): Push {
+function begin(front: Front, account: string | undefined, bytes: number, headers: Record<string, string> = {}): Push {
   const sent = request(`${front.url}/v2/mine/app/manifests/v1`, {
     method: 'PUT',
     agent: false,
-    headers: { authorization: `Basic ${credentials(account)}`, 'transfer-encoding': 'chunked', ...headers },
+    headers: {
+      ...(account === undefined ? {} : { authorization: `Basic ${credentials(account)}` }),
+      'transfer-encoding': 'chunked',
+      ...headers,
+    },
   });
   sent.on('error', () => {});
   const answered = once(sent, 'response').then(([reply]) => {
@@ -60,6 +64,24 @@ test('an account has room for a few unfinished manifests, then 503 until one is 
   const again = begin(front, 'dana', 3 * megabyte);
   again.request.end();
   expect((await again.answered).statusCode).toBe(201);
+});
+
+test('all nameless callers of one /48 have room for as much as one account; others push on', async () => {
+  const rules = everybodyPushes.replace('authenticated', 'everyone');
+  const front = await open(rules, { PORTCULLIS_TRUSTED_PROXIES: '127.0.0.0/8' });
+  const reply = await fetch(`${front.url}/token?service=${service}&scope=repository:mine/app:pull,push`);
+  const { token } = (await reply.json()) as { readonly token: string };
+  const from = (address: string): Push =>
+    begin(front, undefined, 3 * megabyte, { authorization: `Bearer ${token}`, 'x-forwarded-for': address });
+  const several = Array.from({ length: 24 }, (_, n) => from(`2001:db8:1:${n}::1`));
+  await eventually(
+    'all but four are refused',
+    () => front.records.filter(({ reason }) => reason === 'manifest_no_memory').length === 20,
+  );
+  const other = from('2001:db8:2::1');
+  other.request.end();
+  expect((await other.answered).statusCode).toBe(201);
+  for (const { request: unfinished } of several) unfinished.destroy();
 });
 
 test('many small unfinished manifests of one account refuse nobody', async () => {

@@ -1,4 +1,5 @@
 /** Budgets of one process: the whole of them without Redis, and what is gone on with while Redis is away. */
+import { toForget } from '../../limits/forgetting.ts';
 import { charge, owedOf, roomOf } from '../../limits/gcra.ts';
 import type { Balance, Budget, RateLimiter } from '../../ports.ts';
 import { isOwingMuch, maxOwing } from '../limit-bounds.ts';
@@ -17,7 +18,7 @@ export interface MemoryBudgets {
   entries(): readonly { readonly counter: string; readonly debtUs: number }[];
 }
 
-/** Counters kept; beyond them those that were charged least recently are forgotten. Some ten MiB. */
+/** Counters kept; beyond them those of whoever has the most are forgotten, the least recently charged first. Some ten MiB. */
 const maxCounters = 50_000;
 
 /** `nowUs`: microseconds on a clock that nobody sets. */
@@ -39,11 +40,7 @@ export function createMemoryBudgets(nowUs: () => number, limit = maxCounters): M
   /** A tenth at once, so that it is rare. */
   function shrink(now: number): void {
     for (const [counter, until] of fullAt) if (until <= now) fullAt.delete(counter);
-    const target = Math.floor(limit * 0.9);
-    for (const counter of fullAt.keys()) {
-      if (fullAt.size <= target) return;
-      fullAt.delete(counter);
-    }
+    for (const counter of toForget([...fullAt.keys()], Math.floor(limit * 0.9))) fullAt.delete(counter);
   }
 
   return {

@@ -4,6 +4,7 @@
  * together let through no more than the limit. When Redis is back, what was counted here is the least that it may say:
  * neither an outage nor a Redis that has lost its memory gives anybody a fresh budget.
  */
+import { toForget } from '../../limits/forgetting.ts';
 import type { Balance, Budget, RateLimiter } from '../../ports.ts';
 import { balanceOf, createMemoryBudgets } from '../memory/rate-limiter.ts';
 import type { RedisConnection } from './connection.ts';
@@ -50,8 +51,8 @@ export function createRedisRateLimiter(
 
   function markAhead(counter: string, fullUs: number): void {
     ahead.set(counter, fullUs);
-    const [oldest] = ahead.keys();
-    if (ahead.size > maxAhead && oldest !== undefined) ahead.delete(oldest);
+    if (ahead.size <= maxAhead) return;
+    for (const forgotten of toForget([...ahead.keys()], Math.floor(maxAhead * 0.9))) ahead.delete(forgotten);
   }
 
   /** What was not charged since is what Redis said, which is no more than a burst. */

@@ -23,7 +23,7 @@ import {
   refusalSentence,
   refused as refusedAdmission,
 } from '../../gate/admit.ts';
-import { clientNetwork } from '../../limits/client-network.ts';
+import { clientNetwork, clientSite } from '../../limits/client-network.ts';
 import type { MemoryBudget } from '../../limits/memory-budget.ts';
 import type { Limits } from '../../limits/spend.ts';
 import type { Decision } from '../../policy/evaluate.ts';
@@ -252,7 +252,7 @@ async function pushManifest(
   const { principal } = admission.caller;
   const body = await readManifestBody(exchange, {
     budget: parts.manifestMemory,
-    account: 'name' in principal ? `${principal.kind}:${principal.name}` : clientNetwork(exchange.address),
+    account: 'name' in principal ? `${principal.kind}:${principal.name}` : clientSite(clientNetwork(exchange.address)),
     idleMs: parts.idleMs,
   });
   if (!body.ok)
