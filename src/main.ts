@@ -4,7 +4,6 @@ import { readDescriptorLimit } from './adapters/kernel/descriptor-limit.ts';
 import { createSendQueues } from './adapters/kernel/send-queues.ts';
 import type { LoadedPolicy } from './adapters/files/policy-loading.ts';
 import type { Log } from './adapters/log/log.ts';
-import { createRegistryClient } from './adapters/registry/registry-client.ts';
 import type { Config } from './config/load.ts';
 import type { Problem } from './document/problem.ts';
 import { renewCertificate } from './gateway/certificate.ts';
@@ -16,7 +15,7 @@ import { createObserved } from './gateway/observed.ts';
 import { checkAll } from './gateway/readiness.ts';
 import { followRegistry } from './gateway/registry-health.ts';
 import { createAdminListener } from './http/admin/admin.ts';
-import { createUpstream } from './http/backend/upstream.ts';
+import { createBackend } from './http/backend/backend.ts';
 import { manifestBudget } from './http/front/manifest-body.ts';
 import { createListener } from './http/listener.ts';
 import { createLoginGuard } from './identity/login-guard.ts';
@@ -106,16 +105,16 @@ async function open(
     guard,
     limits,
   });
-  const upstream = lifecycle.opens(
-    createUpstream({
+  const backend = lifecycle.opens(
+    createBackend({
       url: upstreamUrl,
       publicUrl,
       ...config.timeouts,
       redirects: config.redirects,
+      askMs: 10_000,
       sendQueues: createSendQueues(),
     }),
   );
-  const registry = lifecycle.opens(createRegistryClient({ url: upstreamUrl, publicUrl, timeoutMs: 10_000 }));
   const listener = createListener({
     front: { publicUrl, service },
     tokens,
@@ -131,8 +130,7 @@ async function open(
     guard,
     limits,
     keys,
-    upstream,
-    registry,
+    backend,
     tagLocks,
     manifestMemory: createMemoryBudget(manifestBudget),
     idleMs: config.timeouts.idleMs,
@@ -157,9 +155,9 @@ async function open(
   lifecycle.opens(closing(server, () => connections.cutAll()));
   const certificate =
     inputs.certificate && lifecycle.opens(renewCertificate(server, inputs.certificate, { clock, log })).part;
-  const health = lifecycle.opens(await followRegistry(registry, { url: upstreamUrl, log }));
+  const health = lifecycle.opens(await followRegistry(backend.ask, { url: upstreamUrl, log }));
 
-  observed.watch({ machine, upstream: health.part, certificate, transfers: upstream.activeTransfers });
+  observed.watch({ machine, upstream: health.part, certificate, transfers: backend.activeTransfers });
   const readiness = [lifecycle.part, parts.policy, health.part, parts.store, parts.keys];
   if (certificate !== undefined) readiness.push(certificate);
   const admin = createAdminListener({
@@ -191,7 +189,7 @@ async function open(
     each.on('error', (error) => log.error('a connection could not be accepted', { detail: error.message }));
 
   const cut = (): void => {
-    upstream.stop();
+    backend.stop();
     connections.cutAll();
   };
   return {

@@ -156,7 +156,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   jose: ['token/access-token.ts', 'http/endpoints.ts'],
   argon2: ['identity/password.ts'],
   bcrypt: ['identity/password.ts'],
-  'http-proxy': ['http/backend/upstream.ts'],
+  'http-proxy': ['http/backend/attempt.ts'],
   express: ['http/endpoints.ts'],
   pino: ['adapters/log/'],
   // One place reads YAML into values; editing keeps comments, and try mode writes the policy of its own account.

@@ -156,7 +156,7 @@ export function createListener(parts: ListenerParts): Listener {
     maxHeaderSize: maxHeaderBytes,
     // guard.ts asks for it, so that its absence is written down.
     requireHostHeader: false,
-    // Uploads last as long as they move (upstream.ts watches); only the headers have a deadline.
+    // Uploads last as long as they move (http/backend/progress.ts watches); only the headers have a deadline.
     requestTimeout: 0,
     headersTimeout: 15_000,
     connectionsCheckingInterval: 1000,

@@ -10,11 +10,10 @@ import { runInNewContext } from 'node:vm';
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { parseRoute } from '../../src/distribution/route.ts';
 import { beginExchange } from '../../src/http/front/exchange.ts';
-import { createSendQueues } from '../../src/adapters/kernel/send-queues.ts';
 import { readManifestBody } from '../../src/http/front/manifest-body.ts';
 import { createMemoryBudget } from '../../src/limits/memory-budget.ts';
-import { createUpstream } from '../../src/http/backend/upstream.ts';
 import { freePort } from '../support/free-port.ts';
+import { backendAt } from '../support/backend.ts';
 import { type Backend, type Script, ok, startBackend } from './support/backend.ts';
 import { type RawClient, converse, headerOf, openClient } from './support/client.ts';
 import { type TestGateway, basic, startTestGateway } from './support/gateway.ts';
@@ -155,12 +154,7 @@ describe('clients that leave', () => {
 
   test('whoever left during the decision is not forwarded at all', async () => {
     const limits = { connectMs: 500, idleMs: 60_000, responseMs: 60_000 };
-    const upstream = createUpstream({
-      url: backend.url,
-      publicUrl: 'http://registry.test',
-      ...limits,
-      sendQueues: createSendQueues(),
-    });
+    const behind = backendAt(backend.url, limits);
     const parsed = parseRoute('GET', blob);
     if (!('route' in parsed)) throw new Error('no route');
     const server = createServer();
@@ -175,8 +169,8 @@ describe('clients that leave', () => {
     const before = backend.connections();
     client.abort();
     await once(response, 'close');
-    expect(await upstream.forward(exchange, parsed.route)).toMatchObject({ outcome: 'client_gone' });
-    expect(upstream.activeTransfers()).toBe(0);
+    expect(await behind.open({ exchange, route: parsed.route })).toMatchObject({ outcome: 'client_gone' });
+    expect(behind.activeTransfers()).toBe(0);
     expect(backend.connections()).toBe(before);
     const pushed = await readManifestBody(exchange, {
       budget: createMemoryBudget({ total: 1, each: 1 }),
@@ -189,14 +183,14 @@ describe('clients that leave', () => {
     const late = await openClient(address.port);
     late.send(head(`GET ${blob}`));
     const [asked, answer] = (await once(server, 'request')) as [IncomingMessage, ServerResponse];
-    const forwarding = upstream.forward(beginExchange(asked, answer, begun), parsed.route);
+    const forwarding = behind.open({ exchange: beginExchange(asked, answer, begun), route: parsed.route });
     // Before the connection to the registry has begun.
     answer.emit('close');
     expect(await forwarding).toMatchObject({ outcome: 'client_gone' });
     late.abort();
     await converse(patient.port, head(`GET ${blob}`, 'Connection: close\r\n'));
     expect(backend.requests().length, 'only the later request arrived').toBe(seen + 1);
-    upstream.close();
+    behind.close();
     server.close();
   });
 

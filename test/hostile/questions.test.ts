@@ -1,6 +1,7 @@
 import { type Server, type Socket, createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createRegistryClient } from '../../src/adapters/registry/registry-client.ts';
+import type { Backend } from '../../src/http/backend/backend.ts';
+import { backendAt } from '../support/backend.ts';
 
 const large = `{"repositories":["${'a'.repeat(2_000_000 - 21)}"]}`;
 
@@ -36,7 +37,7 @@ let server: Server;
 let port: number;
 let answer: (socket: Socket) => void = () => {};
 const open = new Set<Socket>();
-let client: ReturnType<typeof createRegistryClient>;
+let backend: Backend;
 let onceEmpty: (() => void) | undefined;
 
 beforeAll(async () => {
@@ -55,7 +56,7 @@ beforeAll(async () => {
 });
 
 afterAll(() => void server.close());
-beforeEach(() => (client = createRegistryClient({ url: `http://127.0.0.1:${port}`, timeoutMs: 300 })));
+beforeEach(() => (backend = backendAt(`http://127.0.0.1:${port}`, { askMs: 300 })));
 
 async function nothingOpen(): Promise<void> {
   const empty = new Promise<void>((resolve) => (onceEmpty = resolve));
@@ -64,7 +65,7 @@ async function nothingOpen(): Promise<void> {
 
 /** A client that was closed leaves no connection, whatever happened on it. */
 afterEach(async () => {
-  client.close();
+  backend.close();
   await nothingOpen();
 });
 
@@ -76,9 +77,9 @@ describe('the questions of the gateway', () => {
         if (then === 'end') socket.end();
         else if (then === 'reset') socket.resetAndDestroy();
       };
-      expect((await client.repositories(10)).ok).toBe(false);
+      expect((await backend.ask.repositories(10)).ok).toBe(false);
       const isAnswer = bytes.startsWith('HTTP/1.1 200 OK') && !/a\x01b|Content-Length: 3/.test(bytes);
-      if (!isAnswer) expect((await client.ping()).ok).toBe(false);
+      if (!isAnswer) expect((await backend.ask.ping()).ok).toBe(false);
     });
   }
 
@@ -90,30 +91,30 @@ describe('the questions of the gateway', () => {
   test('tags that come all at once and in no order are put in order, and begin after the last one', async () => {
     answer = (socket) => void socket.end(tagsReply(['zz', 'B', 'a', '_x', 'v10', 'v2']));
     const whole = { ok: true, names: ['B', '_x', 'a', 'v10', 'v2', 'zz'], next: undefined };
-    expect(await client.tags('a', 2)).toEqual(whole);
-    expect(await client.tags('a', 2, { after: 'ab' })).toEqual({ ...whole, names: ['v10', 'v2', 'zz'] });
+    expect(await backend.ask.tags('a', 2)).toEqual(whole);
+    expect(await backend.ask.tags('a', 2, { after: 'ab' })).toEqual({ ...whole, names: ['v10', 'v2', 'zz'] });
   });
 
   test('ninety thousand tags are read, and six megabytes of them are not', async () => {
     const names = (count: number): string[] => Array.from({ length: count }, (_, index) => String(index).padStart(40));
     // Nothing here is to run out of time on a busy machine.
-    client = createRegistryClient({ url: `http://127.0.0.1:${port}`, timeoutMs: 15_000 });
+    backend = backendAt(`http://127.0.0.1:${port}`, { askMs: 15_000 });
     answer = (socket) => void socket.end(tagsReply(names(90_000)));
-    expect(await client.tags('a', 1000)).toMatchObject({ ok: true, next: undefined });
+    expect(await backend.ask.tags('a', 1000)).toMatchObject({ ok: true, next: undefined });
     answer = (socket) => void socket.end(tagsReply(names(150_000)));
-    expect(await client.tags('a', 1000)).toMatchObject({ ok: false });
+    expect(await backend.ask.tags('a', 1000)).toMatchObject({ ok: false });
   });
 
   test('a question that was given up does not keep its connection', async () => {
     answer = () => {};
-    expect(await client.repositories(10)).toEqual({ ok: false, reason: 'timeout' });
+    expect(await backend.ask.repositories(10)).toEqual({ ok: false, reason: 'timeout' });
     await nothingOpen();
   });
 
   test('an answer is read again after garbage', async () => {
     answer = (socket) => void socket.end('garbage');
-    expect((await client.ping()).ok).toBe(false);
+    expect((await backend.ask.ping()).ok).toBe(false);
     answer = (socket) => void socket.end('HTTP/1.1 200 OK\r\nContent-Length: 22\r\n\r\n{"repositories":["a"]}');
-    expect(await client.repositories(10)).toEqual({ ok: true, names: ['a'], next: undefined });
+    expect(await backend.ask.repositories(10)).toEqual({ ok: true, names: ['a'], next: undefined });
   });
 });

@@ -5,8 +5,6 @@ import { manifestBudget } from '../../src/http/front/manifest-body.ts';
 import { connectionBounds } from '../../src/limits/connection-shares.ts';
 import { createMemoryBudget } from '../../src/limits/memory-budget.ts';
 import { createListener } from '../../src/http/listener.ts';
-import { createSendQueues } from '../../src/adapters/kernel/send-queues.ts';
-import { createUpstream } from '../../src/http/backend/upstream.ts';
 import type { AuditRecord } from '../../src/ports.ts';
 import { createAccessTokens } from '../../src/token/access-token.ts';
 import { createListCursors } from '../../src/sealed/list-cursor.ts';
@@ -18,12 +16,13 @@ import { ok, startBackend } from '../hostile/support/backend.ts';
 import { makeKey, ringOf } from '../support/keys.ts';
 import { compile, quickHash } from '../support/policies.ts';
 import { noGuard, noLimits, noRobotUses, noSessions } from '../support/ports.ts';
+import { backendAt } from '../support/backend.ts';
 import { basic } from '../support/trial.ts';
 
 test('a request that meets a defect is answered 500 and logged, and the next one is served', async () => {
-  const backend = await startBackend();
-  onTestFinished(() => backend.close());
-  backend.answer({ onRequest: ok });
+  const registry = await startBackend();
+  onTestFinished(() => registry.close());
+  registry.answer({ onRequest: ok });
   const keys = ringOf(await makeKey());
   const tokens = createAccessTokens({ keys, issuer: 'http://r.test', service: 'r.test', ttlSeconds: 300 });
   const policy = compile(
@@ -43,14 +42,7 @@ test('a request that meets a defect is answered 500 and logged, and the next one
     throw new Error('not asked here');
   };
   const publicUrl = 'http://r.test';
-  const upstream = createUpstream({
-    url: backend.url,
-    publicUrl,
-    connectMs: 500,
-    idleMs: 5000,
-    responseMs: 5000,
-    sendQueues: createSendQueues(),
-  });
+  const behind = backendAt(registry.url, { publicUrl });
   const shared = {
     tokens,
     policies,
@@ -70,8 +62,7 @@ test('a request that meets a defect is answered 500 and logged, and the next one
     tickets: createUploadTickets(keys),
     cursors: createListCursors(keys),
     keys,
-    upstream,
-    registry: { repositories: never, resolveTag: never, manifest: never, tags: never },
+    backend: { ...behind, ask: { repositories: never, resolveTag: never, manifest: never, tags: never, ping: never } },
     tagLocks: { withTags: never },
     onUnreadableForwarding: never,
     manifestMemory: createMemoryBudget(manifestBudget),
@@ -87,7 +78,7 @@ test('a request that meets a defect is answered 500 and logged, and the next one
   onTestFinished(() => {
     server.closeAllConnections();
     server.close();
-    upstream.close();
+    behind.close();
   });
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const headers = { authorization: basic('dana', 'secret'), 'user-agent': 'x' };

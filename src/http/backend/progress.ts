@@ -3,14 +3,14 @@ import type { Socket } from 'node:net';
 import type { SendQueues } from '../../ports.ts';
 
 /** One transfer under watch. Bytes only ever grow; `limitMs` may change with its phase. */
-export interface Transfer {
+export interface Watched {
   readonly bytes: () => number;
   readonly limitMs: () => number;
   readonly sockets: () => readonly Socket[];
   readonly onStalled: () => void;
 }
 
-interface Watched {
+interface Mark {
   bytes: number;
   since: number;
   /** What its sockets had still to send when nothing had moved for a quarter of the limit. */
@@ -22,7 +22,7 @@ interface Watched {
  * while a slow reader takes them one by one: so where no byte has moved here, its queues decide.
  */
 export class ProgressWatch {
-  readonly #transfers = new Map<Transfer, Watched>();
+  readonly #transfers = new Map<Watched, Mark>();
   readonly #intervalMs: number;
   readonly #queues: SendQueues;
   #timer: NodeJS.Timeout | undefined;
@@ -37,12 +37,12 @@ export class ProgressWatch {
     return this.#transfers.size;
   }
 
-  add(transfer: Transfer): void {
+  add(transfer: Watched): void {
     this.#transfers.set(transfer, { bytes: transfer.bytes(), since: performance.now(), queued: undefined });
     this.#timer ??= setInterval(() => this.#look(performance.now()), this.#intervalMs).unref();
   }
 
-  remove(transfer: Transfer): void {
+  remove(transfer: Watched): void {
     this.#transfers.delete(transfer);
     if (this.#transfers.size > 0) return;
     clearInterval(this.#timer);

@@ -4,7 +4,7 @@
  * transfers hold tens of megabytes that nobody needs.
  */
 import type { OnReadOpts } from 'node:net';
-import type { Duplex } from 'node:stream';
+import type { Duplex, Writable } from 'node:stream';
 
 /** Bytes that one read may bring. */
 const size = 65_536;
@@ -67,4 +67,10 @@ export function createReadBuffers(): ReadBuffers {
       if (chunk.byteLength === buffer.byteLength && !ours.has(buffer)) nowhere.postMessage(undefined, [buffer]);
     },
   };
+}
+
+/** Calls `written` with each chunk that a pipe has written to `stream`. */
+export function onWritten(stream: Writable, written: (chunk: Buffer<ArrayBuffer>) => void): void {
+  const write = stream.write.bind(stream) as (chunk: Buffer, done: (error?: Error | null) => void) => boolean;
+  stream.write = (chunk: Buffer<ArrayBuffer>) => write(chunk, (error) => void (error || written(chunk)));
 }

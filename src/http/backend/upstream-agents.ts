@@ -13,6 +13,8 @@ export interface UpstreamAgents {
   readonly readers: HttpAgent;
   /** Asks to keep each connection, and never uses one again: after `Connection: close` Go resets with an answer unread. */
   readonly writers: HttpAgent;
+  /** For the gate's own questions, of which few are asked at once: their answers are read whole. */
+  readonly questions: HttpAgent;
   /** For a storage; connections are not kept. */
   storage(protocol: string): HttpAgent;
   close(): void;
@@ -27,15 +29,18 @@ export function createUpstreamAgents(protocol: string, buffers: ReadBuffers): Up
     scheduling: 'lifo',
   });
   const writers = new (onceOnly(classFor(protocol)))({ keepAlive: true });
+  const questions = new (quiet(classFor(protocol)))({ keepAlive: true, maxSockets: 16, timeout: keepIdleMs });
   const plainStorage = new (buffered(HttpAgent, buffers))({ keepAlive: false });
   const secureStorage = new (buffered(HttpsAgent, buffers))({ keepAlive: false });
   return {
     readers,
     writers,
+    questions,
     storage: (protocol) => (protocol === 'https:' ? secureStorage : plainStorage),
     close() {
       readers.destroy();
       writers.destroy();
+      questions.destroy();
     },
   };
 }

@@ -149,6 +149,7 @@ export function storageUrl(
   return url.host === upstream.host || url.host === publicUrl.host ? undefined : url;
 }
 
-function hostsOf({ upstream, publicUrl }: Origins): readonly string[] {
+/** Names by which the registry may call itself. */
+export function hostsOf({ upstream, publicUrl }: Origins): readonly string[] {
   return [upstream.host, publicUrl.host];
 }

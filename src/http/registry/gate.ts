@@ -27,7 +27,7 @@ import { clientNetwork, clientSite } from '../../limits/client-network.ts';
 import type { MemoryBudget } from '../../limits/memory-budget.ts';
 import type { Limits } from '../../limits/spend.ts';
 import type { Decision } from '../../policy/evaluate.ts';
-import type { AuditLog, AuditRecord, Registry, RegistryFailure, TagLocks } from '../../ports.ts';
+import type { AuditLog, AuditRecord, RegistryFailure, TagLocks } from '../../ports.ts';
 import type { ListCursors } from '../../sealed/list-cursor.ts';
 import { type Exchange, exchangeFacts } from '../front/exchange.ts';
 import { countRequest, uncounted } from './counted.ts';
@@ -52,12 +52,11 @@ import {
   wrongCredentials,
 } from '../front/respond.ts';
 import { forwardUpload, isUpload } from './uploads.ts';
-import type { Upstream } from '../backend/upstream.ts';
+import type { Backend } from '../backend/backend.ts';
 
 export interface GateParts extends AdmitParts {
   readonly front: Front;
-  readonly upstream: Upstream;
-  readonly registry: Pick<Registry, 'repositories' | 'resolveTag' | 'tags' | 'manifest'>;
+  readonly backend: Pick<Backend, 'open' | 'ask'>;
   readonly tagLocks: TagLocks;
   readonly limits: Limits;
   readonly cursors: ListCursors;
@@ -168,16 +167,7 @@ async function serve(
     return deleteByDigest(parts, exchange, route, route.reference.digest, caller);
   }
   if (isUpload(route)) return forwardUpload(parts, exchange, route, caller);
-  const options = route.kind === 'manifest-get' ? { digestOfTag: () => digestOfTag(parts, route) } : {};
-  return forwarded(await parts.upstream.forward(exchange, route, options));
-}
-
-async function digestOfTag(
-  { registry }: GateParts,
-  { repository, reference }: RegistryRoute & { readonly kind: 'manifest-get' },
-): Promise<string | undefined> {
-  const reading = await registry.manifest(repository, formatReference(reference));
-  return reading.ok ? reading.manifest?.digest : undefined;
+  return forwarded(await parts.backend.open({ exchange, route }));
 }
 
 /** Milliseconds that a push waits for another push of the same tag. */
@@ -195,14 +185,14 @@ async function deleteByDigest(
 ): Promise<Partial<AuditRecord>> {
   const { repository } = route;
   const writer = writerOf(parts, exchange, repository, caller);
-  const forward = async (): Promise<Partial<AuditRecord>> => forwarded(await parts.upstream.forward(exchange, route));
+  const forward = async (): Promise<Partial<AuditRecord>> => forwarded(await parts.backend.open({ exchange, route }));
   if (!hasGuardedTags(writer)) return forward();
   const turn = await parts.tagLocks.withTags(repository, [digest], tagTurnMs, async () => {
     const again = admitAgain(parts, route, caller, exchange.address);
     if (again.kind !== 'admitted') return answer(parts, exchange, again);
     const isWanted = (): boolean => !exchange.response.destroyed;
     const current = writerOf(parts, exchange, repository, caller);
-    const judgement = await judgeDeleteByDigest(parts.registry, current, digest, isWanted);
+    const judgement = await judgeDeleteByDigest(parts.backend.ask, current, digest, isWanted);
     if (!isWanted()) return clientGone;
     if (judgement.kind === 'absent') return unknownManifest(exchange);
     return judgement.kind === 'allowed' ? forward() : notWritten(parts, exchange, route, caller, judgement);
@@ -280,7 +270,7 @@ async function writeManifest(
   const isCounted = !isJudgedLate(parts, exchange, admission);
   const tags = tagsOf(route);
   const forward = async (): Promise<Partial<AuditRecord>> =>
-    forwarded(await parts.upstream.forward(exchange, route, { content }));
+    forwarded(await parts.backend.open({ exchange, route, content }));
   const pushed: PushedManifest = {
     content,
     mediaType: exchange.request.headers['content-type'],
@@ -291,7 +281,7 @@ async function writeManifest(
     const again = admitAgain(parts, route, caller, exchange.address);
     if (again.kind !== 'admitted') return answer(parts, exchange, again);
     for (const tag of tags) {
-      const judgement = await judgeTagWrite(parts.registry, writer(), tag, pushed);
+      const judgement = await judgeTagWrite(parts.backend.ask, writer(), tag, pushed);
       if (judgement.kind !== 'allowed') return notWritten(parts, exchange, route, caller, judgement);
     }
     if (isCounted) return forward();
@@ -305,7 +295,7 @@ async function writeManifest(
   const digest = 'digest' in reference ? reference.digest : digestOf(content);
   const isGuarding = parts.policies.current().policy.rules.some((rule) => rule.tags !== undefined);
   const isWanted = (): boolean => !exchange.response.destroyed;
-  const made = isGuarding ? await partsOf(parts.registry, repository, content, isWanted) : [];
+  const made = isGuarding ? await partsOf(parts.backend.ask, repository, content, isWanted) : [];
   const held = [...tags, digest, ...made];
   const turn = await parts.tagLocks.withTags(repository, held, tagTurnMs, write);
   if (turn.ok) return turn.value;

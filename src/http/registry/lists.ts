@@ -6,7 +6,7 @@ import { type TagReader, listTags } from '../../gate/tag-list.ts';
 import type { Continuation, ListStart } from '../../gate/visible-names.ts';
 import type { CompiledPolicy } from '../../policy/evaluate.ts';
 import { type Principal, formatSubject } from '../../policy/model.ts';
-import type { AuditRecord, Clock, Registry } from '../../ports.ts';
+import type { AuditRecord, Clock } from '../../ports.ts';
 import type { ListCursors } from '../../sealed/list-cursor.ts';
 import type { Exchange } from '../front/exchange.ts';
 import { forwarded } from '../backend/forwarding.ts';
@@ -18,11 +18,10 @@ import {
   unusable,
   upstreamFailed,
 } from '../front/respond.ts';
-import type { Upstream } from '../backend/upstream.ts';
+import type { Backend } from '../backend/backend.ts';
 
 export interface ListParts {
-  readonly upstream: Upstream;
-  readonly registry: Pick<Registry, 'repositories' | 'tags'>;
+  readonly backend: Pick<Backend, 'open' | 'ask'>;
   readonly cursors: ListCursors;
   readonly clock: Clock;
 }
@@ -40,7 +39,7 @@ export async function sendRepositories(
   if (start === undefined) return strangeCursor(exchange);
   const circumstances = { address: exchange.address, now: parts.clock() };
   const listed = await listCatalog(
-    parts.registry,
+    parts.backend.ask,
     policy,
     principal,
     { ...route.page, ...start },
@@ -62,7 +61,7 @@ export async function sendTags(
   const start = startOf(parts, route, reader.principal);
   if (start === undefined) return strangeCursor(exchange);
   const { repository: name } = route;
-  const listed = await listTags(parts.registry, reader, { ...route.page, ...start }, isWantedBy(exchange));
+  const listed = await listTags(parts.backend.ask, reader, { ...route.page, ...start }, isWantedBy(exchange));
   if (!listed.ok && (listed.reason === 'unknown' || listed.reason === 'unsupported'))
     return { status: send(exchange, repositoryUnknown(name)) };
   if (!listed.ok) return notListed(exchange, listed.reason);
@@ -74,7 +73,7 @@ export async function sendTags(
 
 /** A list that the registry may show as it is. Where it goes on by words of its own, those stay sealed. */
 export async function forwardList(
-  { upstream, cursors }: ListParts,
+  { backend, cursors }: ListParts,
   exchange: Exchange,
   route: ListRoute & { readonly kind: 'tags' | 'referrers' },
   { principal }: Caller,
@@ -87,8 +86,8 @@ export async function forwardList(
     const { path, size } = listOf(route);
     return isPlain(target) ? target : `${path}?${ownParameter}=${cursors.seal(words, target)}${size}`;
   };
-  const options = { sealPage, ...(isTarget && place !== undefined ? { target: place } : {}) };
-  return forwarded(await upstream.forward(exchange, route, options));
+  const target = isTarget && place !== undefined ? { target: place } : {};
+  return forwarded(await backend.open({ exchange, route, sealPage, ...target }));
 }
 
 /** Whether it would reach the registry as it is if a client sent it: it holds nothing that only the registry understands. */

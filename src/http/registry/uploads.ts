@@ -9,10 +9,10 @@ import type { UploadTickets } from '../../sealed/upload-ticket.ts';
 import type { Exchange } from '../front/exchange.ts';
 import { forwarded } from '../backend/forwarding.ts';
 import { send, unusable } from '../front/respond.ts';
-import type { Upstream } from '../backend/upstream.ts';
+import type { Backend } from '../backend/backend.ts';
 
 export interface UploadParts {
-  readonly upstream: Upstream;
+  readonly backend: Pick<Backend, 'open'>;
   readonly tickets: UploadTickets;
   readonly clock: Clock;
 }
@@ -26,7 +26,7 @@ export function isUpload(route: RegistryRoute): route is UploadRoute {
 }
 
 export async function forwardUpload(
-  { upstream, tickets, clock }: UploadParts,
+  { backend, tickets, clock }: UploadParts,
   exchange: Exchange,
   route: UploadRoute,
   { principal }: Caller,
@@ -52,7 +52,9 @@ export async function forwardUpload(
   // What opens an upload is its target; in a body without a digest a registry could only look for other parameters.
   const isOpening = route.kind === 'upload-start' && route.digest === undefined;
   return forwarded(
-    await upstream.forward(exchange, route, {
+    await backend.open({
+      exchange,
+      route,
       sealUpload,
       ...(ticket === undefined || ticket.target === '' ? {} : { target: withDigest(ticket.target, route) }),
       ...(isOpening ? { content: Buffer.alloc(0) } : {}),

@@ -1,13 +1,14 @@
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { createRegistryClient } from '../../src/adapters/registry/registry-client.ts';
+import type { Backend } from '../../src/http/backend/backend.ts';
 import { everyTag } from '../../src/gate/every-tag.ts';
+import { backendAt } from '../support/backend.ts';
 
 /** Lists of registries as they are: by `last`, by a word of their own, all at once, and not at all. */
 
 let server: Server;
-let client: ReturnType<typeof createRegistryClient>;
+let backend: Backend;
 let answer: (url: URL, response: ServerResponse) => void;
 const asked: string[] = [];
 
@@ -18,11 +19,11 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  client = createRegistryClient({ url, publicUrl: 'https://public.test', timeoutMs: 5000 });
+  backend = backendAt(url, { publicUrl: 'https://public.test' });
 });
 afterEach(() => void asked.splice(0));
 afterAll(async () => {
-  client.close();
+  backend.close();
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
 });
@@ -43,7 +44,7 @@ describe('the tags of a registry that', () => {
       const [names, next] = pages.get(url.searchParams.get('token') as null) ?? [['lost']];
       list(response, names, next === undefined ? undefined : `</v2/a/tags/list?token=${next}>; rel="next"`);
     };
-    expect(await everyTag(client, 'a')).toEqual({ ok: true, tags: ['v1', 'v2', 'v3', 'v4'] });
+    expect(await everyTag(backend.ask, 'a')).toEqual({ ok: true, tags: ['v1', 'v2', 'v3', 'v4'] });
     expect(asked.slice(1)).toEqual(['/v2/a/tags/list?token=%2Fa%3d%3D&x=,;', '/v2/a/tags/list?token=2~']);
   });
 
@@ -52,7 +53,7 @@ describe('the tags of a registry that', () => {
       url.searchParams.has('p')
         ? list(response, ['v2'])
         : list(response, ['v1'], '<https://public.test/v2/a/tags/list?p=2>; rel="next"');
-    expect(await everyTag(client, 'a')).toEqual({ ok: true, tags: ['v1', 'v2'] });
+    expect(await everyTag(backend.ask, 'a')).toEqual({ ok: true, tags: ['v1', 'v2'] });
   });
 
   test.each([
@@ -62,7 +63,7 @@ describe('the tags of a registry that', () => {
     ['cannot be read', 'page 2'],
   ])('says where they go on in a way that %s are unknown, and nothing is asked there', async (_how, link) => {
     answer = (_url, response) => list(response, ['v1'], link);
-    expect(await everyTag(client, 'a')).toEqual({ ok: false, reason: 'broken' });
+    expect(await everyTag(backend.ask, 'a')).toEqual({ ok: false, reason: 'broken' });
     expect(asked).toHaveLength(1);
   });
 
@@ -72,7 +73,7 @@ describe('the tags of a registry that', () => {
       const rest = all.filter((tag) => tag > (url.searchParams.get('last') ?? ''));
       list(response, rest.slice(0, Number(url.searchParams.get('n'))));
     };
-    expect(await everyTag(client, 'a')).toEqual({ ok: true, tags: all });
+    expect(await everyTag(backend.ask, 'a')).toEqual({ ok: true, tags: all });
   });
 
   test('sorts without regard to case loses none of them', async () => {
@@ -83,20 +84,20 @@ describe('the tags of a registry that', () => {
       const link = `</v2/a/tags/list?n=2&last=${all[end - 1] ?? ''}>; rel="next"`;
       list(response, all.slice(begin, end), end < all.length ? link : undefined);
     };
-    expect(await everyTag(client, 'a')).toEqual({ ok: true, tags: all });
+    expect(await everyTag(backend.ask, 'a')).toEqual({ ok: true, tags: all });
   });
 
   test.each([999, 1000, 1001])('gives all of them at once, %i, has given all', async (count) => {
     const all = Array.from({ length: count }, (_, index) => `v${String(index).padStart(4, '0')}`);
     answer = (_url, response) => list(response, all.toReversed());
-    expect(await everyTag(client, 'a')).toMatchObject({ ok: true });
-    expect((await everyTag(client, 'a')).ok && asked.length).toBe(count === 1000 ? 4 : 2);
+    expect(await everyTag(backend.ask, 'a')).toMatchObject({ ok: true });
+    expect((await everyTag(backend.ask, 'a')).ok && asked.length).toBe(count === 1000 ? 4 : 2);
   });
 
   test('gives all of them at once begins after any name, there or not', async () => {
     answer = (_url, response) => list(response, ['v2', 'B', 'v1', 'a']);
     const names = async (after: string): Promise<unknown> => {
-      const page = await client.tags('a', 1000, { after });
+      const page = await backend.ask.tags('a', 1000, { after });
       return page.ok && page.names;
     };
     expect(await names('B')).toEqual(['a', 'v1', 'v2']);
@@ -113,12 +114,12 @@ describe('the tags of a registry that', () => {
     ['fails', 500, '{"errors":[{"code":"UNKNOWN"}]}', 'broken'],
   ])('%s are told from others', async (_how, status, body, reason) => {
     answer = (_url, response) => void response.writeHead(status).end(body);
-    expect(await client.tags('a', 10)).toEqual({ ok: false, reason });
+    expect(await backend.ask.tags('a', 10)).toEqual({ ok: false, reason });
   });
 
   test('is told to go on at a place of another list is not asked', async () => {
     for (const next of ['/v2/b/tags/list?p=2', '/v2/a/tags/list?a b', 'http://evil.test/', '/v2/a/tags/list?p>,<x']) {
-      expect(await client.tags('a', 10, { next })).toEqual({ ok: false, reason: 'broken' });
+      expect(await backend.ask.tags('a', 10, { next })).toEqual({ ok: false, reason: 'broken' });
     }
     expect(asked).toEqual([]);
   });
@@ -133,20 +134,20 @@ describe('the catalog', () => {
     ),
   )('of a registry that has none is told from one that is broken: %i %s', async (status, body) => {
     answer = (_url, response) => void response.writeHead(status).end(body);
-    expect(await client.repositories(10)).toEqual({ ok: false, reason: 'unsupported' });
-    expect(await client.repositories(10, { after: 'a' })).toEqual({ ok: false, reason: 'unsupported' });
+    expect(await backend.ask.repositories(10)).toEqual({ ok: false, reason: 'unsupported' });
+    expect(await backend.ask.repositories(10, { after: 'a' })).toEqual({ ok: false, reason: 'unsupported' });
   });
 
   test.each([400, 401, 403, 410, 429, 500, 502, 503])('is not known to be missing after a %i', async (status) => {
     answer = (_url, response) => void response.writeHead(status).end('{"errors":[{"code":"UNSUPPORTED"}]}');
-    expect(await client.repositories(10)).toEqual({ ok: false, reason: 'broken' });
+    expect(await backend.ask.repositories(10)).toEqual({ ok: false, reason: 'broken' });
   });
 
   test('goes on where the registry says', async () => {
     answer = (url, response) =>
       url.searchParams.has('p') ? list(response, ['b']) : list(response, ['a'], '<?p=2>; rel=next');
-    expect(await client.repositories(10)).toEqual({ ok: true, names: ['a'], next: '/v2/_catalog?p=2' });
-    expect(await client.repositories(10, { next: '/v2/_catalog?p=2' })).toEqual({
+    expect(await backend.ask.repositories(10)).toEqual({ ok: true, names: ['a'], next: '/v2/_catalog?p=2' });
+    expect(await backend.ask.repositories(10, { next: '/v2/_catalog?p=2' })).toEqual({
       ok: true,
       names: ['b'],
       next: undefined,
@@ -165,11 +166,11 @@ test.each([301, 302, 303, 307, 308])(
         .end('{}');
     };
     const broken = { ok: false, reason: 'broken' };
-    expect(await client.resolveTag('a', 'v1')).toEqual(broken);
-    expect(await client.manifest('a', 'v1')).toEqual(broken);
-    expect(await client.tags('a', 10)).toEqual(broken);
-    expect(await client.repositories(10)).toEqual(broken);
-    expect((await client.ping()).ok).toBe(false);
+    expect(await backend.ask.resolveTag('a', 'v1')).toEqual(broken);
+    expect(await backend.ask.manifest('a', 'v1')).toEqual(broken);
+    expect(await backend.ask.tags('a', 10)).toEqual(broken);
+    expect(await backend.ask.repositories(10)).toEqual(broken);
+    expect((await backend.ask.ping()).ok).toBe(false);
     expect(elsewhere).toBe(0);
   },
 );

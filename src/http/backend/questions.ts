@@ -1,17 +1,17 @@
 /** The gate's own questions to the registry, over node:http: small answers, bounded in size and time. A redirect is broken. */
-import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { type Agent, type IncomingMessage, request as httpRequest } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import { z } from 'zod';
 import { parseDigest } from '../../distribution/reference.ts';
 import { digestOf, hasDigest } from '../../distribution/digest.ts';
 import { registryAddress } from '../../distribution/registry-address.ts';
 import type { ManifestReading, Registry } from '../../ports.ts';
 import { namesPage, pageTarget } from './list-pages.ts';
+import { type Origins, hostsOf } from './upstream-headers.ts';
 
-export interface RegistryClientOptions {
-  readonly url: string;
-  /** What clients call this gateway, and its registry perhaps itself. */
-  readonly publicUrl?: string;
+export interface QuestionOptions {
+  readonly origins: Origins;
+  readonly agent: Agent;
   /** Milliseconds for one whole answer. */
   readonly timeoutMs: number;
 }
@@ -46,17 +46,12 @@ const tagsBody = z.object({ tags: z.array(z.string()).nullable().optional() });
 const errorBody = z.object({ errors: z.array(z.unknown()).min(1) });
 const catalogBody = z.object({ repositories: z.array(z.string()).nullable() });
 
-export function createRegistryClient({
-  url,
-  publicUrl,
-  timeoutMs,
-}: RegistryClientOptions): Registry & { close(): void } {
-  const target = new URL(url);
-  const address = registryAddress(target);
-  const hosts = [target.host, ...(publicUrl === undefined ? [] : [new URL(publicUrl).host])];
-  const isTls = target.protocol === 'https:';
-  const agent = new (isTls ? HttpsAgent : HttpAgent)({ keepAlive: true, maxSockets: 16, timeout: 15_000 });
-  const open = isTls ? httpsRequest : httpRequest;
+/** Whatever the registry does is an answer; no question throws. */
+export function createQuestions({ origins, agent, timeoutMs }: QuestionOptions): Registry {
+  const { host, protocol } = origins.upstream;
+  const address = registryAddress(origins.upstream);
+  const hosts = hostsOf(origins);
+  const open = protocol === 'https:' ? httpsRequest : httpRequest;
 
   function ask(
     method: 'GET' | 'HEAD',
@@ -68,7 +63,7 @@ export function createRegistryClient({
     }: { accept?: string; maxBytes?: number; withinMs?: number } = {},
   ): Promise<Asked> {
     return new Promise((resolve) => {
-      const request = open({ ...address, method, path, agent, headers: { accept, host: target.host } });
+      const request = open({ ...address, method, path, agent, headers: { accept, host } });
       const timer = setTimeout(() => {
         resolve({ failed: 'timeout', detail: `no answer within ${withinMs} ms` });
         request.destroy();
@@ -160,7 +155,6 @@ export function createRegistryClient({
           : `GET /v2/ answers ${asked.status}`;
       return { ok: false, detail };
     },
-    close: () => agent.destroy(),
   };
 }
 

@@ -1,0 +1,80 @@
+/** One registry behind the gateway, as a value: what is asked for clients, and what the gate asks for itself. */
+import { registryAddress } from '../../distribution/registry-address.ts';
+import type { Registry, SendQueues } from '../../ports.ts';
+import { sendToRegistry } from './attempt.ts';
+import type { Forwarding } from './forwarding.ts';
+import { ProgressWatch } from './progress.ts';
+import { createQuestions } from './questions.ts';
+import { createReadBuffers } from './read-buffers.ts';
+import type { RedirectRules } from './redirects.ts';
+import { takeReply } from './registry-reply.ts';
+import { relayThrough } from './relay.ts';
+import type { ReplySink } from './reply.ts';
+import { following } from './storage.ts';
+import { type BackendRequest, Transfer, type TransferTerms } from './transfer.ts';
+import { createUpstreamAgents } from './upstream-agents.ts';
+
+export interface BackendOptions extends Pick<TransferTerms, 'connectMs' | 'idleMs' | 'responseMs'> {
+  readonly url: string;
+  /** What clients call this gateway, and the registry perhaps itself. */
+  readonly publicUrl: string;
+  /** Milliseconds for one whole answer to a question of the gate's own. */
+  readonly askMs: number;
+  readonly sendQueues: SendQueues;
+  /** Default: redirects of reads are passed on, to wherever they lead. */
+  readonly redirects?: RedirectRules;
+}
+
+export interface Backend {
+  /** For people: where it is. */
+  readonly name: string;
+  readonly origin: URL;
+  /**
+   * Streams the exchange to the registry, and the reply to `sink`; by default to the client.
+   * Resolves when both directions have ended, whatever happened; never rejects.
+   */
+  open(asked: BackendRequest, sink?: ReplySink): Promise<Forwarding>;
+  /** The gate's own questions. */
+  readonly ask: Registry;
+  readonly activeTransfers: () => number;
+  /** From now on it is the gateway that ends connections, not their clients. */
+  stop(): void;
+  close(): void;
+}
+
+/** Opens no connection before it is asked for something. */
+export function createBackend(options: BackendOptions): Backend {
+  const { url, publicUrl, connectMs, idleMs, responseMs, redirects: rules = { mode: 'pass', hosts: [] } } = options;
+  const origin = new URL(url);
+  const origins = { upstream: origin, publicUrl: new URL(publicUrl) };
+  const buffers = createReadBuffers();
+  const agents = createUpstreamAgents(origin.protocol, buffers);
+  const relay = relayThrough(buffers);
+  const watch = new ProgressWatch(Math.max(10, Math.min(1000, idleMs / 4)), options.sendQueues);
+  let isStopping = false;
+  const terms = { connectMs, idleMs, responseMs, watch, isStopping: () => isStopping };
+  const ask = createQuestions({ origins, agent: agents.questions, timeoutMs: options.askMs });
+  const digestOfTag = async (repository: string, tag: string): Promise<string | undefined> => {
+    const reading = await ask.manifest(repository, tag);
+    return reading.ok ? reading.manifest?.digest : undefined;
+  };
+  const door = { origin, address: registryAddress(origin), agents, buffers };
+  const storages = { origins, rules, agents };
+  const replies = { origins, idleMs, digestOfTag };
+
+  return {
+    name: origin.host,
+    origin,
+    open: (asked, sink = relay) =>
+      new Promise((resolve) => {
+        const transfer = new Transfer(asked, terms, sink, resolve);
+        if (!transfer.begin()) return;
+        const take = following(transfer, storages, sink, (response) => takeReply(response, transfer, replies, sink));
+        sendToRegistry(transfer, door, take);
+      }),
+    ask,
+    activeTransfers: () => watch.active,
+    stop: () => void (isStopping = true),
+    close: () => agents.close(),
+  };
+}

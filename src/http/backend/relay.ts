@@ -1,0 +1,77 @@
+/** The last sink: replies to the client who asked. */
+import type { IncomingMessage } from 'node:http';
+import { finished } from 'node:stream';
+import { bodyPending, cut, endAfterBody } from '../front/drain.ts';
+import { clientTimedOut, send, upstreamFailed } from '../front/respond.ts';
+import { type ReadBuffers, onWritten } from './read-buffers.ts';
+import type { Reply, ReplySink } from './reply.ts';
+import type { Transfer } from './transfer.ts';
+
+/** `buffers`: those that replies are read into. */
+export function relayThrough(buffers: ReadBuffers): ReplySink {
+  return {
+    onReply(reply, transfer) {
+      if (transfer.isSettled) return;
+      const { content } = reply;
+      const { request, response } = transfer.asked.exchange;
+      const closing = bodyPending(request);
+      const isWhole = Buffer.isBuffer(content);
+      try {
+        response.writeHead(reply.status, {
+          ...reply.headers,
+          ...(isWhole ? { 'content-length': content.length } : {}),
+          ...(closing ? { connection: 'close' } : {}),
+        });
+      } catch (error) {
+        return transfer.fail('broken', String(error));
+      }
+      if (!isWhole) return stream(content, reply, transfer, buffers, closing);
+      transfer.received = content.length;
+      response.write(content);
+      end(reply, transfer, closing);
+    },
+
+    /** Before the first byte an error reply; after it the connection is cut, since an orderly end would look complete. */
+    onFailure(failure, { asked: { exchange } }) {
+      const { response } = exchange;
+      if (!response.headersSent)
+        return send(exchange, failure === 'client_silent' ? clientTimedOut : upstreamFailed(failure));
+      cut(response);
+      return response.statusCode;
+    },
+  };
+}
+
+function stream(
+  content: IncomingMessage,
+  reply: Reply,
+  transfer: Transfer,
+  buffers: ReadBuffers,
+  closing: boolean,
+): void {
+  const { response } = transfer.asked.exchange;
+  // With the first bytes if they are here already, and without them rather than late.
+  setImmediate(() => void (transfer.isSettled || response.flushHeaders()));
+  content.on('data', (chunk: Buffer) => {
+    transfer.received += chunk.length;
+    if (!buffers.isSafe(chunk))
+      transfer.fail(
+        'broken',
+        'this Node.js reuses the memory of an answer that was not passed on yet; try again, and report it',
+      );
+  });
+  onWritten(response, buffers.release);
+  content.pipe(response, { end: false });
+  finished(content, { writable: false }, (error) => {
+    if (error) transfer.fail('broken', error.message);
+    else end(reply, transfer, closing);
+  });
+}
+
+function end({ status, detail }: Reply, transfer: Transfer, closing: boolean): void {
+  const { request, response } = transfer.asked.exchange;
+  response.once('finish', () => transfer.complete(status, detail));
+  if (!closing) return void response.end();
+  transfer.abandon();
+  endAfterBody(request, response);
+}
