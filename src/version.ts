@@ -1,3 +1,4 @@
+/** The version that package.json names; beside `dist/` in the image and the package. */
 import { readFileSync } from 'node:fs';
 
 const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));

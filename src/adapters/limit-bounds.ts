@@ -6,6 +6,7 @@ export const maxOwing = 1000;
 /** The part of a burst that must be spent for its counter to be listed. */
 export const owingPart = 0.8;
 
+/** Whether a counter is among those that `limits` lists. `debtUs`: microseconds until its budget is full again. */
 export function isOwingMuch(debtUs: number, { intervalUs, burst }: Budget): boolean {
   return debtUs >= owingPart * burst * intervalUs;
 }

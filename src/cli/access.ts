@@ -24,6 +24,7 @@ interface Options {
   readonly json?: boolean;
 }
 
+/** `access SUBJECT`: 0 something, 1 nothing. */
 export function addAccess(program: Command, done: (code: ExitCode) => void): void {
   const command = program
     .command('access')

@@ -57,6 +57,7 @@ interface Membership {
   readonly groups: readonly string[];
 }
 
+/** Writes nothing when a group is unknown, the account is missing or a test of the policy would fail then (1). */
 export async function joinGroups(paths: readonly string[], { kind, name, groups }: Membership): Promise<ExitCode> {
   const found = await findAccount(paths, kind, name);
   if ('refused' in found) return found.refused;

@@ -24,6 +24,7 @@ interface Findings {
   readonly revision?: string;
 }
 
+/** `check [PATH…]`: 0 fine, 1 problems; with --strict notes are problems. */
 export function addCheck(program: Command, done: (code: ExitCode) => void): void {
   const command = program
     .command('check')

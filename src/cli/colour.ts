@@ -8,6 +8,7 @@ export interface Palette {
   readonly faint: (text: string) => string;
 }
 
+/** Plain text where `useColour` says no. */
 export function paletteFor(stream: NodeJS.WriteStream): Palette {
   const paint = (code: number) => (text: string) => (useColour(stream) ? `\u001b[${code}m${text}\u001b[0m` : text);
   return { good: paint(32), bad: paint(31), strong: paint(1), faint: paint(2) };

@@ -8,6 +8,7 @@ import { readPolicies, reportBroken } from './policy-paths.ts';
 import { printJson } from './report.ts';
 import { type Command, example } from './verb.ts';
 
+/** `diff OLD NEW`: 0 nothing changes, 1 something does, 78 one of them is broken. */
 export function addDiff(program: Command, done: (code: ExitCode) => void): void {
   program
     .command('diff')

@@ -31,6 +31,7 @@ interface Options {
 /** Near misses shown to a person; the rest are counted. */
 const shownNearMisses = 5;
 
+/** `explain SUBJECT ACTION REPOSITORY[:TAG]`: 0 allowed, 1 denied. */
 export function addExplain(program: Command, done: (code: ExitCode) => void): void {
   const command = program
     .command('explain')

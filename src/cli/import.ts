@@ -2,6 +2,7 @@
 import type { ExitCode } from './exit-codes.ts';
 import { type Command, commaList, example } from './verb.ts';
 
+/** `import htpasswd|docker_auth FILE`: the policy goes to standard output, what was left out to standard error. */
 export function addImport(program: Command, done: (code: ExitCode) => void): void {
   const verb = program
     .command('import')

@@ -18,6 +18,7 @@ interface Step {
   readonly note: string;
 }
 
+/** Prints what was written and what was kept; 1 for a directory that cannot be written. */
 export function init(target: string): ExitCode {
   const directory = resolve(target);
   try {

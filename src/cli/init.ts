@@ -2,6 +2,7 @@
 import type { ExitCode } from './exit-codes.ts';
 import { type Command, example } from './verb.ts';
 
+/** `init [DIR]`. */
 export function addInit(program: Command, done: (code: ExitCode) => void): void {
   program
     .command('init')

@@ -12,6 +12,7 @@ import { formatTable } from './table.ts';
 /** Seconds by which a token outlives its `exp` at most: the leeway for clocks, doubled. */
 const skewSeconds = 120;
 
+/** `key rotate|list`: works on the directory, not on a gateway; gateways follow it. */
 export function addKey(program: Command, done: (code: ExitCode) => void): void {
   const key = program
     .command('key')

@@ -13,6 +13,7 @@ import { example } from './verb.ts';
 /** Rows of a table shown to a person; the rest are counted. */
 const shownRows = 50;
 
+/** `limits`: 1 when no gateway answers on the admin listener. */
 export function addLimits(program: Command, done: (code: ExitCode) => void): void {
   program
     .command('limits')

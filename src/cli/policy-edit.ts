@@ -114,6 +114,7 @@ export function unknownGroup(policy: Policy, groups: readonly string[]): string 
   return `there is no group ${quote(unknown)}${didYouMean(unknown, policy.groups.keys())}`;
 }
 
+/** Also through a symbolic link; false for what does not exist. */
 export function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
@@ -125,6 +126,7 @@ export function fileIn(directory: string, name: string): string {
   return near.startsWith('..') ? path : near;
 }
 
+/** One line on standard error; gives `code` back. */
 export function complain(message: string, code: ExitCode = exitCodes.problems): ExitCode {
   process.stderr.write(`portcullis: ${message}\n`);
   return code;

@@ -16,6 +16,7 @@ export interface Misunderstood {
 
 export const actions: readonly Action[] = ['pull', 'push', 'create', 'overwrite', 'delete', 'catalog'];
 
+/** In words of the command line, or what was probably meant. */
 export function parseAction(text: string): Action | Misunderstood {
   const found = actions.find((action) => action === text);
   return found ?? { problem: `${quote(text)} is not an action: ${actions.join(', ')}${didYouMean(text, actions)}` };

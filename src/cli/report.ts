@@ -18,6 +18,7 @@ function sourceText({ file, line }: Problem): string | undefined {
   }
 }
 
+/** Colours are for terminals, and for those who did not set NO_COLOR (no-color.org). */
 export function useColour(stream: NodeJS.WriteStream): boolean {
   return stream.isTTY === true && (process.env['NO_COLOR'] ?? '') === '';
 }

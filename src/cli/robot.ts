@@ -3,6 +3,7 @@ import { addAccountVerbs } from './account.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { type Command, example } from './verb.ts';
 
+/** `robot groups|remove`. */
 export function addRobot(program: Command, done: (code: ExitCode) => void): void {
   const robot = program
     .command('robot')

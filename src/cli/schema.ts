@@ -3,6 +3,7 @@ import { type ExitCode, exitCodes } from './exit-codes.ts';
 import type { SchemaKind } from './json-schemas.ts';
 import { type Command, example } from './verb.ts';
 
+/** `schema policy|config`. */
 export function addSchema(program: Command, done: (code: ExitCode) => void): void {
   program
     .command('schema')

@@ -8,6 +8,7 @@ export function describeReach({ token, allowed, only, why }: SecretReach): strin
   return `${token.id} (${describeSecret(token)}): ${allowed ? halves : `no, ${why ?? ''}`}`;
 }
 
+/** As `explain --json` and `access --json` print it; what is absent is null. */
 export function secretToJson({ token: { id, source }, allowed, only, why }: SecretReach): unknown {
   return { id, file: source.file, line: source.line, allowed, only: only ?? null, why: why ?? null };
 }

@@ -21,6 +21,10 @@ interface Ground {
   stop(): Promise<void>;
 }
 
+/**
+ * Runs until a signal ends it: 0 when every transfer came to its end, 1 when one was cut or it could not start, 78 for
+ * configuration or policies.
+ */
 export async function serve(flags: ConfigurationFlags): Promise<ExitCode> {
   const configuration = readConfiguration(flags);
   if (!configuration.ok) {

@@ -7,6 +7,7 @@ import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { printJson, reportProblems } from './report.ts';
 import { formatTable } from './table.ts';
 
+/** `session list|revoke`: 1 when no gateway answers on the admin listener. */
 export function addSession(program: Command, done: (code: ExitCode) => void): void {
   const session = program
     .command('session')

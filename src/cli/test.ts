@@ -16,6 +16,7 @@ interface Options {
   readonly json?: boolean;
 }
 
+/** `test [PATH…]`: 0 all pass, 1 some fail; with --strict also when a rule is exercised by none. */
 export function addTest(program: Command, done: (code: ExitCode) => void): void {
   const command = program
     .command('test')

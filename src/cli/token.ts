@@ -22,6 +22,7 @@ interface ListOptions {
   readonly json?: boolean;
 }
 
+/** `token create|list|revoke`. */
 export function addToken(program: Command, done: (code: ExitCode) => void): void {
   const token = program
     .command('token')

@@ -13,6 +13,7 @@ import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { printJson, reportProblems } from './report.ts';
 import { openTrialState } from './trial-state.ts';
 
+/** Starts a gateway when none runs here; 2 outside of try mode, 1 when a step went otherwise than it should. */
 export async function tryFlow({ json }: { readonly json: boolean }): Promise<ExitCode> {
   const configuration = readConfiguration({ values: {} });
   if (!configuration.ok) {

@@ -22,6 +22,7 @@ import { readPassword } from './read-password.ts';
 import { printJson } from './report.ts';
 import { formatTable } from './table.ts';
 
+/** Asks for the password last, after everything else was found in order. */
 export async function addToPolicies(
   paths: readonly string[],
   wanted: { readonly name: string; readonly groups: readonly string[]; readonly passwordStdin: boolean },
@@ -49,6 +50,7 @@ export async function addToPolicies(
   return apply(files, target, { kind: 'add', name, password, groups }, `user ${quote(name)} added`);
 }
 
+/** Ends what was issued before: the new entry is valid from now on. */
 export async function changePassword(
   paths: readonly string[],
   { name, passwordStdin }: { readonly name: string; readonly passwordStdin: boolean },
@@ -61,6 +63,7 @@ export async function changePassword(
   return apply(found.files, found.user.source.file, change, `password of user ${quote(name)} changed`);
 }
 
+/** Ends what was issued before, when it disables. No change, and 0, where it is so already. */
 export async function setDisabled(
   paths: readonly string[],
   { name, disabled }: { readonly name: string; readonly disabled: boolean },
@@ -81,6 +84,7 @@ export async function setDisabled(
   );
 }
 
+/** In order of names, without hashes. */
 export async function listUsers(paths: readonly string[], { json }: { readonly json: boolean }): Promise<ExitCode> {
   const files = await readForEdit(paths, json);
   if ('refused' in files) return files.refused;

@@ -10,6 +10,7 @@ interface WriteOptions {
   readonly passwordStdin?: boolean;
 }
 
+/** `user add|list|passwd|disable|enable|groups|remove`. */
 export function addUser(program: Command, done: (code: ExitCode) => void): void {
   const user = program
     .command('user')

@@ -22,6 +22,7 @@ interface Options {
 
 type AnyPermitted = Permitted<Principal | GroupMember>;
 
+/** `who-can ACTION REPOSITORY[:TAG]`: 0 somebody may, 1 nobody. */
 export function addWhoCan(program: Command, done: (code: ExitCode) => void): void {
   const command = program
     .command('who-can')

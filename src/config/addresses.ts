@@ -1,3 +1,4 @@
+/** Where listeners bind and which networks are trusted: addresses as people write them. */
 import { isIP, isIPv6 } from 'node:net';
 import { refuse, type Parsed } from './parsed.ts';
 

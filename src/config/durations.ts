@@ -1,3 +1,4 @@
+/** Times in settings. */
 import { refuse, type Parsed } from './parsed.ts';
 
 const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };

@@ -1,3 +1,4 @@
+/** Reads the configuration from its three sources; nothing is used of one that has a mistake. */
 import { resolve } from 'node:path';
 import { type Problem, sortProblems } from '../document/problem.ts';
 import { formatHostPort, type ListenAddress } from './addresses.ts';

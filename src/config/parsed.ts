@@ -2,6 +2,7 @@
 export type Parsed<T> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly message: string; readonly fix?: string };
 
+/** `fix` says what to write instead. */
 export function refuse(
   message: string,
   fix?: string,

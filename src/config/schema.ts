@@ -1,3 +1,6 @@
+/**
+ * Every setting: its key, its parser, its default and its sentence. Variables, docs and the JSON Schema come from here.
+ */
 import { z } from 'zod';
 import { parseHostPattern, parseListenAddress, parseNetwork, parseProxies } from './addresses.ts';
 import { parseDuration, type DurationBounds } from './durations.ts';

@@ -1,3 +1,4 @@
+/** Passwords in URLs and the like, on their way to whoever needs them. */
 import { inspect } from 'node:util';
 
 const shown = '***';

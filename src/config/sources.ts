@@ -31,6 +31,7 @@ export interface Source {
   readonly problems: readonly Problem[];
 }
 
+/** Nothing where there is no file. */
 export function fileSource(input: ConfigInput): Source {
   if (input.file === undefined) return { settings: {}, keys: new Set(), problems: [] };
   const reading = readYaml(input.file.path, input.file.text);
@@ -57,6 +58,7 @@ function holds(value: unknown, path: Path): boolean {
   return holds((value as Record<string | number, unknown>)[step], rest);
 }
 
+/** A `PORTCULLIS_*` variable that is neither a setting nor a service link of Kubernetes is a problem. */
 export function environmentSource(input: ConfigInput): Source {
   const keys = configKeys();
   const texts = new Map<string, string>();
@@ -136,6 +138,7 @@ function isServiceLink(variable: string, value: string): boolean {
   );
 }
 
+/** A flag that no setting has is a problem, with what was probably meant. */
 export function flagSource(input: ConfigInput): Source {
   const keys = configKeys();
   const texts = new Map<string, string>();

@@ -42,6 +42,7 @@ const head = `# yaml-language-server: $schema=./schema/config.schema.json
 
 const lineWidth = 118;
 
+/** The text of a portcullis.yaml that `loadConfig` takes as it is. */
 export function configTemplate(): string {
   const parts = Object.entries(configSchema.shape).map(([name, field]: [string, unknown]) => partOf(name, field));
   return [head, ...parts].join('\n');

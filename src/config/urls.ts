@@ -1,3 +1,4 @@
+/** URLs of the configuration: one way to write each. */
 import { isIPv6 } from 'node:net';
 import { isHostname } from './addresses.ts';
 import { refuse, type Parsed } from './parsed.ts';

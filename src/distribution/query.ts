@@ -30,6 +30,7 @@ export function parseQuery(raw: string, repeatable: readonly string[] = []): Que
   return query;
 }
 
+/** Tells what `parseQuery` gives. */
 export function isQuery(value: Query | QueryProblem): value is Query {
   return value instanceof Map;
 }

@@ -15,10 +15,12 @@ const digest = /^(?:sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}
 const referrersTag = /^(?:sha256-[a-f0-9]{64}|sha384-[a-f0-9]{64,96}|sha512-[a-f0-9]{64,128})(?:\.[a-z]+)?$/;
 const uploadId = /^(?!\.{1,2}$)[a-zA-Z0-9_.=-]{1,128}$/;
 
+/** distribution-spec "Pulling manifests": at most 255 characters; undefined for anything else. */
 export function parseRepositoryName(text: string): RepositoryName | undefined {
   return text.length <= maxRepositoryNameLength && repositoryName.test(text) ? (text as RepositoryName) : undefined;
 }
 
+/** distribution-spec "Pulling manifests": at most 128 characters; undefined for anything else. */
 export function parseTag(text: string): Tag | undefined {
   return tag.test(text) ? (text as Tag) : undefined;
 }

@@ -8,6 +8,7 @@ export interface RegistryAddress {
   readonly port: number;
 }
 
+/** Of a URL whose scheme is http or https; an absent port is that of the scheme. */
 export function registryAddress({ protocol, hostname, port }: URL): RegistryAddress {
   const standard = protocol === 'https:' ? 443 : 80;
   return { protocol, hostname: hostname.replace(/^\[(.*)\]$/, '$1'), port: port === '' ? standard : Number(port) };

@@ -388,6 +388,7 @@ export function withDigest(target: string, route: RegistryRoute): string {
   return `${target}${target.includes('?') ? '&' : '?'}digest=${encodeURIComponent(route.digest)}`;
 }
 
+/** As it stands in the path. */
 export function formatReference(reference: Reference): string {
   return 'tag' in reference ? reference.tag : reference.digest;
 }

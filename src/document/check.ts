@@ -1,3 +1,4 @@
+/** Data against a zod schema: every mistake at once, in words for a person, with file, line and column. */
 import type { z } from 'zod';
 import { quote, sortProblems, type Problem } from './problem.ts';
 import { didYouMean, nearest } from './suggest.ts';

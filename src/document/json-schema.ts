@@ -1,3 +1,4 @@
+/** The same schemas for editors. */
 import { z } from 'zod';
 
 /** JSON Schema draft-07 of what a person writes, for editors: `yaml-language-server` completes, checks and explains by it. */

@@ -1,3 +1,4 @@
+/** "Did you mean": what a misspelt word was probably meant to be. */
 // Both bounds keep a hostile document from buying work: the cost is at most candidates x length x length.
 const maxCandidates = 2_000;
 const maxLength = 64;

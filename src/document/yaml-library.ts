@@ -5,6 +5,7 @@ type Library = typeof import('yaml');
 
 let library: Library | undefined;
 
+/** Loaded at the first call, then the same. */
 export function yamlLibrary(): Library {
   return (library ??= createRequire(import.meta.url)('yaml') as Library);
 }

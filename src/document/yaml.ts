@@ -1,3 +1,4 @@
+/** YAML as plain data, read strictly: no aliases, tags or duplicate keys, and every value knows its place. */
 import { type PlainReading, readPlainYaml } from './plain-yaml.ts';
 import type { Problem } from './problem.ts';
 import { type Planted, readWholeYaml } from './whole-yaml.ts';

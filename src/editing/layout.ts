@@ -55,14 +55,17 @@ export interface Layout {
   readonly end: number;
 }
 
+/** undefined for a key that is not there, or no mapping. */
 export function entryOf(mapping: Mapping | undefined, key: string): Entry | undefined {
   return mapping?.entries.find((entry) => entry.key === key);
 }
 
+/** undefined for a scalar, a list, or nothing. */
 export function asMapping(value: Value | undefined): Mapping | undefined {
   return value?.kind === 'block' || value?.kind === 'flow' ? value : undefined;
 }
 
+/** Offsets are those of `text` as given, in any order; splices may not overlap. */
 export function applySplices(text: string, splices: readonly Splice[]): string {
   return (
     [...splices]

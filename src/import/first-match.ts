@@ -39,6 +39,7 @@ export interface Conversion {
   readonly decided: readonly { readonly candidate: Candidate; readonly by: number; readonly harmless: boolean }[];
 }
 
+/** `candidates` in order of the access list. */
 export function convert(candidates: readonly Candidate[]): Conversion {
   const converter = new Converter();
   for (const candidate of candidates) converter.take(candidate);

@@ -12,6 +12,7 @@ export interface Imported {
 // YAML keys that `readYaml` refuses, among the names that are otherwise fine.
 const reserved: ReadonlySet<string> = new Set(['constructor', 'prototype']);
 
+/** Whether a policy file may hold an account of that name. */
 export function isAccountName(name: string): boolean {
   return namePattern.test(name) && !reserved.has(name);
 }

@@ -70,6 +70,7 @@ type Sites<C> = ReadonlyMap<string | symbol, Site<C>>;
 
 const sizeOf = ({ idle, busy }: Holder<unknown>): number => idle.size + busy.size;
 
+/** Decides only: whoever calls ends what is named. Times are milliseconds that only grow. */
 export function createConnectionShares<C>(bounds: ConnectionBounds): ConnectionShares<C> {
   const sites = new Map<string | symbol, Site<C>>();
   const holderOf = new Map<C, Holder<C>>();

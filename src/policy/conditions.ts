@@ -26,6 +26,7 @@ export interface Circumstances {
 /** The first part that does not hold, or undefined when all do. */
 export type FailedCondition = 'addresses' | 'after' | 'before' | 'days' | 'hours';
 
+/** `now` is milliseconds since 1970; an unknown address is in no network. */
 export function failedCondition(when: Conditions, { address, now }: Circumstances): FailedCondition | undefined {
   if (when.after !== undefined && now < when.after) return 'after';
   if (when.before !== undefined && now >= when.before) return 'before';
@@ -95,6 +96,7 @@ export function isNetwork(text: string): boolean {
   return bits === undefined || (/^(0|[1-9][0-9]{0,2})$/.test(bits) && Number(bits) <= (version === 6 ? 128 : 32));
 }
 
+/** Whether this system's time zone data has it. */
 export function isZone(text: string): boolean {
   try {
     new Intl.DateTimeFormat('en-GB', { timeZone: text });

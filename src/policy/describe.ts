@@ -36,6 +36,7 @@ export function describeRule(rule: Rule): string {
   return `rule "${rule.name}" (${formatPlace(rule.source)})`;
 }
 
+/** `policies/areas.yaml:12`: what editors and terminals open. */
 export function formatPlace({ file, line }: Source): string {
   return `${file}:${line}`;
 }
@@ -70,6 +71,7 @@ export function listed(entries: readonly string[], limit = 4): string {
   return entries.length <= limit ? shown : `${shown} and ${entries.length - limit} more`;
 }
 
+/** As policy files write them, the first few of many. */
 export function formatSubjects(subjects: readonly Subject[]): string {
   return listed(subjects.map(formatSubject));
 }
@@ -79,6 +81,7 @@ export function formatInstant(milliseconds: number): string {
   return `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
 }
 
+/** `18:30`, from minutes since midnight. */
 export function formatMinute(minute: number): string {
   const two = (value: number): string => String(value).padStart(2, '0');
   return `${two(Math.floor(minute / 60))}:${two(minute % 60)}`;

@@ -36,6 +36,7 @@ export function parseRepositoryPattern(text: string): RepositoryPattern | Patter
   return { text, segments: text.split('/').map(parseSegment) };
 }
 
+/** As `parseRepositoryPattern`; a tag has no segments, `*` stands for any characters. */
 export function parseTagPattern(text: string): TagPattern | PatternProblem {
   const problem = commonProblem(text) ?? tagProblem(text);
   return problem === undefined ? { text, pieces: parsePieces(text) } : { problem };
@@ -158,6 +159,7 @@ export function matchesRepository(
   return reachable[names.length] === true;
 }
 
+/** `accountName` is what `${account}` stands for; without one, such a pattern matches nothing. */
 export function matchesSegment(segment: Segment, name: string, accountName: string | undefined): boolean {
   switch (segment.kind) {
     case 'any-depth':

@@ -1,3 +1,4 @@
+/** What try mode says when it is up. */
 import { relative } from 'node:path';
 import { styleText } from 'node:util';
 

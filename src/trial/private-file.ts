@@ -1,3 +1,4 @@
+/** Files that only their owner may read. */
 import { randomBytes } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';

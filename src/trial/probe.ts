@@ -1,3 +1,4 @@
+/** What answers at an address: an open registry, a guarded one, something else, nobody. */
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 

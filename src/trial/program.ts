@@ -1,3 +1,4 @@
+/** Runs programs of this machine for try mode. */
 import { execFile } from 'node:child_process';
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';

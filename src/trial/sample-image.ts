@@ -1,3 +1,4 @@
+/** A small image for `portcullis try`, made here: nothing is downloaded. */
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 
@@ -39,6 +40,7 @@ export function buildSampleImage(): SampleImage {
   return { blobs: [config, layer], manifest };
 }
 
+/** As registries name content: `sha256:` and hexadecimal. */
 export function sha256Digest(bytes: Buffer): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }

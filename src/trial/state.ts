@@ -1,3 +1,4 @@
+/** What try mode keeps in its state directory: the admin, its password and its policy file. */
 import { randomInt } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { chmod, lstat, mkdir, readFile, rename, rm } from 'node:fs/promises';

@@ -1,3 +1,4 @@
+/** Child processes that never outlive the gateway. */
 import { spawn } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Environment } from './program.ts';

@@ -62,6 +62,7 @@ export function readKeyFiles(directory: string, generate: boolean): KeyFilesRead
   return problems.length > 0 ? { ok: false, problems } : { ok: true, files };
 }
 
+/** Of files that hold the same key, one. */
 export function uniqueKeys(files: readonly KeyFile[]): readonly TokenKey[] {
   return [...new Map(files.map(({ key }) => [key.kid, key])).values()];
 }

@@ -33,6 +33,7 @@ const settleMs = 100;
 const defaultPollMs = 2000;
 const maxAttempts = 5;
 
+/** Keeps the last good files in force, and looks at them at every change and every `pollMs` until `close`. */
 export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptions): PolicyFiles {
   const { paths, clock, onReload, pollMs = defaultPollMs } = options;
   let loaded = first;

@@ -3,6 +3,10 @@ import { readFile } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import type { Connection, SendQueues } from '../../ports.ts';
 
+/**
+ * Bytes that the kernel has not sent yet, of all connections at once. `read` resolves to undefined where the system has
+ * no such tables (they are of Linux).
+ */
 export function createSendQueues(tables = ['/proc/net/tcp', '/proc/net/tcp6']): SendQueues {
   return {
     async read() {

@@ -25,6 +25,7 @@ const maxFieldLength = 256;
 // C1 controls and line separators pass through JSON unescaped and can forge lines in a terminal or a log viewer.
 const unprintable = /[\u007f-\u009f\u2028\u2029]/g;
 
+/** JSON lines on standard output, written behind the caller: what the reader does not take is dropped and counted. */
 export function createLog(): Log {
   let dropped = 0;
   let closed = false;

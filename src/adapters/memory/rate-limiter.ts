@@ -77,10 +77,12 @@ export function createMemoryBudgets(nowUs: () => number, limit = maxCounters): M
 
 const nothing: Budget = { counter: '', intervalUs: 1, burst: 1, isEnforced: false };
 
+/** `debtUs` as after this charge, in microseconds; what a refused charge asked for stays out of it. */
 export function balanceOf(fits: boolean, debtUs: number, budget: Budget, cost: number): Balance {
   return { fits, debtUs: owedOf(debtUs, budget, cost), ...roomOf(debtUs, budget, cost) };
 }
 
+/** `nowUs`: microseconds that only grow. */
 export function createMemoryRateLimiter(nowUs: () => number): RateLimiter {
   const budgets = createMemoryBudgets(nowUs);
   /** Counters that owed much at their last charge. */

@@ -1,6 +1,7 @@
 /** Tag locks for one process: a queue per tag. */
 import type { TagLocks } from '../../ports.ts';
 
+/** Writers of one tag get their turns in the order of their calls. */
 export function createTagLocks(): TagLocks {
   /** The end of the last task in line for a tag. */
   const lines = new Map<string, Promise<void>>();

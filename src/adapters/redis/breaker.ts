@@ -19,6 +19,7 @@ export interface BreakerOptions {
   readonly now: () => number;
 }
 
+/** Closed at first. */
 export function createBreaker({ failures, pauseMs, now }: BreakerOptions): Breaker {
   let failed = 0;
   let nextProbe = 0;

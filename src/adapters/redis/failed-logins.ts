@@ -28,6 +28,7 @@ const raisedAtOnce = 300;
 /** Logins of which Redis is told when it is back; beyond them the first are not. */
 const maxUnforgiven = 10_000;
 
+/** Never rejects: without Redis the answers are of this process. */
 export function createRedisFailedLogins(
   connection: Pick<RedisConnection, 'calls' | 'onReady'>,
   { gateways }: RedisFailedLoginsOptions,

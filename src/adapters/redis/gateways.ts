@@ -15,6 +15,7 @@ export interface Gateways {
 const greetMs = 2000;
 const silentMs = 8000;
 
+/** Greets Redis until `close`; while it is away the last count stands. */
 export function followGateways(connection: RedisConnection): Gateways {
   const calls = connection.calls();
   const self = randomUUID();

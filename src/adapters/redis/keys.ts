@@ -53,10 +53,12 @@ export function endedAccountName(account: string): string {
   return nameKey(`account\n${account}`);
 }
 
+/** Holds who writes a tag. All tags of a repository share a slot of a cluster: they are taken in one step. */
 export function tagLockKey(repository: string, tag: string): string {
   return `portcullis:{tags:${nameKey(repository)}}:${nameKey(tag)}`;
 }
 
+/** Holds when a secret was used last, in milliseconds since 1970. */
 export function robotUseKey(tokenId: string): string {
   return `portcullis:{robots}:used:${nameKey(tokenId)}`;
 }
@@ -65,6 +67,7 @@ const limitsPrefix = 'portcullis:{limits}:';
 export const owingKey = `${limitsPrefix}owing`;
 export const gatewaysKey = `${limitsPrefix}gateways`;
 
+/** Holds when a budget is full again: microseconds since 1970, on the clock of Redis. */
 export function budgetKey(counter: string): string {
   return `${limitsPrefix}budget:${nameKey(counter)}`;
 }

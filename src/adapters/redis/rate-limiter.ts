@@ -23,6 +23,7 @@ const maxAhead = 50_000;
 /** A balance that is shown, not charged, may be this old. */
 const peekMs = 5000;
 
+/** Never rejects: without Redis the balances are of this process. */
 export function createRedisRateLimiter(
   connection: Pick<RedisConnection, 'calls' | 'onReady'>,
   { gateways }: RedisRateLimiterOptions,

@@ -27,10 +27,12 @@ const reassertedAtOnce = 500;
 /** An entry about to be forgotten is not fought for. */
 const shortestReassertedMs = 1000;
 
+/** Random: no two states of the store have the same. */
 export function newMarker(): string {
   return randomBytes(9).toString('base64url');
 }
 
+/** Answers at once, from what was heard; may miss for two seconds what was revoked elsewhere. */
 export function followRevocations(connection: RedisConnection, calls: RedisCalls): Revocations {
   /** Name of a revoked id or ended account -> when it may be forgotten, on a clock that nobody sets. */
   const known = new Map<string, number>();

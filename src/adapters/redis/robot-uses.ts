@@ -10,6 +10,7 @@ const atOnce = 500;
 /** Beyond it new robots' marks are dropped while the store is away. */
 const maxPending = 10_000;
 
+/** Nothing waits for a mark: one may be lost with the process, or when Redis is away for long. */
 export function createRedisRobotUses(connection: RedisConnection): RobotUses & { close(): Promise<void> } {
   const calls = connection.calls();
   const pending = new Map<string, number>();

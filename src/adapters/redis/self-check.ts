@@ -1,3 +1,4 @@
+/** Asks Redis, before anybody logs in, whether our account may do all that we will ask of it. */
 import { sessionsPrefix } from './keys.ts';
 import type { RedisScript } from './redis-script.ts';
 

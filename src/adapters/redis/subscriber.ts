@@ -26,6 +26,7 @@ const heartbeatMs = 2000;
 /** After a refusal: an account of Redis that may not subscribe will not be allowed to a second later. */
 const refusedPauseMs = 5000;
 
+/** Connects with the first channel; one that is followed later makes the connection begin anew. */
 export function followChannel({ open, isUp, retryDelayMs }: ChannelOptions): Channels {
   const listeners = new Map<string, ChannelListener>();
   let current: Redis | undefined;

@@ -21,6 +21,7 @@ export interface RedisTagLocksOptions {
 
 const longestPauseMs = 100;
 
+/** `leaseMs`: how long a lock of a gateway that died holds. Without Redis nobody gets a turn. */
 export function createRedisTagLocks(connection: RedisConnection, options: RedisTagLocksOptions = {}): TagLocks {
   const { onLost = () => {}, leaseMs = 15_000 } = options;
   const calls = connection.calls();

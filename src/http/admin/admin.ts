@@ -25,6 +25,7 @@ export interface AdminParts {
   readonly onError: (error: unknown) => void;
 }
 
+/** Not listening yet. A request has ten seconds to arrive. */
 export function createAdminListener({ readiness, metrics, api, hostName, onError }: AdminParts): Server {
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000 }, (request, response) => {
     const [path = '', query = ''] = (request.url ?? '').split('?', 2);

@@ -31,6 +31,7 @@ export interface ExchangeOptions {
   readonly onUnreadable?: (entry: string) => void;
 }
 
+/** Sets the headers that every answer has. */
 export function beginExchange(request: IncomingMessage, response: ServerResponse, options: ExchangeOptions): Exchange {
   const { trustedProxies, onUnreadable } = options;
   const { headers, socket } = request;

@@ -5,6 +5,7 @@
  */
 import { type LimitState, tightest } from '../../limits/spend.ts';
 
+/** None where no limit applies. */
 export function limitHeaders(states: readonly LimitState[]): Readonly<Record<string, string>> {
   const first = tightest(states);
   if (first === undefined) return {};

@@ -67,6 +67,7 @@ const deep = 4;
 const maxRegions = 5_000;
 const maxTags = 24;
 
+/** All that was asked is true when the bound of work is reached; not all was asked then. */
 export function comparePolicies(before: Policy, after: Policy, options: CompareOptions): Comparison {
   return new Comparing(before, after, options).run();
 }

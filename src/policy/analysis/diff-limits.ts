@@ -13,6 +13,7 @@ export interface LimitChange {
 /** More than elsewhere: the one that changed should be among them. */
 const shownSubjects = 12;
 
+/** In order of names; the same name before and after is the same limit. */
 export function limitChanges(before: Policy, after: Policy): readonly LimitChange[] {
   const old = new Map(before.limits.map((limit) => [limit.name, limit]));
   const young = new Map(after.limits.map((limit) => [limit.name, limit]));

@@ -26,6 +26,7 @@ export function strangersFor(groups: readonly string[], taken: ReadonlySet<strin
   return [undefined, ...groups].map((group) => ({ group, name: free(`${strangerPrefix}${group ?? ''}`) }));
 }
 
+/** They have no password and stand nowhere: for asking, never for a gateway. */
 export function withUsers(policy: Policy, strangers: readonly Stranger[]): Policy {
   const source = { file: '', line: 0, column: 0 };
   const users = new Map<string, User>(policy.users);
@@ -35,6 +36,7 @@ export function withUsers(policy: Policy, strangers: readonly Stranger[]): Polic
   return { ...policy, users };
 }
 
+/** One for each that rules could tell apart, not one for each account: anonymous first. */
 export function probesOf(before: Policy, after: Policy, strangers: readonly Stranger[]): readonly Probe[] {
   const general = strangers.map(({ group, name }): Probe => ({
     labels: [group === undefined ? 'authenticated' : `group:${group}`],
@@ -102,6 +104,7 @@ export function accountsOf(before: Policy, after: Policy): readonly Account[] {
   );
 }
 
+/** Groups in order of names; undefined for an account that is absent or disabled. */
 export function standingOf(policy: Policy, { kind, name }: Account): Standing {
   const accounts = { user: policy.users, robot: policy.robots, workload: policy.workloads }[kind];
   const account = accounts.get(name);

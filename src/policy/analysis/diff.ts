@@ -46,6 +46,7 @@ export interface DiffOptions {
   readonly maxWork?: number;
 }
 
+/** What is granted comes first, what is revoked last. */
 export function diffPolicies(before: Policy, after: Policy, { now, maxWork = 3_000_000 }: DiffOptions): PolicyDiff {
   const { cells, isComplete } = comparePolicies(before, after, { now, maxWork });
   const merged = withoutExplained(cells.filter((cell) => cell.isChanged));

@@ -101,6 +101,7 @@ export interface Explanation {
   readonly nearMisses: readonly Considered[];
 }
 
+/** The decision of a request, with every rule that came near. An unknown account is a denial. */
 export function explain(compiled: CompiledPolicy, inquiry: Inquiry): Explanation {
   const { policy } = compiled;
   const subjects = compiled.subjectsOf(inquiry.principal);

@@ -44,6 +44,7 @@ function exampleOfPieces(pieces: readonly Piece[], accountName: string | undefin
   return text;
 }
 
+/** A tag that the pattern matches; undefined when it needs an account and there is none. */
 export function exampleOfTag(pattern: TagPattern, accountName: string | undefined): string | undefined {
   return exampleOfPieces(pattern.pieces, accountName);
 }
@@ -75,6 +76,7 @@ export function meetingOf(
   return meet(0, 0)?.join('/');
 }
 
+/** A tag that both patterns match, or undefined when none does. */
 export function meetingOfTags(
   left: TagPattern,
   right: TagPattern,
@@ -158,6 +160,7 @@ export function covers(broad: RepositoryPattern, narrow: RepositoryPattern): boo
   return cover(0, 0);
 }
 
+/** As `covers`, for tags. */
 export function coversTag(broad: TagPattern, narrow: TagPattern): boolean {
   return broad.text === narrow.text || coversPieces(broad.pieces, narrow.pieces);
 }

@@ -25,6 +25,7 @@ export function readUser(place: Place, name: string, entry: Entry<'users'>): Use
   };
 }
 
+/** Its name is one among all accounts: docker sends only a name. */
 export function readRobot(place: Place, name: string, entry: Entry<'robots'>): Robot {
   const source = place.declare('account', name);
   const tokens = (entry.tokens ?? []).map((token, index) => readRobotToken(place.at('tokens', index), token));
@@ -52,6 +53,7 @@ function readRobotToken(place: Place, token: NonNullable<Entry<'robots'>['tokens
   };
 }
 
+/** Its name is one among all accounts. */
 export function readWorkload(place: Place, name: string, entry: Entry<'workloads'>): Workload {
   return {
     name,
@@ -65,6 +67,7 @@ export function readWorkload(place: Place, name: string, entry: Entry<'workloads
   };
 }
 
+/** `groups: { a: }` is a group without a description. */
 export function readGroup(place: Place, name: string, entry: Entry<'groups'>): Group {
   const source = place.declare('group', name);
   const { description } = entry ?? {};

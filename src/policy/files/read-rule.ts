@@ -5,6 +5,7 @@ import { parseTagPattern } from '../pattern.ts';
 import type { Place } from './place.ts';
 import type { RuleEntry } from './schema.ts';
 
+/** What is wrong in it is reported at its place; the files are not put into force then. */
 export function readRule(place: Place, entry: RuleEntry): Rule {
   place.at('name').declare('rule', entry.name);
   const tags = entry.tags && place.at('tags').each(entry.tags, parseTagPattern, 'invalid-pattern');

@@ -1,3 +1,4 @@
+/** `user:dana`, `group:developers`, `everyone`: subjects as policy files write them. */
 import type { Subject } from '../model.ts';
 
 /** Text in subject notation, already checked by the schema. */
