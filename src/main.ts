@@ -14,6 +14,7 @@ import { openMachine } from './gateway/machine.ts';
 import { createObserved } from './gateway/observed.ts';
 import { checkAll } from './gateway/readiness.ts';
 import { followRegistry } from './gateway/registry-health.ts';
+import { KnownParts } from './gate/known-parts.ts';
 import { createAdminListener } from './http/admin/admin.ts';
 import { createBackend } from './http/backend/backend.ts';
 import { manifestBudget } from './http/front/manifest-body.ts';
@@ -132,6 +133,7 @@ async function open(
     keys,
     backend,
     tagLocks,
+    knownParts: new KnownParts(),
     manifestMemory: createMemoryBudget(manifestBudget),
     idleMs: config.timeouts.idleMs,
     audit,

@@ -120,6 +120,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'adapters',
     'config',
     'document',
+    'gate/known-parts.ts',
     'gateway',
     'http',
     'http/admin',

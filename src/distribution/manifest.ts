@@ -12,10 +12,18 @@ const leafTypes: ReadonlySet<string> = new Set([
 const contentType =
   /^application\/vnd\.(?:oci\.image\.(?:layer|config)\.|docker\.(?:image\.rootfs|container\.image)\.|buildkit\.cacheconfig\.)/;
 
-/** Whether a manifest of this type may lead to others; so may one of which the type is not known. */
+/**
+ * Whether a manifest of this type may lead to others; so may one of which the type is not known. Only for what a registry
+ * says of its own content: who writes an index writes any type into it.
+ */
 export function mayLeadOn(mediaType: string | undefined): boolean {
   const type = mediaType?.split(';')[0]?.trim().toLowerCase();
   return type === undefined || !(leafTypes.has(type) || contentType.test(type));
+}
+
+/** Whether an index calls this a layer or configuration. */
+export function isCalledContent({ mediaType }: Descriptor): boolean {
+  return contentType.test(mediaType?.toLowerCase() ?? '');
 }
 
 /** Whether content is a manifest or an index, by its type or by what it holds; a layer or configuration is neither. */
@@ -56,6 +64,11 @@ function readDescriptor(value: unknown): Descriptor | undefined {
   const { digest, mediaType } = value as { readonly digest?: unknown; readonly mediaType?: unknown };
   if (typeof digest !== 'string') return undefined;
   return { digest, mediaType: typeof mediaType === 'string' ? mediaType : undefined };
+}
+
+/** Whether content is a JSON object, as every manifest is. */
+export function isObject(content: Buffer): boolean {
+  return parseObject(content) !== undefined;
 }
 
 function parseObject(content: Buffer): Readonly<Record<string, unknown>> | undefined {

@@ -8,6 +8,7 @@ import { digestOf } from '../distribution/digest.ts';
 import { isManifest } from '../distribution/manifest.ts';
 import { IndexWalk } from './contained.ts';
 import { everyTag } from './every-tag.ts';
+import type { KnownParts } from './known-parts.ts';
 import { type TagJudgement, type TagWriter, allowed } from './tag-writes.ts';
 
 /** Questions to the registry at once. */
@@ -31,6 +32,7 @@ export async function judgeDeleteByDigest(
   registry: Pick<Registry, 'resolveTag' | 'tags' | 'manifest'>,
   writer: TagWriter,
   digest: string,
+  known: KnownParts,
   isWanted: () => boolean = () => true,
 ): Promise<TagJudgement | { readonly kind: 'absent' }> {
   const { policy, principal, repository, circumstances } = writer;
@@ -44,12 +46,12 @@ export async function judgeDeleteByDigest(
   const names = await namesOf(registry, repository, digest);
   if (!('has' in names)) return names;
 
-  const walk = new IndexWalk(registry, repository);
+  const walk = new IndexWalk({ registry, known, repository, isWanted });
   const fromGuarded = await firstOf(guarded, isWanted, async ({ tag, decision }) => {
     const current = await registry.resolveTag(repository, tag);
     if (!current.ok) return { kind: 'unknown', reason: current.reason };
     if (current.digest === undefined) return undefined;
-    const contained = await walk.below({ digest: current.digest, mediaType: current.mediaType });
+    const contained = await walk.ofTag({ digest: current.digest, mediaType: current.mediaType });
     if (!contained.ok) return { kind: 'unknown', reason: contained.reason };
     const isPartOfIt = [...contained.digests].some((each) => names.has(each));
     return isPartOfIt ? { kind: 'denied', need: { action: 'delete', repository, tag }, decision } : undefined;

@@ -145,6 +145,35 @@ describeWithPrograms(['docker-registry'], 'tags in front of a real registry', ()
       expect(await direct.digestOf(repository, one.digest)).toBe(one.digest);
     });
 
+    test.each([
+      ['an image', 'application/vnd.oci.image.manifest.v1+json'],
+      ['a layer', 'application/vnd.oci.image.layer.v1.tar+gzip'],
+      ['a configuration of docker', 'application/vnd.docker.container.image.v1+json'],
+    ])('nor what lies in an index that another one calls %s', async (what, mediaType) => {
+      const repository = `release/hidden-${what.replaceAll(' ', '-')}`;
+      const [hidden, free] = [makeManifest(), makeManifest()];
+      for (const image of [hidden, free]) await direct.push(repository, image.digest, image);
+      const inner = indexOf(hidden);
+      expect((await put(direct, repository, inner.digest, inner.text)).status).toBe(201);
+      const manifests = [{ mediaType, digest: inner.digest, size: inner.text.length }];
+      const outer = JSON.stringify({ schemaVersion: 2, mediaType: indexType, manifests });
+      expect((await put(rita, repository, 'v1', outer)).status).toBe(201);
+      for (const { digest } of [inner, hidden]) expect((await rita.remove(repository, digest)).status).toBe(403);
+      expect((await rita.remove(repository, free.digest)).status).toBe(202);
+      expect(await direct.digestOf(repository, hidden.digest)).toBe(hidden.digest);
+    });
+
+    test('and a cache of BuildKit, an index of layers, keeps nobody from deleting something else', async () => {
+      const repository = 'release/cache';
+      const [layers, free] = [makeManifest(), makeManifest()];
+      for (const image of [layers, free]) await direct.push(repository, image.digest, image);
+      const mediaType = 'application/vnd.oci.image.layer.v1.tar+gzip';
+      const manifests = [{ mediaType, digest: sha256(layers.config), size: layers.config.length }];
+      const cache = JSON.stringify({ schemaVersion: 2, mediaType: indexType, manifests });
+      expect((await put(rita, repository, 'v1', cache)).status).toBe(201);
+      expect((await rita.remove(repository, free.digest)).status).toBe(202);
+    });
+
     test('nor its layers under the path of manifests, where distribution 2.8 deletes them too', async () => {
       const repository = 'release/sideways';
       const image = makeManifest();

@@ -2,10 +2,13 @@ import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { digestOf } from '../../src/distribution/digest.ts';
 import { judgeDeleteByDigest } from '../../src/gate/delete-by-digest.ts';
+import { KnownParts } from '../../src/gate/known-parts.ts';
 import type { Registry, StoredManifest } from '../../src/ports.ts';
 import { compile, user } from '../support/policies.ts';
 
 const imageType = 'application/vnd.oci.image.manifest.v1+json';
+const layerType = 'application/vnd.oci.image.layer.v1.tar+gzip';
+const configType = 'application/vnd.oci.image.config.v1+json';
 const indexType = 'application/vnd.oci.image.index.v1+json';
 
 type Asked = Pick<Registry, 'resolveTag' | 'tags' | 'manifest'>;
@@ -53,9 +56,18 @@ const drafts = "{ name: drafts, subjects: ['user:dana'], repositories: [app], ta
 
 /** `allowed`, `denied` with the tag it is for, or `unknown` with why. */
 async function judge(registry: Asked, digest: string, ...rules: readonly string[]): Promise<string> {
+  return judgeKnowing(new KnownParts(), registry, digest, ...rules);
+}
+
+async function judgeKnowing(
+  known: KnownParts,
+  registry: Asked,
+  digest: string,
+  ...rules: readonly string[]
+): Promise<string> {
   const policy = compile(people, `rules: [${rules.join(', ')}]`);
   const writer = { policy, principal: user('dana'), repository: 'app', circumstances: { now: 0 } };
-  const judgement = await judgeDeleteByDigest(registry, writer, digest);
+  const judgement = await judgeDeleteByDigest(registry, writer, digest, known);
   if (judgement.kind === 'denied') return `denied ${judgement.need.tag ?? 'without a tag'}`;
   return judgement.kind === 'unknown' ? `unknown ${judgement.reason}` : judgement.kind;
 }
@@ -97,6 +109,14 @@ describe('a manifest is part of what a protected tag is made of', () => {
     const { put, tags, registry } = createShelf();
     const child = put(image());
     tags.set('v1', put({ manifests: [{ ...child, mediaType: undefined }] }, mediaType).digest);
+    expect(await judge(registry, child.digest, deleter, immutable)).toBe('denied v1');
+  });
+
+  test.each(['image', 'layer', 'configuration'])('when the index that it lies in is called %s', async (called) => {
+    const { put, tags, registry } = createShelf();
+    const child = put(image());
+    const mediaType = { image: imageType, layer: layerType, configuration: configType }[called];
+    tags.set('v1', put({ manifests: [{ ...put({ manifests: [child] }), mediaType }] }).digest);
     expect(await judge(registry, child.digest, deleter, immutable)).toBe('denied v1');
   });
 
@@ -215,16 +235,20 @@ describe('the registry is asked', () => {
     expect(questions).toEqual([]);
   });
 
-  test('only about tags that could turn the answer, and once about each index', async () => {
+  test('only about tags that could turn the answer, and once about each manifest', async () => {
     const { put, tags, registry, questions } = createShelf();
     const shared = put({ manifests: [put(image())] });
     for (let index = 0; index < 40; index++) tags.set(`nightly-${index}`, put(image()).digest);
     for (let index = 0; index < 40; index++) tags.set(`v${index}`, put({ manifests: [shared, put(image())] }).digest);
-    expect(await judge(registry, put(image()).digest, deleter, immutable)).toBe('allowed');
+    const known = new KnownParts();
+    expect(await judgeKnowing(known, registry, put(image()).digest, deleter, immutable)).toBe('allowed');
     expect(questions.filter((asked) => asked.startsWith('nightly'))).toEqual([]);
     expect(questions.filter((asked) => asked === shared.digest)).toHaveLength(1);
-    // The last one about what is to go: layers are not to be deleted so.
-    expect(questions).toHaveLength(40 + 40 + 1 + 1);
+    // An index of each and an image in it, what all share, and what is to go: layers are not to be deleted so.
+    expect(questions.splice(0)).toHaveLength(40 + 40 + 40 + 2 + 1);
+    // What has a digest never changes.
+    expect(await judgeKnowing(known, registry, put(image()).digest, deleter, immutable)).toBe('allowed');
+    expect(questions).toHaveLength(40 + 1);
   });
 
   test('no further once nobody wants the answer, and that is no yes', async () => {
@@ -233,7 +257,13 @@ describe('the registry is asked', () => {
     const policy = compile(people, `rules: [${deleter}, ${immutable}]`);
     const writer = { policy, principal: user('dana'), repository: 'app', circumstances: { now: 0 } };
     const digest = put(image()).digest;
-    const judgement = await judgeDeleteByDigest(registry, writer, digest, () => questions.length < 20);
+    const judgement = await judgeDeleteByDigest(
+      registry,
+      writer,
+      digest,
+      new KnownParts(),
+      () => questions.length < 20,
+    );
     expect(judgement.kind).toBe('unknown');
     expect(questions.length).toBeLessThan(60);
   });

@@ -4,6 +4,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { manifestBudget } from '../../src/http/front/manifest-body.ts';
 import { connectionBounds } from '../../src/limits/connection-shares.ts';
 import { createMemoryBudget } from '../../src/limits/memory-budget.ts';
+import { KnownParts } from '../../src/gate/known-parts.ts';
 import { createListener } from '../../src/http/listener.ts';
 import type { AuditRecord } from '../../src/ports.ts';
 import { createAccessTokens } from '../../src/token/access-token.ts';
@@ -63,6 +64,7 @@ test('a request that meets a defect is answered 500 and logged, and the next one
     cursors: createListCursors(keys),
     keys,
     backend: { ...behind, ask: { repositories: never, resolveTag: never, manifest: never, tags: never, ping: never } },
+    knownParts: new KnownParts(),
     tagLocks: { withTags: never },
     onUnreadableForwarding: never,
     manifestMemory: createMemoryBudget(manifestBudget),

@@ -14,6 +14,7 @@ const nobody = share.replace('user:dana', 'user:tess');
 const image = '{"schemaVersion":2}';
 const digest = digestOf(Buffer.from(image));
 const indexType = 'application/vnd.oci.image.index.v1+json';
+const imageType = 'application/vnd.oci.image.manifest.v1+json';
 const indexOf = (child: string): string => JSON.stringify({ manifests: [{ digest: child, mediaType: indexType }] });
 const index = indexOf(digest);
 const stored = new Map([
@@ -78,11 +79,54 @@ describe('a manifest whose body is still coming', () => {
   });
 });
 
+const parts = Array.from({ length: 1200 }, (_, number) => JSON.stringify({ schemaVersion: 2, number }));
+const digestsOfParts = parts.map((text) => digestOf(Buffer.from(text)));
+const indexOfMany = JSON.stringify({ manifests: digestsOfParts.map((part) => ({ digest: part })) });
+
+describe('while an index of 1,200 parts is pushed to a protected tag', () => {
+  test('no deletion by digest comes between in that repository', async () => {
+    let arrive: () => void = () => {};
+    const arrived = new Promise<void>((resolve) => (arrive = resolve));
+    let go: () => void = () => {};
+    const held = new Promise<void>((resolve) => (go = resolve));
+    front = await startFront({
+      rules: guarded,
+      manifests: new Map([...stored, ...parts.map((text, at) => [digestsOfParts[at] ?? '', text] as const)]),
+      hold(line) {
+        if (!line.startsWith('PUT ') || !line.endsWith('/v1')) return Promise.resolve();
+        arrive();
+        return held;
+      },
+    });
+    const manifest = `${front.url}/v2/sandbox/app/manifests`;
+    const pushed = (await beginPush('v1', dana, indexOfMany)).finish();
+    await arrived;
+    const remove = async (which: string, of = manifest): Promise<number> => {
+      const deletion = { method: 'DELETE', headers: { authorization: dana } };
+      return (await fetch(`${of}/${which}`, deletion)).status;
+    };
+    const deleted = [digestsOfParts[1] ?? '', digestsOfParts[1100] ?? '', digest].map((which) => remove(which));
+    // Time for the deletions to arrive, were they not made to wait: of another repository they are let through.
+    expect(await remove(digest, manifest.replace('app', 'other'))).toBe(202);
+    expect(
+      (await fetch(`${manifest}/wip`, { method: 'PUT', headers: { authorization: dana }, body: '{}' })).status,
+    ).toBe(201);
+    expect(writes().filter((line) => line.startsWith('DELETE ') && line.includes('/app/'))).toEqual([]);
+    go();
+    expect([await pushed, ...(await Promise.all(deleted))]).toEqual([201, 202, 202, 202]);
+  });
+});
+
 describe('a deletion by digest that is still looking at the tags', () => {
   test.each([
     ['at the digest', image],
     ['at an index of it', index],
     ['at an index of an index of it', indexOf(digestOf(Buffer.from(index)))],
+    [
+      'at an index that calls an index of it an image',
+      indexOf(digestOf(Buffer.from(index))).replace(indexType, imageType),
+    ],
+    ['at an index of many', indexOfMany],
   ])('lets no push point a protected tag %s', async (_where, content) => {
     let look: () => void = () => {};
     const looking = new Promise<void>((resolve) => (look = resolve));

@@ -4,7 +4,8 @@ import { challengeAccess, routeAccess } from '../../distribution/access.ts';
 import { parseAuthorization } from '../../distribution/credentials.ts';
 import { mayHideTags } from '../../gate/tag-list.ts';
 import { digestOf, hasDigest } from '../../distribution/digest.ts';
-import { partsOf } from '../../gate/contained.ts';
+import { deletionOf, everyDeletion, partsOf } from '../../gate/contained.ts';
+import type { KnownParts } from '../../gate/known-parts.ts';
 import { hasGuardedTags, judgeDeleteByDigest } from '../../gate/delete-by-digest.ts';
 import {
   type PushedManifest,
@@ -57,6 +58,7 @@ import type { Backend } from '../backend/backend.ts';
 export interface GateParts extends AdmitParts {
   readonly front: Front;
   readonly backend: Pick<Backend, 'open' | 'ask'>;
+  readonly knownParts: KnownParts;
   readonly tagLocks: TagLocks;
   readonly limits: Limits;
   readonly cursors: ListCursors;
@@ -187,12 +189,12 @@ async function deleteByDigest(
   const writer = writerOf(parts, exchange, repository, caller);
   const forward = async (): Promise<Partial<AuditRecord>> => forwarded(await parts.backend.open({ exchange, route }));
   if (!hasGuardedTags(writer)) return forward();
-  const turn = await parts.tagLocks.withTags(repository, [digest], tagTurnMs, async () => {
+  const turn = await parts.tagLocks.withTags(repository, [digest, deletionOf(digest)], tagTurnMs, async () => {
     const again = admitAgain(parts, route, caller, exchange.address);
     if (again.kind !== 'admitted') return answer(parts, exchange, again);
     const isWanted = (): boolean => !exchange.response.destroyed;
     const current = writerOf(parts, exchange, repository, caller);
-    const judgement = await judgeDeleteByDigest(parts.backend.ask, current, digest, isWanted);
+    const judgement = await judgeDeleteByDigest(parts.backend.ask, current, digest, parts.knownParts, isWanted);
     if (!isWanted()) return clientGone;
     if (judgement.kind === 'absent') return unknownManifest(exchange);
     return judgement.kind === 'allowed' ? forward() : notWritten(parts, exchange, route, caller, judgement);
@@ -269,8 +271,13 @@ async function writeManifest(
   const { caller } = admission;
   const isCounted = !isJudgedLate(parts, exchange, admission);
   const tags = tagsOf(route);
-  const forward = async (): Promise<Partial<AuditRecord>> =>
-    forwarded(await parts.backend.open({ exchange, route, content }));
+  const { backend, knownParts: known } = parts;
+  const isGuarding = parts.policies.current().policy.rules.some((rule) => rule.tags !== undefined);
+  const forward = async (): Promise<Partial<AuditRecord>> => {
+    const forwarding = await backend.open({ exchange, route, content });
+    if (isGuarding && forwarding.status === 201) known.learn(repository, content);
+    return forwarded(forwarding);
+  };
   const pushed: PushedManifest = {
     content,
     mediaType: exchange.request.headers['content-type'],
@@ -293,10 +300,9 @@ async function writeManifest(
   if (tags.length === 0) return write();
   // The digest as well, and those of an index's parts: whoever deletes one holds it while looking for tags that lead to it.
   const digest = 'digest' in reference ? reference.digest : digestOf(content);
-  const isGuarding = parts.policies.current().policy.rules.some((rule) => rule.tags !== undefined);
   const isWanted = (): boolean => !exchange.response.destroyed;
-  const made = isGuarding ? await partsOf(parts.backend.ask, repository, content, isWanted) : [];
-  const held = [...tags, digest, ...made];
+  const made = isGuarding ? await partsOf(content, { registry: backend.ask, known, repository, isWanted }) : [];
+  const held = [...tags, digest, ...(made ?? everyDeletion)];
   const turn = await parts.tagLocks.withTags(repository, held, tagTurnMs, write);
   if (turn.ok) return turn.value;
   // Whoever may do anything with these tags needs no lock to be judged; those who need one wait for its store.
