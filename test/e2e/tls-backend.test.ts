@@ -1,7 +1,13 @@
 /** A registry and a storage that speak TLS, behind the built program. */
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
-import { type IncomingMessage, type RequestListener, request } from 'node:http';
+import {
+  type IncomingMessage,
+  type Server as PlainServer,
+  type RequestListener,
+  createServer as createPlainServer,
+  request,
+} from 'node:http';
 import { type Server, createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -29,11 +35,23 @@ describeWithPrograms(['openssl'], 'a backend that speaks TLS', () => {
   let dir: string;
   let gateway: GatewayProcess;
   const servers: Server[] = [];
+  let plain: PlainServer;
+  const asked: (string | undefined)[] = [];
   let readers = 0;
   let received = Buffer.alloc(0);
   const content: RequestListener = (_request, response) => {
     response.writeHead(200, { 'content-length': layer.length }).end(layer);
   };
+
+  /** A storage without TLS. */
+  async function servePlain(): Promise<string> {
+    plain = createPlainServer((request, response) => {
+      asked.push(request.url);
+      content(request, response);
+    }).listen(0, '127.0.0.1');
+    await once(plain, 'listening');
+    return `127.0.0.1:${(plain.address() as AddressInfo).port}`;
+  }
 
   async function serve(name: string, listener: RequestListener): Promise<string> {
     const [cert, key] = [join(dir, `${name}.crt`), join(dir, `${name}.key`)];
@@ -46,12 +64,18 @@ describeWithPrograms(['openssl'], 'a backend that speaks TLS', () => {
 
   beforeAll(async () => {
     dir = await makeTempDir('tls-backend');
-    const storage = await serve('storage', content);
+    const bare = await servePlain();
+    const storage = await serve('storage', (request, response) => {
+      if (request.url === '/e') response.writeHead(307, { location: `http://${bare}/e` }).end();
+      else content(request, response);
+    });
     const stranger = await serve('stranger', content);
     const seen = new WeakSet();
     const registry = await serve('registry', (request, response) => {
       if (request.url === blob('b')) return void response.writeHead(307, { location: `https://${storage}/b` }).end();
       if (request.url === blob('c')) return void response.writeHead(307, { location: `https://${stranger}/c` }).end();
+      if (request.url === blob('d')) return void response.writeHead(307, { location: `http://${bare}/d` }).end();
+      if (request.url === blob('e')) return void response.writeHead(307, { location: `https://${storage}/e` }).end();
       if (request.url === blob('a')) {
         if (!seen.has(request.socket)) readers++;
         seen.add(request.socket);
@@ -76,12 +100,13 @@ describeWithPrograms(['openssl'], 'a backend that speaks TLS', () => {
       env: {
         NODE_EXTRA_CA_CERTS: known,
         PORTCULLIS_REDIRECTS_MODE: 'follow',
-        PORTCULLIS_REDIRECTS_HOSTS: `${storage},${stranger}`,
+        PORTCULLIS_REDIRECTS_HOSTS: `${storage},${stranger},${bare}`,
       },
     });
   });
   afterAll(async () => {
     await gateway.stop();
+    plain.close();
     for (const server of servers) server.close().closeAllConnections();
     await removeTempDir(dir);
   });
@@ -120,9 +145,20 @@ describeWithPrograms(['openssl'], 'a backend that speaks TLS', () => {
     expect([status, body.equals(layer)]).toEqual([200, true]);
   });
 
+  test.each(['d', 'e'])('is not left for a storage without TLS, be it listed (%s)', async (digit) => {
+    expect((await pull(blob(digit))).status).toBe(502);
+    const { detail } = await gateway.findLog(
+      (record) => record['status'] === 502 && record['digest'] === blob(digit).split('/').at(-1),
+    );
+    expect(detail).toContain('a redirect leads from https to http');
+    expect(asked).toEqual([]);
+  });
+
   test('is not believed with a certificate that nobody vouches for', async () => {
     expect((await pull(blob('c'))).status).toBe(502);
-    const { detail } = await gateway.findLog((record) => record['status'] === 502);
+    const { detail } = await gateway.findLog(
+      (record) => record['status'] === 502 && record['digest'] === blob('c').split('/').at(-1),
+    );
     expect(detail).toContain('self-signed certificate');
   });
 });

@@ -435,13 +435,30 @@ describe('a listed host', () => {
     ['http://registry:5000/b', 'registry:5000', false],
   ];
   test.each(cases)('%s by %s: %s', (url, entry, isListed) => {
-    const problem = redirectProblem(new URL(url), upstream, { mode: 'follow', hosts: [entry] });
+    const problem = redirectProblem(new URL(url), upstream, upstream, { mode: 'follow', hosts: [entry] });
     expect(problem === undefined).toBe(isListed);
   });
 
   test('is needed to follow, not to pass', () => {
     const url = new URL('https://s3.test/b');
-    expect(redirectProblem(url, upstream, { mode: 'follow', hosts: [] })).toContain('s3.test');
-    expect(redirectProblem(url, upstream, { mode: 'pass', hosts: [] })).toBeUndefined();
+    expect(redirectProblem(url, upstream, upstream, { mode: 'follow', hosts: [] })).toContain('s3.test');
+    expect(redirectProblem(url, upstream, upstream, { mode: 'pass', hosts: [] })).toBeUndefined();
+  });
+});
+
+describe('a redirect that is followed never steps down from https', () => {
+  const registries = { http: new URL('http://registry:5000'), https: new URL('https://registry:5000') };
+  test.each([
+    ['https', 'https', 'http', false],
+    ['http', 'https', 'http', false],
+    ['http', 'http', 'http', true],
+    ['http', 'http', 'https', true],
+    ['https', 'https', 'https', true],
+  ] as const)('a registry by %s, a redirect by %s, leading to %s: followed %s', (registry, from, to, isFollowed) => {
+    const [url, before] = [new URL(`${to}://s3.test/b`), new URL(`${from}://front.test/b`)];
+    const rules = { hosts: ['s3.test'] };
+    const problem = redirectProblem(url, before, registries[registry], { mode: 'follow', ...rules });
+    expect(problem).toEqual(isFollowed ? undefined : expect.stringContaining('from https to http, to s3.test'));
+    expect(redirectProblem(url, before, registries[registry], { mode: 'pass', ...rules })).toBeUndefined();
   });
 });

@@ -16,10 +16,20 @@ export function isRedirect(status: number): boolean {
   return status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
 }
 
-/** Why a redirect may not lead there, for the log; never the whole URL, whose signature is as good as a password. */
-export function redirectProblem(url: URL, upstream: URL, { mode, hosts }: RedirectRules): string | undefined {
+/**
+ * Why a redirect of `from` may not lead there, for the log; never the whole URL, whose signature is as good as a password.
+ * What is followed came over TLS all the way or not at all; where a redirect is passed on that is for the client to say.
+ */
+export function redirectProblem(
+  url: URL,
+  from: URL,
+  upstream: URL,
+  { mode, hosts }: RedirectRules,
+): string | undefined {
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return `a redirect leads to ${url.protocol}`;
   if (url.host === upstream.host) return 'a redirect of the storage leads back to the registry';
+  if (mode === 'follow' && from.protocol === 'https:' && url.protocol === 'http:')
+    return `a redirect leads from https to http, to ${url.host}; let the storage be reached over https`;
   if ((hosts.length === 0 && mode === 'pass') || hosts.some((host) => matches(host, url))) return undefined;
   return `a redirect leads to ${url.host}, which redirects.hosts does not list`;
 }

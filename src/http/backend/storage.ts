@@ -30,7 +30,8 @@ export function following(transfer: Transfer, storages: Storages, sink: ReplySin
     const { statusCode: status = 0, headers } = response;
     const elsewhere = storageUrl(headers.location ?? '', status, route, storages.origins);
     if (elsewhere === undefined) return next(response);
-    const problem = redirectProblem(elsewhere, storages.origins.upstream, storages.rules);
+    const { upstream } = storages.origins;
+    const problem = redirectProblem(elsewhere, upstream, upstream, storages.rules);
     if (problem !== undefined) return transfer.fail('broken', problem);
     if (storages.rules.mode === 'pass') return next(response);
     transfer.digest = requestedDigest(route, undefined) ?? namedDigest(response, route);
@@ -68,7 +69,7 @@ function follow(
     const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
     if (next === undefined || hop === maxHops)
       return transfer.fail('broken', `${url.host} redirects once more, to nowhere or too often`);
-    const problem = redirectProblem(next, storages.origins.upstream, storages.rules);
+    const problem = redirectProblem(next, url, storages.origins.upstream, storages.rules);
     if (problem !== undefined) return transfer.fail('broken', problem);
     follow(next, hop + 1, stored, transfer, storages, sink);
   });
