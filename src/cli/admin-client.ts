@@ -1,6 +1,6 @@
 /** Calls to the admin listener of the gateway that runs on this configuration. */
 import { readAdminToken } from '../adapters/files/admin-token.ts';
-import { formatHostPort } from '../config/addresses.ts';
+import { formatHostPort } from '../network/host.ts';
 import type { Config } from '../config/load.ts';
 
 export type AdminReply =

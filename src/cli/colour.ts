@@ -1,4 +1,5 @@
 /** Colours for a person at a terminal; plain text everywhere else. */
+import { styleText } from 'node:util';
 import { useColour } from './report.ts';
 
 export interface Palette {
@@ -10,6 +11,7 @@ export interface Palette {
 
 /** Plain text where `useColour` says no. */
 export function paletteFor(stream: NodeJS.WriteStream): Palette {
-  const paint = (code: number) => (text: string) => (useColour(stream) ? `\u001b[${code}m${text}\u001b[0m` : text);
-  return { good: paint(32), bad: paint(31), strong: paint(1), faint: paint(2) };
+  const paint = (format: Parameters<typeof styleText>[0]) => (text: string) =>
+    useColour(stream) ? styleText(format, text) : text;
+  return { good: paint('green'), bad: paint('red'), strong: paint('bold'), faint: paint('dim') };
 }

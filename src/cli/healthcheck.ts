@@ -1,5 +1,5 @@
 /** `portcullis healthcheck`: for container images without curl. */
-import { formatHostPort } from '../config/addresses.ts';
+import { formatHostPort } from '../network/host.ts';
 import { readConfiguration } from './configuration.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { reportProblems } from './report.ts';

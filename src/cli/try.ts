@@ -1,11 +1,11 @@
 /** `portcullis try`: the whole flow against the running try-mode gateway, or against one of its own that ends with it. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createServer } from 'node:net';
 import { createLog } from '../adapters/log/log.ts';
 import { startGateway } from '../main.ts';
 import { findUpstream } from '../trial/backend.ts';
 import { runDemo } from '../trial/demo.ts';
+import { freePort } from '../trial/free-port.ts';
 import { TrialProblem } from '../trial/state.ts';
 import type { Config } from '../config/load.ts';
 import { readConfiguration } from './configuration.ts';
@@ -69,6 +69,7 @@ async function withOwnGateway(config: Config, json: boolean): Promise<ExitCode> 
     // The log goes nowhere: its lines would run through the demonstration.
     const log = { ...createLog(), record: () => {}, info: () => {}, warn: () => {} };
     try {
+      // The realm names the port, so it must be known before listening.
       const port = await freePort();
       const publicUrl = `http://127.0.0.1:${port}`;
       const started = await startGateway({
@@ -100,16 +101,4 @@ async function withOwnGateway(config: Config, json: boolean): Promise<ExitCode> 
     report(`${error.message}\n    fix: ${error.fix}`);
     return exitCodes.problems;
   }
-}
-
-/** The realm names the port, so it must be known before listening. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }

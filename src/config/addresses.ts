@@ -1,15 +1,14 @@
-/** Where listeners bind and which networks are trusted: addresses as people write them. */
+/** Addresses, networks and hosts in the configuration. */
 import { isIP, isIPv6 } from 'node:net';
-import { refuse, type Parsed } from './parsed.ts';
+import { refuse, type Parsed } from '../document/parsed.ts';
+import { formatAddress, networkStart, parseAddress, widths } from '../network/address.ts';
+import { isHostname } from '../network/host.ts';
 
 /** Where a listener binds. `host` is without brackets, and empty for every interface; port 0 asks for any free one. */
 export interface ListenAddress {
   readonly host: string;
   readonly port: number;
 }
-
-// Underscores are not DNS, but container networks resolve them.
-const hostLabel = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/i;
 
 /** `host:port`, `:port` (every interface) or `[IPv6]:port`. */
 export function parseListenAddress(text: string): Parsed<ListenAddress> {
@@ -31,13 +30,6 @@ export function parseListenAddress(text: string): Parsed<ListenAddress> {
     : refuse('the host is not a name or address');
 }
 
-/** An IPv4 address or a DNS name; digits and dots that form no address are neither. */
-export function isHostname(host: string): boolean {
-  if (isIP(host) === 4) return true;
-  if (host.length > 253 || /^[\d.]+$/.test(host)) return false;
-  return host.split('.').every((label) => hostLabel.test(label));
-}
-
 /**
  * Hosts that a URL may name: `host`, `host:port`, or `*.suffix` for every name below it. In lower case; a host without a
  * port is one at the port of its scheme.
@@ -53,13 +45,8 @@ export function parseHostPattern(text: string): Parsed<string> {
   if (bracketed === undefined ? !isHostname(host) : !isIPv6(bracketed))
     return refuse('the host is not a name or address');
   if (wildcard !== '' && isIP(host) !== 0) return refuse('*. stands before a name, not before an address');
-  const name = bracketed === undefined ? host.toLowerCase() : `[${formatIPv6(ipv6Value(bracketed))}]`;
+  const name = bracketed === undefined ? host.toLowerCase() : new URL(`http://[${bracketed}]/`).hostname;
   return { ok: true, value: `${wildcard}${name}${digits === undefined ? '' : `:${Number(digits)}`}` };
-}
-
-/** `host:port` with the brackets an IPv6 address needs. */
-export function formatHostPort(host: string, port: number): string {
-  return `${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }
 
 /**
@@ -67,18 +54,16 @@ export function formatHostPort(host: string, port: number): string {
  * holds every address is refused.
  */
 export function parseNetwork(text: string): Parsed<string> {
-  const [address = '', length, ...rest] = text.split('/');
-  const family = isIP(address);
-  if (family === 0 || rest.length > 0 || address.includes('%')) {
+  const [base = '', length, ...rest] = text.split('/');
+  const address = parseAddress(base);
+  if (address === undefined || rest.length > 0 || base.includes('%')) {
     return refuse('expected an IP address or network', 'for example 10.0.0.0/8 or 2001:db8::/32');
   }
-  const value = family === 4 ? ipv4Value(address) : ipv6Value(address);
-  if (family === 6 && value >> 32n === 0xffffn) {
+  if (isIP(base) !== address.family) {
     return refuse('an IPv4 address in IPv6 form is not supported', 'write it as IPv4, for example 10.0.0.0/8');
   }
-  const format = family === 4 ? formatIPv4 : formatIPv6;
-  const width = family === 4 ? 32 : 128;
-  if (length === undefined) return { ok: true, value: `${format(value)}/${width}` };
+  const width = widths[address.family];
+  if (length === undefined) return { ok: true, value: `${formatAddress(address)}/${width}` };
   const bits = /^\d{1,3}$/.test(length) ? Number(length) : Number.NaN;
   if (!(bits <= width)) return refuse(`the length after / must be a whole number from 1 to ${width}`);
   if (bits === 0) {
@@ -87,10 +72,10 @@ export function parseNetwork(text: string): Parsed<string> {
       'list only the networks of your own proxies',
     );
   }
-  const hostBits = BigInt(width - bits);
-  const start = (value >> hostBits) << hostBits;
-  if (start !== value) return refuse(`the address has bits set beyond /${bits}`, `write ${format(start)}/${bits}`);
-  return { ok: true, value: `${format(value)}/${bits}` };
+  const start = networkStart(address, bits);
+  if (start.value !== address.value)
+    return refuse(`the address has bits set beyond /${bits}`, `write ${formatAddress(start)}/${bits}`);
+  return { ok: true, value: `${formatAddress(address)}/${bits}` };
 }
 
 /** Networks that hold every address of the internet between them, in however many parts, are refused like that of all. */
@@ -119,35 +104,7 @@ const ipv4Internet: Range = [1n << 24n, 224n << 24n];
 const ipv6Internet: Range = [0x2000n << 112n, 0x4000n << 112n];
 
 function rangeOf(network: string): Range {
-  const [address = '', length] = network.split('/');
-  const [value, width] = isIP(address) === 4 ? [ipv4Value(address), 32] : [ipv6Value(address), 128];
-  return [value, value + (1n << BigInt(width - Number(length)))];
-}
-
-function ipv4Value(address: string): bigint {
-  return address.split('.').reduce((value, part) => (value << 8n) | BigInt(part), 0n);
-}
-
-/** `address` has passed `isIPv6`, so the groups are well formed. */
-function ipv6Value(address: string): bigint {
-  const dotted = /[\d.]+$/.exec(address)?.[0] ?? '';
-  let groups = address;
-  if (dotted.includes('.')) {
-    const low = ipv4Value(dotted);
-    groups = `${address.slice(0, -dotted.length)}${(low >> 16n).toString(16)}:${(low & 0xffffn).toString(16)}`;
-  }
-  const [head = '', tail] = groups.split('::');
-  const left = head === '' ? [] : head.split(':');
-  const right = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = tail === undefined ? [] : Array.from({ length: 8 - left.length - right.length }, () => '0');
-  return [...left, ...zeros, ...right].reduce((value, group) => (value << 16n) | BigInt(`0x${group}`), 0n);
-}
-
-function formatIPv4(value: bigint): string {
-  return [24n, 16n, 8n, 0n].map((shift) => String((value >> shift) & 0xffn)).join('.');
-}
-
-function formatIPv6(value: bigint): string {
-  const groups = Array.from({ length: 8 }, (_, index) => ((value >> BigInt(112 - 16 * index)) & 0xffffn).toString(16));
-  return new URL(`http://[${groups.join(':')}]/`).hostname.slice(1, -1);
+  const [base = '', length] = network.split('/');
+  const { family, value } = parseAddress(base) ?? { family: 4, value: 0n };
+  return [value, value + (1n << BigInt(widths[family] - Number(length)))];
 }

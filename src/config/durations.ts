@@ -1,5 +1,5 @@
 /** Times in settings. */
-import { refuse, type Parsed } from './parsed.ts';
+import { refuse, type Parsed } from '../document/parsed.ts';
 
 const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
 

@@ -1,9 +1,10 @@
 /** Reads the configuration from its three sources; nothing is used of one that has a mistake. */
 import { resolve } from 'node:path';
 import { type Problem, sortProblems } from '../document/problem.ts';
-import { formatHostPort, type ListenAddress } from './addresses.ts';
+import { formatHostPort } from '../network/host.ts';
+import type { ListenAddress } from './addresses.ts';
 import { configKeys, type Settings } from './schema.ts';
-import type { Secret } from './secret.ts';
+import type { Secret } from '../secret.ts';
 import { type ConfigInput, environmentSource, fileSource, flagSource, nowhere } from './sources.ts';
 
 /** The whole configuration, checked. Paths are absolute. */

@@ -4,9 +4,10 @@
 import { z } from 'zod';
 import { parseHostPattern, parseListenAddress, parseNetwork, parseProxies } from './addresses.ts';
 import { parseDuration, type DurationBounds } from './durations.ts';
-import type { Parsed } from './parsed.ts';
-import { Secret } from './secret.ts';
-import { parseOrigin, parseRedisUrl } from './urls.ts';
+import type { Parsed } from '../document/parsed.ts';
+import { Secret } from '../secret.ts';
+import { parseRedisUrl } from '../network/redis-url.ts';
+import { parseOrigin } from './origin.ts';
 
 const minute = 60;
 const day = 86_400;

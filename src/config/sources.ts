@@ -6,7 +6,7 @@ import { quote, type Problem } from '../document/problem.ts';
 import { nearest } from '../document/suggest.ts';
 import { readYaml, type Path, type YamlDocument } from '../document/yaml.ts';
 import { configKeys, configSchema, type ConfigKey, type Settings } from './schema.ts';
-import { parseRedisUrl } from './urls.ts';
+import { parseRedisUrl } from '../network/redis-url.ts';
 
 export interface ConfigInput {
   readonly env: Readonly<Record<string, string | undefined>>;

@@ -5,7 +5,7 @@ import { type CertificateTexts, readCertificate } from '../adapters/files/certif
 import { type KeyFile, readKeyFiles } from '../adapters/files/key-ring.ts';
 import { type LoadedPolicy, loadPolicy } from '../adapters/files/policy-loading.ts';
 import type { Config } from '../config/load.ts';
-import type { Secret } from '../config/secret.ts';
+import type { Secret } from '../secret.ts';
 import type { Problem } from '../document/problem.ts';
 import { certificateProblem } from '../http/front/tls.ts';
 

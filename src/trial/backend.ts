@@ -2,10 +2,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { mkdir, mkdtemp, open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { writePrivateFile } from './private-file.ts';
+import { writePrivateFile } from '../adapters/files/private-file.ts';
+import { freePort } from './free-port.ts';
 import { INSTANCE_HEADER, probeRegistry } from './probe.ts';
 import { findProgram, isProgram, runProgram, type Environment } from './program.ts';
 import { startTied, type TiedProcess } from './tied-process.ts';
@@ -354,20 +354,6 @@ http:
   headers:
     ${INSTANCE_HEADER}: ["${options.instance}"]
 `;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => {
-        if (typeof address === 'object' && address !== null) resolve(address.port);
-        else reject(new Error('a listening socket has no port'));
-      });
-    });
-  });
 }
 
 interface Log {

@@ -4,7 +4,7 @@ import type { Stats } from 'node:fs';
 import { chmod, lstat, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { isMap, parse, parseDocument, stringify } from 'yaml';
-import { writePrivateFile } from './private-file.ts';
+import { writePrivateFile } from '../adapters/files/private-file.ts';
 
 /** A reason why try mode cannot start that the person at the keyboard can remove; `fix` says how. */
 export class TrialProblem extends Error {
@@ -19,8 +19,6 @@ export class TrialProblem extends Error {
 
 export interface TrialState {
   readonly adminPassword: string;
-  /** True when the password was made by this call, false when an earlier one was found. */
-  readonly adminCreated: boolean;
   /** Empty where the policies have no group `admins`. */
   readonly adminGroups: readonly string[];
   /** Policy file that declares the `admin` user, to be read together with the configured policies. */
@@ -64,7 +62,7 @@ export async function prepareState(stateDir: string, { hash, policies }: StateOp
   if (keptPassword !== undefined && PASSWORD_SHAPE.test(keptPassword) && declaresAdmin(keptPolicy)) {
     const policy = withGroups(keptPolicy, groups);
     if (policy !== keptPolicy) await writePrivateFile(policyFile, policy);
-    return { adminPassword: keptPassword.trimEnd(), adminCreated: false, adminGroups: groups, policyFile };
+    return { adminPassword: keptPassword.trimEnd(), adminGroups: groups, policyFile };
   }
 
   const adminPassword = newPassword();
@@ -74,7 +72,7 @@ export async function prepareState(stateDir: string, { hash, policies }: StateOp
   if (keptPolicy !== undefined && !declaresAdmin(keptPolicy)) await rename(policyFile, `${policyFile}.unreadable`);
   await writePrivateFile(policyFile, policy);
   await writePrivateFile(passwordFile, `${adminPassword}\n`);
-  return { adminPassword, adminCreated: true, adminGroups: groups, policyFile };
+  return { adminPassword, adminGroups: groups, policyFile };
 }
 
 async function preparePrivateDirectory(path: string): Promise<void> {

@@ -1,9 +1,11 @@
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { formatHostPort, parseHostPattern, parseListenAddress, parseNetwork } from '../../src/config/addresses.ts';
+import { parseHostPattern, parseListenAddress, parseNetwork } from '../../src/config/addresses.ts';
 import { formatDuration, parseDuration } from '../../src/config/durations.ts';
-import { Secret } from '../../src/config/secret.ts';
-import { parseOrigin, parseRedisUrl } from '../../src/config/urls.ts';
+import { Secret } from '../../src/secret.ts';
+import { parseOrigin } from '../../src/config/origin.ts';
+import { formatHostPort } from '../../src/network/host.ts';
+import { parseRedisUrl } from '../../src/network/redis-url.ts';
 
 const bounds = { minSeconds: 1, maxSeconds: 86_400 * 365 };
 

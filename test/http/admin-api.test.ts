@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { createMemoryFailedLogins } from '../../src/adapters/memory/failed-logins.ts';
 import { createMemoryRateLimiter } from '../../src/adapters/memory/rate-limiter.ts';
 import { createMemorySessionStore } from '../../src/adapters/memory/session-store.ts';
-import { Secret } from '../../src/config/secret.ts';
+import { Secret } from '../../src/secret.ts';
 import { createAdminListener } from '../../src/http/admin/admin.ts';
 import { createLimits } from '../../src/limits/spend.ts';
 import { compilePolicy } from '../../src/policy/evaluate.ts';

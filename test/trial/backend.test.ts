@@ -7,7 +7,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import ts from 'typescript';
 import { afterEach, beforeEach, describe, expect, test, type TestContext } from 'vitest';
 import { findUpstream, type Upstream, type UpstreamSearch } from '../../src/trial/backend.ts';
 import { probeRegistry } from '../../src/trial/probe.ts';
@@ -331,30 +330,18 @@ describe('docker-registry', () => {
 
   /** A process of its own that finds an upstream, prints its URL, and prints again when it gets SIGINT. */
   async function startParent(env: Environment): Promise<{ parent: ChildProcess; url: string }> {
-    const sources = new URL('../../src/trial/', import.meta.url);
-    const directory = join(place, 'parent');
-    await mkdir(directory);
-    await writeFile(join(directory, 'package.json'), '{"type":"module"}');
-    for (const name of ['backend', 'private-file', 'probe', 'program', 'tied-process']) {
-      const { outputText } = ts.transpileModule(await readFile(new URL(`${name}.ts`, sources), 'utf8'), {
-        compilerOptions: {
-          module: ts.ModuleKind.ESNext,
-          target: ts.ScriptTarget.ES2023,
-          rewriteRelativeImportExtensions: true,
-        },
-      });
-      await writeFile(join(directory, `${name}.js`), outputText);
-    }
+    const built = new URL('../../dist/trial/backend.js', import.meta.url);
     const options = { stateDir, env, localRegistry: NOTHING };
+    const program = join(place, 'parent.mjs');
     await writeFile(
-      join(directory, 'parent.js'),
-      `import { findUpstream } from './backend.js';
+      program,
+      `import { findUpstream } from '${built.href}';
       process.on('SIGINT', () => console.log('interrupted'));
       const found = await findUpstream({ ...${JSON.stringify(options)}, report: () => {} });
       console.log(found.ok ? found.upstream.url : found.message);
       setInterval(() => {}, 1000);`,
     );
-    const parent = spawn(process.execPath, [join(directory, 'parent.js')], {
+    const parent = spawn(process.execPath, [program], {
       detached: true,
       stdio: ['ignore', 'pipe', 'inherit'],
     });

@@ -35,7 +35,6 @@ describe('the first start', () => {
   test('makes a private directory, a private password file and a private policy that belong together', async () => {
     const state = await prepareState(stateDir, { hash, policies });
 
-    expect(state.adminCreated).toBe(true);
     expect(state.policyFile).toBe(join(stateDir, 'policies/admin.yaml'));
     expect(await readFile(join(stateDir, 'initial-admin-password'), 'utf8')).toBe(`${state.adminPassword}\n`);
     expect(parse(await readFile(state.policyFile, 'utf8'))).toEqual({
@@ -49,7 +48,7 @@ describe('the first start', () => {
 
   test('makes missing parent directories', async () => {
     stateDir = join(place, 'a/b/state');
-    expect((await prepareState(stateDir, { hash, policies })).adminCreated).toBe(true);
+    expect((await prepareState(stateDir, { hash, policies })).policyFile).toBe(join(stateDir, 'policies/admin.yaml'));
   });
 
   test('invents a password of four readable groups that is different every time', async () => {
@@ -67,7 +66,7 @@ describe('the first start', () => {
     await expect(
       prepareState(stateDir, { hash: () => Promise.reject(new Error('no memory')), policies }),
     ).rejects.toThrow('no memory');
-    expect((await prepareState(stateDir, { hash, policies })).adminCreated).toBe(true);
+    expect((await prepareState(stateDir, { hash, policies })).policyFile).toBe(join(stateDir, 'policies/admin.yaml'));
   });
 });
 
@@ -76,15 +75,15 @@ describe('a later start', () => {
     const first = await prepareState(stateDir, { hash, policies });
     const policy = await readFile(first.policyFile, 'utf8');
     const again = await prepareState(stateDir, { hash, policies });
-    expect(again).toEqual({ ...first, adminCreated: false });
+    expect(again).toEqual(first);
     expect(await readFile(first.policyFile, 'utf8')).toBe(policy);
   });
 
   test('keeps users that an admin added to the generated policy', async () => {
-    const { policyFile } = await prepareState(stateDir, { hash, policies });
+    const { policyFile, adminPassword } = await prepareState(stateDir, { hash, policies });
     const policy = `${await readFile(policyFile, 'utf8')}  dana: { password: $argon2id$x, groups: [developers] }\n`;
     await writeFile(policyFile, policy);
-    expect((await prepareState(stateDir, { hash, policies })).adminCreated).toBe(false);
+    expect((await prepareState(stateDir, { hash, policies })).adminPassword).toBe(adminPassword);
     expect(await readFile(policyFile, 'utf8')).toBe(policy);
   });
 
@@ -100,7 +99,6 @@ describe('a later start', () => {
     const first = await prepareState(stateDir, { hash, policies });
     await spoil();
     const again = await prepareState(stateDir, { hash, policies });
-    expect(again.adminCreated).toBe(true);
     expect(again.adminPassword).not.toBe(first.adminPassword);
     expect(await readFile(again.policyFile, 'utf8')).toContain(again.adminPassword);
     expect(await readFile(join(stateDir, 'initial-admin-password'), 'utf8')).toBe(`${again.adminPassword}\n`);
@@ -114,11 +112,11 @@ describe('a later start', () => {
   });
 
   test('closes a directory and files that were opened to others', async () => {
-    const { policyFile } = await prepareState(stateDir, { hash, policies });
+    const { policyFile, adminPassword } = await prepareState(stateDir, { hash, policies });
     await chmod(stateDir, 0o755);
     await chmod(policyFile, 0o644);
     await chmod(join(stateDir, 'initial-admin-password'), 0o640);
-    expect((await prepareState(stateDir, { hash, policies })).adminCreated).toBe(false);
+    expect((await prepareState(stateDir, { hash, policies })).adminPassword).toBe(adminPassword);
     expect(await mode(stateDir)).toBe('700');
     expect(await mode(policyFile)).toBe('600');
     expect(await mode(join(stateDir, 'initial-admin-password'))).toBe('600');
@@ -141,7 +139,7 @@ describe("policies of one's own", () => {
     const dana = '  dana: { password: $argon2id$x, groups: [developers] } # the boss\n';
     await writeFile(first.policyFile, (await readFile(first.policyFile, 'utf8')) + dana);
     const without = await prepareState(stateDir, { hash, policies: own });
-    expect([without.adminPassword, without.adminCreated, await groups()]).toEqual([first.adminPassword, false, []]);
+    expect([without.adminPassword, await groups()]).toEqual([first.adminPassword, []]);
     expect(await readFile(first.policyFile, 'utf8')).toMatch(/^# Made by try mode[\s\S]*dana: .*# the boss/);
     const again = await prepareState(stateDir, { hash, policies });
     expect([again.adminPassword, again.adminGroups, await groups()]).toEqual([

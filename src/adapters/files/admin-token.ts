@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Secret } from '../../config/secret.ts';
+import { Secret } from '../../secret.ts';
 import { foreignPath } from './own-path.ts';
 
 const fileName = 'admin-token';

@@ -1,6 +1,8 @@
 /** The kernel's own table of TCP connections (proc_pid_net(5)), on Linux. */
 import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { endianness } from 'node:os';
+import { parseAddress } from '../../network/address.ts';
 import type { Connection, SendQueues } from '../../ports.ts';
 
 /**
@@ -30,29 +32,12 @@ function rowOf({ localAddress, localPort, remoteAddress, remotePort }: Connectio
 }
 
 /** As the table writes it: words of the address in the byte order of the machine, then the port. */
-function endOf(address = '', port = 0): string {
-  const bytes = bytesOf(address);
+function endOf(text = '', port = 0): string {
+  const address = parseAddress(text);
+  // A socket of both families names its IPv4 ends as mapped ones, and is in the table of IPv6.
+  const mapped = address?.family === 4 && isIP(text) === 6 ? 0xffffn << 32n : 0n;
+  const value = (address?.value ?? 0n) | mapped;
+  const bytes = Buffer.from(value.toString(16).padStart(isIP(text) === 4 ? 8 : 32, '0'), 'hex');
   if (endianness() === 'LE') bytes.swap32();
   return `${bytes.toString('hex')}:${port.toString(16).padStart(4, '0')}`.toUpperCase();
-}
-
-/** Of an address as Node names it: a link-local one with its zone, IPv4 at the end of IPv6 in dots. */
-function bytesOf(named: string): Buffer {
-  const [address = ''] = named.split('%');
-  const [, before = address, dotted] = /^(.*:)?(\d+\.\d+\.\d+\.\d+)$/.exec(address) ?? [];
-  const v4 = dotted === undefined ? Buffer.alloc(0) : Buffer.from(dotted.split('.').map(Number));
-  if (dotted === address) return v4;
-  const [head = '', tail = ''] = before.split('::');
-  const groups = (text: string): Buffer =>
-    Buffer.from(
-      text
-        .split(':')
-        .filter((group) => group !== '')
-        .map((group) => group.padStart(4, '0'))
-        .join(''),
-      'hex',
-    );
-  const [left, right] = [groups(head), groups(tail)];
-  const zeros = Math.max(0, 16 - left.length - right.length - v4.length);
-  return Buffer.concat([left, Buffer.alloc(zeros), right, v4]);
 }

@@ -1,11 +1,9 @@
 /** A file of the state directory that holds what one process must remember: replaced as a whole, private, checked when read. */
-import { randomBytes } from 'node:crypto';
 import { readFileSync, renameSync, statSync } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { z } from 'zod';
 import type { Problem } from '../../document/problem.ts';
 import { foreignPath } from '../files/own-path.ts';
+import { writePrivateFile } from '../files/private-file.ts';
 
 export interface StateFile {
   /** False when the disk does not take it: then the old content is still there. Writes what is current when it begins. */
@@ -52,7 +50,7 @@ export function openStateFile<T>(options: StateFileOptions<T>): {
     clearTimeout(timer);
     timer = undefined;
     try {
-      await replacePrivateFile(file, JSON.stringify({ kind, version, content: current() }));
+      await writePrivateFile(file, JSON.stringify({ kind, version, content: current() }));
       problem = undefined;
       return true;
     } catch (error) {
@@ -126,29 +124,6 @@ function read<T>(path: string, { kind, version, schema, onProblem }: StateFileOp
   if (frame.data.version !== version) return refused('it was written by another version of this program');
   const content = schema.safeParse(frame.data.content);
   return content.success ? content.data : refused('its content is damaged');
-}
-
-async function replacePrivateFile(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
-  try {
-    const file = await open(temporary, 'wx', 0o600);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
-  const directory = await open(dirname(path), 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
 }
 
 function parseJson(text: string): { readonly value: unknown } | undefined {

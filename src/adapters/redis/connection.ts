@@ -3,7 +3,7 @@
  * most once: nothing is queued while there is no connection, nothing is sent again after an answer was lost.
  */
 import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis';
-import { parseRedisUrl, type RedisTarget } from '../../config/urls.ts';
+import { parseRedisUrl, type RedisTarget } from '../../network/redis-url.ts';
 import type { Unavailable } from '../../ports.ts';
 import { createBreaker } from './breaker.ts';
 import { createOutcomes, wordsOf } from './outcomes.ts';

@@ -9,7 +9,7 @@ import type { AuditLog, Clock, KeyRing, RobotUses, Session, SessionStore } from 
 import type { CompiledPolicy } from '../../policy/evaluate.ts';
 import { endOfSession } from '../../identity/standing.ts';
 import { objectionToAccount } from '../../policy/analysis/unknown-account.ts';
-import type { Secret } from '../../config/secret.ts';
+import type { Secret } from '../../secret.ts';
 import { type LimitParts, limitList, limitStates, listLimits, lookAtLimits, stateQuery } from './limit-views.ts';
 
 export { type LimitList, type LimitStates, limitStates } from './limit-views.ts';

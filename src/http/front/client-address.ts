@@ -1,5 +1,6 @@
 /** The address a request comes from. X-Forwarded-For is a client's claim unless each hop that passed it on is trusted. */
 import { isIP } from 'node:net';
+import { formatAddress, parseAddress } from '../../network/address.ts';
 import { inNetworks } from '../../policy/conditions.ts';
 
 /** Entries looked at; a longer chain is not one of proxies. */
@@ -52,12 +53,7 @@ function entryAddress(entry: string): string | undefined {
 
 /** One spelling of each address; IPv4-mapped IPv6 is written as IPv4. undefined for what is no address. */
 function canonical(text: string): string | undefined {
-  const family = isIP(text);
-  if (family !== 6) return family === 0 ? undefined : text;
-  const [address = '', zone] = text.split('%');
-  const spelled = new URL(`http://[${address}]/`).hostname.slice(1, -1);
-  const [, high, low] = /^::ffff:([\da-f]{1,4}):([\da-f]{1,4})$/.exec(spelled) ?? [];
-  if (high === undefined || low === undefined) return zone === undefined ? spelled : `${spelled}%${zone}`;
-  const value = (Number.parseInt(high, 16) << 16) | Number.parseInt(low, 16);
-  return [24, 16, 8, 0].map((shift) => (value >>> shift) & 0xff).join('.');
+  if (isIP(text) === 4) return text;
+  const address = parseAddress(text);
+  return address && formatAddress(address);
 }

@@ -1,4 +1,4 @@
-/** Files that only their owner may read. */
+/** Files of the state directory: whole or not at all, and nobody else's to read. */
 import { randomBytes } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
