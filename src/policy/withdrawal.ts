@@ -5,7 +5,7 @@ import type { Accounts, Robot, User, Workload } from './model.ts';
 export interface Withdrawal {
   /** undefined when so much would be lost that it must be a mistake. */
   readonly compiled: CompiledPolicy | undefined;
-  /** Accounts that lose something, by name. */
+  /** Accounts that have lost something since the good policy, by name. */
   readonly losing: readonly string[];
 }
 
@@ -13,32 +13,36 @@ export interface Withdrawal {
 const alwaysTaken = 10;
 
 /**
- * The policy with what `named` takes from its accounts; undefined when that is nothing. Only allowances are judged by the memberships that are left: a denial and an `except` keep the old ones.
+ * The good policy with what `named` takes from `left`: its accounts, less what refused edits took before. undefined when
+ * that is nothing more. Bounded by all that is gone since the good policy, so that no row of edits takes everybody. Only
+ * allowances are judged by the memberships that are left: a denial and an `except` keep the old ones.
  */
-export function withdraw(good: CompiledPolicy, named: Accounts): Withdrawal | undefined {
+export function withdraw(good: CompiledPolicy, left: Accounts, named: Accounts): Withdrawal | undefined {
   const { users, robots, workloads } = good.policy;
   const losing: string[] = [];
+  let takesMore = false;
   const keep = <Account extends User | Robot | Workload>(
     before: ReadonlyMap<string, Account>,
+    held: ReadonlyMap<string, Account>,
     now: ReadonlyMap<string, Account>,
-    left: (before: Account, now: Account) => Account | undefined,
+    both: (before: Account, now: Account) => Account | undefined,
   ): ReadonlyMap<string, Account> =>
     new Map(
       [...before].flatMap(([name, account]) => {
-        const found = now.get(name);
-        const kept = found && left(account, found);
-        if (kept === account) return [[name, account] as const];
-        losing.push(name);
+        const [has, found] = [held.get(name), now.get(name)];
+        const kept = has && found && both(has, found);
+        if (kept !== account) losing.push(name);
+        if (kept !== has) takesMore = true;
         return kept === undefined ? [] : [[name, kept] as const];
       }),
     );
   const accounts: Accounts = {
-    users: keep(users, named.users, userLeft),
-    robots: keep(robots, named.robots, robotLeft),
-    workloads: keep(workloads, named.workloads, workloadLeft),
+    users: keep(users, left.users, named.users, userLeft),
+    robots: keep(robots, left.robots, named.robots, robotLeft),
+    workloads: keep(workloads, left.workloads, named.workloads, workloadLeft),
   };
+  if (!takesMore) return undefined;
   const total = users.size + robots.size + workloads.size;
-  if (losing.length === 0) return undefined;
   if (losing.length > alwaysTaken && losing.length * 2 > total) return { losing, compiled: undefined };
   const policy = { ...good.policy, ...accounts };
   const giving = compilePolicy({ ...policy, rules: policy.rules.filter(({ effect }) => effect === 'allow') });

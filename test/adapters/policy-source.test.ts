@@ -266,6 +266,92 @@ tests: [{ name: t, as: user:eve, ${test} }]
     expect(may(files, 'eve', 'a')).toBe(true);
   });
 
+  test('over three edits in a row: what one took stays taken until an edit is accepted, and is told each time', async () => {
+    const file = join(place, 'policy.yaml');
+    const accounts = { dana: 'groups: [devs]', eve: 'groups: [devs]', zoe: 'groups: [devs]' };
+    const fails = ['as: user:dana, deny: [push a]', 'as: user:eve, deny: [push a]', 'as: user:zoe, deny: [push a]'];
+    const policy = (users: Readonly<Record<string, string>>, of = 'as: anonymous, deny: [push a]'): string =>
+      `groups: { devs: }\nusers: { ${Object.entries(users)
+        .map(([name, entry]) => `${name}: { ${entry} }`)
+        .join(', ')} }
+rules: [{ name: a, subjects: [group:devs], repositories: [a], actions: [push] }]
+tests: [{ name: t, ${of} }]\n`;
+    await writeFile(file, policy(accounts));
+    const { files } = await follow(place, hour);
+    const edits = [
+      [policy({ dana: accounts.dana, zoe: accounts.zoe }, fails[0]), 'eve (1 of 3 accounts)', [true, false, true]],
+      [policy({ ...accounts, zoe: 'disabled: true' }, fails[0]), 'eve, zoe (2 of 3 accounts)', [true, false, false]],
+      [policy({ ...accounts, mallory: 'groups: [devs]' }, fails[1]), 'eve, zoe (2 of 3', [true, false, false]],
+      ['rules: [', 'eve, zoe (2 of 3', [true, false, false]],
+    ] as const;
+    for (const [text, whose, allowed] of edits) {
+      await writeFile(file, text);
+      await files.reload();
+      expect(files.problems()[0]?.message).toContain(`what refused edits took from ${whose}`);
+      expect(['dana', 'eve', 'zoe'].map((name) => may(files, name, 'a'))).toEqual(allowed);
+      expect(may(files, 'mallory', 'a')).toBe(false);
+    }
+    await writeFile(file, policy(accounts));
+    await files.reload();
+    expect(files.problems()).toEqual([]);
+    expect(['dana', 'eve', 'zoe'].map((name) => may(files, name, 'a'))).toEqual([true, true, true]);
+    await writeFile(file, policy(accounts, fails[2]));
+    await files.reload();
+    expect(files.problems()).toMatchObject([{ code: 'test-failed' }]);
+  });
+
+  describe('from a file of which nobody can make a policy', () => {
+    const people = (users: string): string => `groups: { devs: }\nusers:\n${users}`;
+    const rules = 'rules:\n  - { name: a, subjects: [group:devs], repositories: [a], actions: [push] }\n';
+    const dana = '  dana: { groups: [devs] }\n';
+    const eve = '  eve: { groups: [devs] }\n';
+
+    test.each([
+      ['a rule has a wrong key', rules.replace('name:', 'title:')],
+      ['a rule has a pattern that is none', rules.replace('[a]', '["a//b"]')],
+      ['a limit has no rate', `${rules}limits: [{ name: l }]\n`],
+      ['a test asks nothing that can be asked', `${rules}tests: [{ name: t, as: anonymous, allow: [fly] }]\n`],
+      ['rules are no list', 'rules: { }\n'],
+    ])('where accounts can be read and %s', async (_what, broken) => {
+      const file = join(place, 'policy.yaml');
+      await writeFile(file, `${people(dana + eve)}${rules}`);
+      const { files } = await follow(place, hour);
+      await writeFile(file, `${people(dana)}${broken}`);
+      await files.reload();
+      expect(files.problems()[0]).toMatchObject({ code: 'taken-away' });
+      expect([may(files, 'dana', 'a'), may(files, 'eve', 'a')]).toEqual([true, false]);
+    });
+
+    const unclear: readonly (readonly [what: string, text: string, other?: string])[] = [
+      ['the file does not parse', `${people(dana)}rules: [\n`],
+      ['an account has a wrong key', `${people(`${dana}  zoe: { group: [devs] }\n`)}${rules}`],
+      ['a password cannot be used', `${people(`${dana}  zoe: { password: plain }\n`)}${rules}`],
+      ['an account is declared twice', `${people(dana)}robots: { dana: {} }\n${rules}`],
+      ['a section of accounts is misspelt', `${people(dana + eve).replace('users:', 'user:')}${rules}`],
+      ['a section of accounts is empty', `${people('')}${rules}`],
+      [
+        'a section of accounts slid into a rule',
+        `groups: { devs: }\nrules:\n  - name: a\n    subjects: [group:devs]\n    repositories: [a]\n    actions: [push]\n    users: { dana: }\n`,
+      ],
+      ['the file is empty', ''],
+      ['another file does not parse', `${people(dana)}${rules}`, 'rules: ['],
+      ['another file is no text', `${people(dana)}${rules}`, '\u0000'],
+    ];
+    test.each(unclear.map(([what, text, other = 'rules: []\n']) => [what, text, other] as const))(
+      'but not where %s: nobody knows whom it means, and that is said',
+      async (_what, text, other) => {
+        const file = join(place, 'policy.yaml');
+        await writeFile(file, `${people(dana + eve)}${rules}`);
+        const { files } = await follow(place, hour);
+        await writeFile(join(place, 'other.yaml'), other);
+        await writeFile(file, text);
+        await files.reload();
+        expect(files.problems().at(-1)?.message).toContain('no account loses anything by this edit');
+        expect([may(files, 'dana', 'a'), may(files, 'eve', 'a')]).toEqual([true, true]);
+      },
+    );
+  });
+
   test('unless more than half of all accounts, and more than ten, would lose something', async () => {
     const crowd = (names: readonly string[]): string =>
       `groups: { devs: }\nusers:\n${names.map((name) => `  ${name}: { groups: [devs] }\n`).join('')}rules: [{ name: r, subjects: [group:devs], repositories: [a], actions: [push] }]\ntests: [{ name: t, as: user:u0, allow: [push a] }]\n`;
@@ -274,11 +360,57 @@ tests: [{ name: t, as: user:eve, ${test} }]
     await writeFile(file, crowd(names));
     const { files, nextReload } = await follow(place, hour);
     await writeFile(file, crowd(names.slice(15)));
-    await nextReload();
+    const { problems } = { problems: [], ...(await nextReload()) };
+    expect(problems[0]).toMatchObject({ code: 'not-taken' });
     expect(may(files, 'u0', 'a')).toBe(true);
     await writeFile(file, crowd(names.slice(1)));
     await nextReload();
     expect(may(files, 'u0', 'a')).toBe(false);
     expect(may(files, 'u1', 'a')).toBe(true);
+  });
+});
+
+describe('a file that was cut off', () => {
+  const rule = (name: string, repository: string): string => `  - name: ${name}
+    subjects: [everyone]
+    repositories: [${repository}]
+    actions: [pull]
+`;
+  const whole = `rules:\n${rule('a', 'a')}${rule('b', 'b')}${rule('c', 'b')}    effect: deny\n`;
+  const cut = whole.slice(0, whole.indexOf('    effect'));
+
+  test('and says something weaker is refused, as often as it is read, and told what to do', async () => {
+    const file = join(place, 'policy.yaml');
+    await writeFile(file, whole);
+    const { files, open, reloads } = await follow(place, hour);
+    expect(open()).toEqual(['a']);
+    await writeFile(file, cut);
+    for (let look = 0; look < 3; look++) await files.reload();
+    expect(files.problems()).toMatchObject([{ file, code: 'cut-off', line: 14 }]);
+    expect(reloads).toHaveLength(1);
+    expect(open()).toEqual(['a']);
+    await writeFile(file, `${cut}# end\n`);
+    await files.reload();
+    expect(files.problems()).toEqual([]);
+    expect(open()).toEqual(['a', 'b']);
+  });
+
+  test('is not one whose last rule somebody removed', async () => {
+    const file = join(place, 'policy.yaml');
+    await writeFile(file, whole);
+    const { files, open } = await follow(place, hour);
+    await writeFile(file, whole.slice(0, whole.indexOf('  - name: c')));
+    await files.reload();
+    expect(files.problems()).toEqual([]);
+    expect(open()).toEqual(['a', 'b']);
+    await writeFile(file, whole.slice(0, whole.indexOf('  - name: b')));
+    await files.reload();
+    expect(files.problems()).toEqual([]);
+    expect(open()).toEqual(['a']);
+  });
+
+  test('is not known as one at the start: nothing is known then', async () => {
+    await writeFile(join(place, 'policy.yaml'), cut);
+    expect(await loadPolicy([place], 0)).toMatchObject({ ok: true });
   });
 });

@@ -175,6 +175,55 @@ describeWithPrograms(['docker-registry'], 'editing policies under a running gate
     expect(await pull(running.url, token, 'two')).toBe(403);
   });
 
+  test('a file that lost the end of its last rule is refused until it is whole', async () => {
+    const whole = policy(['one', 'two']).replace(
+      /rules: .*\n/,
+      `rules:
+  - { name: pulls, subjects: [user:dana], repositories: ["one/**", "two/**"], actions: [pull] }
+  - name: not-two
+    subjects: [everyone]
+    repositories: ["two/**"]
+    actions: [pull]
+    effect: deny
+`,
+    );
+    const running = (gateway = await startGatewayProcess({ upstream: registry.url, policies: { 'p.yaml': whole } }));
+    const token = await liveToken(running.url);
+    const file = join(running.policiesDir, 'p.yaml');
+    await writeFile(file, whole.slice(0, whole.indexOf('    effect: deny')));
+    await reloaded(running, 'reload_refused', 1);
+    expect(await pull(running.url, token, 'two')).toBe(403);
+    expect(await (await fetch(`${running.adminUrl}/readyz?verbose`)).text()).toMatch(
+      /policy degraded: .*p\.yaml:9:.*ends in the middle of rules\[1\]/,
+    );
+    await writeFile(file, whole.slice(0, whole.indexOf('  - name: not-two')));
+    await reloaded(running, 'reloaded', 1);
+    expect(await pull(running.url, await liveToken(running.url), 'two')).toBe(200);
+  });
+
+  test('whom refused edits took from stays without access through the next refused edit', async () => {
+    const fails = 'tests: [{ name: t, as: anonymous, allow: [pull one/app] }]';
+    const running = (gateway = await startGatewayProcess({
+      upstream: registry.url,
+      policies: { 'p.yaml': policy(['one']) },
+    }));
+    const token = await liveToken(running.url);
+    const file = join(running.policiesDir, 'p.yaml');
+    const gone = policy(['one']).replace('dana: {', 'rita: {').replace('name: pulls', 'title: pulls');
+    for (const [index, text] of [gone, policy(['one'], fails)].entries()) {
+      await writeFile(file, text);
+      await running.findLog(
+        () =>
+          running.logs().filter(({ detail }) => String(detail).includes('took from dana (1 of 1 accounts)')).length ===
+          index + 1,
+      );
+      expect(await pull(running.url, token, 'one')).toBe(401);
+    }
+    await writeFile(file, policy(['one']));
+    await reloaded(running, 'reloaded', 1);
+    expect(await pull(running.url, token, 'one')).toBe(200);
+  });
+
   test('SIGHUP reads the files at once', async () => {
     const running = (gateway = await startGatewayProcess({
       upstream: registry.url,

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import type { Problem } from '../../document/problem.ts';
 import { type CompiledPolicy, compilePolicy } from '../../policy/evaluate.ts';
+import { cutProblem } from '../../policy/files/cut-file.ts';
 import type { Accounts } from '../../policy/model.ts';
 import { type PolicyText, parsePolicy } from '../../policy/files/parse.ts';
 import { problemOfFailure, runTests } from '../../policy/analysis/test-run.ts';
@@ -13,6 +14,7 @@ export interface LoadedPolicy {
   readonly testsPassed: number;
   /** `revisionOf` the files. */
   readonly revision: string;
+  readonly files: readonly PolicyText[];
 }
 
 export type PolicyLoading =
@@ -22,28 +24,38 @@ export type PolicyLoading =
       readonly ok: false;
       readonly problems: readonly Problem[];
       readonly revision: string | undefined;
-      /** Where all files are whole, the accounts they name, and the files. */
+      /** Where what all files say of accounts is whole, these accounts, and the files. */
       readonly named?: { readonly accounts: Accounts; readonly files: readonly string[] };
     };
 
-/** Reads, validates, compiles and tests in this thread; for commands and the first start. `now` in milliseconds. */
-export async function loadPolicy(paths: readonly string[], now: number): Promise<PolicyLoading> {
+/**
+ * Reads, validates, compiles and tests in this thread; for commands and the first start. `now` in milliseconds. What is only
+ * a piece of a file `before` is refused.
+ */
+export async function loadPolicy(
+  paths: readonly string[],
+  now: number,
+  before: readonly PolicyText[] = [],
+): Promise<PolicyLoading> {
   const texts = await readPolicyFiles(paths);
   if (!texts.ok) return { ok: false, problems: texts.problems, revision: undefined };
   const revision = revisionOf(texts.files);
   const reading = parsePolicy(texts.files);
   const files = texts.files.map(({ file }) => file);
-  if (!reading.ok) {
-    const { problems, accounts } = reading;
-    return { ok: false, problems, revision, ...(accounts === undefined ? {} : { named: { accounts, files } }) };
-  }
+  const refused = (problems: readonly Problem[], accounts: Accounts | undefined): PolicyLoading => ({
+    ok: false,
+    problems,
+    revision,
+    ...(accounts === undefined ? {} : { named: { accounts, files } }),
+  });
+  const old = new Map(before.map(({ file, text }) => [file, text]));
+  const cut = texts.files.flatMap((each) => cutProblem(each, old.get(each.file) ?? '') ?? []);
+  if (!reading.ok) return refused([...cut, ...reading.problems], reading.accounts);
+  if (cut.length > 0) return refused(cut, reading.policy);
   const compiled = compilePolicy(reading.policy);
   const { passed, failures } = runTests(compiled, now);
-  if (failures.length > 0) {
-    const named = { accounts: reading.policy, files };
-    return { ok: false, problems: failures.map(problemOfFailure), revision, named };
-  }
-  return { ok: true, loaded: { compiled, testsPassed: passed, revision } };
+  if (failures.length > 0) return refused(failures.map(problemOfFailure), reading.policy);
+  return { ok: true, loaded: { compiled, testsPassed: passed, revision, files: texts.files } };
 }
 
 /** Of all texts and the names of their files, wherever these are and in whatever order: alike for every gateway and command. */

@@ -32,6 +32,8 @@ export interface PolicyFiles extends PolicySource {
 const settleMs = 100;
 const defaultPollMs = 2000;
 const maxAttempts = 5;
+/** Accounts that one message lists. */
+const maxNamed = 100;
 
 /** Keeps the last good files in force, and looks at them at every change and every `pollMs` until `close`. */
 export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptions): PolicyFiles {
@@ -39,6 +41,8 @@ export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptio
   let loaded = first;
   /** The last good policy, without what a refused edit took away since. */
   let inForce = first.compiled;
+  /** From whom it was taken. */
+  let losers: readonly string[] = [];
   let problems: readonly Problem[] = [];
   let newest: string | undefined = first.revision;
   let signature: string | undefined;
@@ -60,27 +64,38 @@ export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptio
     if (result.ok) {
       loaded = result.loaded;
       inForce = loaded.compiled;
+      losers = [];
     }
     onReload(result);
   }
 
-  /** A refused edit gives nothing, but what it takes from accounts is gone at once, and that is said among its problems. */
+  /**
+   * A refused edit gives nothing, not even what another one took; but what it takes from accounts is gone at once. All
+   * that is gone, or why nothing is, is said among its problems.
+   */
   function takeAway(result: PolicyLoading): PolicyLoading {
-    if (result.ok || result.named === undefined) return result;
-    const { accounts, files } = result.named;
+    if (result.ok) return result;
     const { users, robots, workloads } = loaded.compiled.policy;
     const homes = [...users.values(), ...robots.values(), ...workloads.values()].map(({ source }) => source.file);
-    if (homes.some((file) => !files.includes(file))) return result;
-    const taken = withdraw(loaded.compiled, accounts);
-    inForce = taken === undefined ? loaded.compiled : (taken.compiled ?? inForce);
-    if (taken === undefined) return result;
-    const whose = `${listed(taken.losing)} (${taken.losing.length} of ${homes.length} accounts)`;
-    const message =
-      taken.compiled === undefined
-        ? `nothing was taken from ${whose}: so many at once must be a mistake`
-        : `what the refused edit takes from ${whose} is gone already`;
-    const said: Problem = { file: 'policies', line: 0, column: 0, code: 'taken-away', message };
-    return { ...result, problems: [said, ...result.problems] };
+    if (homes.length === 0) return result;
+    const { named } = result;
+    const isKnown = named !== undefined && homes.every((file) => named.files.includes(file));
+    const more = isKnown ? withdraw(loaded.compiled, inForce.policy, named.accounts) : undefined;
+    if (more?.compiled !== undefined) {
+      inForce = more.compiled;
+      losers = more.losing;
+    }
+    const of = (names: readonly string[]): string =>
+      `${listed(names, maxNamed)} (${names.length} of ${homes.length} accounts)`;
+    const gone = `what refused edits took from ${of(losers)} is gone until an edit is accepted`;
+    return {
+      ...result,
+      problems: [
+        ...(losers.length === 0 ? [] : [said('taken-away', gone)]),
+        ...(more === undefined || more.compiled !== undefined ? [] : [said('not-taken', tooMany(of(more.losing)))]),
+        ...(isKnown ? result.problems : result.problems.map(withKeeping)),
+      ],
+    };
   }
 
   /**
@@ -90,7 +105,7 @@ export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptio
   async function readOneGeneration(): Promise<PolicyLoading | undefined> {
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
       const before = await signPolicyFiles(paths);
-      const result = await loadPolicyInThread(paths, clock());
+      const result = await loadPolicyInThread(paths, clock(), loaded.files);
       if ((await signPolicyFiles(paths)) !== before) continue;
       // What could not be read at all may be readable a moment later without looking any different (permissions).
       const isRead = result.ok || result.revision !== undefined;
@@ -176,4 +191,18 @@ export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptio
 
 function sameProblems(result: PolicyLoading, before: readonly Problem[]): boolean {
   return !result.ok && JSON.stringify(result.problems) === JSON.stringify(before);
+}
+
+/** In the last of all problems: an account that cannot be read may still be meant to be there. */
+function withKeeping(problem: Problem, index: number, { length }: readonly Problem[]): Problem {
+  if (index < length - 1) return problem;
+  return { ...problem, message: `${problem.message}; no account loses anything by this edit, as not all can be read` };
+}
+
+function tooMany(whose: string): string {
+  return `nothing is taken by this edit: without something would be ${whose}, and so many must be a mistake`;
+}
+
+function said(code: string, message: string): Problem {
+  return { file: 'policies', line: 0, column: 0, code, message };
 }

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { compilePolicySteadily } from '../../policy/evaluate.ts';
 import type { Limit, Policy, PolicyTest, Rule } from '../../policy/model.ts';
+import type { PolicyText } from '../../policy/files/parse.ts';
 import { type PolicyLoading, loadPolicy } from './policy-loading.ts';
 import type { WorkerMessage, WorkerTask } from './policy-worker.ts';
 
@@ -14,10 +15,14 @@ const maxLoadMs = 60_000;
 const maxHeapMib = 1024;
 
 /** As `loadPolicy`, without holding up this thread for more than a few milliseconds at a time. */
-export async function loadPolicyInThread(paths: readonly string[], now: number): Promise<PolicyLoading> {
+export async function loadPolicyInThread(
+  paths: readonly string[],
+  now: number,
+  before: readonly PolicyText[],
+): Promise<PolicyLoading> {
   // Run from its sources (tests) the program has no compiled worker beside it.
-  if (!existsSync(fileURLToPath(workerFile))) return loadPolicy(paths, now);
-  const workerData: WorkerTask = { paths, now };
+  if (!existsSync(fileURLToPath(workerFile))) return loadPolicy(paths, now, before);
+  const workerData: WorkerTask = { paths, now, before };
   const worker = new Worker(workerFile, { workerData, resourceLimits: { maxOldGenerationSizeMb: maxHeapMib } });
   try {
     return await receive(worker);
@@ -79,9 +84,9 @@ function receive(worker: Worker): Promise<PolicyLoading> {
           return;
         case 'end': {
           clearTimeout(timer);
-          const { testsPassed, revision } = message;
+          const { testsPassed, revision, files } = message;
           compilePolicySteadily(policy, () => nextTurn()).then(
-            (compiled) => resolve({ ok: true, loaded: { compiled, testsPassed, revision } }),
+            (compiled) => resolve({ ok: true, loaded: { compiled, testsPassed, revision, files } }),
             (error: unknown) => fail(`the policy could not be put together: ${String(error)}`),
           );
           return;

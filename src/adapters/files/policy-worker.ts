@@ -6,12 +6,14 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { byName } from '../../policy/evaluate.ts';
 import type { Policy } from '../../policy/model.ts';
+import type { PolicyText } from '../../policy/files/parse.ts';
 import type { Problem } from '../../document/problem.ts';
 import { loadPolicy } from './policy-loading.ts';
 
 export interface WorkerTask {
   readonly paths: readonly string[];
   readonly now: number;
+  readonly before: readonly PolicyText[];
 }
 
 /** One part of a policy; `entries` of a map are pairs. */
@@ -26,7 +28,12 @@ export type PolicyPart =
 
 export type WorkerMessage =
   | PolicyPart
-  | { readonly part: 'end'; readonly testsPassed: number; readonly revision: string }
+  | {
+      readonly part: 'end';
+      readonly testsPassed: number;
+      readonly revision: string;
+      readonly files: readonly PolicyText[];
+    }
   | {
       readonly part: 'problems';
       readonly problems: readonly Problem[];
@@ -37,7 +44,7 @@ export type WorkerMessage =
 
 const batchSize = 200;
 
-async function work(port: MessagePort, { paths, now }: WorkerTask): Promise<void> {
+async function work(port: MessagePort, { paths, now, before }: WorkerTask): Promise<void> {
   const send = async (message: WorkerMessage): Promise<void> => {
     const taken = new Promise((resolve) => port.once('message', resolve));
     port.postMessage(message);
@@ -48,21 +55,21 @@ async function work(port: MessagePort, { paths, now }: WorkerTask): Promise<void
       for (const entries of batches([...(maps[part] ?? [])])) await send({ part, entries });
     }
   };
-  const loading = await loadPolicy(paths, now);
+  const loading = await loadPolicy(paths, now, before);
   if (!loading.ok) {
     const { revision, named } = loading;
     if (named !== undefined) await sendMaps(named.accounts);
     await send({ part: 'problems', problems: loading.problems.slice(0, 100), revision, files: named?.files });
     return;
   }
-  const { compiled, testsPassed, revision } = loading.loaded;
+  const { compiled, testsPassed, revision, files } = loading.loaded;
   const { tests, rules, limits } = compiled.policy;
   await sendMaps(compiled.policy);
   for (const entries of batches(tests)) await send({ part: 'tests', entries });
   for (const entries of batches(limits)) await send({ part: 'limits', entries });
   // Sorted here: on the receiving side the sort finds nothing left to do.
   for (const entries of batches(rules.toSorted(byName))) await send({ part: 'rules', entries });
-  await send({ part: 'end', testsPassed, revision });
+  await send({ part: 'end', testsPassed, revision, files });
 }
 
 function* batches<T>(entries: readonly T[]): Generator<readonly T[]> {

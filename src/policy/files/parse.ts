@@ -4,7 +4,7 @@ import { type Problem, sortProblems } from '../../document/problem.ts';
 import { type YamlDocument, readYaml } from '../../document/yaml.ts';
 import type { Accounts, Group, Limit, Policy, PolicyTest, Robot, Rule, User, Workload } from '../model.ts';
 import { Findings, Place } from './place.ts';
-import { readGroup, readRobot, readUser, readWorkload } from './read-accounts.ts';
+import { type AccountSections, accountsApart, readGroup, readRobot, readUser, readWorkload } from './read-accounts.ts';
 import { readLimit } from './read-limit.ts';
 import { readRule } from './read-rule.ts';
 import { readTest } from './read-test.ts';
@@ -17,7 +17,7 @@ export interface PolicyText {
 
 export type PolicyReading =
   | { readonly ok: true; readonly policy: Policy }
-  /** `accounts` when all files are whole, and only what they say together is wrong. */
+  /** `accounts` when what every file says of them is whole, whatever else is wrong. */
   | { readonly ok: false; readonly problems: readonly Problem[]; readonly accounts?: Accounts };
 
 /**
@@ -28,27 +28,30 @@ export function parsePolicy(files: readonly PolicyText[], read: typeof readYaml 
   const reader = new Reader();
   const texts = [...files].sort((left, right) => (left.file < right.file ? -1 : 1));
   if (files.length === 0) reader.problems.push(noFiles);
+  let areAccountsKnown = files.length > 0;
   for (const { file, text } of texts) {
     const reading = read(file, text);
     if (!reading.ok) {
       reader.problems.push(...reading.problems);
+      areAccountsKnown = false;
       continue;
     }
     if (saysNothing(reading.document.value)) {
       reader.problems.push({ file, line: 1, column: 1, code: 'empty-file', message: emptyFile });
+      areAccountsKnown = false;
       continue;
     }
     const checked = checkDocument(reading.document, policyFileSchema);
-    if (checked.ok) reader.take(reading.document, checked.value);
+    const accounts = checked.ok ? checked.value : accountsApart(reading.document.value);
+    if (accounts === undefined || !reader.takeAccounts(reading.document, accounts)) areAccountsKnown = false;
+    if (checked.ok) reader.takeRules(reading.document, checked.value);
     else reader.problems.push(...checked.problems);
   }
   // References are judged only over complete files: a file with a typo would make everything it declares "unknown".
-  if (reader.problems.length > 0) return { ok: false, problems: sortProblems(reader.problems) };
-  reader.checkReferences();
-  if (reader.problems.length > 0) {
-    return { ok: false, problems: sortProblems(reader.problems), accounts: reader.policy() };
-  }
-  return { ok: true, policy: reader.policy() };
+  if (reader.problems.length === 0) reader.checkReferences();
+  if (reader.problems.length === 0) return { ok: true, policy: reader.policy() };
+  const problems = sortProblems(reader.problems);
+  return { ok: false, problems, ...(areAccountsKnown ? { accounts: reader.policy() } : {}) };
 }
 
 /** What a writer leaves behind that was stopped at once, or behind the comments; taking it for "no rules" would drop denies. */
@@ -92,8 +95,10 @@ class Reader {
     };
   }
 
-  take(document: YamlDocument, file: PolicyFile): void {
+  /** Whether all of them can be used. */
+  takeAccounts(document: YamlDocument, file: AccountSections): boolean {
     const top = new Place(this.#findings, document);
+    const before = this.problems.length;
     const named = <Entry, Read>(
       section: string,
       entries: Readonly<Record<string, Entry>> | undefined,
@@ -105,6 +110,15 @@ class Reader {
         if (taken !== undefined) into.set(name, taken);
       }
     };
+    named('groups', file.groups, readGroup, this.#groups);
+    named('users', file.users, readUser, this.#users);
+    named('robots', file.robots, readRobot, this.#robots);
+    named('workloads', file.workloads, readWorkload, this.#workloads);
+    return this.problems.length === before;
+  }
+
+  takeRules(document: YamlDocument, file: PolicyFile): void {
+    const top = new Place(this.#findings, document);
     const listed = <Entry, Read>(
       section: string,
       entries: readonly Entry[] | undefined,
@@ -116,10 +130,6 @@ class Reader {
         if (taken !== undefined) into.push(taken);
       }
     };
-    named('groups', file.groups, readGroup, this.#groups);
-    named('users', file.users, readUser, this.#users);
-    named('robots', file.robots, readRobot, this.#robots);
-    named('workloads', file.workloads, readWorkload, this.#workloads);
     listed('rules', file.rules, readRule, this.#rules);
     listed('limits', file.limits, readLimit, this.#limits);
     listed('tests', file.tests, readTest, this.#tests);

@@ -2,9 +2,26 @@
 import { type Group, type Robot, type RobotToken, type User, type Workload, rightsOfAll } from '../model.ts';
 import { parsePasswordHash } from '../password-hash.ts';
 import type { Place } from './place.ts';
-import type { PolicyFile } from './schema.ts';
+import { type PolicyFile, policyFileSchema } from './schema.ts';
 
-type Entry<Section extends 'users' | 'robots' | 'workloads' | 'groups'> = NonNullable<PolicyFile[Section]>[string];
+export type AccountSections = Pick<PolicyFile, 'users' | 'robots' | 'workloads' | 'groups'>;
+
+type Entry<Section extends keyof AccountSections> = NonNullable<PolicyFile[Section]>[string];
+
+const sectionsSchema = policyFileSchema.pick({ users: true, robots: true, workloads: true, groups: true });
+
+/**
+ * The sections of accounts in a file that breaks the schema elsewhere. undefined when nobody can tell what they are: one
+ * breaks it, too, or a key may be one of them, misspelt or moved into what stands above it.
+ */
+export function accountsApart(file: unknown): AccountSections | undefined {
+  if (typeof file !== 'object' || file === null || Array.isArray(file)) return undefined;
+  const { users, robots, workloads, groups, ...others } = file as Readonly<Record<string, unknown>>;
+  const isStray = (key: string): boolean => !Object.hasOwn(policyFileSchema.shape, key);
+  if (Object.keys(others).some(isStray) || /"(?:users|robots|workloads)":/.test(JSON.stringify(others)))
+    return undefined;
+  return sectionsSchema.safeParse({ users, robots, workloads, groups }).data;
+}
 
 /** undefined when its password cannot be used. */
 export function readUser(place: Place, name: string, entry: Entry<'users'>): User | undefined {

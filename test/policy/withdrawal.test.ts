@@ -1,0 +1,74 @@
+import { describe, expect, test } from 'vitest';
+import type { Accounts } from '../../src/policy/model.ts';
+import { withdraw } from '../../src/policy/withdrawal.ts';
+import { compile } from '../support/policies.ts';
+
+const policyOf = (...users: readonly string[]): string =>
+  `groups: { devs: , leads: }\nusers:\n${users.map((user) => `  ${user}\n`).join('')}`;
+const crowd = (size: number, from = 0): readonly string[] =>
+  Array.from({ length: size - from }, (_, n) => `u${n + from}: { groups: [devs] }`);
+
+describe('what a row of refused edits takes', () => {
+  /** Who has lost something after each edit, and what is left at the end. */
+  function after(
+    good: string,
+    ...edits: readonly string[]
+  ): { losing: (readonly string[] | string)[]; left: Accounts } {
+    const compiled = compile(good);
+    let left: Accounts = compiled.policy;
+    const losing = edits.map((edit) => {
+      const taken = withdraw(compiled, left, compile(edit).policy);
+      if (taken === undefined) return 'nothing more';
+      if (taken.compiled === undefined) return `too many: ${taken.losing.length}`;
+      left = taken.compiled.policy;
+      return taken.losing;
+    });
+    return { losing, left };
+  }
+
+  test('is all that any of them takes, whatever the others say', () => {
+    const both = policyOf('dana: { groups: [devs, leads] }', 'eve: {}', 'zoe: {}');
+    const { losing, left } = after(
+      both,
+      policyOf('dana: { groups: [devs] }', 'zoe: {}'),
+      policyOf('dana: { groups: [leads] }', 'eve: {}', 'zoe: {}'),
+      policyOf('dana: { groups: [devs, leads] }', 'eve: {}', 'zoe: { disabled: true }'),
+      both,
+    );
+    expect(losing).toEqual([['dana', 'eve'], ['dana', 'eve'], ['dana', 'eve', 'zoe'], 'nothing more']);
+    expect([...left.users.values()]).toMatchObject([
+      { name: 'dana', groups: [] },
+      { name: 'zoe', disabled: true },
+    ]);
+  });
+
+  test('never gives: an account and a membership that the good policy has not are not there', () => {
+    const { losing, left } = after(
+      policyOf('dana: { groups: [devs] }'),
+      policyOf('dana: { groups: [leads] }', 'mallory: { groups: [leads] }'),
+    );
+    expect(losing).toEqual([['dana']]);
+    expect([...left.users.values()]).toMatchObject([{ name: 'dana', groups: [] }]);
+  });
+
+  test.each([
+    ['ten of them at any size', 10, [5, 10], [5, 10]],
+    ['half of all', 40, [10, 20], [10, 20]],
+    ['not more than half in all, however small the steps', 20, [6, 10, 11, 12], [6, 10, 'too many', 'too many']],
+    ['not everybody by one edit', 20, [20], ['too many']],
+  ] as const)('is bounded against the good policy: %s', (_what, size, gone, expected) => {
+    const { losing } = after(
+      policyOf(...crowd(size)),
+      ...gone.map((from) => policyOf(...crowd(size, from), 'new: {}')),
+    );
+    expect(losing.map((each) => (typeof each === 'string' ? each.split(':')[0] : each.length))).toEqual(expected);
+  });
+
+  test('is bounded also where each edit takes others', () => {
+    const names = crowd(20);
+    const without = (from: number): string => policyOf(...names.slice(0, from), ...names.slice(from + 6));
+    const { losing, left } = after(policyOf(...names), without(0), without(6), without(12));
+    expect(losing.slice(1)).toEqual(['too many: 12', 'too many: 12']);
+    expect(left.users.size).toBe(14);
+  });
+});
