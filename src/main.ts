@@ -10,25 +10,27 @@ import { renewCertificate } from './gateway/certificate.ts';
 import { type Inputs, readInputs } from './gateway/inputs.ts';
 import { type Lifecycle, createLifecycle } from './gateway/lifecycle.ts';
 import { closing, listenAll } from './gateway/listen.ts';
-import { openMachine } from './gateway/machine.ts';
-import { createObserved } from './gateway/observed.ts';
-import { checkAll } from './gateway/readiness.ts';
+import { type Machine, openMachine } from './gateway/machine.ts';
+import { type Observed, createObserved } from './gateway/observed.ts';
+import { type Part, checkAll } from './gateway/readiness.ts';
 import { followRegistry } from './gateway/registry-health.ts';
 import { KnownParts } from './gate/known-parts.ts';
+import { reportTo } from './gateway/reports.ts';
 import { createAdminListener } from './http/admin/admin.ts';
-import { createBackend } from './http/backend/backend.ts';
+import { type Backend, createBackend } from './http/backend/backend.ts';
 import { manifestBudget } from './http/front/manifest-body.ts';
-import { createListener } from './http/listener.ts';
+import { type Listener, createListener } from './http/listener.ts';
 import { createLoginGuard } from './identity/login-guard.ts';
 import { createPasswords } from './identity/password.ts';
 import { VerifiedPasswords } from './identity/verified-passwords.ts';
 import { connectionBounds } from './limits/connection-shares.ts';
 import { createMemoryBudget } from './limits/memory-budget.ts';
-import { createLimits } from './limits/spend.ts';
+import { type Limits, createLimits } from './limits/spend.ts';
 import { createListCursors } from './sealed/list-cursor.ts';
 import { createUploadTickets } from './sealed/upload-ticket.ts';
 import { createAccessTokens } from './token/access-token.ts';
 import { createTokenService } from './token/service.ts';
+import type { Clock } from './ports.ts';
 import { version } from './version.ts';
 
 export interface GatewayOptions {
@@ -60,12 +62,12 @@ export type Started =
 
 /** Problems of policies, keys, certificates and addresses come back together; nothing is open then. */
 export async function startGateway(options: GatewayOptions): Promise<Started> {
-  const { config, extraPolicies = [] } = options;
+  const { config, upstreamUrl, log, extraPolicies = [] } = options;
   const read = await readInputs(config, [...config.policies, ...extraPolicies], Date.now());
   if (!read.ok) return read;
   const lifecycle = createLifecycle();
   try {
-    const started = await open(options, read.value, lifecycle);
+    const started = await open({ config, upstreamUrl, log, inputs: read.value, clock: Date.now, lifecycle });
     if (!started.ok) await lifecycle.closeAll();
     return started;
   } catch (error) {
@@ -74,89 +76,22 @@ export async function startGateway(options: GatewayOptions): Promise<Started> {
   }
 }
 
-async function open(
-  { config, upstreamUrl, log }: GatewayOptions,
-  inputs: Inputs,
-  lifecycle: Lifecycle,
-): Promise<Started> {
-  const clock = Date.now;
-  const observed = createObserved(log);
-  const { audit } = observed;
-  const machine = openMachine({ config, inputs, clock, log, audit, lifecycle });
-  const { policies, keys, stores, parts } = machine;
-  const { sessions, robotUses, tagLocks, limiter, failedLogins } = stores;
-  const { publicUrl, trustedProxies } = config;
+/** What everything is built from. */
+interface Ground {
+  readonly config: Config;
+  readonly upstreamUrl: string;
+  readonly log: Log;
+  readonly inputs: Inputs;
+  readonly clock: Clock;
+  readonly lifecycle: Lifecycle;
+}
 
-  const { service, accessTtlSeconds: ttlSeconds, refreshTtlSeconds } = config.tokens;
-  const tokens = createAccessTokens({ keys, issuer: publicUrl, service, ttlSeconds });
-  const passwords = createPasswords(observed.countHash);
-  const verified = new VerifiedPasswords();
-  const guard = createLoginGuard(failedLogins, keys);
-  const limits = createLimits(limiter, observed.countLimit);
-  const tokenService = createTokenService({
-    tokens,
-    policies,
-    sessions,
-    robotUses,
-    clock,
-    service,
-    refreshTtlSeconds,
-    passwords,
-    verified,
-    guard,
-    limits,
-  });
-  const backend = lifecycle.opens(
-    createBackend({
-      url: upstreamUrl,
-      publicUrl,
-      ...config.timeouts,
-      redirects: config.redirects,
-      askMs: 10_000,
-      sendQueues: createSendQueues(),
-    }),
-  );
-  const listener = createListener({
-    front: { publicUrl, service },
-    tokens,
-    accessTokens: tokens,
-    tokenService,
-    sessions,
-    robotUses,
-    tickets: createUploadTickets(keys, upstreamUrl),
-    cursors: createListCursors(keys, clock, upstreamUrl),
-    policies,
-    passwords,
-    verified,
-    guard,
-    limits,
-    keys,
-    backend,
-    tagLocks,
-    knownParts: new KnownParts(),
-    manifestMemory: createMemoryBudget(manifestBudget),
-    idleMs: config.timeouts.idleMs,
-    audit,
-    clock,
-    trustedProxies,
-    connectionBounds: connectionBounds(readDescriptorLimit()),
-    isDraining: lifecycle.isDraining,
-    onUnreadableForwarding: (entry) =>
-      log.warn('X-Forwarded-For of a trusted proxy has an entry that is no address; its clients count as one', {
-        detail: entry.slice(0, 100),
-        fix: 'let the proxy write the address of its client, for example 203.0.113.7 (said once)',
-      }),
-    onError: (error, exchange) =>
-      log.error('a request failed inside the gateway', {
-        requestId: exchange.requestId,
-        detail: error instanceof Error ? (error.stack ?? error.message) : String(error),
-      }),
-    ...(inputs.certificate === undefined ? {} : { tls: inputs.certificate.texts }),
-  });
-  const { server, connections } = listener;
-  lifecycle.opens(closing(server, () => connections.cutAll()));
-  const certificate =
-    inputs.certificate && lifecycle.opens(renewCertificate(server, inputs.certificate, { clock, log })).part;
+async function open(ground: Ground): Promise<Started> {
+  const { config, upstreamUrl, log, inputs, clock, lifecycle } = ground;
+  const observed = createObserved(log);
+  const machine = openMachine({ ...ground, audit: observed.audit });
+  const { policies, keys, stores, parts } = machine;
+  const { listener, backend, limits, certificate } = openServing(ground, machine, observed);
   const health = lifecycle.opens(await followRegistry(backend.ask, { url: upstreamUrl, log }));
 
   observed.watch({ machine, upstream: health.part, certificate, transfers: backend.activeTransfers });
@@ -168,46 +103,101 @@ async function open(
     hostName: hostname(),
     onError: (error) => log.error('the admin API failed', { detail: String(error) }),
     api: {
-      sessions,
-      robotUses,
+      sessions: stores.sessions,
+      robotUses: stores.robotUses,
       limits,
-      limiter,
-      failedLogins,
+      limiter: stores.limiter,
+      failedLogins: stores.failedLogins,
       keys,
       policy: policies.loaded,
       policyProblems: policies.problems,
       reloadPolicy: () => policies.reload(),
-      audit,
+      audit: observed.audit,
       clock,
       token: inputs.adminToken,
       version,
     },
   });
   lifecycle.opens(closing(admin, () => admin.closeAllConnections()));
-  const bound = await listenAll({ server, at: config.listen }, { server: admin, at: config.admin.listen });
+  const at = { server: listener.server, at: config.listen };
+  const bound = await listenAll(at, { server: admin, at: config.admin.listen }, log);
   if (!bound.ok) return bound;
-  // Running out of files or memory fails an accept now and then; unheard, it would end the process.
-  for (const each of [server, admin])
-    each.on('error', (error) => log.error('a connection could not be accepted', { detail: error.message }));
 
+  const { url, adminUrl } = bound;
   const cut = (): void => {
     backend.stop();
-    connections.cutAll();
+    listener.connections.cutAll();
+  };
+  const close: Gateway['close'] = async (withinMs = Infinity) => {
+    const { leaveMs, drainMs } = config.timeouts;
+    const drained = await lifecycle.drain(listener, cut, { leaveMs, drainMs: Math.min(withinMs, drainMs) });
+    await lifecycle.closeAll();
+    return drained;
   };
   return {
     ok: true,
-    gateway: {
-      url: bound.url,
-      adminUrl: bound.adminUrl,
-      policy: policies.loaded,
-      reload: () => policies.reload(),
-      async close(withinMs = Infinity) {
-        const { leaveMs, drainMs } = config.timeouts;
-        const drained = await lifecycle.drain(listener, cut, { leaveMs, drainMs: Math.min(withinMs, drainMs) });
-        await lifecycle.closeAll();
-        return drained;
-      },
-      cut,
-    },
+    gateway: { url, adminUrl, policy: policies.loaded, reload: () => policies.reload(), close, cut },
   };
+}
+
+/** What each process that serves has: its listener, and the four values it is made of. */
+interface Serving {
+  readonly listener: Listener;
+  readonly backend: Backend;
+  readonly limits: Limits;
+  readonly certificate: Part | undefined;
+}
+
+function openServing(
+  { config, upstreamUrl, log, inputs, clock, lifecycle }: Ground,
+  { policies, keys, stores }: Machine,
+  { audit, countHash, countLimit }: Observed,
+): Serving {
+  const { publicUrl, trustedProxies, redirects, timeouts } = config;
+  const { service, accessTtlSeconds: ttlSeconds, refreshTtlSeconds } = config.tokens;
+  const { sessions, robotUses, tagLocks, limiter, failedLogins } = stores;
+  const limits = createLimits(limiter, countLimit);
+  const callers = {
+    tokens: createAccessTokens({ keys, issuer: publicUrl, service, ttlSeconds }),
+    policies,
+    sessions,
+    robotUses,
+    passwords: createPasswords(countHash),
+    verified: new VerifiedPasswords(),
+    guard: createLoginGuard(failedLogins, keys),
+    clock,
+  };
+  const tokenService = createTokenService({ ...callers, limits, service, refreshTtlSeconds });
+  const identity = { tokenService, tokens: callers.tokens, sessions, keys };
+  const gate = {
+    ...callers,
+    limits,
+    tagLocks,
+    knownParts: new KnownParts(),
+    tickets: createUploadTickets(keys, upstreamUrl),
+    cursors: createListCursors(keys, clock, upstreamUrl),
+    manifestMemory: createMemoryBudget(manifestBudget),
+    idleMs: timeouts.idleMs,
+  };
+  const sendQueues = createSendQueues();
+  const backend = lifecycle.opens(
+    createBackend({ url: upstreamUrl, publicUrl, ...timeouts, redirects, askMs: 10_000, sendQueues }),
+  );
+  const { certificate } = inputs;
+  const front = {
+    publicUrl,
+    service,
+    audit,
+    clock,
+    trustedProxies,
+    connectionBounds: connectionBounds(readDescriptorLimit()),
+    isDraining: lifecycle.isDraining,
+    ...reportTo(log),
+    ...(certificate === undefined ? {} : { tls: certificate.texts }),
+  };
+  const listener = createListener({ identity, gate, backend, front });
+  const { server, connections } = listener;
+  lifecycle.opens(closing(server, () => connections.cutAll()));
+  const renewed = certificate && lifecycle.opens(renewCertificate(server, certificate, { clock, log }));
+  return { listener, backend, limits, certificate: renewed?.part };
 }

@@ -49,7 +49,6 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   http: ['distribution', 'limits', 'identity', 'sealed', 'token', 'http/front', 'http/registry', 'ports.ts'].concat([
     'express',
     'jose',
-    'node:crypto',
     'node:http',
     'node:https',
     'node:net',

@@ -1,6 +1,7 @@
 /** Binding the addresses of the configuration. */
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { OperatorLog } from '../adapters/log/log.ts';
 import type { ListenAddress } from '../config/addresses.ts';
 import type { Problem } from '../document/problem.ts';
 
@@ -14,14 +15,22 @@ export type Bound =
   | { readonly ok: true; readonly url: string; readonly adminUrl: string }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
-/** The origins as bound, for port 0; or what is wrong with each address, and one of the two may listen all the same. */
+/**
+ * The origins as bound, for port 0; or what is wrong with each address, and one of the two may listen all the same.
+ * `log` hears of connections that are lost later on.
+ */
 export async function listenAll(
   main: { readonly server: Server; readonly at: ListenAddress },
   admin: { readonly server: Server; readonly at: ListenAddress },
+  log: OperatorLog,
 ): Promise<Bound> {
   const [url, adminUrl] = await Promise.all([listen(main, 'listen'), listen(admin, 'admin.listen')]);
-  if (typeof url === 'string' && typeof adminUrl === 'string') return { ok: true, url, adminUrl };
-  return { ok: false, problems: [url, adminUrl].filter((result) => typeof result !== 'string') };
+  if (typeof url !== 'string' || typeof adminUrl !== 'string')
+    return { ok: false, problems: [url, adminUrl].filter((result) => typeof result !== 'string') };
+  // Running out of files or memory fails an accept now and then; unheard, it would end the process.
+  for (const { server } of [main, admin])
+    server.on('error', (error) => log.error('a connection could not be accepted', { detail: error.message }));
+  return { ok: true, url, adminUrl };
 }
 
 function listen(

@@ -1,15 +1,13 @@
 /** Our own endpoints on the main listener, as an Express app. Paths were matched byte for byte before it is asked. */
-import express, { type ErrorRequestHandler, type Express } from 'express';
+import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
 import { exportJWK } from 'jose';
 import type { KeyRing } from '../ports.ts';
 import { type Exchange, exchangeFacts } from './front/exchange.ts';
 import { internalError, notFound, refusal, send, tokenRefused } from './front/respond.ts';
-import { type TokenEndpointParts, getToken, postRevocation, postToken } from './token-endpoint.ts';
+import { type TokenEndpointParts, type TokenIdentity, getToken, postRevocation, postToken } from './token-endpoint.ts';
 
 export interface EndpointParts extends TokenEndpointParts {
-  readonly keys: KeyRing;
-  /** Reports what should not happen: a bug, broken I/O. */
-  readonly onError: (error: unknown, exchange: Exchange) => void;
+  readonly identity: TokenIdentity & { readonly keys: KeyRing };
 }
 
 export const endpointPaths: ReadonlySet<string> = new Set(['/token', '/token/revoke', '/.well-known/jwks.json']);
@@ -18,9 +16,21 @@ export const endpointPaths: ReadonlySet<string> = new Set(['/token', '/token/rev
 const maxFormBytes = 65_536;
 /** A form of that size full of scopes. */
 const maxFormParameters = 4096;
+/** Milliseconds for the whole form: the parser waits as long as a client likes. */
+const formMs = 10_000;
 
 /** The exchange travels beside Express, which must not wrap or re-read what the gateway has judged. */
-export function createEndpoints(parts: EndpointParts, exchangeOf: (request: object) => Exchange): Express {
+export function createEndpoints(parts: EndpointParts): (exchange: Exchange) => void {
+  const exchanges = new WeakMap<object, Exchange>();
+  const exchangeOf = (request: object): Exchange => {
+    const exchange = exchanges.get(request);
+    if (exchange === undefined) throw new Error('a request without an exchange');
+    return exchange;
+  };
+  const only = (...methods: readonly string[]): RequestHandler => {
+    const answer = refusal('UNSUPPORTED', `use ${methods.join(' or ')}`, { headers: { Allow: methods.join(', ') } });
+    return (request) => void send(exchangeOf(request), answer);
+  };
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -33,21 +43,16 @@ export function createEndpoints(parts: EndpointParts, exchangeOf: (request: obje
     .route('/token')
     .get((request) => getToken(parts, exchangeOf(request)))
     .post(form, (request) => postToken(parts, exchangeOf(request), request.body))
-    .all(
-      (request) =>
-        void send(exchangeOf(request), refusal('UNSUPPORTED', 'use GET or POST', { headers: { Allow: 'GET, POST' } })),
-    );
+    .all(only('GET', 'POST'));
 
   app
     .route('/token/revoke')
     .post(form, (request) => postRevocation(parts, exchangeOf(request), request.body))
-    .all(
-      (request) => void send(exchangeOf(request), refusal('UNSUPPORTED', 'use POST', { headers: { Allow: 'POST' } })),
-    );
+    .all(only('POST'));
 
   app.get('/.well-known/jwks.json', async (request) => {
     const keys = await Promise.all(
-      parts.keys.keys().map(async (key) => ({
+      parts.identity.keys.keys().map(async (key) => ({
         ...(await exportJWK(key.publicKey)),
         kid: key.kid,
         alg: key.algorithm,
@@ -63,25 +68,35 @@ export function createEndpoints(parts: EndpointParts, exchangeOf: (request: obje
 
   app.use((request) => void send(exchangeOf(request), notFound));
 
+  app.use(onErrorOf(parts, exchangeOf));
+  return (exchange) => {
+    const { request, response } = exchange;
+    if (exchange.expectsContinue) response.writeContinue();
+    exchanges.set(request, exchange);
+    const timer = setTimeout(() => request.complete || response.destroy(), formMs);
+    response.once('close', () => clearTimeout(timer));
+    app(request, response);
+  };
+}
+
+function onErrorOf({ front }: EndpointParts, exchangeOf: (request: object) => Exchange): ErrorRequestHandler {
   // Express knows an error handler by its four parameters.
   // eslint-disable-next-line @typescript-eslint/no-unused-vars
-  const onError: ErrorRequestHandler = (error: unknown, request, _response, _next) => {
+  return (error: unknown, request, _response, _next) => {
     const exchange = exchangeOf(request);
     const malformed = { reason: 'request_malformed', detail: 'the body cannot be read as a form' } as const;
     const isClients = isClientError(error);
-    if (!isClients) parts.onError(error, exchange);
-    const refused = tokenRefused(malformed, parts.front);
+    if (!isClients) front.onError(error, exchange);
+    const refused = tokenRefused(malformed, front);
     const status = send(exchange, isClients ? refused : internalError);
-    parts.audit.record({
+    front.audit.record({
       event: 'token',
       decision: isClients ? 'deny' : 'error',
       reason: isClients ? 'request_malformed' : 'internal_error',
-      ...exchangeFacts(exchange, parts.clock()),
+      ...exchangeFacts(exchange, front.clock()),
       status,
     });
   };
-  app.use(onError);
-  return app;
 }
 
 /** The body parser marks what the client did wrong with a 4xx status. */

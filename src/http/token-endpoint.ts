@@ -1,7 +1,7 @@
 /** `GET /token` and `POST /token`: distribution's spec/auth/token.md and oauth.md. */
 import { parseAuthorization } from '../distribution/credentials.ts';
 import { formatScopes } from '../distribution/scope.ts';
-import type { AuditLog, AuditRecord, Clock, SessionStore } from '../ports.ts';
+import type { AuditRecord, SessionStore } from '../ports.ts';
 import { type AccessTokens, clockLeewaySeconds } from '../token/access-token.ts';
 import { parseSecret, secretHash } from '../identity/carried-secret.ts';
 import type { TokenCredentials, TokenGrant, TokenRequest, TokenService } from '../token/service.ts';
@@ -9,17 +9,21 @@ import { robotTokenIdOf } from '../identity/standing.ts';
 import { maxUploadSeconds } from '../sealed/upload-ticket.ts';
 import type { TokenRefusal } from '../token/refusal.ts';
 import { type Exchange, exchangeFacts } from './front/exchange.ts';
+import type { Front } from './front/front.ts';
 import { heldDetail, limitRule, shadowLimits } from './front/limit-audit.ts';
 import { limitHeaders } from './front/limit-headers.ts';
-import { type Front, send, tokenRefused } from './front/respond.ts';
+import { send, tokenRefused } from './front/respond.ts';
 
 export interface TokenEndpointParts {
+  readonly identity: TokenIdentity;
   readonly front: Front;
+}
+
+/** Makes tokens, and ends what they stand for. */
+export interface TokenIdentity {
   readonly tokenService: TokenService;
-  readonly accessTokens: Pick<AccessTokens, 'verify'>;
+  readonly tokens: Pick<AccessTokens, 'verify'>;
   readonly sessions: Pick<SessionStore, 'revoke'>;
-  readonly audit: AuditLog;
-  readonly clock: Clock;
 }
 
 /** Parameters of a request, each once but for the repeatable `scope`. */
@@ -56,13 +60,14 @@ export async function postRevocation(parts: TokenEndpointParts, exchange: Exchan
   if ('reason' in parameters) return refuse(parts, exchange, parameters);
   const token = parameters.one('token') ?? '';
   if (token === '') return refuse(parts, exchange, { reason: 'request_malformed', detail: 'the token is missing' });
-  const now = parts.clock();
-  const which = await namedBy(parts, token, now);
-  const result = which === undefined ? { ok: true as const, ended: [] } : await parts.sessions.revoke(which, now);
+  const now = parts.front.clock();
+  const which = await namedBy(parts.identity, token, now);
+  const result =
+    which === undefined ? { ok: true as const, ended: [] } : await parts.identity.sessions.revoke(which, now);
   if (!result.ok) return refuse(parts, exchange, { reason: 'store_unavailable' });
   const status = send(exchange, { status: 200, headers: { 'Cache-Control': 'no-store' }, body: '{}' });
   const ended = result.ended[0] ?? (which !== undefined && 'account' in which ? which : undefined);
-  parts.audit.record({
+  parts.front.audit.record({
     event: 'session',
     decision: 'allow',
     reason: ended === undefined ? 'nothing_to_revoke' : 'revoked',
@@ -74,14 +79,14 @@ export async function postRevocation(parts: TokenEndpointParts, exchange: Exchan
 
 /** What a token stands for in the store; `account`: whose access token it is. */
 async function namedBy(
-  { accessTokens }: TokenEndpointParts,
+  { tokens }: TokenIdentity,
   token: string,
   now: number,
 ): Promise<{ readonly tokenHash: string } | { readonly id: string; readonly account: string } | undefined> {
   const secret = parseSecret(token);
   if ('kind' in secret) return secret.kind === 'session' ? { tokenHash: secretHash(secret.text) } : undefined;
   const nowSeconds = Math.floor(now / 1000);
-  const verified = await accessTokens.verify(token, nowSeconds);
+  const verified = await tokens.verify(token, nowSeconds);
   if (!verified.ok && verified.reason === 'token_invalid') return undefined;
   const { account, sessionId, tokenId, expiresAt } = verified.claims;
   if (sessionId !== undefined && robotTokenIdOf(verified.claims) === undefined) return { id: sessionId, account };
@@ -139,7 +144,7 @@ async function issue(
     address: exchange.address,
     userAgent: exchange.userAgent,
   };
-  const outcome = await parts.tokenService.issue(request);
+  const outcome = await parts.identity.tokenService.issue(request);
   if (!outcome.ok) return refuse(parts, exchange, outcome.refusal);
   const status = send(exchange, {
     status: 200,
@@ -152,7 +157,7 @@ async function issue(
       ...(form === 'oauth' ? { scope: formatScopes(outcome.access.filter(isGranted)) } : {}),
     }),
   });
-  parts.audit.record({ ...granted(outcome, request), ...exchangeFacts(exchange, parts.clock()), status });
+  parts.front.audit.record({ ...granted(outcome, request), ...exchangeFacts(exchange, parts.front.clock()), status });
 }
 
 const isGranted = ({ actions }: { readonly actions: readonly string[] }): boolean => actions.length > 0;
@@ -174,12 +179,12 @@ function granted({ principal, method, access, limits }: TokenGrant, request: Tok
 
 function refuse(parts: TokenEndpointParts, exchange: Exchange, refusal: TokenRefusal): void {
   const status = send(exchange, tokenRefused(refusal, parts.front));
-  parts.audit.record({
+  parts.front.audit.record({
     ...limitFacts(refusal),
     decision: refusal.reason === 'hashing_busy' || refusal.reason === 'store_unavailable' ? 'error' : 'deny',
     reason: refusal.reason,
     ...('account' in refusal ? { account: refusal.account } : {}),
-    ...exchangeFacts(exchange, parts.clock()),
+    ...exchangeFacts(exchange, parts.front.clock()),
     status,
   });
 }

@@ -9,6 +9,7 @@ import { describeWait } from '../../policy/rate.ts';
 import type { TokenRefusal } from '../../token/refusal.ts';
 import { bodyPending, endAfterBody } from './drain.ts';
 import type { Exchange } from './exchange.ts';
+import type { Front } from './front.ts';
 import { limitHeaders, retryAfter } from './limit-headers.ts';
 
 export interface Answer {
@@ -64,15 +65,9 @@ export function send(exchange: Exchange, { status, headers = {}, body }: Answer)
   return status;
 }
 
-export interface Front {
-  /** What clients call this gateway; `Exchange.publicUrl` is what this client calls it. */
-  readonly publicUrl: string;
-  readonly service: string;
-}
-
 /** `publicUrl`: the origin under which this client reaches the gateway. */
 export function challenged(
-  { publicUrl, service }: Front,
+  { publicUrl, service }: Pick<Front, 'publicUrl' | 'service'>,
   access: readonly Access[],
   error: 'invalid_token' | 'insufficient_scope' | undefined,
   message: string,
@@ -131,7 +126,7 @@ export const passwordMissing =
   'no password was sent; a client that cannot use the session of "docker login" needs a password or an access token';
 
 /** RFC 6749 section 5.2 beside the OCI envelope: docker reads only the latter. A 401 has its challenge (RFC 9110 15.5.2). */
-export function tokenRefused(reason: TokenRefusal, { service }: Front): Answer {
+export function tokenRefused(reason: TokenRefusal, { service }: Pick<Front, 'service'>): Answer {
   const answer = tokenRefusalAnswer(reason);
   const challenge = answer.status === 401 ? { 'WWW-Authenticate': `Basic realm="${service}", charset="UTF-8"` } : {};
   return { ...answer, headers: { ...answer.headers, ...challenge, 'Cache-Control': 'no-store' } };

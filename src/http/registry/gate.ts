@@ -28,9 +28,10 @@ import { clientNetwork, clientSite } from '../../limits/client-network.ts';
 import type { MemoryBudget } from '../../limits/memory-budget.ts';
 import type { Limits } from '../../limits/spend.ts';
 import type { Decision } from '../../policy/evaluate.ts';
-import type { AuditLog, AuditRecord, RegistryFailure, TagLocks } from '../../ports.ts';
+import type { AuditRecord, RegistryFailure, TagLocks } from '../../ports.ts';
 import type { ListCursors } from '../../sealed/list-cursor.ts';
 import { type Exchange, exchangeFacts } from '../front/exchange.ts';
+import type { Front } from '../front/front.ts';
 import { countRequest, uncounted } from './counted.ts';
 import { guardRegistryBody } from '../front/guard.ts';
 import { heldDetail } from '../front/limit-audit.ts';
@@ -38,7 +39,6 @@ import { forwarded } from '../backend/forwarding.ts';
 import { beganFiltered, forwardList, sendRepositories, sendTags } from './lists.ts';
 import { readManifestBody } from '../front/manifest-body.ts';
 import {
-  type Front,
   challenged,
   loginHeld,
   manifestRefused,
@@ -55,9 +55,14 @@ import {
 import { forwardUpload, isUpload } from './uploads.ts';
 import type { Backend } from '../backend/backend.ts';
 
-export interface GateParts extends AdmitParts {
-  readonly front: Front;
+export interface GateParts {
+  readonly gate: Gate;
   readonly backend: Pick<Backend, 'open' | 'ask'>;
+  readonly front: Front;
+}
+
+/** What decides on a request and counts it. */
+export interface Gate extends AdmitParts {
   readonly knownParts: KnownParts;
   readonly tagLocks: TagLocks;
   readonly limits: Limits;
@@ -66,7 +71,6 @@ export interface GateParts extends AdmitParts {
   readonly manifestMemory: MemoryBudget;
   /** Milliseconds without a byte after which a manifest push is given up. */
   readonly idleMs: number;
-  readonly audit: AuditLog;
 }
 
 /** Answers one request below `/v2`. Resolves when the response has ended; writes exactly one audit record. */
@@ -78,20 +82,26 @@ export async function handleRegistryRequest(parts: GateParts, exchange: Exchange
   if (problem?.reason === 'target_malformed' || problem?.reason === 'method_not_allowed') {
     const { reason } = problem;
     const status = send(exchange, unusable(problem));
-    parts.audit.record({ ...facts(parts, exchange), event: 'access', decision: 'deny', reason, status });
+    parts.front.audit.record({ ...facts(parts, exchange), event: 'access', decision: 'deny', reason, status });
     return;
   }
   const body = await guardRegistryBody(request);
   if (body !== undefined) {
     const status = send(exchange, body.answer);
-    parts.audit.record({ ...facts(parts, exchange), event: 'access', decision: 'deny', reason: body.reason, status });
+    parts.front.audit.record({
+      ...facts(parts, exchange),
+      event: 'access',
+      decision: 'deny',
+      reason: body.reason,
+      status,
+    });
     return;
   }
   const credentials = parseAuthorization(request.headers.authorization);
-  const admission = await admit(parts, { parsed, credentials, address });
+  const admission = await admit(parts.gate, { parsed, credentials, address });
   const record = await answer(parts, exchange, admission, 'route' in parsed ? parsed.route : undefined);
   const asked = 'route' in parsed ? describe(parsed.route, method) : {};
-  parts.audit.record({ ...asked, ...facts(parts, exchange), ...record });
+  parts.front.audit.record({ ...asked, ...facts(parts, exchange), ...record });
 }
 
 type Outcome = Pick<AuditRecord, 'event' | 'decision' | 'reason'> & Partial<AuditRecord>;
@@ -114,7 +124,7 @@ async function answer(
     }
     case 'challenged': {
       const { reason, access, error, caller, account, decision, detail } = admission;
-      const front = { ...parts.front, publicUrl: exchange.publicUrl };
+      const front = { service: parts.front.service, publicUrl: exchange.publicUrl };
       const status = send(exchange, challenged(front, access, error, challengeMessage(reason, detail)));
       const event = account === undefined || reason === 'account_gone' ? 'access' : 'login';
       return { event, decision: 'deny', reason, status, ...who(caller, account), ...why(decision) };
@@ -135,7 +145,7 @@ async function answer(
       const { caller, decision } = admission;
       const counted = isJudgedLate(parts, exchange, admission)
         ? uncounted
-        : await countRequest(parts.limits, exchange, admission);
+        : await countRequest(parts.gate.limits, exchange, admission);
       if ('refusal' in counted) return { ...who(caller), ...counted.refusal };
       const granted = { event: 'access', decision: 'allow', ...who(caller), ...why(decision) } as const;
       const served = await serve(parts, exchange, admission);
@@ -159,7 +169,7 @@ async function serve(
   if (route.kind === 'ping') return { status: send(exchange, { status: 200, body: '{}' }) };
   if (route.kind === 'catalog') return sendRepositories(parts, exchange, route, caller, policy);
   if (route.kind === 'tags') {
-    const circumstances = { address: exchange.address, now: parts.clock() };
+    const circumstances = { address: exchange.address, now: parts.gate.clock() };
     const reader = { policy, principal: caller.principal, repository: route.repository, circumstances };
     if (mayHideTags(reader) || beganFiltered(parts, route, caller)) return sendTags(parts, exchange, route, reader);
   }
@@ -189,12 +199,12 @@ async function deleteByDigest(
   const writer = writerOf(parts, exchange, repository, caller);
   const forward = async (): Promise<Partial<AuditRecord>> => forwarded(await parts.backend.open({ exchange, route }));
   if (!hasGuardedTags(writer)) return forward();
-  const turn = await parts.tagLocks.withTags(repository, [digest, deletionOf(digest)], tagTurnMs, async () => {
-    const again = admitAgain(parts, route, caller, exchange.address);
+  const turn = await parts.gate.tagLocks.withTags(repository, [digest, deletionOf(digest)], tagTurnMs, async () => {
+    const again = admitAgain(parts.gate, route, caller, exchange.address);
     if (again.kind !== 'admitted') return answer(parts, exchange, again);
     const isWanted = (): boolean => !exchange.response.destroyed;
     const current = writerOf(parts, exchange, repository, caller);
-    const judgement = await judgeDeleteByDigest(parts.backend.ask, current, digest, parts.knownParts, isWanted);
+    const judgement = await judgeDeleteByDigest(parts.backend.ask, current, digest, parts.gate.knownParts, isWanted);
     if (!isWanted()) return clientGone;
     if (judgement.kind === 'absent') return unknownManifest(exchange);
     return judgement.kind === 'allowed' ? forward() : notWritten(parts, exchange, route, caller, judgement);
@@ -210,10 +220,10 @@ function unknownManifest(exchange: Exchange): Partial<AuditRecord> {
 /** Judged by the policy of this moment, not of the one before a body came. */
 function writerOf(parts: GateParts, exchange: Exchange, repository: string, caller: Caller): TagWriter {
   return {
-    policy: policyOf(caller, parts.policies.current()),
+    policy: policyOf(caller, parts.gate.policies.current()),
     principal: caller.principal,
     repository,
-    circumstances: { address: exchange.address, now: parts.clock() },
+    circumstances: { address: exchange.address, now: parts.gate.clock() },
   };
 }
 
@@ -243,9 +253,9 @@ async function pushManifest(
 ): Promise<Partial<AuditRecord>> {
   const { principal } = admission.caller;
   const body = await readManifestBody(exchange, {
-    budget: parts.manifestMemory,
+    budget: parts.gate.manifestMemory,
     account: 'name' in principal ? `${principal.kind}:${principal.name}` : clientSite(clientNetwork(exchange.address)),
-    idleMs: parts.idleMs,
+    idleMs: parts.gate.idleMs,
   });
   if (!body.ok)
     return {
@@ -271,11 +281,11 @@ async function writeManifest(
   const { caller } = admission;
   const isCounted = !isJudgedLate(parts, exchange, admission);
   const tags = tagsOf(route);
-  const { backend, knownParts: known } = parts;
-  const isGuarding = parts.policies.current().policy.rules.some((rule) => rule.tags !== undefined);
+  const { backend, gate } = parts;
+  const isGuarding = gate.policies.current().policy.rules.some((rule) => rule.tags !== undefined);
   const forward = async (): Promise<Partial<AuditRecord>> => {
     const forwarding = await backend.open({ exchange, route, content });
-    if (isGuarding && forwarding.status === 201) known.learn(repository, content);
+    if (isGuarding && forwarding.status === 201) gate.knownParts.learn(repository, content);
     return forwarded(forwarding);
   };
   const pushed: PushedManifest = {
@@ -285,14 +295,14 @@ async function writeManifest(
   };
   const writer = (): TagWriter => writerOf(parts, exchange, repository, caller);
   const write = async (): Promise<Partial<AuditRecord>> => {
-    const again = admitAgain(parts, route, caller, exchange.address);
+    const again = admitAgain(parts.gate, route, caller, exchange.address);
     if (again.kind !== 'admitted') return answer(parts, exchange, again);
     for (const tag of tags) {
       const judgement = await judgeTagWrite(parts.backend.ask, writer(), tag, pushed);
       if (judgement.kind !== 'allowed') return notWritten(parts, exchange, route, caller, judgement);
     }
     if (isCounted) return forward();
-    const counted = await countRequest(parts.limits, exchange, admission);
+    const counted = await countRequest(parts.gate.limits, exchange, admission);
     if ('refusal' in counted) return counted.refusal;
     const shadow = [...(why(admission.decision).shadow ?? []), ...counted.shadow];
     return { ...(shadow.length === 0 ? {} : { shadow }), ...(await forward()) };
@@ -301,9 +311,11 @@ async function writeManifest(
   // The digest as well, and those of an index's parts: whoever deletes one holds it while looking for tags that lead to it.
   const digest = 'digest' in reference ? reference.digest : digestOf(content);
   const isWanted = (): boolean => !exchange.response.destroyed;
-  const made = isGuarding ? await partsOf(content, { registry: backend.ask, known, repository, isWanted }) : [];
+  const made = isGuarding
+    ? await partsOf(content, { registry: backend.ask, known: gate.knownParts, repository, isWanted })
+    : [];
   const held = [...tags, digest, ...(made ?? everyDeletion)];
-  const turn = await parts.tagLocks.withTags(repository, held, tagTurnMs, write);
+  const turn = await parts.gate.tagLocks.withTags(repository, held, tagTurnMs, write);
   if (turn.ok) return turn.value;
   // Whoever may do anything with these tags needs no lock to be judged; those who need one wait for its store.
   if (turn.reason === 'unavailable' && !tags.some((tag) => isGuardedTag(writer(), tag))) return write();
@@ -362,7 +374,7 @@ function challengeMessage(reason: Extract<Admission, { kind: 'challenged' }>['re
 }
 
 function facts(parts: GateParts, exchange: Exchange): Partial<AuditRecord> {
-  return exchangeFacts(exchange, parts.clock());
+  return exchangeFacts(exchange, parts.front.clock());
 }
 
 function who(caller: Caller | undefined, account?: string): Partial<AuditRecord> {

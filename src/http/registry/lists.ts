@@ -22,8 +22,7 @@ import type { Backend } from '../backend/backend.ts';
 
 export interface ListParts {
   readonly backend: Pick<Backend, 'open' | 'ask'>;
-  readonly cursors: ListCursors;
-  readonly clock: Clock;
+  readonly gate: { readonly cursors: ListCursors; readonly clock: Clock };
 }
 
 type ListRoute = RegistryRoute & { readonly kind: 'catalog' | 'tags' | 'referrers' };
@@ -37,7 +36,7 @@ export async function sendRepositories(
 ): Promise<Partial<AuditRecord>> {
   const start = startOf(parts, route, principal);
   if (start === undefined) return strangeCursor(exchange);
-  const circumstances = { address: exchange.address, now: parts.clock() };
+  const circumstances = { address: exchange.address, now: parts.gate.clock() };
   const listed = await listCatalog(
     parts.backend.ask,
     policy,
@@ -73,7 +72,7 @@ export async function sendTags(
 
 /** A list that the registry may show as it is. Where it goes on by words of its own, those stay sealed. */
 export async function forwardList(
-  { backend, cursors }: ListParts,
+  { backend, gate: { cursors } }: ListParts,
   exchange: Exchange,
   route: ListRoute & { readonly kind: 'tags' | 'referrers' },
   { principal }: Caller,
@@ -99,7 +98,7 @@ function isPlain(target: string): boolean {
 
 /** Whether the cursor that came leads behind a name that was hidden: such a list goes on as it began. */
 export function beganFiltered(
-  { cursors }: Pick<ListParts, 'cursors'>,
+  { gate: { cursors } }: Pick<ListParts, 'gate'>,
   route: ListRoute,
   { principal }: Caller,
 ): boolean {
@@ -112,7 +111,7 @@ function isWantedBy({ response }: Exchange): () => boolean {
 }
 
 /** Where the page that was asked for begins; undefined for a cursor that was never given to this reader of this list. */
-function startOf({ cursors }: ListParts, route: ListRoute, reader: Principal): ListStart | undefined {
+function startOf({ gate: { cursors } }: ListParts, route: ListRoute, reader: Principal): ListStart | undefined {
   const { page, cursor } = route;
   if (cursor === undefined) return { last: page.last };
   const place = cursors.open(wordsFor(route, reader), cursor);
@@ -132,7 +131,7 @@ function notListed(exchange: Exchange, reason: UpstreamFailure | 'unwanted'): Pa
 
 /** The page of the same size that follows; no header when there is none. */
 function linkTo(
-  { cursors }: ListParts,
+  { gate: { cursors } }: ListParts,
   route: ListRoute,
   reader: Principal,
   next: Continuation | undefined,

@@ -13,8 +13,7 @@ import type { Backend } from '../backend/backend.ts';
 
 export interface UploadParts {
   readonly backend: Pick<Backend, 'open'>;
-  readonly tickets: UploadTickets;
-  readonly clock: Clock;
+  readonly gate: { readonly tickets: UploadTickets; readonly clock: Clock };
 }
 
 export type UploadRoute = RegistryRoute & {
@@ -26,7 +25,7 @@ export function isUpload(route: RegistryRoute): route is UploadRoute {
 }
 
 export async function forwardUpload(
-  { backend, tickets, clock }: UploadParts,
+  { backend, gate: { tickets, clock } }: UploadParts,
   exchange: Exchange,
   route: UploadRoute,
   { principal }: Caller,

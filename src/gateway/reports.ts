@@ -1,0 +1,19 @@
+/** What operators are told of the main listener. */
+import type { OperatorLog } from '../adapters/log/log.ts';
+import type { ListenerFront } from '../http/listener.ts';
+
+/** In words, with what to do where the operator can do something. */
+export function reportTo(log: OperatorLog): Pick<ListenerFront, 'onError' | 'onUnreadableForwarding'> {
+  return {
+    onError: (error, { requestId }) =>
+      log.error('a request failed inside the gateway', {
+        requestId,
+        detail: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      }),
+    onUnreadableForwarding: (entry) =>
+      log.warn('X-Forwarded-For of a trusted proxy has an entry that is no address; its clients count as one', {
+        detail: entry.slice(0, 100),
+        fix: 'let the proxy write the address of its client, for example 203.0.113.7 (said once)',
+      }),
+  };
+}

@@ -1,0 +1,71 @@
+/** What never becomes a request: bytes that cannot be read, connections that are one too many. */
+import { randomUUID } from 'node:crypto';
+import { type IncomingMessage, STATUS_CODES, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { errorBody } from '../../distribution/error-codes.ts';
+import type { AuditLog } from '../../ports.ts';
+import { clientAddress } from './client-address.ts';
+import { cut, isFramed } from './drain.ts';
+
+/** What never came to a route, in the words of its audit record. */
+export interface Unread {
+  readonly reason: string;
+  readonly status?: number;
+  readonly request?: IncomingMessage;
+  readonly detail?: string;
+}
+
+/** One that can be answered. */
+export type Rejected = Unread & { readonly status: number };
+
+/** Without a request that could be read its address is that of the connection. */
+export function recordUnread(
+  { audit, trustedProxies }: { readonly audit: AuditLog; readonly trustedProxies: readonly string[] },
+  socket: Socket,
+  { reason, status, request, detail }: Unread,
+): void {
+  const { headers = {} } = request ?? {};
+  audit.record({
+    event: 'access',
+    decision: 'deny',
+    reason,
+    address: clientAddress(socket.remoteAddress, headers['x-forwarded-for'], trustedProxies),
+    userAgent: headers['user-agent'],
+    requestId: randomUUID(),
+    ...(status === undefined ? {} : { status }),
+    ...(detail === undefined ? {} : { detail }),
+  });
+}
+
+/** Answers and ends the connection. `pending`: responses to earlier requests on it that are still on their way. */
+export function rejectUnread(socket: Socket, pending: readonly ServerResponse[], status: number): void {
+  socket.on('error', () => {});
+  if (!socket.writable || socket.destroyed) {
+    socket.destroy();
+    return;
+  }
+  const [current] = pending;
+  // In place or in the middle of another answer, this one would be taken for it.
+  if (current !== undefined && (current.headersSent || pending.length > 1)) {
+    // The answer to a refused request may still be on its way out.
+    if (isFramed(current)) socket.destroySoon();
+    else cut(current);
+    return;
+  }
+  const body = errorBody('UNSUPPORTED', 'the request cannot be read');
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nConnection: close\r\nContent-Type: application/json\r\n` +
+      `Content-Length: ${body.length}\r\n\r\n${body}`,
+    () => socket.destroySoon(),
+  );
+}
+
+/** What node:http reports as `clientError`. `connection_lost`: nobody is there to be refused. */
+export function parseFailure({ code = '' }: NodeJS.ErrnoException): Rejected {
+  if (code === 'HPE_HEADER_OVERFLOW') return { reason: 'headers_too_large', status: 431 };
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return { reason: 'request_timeout', status: 408 };
+  if (code.startsWith('HPE_')) return { reason: 'request_unreadable', status: 400, detail: code };
+  if (code.startsWith('ERR_SSL_') || code.startsWith('ERR_TLS_'))
+    return { reason: 'tls_failed', status: 400, detail: code };
+  return { reason: 'connection_lost', status: 400 };
+}
