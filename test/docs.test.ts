@@ -3,7 +3,7 @@ import { readFile, readdir } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { configKeys } from '../src/config/schema.ts';
-import { compilePolicy } from '../src/policy/evaluate.ts';
+import { compileByName } from '../src/policy/by-name.ts';
 import { parsePolicy } from '../src/policy/files/parse.ts';
 import { runTests } from '../src/policy/analysis/test-run.ts';
 import { startDocker } from './support/docker.ts';
@@ -166,7 +166,7 @@ describe('policies/README.md', () => {
     const reading = read(examples.map(({ text }) => text));
     expect(reading).toMatchObject({ ok: true });
     if (!reading.ok) return;
-    const { passed, failures } = runTests(compilePolicy(reading.policy), Date.parse('2026-06-01T10:00:00Z'));
+    const { passed, failures } = runTests(compileByName(reading.policy), Date.parse('2026-06-01T10:00:00Z'));
     expect(failures).toEqual([]);
     expect(passed).toBeGreaterThan(0);
   });

@@ -8,7 +8,7 @@ import {
   formatPlace,
   listed,
 } from '../policy/describe.ts';
-import { compilePolicy } from '../policy/evaluate.ts';
+import { compileByName } from '../policy/by-name.ts';
 import { groupsOf } from '../policy/analysis/explain.ts';
 import { type Rule, formatSubject } from '../policy/model.ts';
 import { describeSecret } from '../policy/secret-reach.ts';
@@ -46,7 +46,7 @@ async function run(subject: string, { policies, json = false }: Options): Promis
   const { policy } = reading;
   const principal = parseWho(policy, subject);
   if ('problem' in principal) return usageProblem(principal.problem);
-  const found = accessOf(compilePolicy(policy), principal, Date.now());
+  const found = accessOf(compileByName(policy), principal, Date.now());
   const { grants = [], secrets = [] } = found ?? {};
   const groups = groupsOf(policy, principal);
   const reachable = secrets.length === 0 ? grants : secrets.flatMap((secret) => secret.grants);

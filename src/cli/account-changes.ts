@@ -6,7 +6,7 @@ import { addGroup, removeGroup } from '../editing/membership.ts';
 import { type Mention, fromTheEnd, mentionsOf, mentionsOfExpectations } from '../editing/mentions.ts';
 import { type Place, removeAt } from '../editing/removal.ts';
 import { formatPlace } from '../policy/describe.ts';
-import { compilePolicy } from '../policy/evaluate.ts';
+import { compileByName } from '../policy/by-name.ts';
 import type { Expectation, Policy, Robot, User } from '../policy/model.ts';
 import { runTests } from '../policy/analysis/test-run.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
@@ -127,7 +127,7 @@ function brokenBy(policy: Policy, account: User | Robot): readonly Expectation[]
       ? { ...policy, robots: new Map(policy.robots).set(account.name, account) }
       : { ...policy, users: new Map(policy.users).set(account.name, account) };
   const failing = (each: Policy): readonly Expectation[] =>
-    runTests(compilePolicy(each), Date.now()).failures.map(({ expectation }) => expectation);
+    runTests(compileByName(each), Date.now()).failures.map(({ expectation }) => expectation);
   const before = new Set(failing(policy));
   return failing(after).filter((expectation) => !before.has(expectation));
 }

@@ -1,7 +1,7 @@
 /** `portcullis check`: configuration, policies, lints and tests, all problems at once. */
 import { publicUrlNotes } from '../config/notes.ts';
 import { type Problem, formatProblem, sortProblems } from '../document/problem.ts';
-import { compilePolicy } from '../policy/evaluate.ts';
+import { compileByName } from '../policy/by-name.ts';
 import { lintPolicy } from '../policy/analysis/lint.ts';
 import { problemOfFailure, runTests } from '../policy/analysis/test-run.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
@@ -74,7 +74,7 @@ async function findingsOf(paths: readonly string[]): Promise<Findings> {
   const ofConfiguration =
     configuration === undefined ? [] : publicUrlNotes(configuration.config.publicUrl, 'configuration');
   const now = Date.now();
-  const { passed, failures } = runTests(compilePolicy(policy), now);
+  const { passed, failures } = runTests(compileByName(policy), now);
   const { problems, notes } = lintPolicy(policy, now);
   return {
     problems: sortProblems([...problems, ...failures.map(problemOfFailure)]),

@@ -1,7 +1,7 @@
 /** The limits that apply to a question, with what the running gateway says is left of them. */
 import { type LimitStates, limitStates } from '../http/admin/admin-api.ts';
 import { countedPer } from '../limits/spend.ts';
-import type { CompiledPolicy } from '../policy/evaluate.ts';
+import type { PolicyByName } from '../policy/by-name.ts';
 import type { Inquiry } from '../policy/analysis/explain.ts';
 import { type Action, type Counted, type Limit, formatSubject } from '../policy/model.ts';
 import { formatRate } from '../policy/rate.ts';
@@ -30,7 +30,7 @@ const timeoutMs = 1000;
  * cannot be known is noted.
  */
 export async function applyingLimits(
-  compiled: CompiledPolicy,
+  compiled: PolicyByName,
   inquiry: Inquiry,
   about: { readonly otherPolicies: boolean; readonly otherTime: boolean },
 ): Promise<ApplyingLimits> {

@@ -1,7 +1,7 @@
 /** `portcullis explain`: why a question is answered as it is. */
 import { countedPer } from '../limits/spend.ts';
 import { describeLimit, describePrincipal, formatPlace, listed } from '../policy/describe.ts';
-import { compilePolicy } from '../policy/evaluate.ts';
+import { compileByName } from '../policy/by-name.ts';
 import {
   type Considered,
   type Explanation,
@@ -66,7 +66,7 @@ async function run(subject: string, actionText: string, targetText: string, opti
   if (!reading.ok) return reportBroken(reading.problems, options.json === true);
   const principal = parseWho(reading.policy, subject);
   if ('problem' in principal) return usageProblem(principal.problem);
-  const compiled = compilePolicy(reading.policy);
+  const compiled = compileByName(reading.policy);
   const explanation = explain(compiled, { ...circumstances, ...target, principal, action });
   const limits = await applyingLimits(compiled, explanation.inquiry, {
     otherPolicies: options.policies !== undefined,

@@ -7,7 +7,7 @@ import { type Problem, formatProblem, quote } from '../document/problem.ts';
 import { didYouMean } from '../document/suggest.ts';
 import type { Edit } from '../editing/edit.ts';
 import { readOnce } from '../editing/reading.ts';
-import { compilePolicy } from '../policy/evaluate.ts';
+import { compileByName } from '../policy/by-name.ts';
 import type { Policy } from '../policy/model.ts';
 import { type PolicyText, parsePolicy } from '../policy/files/parse.ts';
 import { namePattern } from '../policy/model.ts';
@@ -135,7 +135,7 @@ export function complain(message: string, code: ExitCode = exitCodes.problems): 
 function judge(texts: readonly PolicyText[]): readonly Problem[] {
   const reading = parsePolicy(texts, readOnce);
   if (!reading.ok) return reading.problems;
-  return runTests(compilePolicy(reading.policy), Date.now()).failures.map(problemOfFailure);
+  return runTests(compileByName(reading.policy), Date.now()).failures.map(problemOfFailure);
 }
 
 /** A new file is as readable as its neighbours: the gateway may run as another user than the one who adds accounts. */

@@ -6,7 +6,7 @@ import { didYouMean } from '../document/suggest.ts';
 import type { Circumstances } from '../policy/conditions.ts';
 import { describeTarget } from '../policy/describe.ts';
 import { parseInstant } from '../policy/files/instant.ts';
-import type { Action, GroupMember, Policy, Principal } from '../policy/model.ts';
+import type { Action, GroupMember, Policy, Named } from '../policy/model.ts';
 import { type RepositoryPattern, parseRepositoryPattern } from '../policy/pattern.ts';
 
 /** What is wrong, for a person to read. */
@@ -72,7 +72,7 @@ export function areaNote({ rules }: Policy, repository: string): string {
 const kinds = ['user', 'robot', 'workload', 'group'] as const;
 
 /** `user:dana`, `robot:x`, `workload:x`, `group:x` or `anonymous`, of those that the policy declares. */
-export function parseWho(policy: Policy, text: string): Principal | GroupMember | Misunderstood {
+export function parseWho(policy: Policy, text: string): Named | GroupMember | Misunderstood {
   if (text === 'anonymous') return { kind: 'anonymous' };
   if (text === 'everyone' || text === 'authenticated') {
     return {

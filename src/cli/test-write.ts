@@ -1,7 +1,7 @@
 /** `portcullis test --write`: tests for what holds today, where no test exercises a rule. */
 import { addTests, testsInYaml } from '../editing/tests.ts';
 import { describeRule } from '../policy/describe.ts';
-import { compilePolicy } from '../policy/evaluate.ts';
+import { compileByName } from '../policy/by-name.ts';
 import { type ProposedTest, proposeTests } from '../policy/analysis/propose-tests.ts';
 import { runTests, unexercisedRules } from '../policy/analysis/test-run.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
@@ -14,7 +14,7 @@ export async function writeTests(
 ): Promise<ExitCode> {
   const files = await readForEdit(paths);
   if ('refused' in files) return files.refused;
-  const compiled = compilePolicy(files.policy);
+  const compiled = compileByName(files.policy);
   const now = Date.now();
   if (runTests(compiled, now).failures.length > 0) {
     return complain('tests fail already; correct them or the rules first: portcullis test');

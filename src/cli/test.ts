@@ -1,5 +1,5 @@
 /** `portcullis test`: the tests in the policies, and the rules that none of them needs. */
-import { compilePolicy } from '../policy/evaluate.ts';
+import { compileByName } from '../policy/by-name.ts';
 import { formatPlace } from '../policy/describe.ts';
 import { problemOfFailure, runTests, unexercisedRules } from '../policy/analysis/test-run.ts';
 import { paletteFor } from './colour.ts';
@@ -44,7 +44,7 @@ export function addTest(program: Command, done: (code: ExitCode) => void): void 
 async function run(paths: readonly string[], { strict = false, json = false }: Options): Promise<ExitCode> {
   const reading = await readPolicies(paths);
   if (!reading.ok) return reportBroken(reading.problems, json);
-  const compiled = compilePolicy(reading.policy);
+  const compiled = compileByName(reading.policy);
   const now = Date.now();
   const { passed, failures } = runTests(compiled, now);
   const unexercised = unexercisedRules(compiled, now);

@@ -1,7 +1,7 @@
 /** `portcullis who-can`: who may do something, by group and by the rule that lets them. */
 import { describeRule, listed } from '../policy/describe.ts';
-import { type CompiledPolicy, compilePolicy } from '../policy/evaluate.ts';
-import { type GroupMember, type Principal, formatSubject } from '../policy/model.ts';
+import { type PolicyByName, compileByName } from '../policy/by-name.ts';
+import { type GroupMember, type Named, formatSubject } from '../policy/model.ts';
 import { type Permitted, type WhoCan, principalsOf, whoCan, whoCanIn } from '../policy/analysis/who-can.ts';
 import { type Party, partiesOf } from '../policy/analysis/who-can-groups.ts';
 import { paletteFor } from './colour.ts';
@@ -20,7 +20,7 @@ interface Options {
   readonly json?: boolean;
 }
 
-type AnyPermitted = Permitted<Principal | GroupMember>;
+type AnyPermitted = Permitted<Named | GroupMember>;
 
 /** `who-can ACTION REPOSITORY[:TAG]`: 0 somebody may, 1 nobody. */
 export function addWhoCan(program: Command, done: (code: ExitCode) => void): void {
@@ -51,7 +51,7 @@ async function run(actionText: string, targetText: string, options: Options): Pr
   if ('problem' in circumstances) return usageProblem(circumstances.problem);
   const reading = await readPolicies(options.policies);
   if (!reading.ok) return reportBroken(reading.problems, options.json === true);
-  const compiled = compilePolicy(reading.policy);
+  const compiled = compileByName(reading.policy);
   const { tag } = target;
   const question = { ...circumstances, action, tag };
   const answers =
@@ -104,7 +104,7 @@ function entryToJson({ principal, rule, impliedByPush, only, tags, condition, se
   };
 }
 
-function toText(compiled: CompiledPolicy, asked: string, answer: WhoCan, isByName: boolean): string {
+function toText(compiled: PolicyByName, asked: string, answer: WhoCan, isByName: boolean): string {
   const { permitted, otherwise, unreached, emptyGroups, total } = answer;
   const { good, bad, strong, faint } = paletteFor(process.stdout);
   const count = permitted.length === 0 ? bad('nobody') : good(`${permitted.length} of ${total}`);
@@ -142,7 +142,7 @@ const onlyInWords = {
 } as const;
 
 /** `group:developers, all 14`, `group:managers, 2 of 3`, `user:dana`. */
-function partyName({ subject, members, size }: Party<Principal | GroupMember>): string {
+function partyName({ subject, members, size }: Party<Named | GroupMember>): string {
   const [first] = members;
   if (first === undefined || subject === formatSubject(first.principal)) return subject;
   return `${subject}, ${members.length === size ? `all ${size}` : `${members.length} of ${size}`}`;

@@ -3,6 +3,7 @@ import { maxPasswordLength } from '../distribution/credentials.ts';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
 import type { Policy, Principal, RobotToken } from '../policy/model.ts';
 import { namePattern } from '../policy/model.ts';
+import { principalOf } from '../policy/principal.ts';
 import type { Clock, PolicySource } from '../ports.ts';
 import { clockLeewaySeconds } from '../token/access-token.ts';
 import { looksCarried, parseSecret } from './carried-secret.ts';
@@ -81,7 +82,7 @@ export async function authenticate(
   if (outcome === 'mismatch') return { ok: false, reason: 'password_wrong' };
   if (user.disabled || isYetToCome(user, now)) return { ok: false, reason: 'account_disabled' };
   if (!isRemembered) verified.add(account, password, hash.text, now);
-  return { ok: true, principal: { kind: 'user', name: account }, method: 'password' };
+  return { ok: true, principal: principalOf('user', user), method: 'password' };
 }
 
 /**
@@ -115,6 +116,6 @@ function authenticateSecret(policy: Policy, account: string, text: string, now: 
   const login = authenticateRobot(policy, account, secret.text, now);
   if (!login.ok) return login;
   if (isYetToCome(login.robot, now)) return { ok: false, reason: 'account_disabled' };
-  const principal: Principal = { kind: 'robot', name: account };
+  const principal = principalOf('robot', login.robot);
   return { ok: true, principal, method: 'robot-token', robotToken: login.token };
 }

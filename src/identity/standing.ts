@@ -1,5 +1,6 @@
 /** Whether what was issued to an account still counts: a session, an access token, a login that is under way. */
-import type { Policy, Principal } from '../policy/model.ts';
+import { type Policy, type Principal, anonymous } from '../policy/model.ts';
+import { principalIn } from '../policy/principal.ts';
 import type { Clock, Session, SessionStore } from '../ports.ts';
 import type { AccessClaims } from '../token/access-token.ts';
 import { isMarkedWith } from './marked-id.ts';
@@ -15,11 +16,12 @@ export function robotTokenIdOf({ sessionId }: Pick<AccessClaims, 'sessionId'>): 
 
 /** Whom an account stands for today; undefined when it is gone or disabled. */
 export function principalOf(policy: Policy, account: string): Principal | undefined {
-  if (account === '') return { kind: 'anonymous' };
-  if (policy.users.get(account)?.disabled === false) return { kind: 'user', name: account };
-  if (policy.robots.get(account)?.disabled === false) return { kind: 'robot', name: account };
-  if (policy.workloads.get(account)?.disabled === false) return { kind: 'workload', name: account };
-  return undefined;
+  if (account === '') return anonymous;
+  return (
+    principalIn(policy, { kind: 'user', name: account }) ??
+    principalIn(policy, { kind: 'robot', name: account }) ??
+    principalIn(policy, { kind: 'workload', name: account })
+  );
 }
 
 /** Milliseconds since 1970: what was issued to the account before counts no longer, whatever becomes of the account. 0: no such instant. */

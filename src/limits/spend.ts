@@ -1,7 +1,7 @@
 /** Which limits a request draws on, what is left of them, and what to say about it. */
 import { describeAmount, describePrincipal } from '../policy/describe.ts';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
-import type { Counted, GroupMember, Limit, Principal } from '../policy/model.ts';
+import type { Counted, GroupMember, Limit, Named, Principal } from '../policy/model.ts';
 import { describeWait } from '../policy/rate.ts';
 import type { Balance, Budget, RateLimiter } from '../ports.ts';
 import { clientNetwork } from './client-network.ts';
@@ -93,7 +93,7 @@ function payer(limit: Limit, { principal, address, repository = '' }: Spender): 
 }
 
 /** What a budget of this limit belongs to: whoever has no account counts by address. */
-export function countedPer({ per }: Limit, principal: Principal | GroupMember): Limit['per'] {
+export function countedPer({ per }: Limit, principal: Named | GroupMember): Limit['per'] {
   return per === 'account' && principal.kind === 'anonymous' ? 'address' : per;
 }
 

@@ -5,7 +5,7 @@ import {
   type Counted,
   type GroupMember,
   type Limit,
-  type Principal,
+  type Named,
   type Rights,
   type Rule,
   type Source,
@@ -16,7 +16,7 @@ import {
 import { describeRate } from './rate.ts';
 
 /** `user "dana"`, `group "developers"`, `anonymous`. */
-export function describePrincipal(principal: Principal | GroupMember): string {
+export function describePrincipal(principal: Named | GroupMember): string {
   return 'name' in principal ? `${principal.kind} "${principal.name}"` : principal.kind;
 }
 

@@ -13,15 +13,17 @@ import {
   type Principal,
   type Rights,
   type Rule,
+  anonymous,
   formatSubject,
   rights,
   rightsOf,
 } from './model.ts';
 import { matchPieces } from './pattern.ts';
+import { accountNameOf, subjectsOf } from './principal.ts';
 import { type Leaf, type RuleBucket, RuleIndex } from './rule-index.ts';
 
-export interface Question extends Circumstances {
-  readonly principal: Principal | GroupMember;
+export interface Question<Who = Principal | GroupMember> extends Circumstances {
+  readonly principal: Who;
   readonly action: Action;
   readonly repository: string;
   /** The tag that the request names. Without one, tags of a rule are not judged: an allow holds, a deny does not; but see `deletes`. */
@@ -45,6 +47,7 @@ export type DecisionReason =
   | 'rule_allows'
   | 'rule_denies'
   | 'no_rule'
+  /** Of somebody asked about by name. */
   | 'account_unknown'
   /** The rules would allow it, the robot's secret does not reach it. */
   | 'secret_narrow';
@@ -58,17 +61,16 @@ export interface Decision {
   readonly shadow: readonly Rule[];
 }
 
-export interface CompiledPolicy {
+/** Decides about whoever it is given, in the groups that they bring: nobody is looked up. */
+export interface CompiledPolicy<Who = Principal | GroupMember> {
   readonly policy: Policy;
-  readonly decide: (question: Question) => Decision;
+  readonly decide: (question: Question<Who>) => Decision;
   /** Whether the principal may call the catalog at all; which names it shows is decided name by name. */
-  readonly mayListCatalog: (principal: Principal | GroupMember, circumstances: Circumstances) => Decision;
+  readonly mayListCatalog: (principal: Who, circumstances: Circumstances) => Decision;
   /** Whether some rule judges this action by tag here: otherwise no tag can change the decision. */
-  readonly judgesTags: (question: Question) => boolean;
-  /** Subjects that a principal answers to, in file notation; undefined when the account does not exist or is disabled. */
-  readonly subjectsOf: (principal: Principal | GroupMember) => readonly string[] | undefined;
+  readonly judgesTags: (question: Question<Who>) => boolean;
   /** The limits that count such a request of this principal, by name. */
-  readonly limitsOf: (principal: Principal | GroupMember, counted: Counted) => readonly Limit[];
+  readonly limitsOf: (principal: Who, counted: Counted) => readonly Limit[];
 }
 
 export function compilePolicy(policy: Policy): CompiledPolicy {
@@ -94,20 +96,9 @@ export async function compilePolicySteadily(policy: Policy, pause: () => Promise
 
 function withIndex(policy: Policy, ordered: readonly Rule[], index: RuleIndex): CompiledPolicy {
   const catalogRules = ordered.filter((rule) => (rule.rights & rights.catalog) !== 0);
-  const cache = new Map<string, readonly string[]>();
-
-  const subjectsOf = (principal: Principal | GroupMember): readonly string[] | undefined => {
-    const key = formatSubject(principal);
-    const known = cache.get(key);
-    if (known !== undefined) return known;
-    const subjects = resolveSubjects(policy, principal);
-    if (subjects !== undefined) cache.set(key, subjects);
-    return subjects;
-  };
 
   const decide = (question: Question): Decision => {
     const subjects = subjectsOf(question.principal);
-    if (subjects === undefined) return unknownAccount;
     const accountName = accountNameOf(question.principal);
     const leaves = index.leaves(question.repository, accountName);
     return judge(leaves, subjects, question, accountName);
@@ -115,7 +106,6 @@ function withIndex(policy: Policy, ordered: readonly Rule[], index: RuleIndex): 
 
   const mayListCatalog = (principal: Principal | GroupMember, circumstances: Circumstances): Decision => {
     const subjects = subjectsOf(principal);
-    if (subjects === undefined) return unknownAccount;
     const matching = catalogRules.filter(
       (rule) =>
         rule.mode === 'enforce' &&
@@ -135,7 +125,6 @@ function withIndex(policy: Policy, ordered: readonly Rule[], index: RuleIndex): 
 
   const judgesTags = (question: Question): boolean => {
     const subjects = subjectsOf(question.principal);
-    if (subjects === undefined) return false;
     const wanted = rightsOf(question.action);
     const concerns = (bucket: RuleBucket | undefined): boolean =>
       bucket?.conditional.some(
@@ -148,14 +137,13 @@ function withIndex(policy: Policy, ordered: readonly Rule[], index: RuleIndex): 
   };
 
   const limits = policy.limits.toSorted((left, right) => (left.name < right.name ? -1 : 1));
-  const limitsByPrincipal = new Map<string, Readonly<Record<Counted, readonly Limit[]>>>();
+  const limitsByPrincipal = new WeakMap<Principal | GroupMember, Readonly<Record<Counted, readonly Limit[]>>>();
   const limitsOf = (principal: Principal | GroupMember, counted: Counted): readonly Limit[] => {
     if (limits.length === 0) return limits;
-    const key = formatSubject(principal);
+    const key = principal.kind === 'anonymous' ? anonymous : principal;
     const known = limitsByPrincipal.get(key);
     if (known !== undefined) return known[counted];
     const subjects = subjectsOf(principal);
-    if (subjects === undefined) return [];
     const applying = limits.filter(
       (limit) =>
         limit.subjects.some((subject) => subjects.includes(formatSubject(subject))) && !isExcepted(limit, subjects),
@@ -166,42 +154,13 @@ function withIndex(policy: Policy, ordered: readonly Rule[], index: RuleIndex): 
     return found[counted];
   };
 
-  return { policy, decide, mayListCatalog, judgesTags, subjectsOf, limitsOf };
+  return { policy, decide, mayListCatalog, judgesTags, limitsOf };
 }
 
-function accountNameOf(principal: Principal | GroupMember): string | undefined {
-  return principal.kind === 'anonymous' || principal.kind === 'group' ? undefined : principal.name;
-}
-
-const unknownAccount: Decision = { allowed: false, reason: 'account_unknown', rule: undefined, shadow: [] };
 const noRule: Decision = { allowed: false, reason: 'no_rule', rule: undefined, shadow: [] };
 
 export function byName(left: Rule, right: Rule): number {
   return left.name < right.name ? -1 : left.name > right.name ? 1 : 0;
-}
-
-function resolveSubjects(policy: Policy, principal: Principal | GroupMember): readonly string[] | undefined {
-  switch (principal.kind) {
-    case 'anonymous':
-      return ['anonymous', 'everyone'];
-    case 'user':
-      return ofAccount(principal, policy.users.get(principal.name));
-    case 'robot':
-      return ofAccount(principal, policy.robots.get(principal.name));
-    case 'group':
-      return policy.groups.has(principal.name) ? [formatSubject(principal), 'authenticated', 'everyone'] : undefined;
-    case 'workload':
-      return ofAccount(principal, policy.workloads.get(principal.name));
-  }
-}
-
-function ofAccount(
-  principal: Principal | GroupMember,
-  account: { readonly groups: readonly string[]; readonly disabled: boolean } | undefined,
-): readonly string[] | undefined {
-  if (account === undefined || account.disabled) return undefined;
-  const groups = account.groups.map((group) => `group:${group}`);
-  return [formatSubject(principal), ...groups, 'authenticated', 'everyone'];
 }
 
 /** What matching rules say: rights allowed and denied, and which rule said so first. */

@@ -33,9 +33,19 @@ export type Subject =
   | { readonly kind: 'anonymous' }
   | { readonly kind: 'everyone' };
 
-/** Who a request acts as. Absence of credentials is `anonymous`, a principal like others. */
-export type Principal =
-  { readonly kind: 'user' | 'robot' | 'workload'; readonly name: string } | { readonly kind: 'anonymous' };
+/** An account by its name. Kinds share one space of names, since docker sends only a name. */
+export interface Account {
+  readonly kind: 'user' | 'robot' | 'workload';
+  readonly name: string;
+}
+
+/** Somebody as policies and people speak of them; in which groups, the files say. */
+export type Named = Account | { readonly kind: 'anonymous' };
+
+/** Who a request acts as, in the groups that the source of its identity gives. Absence of credentials is `anonymous`. */
+export type Principal = (Account & { readonly groups: readonly string[] }) | { readonly kind: 'anonymous' };
+
+export const anonymous: Principal = { kind: 'anonymous' };
 
 /** A hypothetical caller of whom only one group is known: for tests and explanations, never for a request. */
 export interface GroupMember {
@@ -145,7 +155,7 @@ export interface Expectation {
 
 export interface PolicyTest {
   readonly name: string;
-  readonly principal: Principal | GroupMember;
+  readonly principal: Named | GroupMember;
   readonly address?: string;
   /** Milliseconds since 1970; absent: the time of the run. */
   readonly at?: number;
@@ -166,7 +176,7 @@ export interface Policy {
 
 export type Accounts = Pick<Policy, 'users' | 'robots' | 'workloads'>;
 
-export function formatSubject(subject: Subject | Principal): string {
+export function formatSubject(subject: Subject | Named): string {
   return 'name' in subject ? `${subject.kind}:${subject.name}` : subject.kind;
 }
 

@@ -1,16 +1,21 @@
 /** How far the secrets of a robot reach: what the rules give the robot, within what each secret was made for. */
 import { actionsOf, formatInstant, listed } from './describe.ts';
+import type { PolicyByName } from './by-name.ts';
 import type { CompiledPolicy, Decision, Question } from './evaluate.ts';
-import { type GroupMember, type Principal, type Rights, type RobotToken, rightsOf } from './model.ts';
+import { type GroupMember, type Named, type Rights, type RobotToken, rightsOf } from './model.ts';
 import { matchesRepository } from './pattern.ts';
 
 /**
  * The policy as one secret of a robot sees it: what the rules give the robot, within what the secret was made for.
  * Every question asked of the result is bounded, so that no caller can forget to.
  */
-export function narrowPolicy(policy: CompiledPolicy, account: string, token: RobotToken | undefined): CompiledPolicy {
+export function narrowPolicy<Who>(
+  policy: CompiledPolicy<Who>,
+  account: string,
+  token: RobotToken | undefined,
+): CompiledPolicy<Who> {
   if (token === undefined || (token.repositories === undefined && token.rights === undefined)) return policy;
-  const decide = (question: Question): Decision => {
+  const decide = (question: Question<Who>): Decision => {
     const { action, repository } = question;
     if (action === 'push') {
       const creating = decide({ ...question, action: 'create' });
@@ -33,7 +38,7 @@ export function narrowPolicy(policy: CompiledPolicy, account: string, token: Rob
 
 const tooNarrow: Decision = { allowed: false, reason: 'secret_narrow', rule: undefined, shadow: [] };
 
-function askedOf({ action, readWhilePushing }: Question): Rights {
+function askedOf({ action, readWhilePushing }: Pick<Question, 'action' | 'readWhilePushing'>): Rights {
   return rightsOf(action) | (action === 'pull' && readWhilePushing === true ? rightsOf('push') : 0);
 }
 
@@ -60,8 +65,8 @@ export interface SecretReach {
 
 /** One for each secret of the robot, in the order of the file; none for anybody else. */
 export function secretsOf(
-  compiled: CompiledPolicy,
-  principal: Principal | GroupMember,
+  compiled: PolicyByName,
+  principal: Named | GroupMember,
   question: Omit<Question, 'principal'>,
 ): readonly SecretReach[] {
   if (principal.kind !== 'robot') return [];
@@ -69,7 +74,7 @@ export function secretsOf(
   const tokens = compiled.policy.robots.get(name)?.tokens ?? [];
   return tokens.map((token): SecretReach => {
     const ask = narrowPolicy(compiled, name, token).decide;
-    const asked: Question = { ...question, principal, readWhilePushing: true };
+    const asked = { ...question, principal, readWhilePushing: true } as const;
     if (isExpired(token, question.now)) {
       return { token, allowed: false, why: `expires: ${formatInstant((token.expires ?? 0) * 1000)} is past` };
     }
@@ -86,7 +91,7 @@ export function isReached(secrets: readonly SecretReach[]): boolean {
   return secrets.length === 0 || secrets.some(({ allowed }) => allowed);
 }
 
-function narrowness(token: RobotToken, account: string, question: Question): string {
+function narrowness(token: RobotToken, account: string, question: Omit<Question, 'principal'>): string {
   const { repositories = [], rights = 0 } = token;
   const asked = askedOf(question);
   if (!reaches({ ...token, rights: asked }, account, question.repository, asked)) {

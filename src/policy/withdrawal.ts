@@ -1,6 +1,7 @@
 /** What a refused edit takes away: accounts, secrets, password marks and memberships. It never gives anything. */
 import { type CompiledPolicy, compilePolicy } from './evaluate.ts';
-import type { Accounts, Robot, User, Workload } from './model.ts';
+import { type Accounts, type GroupMember, type Principal, type Robot, type User, type Workload } from './model.ts';
+import { accountIn } from './principal.ts';
 
 export interface Withdrawal {
   /** undefined when so much would be lost that it must be a mistake. */
@@ -45,25 +46,37 @@ export function withdraw(good: CompiledPolicy, left: Accounts, named: Accounts):
   const total = users.size + robots.size + workloads.size;
   if (losing.length > alwaysTaken && losing.length * 2 > total) return { losing, compiled: undefined };
   const policy = { ...good.policy, ...accounts };
+  const asBefore = withGroupsOf(good);
   const giving = compilePolicy({ ...policy, rules: policy.rules.filter(({ effect }) => effect === 'allow') });
   return {
     losing,
     compiled: {
       policy,
-      subjectsOf: giving.subjectsOf,
-      limitsOf: good.limitsOf,
-      judgesTags: good.judgesTags,
+      limitsOf: (principal, counted) => good.limitsOf(asBefore(principal), counted),
+      judgesTags: (question) => good.judgesTags({ ...question, principal: asBefore(question.principal) }),
       decide: (question) => {
-        const given = giving.decide(question);
-        if (given.reason === 'account_unknown') return given;
-        const before = good.decide(question);
-        return before.allowed ? given : before;
+        const before = good.decide({ ...question, principal: asBefore(question.principal) });
+        return before.allowed ? giving.decide(question) : before;
       },
       mayListCatalog: (principal, circumstances) => {
         const given = giving.mayListCatalog(principal, circumstances);
-        return given.allowed ? good.mayListCatalog(principal, circumstances) : given;
+        return given.allowed ? good.mayListCatalog(asBefore(principal), circumstances) : given;
       },
     },
+  };
+}
+
+/** Puts a principal into the groups, too, that the files gave its account before. */
+function withGroupsOf({ policy }: CompiledPolicy): (principal: Principal | GroupMember) => Principal | GroupMember {
+  const known = new WeakMap<Principal, Principal>();
+  return (principal) => {
+    if (!('groups' in principal)) return principal;
+    const found = known.get(principal);
+    if (found !== undefined) return found;
+    const groups = accountIn(policy, principal)?.groups ?? [];
+    const before = { ...principal, groups: [...new Set([...groups, ...principal.groups])] };
+    known.set(principal, before);
+    return before;
   };
 }
 

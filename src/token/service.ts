@@ -4,7 +4,7 @@ import type { Credentials } from '../distribution/credentials.ts';
 import { parseScopes } from '../distribution/scope.ts';
 import type { LimitState, Limits } from '../limits/spend.ts';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
-import type { Principal } from '../policy/model.ts';
+import { type Principal, anonymous } from '../policy/model.ts';
 import { narrowPolicy } from '../policy/secret-reach.ts';
 import type { Clock, PolicySource, RobotUses, SessionStore } from '../ports.ts';
 import type { AccessTokens } from './access-token.ts';
@@ -13,7 +13,7 @@ import { makeSecret, parseSecret, secretHash } from '../identity/carried-secret.
 import { grantAccess } from './grant.ts';
 import type { TokenRefusal } from './refusal.ts';
 import { makeMarkedId } from '../identity/marked-id.ts';
-import { countsFrom, endOfSession, robotSidPrefix } from '../identity/standing.ts';
+import { countsFrom, endOfSession, principalOf, robotSidPrefix } from '../identity/standing.ts';
 
 /** A refresh token in place of a name and password. */
 export type TokenCredentials = Credentials | { readonly kind: 'session'; readonly secret: string };
@@ -127,7 +127,7 @@ async function identify(parts: TokenServiceParts, request: TokenRequest): Promis
     case 'none':
       // `docker login` is a token without scope: answering it would make an empty login succeed.
       if (scopes.every((scope) => scope.trim() === '')) return refuse({ reason: 'credentials_missing' });
-      return { ok: true, principal: { kind: 'anonymous' }, method: undefined, policy: parts.policies.current() };
+      return { ok: true, principal: anonymous, method: undefined, policy: parts.policies.current() };
     case 'bearer':
     case 'malformed':
       return refuse({ reason: 'credentials_malformed' });
@@ -172,7 +172,7 @@ async function resumeSession(
   // What has ended for good is not kept in use until that is forgotten.
   if (reason === 'session_ended') await parts.sessions.revoke({ id: session.id }, use.now);
   if (reason !== undefined) return refuse({ reason, account });
-  const principal: Principal = { kind: 'user', name: account };
+  const principal = principalOf(policy.policy, account) ?? anonymous;
   return { ok: true, principal, method: 'session', policy, sid: session.id, refreshToken: secret.text };
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type PolicyLoading, loadPolicy } from '../../src/adapters/files/policy-loading.ts';
 import { type PolicyFiles, followPolicyFiles } from '../../src/adapters/files/policy-source.ts';
+import { askedByName } from '../../src/policy/by-name.ts';
 import { anonymous } from '../support/policies.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
 
@@ -219,7 +220,8 @@ rules:
 tests: [{ name: t, as: user:eve, ${test} }]
 `;
   const may = (files: PolicyFiles, name: string, repository: string): boolean =>
-    files.current().decide({ now: 0, principal: { kind: 'user', name }, action: 'push', repository }).allowed;
+    askedByName(files.current()).decide({ now: 0, principal: { kind: 'user', name }, action: 'push', repository })
+      .allowed;
 
   test.each([
     [

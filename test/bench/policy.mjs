@@ -24,7 +24,7 @@ function makePolicy(count) {
   const users = new Map(
     Array.from({ length: 1000 }, (_, n) => [
       `u${n}`,
-      { name: `u${n}`, groups: [`g${n % 50}`, `g${(n * 7 + 1) % 50}`], disabled: false, source },
+      { name: `u${n}`, groups: principals[n].groups, disabled: false, source },
     ]),
   );
   const rules = Array.from({ length: count }, (_, n) => ({
@@ -38,7 +38,7 @@ function makePolicy(count) {
     ...(n % 20 === 19 ? { tags: [{ text: 'v*', pieces: [{ literal: 'v' }, 'star'] }] } : {}),
     source,
   }));
-  return { users, robots: new Map(), workloads: new Map(), groups, rules, tests: [] };
+  return { users, robots: new Map(), workloads: new Map(), groups, rules, tests: [], limits: [] };
 }
 
 /** Spread so that the rules of one pattern are about different subjects: nothing folds together. */
@@ -58,8 +58,14 @@ const repositories = Array.from(
       `nobody/knows/${n}`,
     ][n % 5],
 );
+// As a source of identity gives them: the same object for the same account.
+const principals = Array.from({ length: 1000 }, (_, n) => ({
+  kind: 'user',
+  name: `u${n}`,
+  groups: [`g${n % 50}`, `g${(n * 7 + 1) % 50}`],
+}));
 const questions = Array.from({ length: 4096 }, (_, n) => ({
-  principal: { kind: 'user', name: `u${(n * 31) % 1000}` },
+  principal: principals[(n * 31) % 1000],
   action: n % 2 === 0 ? 'pull' : 'push',
   repository: repositories[(n * 17) % 1000],
   ...(n % 4 === 0 ? { tag: 'v1.2.3' } : {}),

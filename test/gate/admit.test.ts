@@ -650,7 +650,7 @@ describe('the sentence that a refused client reads', () => {
   const long = { name: 'a'.repeat(128), repository: 'r'.repeat(255), tag: 't'.repeat(128) };
 
   test('names who is asking, what was asked, and why not', () => {
-    const caller = { principal: user('dana'), method: 'password', bound: undefined } as const;
+    const caller = { principal: { ...user('dana'), groups: [] }, method: 'password', bound: undefined } as const;
     expect(
       refusalSentence(caller, { action: 'push', repository: 'release/app', tag: '1.0' }, decision('no_rule')),
     ).toBe('user "dana" may not push release/app:1.0: no rule allows it');
@@ -670,7 +670,11 @@ describe('the sentence that a refused client reads', () => {
         for (const tag of [undefined, '1', long.tag]) {
           for (const action of actions) {
             for (const reason of ['no_rule', 'rule_denies', 'account_unknown'] as const) {
-              const caller = { principal: { kind: 'workload', name }, method: 'access-token', bound: [] } as const;
+              const caller = {
+                principal: { kind: 'workload', name, groups: [] },
+                method: 'access-token',
+                bound: [],
+              } as const;
               const need = { action, repository, ...(tag === undefined ? {} : { tag }) };
               const sentence = refusalSentence(caller, need, decision(reason));
               expect(sentence.length).toBeLessThanOrEqual(200);

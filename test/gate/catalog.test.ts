@@ -3,7 +3,7 @@ import { type CatalogPage, listCatalog } from '../../src/gate/catalog.ts';
 import type { Continuation } from '../../src/gate/visible-names.ts';
 import type { Page } from '../../src/distribution/route.ts';
 import type { ListPlace, NamesPage } from '../../src/ports.ts';
-import { anonymous, compile, user } from '../support/policies.ts';
+import { anonymous, compile, inPolicy, user } from '../support/policies.ts';
 
 const policy = compile(`
 users: { dana: {} }
@@ -33,11 +33,12 @@ function registryWith(
   };
 }
 
+const dana = inPolicy(policy, user('dana'));
 const wanted = (): boolean => true;
 const after = (name: string): Continuation => ({ after: name, isShown: true });
 
 const list = (names: readonly string[], page: Page = {}, most?: number): Promise<CatalogPage> =>
-  listCatalog(registryWith(names, most), policy, user('dana'), page, { now: 0 }, wanted);
+  listCatalog(registryWith(names, most), policy, dana, page, { now: 0 }, wanted);
 
 describe('the list of repositories', () => {
   const all = ['a/1', 'a/2', 'b/hidden', 'c/secret', 'listed/x', 'none/x', 'pulled/x', 'c/9'].sort();
@@ -93,7 +94,7 @@ describe('the list of repositories', () => {
 
   test('asks the registry on until a page is full', async () => {
     const registry = registryWith(all, 1);
-    expect(await listCatalog(registry, policy, user('dana'), { size: 2 }, { now: 0 }, wanted)).toMatchObject({
+    expect(await listCatalog(registry, policy, dana, { size: 2 }, { now: 0 }, wanted)).toMatchObject({
       names: ['a/1', 'a/2'],
     });
     expect(registry.asked).toBeGreaterThan(2);
@@ -101,7 +102,7 @@ describe('the list of repositories', () => {
 
   test('is empty when nothing is asked for, and asks nobody', async () => {
     const registry = registryWith(all);
-    expect(await listCatalog(registry, policy, user('dana'), { size: 0 }, { now: 0 }, wanted)).toEqual({
+    expect(await listCatalog(registry, policy, dana, { size: 0 }, { now: 0 }, wanted)).toEqual({
       ok: true,
       names: [],
       next: undefined,
@@ -120,7 +121,7 @@ rules:
     const registry = registryWith(['a/1', ...hidden, 'c/1'], 2);
     const page = async (last?: string): Promise<CatalogPage> => {
       const place = last === undefined ? {} : { last };
-      return listCatalog(registry, closed, user('dana'), place, { now: 0 }, wanted);
+      return listCatalog(registry, closed, dana, place, { now: 0 }, wanted);
     };
     expect(await page()).toMatchObject({ names: ['a/1'], next: { after: 'b/hidden/098', isShown: false } });
     expect(registry.asked).toBe(50);
@@ -135,14 +136,14 @@ rules:
   test('asks no further once nobody wants the answer', async () => {
     const registry = registryWith(all, 1);
     let questions = 3;
-    const page = await listCatalog(registry, policy, user('dana'), {}, { now: 0 }, () => questions-- > 0);
+    const page = await listCatalog(registry, policy, dana, {}, { now: 0 }, () => questions-- > 0);
     expect(page).toEqual({ ok: false, reason: 'unwanted' });
     expect(registry.asked).toBe(3);
   });
 
   test('asks no further when the registry says that there is no more', async () => {
     const registry = registryWith(all);
-    expect(await listCatalog(registry, policy, user('dana'), { size: 5 }, { now: 0 }, wanted)).toMatchObject({
+    expect(await listCatalog(registry, policy, dana, { size: 5 }, { now: 0 }, wanted)).toMatchObject({
       ok: true,
     });
     expect(registry.asked).toBe(1);
@@ -154,7 +155,7 @@ rules:
       const circling = {
         repositories: (): Promise<NamesPage> => (asked++, Promise.resolve({ ok: true, names, next: 'again' })),
       };
-      const page = await listCatalog(circling, policy, user('dana'), { size: 5 }, { now: 0 }, wanted);
+      const page = await listCatalog(circling, policy, dana, { size: 5 }, { now: 0 }, wanted);
       expect(page).toEqual({ ok: false, reason: 'broken' });
       expect(asked).toBe(2);
     }
@@ -175,7 +176,7 @@ rules:
     const seen: string[] = [];
     for (let last: string | undefined = ''; last !== undefined;) {
       const wish: Page = last === '' ? { size: 2 } : { size: 2, last };
-      const page = await listCatalog(opaque, policy, user('dana'), wish, { now: 0 }, wanted);
+      const page = await listCatalog(opaque, policy, dana, wish, { now: 0 }, wanted);
       if (!page.ok) throw new Error(page.reason);
       seen.push(...page.names);
       last = page.next?.after;
@@ -191,7 +192,7 @@ rules:
         repositories: (): Promise<NamesPage> =>
           Promise.resolve(asked++ === 0 ? { ok: true, names: ['a/1'], next: 'a/1' } : { ok: false, reason }),
       };
-      expect(await listCatalog(failing, policy, user('dana'), {}, { now: 0 }, wanted)).toEqual({ ok: false, reason });
+      expect(await listCatalog(failing, policy, dana, {}, { now: 0 }, wanted)).toEqual({ ok: false, reason });
     },
   );
 });

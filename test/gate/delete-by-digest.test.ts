@@ -4,7 +4,7 @@ import { digestOf } from '../../src/distribution/digest.ts';
 import { judgeDeleteByDigest } from '../../src/gate/delete-by-digest.ts';
 import { KnownParts } from '../../src/gate/known-parts.ts';
 import type { Registry, StoredManifest } from '../../src/ports.ts';
-import { compile, user } from '../support/policies.ts';
+import { compile, inPolicy, user } from '../support/policies.ts';
 
 const imageType = 'application/vnd.oci.image.manifest.v1+json';
 const layerType = 'application/vnd.oci.image.layer.v1.tar+gzip';
@@ -66,7 +66,7 @@ async function judgeKnowing(
   ...rules: readonly string[]
 ): Promise<string> {
   const policy = compile(people, `rules: [${rules.join(', ')}]`);
-  const writer = { policy, principal: user('dana'), repository: 'app', circumstances: { now: 0 } };
+  const writer = { policy, principal: inPolicy(policy, user('dana')), repository: 'app', circumstances: { now: 0 } };
   const judgement = await judgeDeleteByDigest(registry, writer, digest, known);
   if (judgement.kind === 'denied') return `denied ${judgement.need.tag ?? 'without a tag'}`;
   return judgement.kind === 'unknown' ? `unknown ${judgement.reason}` : judgement.kind;
@@ -255,7 +255,7 @@ describe('the registry is asked', () => {
     const { put, tags, registry, questions } = createShelf();
     for (let index = 0; index < 100; index++) tags.set(`v${index}`, put(image()).digest);
     const policy = compile(people, `rules: [${deleter}, ${immutable}]`);
-    const writer = { policy, principal: user('dana'), repository: 'app', circumstances: { now: 0 } };
+    const writer = { policy, principal: inPolicy(policy, user('dana')), repository: 'app', circumstances: { now: 0 } };
     const digest = put(image()).digest;
     const judgement = await judgeDeleteByDigest(
       registry,

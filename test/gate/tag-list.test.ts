@@ -3,7 +3,7 @@ import type { Page } from '../../src/distribution/route.ts';
 import { type TagReader, listTags, mayHideTags } from '../../src/gate/tag-list.ts';
 import type { Continuation } from '../../src/gate/visible-names.ts';
 import type { ListPlace, TagsPage } from '../../src/ports.ts';
-import { anonymous, compile, user } from '../support/policies.ts';
+import { anonymous, compile, inPolicy, user } from '../support/policies.ts';
 
 const policy = compile(`
 users: { dana: {}, rita: {}, bob: {}, tess: {} }
@@ -38,7 +38,7 @@ function registryWith(
 
 const reader = (name: string): TagReader => ({
   policy,
-  principal: name === '' ? anonymous : user(name),
+  principal: inPolicy(policy, name === '' ? anonymous : user(name)),
   repository: 'team/app',
   circumstances: { now: 0 },
 });

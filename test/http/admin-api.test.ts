@@ -10,7 +10,8 @@ import { compilePolicy } from '../../src/policy/evaluate.ts';
 import { parsePolicy } from '../../src/policy/files/parse.ts';
 import type { AuditRecord, FailedLogins, RateLimiter, Session, SessionStore } from '../../src/ports.ts';
 import { makeMarkedId } from '../../src/identity/marked-id.ts';
-import { anonymous, user } from '../support/policies.ts';
+import type { Named } from '../../src/policy/model.ts';
+import { anonymous, inPolicy, user } from '../support/policies.ts';
 
 const now = Date.UTC(2026, 10, 23, 12);
 const token = 'a-token-for-tests';
@@ -211,10 +212,14 @@ describe('the admin API', () => {
       server = listen(sessions, records, counted);
     });
 
-    async function pull(principal: typeof anonymous, times: number, repository = 'sandbox/app'): Promise<void> {
+    async function pull(who: Named, times: number, repository = 'sandbox/app'): Promise<void> {
       const limits = createLimits(counted.limiter);
       for (let time = 0; time < times; time++) {
-        await limits.spend(policy(), 'pull', { principal, address: '2001:db8::7', repository });
+        await limits.spend(policy(), 'pull', {
+          principal: inPolicy(policy(), who),
+          address: '2001:db8::7',
+          repository,
+        });
       }
     }
 

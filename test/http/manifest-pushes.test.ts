@@ -3,7 +3,8 @@ import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { once } from 'node:events';
 import { afterEach, expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
-import { type Front, credentials, service, startFront } from './support/front.ts';
+import { quickHash } from '../support/policies.ts';
+import { type Front, credentials, passwordOf, service, startFront } from './support/front.ts';
 
 const megabyte = 1_048_576;
 const fronts: Front[] = [];
@@ -122,3 +123,20 @@ test('without the store a protected tag is refused in true words, others are pus
   expect(await refused.text()).toContain('the store that keeps pushes of one tag apart cannot be reached');
   expect((await push(front, 'wip')).status).toBe(201);
 }, 20_000);
+
+test('a membership that ends while a manifest is on its way no longer moves its tag', async () => {
+  const hash = await quickHash(passwordOf('olaf'));
+  const text = (groups: string): string => `groups: { makers: , movers: }
+users: { olaf: { password: '${hash}', groups: [${groups}] } }
+rules:
+  - { name: make, subjects: ['group:makers'], repositories: ['**'], actions: [pull, create] }
+  - { name: move, subjects: ['group:movers'], repositories: ['**'], actions: [overwrite] }
+`;
+  const front = await open(text('makers, movers'));
+  const pushed = begin(front, 'olaf', 1000, { expect: '100-continue' });
+  await once(pushed.request, 'continue');
+  await front.setPolicy(text('makers'));
+  pushed.request.end();
+  expect((await pushed.answered).statusCode).toBe(403);
+  expect(front.forwarded.filter((line) => line.startsWith('PUT'))).toEqual([]);
+});

@@ -3,12 +3,12 @@ import { describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { importDockerAuth } from '../../src/import/docker-auth.ts';
 import { inNetworks } from '../../src/policy/conditions.ts';
-import { type CompiledPolicy, compilePolicy } from '../../src/policy/evaluate.ts';
+import { type PolicyByName, compileByName } from '../../src/policy/by-name.ts';
 import { parsePolicy } from '../../src/policy/files/parse.ts';
 
 const hash = '$2y$05$LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC';
 
-function imported(text: string): { text: string; skipped: readonly string[]; compiled: CompiledPolicy } {
+function imported(text: string): { text: string; skipped: readonly string[]; compiled: PolicyByName } {
   const result = importDockerAuth('auth.yml', text);
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
   const reading = parsePolicy([{ file: 'imported.yaml', text: result.text }]);
@@ -16,12 +16,12 @@ function imported(text: string): { text: string; skipped: readonly string[]; com
   return {
     text: result.text,
     skipped: result.skipped.map(({ line, message }) => `${line}: ${message}`),
-    compiled: compilePolicy(reading.policy),
+    compiled: compileByName(reading.policy),
   };
 }
 
 /** `bob push a/b@10.1.2.3`, with an empty name for an anonymous caller. */
-function may(compiled: CompiledPolicy, question: string): boolean {
+function may(compiled: PolicyByName, question: string): boolean {
   const [, name = '', action = '', repository = '', address] = /^(\S*) (\S+) ([^@]+)(?:@(.*))?$/.exec(question) ?? [];
   return compiled.decide({
     principal: name === '' ? { kind: 'anonymous' } : { kind: 'user', name },

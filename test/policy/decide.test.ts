@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import type { CompiledPolicy, Decision } from '../../src/policy/evaluate.ts';
-import type { Action, GroupMember, Principal } from '../../src/policy/model.ts';
+import type { PolicyByName } from '../../src/policy/by-name.ts';
+import { type Decision, compilePolicy } from '../../src/policy/evaluate.ts';
+import type { Action, GroupMember, Named } from '../../src/policy/model.ts';
 import { parseSubject } from '../../src/policy/files/subject.ts';
-import { anonymous, compile, user } from '../support/policies.ts';
+import { anonymous, compile, readPolicy, user } from '../support/policies.ts';
 
 const people = `
 groups: { developers: , testers: , release-managers: }
@@ -22,14 +23,14 @@ const noon = Date.parse('2026-06-01T12:00:00Z');
 
 /** `who` in subject notation, `what` as `push team/app:1.0`. */
 function decide(
-  policy: CompiledPolicy,
+  policy: PolicyByName,
   who: string,
   what: string,
   when: Partial<{ now: number; address: string }> = {},
 ): Decision {
   const [action = '', target = ''] = what.split(' ');
   const [repository = '', tag] = target.split(':');
-  const principal = parseSubject(who) as Principal | GroupMember;
+  const principal = parseSubject(who) as Named | GroupMember;
   return policy.decide({ now: noon, ...when, principal, action: action as Action, repository, tag });
 }
 
@@ -323,9 +324,9 @@ describe('reading while pushing', () => {
       - { name: blind, effect: deny, subjects: ['robot:builder'], repositories: ['secret/**'], actions: [pull] }
       - { name: closed, effect: deny, subjects: ['robot:builder'], repositories: ['closed/**'], actions: [push] }`,
   );
-  const reads = (who: Principal, repository: string, readWhilePushing: boolean): boolean =>
+  const reads = (who: Named, repository: string, readWhilePushing: boolean): boolean =>
     policy.decide({ now: noon, principal: who, action: 'pull', repository, readWhilePushing }).allowed;
-  const builder: Principal = { kind: 'robot', name: 'builder' };
+  const builder: Named = { kind: 'robot', name: 'builder' };
 
   test('needs no pull: the right to push is enough for blobs and manifests', () => {
     expect(reads(builder, 'app', true)).toBe(true);
@@ -439,7 +440,7 @@ describe('a condition', () => {
 
 describe('the catalog', () => {
   const lists = (rules: string, who: string, address?: string): boolean =>
-    compile(people, rules).mayListCatalog(parseSubject(who) as Principal, { now: noon, address }).allowed;
+    compile(people, rules).mayListCatalog(parseSubject(who) as Named, { now: noon, address }).allowed;
 
   const all = "rules: [{ name: a, subjects: ['group:developers'], repositories: ['**'], actions: [catalog] }]";
   test('may be called by whom any rule gives `catalog`, and by nobody else', () => {
@@ -564,5 +565,32 @@ describe('what no tag names may be deleted', () => {
     const policy = compile(people, `rules: [${allow('')}, ${deny("tags: ['v*'], actions: [overwrite]")}]`);
     expect(decide(policy, 'user:dana', 'delete app').rule?.name).toBe('deny');
     expect(decide(policy, 'user:dana', 'delete app:v1')).toMatchObject({ allowed: true });
+  });
+});
+
+describe('somebody from elsewhere', () => {
+  const rules = `
+rules:
+  - { name: share, subjects: ['group:developers'], repositories: ['sandbox/**'], actions: [pull] }
+  - { name: own, subjects: [authenticated], repositories: ['people/\${account}/**'], actions: [pull] }
+limits: [{ name: few, subjects: ['group:testers'], count: pull, per: account, rate: 1/1s }]
+`;
+  const policy = compilePolicy(readPolicy(people, rules));
+  const reads = (groups: readonly string[], repository: string, name = 'stranger'): boolean =>
+    policy.decide({ now: noon, principal: { kind: 'user', name, groups }, action: 'pull', repository }).allowed;
+
+  test('is judged in the groups that they bring, without an entry in the files', () => {
+    expect(reads(['developers'], 'sandbox/app')).toBe(true);
+    expect(reads([], 'sandbox/app')).toBe(false);
+    expect(reads([], 'people/stranger/app')).toBe(true);
+  });
+
+  test('is not taken for another of the same name: neither what the files say of it nor what was asked before counts', () => {
+    expect(reads([], 'sandbox/app', 'dana')).toBe(false);
+    expect(reads(['developers'], 'sandbox/app', 'dana')).toBe(true);
+    expect(reads([], 'sandbox/app', 'dana')).toBe(false);
+    const limitsOf = (groups: readonly string[]): number =>
+      policy.limitsOf({ kind: 'user', name: 'dana', groups }, 'pull').length;
+    expect([limitsOf(['testers']), limitsOf([]), limitsOf(['testers'])]).toEqual([1, 0, 1]);
   });
 });

@@ -1,6 +1,7 @@
 /** `limits:` in policy files: what is read, what is refused and what is said then. */
 import { describe, expect, test } from 'vitest';
 import { parsePolicy } from '../../src/policy/files/parse.ts';
+import type { Named } from '../../src/policy/model.ts';
 import { anonymous, compile, readPolicy, robot, user } from '../support/policies.ts';
 
 const head = `users: { dana: { groups: [devs] }, gone: { disabled: true } }
@@ -199,7 +200,7 @@ describe('the limits of somebody', () => {
   - { name: m, subjects: [anonymous], count: pull, per: address, rate: 1/1s }
   - { name: p, subjects: [everyone], count: push, per: repository, rate: 1/1s }
 `);
-  const cases: readonly (readonly [who: string, principal: typeof anonymous, pull: string, push: string])[] = [
+  const cases: readonly (readonly [who: string, principal: Named, pull: string, push: string])[] = [
     ['a user in a group', user('dana'), 'a z', 'p'],
     ['an excepted robot', robot('builder'), '', 'p'],
     ['an anonymous caller', anonymous, 'm', 'p'],

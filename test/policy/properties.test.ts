@@ -2,11 +2,14 @@
 import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
 import { failedCondition } from '../../src/policy/conditions.ts';
-import { type CompiledPolicy, type Question, compilePolicy } from '../../src/policy/evaluate.ts';
-import { type Policy, type Principal, type Right, formatSubject, rights } from '../../src/policy/model.ts';
+import { type PolicyByName, compileByName } from '../../src/policy/by-name.ts';
+import type { Question } from '../../src/policy/evaluate.ts';
+import { type Named, type Policy, type Right, formatSubject, rights } from '../../src/policy/model.ts';
 import { parsePolicy } from '../../src/policy/files/parse.ts';
 import { matchesRepository } from '../../src/policy/pattern.ts';
 import { anonymous, readPolicy, robot, user } from '../support/policies.ts';
+
+type Asked = Question<Named>;
 
 interface RuleText {
   readonly name: string;
@@ -25,14 +28,7 @@ const people = {
   users: { dana: { groups: ['g1', 'g2'] }, ab: { groups: ['g1'] }, off: { groups: ['g1'], disabled: true } },
   robots: { bot: { groups: ['g2'] } },
 };
-const principals: readonly Principal[] = [
-  user('dana'),
-  user('ab'),
-  user('off'),
-  user('nobody'),
-  robot('bot'),
-  anonymous,
-];
+const principals: readonly Named[] = [user('dana'), user('ab'), user('off'), user('nobody'), robot('bot'), anonymous];
 const subjects = [
   'user:dana',
   'user:ab',
@@ -68,7 +64,7 @@ const ruleTexts = fc
   .array(ruleText, { maxLength: 8 })
   .map((rules) => rules.map((rule, index): RuleText => ({ ...rule, name: `rule-${String.fromCharCode(97 + index)}` })));
 
-const question: fc.Arbitrary<Question> = fc.record({
+const question: fc.Arbitrary<Asked> = fc.record({
   now: fc.constant(0),
   principal: fc.constantFrom(...principals),
   action: fc.constantFrom('pull', 'push', 'create', 'overwrite', 'delete', 'catalog'),
@@ -84,13 +80,13 @@ const questions = fc.array(question, { minLength: 20, maxLength: 20 });
 
 // JSON is YAML.
 const policyText = (rules: readonly RuleText[]): string => JSON.stringify({ rules });
-const compileRules = (rules: readonly RuleText[]): CompiledPolicy =>
-  compilePolicy(readPolicy(JSON.stringify(people), policyText(rules)));
+const compileRules = (rules: readonly RuleText[]): PolicyByName =>
+  compileByName(readPolicy(JSON.stringify(people), policyText(rules)));
 
 /** Contract section 5, as slowly as it reads. */
-function reference(policy: Policy, asked: Question): boolean {
+function reference(policy: Policy, asked: Asked): boolean {
   const { principal, repository, tag } = asked;
-  const own = subjectsOf(policy, principal as Principal);
+  const own = subjectsOf(policy, principal);
   if (own === undefined) return false;
   const name = principal.kind === 'anonymous' ? undefined : principal.name;
   const matching = policy.rules.filter(
@@ -126,12 +122,12 @@ function reference(policy: Policy, asked: Question): boolean {
   }
 }
 
-function countsWithoutTag(effect: string, { action, deletes = 'layer' }: Question): boolean {
+function countsWithoutTag(effect: string, { action, deletes = 'layer' }: Question<Named>): boolean {
   if (action !== 'delete') return effect === 'allow';
   return effect === 'allow' ? deletes === 'something' : deletes === 'layer';
 }
 
-function subjectsOf(policy: Policy, principal: Principal): readonly string[] | undefined {
+function subjectsOf(policy: Policy, principal: Named): readonly string[] | undefined {
   if (principal.kind === 'anonymous') return ['anonymous', 'everyone'];
   const account = (principal.kind === 'user' ? policy.users : policy.robots).get(principal.name);
   if (account === undefined || account.disabled) return undefined;
@@ -167,8 +163,8 @@ describe('for every policy and every question', () => {
     fc.assert(
       fc.property(shuffled, questions, ([rules, other, files], asked) => {
         const texts = [0, 1, 2].map((file) => policyText(other.filter((_, index) => files[index] === file)));
-        const [one, two] = [compileRules(rules), compilePolicy(readPolicy(...texts, JSON.stringify(people)))];
-        const outcome = (policy: CompiledPolicy, each: Question): unknown => {
+        const [one, two] = [compileRules(rules), compileByName(readPolicy(...texts, JSON.stringify(people)))];
+        const outcome = (policy: PolicyByName, each: Asked): unknown => {
           const { allowed, reason, rule } = policy.decide(each);
           return { allowed, reason, rule: rule?.name };
         };
@@ -246,9 +242,9 @@ rules:
       [user('dana'), user('ab'), anonymous].map((principal) => ({ now: 0, action, repository, principal })),
     ),
   );
-  const granted = (policy: CompiledPolicy): string[] =>
+  const granted = (policy: PolicyByName): string[] =>
     asked.filter((each) => policy.decide(each).allowed).map((each) => JSON.stringify(each));
-  const whole = new Set(granted(compilePolicy(readPolicy(text))));
+  const whole = new Set(granted(compileByName(readPolicy(text))));
   expect(whole.size).toBeGreaterThan(20);
   const bytes = Buffer.from(text);
   let readable = 0;
@@ -256,7 +252,7 @@ rules:
     const reading = parsePolicy([{ file: 'cut.yaml', text: bytes.subarray(0, end).toString('latin1') }]);
     if (!reading.ok) continue;
     readable++;
-    const more = granted(compilePolicy(reading.policy)).filter((each) => !whole.has(each));
+    const more = granted(compileByName(reading.policy)).filter((each) => !whole.has(each));
     expect([bytes.subarray(0, end).toString().slice(-40), more]).toEqual([expect.anything(), []]);
   }
   // Most cuts are not even a policy; some are, and those were judged.

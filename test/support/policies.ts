@@ -1,8 +1,10 @@
 /** Policies written in YAML, as tests need them. */
 import argon2 from 'argon2';
 import { formatProblem } from '../../src/document/problem.ts';
-import { type CompiledPolicy, compilePolicy } from '../../src/policy/evaluate.ts';
-import type { Policy, Principal } from '../../src/policy/model.ts';
+import { type PolicyByName, compileByName } from '../../src/policy/by-name.ts';
+import type { CompiledPolicy } from '../../src/policy/evaluate.ts';
+import { type Account, type Named, type Policy, type Principal, formatSubject } from '../../src/policy/model.ts';
+import { principalIn } from '../../src/policy/principal.ts';
 import { parsePolicy } from '../../src/policy/files/parse.ts';
 
 /** One file for each text. Throws with every problem in them. */
@@ -12,8 +14,9 @@ export function readPolicy(...texts: readonly string[]): Policy {
   throw new Error(reading.problems.map((problem) => formatProblem(problem)).join('\n'));
 }
 
-export function compile(...texts: readonly string[]): CompiledPolicy {
-  return compilePolicy(readPolicy(...texts));
+/** Asked about accounts by name, or about somebody in groups of their own. */
+export function compile(...texts: readonly string[]): PolicyByName {
+  return compileByName(readPolicy(...texts));
 }
 
 /** A real argon2id hash at the lowest cost the library takes, or at another one. */
@@ -21,6 +24,13 @@ export function quickHash(password: string, cost: { memoryCost?: number; timeCos
   return argon2.hash(password, { type: argon2.argon2id, memoryCost: 8192, timeCost: 1, parallelism: 1, ...cost });
 }
 
-export const user = (name: string): Principal => ({ kind: 'user', name });
-export const robot = (name: string): Principal => ({ kind: 'robot', name });
-export const anonymous: Principal = { kind: 'anonymous' };
+export const user = (name: string): Account => ({ kind: 'user', name });
+export const robot = (name: string): Account => ({ kind: 'robot', name });
+export const anonymous = { kind: 'anonymous' } as const;
+
+/** Whom the policy knows by this name, in its groups; throws when it knows nobody. */
+export function inPolicy(policy: CompiledPolicy<never>, who: Named): Principal {
+  const principal = principalIn(policy.policy, who);
+  if (principal === undefined) throw new Error(`the policy knows no ${formatSubject(who)}`);
+  return principal;
+}

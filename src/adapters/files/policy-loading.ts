@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import type { Problem } from '../../document/problem.ts';
+import { askedByName } from '../../policy/by-name.ts';
 import { type CompiledPolicy, compilePolicy } from '../../policy/evaluate.ts';
 import { cutProblem } from '../../policy/files/cut-file.ts';
 import type { Accounts } from '../../policy/model.ts';
@@ -53,7 +54,7 @@ export async function loadPolicy(
   if (!reading.ok) return refused([...cut, ...reading.problems], reading.accounts);
   if (cut.length > 0) return refused(cut, reading.policy);
   const compiled = compilePolicy(reading.policy);
-  const { passed, failures } = runTests(compiled, now);
+  const { passed, failures } = runTests(askedByName(compiled), now);
   if (failures.length > 0) return refused(failures.map(problemOfFailure), reading.policy);
   return { ok: true, loaded: { compiled, testsPassed: passed, revision, files: texts.files } };
 }

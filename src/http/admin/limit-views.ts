@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { type LimitState, type Limits, countedPer, stateOfCounter } from '../../limits/spend.ts';
 import type { CompiledPolicy } from '../../policy/evaluate.ts';
-import { type Limit, type Principal, formatSubject } from '../../policy/model.ts';
+import { type Limit, type Named, formatSubject } from '../../policy/model.ts';
+import { principalIn } from '../../policy/principal.ts';
 import { formatRate } from '../../policy/rate.ts';
 import type { FailedLogins, RateLimiter } from '../../ports.ts';
 import { delayMs } from '../../identity/login-delays.ts';
@@ -97,12 +98,13 @@ export async function lookAtLimits(
 ): Promise<LimitStates | { readonly status: 400 | 404; readonly detail: string }> {
   const counted = (['pull', 'push', 'token'] as const).find((each) => each === query.get('count'));
   if (counted === undefined) return { status: 400, detail: 'count: expected pull, push or token' };
-  const principal = principalOf(query.get('subject') ?? '');
-  if (principal === undefined) {
+  const named = parseNamed(query.get('subject') ?? '');
+  if (named === undefined) {
     return { status: 400, detail: 'subject: expected user:NAME, robot:NAME, workload:NAME or anonymous' };
   }
-  const subject = formatSubject(principal);
-  if (policy.subjectsOf(principal) === undefined) {
+  const subject = formatSubject(named);
+  const principal = principalIn(policy.policy, named);
+  if (principal === undefined) {
     return { status: 404, detail: `${subject} is unknown to the policy in force, or disabled there` };
   }
   const repository = query.get('repository') ?? undefined;
@@ -117,7 +119,7 @@ export async function lookAtLimits(
   return { subject, limits: views };
 }
 
-function principalOf(subject: string): Principal | undefined {
+function parseNamed(subject: string): Named | undefined {
   if (subject === 'anonymous') return { kind: 'anonymous' };
   const colon = subject.indexOf(':');
   const kind = (['user', 'robot', 'workload'] as const).find((each) => each === subject.slice(0, colon));

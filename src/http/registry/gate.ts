@@ -203,11 +203,11 @@ async function deleteByDigest(
     const again = admitAgain(parts.gate, route, caller, exchange.address);
     if (again.kind !== 'admitted') return answer(parts, exchange, again);
     const isWanted = (): boolean => !exchange.response.destroyed;
-    const current = writerOf(parts, exchange, repository, caller);
+    const current = writerOf(parts, exchange, repository, again.caller);
     const judgement = await judgeDeleteByDigest(parts.backend.ask, current, digest, parts.gate.knownParts, isWanted);
     if (!isWanted()) return clientGone;
     if (judgement.kind === 'absent') return unknownManifest(exchange);
-    return judgement.kind === 'allowed' ? forward() : notWritten(parts, exchange, route, caller, judgement);
+    return judgement.kind === 'allowed' ? forward() : notWritten(parts, exchange, route, again.caller, judgement);
   });
   if (turn.ok) return turn.value;
   return { decision: 'error', reason: `tag_${turn.reason}`, status: send(exchange, tagHeld(turn.reason)) };
@@ -293,13 +293,13 @@ async function writeManifest(
     mediaType: exchange.request.headers['content-type'],
     isSameAs: (digest) => ('digest' in reference ? digest === reference.digest : hasDigest(content, digest)),
   };
-  const writer = (): TagWriter => writerOf(parts, exchange, repository, caller);
+  const writer = (who: Caller): TagWriter => writerOf(parts, exchange, repository, who);
   const write = async (): Promise<Partial<AuditRecord>> => {
     const again = admitAgain(parts.gate, route, caller, exchange.address);
     if (again.kind !== 'admitted') return answer(parts, exchange, again);
     for (const tag of tags) {
-      const judgement = await judgeTagWrite(parts.backend.ask, writer(), tag, pushed);
-      if (judgement.kind !== 'allowed') return notWritten(parts, exchange, route, caller, judgement);
+      const judgement = await judgeTagWrite(parts.backend.ask, writer(again.caller), tag, pushed);
+      if (judgement.kind !== 'allowed') return notWritten(parts, exchange, route, again.caller, judgement);
     }
     if (isCounted) return forward();
     const counted = await countRequest(parts.gate.limits, exchange, admission);
@@ -318,7 +318,7 @@ async function writeManifest(
   const turn = await parts.gate.tagLocks.withTags(repository, held, tagTurnMs, write);
   if (turn.ok) return turn.value;
   // Whoever may do anything with these tags needs no lock to be judged; those who need one wait for its store.
-  if (turn.reason === 'unavailable' && !tags.some((tag) => isGuardedTag(writer(), tag))) return write();
+  if (turn.reason === 'unavailable' && !tags.some((tag) => isGuardedTag(writer(caller), tag))) return write();
   return { decision: 'error', reason: `tag_${turn.reason}`, status: send(exchange, tagHeld(turn.reason)) };
 }
 

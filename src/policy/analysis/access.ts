@@ -1,8 +1,9 @@
 /** All that one account, group or anonymous caller may do: what rules allow them, less what rules deny them. */
-import { accountNameOf } from './explain.ts';
-import { type CompiledPolicy, byName } from '../evaluate.ts';
-import { type GroupMember, type Principal, type Rights, type RobotToken, type Rule, formatSubject } from '../model.ts';
+import type { PolicyByName } from '../by-name.ts';
+import { byName } from '../evaluate.ts';
+import { type GroupMember, type Named, type Rights, type RobotToken, type Rule, formatSubject } from '../model.ts';
 import { type RepositoryPattern, parseRepositoryPattern } from '../pattern.ts';
+import { accountNameOf } from '../principal.ts';
 import { covers, filler, meetingOf, meetingOfTags } from './pattern-witness.ts';
 import { isExpired } from '../secret-reach.ts';
 
@@ -34,11 +35,7 @@ export interface SecretAccess {
 }
 
 /** Undefined for an account that is disabled. `now` in milliseconds since 1970, for the expiry of secrets only. */
-export function accessOf(
-  compiled: CompiledPolicy,
-  principal: Principal | GroupMember,
-  now: number,
-): AccessList | undefined {
+export function accessOf(compiled: PolicyByName, principal: Named | GroupMember, now: number): AccessList | undefined {
   const subjects = compiled.subjectsOf(principal);
   if (subjects === undefined) return undefined;
   // A group alone stands for members of any name.

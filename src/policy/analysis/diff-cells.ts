@@ -6,10 +6,11 @@ import { parseRepositoryName } from '../../distribution/reference.ts';
 import { representativeCircumstances } from './condition-witness.ts';
 import type { Circumstances, Conditions } from '../conditions.ts';
 import { describeConditions, formatInstant } from '../describe.ts';
-import { type CompiledPolicy, type Decision, compilePolicy, rightsHere } from '../evaluate.ts';
-import { accountNameOf } from './explain.ts';
+import { type PolicyByName, compileByName } from '../by-name.ts';
+import { type Decision, rightsHere } from '../evaluate.ts';
 import { type Policy, type Right, type Rule, formatSubject, rights } from '../model.ts';
 import { type RepositoryPattern, type TagPattern, matchesRepository } from '../pattern.ts';
+import { accountNameOf } from '../principal.ts';
 import { type Probe, probesOf, strangerPrefix, strangersFor, withUsers } from './diff-probes.ts';
 import { covers, exampleOf, exampleOfTag, filler, meetingOf, meetingOfTags } from './pattern-witness.ts';
 
@@ -85,8 +86,8 @@ interface Answers {
 }
 
 class Comparing {
-  readonly #before: CompiledPolicy;
-  readonly #after: CompiledPolicy;
+  readonly #before: PolicyByName;
+  readonly #after: PolicyByName;
   readonly #probes: readonly Probe[];
   readonly #rulesByPattern = new Map<string, PatternRules>();
   /** Patterns without and with `${account}`. */
@@ -106,8 +107,8 @@ class Comparing {
     const groups = [...new Set([...before.groups.keys(), ...after.groups.keys()])].sort();
     const taken = new Set([before, after].flatMap((policy) => [...policy.users.keys()]));
     const strangers = strangersFor(groups, taken);
-    this.#before = compilePolicy(withUsers(before, strangers));
-    this.#after = compilePolicy(withUsers(after, strangers));
+    this.#before = compileByName(withUsers(before, strangers));
+    this.#after = compileByName(withUsers(after, strangers));
     this.#probes = probesOf(before, after, strangers);
     const enforced = [before, after].map((policy) => policy.rules.filter((rule) => rule.mode === 'enforce'));
     for (const rule of enforced.flat()) {
@@ -197,7 +198,7 @@ class Comparing {
   #ask({ probe, region, right, label, tag, circumstances }: Asked): void {
     const { principal } = probe;
     const { repository } = region;
-    const ask = (compiled: CompiledPolicy): Answers => {
+    const ask = (compiled: PolicyByName): Answers => {
       this.#work += circumstances.length;
       const decisions = circumstances.map((each) =>
         compiled.decide({ ...each, principal, action: right, repository, tag }),

@@ -1,11 +1,12 @@
 /** Whom a comparison of two policies asks about: accounts, made-up members of groups, and nobody in particular. */
-import { type Policy, type Principal, type User, formatSubject } from '../model.ts';
+import { type Account, type Named, type Policy, type User, formatSubject } from '../model.ts';
+import { accountIn } from '../principal.ts';
 
 /** Somebody to ask about, and whom the answers speak for. */
 export interface Probe {
   /** Subjects in file notation: one, or accounts that no rule tells apart. */
   readonly labels: readonly string[];
-  readonly principal: Principal;
+  readonly principal: Named;
   /** Labels of probes that speak for this one too: groups it is in before and after, and `authenticated`. */
   readonly generals: readonly string[];
   /** The account appears, disappears or changes groups: any rule may matter, not only changed ones. */
@@ -53,9 +54,6 @@ export function probesOf(before: Policy, after: Policy, strangers: readonly Stra
   return [anonymous, ...general, ...accountProbes(before, after)];
 }
 
-/** A principal with a name. */
-export type Account = Exclude<Principal, { readonly kind: 'anonymous' }>;
-
 /** Sorted groups; undefined for accounts that are not there, or disabled. */
 type Standing = readonly string[] | undefined;
 
@@ -68,7 +66,7 @@ function accountProbes(before: Policy, after: Policy): readonly Probe[] {
   );
   const classes = new Map<
     string,
-    { labels: string[]; principal: Principal; generals: readonly string[]; isTouched: boolean }
+    { labels: string[]; principal: Named; generals: readonly string[]; isTouched: boolean }
   >();
   for (const principal of accountsOf(before, after)) {
     const label = formatSubject(principal);
@@ -105,8 +103,7 @@ export function accountsOf(before: Policy, after: Policy): readonly Account[] {
 }
 
 /** Groups in order of names; undefined for an account that is absent or disabled. */
-export function standingOf(policy: Policy, { kind, name }: Account): Standing {
-  const accounts = { user: policy.users, robot: policy.robots, workload: policy.workloads }[kind];
-  const account = accounts.get(name);
+export function standingOf(policy: Policy, named: Account): Standing {
+  const account = accountIn(policy, named);
   return account === undefined || account.disabled ? undefined : account.groups.toSorted();
 }

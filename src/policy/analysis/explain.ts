@@ -11,19 +11,13 @@ import {
   formatSubjects,
   listed,
 } from '../describe.ts';
-import {
-  type CompiledPolicy,
-  type Decision,
-  type Untagged,
-  holdsWithoutTag,
-  isReadByDigest,
-  rightsHere,
-} from '../evaluate.ts';
+import type { PolicyByName } from '../by-name.ts';
+import { type Decision, type Untagged, holdsWithoutTag, isReadByDigest, rightsHere } from '../evaluate.ts';
 import {
   type Action,
   type GroupMember,
   type Policy,
-  type Principal,
+  type Named,
   type Rule,
   type Source,
   formatSubject,
@@ -31,11 +25,12 @@ import {
 } from '../model.ts';
 import { isNameableBy } from './lint-people.ts';
 import { matchPieces, matchesRepository } from '../pattern.ts';
+import { accountIn, accountNameOf } from '../principal.ts';
 import { type SecretReach, isReached, secretsOf } from '../secret-reach.ts';
 
 /** What somebody asks about: a question without the fine print of one request. */
 export interface Inquiry extends Circumstances {
-  readonly principal: Principal | GroupMember;
+  readonly principal: Named | GroupMember;
   readonly action: Action;
   readonly repository: string;
   readonly tag?: string | undefined;
@@ -102,7 +97,7 @@ export interface Explanation {
 }
 
 /** The decision of a request, with every rule that came near. An unknown account is a denial. */
-export function explain(compiled: CompiledPolicy, inquiry: Inquiry): Explanation {
+export function explain(compiled: PolicyByName, inquiry: Inquiry): Explanation {
   const { policy } = compiled;
   const subjects = compiled.subjectsOf(inquiry.principal);
   const plain = compiled.decide(inquiry);
@@ -152,7 +147,7 @@ export function tagLimitOf(
   return [...new Set(found.flatMap(({ tags = [] }) => tags.map(({ text }) => text)))];
 }
 
-function halvesOf(compiled: CompiledPolicy, inquiry: Inquiry): readonly PushHalf[] | undefined {
+function halvesOf(compiled: PolicyByName, inquiry: Inquiry): readonly PushHalf[] | undefined {
   if (inquiry.action !== 'push') return undefined;
   const halves = (['create', 'overwrite'] as const).map((right) => ({
     right,
@@ -162,7 +157,7 @@ function halvesOf(compiled: CompiledPolicy, inquiry: Inquiry): readonly PushHalf
   return create?.decision.allowed === overwrite?.decision.allowed ? undefined : halves;
 }
 
-function deletionOf(compiled: CompiledPolicy, inquiry: Inquiry): Deletion | undefined {
+function deletionOf(compiled: PolicyByName, inquiry: Inquiry): Deletion | undefined {
   if (inquiry.action !== 'delete' || inquiry.tag !== undefined) return undefined;
   const [layer, untagged, something] = (['layer', 'manifest', 'something'] as const).map((deletes) =>
     compiled.decide({ ...inquiry, deletes }),
@@ -220,7 +215,8 @@ function reasonOf(
     case 'secret_narrow':
       return 'the secret of this robot does not reach it';
     case 'account_unknown': {
-      const account = accountOf(policy, principal);
+      const isAccount = principal.kind !== 'anonymous' && principal.kind !== 'group';
+      const account = isAccount ? accountIn(policy, principal) : undefined;
       return account?.disabled === true
         ? `the account is disabled (${account.source.file}:${account.source.line})`
         : `there is no ${describePrincipal(principal)}`;
@@ -234,36 +230,14 @@ export function verdictOf({ allowed, rule }: Decision): string {
   return `${allowed ? 'allowed' : 'forbidden'} by ${describeRule(rule)}`;
 }
 
-function accountOf(
-  policy: Policy,
-  principal: Principal | GroupMember,
-): { readonly groups: readonly string[]; readonly disabled: boolean; readonly source: Source } | undefined {
-  switch (principal.kind) {
-    case 'user':
-      return policy.users.get(principal.name);
-    case 'robot':
-      return policy.robots.get(principal.name);
-    case 'workload':
-      return policy.workloads.get(principal.name);
-    case 'group':
-    case 'anonymous':
-      return undefined;
-  }
-}
-
 /** With the place that puts somebody into each. */
-export function groupsOf(policy: Policy, principal: Principal | GroupMember): readonly GroupOrigin[] {
+export function groupsOf(policy: Policy, principal: Named | GroupMember): readonly GroupOrigin[] {
   if (principal.kind === 'group') {
     const group = policy.groups.get(principal.name);
     return group === undefined ? [] : [{ name: group.name, source: group.source }];
   }
-  const account = accountOf(policy, principal);
+  const account = principal.kind === 'anonymous' ? undefined : accountIn(policy, principal);
   return account?.groups.map((name) => ({ name, source: account.source })) ?? [];
-}
-
-/** `${account}` stands for it; undefined for anonymous callers and for a group alone. */
-export function accountNameOf(principal: Principal | GroupMember): string | undefined {
-  return principal.kind === 'anonymous' || principal.kind === 'group' ? undefined : principal.name;
 }
 
 const checks: readonly ((rule: Rule, inquiry: Inquiry, subjects: readonly string[]) => Failure | undefined)[] = [

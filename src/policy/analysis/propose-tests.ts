@@ -2,9 +2,10 @@
 import { type Circumstances } from '../conditions.ts';
 import { representativeCircumstances } from './condition-witness.ts';
 import { actionsOf, describeTarget, formatInstant } from '../describe.ts';
-import { type CompiledPolicy } from '../evaluate.ts';
-import { accountNameOf, consider, isMatching } from './explain.ts';
-import { type Action, type GroupMember, type Policy, type Principal, type Rule, formatSubject } from '../model.ts';
+import type { PolicyByName } from '../by-name.ts';
+import { consider, isMatching } from './explain.ts';
+import { type Action, type GroupMember, type Policy, type Named, type Rule, formatSubject } from '../model.ts';
+import { accountNameOf } from '../principal.ts';
 import { exampleOf, exampleOfTag, filler } from './pattern-witness.ts';
 import { parseRepositoryName, parseTag } from '../../distribution/reference.ts';
 
@@ -12,7 +13,7 @@ export interface ProposedTest {
   /** Where the first of its rules stands. */
   readonly file: string;
   readonly name: string;
-  readonly principal: Principal | GroupMember;
+  readonly principal: Named | GroupMember;
   readonly address?: string;
   /** Milliseconds since 1970; absent where no rule depends on the time. */
   readonly at?: number;
@@ -29,7 +30,7 @@ export interface Proposals {
 
 interface Found extends Circumstances {
   readonly file: string;
-  readonly principal: Principal | GroupMember;
+  readonly principal: Named | GroupMember;
   readonly question: string;
   readonly allowed: boolean;
   readonly isTimed: boolean;
@@ -39,7 +40,7 @@ interface Found extends Circumstances {
 const someAccounts = 5;
 
 /** `now` in milliseconds since 1970; tests that depend on the time name its minute. */
-export function proposeTests(compiled: CompiledPolicy, rules: readonly Rule[], now: number): Proposals {
+export function proposeTests(compiled: PolicyByName, rules: readonly Rule[], now: number): Proposals {
   const minute = Math.floor(now / 60_000) * 60_000;
   const found: Found[] = [];
   const without: Rule[] = [];
@@ -92,7 +93,7 @@ function formatAsker({ principal, address, now, isTimed }: Found): string {
 }
 
 /** Of all that the rule decides, best what it alone turns: a deny where something else allows. */
-function questionFor(compiled: CompiledPolicy, rule: Rule, now: number): Found | undefined {
+function questionFor(compiled: PolicyByName, rule: Rule, now: number): Found | undefined {
   const whens = rule.when === undefined ? [] : [rule.when];
   const { circumstances } = representativeCircumstances(whens, now);
   let second: Found | undefined;
@@ -136,10 +137,10 @@ function questionText(
 }
 
 /** Groups before single accounts: people come and go. */
-function askersFor(policy: Policy, { subjects }: Rule): readonly (Principal | GroupMember)[] {
+function askersFor(policy: Policy, { subjects }: Rule): readonly (Named | GroupMember)[] {
   const groups: GroupMember[] = [];
-  const single: Principal[] = [];
-  const accountsIn = (group: string | undefined): readonly Principal[] =>
+  const single: Named[] = [];
+  const accountsIn = (group: string | undefined): readonly Named[] =>
     (['user', 'robot'] as const).flatMap((kind) =>
       [...(kind === 'user' ? policy.users : policy.robots).values()]
         .filter((account) => !account.disabled && (group === undefined || account.groups.includes(group)))

@@ -1,7 +1,8 @@
 /** The tests embedded in policy files: what must hold before a policy is put into force, and what they leave untried. */
 import type { Problem } from '../../document/problem.ts';
 import { describeRule, describeTarget } from '../describe.ts';
-import { type CompiledPolicy, type Decision, compilePolicy } from '../evaluate.ts';
+import { type PolicyByName, compileByName } from '../by-name.ts';
+import type { Decision } from '../evaluate.ts';
 import { type Inquiry, isMatching } from './explain.ts';
 import { type Expectation, type PolicyTest, type Rule, rights } from '../model.ts';
 
@@ -21,7 +22,7 @@ export interface TestRun {
  * `now` in milliseconds since 1970 stands in where a test names no instant. Tests are about rules: a user or robot that is
  * disabled is judged as if it were not, so that locking somebody out never fails a test and is never refused for it.
  */
-export function runTests(policyInForce: CompiledPolicy, now: number): TestRun {
+export function runTests(policyInForce: PolicyByName, now: number): TestRun {
   const compiled = withEverybodyEnabled(policyInForce);
   let passed = 0;
   const failures: TestFailure[] = [];
@@ -34,11 +35,11 @@ export function runTests(policyInForce: CompiledPolicy, now: number): TestRun {
   return { passed, failures };
 }
 
-function withEverybodyEnabled(compiled: CompiledPolicy): CompiledPolicy {
+function withEverybodyEnabled(compiled: PolicyByName): PolicyByName {
   const { policy } = compiled;
   const accounts = [...policy.users.values(), ...policy.robots.values(), ...policy.workloads.values()];
   if (!accounts.some(({ disabled }) => disabled)) return compiled;
-  return compilePolicy({
+  return compileByName({
     ...policy,
     users: enabled(policy.users),
     robots: enabled(policy.robots),
@@ -51,7 +52,7 @@ function enabled<T extends { readonly disabled: boolean }>(accounts: ReadonlyMap
 }
 
 function* inquiriesOf(
-  { policy }: CompiledPolicy,
+  { policy }: PolicyByName,
   now: number,
 ): Iterable<{ readonly test: PolicyTest; readonly expectation: Expectation; readonly inquiry: Inquiry }> {
   for (const test of policy.tests) {
@@ -83,7 +84,7 @@ export function problemOfFailure({ test, expectation, decision }: TestFailure): 
  * Rules in force that no expectation needs: none was decided by them, and without them each would be decided the same.
  * In the order of the policy; shadow rules decide nothing and are left out.
  */
-export function unexercisedRules(policyInForce: CompiledPolicy, now: number): readonly Rule[] {
+export function unexercisedRules(policyInForce: PolicyByName, now: number): readonly Rule[] {
   const compiled = withEverybodyEnabled(policyInForce);
   const idle = new Set(compiled.policy.rules.filter((rule) => rule.mode === 'enforce'));
   const refusedPushes: Inquiry[] = [];
@@ -100,7 +101,7 @@ export function unexercisedRules(policyInForce: CompiledPolicy, now: number): re
 }
 
 /** Of `candidates`, the rules that alone keep back one half of a push which is otherwise allowed. */
-function halfDenials(compiled: CompiledPolicy, inquiry: Inquiry, candidates: ReadonlySet<Rule>): readonly Rule[] {
+function halfDenials(compiled: PolicyByName, inquiry: Inquiry, candidates: ReadonlySet<Rule>): readonly Rule[] {
   const subjects = compiled.subjectsOf(inquiry.principal);
   if (subjects === undefined) return [];
   const suspects = [...candidates].filter((rule) => rule.effect === 'deny' && isMatching(rule, inquiry, subjects));

@@ -1,10 +1,10 @@
 /** Those who may do something, told by group instead of one by one. */
-import type { CompiledPolicy } from '../evaluate.ts';
-import { type GroupMember, type Principal, type Rule, formatSubject } from '../model.ts';
+import type { PolicyByName } from '../by-name.ts';
+import { type GroupMember, type Named, type Rule, formatSubject } from '../model.ts';
 import type { Permitted } from './who-can.ts';
 
 /** Everybody whom one subject of one rule lets in the same way. */
-export interface Party<P extends Principal | GroupMember = Principal> {
+export interface Party<P extends Named | GroupMember = Named> {
   readonly rule: Rule;
   /** The subject of the rule, in file notation. */
   readonly subject: string;
@@ -18,10 +18,10 @@ export interface Party<P extends Principal | GroupMember = Principal> {
  * By the broadest subject of the rule that is about them, groups before single names. Robots with secrets are told one by
  * one, for each reaches as far as it was made for.
  */
-export function partiesOf<P extends Principal | GroupMember>(
-  compiled: CompiledPolicy,
+export function partiesOf<P extends Named | GroupMember>(
+  compiled: PolicyByName,
   entries: readonly Permitted<P>[],
-  everybody: readonly Principal[],
+  everybody: readonly Named[],
 ): readonly Party<P>[] {
   const parties = new Map<string, { rule: Rule; subject: string; members: Permitted<P>[] }>();
   for (const entry of entries) {
@@ -36,14 +36,14 @@ export function partiesOf<P extends Principal | GroupMember>(
   return [...parties.values()].map((party) => ({ ...party, size: sizes.get(party.subject) ?? 1 }));
 }
 
-function subjectFor(compiled: CompiledPolicy, { subjects }: Rule, principal: Principal | GroupMember): string {
+function subjectFor(compiled: PolicyByName, { subjects }: Rule, principal: Named | GroupMember): string {
   const own = compiled.subjectsOf(principal) ?? [];
   const matching = subjects.map(formatSubject).filter((subject) => own.includes(subject));
   const broad = (['everyone', 'authenticated'] as const).find((word) => matching.includes(word));
   return broad ?? matching.find((subject) => subject.startsWith('group:')) ?? formatSubject(principal);
 }
 
-function sizesOf(compiled: CompiledPolicy, everybody: readonly Principal[]): ReadonlyMap<string, number> {
+function sizesOf(compiled: PolicyByName, everybody: readonly Named[]): ReadonlyMap<string, number> {
   const sizes = new Map<string, number>();
   for (const principal of everybody) {
     for (const subject of compiled.subjectsOf(principal) ?? []) sizes.set(subject, (sizes.get(subject) ?? 0) + 1);

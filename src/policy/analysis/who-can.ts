@@ -1,18 +1,20 @@
 /** Who may do something: every declared account and anonymous callers, each with the rule that lets them. */
 import type { Circumstances } from '../conditions.ts';
 import { describeConditions, describeRule } from '../describe.ts';
-import { type CompiledPolicy, type Decision, type Untagged, compilePolicy } from '../evaluate.ts';
-import { accountNameOf, consider, tagLimitOf } from './explain.ts';
+import { type PolicyByName, compileByName } from '../by-name.ts';
+import type { Decision, Untagged } from '../evaluate.ts';
+import { consider, tagLimitOf } from './explain.ts';
 import {
   type Action,
   type GroupMember,
+  type Named,
   type Policy,
-  type Principal,
   type Rule,
   emptyGroupsOf,
   formatSubject,
 } from '../model.ts';
 import type { RepositoryPattern } from '../pattern.ts';
+import { accountNameOf } from '../principal.ts';
 import { covers, exampleOf, filler, meetingOf } from './pattern-witness.ts';
 import { type SecretReach, isReached, secretsOf } from '../secret-reach.ts';
 
@@ -23,7 +25,7 @@ export interface WhoCanQuestion extends Circumstances {
   readonly deletes?: Untagged;
 }
 
-export interface Permitted<P extends Principal | GroupMember = Principal> {
+export interface Permitted<P extends Named | GroupMember = Named> {
   readonly principal: P;
   readonly rule: Rule;
   /** Reading that comes with the right to push. */
@@ -51,7 +53,7 @@ export interface WhoCan {
 }
 
 /** Accounts that are disabled are counted and never permitted. */
-export function whoCan(compiled: CompiledPolicy, question: WhoCanQuestion): WhoCan {
+export function whoCan(compiled: PolicyByName, question: WhoCanQuestion): WhoCan {
   return new Asking(compiled).ask(question);
 }
 
@@ -69,7 +71,7 @@ const deep = 4;
  * Asked of one made-up name for each.
  */
 export function whoCanIn(
-  compiled: CompiledPolicy,
+  compiled: PolicyByName,
   area: RepositoryPattern,
   question: Omit<WhoCanQuestion, 'repository'>,
 ): readonly WhoCanPart[] {
@@ -104,7 +106,7 @@ export function whoCanIn(
 
 function outcomeOf({ permitted, otherwise, unreached, emptyGroups }: WhoCan): string {
   return JSON.stringify(
-    [permitted, otherwise, unreached, emptyGroups].map((entries: readonly Permitted<Principal | GroupMember>[]) =>
+    [permitted, otherwise, unreached, emptyGroups].map((entries: readonly Permitted<Named | GroupMember>[]) =>
       entries.map(({ principal, rule, impliedByPush, only, tags, condition, secrets }) => [
         formatSubject(principal),
         rule.name,
@@ -123,25 +125,25 @@ interface Asked extends Omit<WhoCanQuestion, 'repository'> {
   readonly repository: string | ((accountName: string | undefined) => string | undefined);
 }
 
-type Answer = { readonly isNow: boolean; readonly permitted: Permitted<Principal | GroupMember> } | undefined;
+type Answer = { readonly isNow: boolean; readonly permitted: Permitted<Named | GroupMember> } | undefined;
 
 /** Those who are in the same groups and whom nothing tells apart are asked about once. */
 class Asking {
-  readonly #compiled: CompiledPolicy;
+  readonly #compiled: PolicyByName;
   readonly #worlds: Worlds;
-  readonly #principals: readonly Principal[];
+  readonly #principals: readonly Named[];
   readonly #groups: readonly GroupMember[];
   readonly #named: ReadonlySet<string>;
 
-  constructor(compiled: CompiledPolicy) {
+  constructor(compiled: PolicyByName) {
     const { policy } = compiled;
     this.#compiled = compiled;
     this.#worlds = {
       rules: new Map(policy.rules.map((rule) => [rule.name, rule])),
       now: compiled,
       // Where no conditional rule helps and each hurts; and the other way round.
-      always: compilePolicy(without(policy, 'allow')),
-      sometimes: compilePolicy(without(policy, 'deny')),
+      always: compileByName(without(policy, 'allow')),
+      sometimes: compileByName(without(policy, 'deny')),
     };
     this.#principals = principalsOf(policy);
     this.#groups = emptyGroupsOf(policy);
@@ -172,13 +174,13 @@ class Asking {
     return { permitted, otherwise, unreached, emptyGroups, total: this.#principals.length };
   }
 
-  #judge(asked: Asked, principal: Principal | GroupMember): Answer {
+  #judge(asked: Asked, principal: Named | GroupMember): Answer {
     const repository =
       typeof asked.repository === 'string' ? asked.repository : asked.repository(accountNameOf(principal));
     return repository === undefined ? undefined : judge(this.#worlds, { ...asked, repository }, principal);
   }
 
-  #likeness(principal: Principal, { repository, tag = '' }: Asked): string {
+  #likeness(principal: Named, { repository, tag = '' }: Asked): string {
     const subject = formatSubject(principal);
     if (!('name' in principal) || principal.kind === 'robot' || this.#named.has(subject)) return subject;
     // What the name itself may open or close.
@@ -193,9 +195,9 @@ class Asking {
 interface Worlds {
   /** By name: the other worlds hold copies of the rules, without their conditions. */
   readonly rules: ReadonlyMap<string, Rule>;
-  readonly now: CompiledPolicy;
-  readonly always: CompiledPolicy;
-  readonly sometimes: CompiledPolicy;
+  readonly now: PolicyByName;
+  readonly always: PolicyByName;
+  readonly sometimes: PolicyByName;
 }
 
 /** The policy without the conditional rules of one effect, those of the other applying at any time. */
@@ -209,7 +211,7 @@ function unconditional(rule: Rule): Rule {
   return when === undefined ? rule : rest;
 }
 
-function judge(worlds: Worlds, question: WhoCanQuestion, principal: Principal | GroupMember): Answer {
+function judge(worlds: Worlds, question: WhoCanQuestion, principal: Named | GroupMember): Answer {
   const found = judgeOnce(worlds, question, principal);
   if (found?.isNow === true || question.action !== 'delete' || question.tag !== undefined) return found;
   const tagged = judgeOnce(worlds, { ...question, deletes: 'something' }, principal);
@@ -217,7 +219,7 @@ function judge(worlds: Worlds, question: WhoCanQuestion, principal: Principal | 
   return { ...tagged, permitted: { ...tagged.permitted, only: 'tagged' } };
 }
 
-function judgeOnce(worlds: Worlds, question: WhoCanQuestion, principal: Principal | GroupMember): Answer {
+function judgeOnce(worlds: Worlds, question: WhoCanQuestion, principal: Named | GroupMember): Answer {
   const now = decide(worlds.now, question, principal);
   const always = decide(worlds.always, question, principal);
   const best = always.decision.allowed
@@ -248,9 +250,9 @@ function judgeOnce(worlds: Worlds, question: WhoCanQuestion, principal: Principa
 }
 
 function decide(
-  { decide: ask }: CompiledPolicy,
+  { decide: ask }: PolicyByName,
   question: WhoCanQuestion,
-  principal: Principal | GroupMember,
+  principal: Named | GroupMember,
 ): { readonly decision: Decision; readonly impliedByPush: boolean } {
   const plain = ask({ ...question, principal });
   if (plain.allowed) return { decision: plain, impliedByPush: false };
@@ -261,7 +263,7 @@ function decide(
 function halfOf(
   { now, sometimes }: Worlds,
   question: WhoCanQuestion,
-  principal: Principal | GroupMember,
+  principal: Named | GroupMember,
 ): 'create' | 'overwrite' | undefined {
   const world = now.decide({ ...question, principal }).allowed ? now : sometimes;
   const [create, overwrite] = (['create', 'overwrite'] as const).map(
@@ -271,9 +273,9 @@ function halfOf(
 }
 
 function conditionOf(
-  compiled: CompiledPolicy,
+  compiled: PolicyByName,
   question: WhoCanQuestion,
-  principal: Principal | GroupMember,
+  principal: Named | GroupMember,
   rule: Rule,
 ): string {
   if (rule.when !== undefined) return `only while ${describeConditions(rule.when)}`;
@@ -291,7 +293,7 @@ function conditionOf(
 }
 
 /** Every declared account, and anonymous. */
-export function principalsOf({ users, robots, workloads }: Policy): readonly Principal[] {
+export function principalsOf({ users, robots, workloads }: Policy): readonly Named[] {
   return [
     ...[...users.keys()].sort().map((name) => ({ kind: 'user' as const, name })),
     ...[...robots.keys()].sort().map((name) => ({ kind: 'robot' as const, name })),

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type AccessList, accessOf } from '../../../src/policy/analysis/access.ts';
 import { actionsOf } from '../../../src/policy/describe.ts';
-import type { GroupMember, Principal } from '../../../src/policy/model.ts';
+import type { GroupMember, Named } from '../../../src/policy/model.ts';
 import { matchesRepository, parseRepositoryPattern } from '../../../src/policy/pattern.ts';
 import { anonymous, compile, robot, user } from '../../support/policies.ts';
 
@@ -45,7 +45,7 @@ function lineOf({ rule, rights, repositories, exceptions }: AccessList['grants']
 }
 
 describe('all that somebody may do', () => {
-  test.each<[string, Principal | GroupMember, readonly string[]]>([
+  test.each<[string, Named | GroupMember, readonly string[]]>([
     [
       'a user, by groups and by name, less what is denied',
       user('dana'),

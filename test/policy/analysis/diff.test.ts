@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type PolicyDiff, cause, diffPolicies } from '../../../src/policy/analysis/diff.ts';
-import { compilePolicy } from '../../../src/policy/evaluate.ts';
-import type { Policy, Principal } from '../../../src/policy/model.ts';
+import { compileByName } from '../../../src/policy/by-name.ts';
+import type { Policy, Named } from '../../../src/policy/model.ts';
 import { anonymous, readPolicy, user } from '../../support/policies.ts';
 
 const now = Date.parse('2026-06-03T12:00:00Z');
@@ -243,7 +243,7 @@ describe('over random policies', () => {
     .map(([list, isMore]): readonly [readonly string[], readonly string[]] =>
       isMore ? [list.slice(1), list] : [list, list.slice(1)],
     );
-  const callers: readonly Principal[] = [user('dana'), user('rita'), user('olaf'), user('both'), anonymous];
+  const callers: readonly Named[] = [user('dana'), user('rita'), user('olaf'), user('both'), anonymous];
   const times = ['2026-06-03T12:00:00Z', '2026-06-06T12:00:00Z', '2026-08-03T12:00:00Z'].map((text) =>
     Date.parse(text),
   );
@@ -255,7 +255,7 @@ describe('over random policies', () => {
         const { accounts, changes, isComplete } = diffPolicies(old, young, { now });
         expect(isComplete).toBe(true);
         if (accounts.length + changes.length > 0) return;
-        const [oldPolicy, youngPolicy] = [compilePolicy(old), compilePolicy(young)];
+        const [oldPolicy, youngPolicy] = [compileByName(old), compileByName(young)];
         for (const principal of callers) {
           for (const repository of ['a/b', 'a/x', 'a/x/y', 'x/b', 'c', 'p/dana/x', 'p/rita/x', 'p/dana/b']) {
             for (const action of ['pull', 'create', 'overwrite', 'delete'] as const) {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { lintPolicy } from '../../../src/policy/analysis/lint.ts';
 import { explain } from '../../../src/policy/analysis/explain.ts';
-import { compilePolicy } from '../../../src/policy/evaluate.ts';
+import { compileByName } from '../../../src/policy/by-name.ts';
 import { readPolicy } from '../../support/policies.ts';
 
 const rule = (text: string): string => `rules: [{ name: r, ${text} }]`;
@@ -100,7 +100,7 @@ test('an explanation says that no repository can hold the account name', () => {
   const policy = readPolicy(
     `${rule(push.replace('a/**', 'people/${account}/**'))}\ngroups: { devs: }\nusers: { Dana: { groups: [devs] } }`,
   );
-  const said = explain(compilePolicy(policy), {
+  const said = explain(compileByName(policy), {
     principal: { kind: 'user', name: 'Dana' },
     action: 'push',
     repository: 'people/dana/x',

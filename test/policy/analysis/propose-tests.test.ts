@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type Edit } from '../../../src/editing/edit.ts';
 import { addTests } from '../../../src/editing/tests.ts';
-import { compilePolicy } from '../../../src/policy/evaluate.ts';
+import { compileByName } from '../../../src/policy/by-name.ts';
 import { type ProposedTest, proposeTests } from '../../../src/policy/analysis/propose-tests.ts';
 import { runTests, unexercisedRules } from '../../../src/policy/analysis/test-run.ts';
 import { compile, readPolicy } from '../../support/policies.ts';
@@ -55,7 +55,7 @@ describe('tests to begin from', () => {
     const edit: Edit = addTests(before, tests);
     const after = edit.ok ? edit.text : '';
     for (const line of before.split('\n').filter((each) => /^[- ] /.test(each))) expect(after).toContain(line);
-    const written = compilePolicy(readPolicy(after));
+    const written = compileByName(readPolicy(after));
     expect(runTests(written, now + 365 * 86_400_000).failures).toEqual([]);
     expect(unexercisedRules(written, now).map(({ name }) => name)).toEqual(['share']);
   });

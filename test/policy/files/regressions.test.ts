@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { compilePolicy } from '../../../src/policy/evaluate.ts';
+import { compileByName } from '../../../src/policy/by-name.ts';
 import { parsePolicy } from '../../../src/policy/files/parse.ts';
 import {
   matchPieces,
@@ -43,7 +43,7 @@ tests: [{ name: dana reads, as: user:dana, allow: [pull a/b] }]
     },
   ]);
   if (!reading.ok) throw new Error(JSON.stringify(reading.problems));
-  const compiled = compilePolicy(reading.policy);
+  const compiled = compileByName(reading.policy);
   expect(runTests(compiled, 0)).toMatchObject({ passed: 1, failures: [] });
   const asked = { principal: { kind: 'user', name: 'dana' }, action: 'pull', repository: 'a/b', now: 0 } as const;
   expect(compiled.decide(asked).allowed).toBe(false);

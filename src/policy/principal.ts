@@ -1,0 +1,62 @@
+/** Whom a policy speaks of: accounts by name, the principals they stand for, and the subjects that these answer to. */
+import {
+  type Account,
+  type GroupMember,
+  type Named,
+  type Policy,
+  type Principal,
+  type Robot,
+  type User,
+  type Workload,
+  anonymous,
+  formatSubject,
+} from './model.ts';
+
+/** What the files say of an account, disabled or not; undefined when there is none of this kind and name. */
+export function accountIn(policy: Policy, { kind, name }: Account): User | Robot | Workload | undefined {
+  switch (kind) {
+    case 'user':
+      return policy.users.get(name);
+    case 'robot':
+      return policy.robots.get(name);
+    case 'workload':
+      return policy.workloads.get(name);
+  }
+}
+
+const principals = new WeakMap<User | Robot | Workload, Principal>();
+
+/** Whom an account of the files stands for: the same object for the same entry, so that what hangs on it is worked out once. */
+export function principalOf(kind: Account['kind'], entry: User | Robot | Workload): Principal {
+  const known = principals.get(entry);
+  if (known !== undefined) return known;
+  const principal: Principal = { kind, name: entry.name, groups: entry.groups };
+  principals.set(entry, principal);
+  return principal;
+}
+
+/** Whom a name stands for by the files; undefined when there is no such account, or it is disabled. */
+export function principalIn(policy: Policy, who: Named): Principal | undefined {
+  if (who.kind === 'anonymous') return anonymous;
+  const entry = accountIn(policy, who);
+  return entry === undefined || entry.disabled ? undefined : principalOf(who.kind, entry);
+}
+
+/** `${account}` stands for it; undefined for anonymous callers and for a group alone. */
+export function accountNameOf(who: Named | GroupMember): string | undefined {
+  return who.kind === 'anonymous' || who.kind === 'group' ? undefined : who.name;
+}
+
+const subjects = new WeakMap<Principal | GroupMember, readonly string[]>();
+const ofAnonymous: readonly string[] = ['anonymous', 'everyone'];
+
+/** Subjects of rules that a principal answers to, in file notation. Worked out once for each principal, which never changes. */
+export function subjectsOf(principal: Principal | GroupMember): readonly string[] {
+  if (principal.kind === 'anonymous') return ofAnonymous;
+  const known = subjects.get(principal);
+  if (known !== undefined) return known;
+  const groups = principal.kind === 'group' ? [] : principal.groups.map((group) => `group:${group}`);
+  const found = [formatSubject(principal), ...groups, 'authenticated', 'everyone'];
+  subjects.set(principal, found);
+  return found;
+}
