@@ -18,6 +18,7 @@ const randomLengths: Readonly<Record<SecretKind, number>> = { robot: 30, session
 const checksumLength = 6;
 const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
+/** Enough randomness that a plain hash of it may be stored: 30 and more characters of base62. */
 export function makeSecret(kind: SecretKind): CarriedSecret {
   const body = prefixes[kind] + randomBase62(randomLengths[kind]);
   return { kind, text: body + checksum(body) };

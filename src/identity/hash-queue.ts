@@ -1,3 +1,4 @@
+/** How many passwords are hashed at once, and who waits. */
 import { createPace } from './pace.ts';
 
 /** Who came at once is refused at once: as many answers in one turn of the event loop would hold up everybody else. */

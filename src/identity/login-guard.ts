@@ -54,6 +54,7 @@ const chance: Lots = {
 /** Where attempts with the ticket of an upload are counted. */
 const uploadNetwork = 'upload';
 
+/** One attempt of the same words is under way at a time; `keys` blind what is remembered of wrong passwords. */
 export function createLoginGuard(
   failed: FailedLogins,
   keys: Pick<KeyRing, 'signingKey'>,

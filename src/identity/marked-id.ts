@@ -14,6 +14,7 @@ export function makeMarkedId(credential: string): string {
   return random + markOf(random, credential);
 }
 
+/** False for every id that was made otherwise. In constant time. */
 export function isMarkedWith(credential: string | undefined, id: string): boolean {
   if (credential === undefined || id.length !== randomLength + markLength) return false;
   const expected = Buffer.from(markOf(id.slice(0, randomLength), credential));

@@ -25,6 +25,7 @@ const maxWaiting = 800;
 /** bcrypt reads 72 bytes and stops at a NUL; a longer password would match on its beginning (Quay CVE-2024-9683). */
 const bcryptLimit = 72;
 
+/** argon2id at the standard cost, in the form that policy files hold. */
 export async function hashPassword(password: string): Promise<string> {
   const { memoryKib, passes, lanes } = standardCost;
   return argon2.hash(password, { type: argon2.argon2id, memoryCost: memoryKib, timeCost: passes, parallelism: lanes });

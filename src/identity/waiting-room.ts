@@ -43,6 +43,7 @@ const rules = [
   { of: 'all', crowd: 'site' },
 ] as const;
 
+/** Decides only; nothing in it waits by itself. */
 export function createWaitingRoom(bounds: WaitingBounds): WaitingRoom {
   const groups: Readonly<Record<Kind, Map<string, Set<Waiter>>>> = {
     account: new Map(),

@@ -83,6 +83,7 @@ interface Verified {
   readonly notBefore: number;
 }
 
+/** Verified tokens are remembered until they end: a pull of many layers costs one verification. */
 export function createAccessTokens({ keys, issuer, service, ttlSeconds }: AccessTokenOptions): AccessTokens {
   const remembered = new Map<string, Verified>();
 

@@ -26,6 +26,7 @@ export interface ReadBuffers {
   readonly release: (chunk: Uint8Array<ArrayBuffer>) => void;
 }
 
+/** For one backend: its sockets share the free ones. */
 export function createReadBuffers(): ReadBuffers {
   const free: Buffer[] = [];
   const ours = new WeakSet<ArrayBufferLike>();

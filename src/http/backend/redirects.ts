@@ -12,6 +12,7 @@ export interface RedirectRules {
 /** Redirects in a row that are followed; object storage needs one, a change of region another. */
 export const maxHops = 3;
 
+/** Those with a Location that a client follows (RFC 9110, 15.4); 304 is none. */
 export function isRedirect(status: number): boolean {
   return status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
 }
