@@ -7,7 +7,7 @@ import type { FailedLogins } from '../../src/ports.ts';
 import { eventually } from '../support/eventually.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import { withoutScript } from '../support/lost-script.ts';
-import { connectRedis, openRedis } from '../support/redis-connections.ts';
+import { connectRedis, isConnected, openRedis } from '../support/redis-connections.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { type RedisCluster, type RedisServer, startRedisCluster, startRedisServer } from '../support/redis.ts';
 import { attemptOf, countsOf, describeFailedLogins, hour } from './failed-logins.contract.ts';
@@ -211,7 +211,7 @@ describeWithPrograms(['redis-server'], 'failed logins when Redis fails', () => {
 
   test('of many long ago and of a few just now hold back as many just now', async () => {
     const connection = openRedis(`redis://127.0.0.1:${proxy.port}/0`, { commandTimeoutMs: 300 });
-    expect(await connection.ready(5000)).toBe(true);
+    expect(await isConnected(connection, 5000)).toBe(true);
     const failed = createRedisFailedLogins(withoutScript(connection, raiseFailures), { gateways: () => 1 });
     proxy.cut();
     await fail(failed, 9, 0);
@@ -228,7 +228,7 @@ describeWithPrograms(['redis-server'], 'failed logins when Redis fails', () => {
 
   test('hold back where they were counted, also before Redis was told of them', async () => {
     const connection = openRedis(`redis://127.0.0.1:${proxy.port}/0`, { commandTimeoutMs: 300 });
-    expect(await connection.ready(5000)).toBe(true);
+    expect(await isConnected(connection, 5000)).toBe(true);
     const failed = createRedisFailedLogins(withoutScript(connection, raiseFailures), { gateways: () => 1 });
     proxy.cut();
     await fail(failed, 8, 0);
@@ -239,7 +239,7 @@ describeWithPrograms(['redis-server'], 'failed logins when Redis fails', () => {
 
   test('that Redis is told of do not make older what failed there since', async () => {
     const connection = openRedis(server.url);
-    expect(await connection.ready(5000)).toBe(true);
+    expect(await isConnected(connection, 5000)).toBe(true);
     const failed = createRedisFailedLogins(connection, { gateways: () => 1 });
     await failed.fail(attemptOf('dana', 'typo'));
     const [pair = ''] = await server.admin.keys('portcullis:{logins}:pair:*');

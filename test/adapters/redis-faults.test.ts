@@ -8,6 +8,7 @@ import { eventually } from '../support/eventually.ts';
 import { startFaultProxy, type FaultProxy } from '../support/fault-proxy.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { startRedisServer, type RedisServer } from '../support/redis.ts';
+import { isConnected } from '../support/redis-connections.ts';
 import { hashOf, now, sessionOf, week } from './session-store.contract.ts';
 
 const unavailable = { ok: false, reason: 'unavailable' };
@@ -37,7 +38,7 @@ describeWithPrograms(['redis-server'], 'sessions when Redis fails', () => {
     proxy = await startFaultProxy(server.port);
     connection = createRedisConnection(`redis://127.0.0.1:${proxy.port}/0`);
     store = createRedisSessionStore(connection, { revocationMemorySeconds: 900 });
-    expect(await connection.ready(5000)).toBe(true);
+    expect(await isConnected(connection, 5000)).toBe(true);
   });
   afterEach(async () => {
     await store.close();
@@ -182,7 +183,7 @@ describeWithPrograms(['redis-server'], 'sessions when Redis fails', () => {
       const lost = proxy.loseReplyTo(hashOf('a'));
       expect(await store.open(hashOf('a'), sessionOf('dana'), week)).toEqual(unavailable);
       await lost;
-      await eventually('the connection is back', () => connection.ready(recoveryMs));
+      await eventually('the connection is back', () => isConnected(connection, recoveryMs));
       expect(await server.admin.hget(`portcullis:{sessions}:token:${hashOf('a')}`, 'account')).toBe('dana');
       expect(await server.admin.zcard('portcullis:{sessions}:all')).toBe(1);
       expect(await opened()).toBe(1);
@@ -193,7 +194,7 @@ describeWithPrograms(['redis-server'], 'sessions when Redis fails', () => {
       const lost = proxy.loseReplyTo(hashOf('a'));
       expect(await store.use(hashOf('a'), use, week)).toEqual(unavailable);
       await lost;
-      await connection.ready(recoveryMs);
+      await isConnected(connection, recoveryMs);
       expect(await store.use(hashOf('a'), use, week)).toMatchObject({ ok: true, session: { account: 'dana' } });
     });
 
@@ -203,7 +204,7 @@ describeWithPrograms(['redis-server'], 'sessions when Redis fails', () => {
       const lost = proxy.loseReplyTo(hashOf('a'));
       expect(await store.revoke({ tokenHash: hashOf('a') }, now)).toEqual(unavailable);
       await lost;
-      await connection.ready(recoveryMs);
+      await isConnected(connection, recoveryMs);
       expect(await store.revoke({ tokenHash: hashOf('a') }, now)).toEqual({ ok: true, ended: [] });
       await eventually('it is known to be revoked', () => store.isRevoked(session.id), recoveryMs);
       expect(await store.use(hashOf('a'), use, week)).toEqual({ ok: false, reason: 'unknown' });
@@ -216,7 +217,7 @@ describeWithPrograms(['redis-server'], 'sessions when Redis fails', () => {
       expect(await locks.withTags('team/app', ['v1'], 3000, () => Promise.resolve((ran = true)))).toEqual(unavailable);
       await lost;
       expect(ran).toBe(false);
-      await connection.ready(recoveryMs);
+      await isConnected(connection, recoveryMs);
       expect(await locks.withTags('team/app', ['v1'], 3000, () => Promise.resolve(1))).toEqual({ ok: true, value: 1 });
     });
 

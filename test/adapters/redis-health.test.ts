@@ -3,13 +3,15 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type RedisConnection, type RedisHealth, createRedisConnection } from '../../src/adapters/redis/connection.ts';
+import { type RedisConnection, createRedisConnection } from '../../src/adapters/redis/connection.ts';
+import type { RedisHealth } from '../../src/adapters/redis/connection-health.ts';
 import { followHealth } from '../../src/adapters/redis/health.ts';
 import { createRedisSessionStore } from '../../src/adapters/redis/session-store.ts';
 import { eventually } from '../support/eventually.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { type RedisServer, startRedisServer } from '../support/redis.ts';
 import { projectDir } from '../support/trial.ts';
+import { isConnected } from '../support/redis-connections.ts';
 import { hashOf, sessionOf, week } from './session-store.contract.ts';
 
 const page = 'docs/operations.md';
@@ -83,7 +85,7 @@ describeWithPrograms(['redis-server'], 'the health of Redis', () => {
     'a server that %s is not well, with its words, and reported once',
     async (_, reason, begin, end) => {
       const connection = connect();
-      expect(await connection.ready(5000)).toBe(true);
+      expect(await isConnected(connection, 5000)).toBe(true);
       await begin(server);
       await broken(connection, reason);
       // Nobody has to log in for it to be seen, and it stays so from one look to the next.
@@ -116,7 +118,7 @@ describeWithPrograms(['redis-server'], 'the health of Redis', () => {
     expect(readFileSync(join(projectDir, page), 'utf8')).toContain([...rights.slice(2), ...more].join(' '));
     await server.admin.call('ACL', 'SETUSER', 'gate', ...rights, ...more);
     const connection = connect('gate:secret@');
-    expect(await connection.ready(5000)).toBe(true);
+    expect(await isConnected(connection, 5000)).toBe(true);
     const store = createRedisSessionStore(connection, { revocationMemorySeconds: 900 });
     expect(await store.open(hashOf('a'), sessionOf('dana'), week)).toEqual({ ok: true });
     expect(await store.revoke({ account: 'dana' }, 0)).toMatchObject({ ok: true });

@@ -3,7 +3,7 @@ import { createRedisConnection } from '../../src/adapters/redis/connection.ts';
 import { createRedisSessionStore } from '../../src/adapters/redis/session-store.ts';
 import type { SessionStore } from '../../src/ports.ts';
 import { eventually } from '../support/eventually.ts';
-import { openRedis } from '../support/redis-connections.ts';
+import { isConnected, openRedis } from '../support/redis-connections.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { startRedisServer, type RedisServer } from '../support/redis.ts';
 import { describeSessionStore, hashOf, now, sessionOf, week } from './session-store.contract.ts';
@@ -21,7 +21,7 @@ describeWithPrograms(['redis-server'], 'the session store on Redis', () => {
   async function open(url = server.url, memorySeconds = revocationMemorySeconds): Promise<SessionStore> {
     const connection = openRedis(url, { commandTimeoutMs: 2000 });
     const store = createRedisSessionStore(connection, { revocationMemorySeconds: memorySeconds });
-    expect(await connection.ready(5000)).toBe(true);
+    expect(await isConnected(connection, 5000)).toBe(true);
     return store;
   }
 

@@ -7,7 +7,7 @@ import { createRedisTagLocks } from '../../src/adapters/redis/tag-locks.ts';
 import type { SessionStore } from '../../src/ports.ts';
 import { eventually } from '../support/eventually.ts';
 import { startFaultProxy, type FaultProxy } from '../support/fault-proxy.ts';
-import { connectRedis, openRedis } from '../support/redis-connections.ts';
+import { connectRedis, isConnected, openRedis } from '../support/redis-connections.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import {
   startRedisCluster,
@@ -134,7 +134,7 @@ describeWithPrograms(['redis-server'], 'a cluster whose node fails', () => {
 
   test('answers unavailable in time while the sessions’ node is away, and is well within 5 seconds of its return', async () => {
     const connection = openRedis(cluster.url);
-    expect(await connection.ready(5000)).toBe(true);
+    expect(await isConnected(connection, 5000)).toBe(true);
     const store = createRedisSessionStore(connection, { revocationMemorySeconds });
     await store.open(hashOf('a'), sessionOf('dana'), week);
     const sizes = await Promise.all(cluster.nodes.map(({ admin }) => admin.dbsize()));

@@ -1,4 +1,5 @@
 /** Connections to a Redis that end with the test that opened them. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect, onTestFinished } from 'vitest';
 import { type RedisConnection, createRedisConnection } from '../../src/adapters/redis/connection.ts';
 
@@ -14,6 +15,13 @@ export function openRedis(url: string, options?: Options): RedisConnection {
 /** Answers within two seconds unless told otherwise. */
 export async function connectRedis(url: string, options: Options = {}): Promise<RedisConnection> {
   const connection = openRedis(url, { commandTimeoutMs: 2000, ...options });
-  expect(await connection.ready(5000)).toBe(true);
+  expect(await isConnected(connection, 5000)).toBe(true);
   return connection;
+}
+
+/** Whether it is ready, or becomes so within so many milliseconds. */
+export async function isConnected(connection: RedisConnection, withinMs: number): Promise<boolean> {
+  const ready = new Promise<void>((resolve) => connection.onReady(resolve));
+  if (!connection.isReady()) await Promise.race([ready, delay(withinMs, undefined, { ref: false })]);
+  return connection.isReady();
 }

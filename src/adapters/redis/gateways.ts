@@ -1,6 +1,6 @@
 /** How many gateways share this Redis: each says every two seconds that it is there. */
 import { randomUUID } from 'node:crypto';
-import type { RedisConnection } from './connection.ts';
+import { type RedisConnection, listOf } from './connection.ts';
 import { gatewaysKey } from './keys.ts';
 import { greetGateways, leaveGateways } from './limit-scripts.ts';
 
@@ -26,9 +26,9 @@ export function followGateways(connection: RedisConnection): Gateways {
 
   async function greet(): Promise<void> {
     const asked = Date.now();
-    const answer = await calls.run(greetGateways, [gatewaysKey], [self, silentMs]);
-    if (!answer.ok || !Array.isArray(answer.reply) || closed) return;
-    const [gateways, now] = answer.reply.map(Number);
+    const reply = listOf(await calls.run(greetGateways, [gatewaysKey], [self, silentMs]));
+    if (reply === undefined || closed) return;
+    const [gateways, now] = reply.map(Number);
     const alive = Math.max(1, gateways ?? 1);
     count = performance.now() < unsureUntil ? Math.max(count, alive) : alive;
     // Half of the way there and back: Redis read its clock about then.

@@ -1,6 +1,6 @@
 /** When robots' secrets were last used: collected for a second, then written in one step. */
 import type { RobotUses } from '../../ports.ts';
-import type { RedisConnection } from './connection.ts';
+import { type RedisConnection, listOf } from './connection.ts';
 import { robotUseKey } from './keys.ts';
 import { markRobotUses, readRobotUses } from './scripts.ts';
 
@@ -52,10 +52,10 @@ export function createRedisRobotUses(connection: RedisConnection): RobotUses & {
       const found = new Map<string, number>();
       for (let begin = 0; begin < tokenIds.length; begin += atOnce) {
         const part = tokenIds.slice(begin, begin + atOnce);
-        const answer = await calls.run(readRobotUses, part.map(robotUseKey));
-        if (!answer.ok || !Array.isArray(answer.reply)) break;
+        const times = listOf(await calls.run(readRobotUses, part.map(robotUseKey)));
+        if (times === undefined) break;
         for (const [index, tokenId] of part.entries()) {
-          const time: unknown = answer.reply[index];
+          const time = times[index];
           if (typeof time === 'string') found.set(tokenId, Number(time));
         }
       }
