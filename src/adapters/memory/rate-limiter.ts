@@ -6,11 +6,11 @@ import { isOwingMuch, maxOwing } from '../limit-bounds.ts';
 
 export interface MemoryBudgets {
   /** As `RateLimiter.charge`; each request counts `cost` times. */
-  charge(
+  readonly charge: (
     budgets: readonly Budget[],
     cost: number,
-  ): { readonly admitted: boolean; readonly balances: readonly Balance[] };
-  peek(budgets: readonly Budget[], cost: number): readonly Balance[];
+  ) => { readonly admitted: boolean; readonly balances: readonly Balance[] };
+  readonly peek: (budgets: readonly Budget[], cost: number) => readonly Balance[];
   /** Takes over what another store says. */
   learn(counter: string, debtUs: number): void;
   debtOf(counter: string): number;
