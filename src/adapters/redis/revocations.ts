@@ -1,11 +1,12 @@
 /**
- * Revoked sessions and tokens and ended accounts, known without asking: every process keeps the whole list. It hears of new ones at once (a channel, which
- * may lose messages) and compares with the store every two seconds. What the store has lost, such as by a failover to a
- * replica that had not got it yet, it is told again.
+ * Revoked sessions and tokens and ended accounts, known without asking: every process keeps the whole list. It hears of
+ * new ones at once (a channel, which may lose messages) and compares with the store every two seconds. What the store has
+ * lost, such as by a failover to a replica that had not got it yet, it is told again.
  */
 import { randomBytes } from 'node:crypto';
 import type { RedisCalls, RedisConnection } from './connection.ts';
 import { endedAccountName, nameKey, revocationsChannel, sessionsKey } from './keys.ts';
+import { type Entry, KnownRevocations, readEntry, readMessage } from './known-revocations.ts';
 import { pollRevocations, reassertRevocations } from './scripts.ts';
 
 export interface Revocations {
@@ -18,14 +19,12 @@ export interface Revocations {
   /** Replicas of the store at the last look. */
   replicas(): number;
   /** Compares with the store now. */
-  synchronize(): void;
-  close(): void;
+  readonly synchronize: () => void;
+  readonly close: () => void;
 }
 
 const pollMs = 2000;
 const reassertedAtOnce = 500;
-/** An entry about to be forgotten is not fought for. */
-const shortestReassertedMs = 1000;
 
 /** Random: no two states of the store have the same. */
 export function newMarker(): string {
@@ -34,125 +33,90 @@ export function newMarker(): string {
 
 /** Answers at once, from what was heard; may miss for two seconds what was revoked elsewhere. */
 export function followRevocations(connection: RedisConnection, calls: RedisCalls): Revocations {
-  /** Name of a revoked id or ended account -> when it may be forgotten, on a clock that nobody sets. */
-  const known = new Map<string, number>();
-  /** Name of an account -> what was issued before has ended, milliseconds since 1970. */
-  const ended = new Map<string, number>();
+  const known = new KnownRevocations();
   /** What the store held when it held exactly what is known here; undefined when that is not certain. */
   let marker: string | undefined;
   /** Grows with everything learned elsewhere than from a comparison. */
   let learned = 0;
   let replicas = 0;
-  let comparing = false;
-  let compareAgain = false;
-  let closed = false;
-  let timer: NodeJS.Timeout | undefined;
-
-  function keep({ name, at, ms }: Entry): void {
-    const until = performance.now() + ms;
-    if ((known.get(name) ?? 0) < until) known.set(name, until);
-    if (at > (ended.get(name) ?? 0)) ended.set(name, at);
-  }
 
   function learn(entry: Entry): void {
-    keep(entry);
+    known.keep(entry);
     marker = undefined;
     learned += 1;
   }
 
-  async function compare(): Promise<void> {
+  /** True to be called again at once. */
+  async function compare(): Promise<boolean> {
     const before = learned;
     const answer = await calls.run(pollRevocations, [sessionsKey], [marker ?? '?']);
     const found = answer.ok ? readPoll(answer.reply) : undefined;
-    if (found === undefined) return;
+    if (found === undefined) return false;
     replicas = found.replicas;
     const now = performance.now();
-    for (const [name, until] of known) {
-      if (until > now) continue;
-      known.delete(name);
-      ended.delete(name);
-    }
-    if (found.entries === undefined) return;
-    for (const entry of found.entries.values()) keep(entry);
-    if (learned !== before) {
-      // What was learned meanwhile may be on its way to the store: not a loss yet.
-      compareAgain = true;
-      return;
-    }
-    const lost = [...known].filter(([name, until]) => {
-      const stored = found.entries?.get(name);
-      const isWhole = stored !== undefined && stored.at >= (ended.get(name) ?? 0);
-      return !isWhole && until - now > shortestReassertedMs;
-    });
+    known.forgetExpired(now);
+    if (found.entries === undefined) return false;
+    for (const entry of found.entries.values()) known.keep(entry);
+    // What was learned meanwhile may be on its way to the store: not a loss yet.
+    if (learned !== before) return true;
+    const lost = known.lost(found.entries, now);
     for (let begin = 0; begin < lost.length; begin += reassertedAtOnce) {
-      const values = lost
-        .slice(begin, begin + reassertedAtOnce)
-        .flatMap(([name, until]) => [textOf(name, ended.get(name)), Math.floor(until - now)]);
-      if (!(await calls.run(reassertRevocations, [sessionsKey], [newMarker(), ...values])).ok) return;
+      const values = lost.slice(begin, begin + reassertedAtOnce).flat();
+      if (!(await calls.run(reassertRevocations, [sessionsKey], [newMarker(), ...values])).ok) return false;
     }
     if (lost.length === 0 && learned === before) marker = found.marker;
+    return false;
   }
 
-  function synchronize(): void {
-    if (closed) return;
-    if (comparing) {
-      compareAgain = true;
-      return;
-    }
-    clearTimeout(timer);
-    comparing = true;
-    void compare().finally(() => {
-      comparing = false;
-      if (closed) return;
-      timer = setTimeout(synchronize, compareAgain ? 0 : pollMs).unref();
-      compareAgain = false;
-    });
-  }
-
+  const { now: synchronize, close } = repeat(compare);
   connection.follow(revocationsChannel, {
     onJoined: synchronize,
-    onMessage(message) {
-      const [ms = '', ...names] = message.split(' ');
-      if (!/^\d{1,15}$/.test(ms)) return;
-      for (const name of names) if (/^[0-9a-f]{32}(?:@\d{1,15})?$/.test(name)) learn(readEntry(name, Number(ms)));
-    },
+    onMessage: (message) => readMessage(message).forEach(learn),
   });
   connection.onReady(synchronize);
   synchronize();
 
   return {
-    has(id) {
-      if (known.size === 0) return false;
-      const until = known.get(nameKey(id));
-      return until !== undefined && until > performance.now();
-    },
+    has: (id) => known.has(id),
     add: (id, ms) => learn({ name: nameKey(id), at: 0, ms }),
     endAccount: (account, at, ms) => learn({ name: endedAccountName(account), at: Math.floor(at), ms }),
-    endedBefore: (account) => (ended.size === 0 ? 0 : (ended.get(endedAccountName(account)) ?? 0)),
+    endedBefore: (account) => known.endedBefore(account),
     replicas: () => replicas,
     synchronize,
+    close,
+  };
+}
+
+/** Runs `task` every two seconds and whenever it is asked for, one at a time; once more where that was while it ran. */
+function repeat(task: () => Promise<boolean>): { readonly now: () => void; readonly close: () => void } {
+  let isRunning = false;
+  let isWanted = false;
+  let closed = false;
+  let timer: NodeJS.Timeout | undefined;
+
+  function now(): void {
+    if (closed) return;
+    if (isRunning) {
+      isWanted = true;
+      return;
+    }
+    clearTimeout(timer);
+    isRunning = true;
+    void task().then((isUnfinished) => {
+      isRunning = false;
+      if (closed) return;
+      timer = setTimeout(now, isUnfinished || isWanted ? 0 : pollMs).unref();
+      isWanted = false;
+    });
+  }
+
+  return {
+    now,
     close() {
       closed = true;
       clearTimeout(timer);
     },
   };
-}
-
-/** One revocation. `at`: of an account, else 0. `ms`: for how long it is remembered. */
-interface Entry {
-  readonly name: string;
-  readonly at: number;
-  readonly ms: number;
-}
-
-/** As scripts take and give it. */
-function textOf(name: string, at: number | undefined): string {
-  return at === undefined ? name : `${name}@${at}`;
-}
-
-function readEntry(text: string, ms: number): Entry {
-  const [name = '', at = '0'] = text.split('@');
-  return { name, at: Number(at), ms };
 }
 
 interface Poll {

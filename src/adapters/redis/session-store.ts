@@ -1,10 +1,11 @@
 /** Sessions in Redis, for any number of gateways. What is kept where: keys.ts. */
 import type { Session, SessionStore, Unavailable } from '../../ports.ts';
-import { cutClientText, maxListedSessions } from '../session-limits.ts';
+import { cutClient } from '../session-limits.ts';
 import type { RedisConnection } from './connection.ts';
 import { nameKey, sessionsKey } from './keys.ts';
-import { followRevocations, newMarker } from './revocations.ts';
-import { listSessions, openSession, readSessions, revokeSessions, sessionFields, useSession } from './scripts.ts';
+import { followRevocations } from './revocations.ts';
+import { openSession, useSession } from './scripts.ts';
+import { endSessions, readAll, readFields, writeFields } from './stored-sessions.ts';
 
 export interface RedisSessionStoreOptions {
   /** At least as long as an access token lives, allowed clock skew included. */
@@ -15,11 +16,6 @@ export interface RedisSessionStoreOptions {
 
 const unavailable: Unavailable = { ok: false, reason: 'unavailable' };
 const replicaTimeoutMs = 200;
-const readAtOnce = 500;
-/** An account with more sessions loses them in several steps, so that no step keeps other calls waiting. */
-const revokedAtOnce = 1000;
-/** For what takes several steps. */
-const withinMs = 2000;
 
 /**
  * Sessions end by Redis' clock, whatever the gateway's says. `revoke` waits up to 200 ms for a replica of Redis; when none
@@ -37,22 +33,14 @@ export function createRedisSessionStore(
 
   return {
     async open(tokenHash, session, idleSeconds) {
-      const fields = writeFields({
-        ...session,
-        address: cutClientText(session.address),
-        userAgent: cutClientText(session.userAgent),
-      });
+      const fields = writeFields(cutClient(session));
       const names = [nameKey(session.id), nameKey(session.account)];
       const answer = await calls.run(openSession, [sessionsKey], [tokenHash, ...names, ms(idleSeconds), ...fields]);
       return answer.ok ? { ok: true } : unavailable;
     },
 
     async use(tokenHash, { now, address, userAgent }, idleSeconds) {
-      const changes = writeFields({
-        lastUsed: now,
-        address: cutClientText(address),
-        userAgent: cutClientText(userAgent),
-      });
+      const changes = writeFields({ lastUsed: now, ...cutClient({ address, userAgent }) });
       const answer = await calls.run(useSession, [sessionsKey], [tokenHash, ms(idleSeconds), ...changes]);
       if (!answer.ok) return unavailable;
       if (answer.reply === null) return { ok: false, reason: 'unknown' };
@@ -65,56 +53,26 @@ export function createRedisSessionStore(
     },
 
     async revoke(which) {
-      const [kind, name] =
-        'tokenHash' in which
-          ? ['token', which.tokenHash]
-          : 'id' in which
-            ? ['id', nameKey(which.id)]
-            : ['account', nameKey(which.account)];
       // Before the store is asked: from here on this process refuses the session, whatever becomes of the answer.
       if ('id' in which) revocations.add(which.id, memoryMs);
-      const begun = performance.now();
       const ended: Session[] = [];
-      for (let left = 1; left > 0;) {
-        if (performance.now() - begun > withinMs) return unavailable;
-        const values = [kind, name, memoryMs, newMarker(), revokedAtOnce];
-        const answer = await calls.run(revokeSessions, [sessionsKey], values);
-        if (!answer.ok || !Array.isArray(answer.reply)) return unavailable;
-        const parts: readonly unknown[] = answer.reply;
-        for (const fields of parts.slice(1)) {
-          const session = readFields(fields);
-          if (session === undefined) continue;
-          revocations.add(session.id, memoryMs);
-          ended.push(session);
-        }
-        left = Number(parts[0]);
-      }
-      if (revocations.replicas() > 0 && (ended.length > 0 || kind === 'id'))
+      const isDone = await endSessions(calls, storedName(which), memoryMs, (session) => {
+        revocations.add(session.id, memoryMs);
+        ended.push(session);
+      });
+      if (!isDone) return unavailable;
+      if (revocations.replicas() > 0 && (ended.length > 0 || 'id' in which))
         await connection.waitForReplica(sessionsKey, replicaTimeoutMs);
       return { ok: true, ended };
     },
 
     async list(account) {
-      const begun = performance.now();
-      const index = account === undefined ? '' : nameKey(account);
-      const answer = await calls.run(listSessions, [sessionsKey], [index, maxListedSessions]);
-      if (!answer.ok || !Array.isArray(answer.reply)) return unavailable;
-      const tokens = answer.reply.map(String);
-      const sessions: Session[] = [];
-      for (let begin = 0; begin < tokens.length; begin += readAtOnce) {
-        if (performance.now() - begun > withinMs) return unavailable;
-        const part = await calls.run(readSessions, [sessionsKey], tokens.slice(begin, begin + readAtOnce));
-        if (!part.ok || !Array.isArray(part.reply)) return unavailable;
-        for (const fields of part.reply) {
-          const session = readFields(fields);
-          if (session !== undefined && !revocations.has(session.id)) sessions.push(session);
-        }
-      }
-      return { ok: true, sessions: sessions.sort((a, b) => b.lastUsed - a.lastUsed) };
+      const sessions = await readAll(calls, account);
+      if (sessions === undefined) return unavailable;
+      return { ok: true, sessions: sessions.filter(({ id }) => !revocations.has(id)) };
     },
 
     isRevoked: (id) => revocations.has(id),
-
     endAccount(account, at) {
       revocations.endAccount(account, at, Math.ceil(accountMemorySeconds * 1000));
       revocations.synchronize();
@@ -127,10 +85,7 @@ export function createRedisSessionStore(
       return ok && calls.isCut() ? { ok: false, detail: `${detail}, but it does not answer in time` } : { ok, detail };
     },
 
-    close() {
-      revocations.close();
-      return Promise.resolve();
-    },
+    close: () => Promise.resolve(revocations.close()),
   };
 }
 
@@ -138,19 +93,8 @@ function ms(seconds: number): number {
   return Math.max(1, Math.round(seconds * 1000));
 }
 
-/** Name, value, name, value; what is undefined is left out. */
-function writeFields(session: Partial<Session>): readonly (string | number)[] {
-  return sessionFields.flatMap((field) => {
-    const value = session[field];
-    return value === undefined ? [] : [field, value];
-  });
-}
-
-/** Undefined for anything but a whole session: it may have ended between two steps. */
-function readFields(reply: unknown): Session | undefined {
-  if (!Array.isArray(reply)) return undefined;
-  const texts: readonly (string | undefined)[] = reply.map((value) => (typeof value === 'string' ? value : undefined));
-  const [id, account, service, created, lastUsed, address, userAgent] = texts;
-  if (id === undefined || account === undefined || service === undefined) return undefined;
-  return { id, account, service, created: Number(created), lastUsed: Number(lastUsed), address, userAgent };
+/** As `revokeSessions` takes it. */
+function storedName(which: Parameters<SessionStore['revoke']>[0]): readonly ['token' | 'id' | 'account', string] {
+  if ('tokenHash' in which) return ['token', which.tokenHash];
+  return 'id' in which ? ['id', nameKey(which.id)] : ['account', nameKey(which.account)];
 }
