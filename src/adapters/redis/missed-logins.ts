@@ -1,0 +1,88 @@
+/** What Redis missed of failed and good logins while it was away, until it has been told. */
+import type { LoginAttempt } from '../../ports.ts';
+import { failedBy, partsOf, recordName } from '../memory/login-names.ts';
+import type { LoginRecords } from '../memory/login-records.ts';
+import { Recent } from '../recent.ts';
+import type { RedisCalls } from './connection.ts';
+import { forgiveFailures, raiseFailures } from './login-scripts.ts';
+import { goodKey, keysOf, labelOf, recordKey } from './stored-logins.ts';
+import { type Telling, createTelling } from './telling.ts';
+
+const raisedAtOnce = 300;
+/** Logins of which Redis is told when it is back; beyond them the first are not. */
+const maxUnforgiven = 10_000;
+
+export class MissedLogins {
+  readonly #calls: RedisCalls;
+  readonly #local: LoginRecords;
+  readonly #telling: Telling = createTelling(() => this.#tell());
+  #isAhead = false;
+  /** How often this process noticed that. */
+  #misses = 0;
+  /** Logins that Redis missed, by the name of their pair. */
+  readonly #unforgiven = new Recent<LoginAttempt>(maxUnforgiven);
+
+  constructor(calls: RedisCalls, local: LoginRecords) {
+    this.#calls = calls;
+    this.#local = local;
+  }
+
+  /** Redis may know less than this process. */
+  get isAhead(): boolean {
+    return this.#isAhead;
+  }
+
+  /** Whether Redis has yet to hear that this login was good. */
+  isUnforgiven(attempt: LoginAttempt): boolean {
+    return this.#unforgiven.has(recordName(attempt, 'pair'));
+  }
+
+  miss(): void {
+    this.#isAhead = true;
+    this.#misses += 1;
+    this.#telling.soon();
+  }
+
+  missLogin(attempt: LoginAttempt): void {
+    this.#unforgiven.set(recordName(attempt, 'pair'), attempt);
+    this.miss();
+  }
+
+  tellNow(): void {
+    this.#telling.now();
+  }
+
+  async #tell(): Promise<boolean> {
+    if (!this.#isAhead) return true;
+    const misses = this.#misses;
+    const isTold = (await this.#tellLogins()) && (await this.#tellFailures());
+    if (!isTold || this.#misses !== misses) return false;
+    this.#isAhead = false;
+    return true;
+  }
+
+  async #tellLogins(): Promise<boolean> {
+    for (const [name, attempt] of this.#unforgiven.entries()) {
+      if (!(await this.#calls.run(forgiveFailures, keysOf(attempt))).ok) return false;
+      this.#unforgiven.delete(name);
+    }
+    return true;
+  }
+
+  async #tellFailures(): Promise<boolean> {
+    const many = this.#local.many();
+    for (const [index, by] of failedBy.entries()) {
+      const ofKind = many.filter((record) => record.by === by);
+      for (let begin = 0; begin < ofKind.length; begin += raisedAtOnce) {
+        const part = ofKind.slice(begin, begin + raisedAtOnce);
+        const keys = part.flatMap(({ name }) => [recordKey(by, name), ...(by === 'pair' ? [goodKey(name)] : [])]);
+        const values = part.flatMap(({ name, failures: { count, ageMs } }) => {
+          const { account = '', network = '' } = partsOf(by, name);
+          return [count, Math.floor(ageMs), labelOf(by, { account, network })];
+        });
+        if (!(await this.#calls.run(raiseFailures, keys, [index + 1, ...values])).ok) return false;
+      }
+    }
+    return true;
+  }
+}
