@@ -3,7 +3,7 @@
  * networks ever holds them all, and where they run low somebody who waits idle, then whoever holds the most, makes room for
  * a newcomer. The largest site pays first, in it the largest network: whoever has a /48 is one crowd, not 65,536.
  */
-import { clientSite } from './client-network.ts';
+import { ConnectionHolders, type Holder, type Sites, sizeOf } from './connection-holders.ts';
 
 export interface ConnectionBounds {
   /** Connections of one client network. */
@@ -49,104 +49,24 @@ export interface ConnectionShares<C> {
   close(connection: C): void;
 }
 
-interface Holder<C> {
-  /** A symbol of its own for each connection of a trusted proxy. */
-  readonly network: string | symbol;
-  readonly site: Site<C>;
-  /** When each became idle; the longest idle first. */
-  readonly idle: Map<C, number>;
-  /** Requests under way on each; the newest last. */
-  readonly busy: Map<C, number>;
-}
-
-interface Site<C> {
-  readonly name: string | symbol;
-  readonly networks: Map<string | symbol, Holder<C>>;
-  /** Connections of all its networks. */
-  size: number;
-}
-
-type Sites<C> = ReadonlyMap<string | symbol, Site<C>>;
-
-const sizeOf = ({ idle, busy }: Holder<unknown>): number => idle.size + busy.size;
-
 /** Decides only: whoever calls ends what is named. Times are milliseconds that only grow. */
 export function createConnectionShares<C>(bounds: ConnectionBounds): ConnectionShares<C> {
-  const sites = new Map<string | symbol, Site<C>>();
-  const holderOf = new Map<C, Holder<C>>();
-  let busyCount = 0;
-
-  function holderFor(network: string | symbol): Holder<C> {
-    const name = typeof network === 'string' ? clientSite(network) : network;
-    const site = sites.get(name) ?? { name, networks: new Map<string | symbol, Holder<C>>(), size: 0 };
-    return site.networks.get(network) ?? { network, site, idle: new Map<C, number>(), busy: new Map<C, number>() };
-  }
-
-  function add(connection: C, holder: Holder<C>, now: number): void {
-    const { network, site } = holder;
-    sites.set(site.name, site);
-    site.networks.set(network, holder);
-    site.size++;
-    holderOf.set(connection, holder);
-    holder.idle.set(connection, now);
-  }
-
-  function remove(connection: C): void {
-    const holder = holderOf.get(connection);
-    if (holder === undefined) return;
-    const { network, site } = holder;
-    holderOf.delete(connection);
-    holder.idle.delete(connection);
-    if (holder.busy.delete(connection)) busyCount--;
-    site.size--;
-    if (sizeOf(holder) === 0) site.networks.delete(network);
-    if (site.size === 0) sites.delete(site.name);
-  }
-
-  /** Of the largest site that has one, in it of the largest network. */
-  function longestIdle(among: Sites<C>, newcomer: C, now: number): C | undefined {
-    let found: { readonly connection: C; readonly since: number; readonly holder: Holder<C> } | undefined;
-    for (const site of among.values()) {
-      if (found !== undefined && site.size < found.holder.site.size) continue;
-      for (const holder of site.networks.values()) {
-        const [first] = holder.idle;
-        if (first === undefined || first[0] === newcomer || now - first[1] < graceMs) continue;
-        const [connection, since] = first;
-        const difference =
-          found === undefined
-            ? 1
-            : site.size - found.holder.site.size || sizeOf(holder) - sizeOf(found.holder) || found.since - since;
-        if (difference > 0) found = { connection, since, holder };
-      }
-    }
-    return found?.connection;
-  }
-
-  /** Of the largest network of the largest site, if that is another: what was idle longest, else what has the least to lose. */
-  function leastOfLargest(among: Sites<C>, own: Holder<C>): C | undefined {
-    let { site } = own;
-    for (const each of among.values()) if (each.size > site.size) site = each;
-    let largest: Holder<C> | undefined;
-    for (const holder of site.networks.values())
-      if (largest === undefined || sizeOf(holder) >= sizeOf(largest)) largest = holder;
-    if (largest === undefined || (site === own.site && sizeOf(largest) === sizeOf(own))) return undefined;
-    return [...largest.idle.keys()][0] ?? [...largest.busy.keys()].at(-1);
-  }
+  const holders = new ConnectionHolders<C>();
 
   /** The sites one of which must give something up; undefined where everything fits. */
   function crowd({ site }: Holder<C>): Sites<C> | undefined {
     if (site.size > bounds.site) return new Map([[site.name, site]]);
-    return holderOf.size + busyCount > bounds.descriptors ? sites : undefined;
+    return holders.descriptors > bounds.descriptors ? holders.sites : undefined;
   }
 
   function makeRoom(newcomer: C, own: Holder<C>, now: number): readonly Ending<C>[] {
     const endings: Ending<C>[] = [];
-    while (holderOf.has(newcomer)) {
+    while (holders.has(newcomer)) {
       const among = crowd(own);
       if (among === undefined) break;
       const idle = longestIdle(among, newcomer, now);
       const connection = idle ?? leastOfLargest(among, own) ?? newcomer;
-      remove(connection);
+      holders.remove(connection);
       endings.push({ connection, reason: idle === undefined ? 'exceeded' : 'idle' });
     }
     return endings;
@@ -154,30 +74,46 @@ export function createConnectionShares<C>(bounds: ConnectionBounds): ConnectionS
 
   return {
     open(connection, network, now) {
-      const holder = holderFor(network ?? Symbol('trusted proxy'));
+      const holder = holders.holderFor(network ?? Symbol('trusted proxy'));
       if (sizeOf(holder) >= bounds.each) return [{ connection, reason: 'exceeded' }];
-      add(connection, holder, now);
+      holders.add(connection, holder, now);
       return makeRoom(connection, holder, now);
     },
     begin(connection, now) {
-      const holder = holderOf.get(connection);
-      if (holder === undefined) return [];
-      const requests = holder.busy.get(connection) ?? 0;
-      holder.idle.delete(connection);
-      holder.busy.set(connection, requests + 1);
-      if (requests > 0) return [];
-      busyCount++;
-      return makeRoom(connection, holder, now);
+      const holder = holders.begin(connection);
+      return holder === undefined ? [] : makeRoom(connection, holder, now);
     },
-    finish(connection, now) {
-      const holder = holderOf.get(connection);
-      const requests = holder?.busy.get(connection);
-      if (holder === undefined || requests === undefined) return;
-      if (requests > 1) return void holder.busy.set(connection, requests - 1);
-      holder.busy.delete(connection);
-      holder.idle.set(connection, now);
-      busyCount--;
-    },
-    close: remove,
+    finish: (connection, now) => holders.finish(connection, now),
+    close: (connection) => holders.remove(connection),
   };
+}
+
+/** Of the largest site that has one, in it of the largest network. */
+function longestIdle<C>(among: Sites<C>, newcomer: C, now: number): C | undefined {
+  let found: { readonly connection: C; readonly since: number; readonly holder: Holder<C> } | undefined;
+  for (const site of among.values()) {
+    if (found !== undefined && site.size < found.holder.site.size) continue;
+    for (const holder of site.networks.values()) {
+      const [first] = holder.idle;
+      if (first === undefined || first[0] === newcomer || now - first[1] < graceMs) continue;
+      const [connection, since] = first;
+      const difference =
+        found === undefined
+          ? 1
+          : site.size - found.holder.site.size || sizeOf(holder) - sizeOf(found.holder) || found.since - since;
+      if (difference > 0) found = { connection, since, holder };
+    }
+  }
+  return found?.connection;
+}
+
+/** Of the largest network of the largest site, if that is another: what was idle longest, else what has the least to lose. */
+function leastOfLargest<C>(among: Sites<C>, own: Holder<C>): C | undefined {
+  let { site } = own;
+  for (const each of among.values()) if (each.size > site.size) site = each;
+  let largest: Holder<C> | undefined;
+  for (const holder of site.networks.values())
+    if (largest === undefined || sizeOf(holder) >= sizeOf(largest)) largest = holder;
+  if (largest === undefined || (site === own.site && sizeOf(largest) === sizeOf(own))) return undefined;
+  return [...largest.idle.keys()][0] ?? [...largest.busy.keys()].at(-1);
 }
