@@ -18,6 +18,7 @@ import { KnownParts } from './gate/known-parts.ts';
 import { reportTo } from './gateway/reports.ts';
 import { createAdminListener } from './http/admin/admin.ts';
 import { type Backend, createBackend } from './http/backend/backend.ts';
+import { contentBudget } from './http/backend/whole-content.ts';
 import { manifestBudget } from './http/front/manifest-body.ts';
 import { type Listener, createListener } from './http/listener.ts';
 import { createLoginGuard } from './identity/login-guard.ts';
@@ -180,8 +181,9 @@ function openServing(
     idleMs: timeouts.idleMs,
   };
   const sendQueues = createSendQueues();
+  const contentMemory = createMemoryBudget(contentBudget);
   const backend = lifecycle.opens(
-    createBackend({ url: upstreamUrl, publicUrl, ...timeouts, redirects, askMs: 10_000, sendQueues }),
+    createBackend({ url: upstreamUrl, publicUrl, ...timeouts, redirects, askMs: 10_000, sendQueues, contentMemory }),
   );
   const { certificate } = inputs;
   const front = {

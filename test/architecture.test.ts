@@ -71,7 +71,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'http/backend',
     'ports.ts',
   ].concat(['node:crypto']),
-  'http/backend': ['distribution', 'http/front', 'ports.ts', 'http-proxy', 'zod'].concat([
+  'http/backend': ['distribution', 'limits', 'http/front', 'ports.ts', 'http-proxy', 'zod'].concat([
     'node:http',
     'node:https',
     'node:net',

@@ -1,4 +1,6 @@
 import { createSendQueues } from '../../src/adapters/kernel/send-queues.ts';
+import { contentBudget } from '../../src/http/backend/whole-content.ts';
+import { createMemoryBudget } from '../../src/limits/memory-budget.ts';
 import { type Backend, type BackendOptions, createBackend } from '../../src/http/backend/backend.ts';
 
 /** A backend of its own, apart from any gateway, with limits that a test can wait for. */
@@ -11,6 +13,7 @@ export function backendAt(url: string, options: Partial<BackendOptions> = {}): B
     responseMs: 5000,
     askMs: 5000,
     sendQueues: createSendQueues(),
+    contentMemory: createMemoryBudget(contentBudget),
     ...options,
   });
 }

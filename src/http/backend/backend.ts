@@ -14,7 +14,7 @@ import { following } from './storage.ts';
 import { type BackendRequest, Transfer, type TransferTerms } from './transfer.ts';
 import { createUpstreamAgents } from './upstream-agents.ts';
 
-export interface BackendOptions extends Pick<TransferTerms, 'connectMs' | 'idleMs' | 'responseMs'> {
+export interface BackendOptions extends Pick<TransferTerms, 'connectMs' | 'idleMs' | 'responseMs' | 'contentMemory'> {
   readonly url: string;
   /** What clients call this gateway, and the registry perhaps itself. */
   readonly publicUrl: string;
@@ -52,7 +52,8 @@ export function createBackend(options: BackendOptions): Backend {
   const relay = relayThrough(buffers);
   const watch = new ProgressWatch(Math.max(10, Math.min(1000, idleMs / 4)), options.sendQueues);
   let isStopping = false;
-  const terms = { connectMs, idleMs, responseMs, watch, isStopping: () => isStopping };
+  const { contentMemory } = options;
+  const terms = { connectMs, idleMs, responseMs, watch, contentMemory, isStopping: () => isStopping };
   const ask = createQuestions({ origins, agent: agents.questions, timeoutMs: options.askMs });
   const digestOfTag = async (repository: string, tag: string): Promise<string | undefined> => {
     const reading = await ask.manifest(repository, tag);

@@ -3,7 +3,6 @@ import type { IncomingMessage } from 'node:http';
 import { digestOf } from '../../distribution/digest.ts';
 import { parseDigest } from '../../distribution/reference.ts';
 import type { RegistryRoute } from '../../distribution/route.ts';
-import { maxManifestBytes } from '../front/manifest-body.ts';
 
 /** What the request itself says that the answer is called; `content` is what it pushes. */
 export function requestedDigest(route: RegistryRoute, content: Buffer | undefined): string | undefined {
@@ -30,16 +29,4 @@ export function namedDigest({ headers }: IncomingMessage, { kind }: RegistryRout
 /** Whether it says that it is one; anything else is passed on as it comes. */
 export function isManifest({ headers }: IncomingMessage): boolean {
   return /^application\/(?:vnd\.[a-z0-9.+-]+\+(?:json|prettyjws)|json)(?:;|$)/i.test(headers['content-type'] ?? '');
-}
-
-/** A manifest that was asked for by its tag, read whole. undefined when it is larger than any manifest. */
-export async function readManifest(response: IncomingMessage): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > maxManifestBytes) return undefined;
-    chunks.push(Buffer.from(chunk));
-  }
-  return Buffer.concat(chunks);
 }

@@ -11,7 +11,8 @@ export interface Forwarding {
     | 'gateway_stopped'
     | 'upstream_unreachable'
     | 'upstream_timeout'
-    | 'upstream_broken';
+    | 'upstream_broken'
+    | 'upstream_no_memory';
   readonly bytes: number;
   readonly digest: string | undefined;
   readonly detail?: string;

@@ -3,6 +3,8 @@ import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import { type ErrorCode, errorBody } from '../../distribution/error-codes.ts';
 import type { RegistryRoute } from '../../distribution/route.ts';
+import { GrowingBuffer } from '../../limits/growing-buffer.ts';
+import type { MemoryShare } from '../../limits/memory-budget.ts';
 
 /** Bytes of an error; one for each of a thousand missing layers fits. */
 const maxErrorBytes = 262_144;
@@ -23,17 +25,17 @@ export interface RegistryError {
 
 /**
  * The error in `response`: as the registry put it if that has the form of the distribution-spec ("Error Codes"), else in
- * words of our own. Content that is larger, slower or shorter than it should be is taken for no words at all: the status
+ * words of our own. Content that is larger, slower or shorter than it should be, or has no room in `share`, is taken for no words at all: the status
  * has come. Never rejects.
  */
 export async function readError(
   response: IncomingMessage,
   route: RegistryRoute,
   headers: OutgoingHttpHeaders,
-  idleMs: number,
+  { idleMs, share }: { readonly idleMs: number; readonly share: MemoryShare },
 ): Promise<RegistryError> {
   const { statusCode: status = 500 } = response;
-  const content = await readBounded(response, Math.min(maxErrorMs, idleMs / 2));
+  const content = await readBounded(response, share, Math.min(maxErrorMs, idleMs / 2));
   if (content !== undefined && headers['content-encoding'] === undefined && hasEnvelope(content))
     return { headers: { ...headers, 'content-type': jsonType(response) }, body: content };
   const said = content
@@ -80,11 +82,10 @@ function hasEnvelope(content: Buffer): boolean {
   }
 }
 
-/** undefined for what is too large, does not come in time, or breaks off. */
-function readBounded(response: IncomingMessage, withinMs: number): Promise<Buffer | undefined> {
+/** undefined for what is too large, has no room, does not come in time, or breaks off. */
+function readBounded(response: IncomingMessage, share: MemoryShare, withinMs: number): Promise<Buffer | undefined> {
   return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
+    const buffer = new GrowingBuffer(share, maxErrorBytes);
     const settle = (content: Buffer | undefined): void => {
       clearTimeout(timer);
       resolve(content);
@@ -92,12 +93,9 @@ function readBounded(response: IncomingMessage, withinMs: number): Promise<Buffe
     };
     const timer = setTimeout(() => settle(undefined), withinMs);
     response.on('data', (chunk: Buffer) => {
-      size += chunk.length;
-      // The memory of a read is used again.
-      if (size <= maxErrorBytes) chunks.push(Buffer.from(chunk));
-      else settle(undefined);
+      if (buffer.add(chunk) !== undefined) settle(undefined);
     });
-    response.on('end', () => settle(response.complete ? Buffer.concat(chunks) : undefined));
+    response.on('end', () => settle(response.complete ? buffer.content : undefined));
     response.on('error', () => settle(undefined));
     response.on('close', () => settle(undefined));
   });

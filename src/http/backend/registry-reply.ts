@@ -1,11 +1,12 @@
 /** What the registry answers, made into what the client is to get. */
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { digestOf } from '../../distribution/digest.ts';
-import { isManifest, readManifest, requestedDigest } from './content-digest.ts';
+import { isManifest, requestedDigest } from './content-digest.ts';
 import { errorHeaders, readError } from './registry-errors.ts';
 import type { ReplySink } from './reply.ts';
 import type { Transfer } from './transfer.ts';
 import { type Origins, returnedHeaders } from './upstream-headers.ts';
+import { memoryShort, readWhole } from './whole-content.ts';
 
 export interface RegistryReplies {
   readonly origins: Origins;
@@ -59,8 +60,8 @@ function refuse(
   if (exchange.request.method === 'HEAD')
     return sink.onReply({ status, headers: errorHeaders(response, headers), content: response }, transfer);
   transfer.disown();
-  void readError(response, route, headers, idleMs).then(({ headers, body: content, detail }) =>
-    sink.onReply({ status, headers, content, detail }, transfer),
+  void readError(response, route, headers, { idleMs, share: transfer.memory() }).then(
+    ({ headers, body: content, detail }) => sink.onReply({ status, headers, content, detail }, transfer),
   );
 }
 
@@ -80,8 +81,9 @@ async function nameByContent(
       const { statusCode: status = 200 } = response;
       return sink.onReply({ status, headers: named(headers, transfer), content: response }, transfer);
     }
-    const content = await readManifest(response);
-    if (content === undefined) return transfer.fail('broken', 'the manifest is larger than 4 MiB');
+    const content = await readWhole(response, transfer.memory());
+    if (content === 'no_memory') return transfer.fail(content, memoryShort);
+    if (content === 'too_large') return transfer.fail('broken', 'the manifest is larger than 4 MiB');
     // What was encoded for the way has another digest than it has.
     if (!transfer.isSettled && headers['content-encoding'] === undefined) transfer.digest = digestOf(content);
     sink.onReply({ status: 200, headers: named(headers, transfer), content }, transfer);

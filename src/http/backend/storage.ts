@@ -13,6 +13,7 @@ import {
 import { errorHeaders, ownError } from './registry-errors.ts';
 import type { ReplySink } from './reply.ts';
 import { readStored } from './stored-content.ts';
+import { memoryShort } from './whole-content.ts';
 import type { Transfer } from './transfer.ts';
 import type { UpstreamAgents } from './upstream-agents.ts';
 import { type Origins, returnedHeaders, storageUrl } from './upstream-headers.ts';
@@ -107,8 +108,9 @@ function takeStored(
   if ('problem' in passed) return broken(passed.problem);
   const { link, 'oci-filters-applied': filters } = passed.headers;
   const listed = { ...(link && { link }), ...(filters && { 'oci-filters-applied': filters }) };
-  readStored(stored, route, digest, { ...kept.headers, ...listed }).then(
+  readStored(stored, route, digest, { ...kept.headers, ...listed }, transfer.memory()).then(
     (read) => {
+      if (read === 'no_memory') return transfer.fail(read, `${url.host}: ${memoryShort}`);
       if ('problem' in read) return broken(read.problem);
       if (!transfer.isSettled) transfer.digest = read.digest;
       sink.onReply({ status, headers: read.headers, content: read.content, detail }, transfer);

@@ -3,11 +3,13 @@ import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import { digestOf, hasDigest } from '../../distribution/digest.ts';
 import type { RegistryRoute } from '../../distribution/route.ts';
-import { readManifest } from './content-digest.ts';
+import type { MemoryShare } from '../../limits/memory-budget.ts';
+import { readWhole } from './whole-content.ts';
 
 export type StoredContent =
   | { readonly headers: OutgoingHttpHeaders; readonly content: Buffer; readonly digest?: string }
-  | { readonly problem: string };
+  | { readonly problem: string }
+  | 'no_memory';
 
 const lists = {
   tags: { type: 'application/json', shape: z.object({ tags: z.array(z.string()).nullable() }) },
@@ -28,10 +30,12 @@ export async function readStored(
   { kind }: RegistryRoute,
   digest: string | undefined,
   headers: OutgoingHttpHeaders,
+  share: MemoryShare,
 ): Promise<StoredContent> {
   if (headers['content-encoding'] !== undefined) return { problem: 'the content is encoded' };
-  const content = await readManifest(stored);
-  if (content === undefined) return { problem: 'more than 4 MiB is no manifest or list' };
+  const content = await readWhole(stored, share);
+  if (content === 'no_memory') return content;
+  if (content === 'too_large') return { problem: 'more than 4 MiB is no manifest or list' };
   if (kind === 'tags' || kind === 'referrers') {
     const { type, shape } = lists[kind];
     if (!shape.safeParse(parseJson(content)).success) return { problem: 'the content is no list' };

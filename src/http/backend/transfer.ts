@@ -2,6 +2,8 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { type RegistryRoute, formatTarget } from '../../distribution/route.ts';
+import { clientNetwork, clientSite } from '../../limits/client-network.ts';
+import type { MemoryBudget, MemoryShare } from '../../limits/memory-budget.ts';
 import type { Exchange } from '../front/exchange.ts';
 import type { UpstreamFailure } from '../front/respond.ts';
 import type { Forwarding } from './forwarding.ts';
@@ -26,9 +28,14 @@ export interface TransferTerms {
   /** Milliseconds the registry may think once it has the whole request: finishing a large upload takes it minutes. */
   readonly responseMs: number;
   readonly watch: ProgressWatch;
+  /** For content that is read whole before the client gets it. */
+  readonly contentMemory: MemoryBudget;
   /** Whether it is the gateway that ends connections, not their clients. */
   readonly isStopping: () => boolean;
 }
+
+/** Milliseconds in which content that is read whole is there and taken: whoever dribbles holds memory that others need. */
+const holdMs = 60_000;
 
 /** What went wrong: with the registry, or with a client that neither sends nor takes what it should. */
 export type Failure = UpstreamFailure | 'client_silent';
@@ -52,6 +59,7 @@ export class Transfer {
   #attempts = 0;
   #outgoing: ClientRequest | undefined;
   #socket: Socket | undefined;
+  #memory: { readonly share: MemoryShare; readonly deadline: NodeJS.Timeout } | undefined;
   readonly #terms: TransferTerms;
   readonly #sink: FailureSink;
   readonly #onSettled: (forwarding: Forwarding) => void;
@@ -139,6 +147,26 @@ export class Transfer {
     if (!this.isSettled) this.#phase = 'answered';
   }
 
+  /** Where content that is read whole is counted, until the client has it: a minute at most. */
+  memory(): MemoryShare {
+    this.#memory ??= {
+      share: this.#terms.contentMemory.open(clientSite(clientNetwork(this.asked.exchange.address))),
+      deadline: setTimeout(() => this.#endHolding(), holdMs),
+    };
+    if (this.isSettled) this.#letGo();
+    return this.#memory.share;
+  }
+
+  #endHolding(): void {
+    const isSent = this.asked.exchange.response.headersSent;
+    this.fail(isSent ? 'client_silent' : 'timeout', 'content that is read whole took longer than a minute');
+  }
+
+  #letGo(): void {
+    clearTimeout(this.#memory?.deadline);
+    this.#memory?.share.close();
+  }
+
   /** The registry may hang up from now on, as registries do that have not read the body. */
   disown(): void {
     this.#attempts++;
@@ -180,6 +208,7 @@ export class Transfer {
     if (this.isSettled) return;
     this.#phase = 'settled';
     this.#terms.watch.remove(this);
+    this.#letGo();
     this.asked.exchange.response.off('close', this.onClientClose);
     const bytes = Math.max(this.received, this.sent);
     this.#onSettled({ status, outcome, bytes, digest: this.digest, ...(detail === undefined ? {} : { detail }) });

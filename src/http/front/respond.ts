@@ -255,7 +255,7 @@ export const catalogUnsupported: Answer = refusal('UNSUPPORTED', 'the registry b
 /** The rest of a body did not come, while the registry was ready to take it. */
 export const clientTimedOut: Answer = refusal('SIZE_INVALID', 'the request body did not arrive', { status: 408 });
 
-export type UpstreamFailure = 'unreachable' | 'timeout' | 'broken';
+export type UpstreamFailure = 'unreachable' | 'timeout' | 'broken' | 'no_memory';
 
 export function upstreamFailed(failure: UpstreamFailure): Answer {
   switch (failure) {
@@ -267,6 +267,10 @@ export function upstreamFailed(failure: UpstreamFailure): Answer {
     case 'timeout':
       return refusal('UNAVAILABLE', 'the registry behind the gateway does not answer', {
         status: 504,
+        headers: { 'Retry-After': '5' },
+      });
+    case 'no_memory':
+      return refusal('UNAVAILABLE', 'too many manifests and lists wait for their clients at once; try again', {
         headers: { 'Retry-After': '5' },
       });
     case 'broken':

@@ -1,0 +1,60 @@
+/** Content that is looked at before it is passed on is held in memory, and memory has an end. */
+import { once } from 'node:events';
+import { type IncomingMessage, type ServerResponse, createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import { eventually } from '../support/eventually.ts';
+import { startGatewayProcess } from '../support/gateway-process.ts';
+
+const manifestType = 'application/vnd.oci.image.manifest.v1+json';
+const policy = `rules: [{ name: all, subjects: [everyone], repositories: ['**'], actions: [pull] }]`;
+/** Set aside in powers of two: 4 MiB. */
+const bytes = 3_000_000;
+
+/** A registry that names no digests and never ends its manifests, until it is told to. */
+async function start(): Promise<{ url: string; open: ServerResponse[] }> {
+  const open: ServerResponse[] = [];
+  const server = createServer(({ url = '' }, response) => {
+    if (!url.includes('/manifests/')) return void response.end('{}');
+    response.writeHead(200, { 'Content-Type': manifestType });
+    if (url.endsWith('/small')) return void response.end('{}');
+    response.write(Buffer.alloc(bytes, ' '));
+    open.push(response);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const gateway = await startGatewayProcess({
+    upstream: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    policies: { 'p.yaml': policy },
+    env: { PORTCULLIS_TRUSTED_PROXIES: '127.0.0.0/8' },
+  });
+  onTestFinished(async () => {
+    await gateway.stop();
+    server.closeAllConnections();
+    server.close();
+  });
+  return { url: gateway.url, open };
+}
+
+test('a network that reads many manifests at once waits its turn, and another is served', async () => {
+  const { url, open } = await start();
+  const { token } = (await (await fetch(`${url}/token?scope=repository:app:pull`)).json()) as { token: string };
+  const ask = async (address: string, tag = 'large'): Promise<IncomingMessage> => {
+    const headers = { authorization: `Bearer ${token}`, 'x-forwarded-for': address };
+    const sent = request(`${url}/v2/app/manifests/${tag}`, { headers, agent: false }).end();
+    const [reply] = (await once(sent, 'response')) as [IncomingMessage];
+    return reply.resume();
+  };
+
+  const first = Array.from({ length: 9 }, (_, n) => ask(`2001:db8:1:${n}::1`));
+  const refused = await Promise.race(first);
+  expect([refused.statusCode, refused.headers['retry-after']]).toEqual([503, '5']);
+  const other = ask('2001:db8:2::1');
+  expect((await ask('2001:db8:2::1', 'small')).statusCode).toBe(200);
+
+  await eventually('all that fit have arrived', () => open.length === 10);
+  for (const response of open) response.end();
+  expect((await other).statusCode).toBe(200);
+  const statuses = (await Promise.all(first)).map(({ statusCode }) => statusCode);
+  expect(statuses.filter((status) => status === 200)).toHaveLength(8);
+  expect((await ask('2001:db8:1::1', 'small')).statusCode).toBe(200);
+});
