@@ -5,6 +5,9 @@ import { endianness } from 'node:os';
 import { parseAddress } from '../../network/address.ts';
 import type { Connection, SendQueues } from '../../ports.ts';
 
+/** A connection with bytes to send. */
+const row = /: (\S+) (\S+) \S+ (?!0+:)([\dA-F]+):/g;
+
 /**
  * Bytes that the kernel has not sent yet, of all connections at once. `read` resolves to undefined where the system has
  * no such tables (they are of Linux).
@@ -16,11 +19,8 @@ export function createSendQueues(tables = ['/proc/net/tcp', '/proc/net/tcp6']): 
       if (texts.every((text) => text === undefined)) return undefined;
       const queued = new Map<string, number>();
       for (const text of texts) {
-        for (const line of (text ?? '').split('\n').slice(1)) {
-          const [, local, remote, , queues] = line.trim().split(/\s+/);
-          const sending = Number.parseInt(queues ?? '', 16);
-          if (sending > 0) queued.set(`${local} ${remote}`, sending);
-        }
+        for (const [, local, remote, sending = ''] of (text ?? '').matchAll(row))
+          queued.set(`${local} ${remote}`, Number.parseInt(sending, 16));
       }
       return (connection) => queued.get(rowOf(connection)) ?? 0;
     },
