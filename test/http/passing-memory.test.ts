@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { type IncomingMessage, createServer, get } from 'node:http';
-import type { AddressInfo, OnReadOpts } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { PassThrough, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { createReadBuffers } from '../../src/http/backend/read-buffers.ts';
+import { createPassingMemory } from '../../src/http/backend/passing-memory.ts';
 import { createUpstreamAgents } from '../../src/http/backend/upstream-agents.ts';
 import { basic, startTestGateway } from '../hostile/support/gateway.ts';
 
@@ -23,17 +23,17 @@ async function startServer(content = body, onConnection = (): void => {}): Promi
   return (server.address() as AddressInfo).port;
 }
 
-test('answers come through the same buffer again and again, whole and never sharing memory with it', async () => {
+test('answers come whole and in memory of their own, one after the other over one connection', async () => {
   const port = await startServer();
-  const buffers = createReadBuffers();
-  const agents = createUpstreamAgents('http:', buffers);
+  const memory = createPassingMemory();
+  const agents = createUpstreamAgents('http:', memory);
   onTestFinished(() => agents.close());
   for (let count = 0; count < 3; count++) {
     const request = get({ port, host: '127.0.0.1', agent: agents.readers });
     const [response] = (await once(request, 'response')) as [IncomingMessage];
     const chunks: Buffer[] = [];
     for await (const chunk of response as AsyncIterable<Buffer>) {
-      expect(buffers.isSafe(chunk)).toBe(true);
+      expect(memory.isSafe(chunk)).toBe(true);
       chunks.push(chunk);
       await turn();
     }
@@ -56,7 +56,7 @@ test.each([0, 1, 65_535, 65_536, 65_537, 300_000])(
     onTestFinished(() => void server.close());
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
-    const agents = createUpstreamAgents('http:', createReadBuffers());
+    const agents = createUpstreamAgents('http:', createPassingMemory());
     onTestFinished(() => agents.close());
     for (const framing of ['length', 'chunked', 'close', 'length']) {
       const request = get({ port, host: '127.0.0.1', path: `/${framing}`, agent: agents.readers });
@@ -100,52 +100,53 @@ test('clients that stop reading for a while get all of it, one after the other o
   expect(connections).toBe(1);
 });
 
-test('a chunk that lies in the buffer of its socket is noticed, and from then on each read has a buffer of its own', () => {
-  const buffers = createReadBuffers();
+/** Reads `text` as a socket does: into memory of its own. */
+function reading(socket: PassThrough, text: string): Buffer<ArrayBuffer> {
+  const read = Buffer.allocUnsafeSlow(text.length);
+  read.write(text);
+  socket.emit('data', read);
+  return read;
+}
+
+test('a read is freed when all have heard of it, and not before', async () => {
   const socket = new PassThrough();
-  const received: Buffer[] = [];
-  let reading: OnReadOpts | undefined;
-  buffers.connect((onread) => {
-    reading = onread;
-    return socket;
-  });
-  const read = (text: string): void => {
-    const onread = reading as OnReadOpts & { buffer: () => Uint8Array };
-    const memory = onread.buffer();
-    onread.callback(Buffer.from(memory.buffer).write(text), memory);
-  };
-  socket.on('data', (chunk: Buffer) => received.push(chunk));
-  read('first');
-  expect(buffers.isSafe(received[0] as Buffer)).toBe(false);
-  read('second');
-  read('third');
-  expect(received.slice(1).map(String)).toEqual(['second', 'third']);
+  createPassingMemory().follow(socket);
+  const heard: string[] = [];
+  socket.on('data', (read: Buffer) => heard.push(String(read)));
+  const read = reading(socket, 'first');
+  expect([heard, read.length]).toEqual([['first'], 5]);
+  await turn();
+  expect(read.length).toBe(0);
 });
 
-test('the buffer of a socket is never given away, and not passed on once a body lay in one', () => {
-  const buffers = createReadBuffers();
-  const open = (): { readonly socket: PassThrough; readonly memory: Uint8Array<ArrayBuffer> } => {
+test('a chunk that lies in the memory of a read is noticed, and from then on nothing is freed', async () => {
+  for (const late of [false, true]) {
+    const memory = createPassingMemory();
     const socket = new PassThrough();
-    let memory = new Uint8Array();
-    buffers.connect((onread) => {
-      memory = (onread as { buffer: () => Uint8Array<ArrayBuffer> }).buffer();
-      return socket;
-    });
-    return { socket, memory };
-  };
-  const [first, second] = [open(), open()];
-  buffers.release(second.memory);
-  expect(second.memory.length).toBe(65_536);
-  first.socket.emit('close');
-  const third = open();
-  expect(third.memory.buffer, 'used again').toBe(first.memory.buffer);
-  third.socket.emit('close');
-  expect(buffers.isSafe(second.memory)).toBe(false);
-  expect(open().memory.buffer).not.toBe(first.memory.buffer);
+    memory.follow(socket);
+    const shared = reading(socket, 'first');
+    if (late) await turn();
+    expect(memory.isSafe(shared), late ? 'when it is gone' : 'while it is there').toBe(false);
+    const next = reading(socket, 'second');
+    memory.release(Buffer.allocUnsafeSlow(10));
+    await turn();
+    expect(String(next)).toBe('second');
+    expect(memory.isSafe(next)).toBe(true);
+  }
+});
+
+test('switched off, it frees nothing', async () => {
+  const memory = createPassingMemory(false);
+  const socket = new PassThrough();
+  memory.follow(socket);
+  const read = reading(socket, 'first');
+  memory.release(read);
+  await turn();
+  expect(String(read)).toBe('first');
 });
 
 test('what was released is gone at once, and what shares its memory stays', () => {
-  const { release } = createReadBuffers();
+  const { release } = createPassingMemory();
   const whole = Buffer.allocUnsafeSlow(65_536);
   release(whole);
   expect(whole.length).toBe(0);

@@ -1,17 +1,17 @@
-/** What happens on a Node.js whose bodies lie in the buffer of their socket; none is known, so one is pretended. */
+/** What happens on a Node.js whose bodies lie in the memory of a read; none is known, so one is pretended. */
 import { once } from 'node:events';
 import { type IncomingMessage, createServer, get } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { basic, startTestGateway } from '../hostile/support/gateway.ts';
 
-vi.mock('../../src/http/backend/read-buffers.ts', async (load) => {
-  const original = await load<typeof import('../../src/http/backend/read-buffers.ts')>();
-  const createReadBuffers: typeof original.createReadBuffers = () => ({
-    ...original.createReadBuffers(),
+vi.mock('../../src/http/backend/passing-memory.ts', async (load) => {
+  const original = await load<typeof import('../../src/http/backend/passing-memory.ts')>();
+  const createPassingMemory: typeof original.createPassingMemory = (isOn) => ({
+    ...original.createPassingMemory(isOn),
     isSafe: (chunk) => !Buffer.from(chunk).includes('overwritten'),
   });
-  return { ...original, createReadBuffers };
+  return { ...original, createPassingMemory };
 });
 
 test('content that the next read may have overwritten is never passed on as complete, and the log says why', async () => {

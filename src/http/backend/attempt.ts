@@ -7,7 +7,7 @@ import { type Agent, type ClientRequest, type IncomingMessage, ServerResponse } 
 import { createProxyServer } from 'http-proxy';
 import type { RegistryAddress } from '../../distribution/registry-address.ts';
 import { bodyStream } from '../front/manifest-body.ts';
-import { type ReadBuffers, onWritten } from './read-buffers.ts';
+import { type PassingMemory, onWritten } from './passing-memory.ts';
 import type { Transfer } from './transfer.ts';
 import type { UpstreamAgents } from './upstream-agents.ts';
 import { outgoingHeaders } from './upstream-headers.ts';
@@ -19,7 +19,7 @@ export interface RegistryDoor {
   readonly origin: URL;
   readonly address: RegistryAddress;
   readonly agents: UpstreamAgents;
-  readonly buffers: ReadBuffers;
+  readonly memory: PassingMemory;
 }
 
 /**
@@ -44,7 +44,7 @@ export function sendToRegistry(transfer: Transfer, door: RegistryDoor, onRespons
 
 function attempt(
   transfer: Transfer,
-  { address, buffers }: RegistryDoor,
+  { address, memory }: RegistryDoor,
   agent: Agent,
   onResponse: OnResponse,
   again?: () => void,
@@ -66,7 +66,7 @@ function attempt(
     if (content === undefined)
       onWritten(outgoing, (chunk) => {
         transfer.sent += chunk.length;
-        buffers.release(chunk);
+        memory.release(chunk);
       });
     transfer.opened(outgoing, number);
   });

@@ -5,10 +5,10 @@ import { sendToRegistry } from './attempt.ts';
 import type { Forwarding } from './forwarding.ts';
 import { ProgressWatch } from './progress.ts';
 import { createQuestions } from './questions.ts';
-import { createReadBuffers } from './read-buffers.ts';
+import { createPassingMemory } from './passing-memory.ts';
 import type { RedirectRules } from './redirects.ts';
 import { takeReply } from './registry-reply.ts';
-import { relayThrough } from './relay.ts';
+import { relayIn } from './relay.ts';
 import type { ReplySink } from './reply.ts';
 import { following } from './storage.ts';
 import { type BackendRequest, Transfer, type TransferTerms } from './transfer.ts';
@@ -20,9 +20,12 @@ export interface BackendOptions extends Pick<TransferTerms, 'connectMs' | 'idleM
   readonly publicUrl: string;
   /** Milliseconds for one whole answer to a question of the gate's own. */
   readonly askMs: number;
-  readonly sendQueues: SendQueues;
+  /** Without them a client counts as silent that takes longer than `idleMs` for what the kernel holds for it, which is megabytes. */
+  readonly sendQueues?: SendQueues;
   /** Default: redirects of reads are passed on, to wherever they lead. */
   readonly redirects?: RedirectRules;
+  /** Default: true. Otherwise the memory of bytes that have left waits for a garbage collection. */
+  readonly freesMemory?: boolean;
 }
 
 export interface Backend {
@@ -47,9 +50,9 @@ export function createBackend(options: BackendOptions): Backend {
   const { url, publicUrl, connectMs, idleMs, responseMs, redirects: rules = { mode: 'pass', hosts: [] } } = options;
   const origin = new URL(url);
   const origins = { upstream: origin, publicUrl: new URL(publicUrl) };
-  const buffers = createReadBuffers();
-  const agents = createUpstreamAgents(origin.protocol, buffers);
-  const relay = relayThrough(buffers);
+  const memory = createPassingMemory(options.freesMemory);
+  const agents = createUpstreamAgents(origin.protocol, memory);
+  const relay = relayIn(memory);
   const watch = new ProgressWatch(Math.max(10, Math.min(1000, idleMs / 4)), options.sendQueues);
   let isStopping = false;
   const { contentMemory } = options;
@@ -59,7 +62,7 @@ export function createBackend(options: BackendOptions): Backend {
     const reading = await ask.manifest(repository, tag);
     return reading.ok ? reading.manifest?.digest : undefined;
   };
-  const door = { origin, address: registryAddress(origin), agents, buffers };
+  const door = { origin, address: registryAddress(origin), agents, memory };
   const storages = { origins, rules, agents };
   const replies = { origins, idleMs, digestOfTag };
 

@@ -24,11 +24,11 @@ interface Mark {
 export class ProgressWatch {
   readonly #transfers = new Map<Watched, Mark>();
   readonly #intervalMs: number;
-  readonly #queues: SendQueues;
+  readonly #queues: SendQueues | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isReading = false;
 
-  constructor(intervalMs: number, queues: SendQueues) {
+  constructor(intervalMs: number, queues?: SendQueues) {
     this.#intervalMs = intervalMs;
     this.#queues = queues;
   }
@@ -62,7 +62,7 @@ export class ProgressWatch {
 
   async #ask(): Promise<void> {
     this.#isReading = true;
-    const queuedOf = await this.#queues.read();
+    const queuedOf = await this.#queues?.read();
     this.#isReading = false;
     const now = performance.now();
     for (const [transfer, watched] of [...this.#transfers]) {

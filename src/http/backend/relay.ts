@@ -3,12 +3,12 @@ import type { IncomingMessage } from 'node:http';
 import { finished } from 'node:stream';
 import { bodyPending, cut, endAfterBody } from '../front/drain.ts';
 import { clientTimedOut, send, upstreamFailed } from '../front/respond.ts';
-import { type ReadBuffers, onWritten } from './read-buffers.ts';
+import { type PassingMemory, onWritten } from './passing-memory.ts';
 import type { Reply, ReplySink } from './reply.ts';
 import type { Transfer } from './transfer.ts';
 
-/** `buffers`: those that replies are read into. */
-export function relayThrough(buffers: ReadBuffers): ReplySink {
+/** `memory`: what replies lie in. */
+export function relayIn(memory: PassingMemory): ReplySink {
   return {
     onReply(reply, transfer) {
       if (transfer.isSettled) return;
@@ -25,7 +25,7 @@ export function relayThrough(buffers: ReadBuffers): ReplySink {
       } catch (error) {
         return transfer.fail('broken', String(error));
       }
-      if (!isWhole) return stream(content, reply, transfer, buffers, closing);
+      if (!isWhole) return stream(content, reply, transfer, memory, closing);
       transfer.received = content.length;
       response.write(content);
       end(reply, transfer, closing);
@@ -46,7 +46,7 @@ function stream(
   content: IncomingMessage,
   reply: Reply,
   transfer: Transfer,
-  buffers: ReadBuffers,
+  memory: PassingMemory,
   closing: boolean,
 ): void {
   const { response } = transfer.asked.exchange;
@@ -54,13 +54,13 @@ function stream(
   setImmediate(() => void (transfer.isSettled || response.flushHeaders()));
   content.on('data', (chunk: Buffer) => {
     transfer.received += chunk.length;
-    if (!buffers.isSafe(chunk))
+    if (!memory.isSafe(chunk))
       transfer.fail(
         'broken',
         'this Node.js reuses the memory of an answer that was not passed on yet; try again, and report it',
       );
   });
-  onWritten(response, buffers.release);
+  onWritten(response, memory.release);
   content.pipe(response, { end: false });
   finished(content, { writable: false }, (error) => {
     if (error) transfer.fail('broken', error.message);

@@ -1,9 +1,8 @@
 /** The connections to the registry and to the storage it points at. */
 import { type ClientRequest, Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import type { ConnectOpts } from 'node:net';
 import type { Duplex, DuplexOptions } from 'node:stream';
-import type { ReadBuffers } from './read-buffers.ts';
+import type { PassingMemory } from './passing-memory.ts';
 
 /** Milliseconds; below the idle limit of common registries, so that a kept connection is ours to close. */
 const keepIdleMs = 15_000;
@@ -20,9 +19,9 @@ export interface UpstreamAgents {
   close(): void;
 }
 
-/** `protocol` is the registry's. What answers reads goes through `buffers`. */
-export function createUpstreamAgents(protocol: string, buffers: ReadBuffers): UpstreamAgents {
-  const readers = new (quiet(buffered(classFor(protocol), buffers)))({
+/** `protocol` is the registry's. What answers reads goes through `memory`. */
+export function createUpstreamAgents(protocol: string, memory: PassingMemory): UpstreamAgents {
+  const readers = new (quiet(followed(classFor(protocol), memory)))({
     keepAlive: true,
     maxFreeSockets: 64,
     timeout: keepIdleMs,
@@ -30,8 +29,8 @@ export function createUpstreamAgents(protocol: string, buffers: ReadBuffers): Up
   });
   const writers = new (onceOnly(classFor(protocol)))({ keepAlive: true });
   const questions = new (quiet(classFor(protocol)))({ keepAlive: true, maxSockets: 16, timeout: keepIdleMs });
-  const plainStorage = new (buffered(HttpAgent, buffers))({ keepAlive: false });
-  const secureStorage = new (buffered(HttpsAgent, buffers))({ keepAlive: false });
+  const plainStorage = new (followed(HttpAgent, memory))({ keepAlive: false });
+  const secureStorage = new (followed(HttpsAgent, memory))({ keepAlive: false });
   return {
     readers,
     writers,
@@ -49,18 +48,18 @@ function classFor(protocol: string): typeof HttpAgent {
   return protocol === 'https:' ? HttpsAgent : HttpAgent;
 }
 
-function buffered(Agent: typeof HttpAgent, buffers: ReadBuffers): typeof HttpAgent {
+function followed(Agent: typeof HttpAgent, memory: PassingMemory): typeof HttpAgent {
   return class extends Agent {
     override createConnection(
       options: Parameters<HttpAgent['createConnection']>[0],
       opened?: Parameters<HttpAgent['createConnection']>[1],
     ): Duplex | null | undefined {
-      return buffers.connect((onread) => {
-        // A response takes the mark of its socket: what a slow client makes wait is one read, not one more beside it. TLS
-        // does not take it: there one more of 16 KiB may wait.
-        const reading: typeof options & ConnectOpts & DuplexOptions = { ...options, onread, readableHighWaterMark: 0 };
-        return super.createConnection(reading, opened);
-      });
+      // A response takes the mark of its socket: what a slow client makes wait is one read, not one more beside it. TLS
+      // does not take it: there one more of 16 KiB may wait.
+      const reading: typeof options & DuplexOptions = { ...options, readableHighWaterMark: 0 };
+      const socket = super.createConnection(reading, opened);
+      if (socket) memory.follow(socket);
+      return socket;
     }
   };
 }
