@@ -1,96 +1,24 @@
+/** The documentation keeps its word: its commands, tables, maps, links and names are those of the program. */
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
-import { readFile, readdir } from 'node:fs/promises';
-import { delimiter, dirname, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { dirname, join } from 'node:path';
+import { describe, expect, test } from 'vitest';
 import { configKeys } from '../src/config/schema.ts';
 import { compileByName } from '../src/policy/by-name.ts';
 import { parsePolicy } from '../src/policy/files/parse.ts';
 import { runTests } from '../src/policy/analysis/test-run.ts';
-import { startDocker } from './support/docker.ts';
-import type { Docker } from './support/docker.ts';
-import { describeWithPrograms, requirePrograms, run } from './support/programs.ts';
-import type { Program } from './support/programs.ts';
-import { makeTempDir, removeTempDir } from './support/temp-dir.ts';
-import { cli, copyProject, projectDir, startTrial, trialPlace } from './support/trial.ts';
-import type { TrialPlace } from './support/trial.ts';
-
-/**
- * The documentation keeps its word. Each ```sh fence is run as written, in order, in a copy of the project with try mode
- * running; only the port is another. A ```text fence behind it must come out, line by line, … standing for anything.
- * A comment above the fence says what is special: `exits N`, `needs docker`, or `not run: "TEXT" in FILE` for what
- * another file does, which must hold that text.
- */
-
-const pages = [
-  ...['', 'docs', 'policies', 'deploy', 'test/conformance'].flatMap((dir) =>
-    readdirSync(join(projectDir, dir))
-      .filter((name) => name.endsWith('.md'))
-      .map((name) => join(dir, name)),
-  ),
-];
-
-const elsewhere = /^not run: "(.+)" in (\S+)$/;
-
-interface Fence {
-  readonly line: number;
-  readonly language: string;
-  readonly text: string;
-  /** What the HTML comment above it says. */
-  readonly note: string;
-  /** The `text` fence right behind it. */
-  readonly output: readonly string[];
-}
+import { commandsOf, elsewhere, fencesOf, needsDocker, pages, testCommands } from './support/pages.ts';
+import { run } from './support/programs.ts';
+import { cli, projectDir } from './support/trial.ts';
 
 for (const page of pages) {
-  const commands = fencesOf(page).filter(({ language }) => language === 'sh');
-  const fences = commands.filter(({ note }) => !elsewhere.test(note));
-
-  for (const { line, text, note } of commands.filter((fence) => !fences.includes(fence))) {
+  const noted = fencesOf(page).filter(({ language, note }) => language === 'sh' && elsewhere.test(note));
+  for (const { line, text, note } of noted) {
     const [, words = '', file = ''] = elsewhere.exec(note) ?? [];
     test(`${page}:${line} ${text.split('\n', 1)[0]} (done by ${file})`, () => {
       expect(readFileSync(join(projectDir, file), 'utf8')).toContain(words);
     });
   }
-  if (fences.length === 0) continue;
-
-  describeWithPrograms(['docker-registry', 'curl', 'git'], `the commands of ${page}`, () => {
-    let place: TrialPlace;
-    let gateway: Program;
-    let docker: Docker | undefined;
-    beforeAll(async () => {
-      place = await trialPlace(await makeTempDir('docs'));
-      await copyProject(place.dir);
-      await commitPolicies(place);
-      gateway = await startTrial(place);
-    });
-    afterAll(async () => {
-      await docker?.stop();
-      await gateway?.stop();
-      await removeTempDir(place.dir);
-    });
-
-    for (const { line, text, note, output } of fences) {
-      const [, needs = '', exits = '0'] = /^(needs docker)?(?:, )?(?:exits (\d+))?$/.exec(note) ?? [];
-      const title = `${page}:${line} ${text.split('\n', 1)[0]}`;
-
-      test(title, async (context) => {
-        expect(note, 'an unknown comment above the fence').toMatch(/^(needs docker)?(, )?(exits \d+)?$/);
-        if (needs !== '') {
-          requirePrograms(context, ['root', 'docker', 'dockerd', 'containerd', 'ctr']);
-          docker ??= await startDocker();
-        }
-        const before = await policiesOf(place);
-        const reloads = countReloads(gateway);
-        const seen = await shell(place, text, docker);
-        expect(seen).toMatchObject({ code: Number(exits) });
-        expectInOrder(seen.stdout, output);
-        // The next command comes later than a person's would: wait until the gateway has seen the edit.
-        if ((await policiesOf(place)) !== before) {
-          await gateway.until(() => countReloads(gateway) > reloads, 'it noticed the edited policies');
-        }
-      });
-    }
-  });
+  if (commandsOf(page).length > 0 && !needsDocker(page)) testCommands(page);
 }
 
 test('README.md is short enough to be read', () => {
@@ -226,28 +154,6 @@ function inContext(line: string): string {
   return `rules:\n  - name: example\n    subjects: [everyone]\n    actions: [pull]\n${repositories}    ${line}\n`;
 }
 
-function fencesOf(page: string): readonly Fence[] {
-  const lines = readFileSync(join(projectDir, page), 'utf8').split('\n');
-  const found: { line: number; end: number; language: string; text: string; note: string }[] = [];
-  for (let index = 0; index < lines.length; index++) {
-    const language = /^```(\w*)$/.exec(lines[index] ?? '')?.[1];
-    if (language === undefined) continue;
-    const end = lines.indexOf('```', index + 1);
-    if (end === -1) throw new Error(`${page}:${index + 1}: this fence is not closed`);
-    let above = index - 1;
-    while (lines[above] === '') above--;
-    const note = /^<!-- (.+) -->$/.exec(lines[above] ?? '')?.[1] ?? '';
-    found.push({ line: index + 1, end, language, text: lines.slice(index + 1, end).join('\n'), note });
-    index = end;
-  }
-  return found.map(({ end, ...fence }, position) => {
-    const next = found[position + 1];
-    const follows =
-      next?.language === 'text' && next.note === '' && lines.slice(end + 1, next.line - 1).every((line) => line === '');
-    return { ...fence, output: follows ? next.text.split('\n') : [] };
-  });
-}
-
 /** The headings of a page as links name them. */
 function headingsOf(page: string): readonly string[] {
   const outside = readFileSync(join(projectDir, page), 'utf8').replace(/^```.*?^```$/gms, '');
@@ -290,55 +196,4 @@ function sourceTexts(dir = join(projectDir, 'src')): string {
       entry.isDirectory() ? sourceTexts(join(dir, entry.name)) : readFileSync(join(dir, entry.name), 'utf8'),
     )
     .join('\n');
-}
-
-async function shell(place: TrialPlace, text: string, docker: Docker | undefined): ReturnType<typeof run> {
-  const script = text.replaceAll('127.0.0.1:5050', new URL(place.url).host);
-  return run('sh', ['-ec', `exec 2>&1\n${script}`], {
-    cwd: place.dir,
-    env: {
-      ...place.env,
-      PATH: [dirname(process.execPath), process.env['PATH'] ?? ''].join(delimiter),
-      ...(docker === undefined ? {} : { DOCKER_HOST: docker.host, DOCKER_CONFIG: join(place.dir, '.docker') }),
-    },
-  });
-}
-
-/** Every expected line in some line of the output, in the same order; … stands for anything. */
-function expectInOrder(output: string, expected: readonly string[]): void {
-  const lines = output.replaceAll('\r', '').split('\n');
-  let from = 0;
-  for (const want of expected) {
-    const parts = want
-      .trim()
-      .split('…')
-      .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
-    const pattern = new RegExp(parts.join('.*'));
-    const at = lines.findIndex((line, index) => index >= from && pattern.test(line));
-    expect(at, `"${want}" comes out, in this order, of:\n${output}`).not.toBe(-1);
-    from = at + 1;
-  }
-}
-
-/** As in a clone: the policies are in git. */
-async function commitPolicies({ dir }: TrialPlace): Promise<void> {
-  const author = ['-c', 'user.name=docs', '-c', 'user.email=docs@example.com'];
-  for (const args of [
-    ['init', '-q'],
-    ['add', 'policies'],
-    [...author, 'commit', '-q', '-m', 'policies'],
-  ]) {
-    expect(await run('git', args, { cwd: dir })).toMatchObject({ code: 0 });
-  }
-}
-
-async function policiesOf({ dir }: TrialPlace): Promise<string> {
-  const names = (await readdir(join(dir, 'policies'))).filter((name) => /\.ya?ml$/.test(name)).sort();
-  const texts = await Promise.all(names.map((name) => readFile(join(dir, 'policies', name), 'utf8')));
-  return names.map((name, index) => `${name}\n${texts[index]}`).join('\n');
-}
-
-/** A refused edit has a line for each problem; more than before is enough to know that it was seen. */
-function countReloads(gateway: Program): number {
-  return gateway.stdout().split('"event":"policy"').length;
 }

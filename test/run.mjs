@@ -1,6 +1,7 @@
 /**
  * `npm test [-- FILTER…]`: builds, type-checks the tests beside the run, runs vitest once and closes with
- * `N passed, N failed[, N skipped]` as the very last line.
+ * `N passed, N failed[, N skipped]` as the very last line. `--full` (`npm run test:full`) runs what is large instead,
+ * `--all` both together; `--list` prints the files and runs none.
  *
  * A skipped test says why. With PORTCULLIS_TEST_REQUIRE=all a skip is a failure, so no run is green by leaving things out;
  * PORTCULLIS_TEST_WITHOUT lists the programs that it may do without.
@@ -9,6 +10,7 @@ import { spawn } from 'node:child_process';
 import { writeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseCLI, startVitest } from 'vitest/node';
+import { testFiles } from './selection.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const everythingRequired = process.env.PORTCULLIS_TEST_REQUIRE === 'all';
@@ -16,9 +18,23 @@ const totals = { passed: 0, failed: 0, skipped: 0 };
 /** What the closing line alone does not explain, printed just above it. */
 const notes = [];
 
+const own = ['--full', '--all', '--list'];
+const given = process.argv.slice(2);
+const isFull = given.includes('--full') || given.includes('--all');
+const files = testFiles(given.includes('--all') ? 'all' : isFull ? 'full' : 'quick');
+if (given.includes('--list')) {
+  process.stdout.write(files.map((file) => `${file}\n`).join(''));
+  process.exit(0);
+}
+process.env.PORTCULLIS_TEST_SIZE = isFull ? 'full' : 'small';
+
 // On exit, so that nothing of vitest's own farewell can follow it.
 process.on('exit', (code) => {
-  if (totals.passed + totals.failed === 0) notes.push('no test ran');
+  if (totals.passed + totals.failed === 0) {
+    notes.push(
+      'no test ran; `npm test` has no *.full.test.ts, `npm run test:full` little else, and each passes filters on',
+    );
+  }
   const failed = code !== 0 || totals.failed > 0 || totals.passed === 0;
   const skipped = totals.skipped > 0 ? `, ${totals.skipped} skipped` : '';
   writeSync(1, ['', ...notes, `${totals.passed} passed, ${totals.failed} failed${skipped}`, ''].join('\n'));
@@ -33,11 +49,12 @@ if (!built.ok) {
 }
 
 const typeCheck = tsc('test/tsconfig.json');
-const { filter, options } = parseCLI(['vitest', 'run', ...process.argv.slice(2)]);
+const { filter, options } = parseCLI(['vitest', 'run', ...given.filter((each) => !own.includes(each))]);
 const vitest = await startVitest('test', filter, {
   ...options,
   root,
   config: fileURLToPath(new URL('vitest.config.ts', import.meta.url)),
+  include: files,
   watch: false,
   reporters: ['default', { onTestRunEnd: count }],
 });

@@ -3,20 +3,16 @@ import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { clientKinds } from '../support/clients.ts';
-import { createDockerClient, createPodmanClient, createSkopeoClient, startDocker } from '../support/docker.ts';
 import { eventually } from '../support/eventually.ts';
 import type { GatewayProcess } from '../support/gateway-process.ts';
-import { pushImage } from '../support/image.ts';
 import { quickHash } from '../support/policies.ts';
 import { describeWithPrograms } from '../support/programs.ts';
-import { startRedis, startRegistry, type RedisProcess, type RegistryProcess } from '../support/registry.ts';
+import { startRedis } from '../support/registry.ts';
 import { createApi, makeManifest } from '../support/registry-api.ts';
-import { startReplicas, type Replicas } from '../support/replicas.ts';
+import { type LimitedSite, openRepository, startLimitedSite } from './support/limited-site.ts';
 
 const password = 'right-and-long';
 const people = ['anna', 'berta', 'cora', 'dana', 'emil', 'finn', 'gina', 'hugo', 'ida', 'jana', 'kurt', 'mona'];
-const openRepository = 'open/app';
 const manifestType = 'application/vnd.oci.image.manifest.v1+json';
 
 /** One fast hash for everybody: what a hash costs is no matter here. */
@@ -31,8 +27,6 @@ rules:
 limits:
   - { name: pulls, subjects: [user:anna], count: pull, per: account, rate: 100/6h }
   - { name: pushes, subjects: [user:berta], count: push, per: account, rate: 60/6h }
-  - { name: two-pulls, subjects: [user:dana], count: pull, per: account, rate: 2/6h }
-  - { name: slow-pulls, subjects: [user:emil, user:finn], count: pull, per: account, rate: 1/6s }
   - { name: three-pulls, subjects: [user:gina], count: pull, per: account, rate: 3/6h }
   - { name: two-pushes, subjects: [user:hugo, user:ida], count: push, per: account, rate: 2/6h }
   - { name: outage-pulls, subjects: [user:jana], count: pull, per: account, rate: 40/6h }
@@ -114,46 +108,15 @@ async function untilHeld(attempt: () => Promise<Reply>, answers: Reply[]): Promi
   throw new Error('ten failures in a row were not held back');
 }
 
-interface Site {
-  readonly registry: RegistryProcess;
-  redis: RedisProcess;
-  readonly replicas: Replicas;
-  readonly first: GatewayProcess;
-  readonly second: GatewayProcess;
-  readonly stop: () => Promise<void>;
-}
-
-async function startSite(): Promise<Site> {
-  const registry = await startRegistry();
-  const redis = await startRedis();
-  const replicas = await startReplicas({
-    upstream: registry.url,
-    redis: redis.url,
-    policies: { 'p.yaml': await policy() },
-    env: { PORTCULLIS_TRUSTED_PROXIES: '127.0.0.1' },
-  });
-  const [first, second] = replicas.gateways as [GatewayProcess, GatewayProcess];
-  await pushImage(registry.url, openRepository, 'v1');
-  const site: Site = {
-    ...{ registry, redis, replicas, first, second },
-    stop: async () => {
-      await replicas.stop();
-      await site.redis.stop();
-      await registry.stop();
-    },
-  };
-  return site;
-}
-
 const manifestUrl = (gateway: Pick<GatewayProcess, 'url'>, tag = 'v1', repository = openRepository): string =>
   `${gateway.url}/v2/${repository}/manifests/${tag}`;
 
 describeWithPrograms(['docker-registry', 'redis-server'], 'limits over two gateways on one Redis', () => {
-  let site: Site;
+  let site: LimitedSite;
   let first: GatewayProcess;
   let second: GatewayProcess;
   beforeAll(async () => {
-    site = await startSite();
+    site = await startLimitedSite(await policy());
     ({ first, second } = site);
   });
   afterAll(() => site?.stop());
@@ -378,7 +341,7 @@ describeWithPrograms(['docker-registry', 'redis-server'], 'limits over two gatew
 
 describeWithPrograms(['docker-registry', 'redis-server'], 'a crowd', () => {
   test('of 1,000 connections at once finds a place in line while the gateway is busy', async () => {
-    const site = await startSite();
+    const site = await startLimitedSite(await policy());
     const { pid, url } = site.first;
     const sockets: Socket[] = [];
     try {
@@ -404,7 +367,7 @@ describeWithPrograms(['docker-registry', 'redis-server'], 'a crowd', () => {
 
 describeWithPrograms(['docker-registry', 'redis-server'], 'limits while Redis is away', () => {
   test('each gateway gives out its share, holds failed logins back, and nobody has a fresh budget afterwards', async () => {
-    const site = await startSite();
+    const site = await startLimitedSite(await policy());
     const { first, second } = site;
     try {
       for (const gateway of [first, second]) {
@@ -460,88 +423,3 @@ describeWithPrograms(['docker-registry', 'redis-server'], 'limits while Redis is
     }
   });
 });
-
-describeWithPrograms(
-  ['root', 'docker', 'dockerd', 'containerd', 'ctr', 'docker-registry', 'redis-server'],
-  'docker at a limit',
-  () => {
-    test('prints whose budget is used up and when the next pull is free, and that logins failed too often', async () => {
-      const site = await startSite();
-      const docker = await startDocker();
-      const client = await createDockerClient(docker);
-      const { host } = new URL(site.replicas.url);
-      const login = (account: string, secret: string) =>
-        client.run(['login', host, '-u', account, '--password-stdin'], secret);
-      try {
-        expect((await login('dana', password)).code).toBe(0);
-        // Another image each time: docker does not fetch a manifest that it has seen.
-        const images = ['v1', 'v2', 'v3'].map((tag) => `${host}/${openRepository}:${tag}`);
-        for (const tag of ['v2', 'v3']) await pushImage(site.registry.url, openRepository, tag);
-        for (const image of images.slice(0, 2)) {
-          const pulled = await client.run(['pull', image]);
-          expect(pulled.code, pulled.stderr).toBe(0);
-        }
-        const refused = await client.run(['pull', images[2] ?? '']);
-        expect(refused.code).not.toBe(0);
-        expect(refused.stderr).toMatch(
-          /toomanyrequests: user "dana" has used up 2 pulls per 6 hours \(limit "two-pulls"\); the next one is free in \d/,
-        );
-
-        // POST, then GET: five times both, and still one mistake each.
-        for (let n = 0; n < 5; n++) {
-          expect((await login('cora', `wrong-${n}`)).stderr).toContain('incorrect username or password');
-        }
-        let told = '';
-        for (let n = 5; n < 11 && !told.includes('too many'); n++) told = (await login('cora', `wrong-${n}`)).stderr;
-        expect(told).toContain('too many failed logins; try again in ');
-      } finally {
-        await client.remove();
-        await docker.stop();
-        await site.stop();
-      }
-    });
-  },
-);
-
-const patient = [
-  { name: 'skopeo', account: 'emil', create: createSkopeoClient },
-  { name: 'podman', account: 'finn', create: createPodmanClient },
-];
-for (const { name, account, create } of patient) {
-  const needs = clientKinds.find((kind) => kind.name === name)?.needs ?? [];
-  describeWithPrograms([...needs, 'docker-registry', 'redis-server'], `${name} at a limit`, () => {
-    test('waits as long as Retry-After says, and succeeds', async () => {
-      const site = await startSite();
-      const client = await create();
-      const { host } = new URL(site.replicas.url);
-      const fetchImage = (): ReturnType<typeof client.run> =>
-        name === 'podman'
-          ? client.run(['pull', '--tls-verify=false', `${host}/${openRepository}:v1`])
-          : client.run([
-              'copy',
-              '--src-tls-verify=false',
-              `docker://${host}/${openRepository}:v1`,
-              `dir:${client.dir}/x`,
-            ]);
-      try {
-        const login = ['login', '--tls-verify=false', '-u', account, '--password-stdin', host];
-        expect((await client.run(login, password)).code).toBe(0);
-        for (let round = 0; round < 2; round++) {
-          const fetched = await fetchImage();
-          expect(fetched.code, fetched.stderr).toBe(0);
-          if (name === 'podman') await client.run(['rmi', '--all', '--force']);
-        }
-        const logs = site.replicas.gateways.flatMap((gateway) => gateway.logs());
-        const pulls = logs.filter(({ action, account: of }) => action === 'pull' && of === account);
-        const manifests = pulls
-          .filter(({ reference }) => reference !== undefined)
-          .toSorted((left, right) => String(left['time']).localeCompare(String(right['time'])));
-        // Asked again before six seconds were over it would have been refused once more.
-        expect(manifests.map(({ status }) => status)).toEqual([200, 429, 200]);
-      } finally {
-        await client.remove();
-        await site.stop();
-      }
-    });
-  });
-}

@@ -1,11 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import argon2 from 'argon2';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeSecret, secretHash } from '../../src/identity/carried-secret.ts';
-import { clientKinds } from '../support/clients.ts';
-import { createDockerClient, startDocker, type Client, type Docker } from '../support/docker.ts';
 import type { GatewayProcess } from '../support/gateway-process.ts';
 import { describeWithPrograms, run } from '../support/programs.ts';
 import { createApi } from '../support/registry-api.ts';
@@ -354,96 +352,3 @@ describeWithPrograms(['docker-registry', 'redis-server'], 'logins over two gatew
     await within5s(async () => (await refresh(second.url, refreshToken)).status === 401);
   });
 });
-
-describeWithPrograms(
-  ['root', 'docker', 'dockerd', 'containerd', 'ctr', 'docker-registry', 'redis-server'],
-  'docker over two gateways',
-  () => {
-    let registry: RegistryProcess;
-    let redis: RedisProcess;
-    let replicas: Replicas;
-    let docker: Docker;
-    let client: Client;
-
-    beforeAll(async () => {
-      registry = await startRegistry({ delete: true });
-      redis = await startRedis();
-      replicas = await startReplicas({
-        upstream: registry.url,
-        redis: redis.url,
-        policies: { 'p.yaml': policy() },
-      });
-      docker = await startDocker();
-      client = await createDockerClient(docker);
-    });
-    afterAll(async () => {
-      await client?.remove();
-      await docker?.stop();
-      await replicas?.stop();
-      await redis?.stop();
-      await registry?.stop();
-    });
-
-    test('docker keeps an identity token instead of the password, pushes with it, and loses access on revocation', async () => {
-      const { host } = new URL(replicas.url);
-      const login = await client.run(['login', host, '-u', 'dana', '--password-stdin'], password);
-      expect(login.code, login.stderr).toBe(0);
-      const kept = await readFile(join(client.dir, 'config', 'config.json'), 'utf8');
-      expect(kept).toContain('"identitytoken": "pct_session_');
-      expect(kept).not.toContain(Buffer.from(`dana:${password}`).toString('base64'));
-      const image = `${host}/sandbox/docker:1`;
-      await docker.importImage(image);
-      for (let round = 0; round < 3; round++) {
-        const pushed = await client.run(['push', image]);
-        expect(pushed.code, pushed.stderr).toBe(0);
-      }
-      const identity =
-        (JSON.parse(kept) as { auths: Record<string, { identitytoken: string }> }).auths[host]?.identitytoken ?? '';
-      const revoked = await fetch(`${replicas.url}/token/revoke`, {
-        method: 'POST',
-        body: new URLSearchParams({ token: identity }),
-      });
-      expect(revoked.status).toBe(200);
-      const refused = await client.run(['push', image]);
-      expect(refused.code).not.toBe(0);
-      expect(refused.stderr + refused.stdout).toContain('the login has ended; log in again');
-    });
-  },
-);
-
-for (const kind of clientKinds.filter(({ name }) => ['docker', 'podman', 'ctr'].includes(name))) {
-  describeWithPrograms([...kind.needs, 'docker-registry', 'redis-server'], `${kind.name} over two gateways`, () => {
-    test('logs in once, goes on after both gateways were restarted, and loses access when its user is locked out', async () => {
-      const registry = await startRegistry({ delete: true });
-      const redis = await startRedis();
-      const replicas = await startReplicas({
-        upstream: registry.url,
-        redis: redis.url,
-        policies: { 'p.yaml': policy() },
-      });
-      const { host } = new URL(replicas.url);
-      const client = await kind.start(host);
-      const person = await client.open();
-      try {
-        expect(await person.login({ account: 'dana', password })).toMatchObject({ succeeded: true });
-        const image = `${host}/sandbox/${kind.name}:1`;
-        const pushed = await person.push(image);
-        expect(pushed, pushed.text).toMatchObject({ succeeded: true });
-        await replicas.restart();
-        const pulled = await person.pull(image);
-        expect(pulled, pulled.text).toMatchObject({ succeeded: true, digest: pushed.digest });
-        await writeFile(join(replicas.policiesDir, 'p.yaml'), policy({ danaDisabled: true }));
-        for (const gateway of replicas.gateways) {
-          await gateway.findLog(({ event, reason }) => event === 'policy' && reason === 'reloaded');
-        }
-        expect(await person.pull(image)).toMatchObject({ succeeded: false });
-      } finally {
-        await person.end();
-        await client.stop();
-        await replicas.stop();
-        await redis.stop();
-        await registry.stop();
-      }
-    });
-  });
-}
