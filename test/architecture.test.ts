@@ -310,9 +310,9 @@ describe('the map is enforced: a file is named when it', () => {
     ],
     [
       'reaches an adapter from http',
-      'http/registry/gate.ts',
+      'http/registry/handle.ts',
       `import type { Log } from '../../adapters/log/log.ts';`,
-      'http/registry/gate.ts may not import adapters/log/log.ts',
+      'http/registry/handle.ts may not import adapters/log/log.ts',
     ],
     [
       'reaches http from an adapter',

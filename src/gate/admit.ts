@@ -72,6 +72,9 @@ export type Admission =
   /** Too many failed logins. */
   | ({ readonly kind: 'held'; readonly account: string } & Held);
 
+export type Admitted = Extract<Admission, { kind: 'admitted' }>;
+export type Refused = Exclude<Admission, { kind: 'admitted' }>;
+
 export type ChallengeReason =
   | 'credentials_missing'
   | 'credentials_malformed'
@@ -328,7 +331,7 @@ function reaches(caller: Caller, type: Access['type'], name: string, action: Acc
 }
 
 /** To an anonymous caller a challenge, since logging in may help; to anybody else the final word. */
-export function refused(caller: Caller, need: DeniedNeed, decision: Decision, access: readonly Access[]): Admission {
+export function refused(caller: Caller, need: DeniedNeed, decision: Decision, access: readonly Access[]): Refused {
   if (caller.principal.kind !== 'anonymous') return { kind: 'denied', caller, need, decision };
   return { kind: 'challenged', reason: 'anonymous_refused', error: 'insufficient_scope', access, caller, decision };
 }

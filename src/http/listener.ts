@@ -16,9 +16,9 @@ import { type Answer, internalError, notFound, send } from './front/respond.ts';
 import { createTurns } from './front/turns.ts';
 import { type Rejected, type Unread, parseFailure, recordUnread, rejectUnread } from './front/unread.ts';
 import { ignoreUpgradeOffers } from './front/upgrade-offers.ts';
-import { type GateParts, handleRegistryRequest } from './registry/gate.ts';
+import { type RegistryParts, handleRegistryRequest } from './registry/handle.ts';
 
-export interface ListenerParts extends EndpointParts, GateParts {
+export interface ListenerParts extends EndpointParts, RegistryParts {
   readonly front: ListenerFront;
 }
 

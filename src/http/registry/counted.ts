@@ -1,15 +1,14 @@
 /** Requests that limits count, and what their replies say about it. */
-import type { Admission } from '../../gate/admit.ts';
+import type { Admitted } from '../../gate/admit.ts';
 import type { LimitState, Limits } from '../../limits/spend.ts';
-import type { AuditRecord } from '../../ports.ts';
 import type { Exchange } from '../front/exchange.ts';
 import { limitRule, shadowLimits } from '../front/limit-audit.ts';
 import { limitHeaders } from '../front/limit-headers.ts';
-import { limitReached, send } from '../front/respond.ts';
+import { limitReached } from '../front/respond.ts';
+import type { Outcome } from './outcome.ts';
 
 export type Counted =
-  /** Answered with 429. */
-  | { readonly refusal: Pick<AuditRecord, 'event' | 'decision' | 'reason'> & Partial<AuditRecord> }
+  | { readonly refusal: Outcome }
   /** Names of shadow limits that would have refused. */
   | { readonly shadow: readonly string[] };
 
@@ -22,7 +21,7 @@ export const uncounted: Counted = { shadow: [] };
 export async function countRequest(
   limits: Limits,
   exchange: Exchange,
-  { route, caller, policy }: Extract<Admission, { kind: 'admitted' }>,
+  { route, caller, policy }: Admitted,
 ): Promise<Counted> {
   if (route.kind !== 'manifest-get' && route.kind !== 'manifest-put') return uncounted;
   const { principal } = caller;
@@ -36,8 +35,8 @@ export async function countRequest(
     show(exchange, states);
     return { shadow: shadowLimits(states) };
   }
-  const status = send(exchange, limitReached(principal, states));
-  return { refusal: { event: 'limit', decision: 'deny', reason: 'limit_reached', ...limitRule(states), status } };
+  const record = { event: 'limit', decision: 'deny', reason: 'limit_reached', ...limitRule(states) } as const;
+  return { refusal: { answer: limitReached(principal, states), record } };
 }
 
 /** The headers go out with whatever answer follows. */

@@ -6,19 +6,12 @@ import { type TagReader, listTags } from '../../gate/tag-list.ts';
 import type { Continuation, ListStart } from '../../gate/visible-names.ts';
 import type { CompiledPolicy } from '../../policy/evaluate.ts';
 import { type Principal, formatSubject } from '../../policy/model.ts';
-import type { AuditRecord, Clock } from '../../ports.ts';
+import type { Clock } from '../../ports.ts';
 import type { ListCursors } from '../../sealed/list-cursor.ts';
 import type { Exchange } from '../front/exchange.ts';
-import { forwarded } from '../backend/forwarding.ts';
-import {
-  type UpstreamFailure,
-  catalogUnsupported,
-  repositoryUnknown,
-  send,
-  unusable,
-  upstreamFailed,
-} from '../front/respond.ts';
+import { type UpstreamFailure, catalogUnsupported, repositoryUnknown, unusable } from '../front/respond.ts';
 import type { Backend } from '../backend/backend.ts';
+import { type Outcome, answered, clientGone, denied, passedOn, unanswerable } from './outcome.ts';
 
 export interface ListParts {
   readonly backend: Pick<Backend, 'open' | 'ask'>;
@@ -27,15 +20,15 @@ export interface ListParts {
 
 type ListRoute = RegistryRoute & { readonly kind: 'catalog' | 'tags' | 'referrers' };
 
-export async function sendRepositories(
+export async function showRepositories(
   parts: ListParts,
   exchange: Exchange,
   route: RegistryRoute & { readonly kind: 'catalog' },
   { principal }: Caller,
   policy: CompiledPolicy,
-): Promise<Partial<AuditRecord>> {
+): Promise<Outcome> {
   const start = startOf(parts, route, principal);
-  if (start === undefined) return strangeCursor(exchange);
+  if (start === undefined) return strangeCursor;
   const circumstances = { address: exchange.address, now: parts.gate.clock() };
   const listed = await listCatalog(
     parts.backend.ask,
@@ -45,29 +38,27 @@ export async function sendRepositories(
     circumstances,
     isWantedBy(exchange),
   );
-  if (!listed.ok && listed.reason === 'unsupported') return { status: send(exchange, catalogUnsupported) };
-  if (!listed.ok) return notListed(exchange, listed.reason);
+  if (!listed.ok && listed.reason === 'unsupported') return answered(catalogUnsupported);
+  if (!listed.ok) return notListed(listed.reason);
   const body = JSON.stringify({ repositories: listed.names });
-  return { status: send(exchange, { status: 200, headers: linkTo(parts, route, principal, listed.next), body }) };
+  return answered({ status: 200, headers: linkTo(parts, route, principal, listed.next), body });
 }
 
-export async function sendTags(
+export async function showTags(
   parts: ListParts,
   exchange: Exchange,
   route: RegistryRoute & { readonly kind: 'tags' },
   reader: TagReader,
-): Promise<Partial<AuditRecord>> {
+): Promise<Outcome> {
   const start = startOf(parts, route, reader.principal);
-  if (start === undefined) return strangeCursor(exchange);
+  if (start === undefined) return strangeCursor;
   const { repository: name } = route;
   const listed = await listTags(parts.backend.ask, reader, { ...route.page, ...start }, isWantedBy(exchange));
   if (!listed.ok && (listed.reason === 'unknown' || listed.reason === 'unsupported'))
-    return { status: send(exchange, repositoryUnknown(name)) };
-  if (!listed.ok) return notListed(exchange, listed.reason);
+    return answered(repositoryUnknown(name));
+  if (!listed.ok) return notListed(listed.reason);
   const body = JSON.stringify({ name, tags: listed.names });
-  return {
-    status: send(exchange, { status: 200, headers: linkTo(parts, route, reader.principal, listed.next), body }),
-  };
+  return answered({ status: 200, headers: linkTo(parts, route, reader.principal, listed.next), body });
 }
 
 /** A list that the registry may show as it is. Where it goes on by words of its own, those stay sealed. */
@@ -76,17 +67,17 @@ export async function forwardList(
   exchange: Exchange,
   route: ListRoute & { readonly kind: 'tags' | 'referrers' },
   { principal }: Caller,
-): Promise<Partial<AuditRecord>> {
+): Promise<Outcome> {
   const words = wordsFor(route, principal);
   const place = route.cursor === undefined ? undefined : cursors.open(words, route.cursor);
   const isTarget = place?.startsWith('/') === true;
-  if (route.cursor !== undefined && !isTarget) return strangeCursor(exchange);
+  if (route.cursor !== undefined && !isTarget) return strangeCursor;
   const sealPage = (target: string): string => {
     const { path, size } = listOf(route);
     return isPlain(target) ? target : `${path}?${ownParameter}=${cursors.seal(words, target)}${size}`;
   };
   const target = isTarget && place !== undefined ? { target: place } : {};
-  return forwarded(await backend.open({ exchange, route, sealPage, ...target }));
+  return passedOn(await backend.open({ exchange, route, sealPage, ...target }));
 }
 
 /** Whether it would reach the registry as it is if a client sent it: it holds nothing that only the registry understands. */
@@ -120,13 +111,10 @@ function startOf({ gate: { cursors } }: ListParts, route: ListRoute, reader: Pri
   return place.startsWith('/') ? { next, last } : { last: place };
 }
 
-function strangeCursor(exchange: Exchange): Partial<AuditRecord> {
-  return { decision: 'deny', reason: 'page_invalid', status: send(exchange, unusable({ reason: 'page_invalid' })) };
-}
+const strangeCursor = denied(unusable({ reason: 'page_invalid' }), 'page_invalid');
 
-function notListed(exchange: Exchange, reason: UpstreamFailure | 'unwanted'): Partial<AuditRecord> {
-  if (reason === 'unwanted') return { decision: 'error', reason: 'client_gone', status: 499 };
-  return { decision: 'error', reason: `upstream_${reason}`, status: send(exchange, upstreamFailed(reason)) };
+function notListed(reason: UpstreamFailure | 'unwanted'): Outcome {
+  return reason === 'unwanted' ? clientGone : unanswerable(reason);
 }
 
 /** The page of the same size that follows; no header when there is none. */

@@ -4,12 +4,12 @@ import type { UploadLocation } from '../../distribution/own-target.ts';
 import { parseUploadId } from '../../distribution/reference.ts';
 import { type RegistryRoute, ownParameter, withDigest } from '../../distribution/route.ts';
 import type { Caller } from '../../gate/admit.ts';
-import type { AuditRecord, Clock } from '../../ports.ts';
+import type { Clock } from '../../ports.ts';
 import type { UploadTickets } from '../../sealed/upload-ticket.ts';
 import type { Exchange } from '../front/exchange.ts';
-import { forwarded } from '../backend/forwarding.ts';
-import { send, unusable } from '../front/respond.ts';
+import { unusable } from '../front/respond.ts';
 import type { Backend } from '../backend/backend.ts';
+import { type Outcome, denied, passedOn } from './outcome.ts';
 
 export interface UploadParts {
   readonly backend: Pick<Backend, 'open'>;
@@ -29,7 +29,7 @@ export async function forwardUpload(
   exchange: Exchange,
   route: UploadRoute,
   { principal }: Caller,
-): Promise<Partial<AuditRecord>> {
+): Promise<Outcome> {
   const { repository } = route;
   const account = 'name' in principal ? principal.name : '';
   const nowSeconds = Math.floor(clock() / 1000);
@@ -39,10 +39,8 @@ export async function forwardUpload(
       ? tickets.open(carried, { repository, uploadId: route.id, account }, nowSeconds)
       : undefined;
   // Without one the plain path is asked: a registry that wants nothing else goes on there.
-  if (carried !== undefined && ticket === undefined) {
-    const status = send(exchange, unusable({ reason: 'upload_unknown' }));
-    return { decision: 'deny', reason: 'upload_ticket_invalid', status };
-  }
+  if (carried !== undefined && ticket === undefined)
+    return denied(unusable({ reason: 'upload_unknown' }), 'upload_ticket_invalid');
   const sealUpload = ({ target, id }: UploadLocation): string => {
     const uploadId = parseUploadId(id) ?? createHash('sha256').update(target).digest('hex').slice(0, 32);
     const sealed = tickets.seal({ repository, uploadId, account }, ticket?.openedAt ?? nowSeconds, target);
@@ -50,7 +48,7 @@ export async function forwardUpload(
   };
   // What opens an upload is its target; in a body without a digest a registry could only look for other parameters.
   const isOpening = route.kind === 'upload-start' && route.digest === undefined;
-  return forwarded(
+  return passedOn(
     await backend.open({
       exchange,
       route,

@@ -1,0 +1,102 @@
+/**
+ * The `/v2` side, in order: parse, guard, admit, count, serve, send, record. Every path that is not an endpoint of our own
+ * comes here or is 404.
+ */
+import { parseAuthorization } from '../../distribution/credentials.ts';
+import { parseRoute, withoutForeignMount } from '../../distribution/route.ts';
+import { type Admitted, admit } from '../../gate/admit.ts';
+import { mayHideTags } from '../../gate/tag-list.ts';
+import type { ListCursors } from '../../sealed/list-cursor.ts';
+import { type Exchange, exchangeFacts } from '../front/exchange.ts';
+import type { Front } from '../front/front.ts';
+import { guardRegistryBody } from '../front/guard.ts';
+import { send, unusable } from '../front/respond.ts';
+import { what, who, why } from './audit-facts.ts';
+import { countRequest, uncounted } from './counted.ts';
+import { deleteByDigest } from './delete-by-digest.ts';
+import { beganFiltered, forwardList, showRepositories, showTags } from './lists.ts';
+import { type Outcome, answered, denied, passedOn } from './outcome.ts';
+import { pushManifest } from './push-manifest.ts';
+import { refusalOf } from './refusals.ts';
+import { type WriteGate, type WriteParts, isJudgedLate } from './tag-writer.ts';
+import { forwardUpload, isUpload } from './uploads.ts';
+
+/** What decides on a request and counts it. */
+export interface Gate extends WriteGate {
+  readonly cursors: ListCursors;
+}
+
+export interface RegistryParts extends WriteParts {
+  readonly gate: Gate;
+  readonly front: Front;
+}
+
+/** Answers one request below `/v2`. Resolves when the response has ended; writes exactly one audit record. */
+export async function handleRegistryRequest(parts: RegistryParts, exchange: Exchange): Promise<void> {
+  const { answer, record } = await outcomeOf(parts, exchange);
+  const sent = answer === undefined ? {} : { status: send(exchange, answer) };
+  parts.front.audit.record({
+    event: 'access',
+    decision: 'allow',
+    reason: 'authenticated',
+    ...exchangeFacts(exchange, parts.front.clock()),
+    ...record,
+    ...sent,
+  });
+}
+
+async function outcomeOf(parts: RegistryParts, exchange: Exchange): Promise<Outcome> {
+  const { request, method, target, address, publicUrl } = exchange;
+  const parsed = withoutForeignMount(parseRoute(method, target), new URL(publicUrl).host);
+  const problem = 'problem' in parsed ? parsed.problem : undefined;
+  // What no client sends by mistake is refused before any work: another parser might read a different route in it.
+  if (problem?.reason === 'target_malformed' || problem?.reason === 'method_not_allowed')
+    return denied(unusable(problem), problem.reason);
+  const body = await guardRegistryBody(request);
+  if (body !== undefined) return denied(body.answer, body.reason);
+  const credentials = parseAuthorization(request.headers.authorization);
+  const admission = await admit(parts.gate, { parsed, credentials, address });
+  const route = 'route' in parsed ? parsed.route : undefined;
+  const isLookingForBlob = method === 'HEAD' && route?.kind === 'blob-get';
+  const outcome =
+    admission.kind === 'admitted'
+      ? await count(parts, exchange, admission)
+      : refusalOf(admission, { service: parts.front.service, publicUrl, isLookingForBlob });
+  return { ...outcome, record: { ...what(route, method), ...outcome.record } };
+}
+
+async function count(parts: RegistryParts, exchange: Exchange, admission: Admitted): Promise<Outcome> {
+  const { caller, decision } = admission;
+  const isCounted = !isJudgedLate(parts.gate, exchange, admission);
+  const counted = isCounted ? await countRequest(parts.gate.limits, exchange, admission) : uncounted;
+  if ('refusal' in counted) {
+    const { refusal } = counted;
+    return { ...refusal, record: { ...who(caller), ...refusal.record } };
+  }
+  const outcome = await serve(parts, exchange, admission, isCounted);
+  const reason = decision?.reason ?? 'authenticated';
+  return { ...outcome, record: { reason, ...who(caller), ...why(decision, counted.shadow), ...outcome.record } };
+}
+
+async function serve(
+  parts: RegistryParts,
+  exchange: Exchange,
+  admission: Admitted,
+  isCounted: boolean,
+): Promise<Outcome> {
+  const { route, caller, policy } = admission;
+  if (route.kind === 'ping') return answered({ status: 200, body: '{}' });
+  if (route.kind === 'catalog') return showRepositories(parts, exchange, route, caller, policy);
+  if (route.kind === 'tags') {
+    const circumstances = { address: exchange.address, now: parts.gate.clock() };
+    const reader = { policy, principal: caller.principal, repository: route.repository, circumstances };
+    if (mayHideTags(reader) || beganFiltered(parts, route, caller)) return showTags(parts, exchange, route, reader);
+  }
+  if (route.kind === 'tags' || route.kind === 'referrers') return forwardList(parts, exchange, route, caller);
+  if (route.kind === 'manifest-put') return pushManifest(parts, { exchange, route, admission, isCounted });
+  if (route.kind === 'manifest-delete' && 'digest' in route.reference) {
+    return deleteByDigest(parts, exchange, route, route.reference.digest, caller);
+  }
+  if (isUpload(route)) return forwardUpload(parts, exchange, route, caller);
+  return passedOn(await parts.backend.open({ exchange, route }));
+}

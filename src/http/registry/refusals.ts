@@ -1,0 +1,95 @@
+/** Requests that the gate does not let through, in words that clients print. */
+import { type ChallengeReason, type Refused, refusalSentence } from '../../gate/admit.ts';
+import { heldDetail } from '../front/limit-audit.ts';
+import {
+  challenged,
+  loginHeld,
+  passwordMissing,
+  refusal,
+  tooBusy,
+  unusable,
+  wrongCredentials,
+} from '../front/respond.ts';
+import { who, why } from './audit-facts.ts';
+import type { Outcome } from './outcome.ts';
+
+export interface Asked {
+  readonly service: string;
+  /** The origin under which this client reaches the gateway. */
+  readonly publicUrl: string;
+  /** A HEAD of a blob. */
+  readonly isLookingForBlob: boolean;
+}
+
+/** The whole of an answer, and the event that it is. */
+export function refusalOf(admission: Refused, asked: Asked): Outcome {
+  switch (admission.kind) {
+    case 'busy':
+      return {
+        answer: tooBusy(admission.isUpload),
+        record: { event: 'login', decision: 'error', reason: 'hashing_busy' },
+      };
+    case 'held': {
+      const { account, waitMs } = admission;
+      const detail = heldDetail(admission);
+      return {
+        answer: loginHeld(waitMs),
+        record: { event: 'limit', decision: 'deny', reason: 'login_held', account, detail },
+      };
+    }
+    case 'challenged': {
+      const { reason, access, error, caller, account, decision, detail } = admission;
+      const event = account === undefined || reason === 'account_gone' ? 'access' : 'login';
+      return {
+        answer: challenged(asked, access, error, challengeMessage(reason, detail)),
+        record: { event, decision: 'deny', reason, ...who(caller, account), ...why(decision) },
+      };
+    }
+    case 'unusable': {
+      const { problem, caller } = admission;
+      return { answer: unusable(problem), record: { decision: 'deny', reason: problem.reason, ...who(caller) } };
+    }
+    case 'denied': {
+      const { caller, need, decision } = admission;
+      const sentence = refusalSentence(caller, need, decision);
+      return {
+        // Clients that begin a push by asking for a blob go on to a request whose refusal they print.
+        answer: refusal('DENIED', sentence, asked.isLookingForBlob ? { status: 404 } : {}),
+        record: { decision: 'deny', reason: decision.reason, ...who(caller), ...why(decision) },
+      };
+    }
+  }
+}
+
+function challengeMessage(reason: ChallengeReason, detail?: string): string {
+  switch (reason) {
+    case 'credentials_missing':
+      return 'authentication required';
+    case 'credentials_malformed':
+      return 'the Authorization header cannot be read';
+    case 'token_invalid':
+    case 'account_gone':
+      return 'the token is not valid';
+    case 'token_revoked':
+      return 'the login was ended; log in again';
+    case 'token_expired':
+      return 'the token has expired';
+    case 'anonymous_refused':
+      return 'not allowed without logging in';
+    case 'scope_insufficient':
+      return 'the token does not reach this far';
+    case 'account_unknown':
+    case 'account_disabled':
+    case 'password_wrong':
+    case 'password_too_long':
+    case 'secret_misplaced':
+    case 'secret_unknown':
+      return wrongCredentials;
+    case 'password_missing':
+      return passwordMissing;
+    case 'secret_malformed':
+      return detail ?? wrongCredentials;
+    case 'secret_expired':
+      return 'the token has expired; make a new one';
+  }
+}

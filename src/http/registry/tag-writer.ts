@@ -1,0 +1,82 @@
+/** What the handlers that write and delete manifests have in common. */
+import { challengeAccess } from '../../distribution/access.ts';
+import type { RegistryRoute } from '../../distribution/route.ts';
+import { type AdmitParts, type Admitted, type Caller, policyOf, refused } from '../../gate/admit.ts';
+import type { KnownParts } from '../../gate/known-parts.ts';
+import { type TagJudgement, type TagWriter, isGuardedTag } from '../../gate/tag-writes.ts';
+import type { Limits } from '../../limits/spend.ts';
+import type { MemoryBudget } from '../../limits/memory-budget.ts';
+import type { TagLocks } from '../../ports.ts';
+import type { Backend } from '../backend/backend.ts';
+import type { Exchange } from '../front/exchange.ts';
+import { tagHeld } from '../front/respond.ts';
+import { type Outcome, unanswerable } from './outcome.ts';
+import { type Asked, refusalOf } from './refusals.ts';
+
+/** What decides on a write, keeps writes of one tag apart, and counts them. */
+export interface WriteGate extends AdmitParts {
+  readonly knownParts: KnownParts;
+  readonly tagLocks: TagLocks;
+  readonly limits: Limits;
+  /** For the manifests that clients are pushing. */
+  readonly manifestMemory: MemoryBudget;
+  /** Milliseconds without a byte after which a manifest push is given up. */
+  readonly idleMs: number;
+}
+
+export interface WriteParts {
+  readonly gate: WriteGate;
+  readonly backend: Pick<Backend, 'open' | 'ask'>;
+  readonly front: Pick<Asked, 'service'>;
+}
+
+export type ManifestPut = RegistryRoute & { readonly kind: 'manifest-put' };
+
+/** Milliseconds that a write waits for another one of the same tag. */
+export const tagTurnMs = 30_000;
+
+/** Judged by the policy of this moment, not of the one before a body came. */
+export function writerOf(gate: AdmitParts, exchange: Exchange, repository: string, caller: Caller): TagWriter {
+  return {
+    policy: policyOf(caller, gate.policies.current()),
+    principal: caller.principal,
+    repository,
+    circumstances: { address: exchange.address, now: gate.clock() },
+  };
+}
+
+/** The tags that a push of a manifest would set. */
+export function tagsOf({ reference, tags }: ManifestPut): readonly string[] {
+  return 'tag' in reference ? [reference.tag] : tags;
+}
+
+/** A push of a tag that policy protects: it is counted when it is known not to be refused. */
+export function isJudgedLate(gate: AdmitParts, exchange: Exchange, { route, caller }: Admitted): boolean {
+  if (route.kind !== 'manifest-put') return false;
+  const writer = writerOf(gate, exchange, route.repository, caller);
+  return tagsOf(route).some((tag) => isGuardedTag(writer, tag));
+}
+
+/** Nothing of a refusal depends on the request but where its client reaches the gateway: a write is no look for a blob. */
+export function askedOf({ front }: Pick<WriteParts, 'front'>, { publicUrl }: Exchange): Asked {
+  return { service: front.service, publicUrl, isLookingForBlob: false };
+}
+
+/** A write that a rule about tags forbids, or of which nobody can tell. */
+export function notWritten(
+  asked: Asked,
+  route: RegistryRoute,
+  caller: Caller,
+  judgement: Exclude<TagJudgement, { kind: 'allowed' }>,
+): Outcome {
+  if (judgement.kind === 'unknown') return unanswerable(judgement.reason);
+  const { need, decision } = judgement;
+  const admission = refused(caller, need, decision, challengeAccess(route));
+  const { answer, record } = refusalOf(admission, asked);
+  return { ...(answer && { answer }), record: { ...record, action: need.action } };
+}
+
+/** The turn of a tag did not come. */
+export function turnMissed(reason: 'busy' | 'unavailable'): Outcome {
+  return { answer: tagHeld(reason), record: { decision: 'error', reason: `tag_${reason}` } };
+}
