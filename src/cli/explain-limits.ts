@@ -2,7 +2,7 @@
 import { type LimitStates, limitStates } from '../http/admin/admin-api.ts';
 import { countedPer } from '../limits/spend.ts';
 import type { PolicyByName } from '../policy/by-name.ts';
-import type { Inquiry } from '../policy/analysis/explain.ts';
+import type { Inquiry } from '../policy/analysis/consider.ts';
 import { type Action, type Counted, type Limit, formatSubject } from '../policy/model.ts';
 import { formatRate } from '../policy/rate.ts';
 import { callAdmin } from './admin-client.ts';

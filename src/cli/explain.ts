@@ -2,14 +2,8 @@
 import { countedPer } from '../limits/spend.ts';
 import { describeLimit, describePrincipal, formatPlace, listed } from '../policy/describe.ts';
 import { compileByName } from '../policy/by-name.ts';
-import {
-  type Considered,
-  type Explanation,
-  deletionLines,
-  explain,
-  freePushes,
-  verdictOf,
-} from '../policy/analysis/explain.ts';
+import type { Considered } from '../policy/analysis/consider.ts';
+import { type Explanation, deletionLines, explain, freePushes, verdictOf } from '../policy/analysis/explain.ts';
 import { formatSubject } from '../policy/model.ts';
 import { describeWait, formatRate } from '../policy/rate.ts';
 import { paletteFor } from './colour.ts';

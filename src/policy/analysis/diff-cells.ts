@@ -5,13 +5,13 @@
 import { parseRepositoryName } from '../../distribution/reference.ts';
 import { representativeCircumstances } from './condition-witness.ts';
 import type { Circumstances, Conditions } from '../conditions.ts';
-import { describeConditions, formatInstant } from '../describe.ts';
 import { type PolicyByName, compileByName } from '../by-name.ts';
 import { type Decision, rightsHere } from '../evaluate.ts';
 import { type Policy, type Right, type Rule, formatSubject, rights } from '../model.ts';
 import { type RepositoryPattern, type TagPattern, matchesRepository } from '../pattern.ts';
 import { accountNameOf } from '../principal.ts';
 import { type Probe, probesOf, strangerPrefix, strangersFor, withUsers } from './diff-probes.ts';
+import { type State, stateOf, withExample } from './diff-states.ts';
 import { covers, exampleOf, exampleOfTag, filler, meetingOf, meetingOfTags } from './pattern-witness.ts';
 
 /** Repositories that some patterns match, by one name among them. */
@@ -21,14 +21,6 @@ export interface Region {
   /** One pattern, or two that both match. */
   readonly patterns: readonly RepositoryPattern[];
   readonly repository: string;
-}
-
-export interface State {
-  readonly kind: 'never' | 'sometimes' | 'always';
-  /** For `sometimes`: when; to be read behind what may be done. */
-  readonly words: string;
-  /** The rule that allows; for `never` the one that denies, if any. */
-  readonly rule: Rule | undefined;
 }
 
 export interface Cell {
@@ -78,11 +70,6 @@ interface PatternRules {
   readonly rules: Rule[];
   /** Subjects of all these rules. */
   readonly subjects: Set<string>;
-}
-
-interface Answers {
-  readonly allowed: readonly boolean[];
-  readonly decisions: readonly Decision[];
 }
 
 class Comparing {
@@ -198,16 +185,13 @@ class Comparing {
   #ask({ probe, region, right, label, tag, circumstances }: Asked): void {
     const { principal } = probe;
     const { repository } = region;
-    const ask = (compiled: PolicyByName): Answers => {
+    const ask = (compiled: PolicyByName): readonly Decision[] => {
       this.#work += circumstances.length;
-      const decisions = circumstances.map((each) =>
-        compiled.decide({ ...each, principal, action: right, repository, tag }),
-      );
-      return { decisions, allowed: decisions.map((decision) => decision.allowed) };
+      return circumstances.map((each) => compiled.decide({ ...each, principal, action: right, repository, tag }));
     };
     const before = ask(this.#before);
     const after = ask(this.#after);
-    const firstDifference = before.allowed.findIndex((allowed, index) => allowed !== after.allowed[index]);
+    const firstDifference = before.findIndex(({ allowed }, index) => allowed !== after[index]?.allowed);
     const isChanged = firstDifference !== -1;
     const states = [stateOf(before), stateOf(after)] as const;
     const example = circumstances[firstDifference];
@@ -219,7 +203,7 @@ class Comparing {
       right,
       tag: label,
       before: states[0],
-      after: isAlike ? withExample(states[1], example, after.allowed[firstDifference] === true) : states[1],
+      after: isAlike ? withExample(states[1], example, after[firstDifference]?.allowed === true) : states[1],
       isChanged,
       staysReadable:
         right === 'pull' &&
@@ -291,33 +275,6 @@ interface Asked {
   readonly label: string | undefined;
   readonly tag: string | undefined;
   readonly circumstances: readonly Circumstances[];
-}
-
-function stateOf({ allowed, decisions }: Answers): State {
-  const allowing = decisions.find((decision) => decision.allowed);
-  if (allowing === undefined) return { kind: 'never', words: '', rule: decisions[0]?.rule };
-  if (allowed.every(Boolean)) return { kind: 'always', words: '', rule: allowing.rule };
-  const whens = (wanted: boolean): readonly (Conditions | undefined)[] =>
-    decisions.filter((decision) => decision.allowed === wanted).map(({ rule }) => rule?.when);
-  const helping = wordsOf(whens(true));
-  if (helping !== undefined) return { kind: 'sometimes', words: `only while ${helping}`, rule: allowing.rule };
-  const denying = decisions.find((decision) => !decision.allowed && decision.rule !== undefined);
-  const hindering = wordsOf(whens(false));
-  if (hindering !== undefined) return { kind: 'sometimes', words: `except while ${hindering}`, rule: denying?.rule };
-  return { kind: 'sometimes', words: 'only at some times or from some addresses', rule: allowing.rule };
-}
-
-/** Undefined when one of the rules has no condition and so the conditions are not what makes the difference. */
-function wordsOf(whens: readonly (Conditions | undefined)[]): string | undefined {
-  if (whens.length === 0 || whens.includes(undefined)) return undefined;
-  return [...new Set(whens.map((when) => describeConditions(when ?? {})))].join(' or while ');
-}
-
-/** For two states that the same words describe. */
-function withExample(state: State, { now, address }: Circumstances, allowed: boolean): State {
-  const from = address === undefined ? '' : ` from ${address}`;
-  const words = `${state.words} (${allowed ? 'now also' : 'no longer'} at ${formatInstant(now)}${from})`.trim();
-  return { ...state, words };
 }
 
 /** A name that two patterns match stands for the narrower one. */

@@ -7,6 +7,7 @@ import { actionsOf, describeRule, formatInstant, formatPlace, formatSubjects, li
 import { lintPeople } from './lint-people.ts';
 import { type Limit, type Policy, type Rule, type Subject, emptyGroupsOf, formatSubject, rights } from '../model.ts';
 import type { RepositoryPattern } from '../pattern.ts';
+import { CoverIndex, type Membership, canBeOne, generalisationsOf, membership } from './lint-covers.ts';
 import { covers, coversTag, meetingOf } from './pattern-witness.ts';
 
 export interface Lint {
@@ -283,100 +284,4 @@ function idleDeny(rules: readonly Rule[], rule: Rule, memberOf: Membership): Pro
   return finding(rule, 'idle-deny', 'denies what no rule allows, so it changes nothing today');
 }
 
-/** Whether somebody may answer to both; who is in a group may be in another one tomorrow. */
-function canBeOne(one: Subject, another: Subject, memberOf: Membership): boolean {
-  if (one.kind === 'everyone' || another.kind === 'everyone') return true;
-  if (one.kind === 'anonymous' || another.kind === 'anonymous') return one.kind === another.kind;
-  if (one.kind === 'authenticated' || another.kind === 'authenticated') return true;
-  if (one.kind === 'group' && another.kind === 'group') return true;
-  const generals = (subject: Subject): readonly string[] => generalisationsOf(subject, memberOf);
-  return generals(one).includes(formatSubject(another)) || generals(another).includes(formatSubject(one));
-}
-
 const everything: RepositoryPattern = { text: '**', segments: [{ kind: 'any-depth' }] };
-
-type Membership = (subject: Subject) => readonly string[];
-
-function membership({ users, robots, workloads }: Policy): Membership {
-  return (subject) => {
-    switch (subject.kind) {
-      case 'user':
-        return users.get(subject.name)?.groups ?? [];
-      case 'robot':
-        return robots.get(subject.name)?.groups ?? [];
-      case 'workload':
-        return workloads.get(subject.name)?.groups ?? [];
-      default:
-        return [];
-    }
-  };
-}
-
-/** Subjects that everybody meant by `subject` answers to. */
-function generalisationsOf(subject: Subject, memberOf: Membership): readonly string[] {
-  switch (subject.kind) {
-    case 'everyone':
-      return ['everyone'];
-    case 'anonymous':
-    case 'authenticated':
-      return [subject.kind, 'everyone'];
-    default:
-      return [
-        formatSubject(subject),
-        ...memberOf(subject).map((group) => `group:${group}`),
-        'authenticated',
-        'everyone',
-      ];
-  }
-}
-
-/** Finds rules that could cover another, without comparing every rule with every other. */
-class CoverIndex {
-  /** Literal beginning of a pattern and a subject -> rules with both. */
-  readonly #rules = new Map<string, { readonly rule: Rule; readonly pattern: RepositoryPattern }[]>();
-  readonly #memberOf: Membership;
-
-  constructor(policy: Policy, rules: readonly Rule[]) {
-    this.#memberOf = membership(policy);
-    for (const rule of rules) {
-      for (const pattern of rule.repositories) {
-        const beginning = literalBeginning(pattern).join('/');
-        for (const subject of rule.subjects) {
-          const key = `${beginning} ${formatSubject(subject)}`;
-          const known = this.#rules.get(key);
-          if (known === undefined) this.#rules.set(key, [{ rule, pattern }]);
-          else known.push({ rule, pattern });
-        }
-      }
-    }
-  }
-
-  /** A rule about all of `subject` and all of `pattern` that `isMeant` accepts. */
-  find(subject: Subject, pattern: RepositoryPattern, isMeant: (rule: Rule) => boolean): Rule | undefined {
-    if (this.#rules.size === 0) return undefined;
-    const names = literalBeginning(pattern);
-    for (let length = 0; length <= names.length; length++) {
-      const beginning = names.slice(0, length).join('/');
-      for (const general of generalisationsOf(subject, this.#memberOf)) {
-        for (const entry of this.#rules.get(`${beginning} ${general}`) ?? []) {
-          if (isMeant(entry.rule) && covers(entry.pattern, pattern)) return entry.rule;
-        }
-      }
-    }
-    return undefined;
-  }
-
-  coversSubject(rule: Rule, subject: Subject): boolean {
-    const generals = generalisationsOf(subject, this.#memberOf);
-    return rule.subjects.some((each) => generals.includes(formatSubject(each)));
-  }
-}
-
-function literalBeginning({ segments }: RepositoryPattern): readonly string[] {
-  const names: string[] = [];
-  for (const segment of segments) {
-    if (segment.kind !== 'literal') break;
-    names.push(segment.text);
-  }
-  return names;
-}

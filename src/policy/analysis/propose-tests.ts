@@ -3,7 +3,7 @@ import { type Circumstances } from '../conditions.ts';
 import { representativeCircumstances } from './condition-witness.ts';
 import { actionsOf, describeTarget, formatInstant } from '../describe.ts';
 import type { PolicyByName } from '../by-name.ts';
-import { consider, isMatching } from './explain.ts';
+import { consider, isMatching } from './consider.ts';
 import { type Action, type GroupMember, type Policy, type Named, type Rule, formatSubject } from '../model.ts';
 import { accountNameOf } from '../principal.ts';
 import { exampleOf, exampleOfTag, filler } from './pattern-witness.ts';

@@ -3,7 +3,7 @@ import type { Problem } from '../../document/problem.ts';
 import { describeRule, describeTarget } from '../describe.ts';
 import { type PolicyByName, compileByName } from '../by-name.ts';
 import type { Decision } from '../evaluate.ts';
-import { type Inquiry, isMatching } from './explain.ts';
+import { type Inquiry, isMatching } from './consider.ts';
 import { type Expectation, type PolicyTest, type Rule, rights } from '../model.ts';
 
 export interface TestFailure {

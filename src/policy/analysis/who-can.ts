@@ -3,7 +3,8 @@ import type { Circumstances } from '../conditions.ts';
 import { describeConditions, describeRule } from '../describe.ts';
 import { type PolicyByName, compileByName } from '../by-name.ts';
 import type { Decision, Untagged } from '../evaluate.ts';
-import { consider, tagLimitOf } from './explain.ts';
+import { consider } from './consider.ts';
+import { tagLimitOf } from './explain.ts';
 import {
   type Action,
   type GroupMember,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type Explanation, type Inquiry, explain, isMatching } from '../../../src/policy/analysis/explain.ts';
+import { type Inquiry, isMatching } from '../../../src/policy/analysis/consider.ts';
+import { type Explanation, explain } from '../../../src/policy/analysis/explain.ts';
 import type { Action } from '../../../src/policy/model.ts';
 import { anonymous, compile, user } from '../../support/policies.ts';
 
