@@ -1,5 +1,5 @@
 /** The limits that apply to a question, with what the running gateway says is left of them. */
-import { type LimitStates, limitStates } from '../http/admin/admin-api.ts';
+import { type LimitStates, limitStates } from '../http/admin/admin-types.ts';
 import { countedPer } from '../limits/spend.ts';
 import type { PolicyByName } from '../policy/by-name.ts';
 import type { Inquiry } from '../policy/analysis/consider.ts';

@@ -1,7 +1,7 @@
 /** `portcullis limits`: who is near a limit, and whom failed logins hold back. */
 import type { Command } from 'commander';
 import { quote } from '../document/problem.ts';
-import type { LimitList } from '../http/admin/admin-api.ts';
+import type { LimitList } from '../http/admin/admin-types.ts';
 import { describeWait } from '../policy/rate.ts';
 import { callAdmin } from './admin-client.ts';
 import { readConfiguration } from './configuration.ts';

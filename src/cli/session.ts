@@ -1,6 +1,6 @@
 /** `portcullis session`: who is logged in, and ending it. */
 import type { Command } from 'commander';
-import type { SessionView } from '../http/admin/admin-api.ts';
+import type { SessionView } from '../http/admin/admin-types.ts';
 import { callAdmin } from './admin-client.ts';
 import { readConfiguration } from './configuration.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';

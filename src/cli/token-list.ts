@@ -1,7 +1,7 @@
 /** The work of `portcullis token list`. */
 import { quote } from '../document/problem.ts';
 import { didYouMean } from '../document/suggest.ts';
-import type { RobotTokenView } from '../http/admin/admin-api.ts';
+import type { RobotTokenView } from '../http/admin/admin-types.ts';
 import { actionsOf, formatInstant, formatPlace } from '../policy/describe.ts';
 import type { Robot, RobotToken } from '../policy/model.ts';
 import { isExpired } from '../policy/secret-reach.ts';

@@ -70,7 +70,7 @@ function listen(sessions: SessionStore, records: AuditRecord[] = [], { limiter, 
       limits: createLimits(limiter),
       limiter,
       failedLogins,
-      robotUses: { mark: () => {}, lastUsed: () => Promise.resolve(new Map([['abcd1234', now]])) },
+      robotUses: { lastUsed: () => Promise.resolve(new Map([['abcd1234', now]])) },
       keys: {
         signingKey: () => {
           throw new Error('not asked for');

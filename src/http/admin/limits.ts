@@ -1,54 +1,28 @@
-/** Limits and failed logins as the admin API shows them. */
-import { z } from 'zod';
+/** Limits and failed logins. */
 import { type LimitState, type Limits, countedPer, stateOfCounter } from '../../limits/spend.ts';
 import type { CompiledPolicy } from '../../policy/evaluate.ts';
 import { type Limit, type Named, formatSubject } from '../../policy/model.ts';
 import { principalIn } from '../../policy/principal.ts';
 import { formatRate } from '../../policy/rate.ts';
-import type { FailedLogins, RateLimiter } from '../../ports.ts';
+import type { Clock, FailedLogins, RateLimiter } from '../../ports.ts';
 import { delayMs } from '../../identity/login-delays.ts';
+import {
+  type LimitList,
+  type LimitStates,
+  type LimitView,
+  type SpentView,
+  limitList,
+  limitStates,
+} from './admin-types.ts';
+import { type Operation, type Result, instant } from './operation.ts';
 
 export interface LimitParts {
+  readonly policy: () => { readonly compiled: CompiledPolicy };
+  readonly clock: Clock;
   readonly limits: Pick<Limits, 'look'>;
   readonly limiter: Pick<RateLimiter, 'owing'>;
   readonly failedLogins: Pick<FailedLogins, 'worst'>;
 }
-
-const limit = z.object({
-  name: z.string(),
-  mode: z.enum(['enforce', 'shadow']),
-  count: z.enum(['pull', 'push', 'token']),
-  per: z.enum(['account', 'address', 'repository']),
-  rate: z.string().describe('as a policy file writes it'),
-  burst: z.int(),
-});
-const spent = z.object({
-  source: z.string().describe('whose budget it is: an account, an address or /64, a repository'),
-  remaining: z.int().describe('requests that would fit now'),
-  waitSeconds: z.number().describe('until one fits; 0 when one does'),
-  fullSeconds: z.number().describe('until the whole burst fits'),
-});
-const limitState = z.object({ ...limit.shape, ...spent.shape });
-const failedLogin = z.object({
-  by: z
-    .enum(['pair', 'network', 'site', 'account'])
-    .describe(
-      'what is counted: an account from one network, anybody from a network or its /48, an account from anywhere',
-    ),
-  account: z.string().optional().describe('as clients sent it'),
-  network: z.string().optional(),
-  failures: z.int(),
-  lastFailure: z.iso.datetime(),
-  waitSeconds: z.number().describe('until the next attempt; 0 when it may be made now'),
-});
-export const limitList = z.object({ limits: z.array(limitState), logins: z.array(failedLogin) });
-export const limitStates = z.object({
-  subject: z.string(),
-  limits: z.array(z.object({ ...limit.shape, ...spent.partial().shape })),
-});
-
-export type LimitList = z.infer<typeof limitList>;
-export type LimitStates = z.infer<typeof limitStates>;
 
 /** The part of a burst that may be left of a budget that is listed. */
 const listedPart = 0.2;
@@ -56,7 +30,7 @@ const listedPart = 0.2;
 const maxAccountLength = 128;
 
 /** The longest wait first; undefined when the store is away. */
-export async function listLimits(
+async function listLimits(
   { limiter, failedLogins }: LimitParts,
   policy: CompiledPolicy,
   now: number,
@@ -72,7 +46,7 @@ export async function listLimits(
     ...(account === undefined ? {} : { account: account.slice(0, maxAccountLength) }),
     ...(network === undefined ? {} : { network }),
     failures: count,
-    lastFailure: new Date(now - ageMs).toISOString(),
+    lastFailure: instant(now - ageMs),
     waitSeconds: Math.max(0, delayMs(by, count) - ageMs) / 1000,
   }));
   return { limits: limits.toSorted(byWait), logins: logins.toSorted(byWait) };
@@ -83,7 +57,7 @@ function byWait(left: { readonly waitSeconds: number }, right: { readonly waitSe
 }
 
 /** What the query parameters of a question about one request mean. */
-export const stateQuery = {
+const stateQuery = {
   subject: 'user:NAME, robot:NAME, workload:NAME or anonymous; required',
   count: 'pull, push or token; required',
   repository: 'where; without it limits per repository come without a state',
@@ -91,21 +65,21 @@ export const stateQuery = {
 };
 
 /** Nothing is counted. */
-export async function lookAtLimits(
-  { limits }: LimitParts,
-  policy: CompiledPolicy,
-  query: URLSearchParams,
-): Promise<LimitStates | { readonly status: 400 | 404; readonly detail: string }> {
+async function lookAtLimits({ limits }: LimitParts, policy: CompiledPolicy, query: URLSearchParams): Promise<Result> {
   const counted = (['pull', 'push', 'token'] as const).find((each) => each === query.get('count'));
-  if (counted === undefined) return { status: 400, detail: 'count: expected pull, push or token' };
+  if (counted === undefined) return { ok: false, reason: 'invalid', detail: 'count: expected pull, push or token' };
   const named = parseNamed(query.get('subject') ?? '');
   if (named === undefined) {
-    return { status: 400, detail: 'subject: expected user:NAME, robot:NAME, workload:NAME or anonymous' };
+    return {
+      ok: false,
+      reason: 'invalid',
+      detail: 'subject: expected user:NAME, robot:NAME, workload:NAME or anonymous',
+    };
   }
   const subject = formatSubject(named);
   const principal = principalIn(policy.policy, named);
   if (principal === undefined) {
-    return { status: 404, detail: `${subject} is unknown to the policy in force, or disabled there` };
+    return { ok: false, reason: 'unknown', detail: `${subject} is unknown to the policy in force, or disabled there` };
   }
   const repository = query.get('repository') ?? undefined;
   const address = query.get('address') ?? undefined;
@@ -116,7 +90,8 @@ export async function lookAtLimits(
     const state = isGiven[countedPer(each, principal)] ? states.get(each.name) : undefined;
     return { ...limitView(each), ...(state === undefined ? {} : spentView(state)) };
   });
-  return { subject, limits: views };
+  const body: LimitStates = { subject, limits: views };
+  return { ok: true, body };
 }
 
 function parseNamed(subject: string): Named | undefined {
@@ -126,10 +101,32 @@ function parseNamed(subject: string): Named | undefined {
   return kind === undefined ? undefined : { kind, name: subject.slice(colon + 1) };
 }
 
-function limitView({ name, mode, count, per, rate, burst }: Limit): z.infer<typeof limit> {
+function limitView({ name, mode, count, per, rate, burst }: Limit): LimitView {
   return { name, mode, count, per, rate: formatRate(rate), burst };
 }
 
-function spentView({ source, remaining, waitSeconds, fullSeconds }: LimitState): z.infer<typeof spent> {
+function spentView({ source, remaining, waitSeconds, fullSeconds }: LimitState): SpentView {
   return { source, remaining, waitSeconds, fullSeconds };
 }
+
+export const limitOperations: readonly Operation<LimitParts>[] = [
+  {
+    method: 'GET',
+    path: '/api/v1/limits',
+    summary: 'Budgets with at most a fifth left, and whoever failed to log in often; the longest wait first.',
+    answer: limitList,
+    run: async (parts) => {
+      const body = await listLimits(parts, parts.policy().compiled, parts.clock());
+      const detail = 'the store of limits and failed logins cannot be reached';
+      return body === undefined ? { ok: false, reason: 'unavailable', detail } : { ok: true, body };
+    },
+  },
+  {
+    method: 'GET',
+    path: '/api/v1/limits/state',
+    summary: 'The limits that apply to a request, and what is left of them; nothing is counted.',
+    query: stateQuery,
+    answer: limitStates,
+    run: (parts, { query }) => lookAtLimits(parts, parts.policy().compiled, query),
+  },
+];
