@@ -161,7 +161,7 @@ export function describeRateLimiter(open: () => Promise<RateLimiterUnderTest>): 
         { weight: 2, arbitrary: fc.record({ elapse: fc.constantFrom(10, 20, 60, 300) }) },
       );
       await fc.assert(
-        fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+        fc.asyncProperty(fc.array(step, { maxLength: 40, size: 'max' }), async (steps) => {
           await under.clear();
           const model = createModel();
           for (const each of steps) {

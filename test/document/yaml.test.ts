@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
 import type { Problem } from '../../src/document/problem.ts';
 import { readYaml, type YamlDocument } from '../../src/document/yaml.ts';
+import { sized } from '../support/size.ts';
 
 function problemsOf(text: string): readonly Problem[] {
   const reading = readYaml('policy.yaml', text);
@@ -222,10 +223,10 @@ test('no text makes the reader throw', () => {
     '\ud800',
   );
   fc.assert(
-    fc.property(fc.array(fc.oneof(piece, fc.string()), { maxLength: 40 }), (pieces) => {
+    fc.property(fc.array(fc.oneof(piece, fc.string()), { maxLength: 40, size: 'max' }), (pieces) => {
       const reading = readYaml('f', pieces.join(''));
       if (!reading.ok) expect(reading.problems.length).toBeGreaterThan(0);
     }),
-    { numRuns: 1_000 },
+    { numRuns: sized(1_000) },
   );
 });

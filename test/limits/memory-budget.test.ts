@@ -5,7 +5,7 @@ import { createMemoryBudget } from '../../src/limits/memory-budget.ts';
 test('never more than the total, nor more than its share for one account, and all of it is there again at the end', () => {
   const step = fc.record({ account: fc.constantFrom('dana', 'rita', 'tess'), bytes: fc.integer({ min: 1, max: 40 }) });
   fc.assert(
-    fc.property(fc.array(fc.oneof(step, fc.constant('close' as const)), { maxLength: 60 }), (steps) => {
+    fc.property(fc.array(fc.oneof(step, fc.constant('close' as const)), { maxLength: 60, size: 'max' }), (steps) => {
       const budget = createMemoryBudget({ total: 100, each: 50 });
       const open: { account: string; bytes: number; close: () => void }[] = [];
       const heldBy = (account?: string): number =>
