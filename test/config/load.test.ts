@@ -6,6 +6,8 @@ import { loadConfig, type Config } from '../../src/config/load.ts';
 import type { ConfigInput } from '../../src/config/sources.ts';
 import { configKeys, configSchema } from '../../src/config/schema.ts';
 import type { Problem } from '../../src/document/problem.ts';
+import { anyText } from '../support/any-text.ts';
+import { sized } from '../support/size.ts';
 
 type Given = Partial<Omit<ConfigInput, 'file'>> & { readonly yaml?: string };
 
@@ -427,26 +429,21 @@ describe('hostile input', () => {
   test('a configuration with any bytes put in or left out loads or is refused with problems', () => {
     const place = fc.integer({ min: 0, max: complete.length });
     fc.assert(
-      fc.property(
-        place,
-        fc.integer({ min: 0, max: 9 }),
-        fc.string({ unit: 'binary', maxLength: 5 }),
-        (at, skip, more) => {
-          const loaded = load({ yaml: complete.slice(0, at) + more + complete.slice(at + skip) });
-          expect(loaded.ok || loaded.problems.length > 0).toBe(true);
-        },
-      ),
-      { numRuns: 500 },
+      fc.property(place, fc.integer({ min: 0, max: 9 }), anyText(5), (at, skip, more) => {
+        const loaded = load({ yaml: complete.slice(0, at) + more + complete.slice(at + skip) });
+        expect(loaded.ok || loaded.problems.length > 0).toBe(true);
+      }),
+      { numRuns: sized(500) },
     );
   });
 
   test('no text of a variable or flag makes loading throw', () => {
     const keys = configKeys();
     fc.assert(
-      fc.property(fc.constantFrom(...keys), fc.string({ unit: 'binary' }), fc.boolean(), (key, text, asFlag) => {
+      fc.property(fc.constantFrom(...keys), anyText(30), fc.boolean(), (key, text, asFlag) => {
         load(asFlag ? { flags: { [key.key]: text } } : { env: { [key.variable]: text } });
       }),
-      { numRuns: 500 },
+      { numRuns: sized(500) },
     );
   });
 

@@ -6,6 +6,7 @@ import { readPlainYaml } from '../../src/document/plain-yaml.ts';
 import { type Planted, readWholeYaml } from '../../src/document/whole-yaml.ts';
 import { Findings } from '../../src/document/yaml-findings.ts';
 import { nearPlainYaml } from './near-plain-yaml.ts';
+import { sized } from '../support/size.ts';
 
 const shipped = new URL('../../policies/', import.meta.url).pathname;
 const policies = readdirSync(shipped)
@@ -146,7 +147,7 @@ describe('the quick reader', () => {
         const { plain, whole } = readBoth(given);
         if (plain !== undefined) expect(plain).toEqual(whole);
       }),
-      { numRuns: Number(process.env['RUNS'] ?? 3000) },
+      { numRuns: Number(process.env['RUNS'] ?? sized(3000)) },
     );
   });
 });

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type RobotChange, type TokenEntry, changeRobot } from '../../src/editing/robot.ts';
 import { parsePolicy } from '../../src/policy/files/parse.ts';
+import { sized } from '../support/size.ts';
 
 const hashes = ['a', 'b', 'c', '1'].map((digit) => digit.repeat(64));
 const [a = '', b = '', c = '', digits = ''] = hashes;
@@ -321,7 +322,7 @@ describe('whatever the file looks like', () => {
           remaining += 1;
         } else exact += 1;
       }),
-      { numRuns: 600 },
+      { numRuns: sized(600) },
     );
     expect(exact).toBeGreaterThan(remaining);
   });
@@ -341,7 +342,7 @@ describe('whatever the file looks like', () => {
         ]);
         expect(lines.join(shape.eol)).toBe(before);
       }),
-      { numRuns: 300 },
+      { numRuns: sized(300) },
     );
   });
 
@@ -361,7 +362,7 @@ describe('whatever the file looks like', () => {
           text.split(shape.eol).filter((line) => /^ *#/.test(line) && !line.includes('# inside'));
         expect(own(after)).toEqual(expect.arrayContaining([...own(before)]));
       }),
-      { numRuns: 400 },
+      { numRuns: sized(400) },
     );
   });
 });

@@ -6,6 +6,7 @@ import type { Value } from '../../src/editing/layout.ts';
 import { layoutOf } from '../../src/editing/text-layout.ts';
 import { wholeRootOf } from '../../src/editing/whole-layout.ts';
 import { tameYaml } from '../document/near-plain-yaml.ts';
+import { sized } from '../support/size.ts';
 
 /** With what a scalar would be replaced by in the place of the function that says it. */
 function told(value: Value | undefined): unknown {
@@ -32,5 +33,5 @@ test.each([
 });
 
 test('of any text that can be edited', () => {
-  fc.assert(fc.property(tameYaml, expectSame), { numRuns: Number(process.env['RUNS'] ?? 3000) });
+  fc.assert(fc.property(tameYaml, expectSame), { numRuns: Number(process.env['RUNS'] ?? sized(3000)) });
 });

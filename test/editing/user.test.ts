@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { type UserChange, changeUser } from '../../src/editing/user.ts';
 import { parsePolicy } from '../../src/policy/files/parse.ts';
+import { sized } from '../support/size.ts';
 
 const hash = '$2y$05$abcdefghijklmnopqrstuuJ6qZ0yYpD1w8m5F1b2c3d4e5f6g7h8i';
 const other = '$2b$10$ABCDEFGHIJKLMNOPQRSTUuJ6qZ0yYpD1w8m5F1b2c3d4e5f6g7h8i';
@@ -301,7 +302,7 @@ describe('whatever the file looks like', () => {
           usersIn(before),
         );
       }),
-      { numRuns: 300 },
+      { numRuns: sized(300) },
     );
   });
 
@@ -331,7 +332,7 @@ describe('whatever the file looks like', () => {
         expect(lost.length).toBeLessThanOrEqual(kind === 'password' ? 3 : 2);
         for (const line of lost) expect(line).toMatch(/password|disabled|\$2b\$|\{/);
       }),
-      { numRuns: 500 },
+      { numRuns: sized(500) },
     );
   });
 });

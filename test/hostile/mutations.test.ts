@@ -8,6 +8,7 @@ import { type Backend, startBackend } from './support/backend.ts';
 import { converse } from './support/client.ts';
 import { type TestGateway, basic, policy, startTestGateway } from './support/gateway.ts';
 import { type RawMessage, permitted, readQuery } from './support/reference-model.ts';
+import { sized } from '../support/size.ts';
 
 const digest = `sha256:${'a'.repeat(64)}`;
 const good = [
@@ -247,7 +248,7 @@ describe('whatever is done to target, query and headers, what arrives is what a 
       mark += lines.length;
       return Promise.resolve(lines);
     };
-    await mutationsAgree({ port: gateway.port, arrived }, 1200);
+    await mutationsAgree({ port: gateway.port, arrived }, sized(1200, 400));
     expect(gateway.errors).toEqual([]);
   });
 });
@@ -267,7 +268,7 @@ describeWithPrograms(['docker-registry'], 'the same, in front of a real registry
   test('by the built program', async () => {
     const arrivals = createArrivals(registry);
     const arrived = async (): Promise<readonly string[]> => (await arrivals.sinceLast()).map(({ line }) => line);
-    await mutationsAgree({ port: Number(new URL(gateway.url).port), arrived }, 600);
+    await mutationsAgree({ port: Number(new URL(gateway.url).port), arrived }, sized(600, 150));
     expect(gateway.logs().filter((record) => record['level'] === 'error')).toEqual([]);
     expect(gateway.stderr()).toBe('');
   });

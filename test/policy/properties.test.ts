@@ -8,6 +8,7 @@ import { type Named, type Policy, type Right, formatSubject, rights } from '../.
 import { parsePolicy } from '../../src/policy/files/parse.ts';
 import { matchesRepository } from '../../src/policy/pattern.ts';
 import { anonymous, readPolicy, robot, user } from '../support/policies.ts';
+import { sized } from '../support/size.ts';
 
 type Asked = Question<Named>;
 
@@ -148,7 +149,7 @@ describe('for every policy and every question', () => {
         for (const one of asked)
           expect([one, policy.decide(one).allowed]).toEqual([one, reference(policy.policy, one)]);
       }),
-      { numRuns: 250 },
+      { numRuns: sized(250) },
     );
   });
 
@@ -170,7 +171,7 @@ describe('for every policy and every question', () => {
         };
         for (const each of asked) expect(outcome(two, each)).toEqual(outcome(one, each));
       }),
-      { numRuns: 100 },
+      { numRuns: sized(100) },
     );
   });
 
@@ -184,7 +185,7 @@ describe('for every policy and every question', () => {
           expect([each, added.effect === 'deny' ? !is || was : is || !was]).toEqual([each, true]);
         }
       }),
-      { numRuns: 150 },
+      { numRuns: sized(150) },
     );
   });
 
@@ -195,7 +196,7 @@ describe('for every policy and every question', () => {
         const after = compileRules([...rules, { ...added, name: 'a-shadow', mode: 'shadow' }]);
         for (const each of asked) expect(after.decide(each).allowed).toBe(before.decide(each).allowed);
       }),
-      { numRuns: 80 },
+      { numRuns: sized(80) },
     );
   });
 
@@ -210,7 +211,7 @@ describe('for every policy and every question', () => {
           if (shows) expect(policy.mayListCatalog(principal, circumstances).allowed).toBe(true);
         }
       }),
-      { numRuns: 80 },
+      { numRuns: sized(80) },
     );
   });
 });

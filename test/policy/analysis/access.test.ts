@@ -5,6 +5,7 @@ import { actionsOf } from '../../../src/policy/describe.ts';
 import type { GroupMember, Named } from '../../../src/policy/model.ts';
 import { matchesRepository, parseRepositoryPattern } from '../../../src/policy/pattern.ts';
 import { anonymous, compile, robot, user } from '../../support/policies.ts';
+import { sized } from '../../support/size.ts';
 
 const now = Date.parse('2026-06-03T12:00:00Z');
 const hash = (digit: string): string => digit.repeat(64);
@@ -129,7 +130,7 @@ describe('all that somebody may do', () => {
           expect(isTold).toBe(allowed);
         }
       }),
-      { numRuns: 300 },
+      { numRuns: sized(300) },
     );
   });
 });

@@ -4,6 +4,7 @@ import { type PolicyDiff, cause, diffPolicies } from '../../../src/policy/analys
 import { compileByName } from '../../../src/policy/by-name.ts';
 import type { Policy, Named } from '../../../src/policy/model.ts';
 import { anonymous, readPolicy, user } from '../../support/policies.ts';
+import { sized } from '../../support/size.ts';
 
 const now = Date.parse('2026-06-03T12:00:00Z');
 const people = `
@@ -272,7 +273,7 @@ describe('over random policies', () => {
           }
         }
       }),
-      { numRuns: 250 },
+      { numRuns: sized(250) },
     );
   });
 
@@ -284,7 +285,7 @@ describe('over random policies', () => {
           expect(diff(list, shuffled)).toEqual([]);
         },
       ),
-      { numRuns: 60 },
+      { numRuns: sized(60) },
     );
   });
 });

@@ -15,6 +15,7 @@ import {
   meetingOf,
   meetingOfTags,
 } from '../../../src/policy/analysis/pattern-witness.ts';
+import { sized } from '../../support/size.ts';
 
 function repository(text: string): RepositoryPattern {
   const pattern = parseRepositoryPattern(text);
@@ -59,7 +60,7 @@ describe('a pattern is said to cover another one', () => {
         const isKept = !matchesRepository(narrow, name, account) || matchesRepository(broad, name, account);
         expect(covers(broad, narrow) && !isKept).toBe(false);
       }),
-      { numRuns: 3000 },
+      { numRuns: sized(3000) },
     );
   });
 
@@ -83,7 +84,7 @@ describe('the meeting of two patterns', () => {
           expect(matchesRepository(left, name, account) && matchesRepository(right, name, account)).toBe(false);
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: sized(1000) },
     );
   });
 
