@@ -5,7 +5,15 @@ import { z } from 'zod';
 import { parseDigest } from '../../distribution/reference.ts';
 import { digestOf, hasDigest } from '../../distribution/digest.ts';
 import { registryAddress } from '../../distribution/registry-address.ts';
-import type { ManifestReading, Registry } from '../../ports.ts';
+import type {
+  ListPlace,
+  ManifestReading,
+  Registry,
+  RegistryHealth,
+  RepositoriesPage,
+  TagResolution,
+  TagsPage,
+} from '../../ports.ts';
 import { namesPage, pageTarget } from './list-pages.ts';
 import { type Origins, hostsOf } from './upstream-headers.ts';
 
@@ -47,22 +55,32 @@ const errorBody = z.object({ errors: z.array(z.unknown()).min(1) });
 const catalogBody = z.object({ repositories: z.array(z.string()).nullable() });
 
 /** Whatever the registry does is an answer; no question throws. */
-export function createQuestions({ origins, agent, timeoutMs }: QuestionOptions): Registry {
+export function createQuestions(options: QuestionOptions): Registry {
+  const ask = createAsk(options);
+  const hosts = hostsOf(options.origins);
+  return {
+    resolveTag: (repository, tag) => resolveTag(ask, repository, tag),
+    manifest: (repository, reference) => readManifest(ask, repository, reference),
+    tags: (repository, size, place) => readTags(ask, hosts, `/v2/${repository}/tags/list`, size, place),
+    repositories: (size, place) => readRepositories(ask, hosts, '/v2/_catalog', size, place),
+    ping: (withinMs = options.timeoutMs) => ping(ask, withinMs),
+  };
+}
+
+interface AskOptions {
+  readonly accept?: string;
+  readonly maxBytes?: number;
+  readonly withinMs?: number;
+}
+
+type Ask = (method: 'GET' | 'HEAD', path: string, options?: AskOptions) => Promise<Asked>;
+
+function createAsk({ origins, agent, timeoutMs }: QuestionOptions): Ask {
   const { host, protocol } = origins.upstream;
   const address = registryAddress(origins.upstream);
-  const hosts = hostsOf(origins);
   const open = protocol === 'https:' ? httpsRequest : httpRequest;
-
-  function ask(
-    method: 'GET' | 'HEAD',
-    path: string,
-    {
-      accept = '*/*',
-      maxBytes = maxAnswerBytes,
-      withinMs = timeoutMs,
-    }: { accept?: string; maxBytes?: number; withinMs?: number } = {},
-  ): Promise<Asked> {
-    return new Promise((resolve) => {
+  return (method, path, { accept = '*/*', maxBytes = maxAnswerBytes, withinMs = timeoutMs } = {}) =>
+    new Promise((resolve) => {
       const request = open({ ...address, method, path, agent, headers: { accept, host } });
       const timer = setTimeout(() => {
         resolve({ failed: 'timeout', detail: `no answer within ${withinMs} ms` });
@@ -91,71 +109,78 @@ export function createQuestions({ origins, agent, timeoutMs }: QuestionOptions):
       });
       request.end();
     });
-  }
+}
 
-  async function manifest(repository: string, reference: string): Promise<ManifestReading> {
-    const asked = await ask('GET', `/v2/${repository}/manifests/${reference}`, {
-      accept: manifestTypes,
-      maxBytes: maxManifestBytes,
-    });
-    if ('failed' in asked) return { ok: false, reason: asked.failed };
-    if (asked.status === 404) return { ok: true, manifest: undefined };
-    const { body: content, headers } = asked;
-    if (asked.status !== 200 || headers['content-encoding'] !== undefined) return { ok: false, reason: 'broken' };
-    const digest = parseDigest(reference) ?? namedDigest(asked) ?? digestOf(content);
-    if (!hasDigest(content, digest)) return { ok: false, reason: 'broken' };
-    return { ok: true, manifest: { digest, mediaType: headers['content-type'], content } };
-  }
+async function readManifest(ask: Ask, repository: string, reference: string): Promise<ManifestReading> {
+  const options = { accept: manifestTypes, maxBytes: maxManifestBytes };
+  const asked = await ask('GET', `/v2/${repository}/manifests/${reference}`, options);
+  if ('failed' in asked) return { ok: false, reason: asked.failed };
+  if (asked.status === 404) return { ok: true, manifest: undefined };
+  const { body: content, headers } = asked;
+  if (asked.status !== 200 || headers['content-encoding'] !== undefined) return { ok: false, reason: 'broken' };
+  const digest = parseDigest(reference) ?? namedDigest(asked) ?? digestOf(content);
+  if (!hasDigest(content, digest)) return { ok: false, reason: 'broken' };
+  return { ok: true, manifest: { digest, mediaType: headers['content-type'], content } };
+}
 
-  return {
-    async resolveTag(repository, tag) {
-      const asked = await ask('HEAD', `/v2/${repository}/manifests/${tag}`, { accept: manifestTypes });
-      if ('failed' in asked) return { ok: false, reason: asked.failed };
-      if (asked.status === 404) return { ok: true, digest: undefined };
-      const digest = namedDigest(asked);
-      if (asked.status === 200 && digest !== undefined) {
-        return { ok: true, digest, mediaType: asked.headers['content-type'] };
-      }
-      if (asked.status !== 200 && asked.status !== 405) return { ok: false, reason: 'broken' };
-      // The header is optional (distribution-spec, "Pulling manifests"): then only the content tells.
-      const reading = await manifest(repository, tag);
-      return reading.ok ? { ok: true, digest: undefined, ...reading.manifest } : reading;
-    },
-    manifest,
-    async tags(repository, size, place) {
-      const path = `/v2/${repository}/tags/list`;
-      const target = pageTarget(path, size, place);
-      if (target === undefined) return { ok: false, reason: 'broken' };
-      const asked = await ask('GET', target, { maxBytes: maxTagsBytes });
-      if ('failed' in asked) return { ok: false, reason: asked.failed };
-      if (asked.status === 404 && isOciError(asked.body)) return { ok: false, reason: 'unknown' };
-      if (hasNoRoute(asked)) return { ok: false, reason: 'unsupported' };
-      const page = asked.status === 200 ? tagsBody.safeParse(parseJson(asked.body)) : undefined;
-      if (page?.success !== true) return { ok: false, reason: 'broken' };
-      return namesPage(page.data.tags ?? [], linkOf(asked), { path, target, size, hosts });
-    },
-    async repositories(size, place) {
-      const path = '/v2/_catalog';
-      const target = pageTarget(path, size, place);
-      if (target === undefined) return { ok: false, reason: 'broken' };
-      const asked = await ask('GET', target);
-      if ('failed' in asked) return { ok: false, reason: asked.failed };
-      if (hasNoRoute(asked)) return { ok: false, reason: 'unsupported' };
-      const page = asked.status === 200 ? catalogBody.safeParse(parseJson(asked.body)) : undefined;
-      if (page?.success !== true) return { ok: false, reason: 'broken' };
-      return namesPage(page.data.repositories ?? [], linkOf(asked), { path, target, size, hosts });
-    },
-    async ping(withinMs = timeoutMs) {
-      const asked = await ask('GET', '/v2/', { withinMs });
-      if ('failed' in asked) return { ok: false, detail: `${asked.failed}: ${asked.detail}` };
-      if (asked.status === 200) return { ok: true };
-      const detail =
-        asked.status === 401
-          ? 'the registry has access control of its own (401); Portcullis needs it open and reachable only from here'
-          : `GET /v2/ answers ${asked.status}`;
-      return { ok: false, detail };
-    },
-  };
+async function resolveTag(ask: Ask, repository: string, tag: string): Promise<TagResolution> {
+  const asked = await ask('HEAD', `/v2/${repository}/manifests/${tag}`, { accept: manifestTypes });
+  if ('failed' in asked) return { ok: false, reason: asked.failed };
+  if (asked.status === 404) return { ok: true, digest: undefined };
+  const digest = namedDigest(asked);
+  if (asked.status === 200 && digest !== undefined) {
+    return { ok: true, digest, mediaType: asked.headers['content-type'] };
+  }
+  if (asked.status !== 200 && asked.status !== 405) return { ok: false, reason: 'broken' };
+  // The header is optional (distribution-spec, "Pulling manifests"): then only the content tells.
+  const reading = await readManifest(ask, repository, tag);
+  return reading.ok ? { ok: true, digest: undefined, ...reading.manifest } : reading;
+}
+
+async function readTags(
+  ask: Ask,
+  hosts: readonly string[],
+  path: string,
+  size: number,
+  place?: ListPlace,
+): Promise<TagsPage> {
+  const target = pageTarget(path, size, place);
+  if (target === undefined) return { ok: false, reason: 'broken' };
+  const asked = await ask('GET', target, { maxBytes: maxTagsBytes });
+  if ('failed' in asked) return { ok: false, reason: asked.failed };
+  if (asked.status === 404 && isOciError(asked.body)) return { ok: false, reason: 'unknown' };
+  if (hasNoRoute(asked)) return { ok: false, reason: 'unsupported' };
+  const page = asked.status === 200 ? tagsBody.safeParse(parseJson(asked.body)) : undefined;
+  if (page?.success !== true) return { ok: false, reason: 'broken' };
+  return namesPage(page.data.tags ?? [], linkOf(asked), { path, target, size, hosts });
+}
+
+async function readRepositories(
+  ask: Ask,
+  hosts: readonly string[],
+  path: string,
+  size: number,
+  place?: ListPlace,
+): Promise<RepositoriesPage> {
+  const target = pageTarget(path, size, place);
+  if (target === undefined) return { ok: false, reason: 'broken' };
+  const asked = await ask('GET', target);
+  if ('failed' in asked) return { ok: false, reason: asked.failed };
+  if (hasNoRoute(asked)) return { ok: false, reason: 'unsupported' };
+  const page = asked.status === 200 ? catalogBody.safeParse(parseJson(asked.body)) : undefined;
+  if (page?.success !== true) return { ok: false, reason: 'broken' };
+  return namesPage(page.data.repositories ?? [], linkOf(asked), { path, target, size, hosts });
+}
+
+async function ping(ask: Ask, withinMs: number): Promise<RegistryHealth> {
+  const asked = await ask('GET', '/v2/', { withinMs });
+  if ('failed' in asked) return { ok: false, detail: `${asked.failed}: ${asked.detail}` };
+  if (asked.status === 200) return { ok: true };
+  const detail =
+    asked.status === 401
+      ? 'the registry has access control of its own (401); Portcullis needs it open and reachable only from here'
+      : `GET /v2/ answers ${asked.status}`;
+  return { ok: false, detail };
 }
 
 /** Node joins lines of one name; its types allow for those that it does not. */
