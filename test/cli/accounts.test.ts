@@ -1,12 +1,7 @@
 /** `user` and `robot` `groups` and `remove`, as a person runs them: what is written, what is not, and what is said. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type RunResult, run } from '../support/programs.ts';
-import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
+import { describe, expect, test } from 'vitest';
+import { usePolicyFolder } from './policy-folder.ts';
 
-const program = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const sha = 'a'.repeat(64);
 
 const people = `# The team.
@@ -54,23 +49,9 @@ tests:
   - { name: developers share, as: group:developers, allow: [push sandbox/app] }
 `;
 
-let directory: string;
-
-beforeEach(async () => {
-  directory = await makeTempDir('accounts');
-  await mkdir(join(directory, 'policies'));
-  await writeFile(join(directory, 'policies/people.yaml'), people);
-  await writeFile(join(directory, 'policies/rules.yaml'), rules);
-});
-afterEach(() => removeTempDir(directory));
-
-function portcullis(...args: readonly string[]): Promise<RunResult> {
-  return run(process.execPath, [program, ...args], { cwd: directory });
-}
-
-function textOf(name: string): Promise<string> {
-  return readFile(join(directory, 'policies', name), 'utf8');
-}
+const folder = usePolicyFolder({ 'people.yaml': people, 'rules.yaml': rules });
+const { textOf } = folder;
+const portcullis = (...args: readonly string[]): ReturnType<typeof folder.portcullis> => folder.portcullis(args);
 
 async function expectNothingWritten(): Promise<void> {
   expect(await textOf('people.yaml')).toBe(people);

@@ -1,18 +1,15 @@
 /** `token create|revoke|list`, as a person runs them, and as the gateway that runs meanwhile sees it. */
-import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { parsePolicy } from '../../src/policy/files/parse.ts';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { parseSecret, secretHash } from '../../src/identity/carried-secret.ts';
 import { eventually } from '../support/eventually.ts';
 import { type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts';
 import { type RunResult, run } from '../support/programs.ts';
-import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
+import { program, usePolicyFolder } from './policy-folder.ts';
 
-const program = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const hash = 'f'.repeat(64);
 
 const people = `# Who there is.
@@ -31,29 +28,12 @@ interface Entry {
 }
 
 describe('on policy files', () => {
-  let directory: string;
-
-  beforeEach(async () => {
-    directory = await makeTempDir('token');
-    await mkdir(join(directory, 'policies'));
-    await writeFile(join(directory, 'policies/a-rules.yaml'), rules);
-    await writeFile(join(directory, 'policies/people.yaml'), people);
-  });
-  afterEach(() => removeTempDir(directory));
-
-  function token(...args: readonly string[]): Promise<RunResult> {
-    return run(process.execPath, [program, 'token', ...args], { cwd: directory, env: { HOME: directory } });
-  }
-
-  function textOf(name: string): Promise<string> {
-    return readFile(join(directory, 'policies', name), 'utf8');
-  }
+  const folder = usePolicyFolder({ 'a-rules.yaml': rules, 'people.yaml': people });
+  const { at, textOf, write } = folder;
+  const token = (...args: readonly string[]): Promise<RunResult> => folder.portcullis(['token', ...args]);
 
   async function tokensOf(name: string): Promise<readonly Entry[]> {
-    const names = await readdir(join(directory, 'policies'));
-    const reading = parsePolicy(await Promise.all(names.map(async (file) => ({ file, text: await textOf(file) }))));
-    if (!reading.ok) throw new Error(JSON.stringify(reading.problems));
-    return reading.policy.robots.get(name)?.tokens ?? [];
+    return (await folder.policy()).robots.get(name)?.tokens ?? [];
   }
 
   test('create declares a robot beside the users, prints the secret alone, and keeps only its hash', async () => {
@@ -78,13 +58,13 @@ describe('on policy files', () => {
     expect(stderr).toContain(`secret "${entry?.id ?? ''}" of robot "builder" written to policies/robots.yaml`);
     expect(stderr).toContain('expires 2999-01-01T00:00:00Z');
     expect(stderr).toMatch(/docker login \S+ -u builder --password-stdin/);
-    const mode = async (name: string): Promise<number> => (await stat(join(directory, 'policies', name))).mode & 0o777;
+    const mode = async (name: string): Promise<number> => (await stat(at('policies', name))).mode & 0o777;
     expect(await mode('robots.yaml')).toBe(await mode('people.yaml'));
   });
 
   test('create then revoke gives the file back to the byte, wherever the robot is declared', async () => {
     const before = `${people}robots:\n  # CI\n  builder: { groups: [build-servers], tokens: [] } # main\n  other:\n    groups: [] # none\n`;
-    await writeFile(join(directory, 'policies/people.yaml'), before);
+    await write('people.yaml', before);
     for (const name of ['builder', 'other']) {
       expect(await token('create', name)).toMatchObject({ code: 0 });
       const [entry] = await tokensOf(name);
@@ -93,12 +73,12 @@ describe('on policy files', () => {
       expect(stdout).toBe(`secret "${entry?.id ?? ''}" of robot "${name}" revoked (policies/people.yaml)\n`);
       expect(await textOf('people.yaml')).toBe(before);
     }
-    expect(await readdir(join(directory, 'policies'))).toEqual(['a-rules.yaml', 'people.yaml']);
+    expect(await readdir(at('policies'))).toEqual(['a-rules.yaml', 'people.yaml']);
   });
 
   test('a robot has two live secrets while they are rotated, and expired ones do not count', async () => {
-    await writeFile(
-      join(directory, 'policies/robots.yaml'),
+    await write(
+      'robots.yaml',
       `robots: { builder: { tokens: [{ id: past, sha256: ${hash}, expires: 2020-01-01 }] } }\n`,
     );
     expect(await token('create', 'builder', '--expires', '90d')).toMatchObject({ code: 0 });
@@ -138,12 +118,12 @@ describe('on policy files', () => {
     const paths = ['--policies', 'policies/a-rules.yaml', '--policies', 'policies/people.yaml'];
     expect(await token('create', 'builder', ...paths)).toMatchObject({ code: 0 });
     expect(await textOf('people.yaml')).toMatch(/^# Who[^]*\n\nrobots:\n {2}builder:\n {4}tokens:\n {6}- \{.*\}\n$/);
-    expect(await readdir(join(directory, 'policies'))).toEqual(['a-rules.yaml', 'people.yaml']);
+    expect(await readdir(at('policies'))).toEqual(['a-rules.yaml', 'people.yaml']);
   });
 
   test('list shows every secret with its state and place, and never a hash', async () => {
-    await writeFile(
-      join(directory, 'policies/robots.yaml'),
+    await write(
+      'robots.yaml',
       `robots:
   builder:
     tokens:
@@ -181,7 +161,7 @@ describe('on policy files', () => {
 
   describe('nothing is written when', () => {
     const before = `robots:\n  builder: { groups: [build-servers], tokens: [{ id: k3v9x2ma, sha256: ${hash} }] }\n  other: {}\n`;
-    beforeEach(() => writeFile(join(directory, 'policies/robots.yaml'), before));
+    beforeEach(() => write('robots.yaml', before));
     const secret = `pct_${'x'.repeat(36)}`;
 
     const cases: readonly (readonly [what: string, args: readonly string[], code: number, says: RegExp])[] = [
@@ -221,12 +201,12 @@ describe('on policy files', () => {
       expect(result.stderr).not.toContain(secret);
       expect([result.code, result.stdout]).toEqual([code, '']);
       expect(await textOf('robots.yaml')).toBe(before);
-      expect(await readdir(join(directory, 'policies'))).toEqual(['a-rules.yaml', 'people.yaml', 'robots.yaml']);
+      expect(await readdir(at('policies'))).toEqual(['a-rules.yaml', 'people.yaml', 'robots.yaml']);
     });
 
     test('a test of the policy fails', async () => {
       const tests = `tests: [{ name: devs, as: 'group:developers', allow: [pull a/b] }]\n`;
-      await writeFile(join(directory, 'policies/a-rules.yaml'), rules + tests);
+      await write('a-rules.yaml', rules + tests);
       const { code, stdout, stderr } = await token('create', 'builder');
       expect([code, stdout]).toEqual([1, '']);
       expect(stderr).toMatch(/test "devs" fails[^]*nothing was written/);
@@ -235,10 +215,7 @@ describe('on policy files', () => {
   });
 
   test('groups may be repeated for a robot that is in them, in any order', async () => {
-    await writeFile(
-      join(directory, 'policies/robots.yaml'),
-      'robots: { b: { groups: [build-servers, developers] } }\n',
-    );
+    await write('robots.yaml', 'robots: { b: { groups: [build-servers, developers] } }\n');
     expect(await token('create', 'b', '--groups', 'developers,build-servers')).toMatchObject({ code: 0 });
   });
 });

@@ -1,14 +1,8 @@
 /** `user add|passwd|disable|enable|list`, as a person runs them. */
 import { chmod, mkdir, readFile, readdir, stat, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type PolicyReading, parsePolicy } from '../../src/policy/files/parse.ts';
+import { describe, expect, test } from 'vitest';
 import { createPasswords } from '../../src/identity/password.ts';
-import { type RunResult, run } from '../support/programs.ts';
-import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
-
-const program = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+import { usePolicyFolder } from './policy-folder.ts';
 
 const people = `# Who there is.
 users:
@@ -26,31 +20,7 @@ tests:
   - { name: dana shares, as: 'user:dana', allow: [pull x/y] }
 `;
 
-let directory: string;
-
-beforeEach(async () => {
-  directory = await makeTempDir('user');
-  await mkdir(join(directory, 'policies'));
-  await writeFile(join(directory, 'policies/a-rules.yaml'), rules);
-  await writeFile(join(directory, 'policies/people.yaml'), people);
-});
-afterEach(() => removeTempDir(directory));
-
-function portcullis(args: readonly string[], input = ''): Promise<RunResult> {
-  return run(process.execPath, [program, ...args], { cwd: directory, input, env: { HOME: directory } });
-}
-
-function textOf(name: string): Promise<string> {
-  return readFile(join(directory, 'policies', name), 'utf8');
-}
-
-async function policy(): Promise<Extract<PolicyReading, { ok: true }>['policy']> {
-  const names = (await readdir(join(directory, 'policies'))).filter((name) => name.endsWith('.yaml'));
-  const files = await Promise.all(names.map(async (file) => ({ file, text: await textOf(file) })));
-  const reading = parsePolicy(files);
-  if (!reading.ok) throw new Error(JSON.stringify(reading.problems));
-  return reading.policy;
-}
+const { at, portcullis, textOf, write, policy } = usePolicyFolder({ 'a-rules.yaml': rules, 'people.yaml': people });
 
 async function accepts(name: string, password: string): Promise<string> {
   const current = await policy();
@@ -148,7 +118,7 @@ describe('nothing is written when', () => {
     expect(result.code).toBe(code);
     expect(result.stdout).toBe('');
     expect(await textOf('people.yaml')).toBe(people);
-    expect(await readdir(join(directory, 'policies'))).toEqual(['a-rules.yaml', 'people.yaml']);
+    expect(await readdir(at('policies'))).toEqual(['a-rules.yaml', 'people.yaml']);
   });
 
   test('hash is asked for one of what is taken for a secret', async () => {
@@ -162,7 +132,7 @@ describe('nothing is written when', () => {
   });
 
   test('a test of the policy would fail', async () => {
-    await writeFile(join(directory, 'policies/a-rules.yaml'), rules.replace('allow: [pull x/y]', 'allow: [push x/y]'));
+    await write('a-rules.yaml', rules.replace('allow: [pull x/y]', 'allow: [push x/y]'));
     const { code, stderr } = await portcullis(['user', 'disable', 'theo']);
     expect(stderr).toMatch(/a-rules.yaml:4:.*test "dana shares" fails[^]*nothing was written/);
     expect(code).toBe(1);
@@ -170,7 +140,7 @@ describe('nothing is written when', () => {
   });
 
   test('some other file is broken', async () => {
-    await writeFile(join(directory, 'policies/a-rules.yaml'), 'rules: [\n');
+    await write('a-rules.yaml', 'rules: [\n');
     const { code, stderr } = await portcullis(['user', 'disable', 'theo']);
     expect([code, stderr]).toEqual([78, expect.stringContaining('a-rules.yaml:2')]);
     expect(await textOf('people.yaml')).toBe(people);
@@ -179,28 +149,28 @@ describe('nothing is written when', () => {
 
 describe('the file', () => {
   test('keeps its mode and its byte order mark, and leaves nothing beside it', async () => {
-    await writeFile(join(directory, 'policies/people.yaml'), `\ufeff${people}`);
-    await chmod(join(directory, 'policies/people.yaml'), 0o604);
+    await write('people.yaml', `\ufeff${people}`);
+    await chmod(at('policies', 'people.yaml'), 0o604);
     expect(await portcullis(['user', 'disable', 'theo'])).toMatchObject({ code: 0, stderr: '' });
-    expect((await stat(join(directory, 'policies/people.yaml'))).mode & 0o777).toBe(0o604);
+    expect((await stat(at('policies', 'people.yaml'))).mode & 0o777).toBe(0o604);
     expect((await textOf('people.yaml')).replace(/^ {4}validFrom: .*\n/m, '')).toBe(
       `\ufeff${people.replace('  theo:\n', '  theo:\n    disabled: true\n')}`,
     );
-    expect(await readdir(join(directory, 'policies'))).toEqual(['a-rules.yaml', 'people.yaml']);
+    expect(await readdir(at('policies'))).toEqual(['a-rules.yaml', 'people.yaml']);
   });
 
   test('is changed behind a symbolic link, which stays', async () => {
-    const real = join(directory, 'real.yaml');
+    const real = at('real.yaml');
     await writeFile(real, 'users: { zoe: {} }\n');
-    await symlink(real, join(directory, 'policies/z-linked.yaml'));
+    await symlink(real, at('policies', 'z-linked.yaml'));
     expect(await portcullis(['user', 'disable', 'zoe'])).toMatchObject({ code: 0, stderr: '' });
     expect(await readFile(real, 'utf8')).toMatch(/^users: \{ zoe: \{ disabled: true, validFrom: '[^']*Z' \} \}\n$/);
-    expect(await readdir(directory)).toContain('real.yaml');
+    expect(await readdir(at())).toContain('real.yaml');
   });
 
   test('is made as users.yaml in the first directory when no file has users', async () => {
-    await writeFile(join(directory, 'policies/people.yaml'), 'groups: { developers: {} }\n');
-    await writeFile(join(directory, 'policies/a-rules.yaml'), 'rules: []\n');
+    await write('people.yaml', 'groups: { developers: {} }\n');
+    await write('a-rules.yaml', 'rules: []\n');
     const add = ['user', 'add', 'zoe', '--groups', 'developers', '--password-stdin', '--policies', 'policies'];
     expect(await portcullis(add, 'x')).toMatchObject({ code: 0, stderr: '' });
     expect(await textOf('users.yaml')).toMatch(/^users:\n {2}zoe:\n {4}password: '.*'\n {4}groups: \[developers\]\n$/);
@@ -209,9 +179,9 @@ describe('the file', () => {
   });
 
   test('is made in an empty directory, where the first user begins the policy', async () => {
-    await mkdir(join(directory, 'empty'));
+    await mkdir(at('empty'));
     const add = ['user', 'add', 'zoe', '--password-stdin', '--policies', 'empty'];
     expect(await portcullis(add, 'x')).toMatchObject({ code: 0, stderr: '' });
-    expect(await readdir(join(directory, 'empty'))).toEqual(['users.yaml']);
+    expect(await readdir(at('empty'))).toEqual(['users.yaml']);
   });
 });
