@@ -29,6 +29,7 @@ export interface TokenIdentity {
 /** Parameters of a request, each once but for the repeatable `scope`. */
 type Parameters = { readonly one: (name: string) => string | undefined; readonly scopes: readonly string[] };
 
+/** Docker's token API (distribution, "Token Authentication Specification"). Always answers. */
 export async function getToken(parts: TokenEndpointParts, exchange: Exchange): Promise<void> {
   const mark = exchange.target.indexOf('?');
   const parameters = readParameters(new URLSearchParams(mark === -1 ? '' : exchange.target.slice(mark + 1)));

@@ -44,6 +44,7 @@ export function askedByName(compiled: CompiledPolicy): PolicyByName {
   };
 }
 
+/** `compilePolicy` and `askedByName` in one. */
 export function compileByName(policy: Policy): PolicyByName {
   return askedByName(compilePolicy(policy));
 }

@@ -73,6 +73,10 @@ export interface CompiledPolicy<Who = Principal | GroupMember> {
   readonly limitsOf: (principal: Who, counted: Counted) => readonly Limit[];
 }
 
+/**
+ * In one go; `compilePolicySteadily` is for a process that has requests to answer. The order of rules changes no
+ * decision.
+ */
 export function compilePolicy(policy: Policy): CompiledPolicy {
   const index = new RuleIndex();
   const ordered = policy.rules.toSorted(byName);
@@ -159,6 +163,7 @@ function withIndex(policy: Policy, ordered: readonly Rule[], index: RuleIndex): 
 
 const noRule: Decision = { allowed: false, reason: 'no_rule', rule: undefined, shadow: [] };
 
+/** The order in which rules are tried and named; by code units, the same on every machine. */
 export function byName(left: Rule, right: Rule): number {
   return left.name < right.name ? -1 : left.name > right.name ? 1 : 0;
 }

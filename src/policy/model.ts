@@ -16,10 +16,12 @@ export type Rights = number;
 /** What can be asked of a policy. `push` is allowed where creating or overwriting is. */
 export type Action = Right | 'push';
 
+/** A bit for each right. */
 export function rightsOf(action: Action): Rights {
   return action === 'push' ? rights.create | rights.overwrite : rights[action];
 }
 
+/** None for no action. */
 export function rightsOfAll(actions: readonly Action[]): Rights {
   return actions.reduce((sum, action) => sum | rightsOf(action), 0);
 }
@@ -176,6 +178,7 @@ export interface Policy {
 
 export type Accounts = Pick<Policy, 'users' | 'robots' | 'workloads'>;
 
+/** `user:dana`, as policy files and `explain` write it. */
 export function formatSubject(subject: Subject | Named): string {
   return 'name' in subject ? `${subject.kind}:${subject.name}` : subject.kind;
 }

@@ -77,6 +77,7 @@ interface Login {
 
 type Identified = Login | { readonly ok: false; readonly refusal: TokenRefusal };
 
+/** Expected failures are refusals with a reason; it throws only for broken I/O. */
 export function createTokenService(parts: TokenServiceParts): TokenService {
   const { tokens, clock, service, limits } = parts;
   return {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
 import { type Need, challengeAccess, requiredAccess } from '../../src/distribution/access.ts';
-import { type Method, type RegistryRoute, formatTarget, parseRoute } from '../../src/distribution/route.ts';
+import { type Method, type RegistryRoute, parseRoute } from '../../src/distribution/route.ts';
+import { formatTarget } from '../../src/distribution/target.ts';
 import { formatScopes } from '../../src/distribution/scope.ts';
 
 const hex = '0123456789abcdef'.repeat(4);

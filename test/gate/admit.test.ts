@@ -1,7 +1,8 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Access } from '../../src/distribution/access.ts';
 import type { Credentials } from '../../src/distribution/credentials.ts';
-import { formatTarget, parseRoute } from '../../src/distribution/route.ts';
+import { parseRoute } from '../../src/distribution/route.ts';
+import { formatTarget } from '../../src/distribution/target.ts';
 import { formatScopes } from '../../src/distribution/scope.ts';
 import { type AdmitParts, admit, refusalSentence } from '../../src/gate/admit.ts';
 import type { CompiledPolicy, Decision } from '../../src/policy/evaluate.ts';

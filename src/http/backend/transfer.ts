@@ -1,7 +1,8 @@
 /** One exchange on its way to the registry and back: how far it is, whose turn it is, and the one way in which it ends. */
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { type RegistryRoute, formatTarget } from '../../distribution/route.ts';
+import type { RegistryRoute } from '../../distribution/route.ts';
+import { formatTarget } from '../../distribution/target.ts';
 import { clientNetwork, clientSite } from '../../limits/client-network.ts';
 import type { MemoryBudget, MemoryShare } from '../../limits/memory-budget.ts';
 import type { Exchange } from '../front/exchange.ts';

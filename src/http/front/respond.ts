@@ -37,6 +37,7 @@ const statusOf: Readonly<Record<ErrorCode, number>> = {
   PAGINATION_NUMBER_INVALID: 400,
 };
 
+/** The status is that of `code` unless `extra` says another (distribution-spec "Error Codes"). */
 export function refusal(code: ErrorCode, message: string, extra: Partial<Answer> & { detail?: unknown } = {}): Answer {
   const { status = statusOf[code], headers = {}, detail } = extra;
   return { status, headers, body: errorBody(code, message, detail) };
@@ -88,6 +89,7 @@ export function challenged(
   });
 }
 
+/** 400 for what cannot be read, 404 for what cannot be there, 405 with the methods that can be used. */
 export function unusable(problem: RouteProblem): Answer {
   switch (problem.reason) {
     case 'target_malformed':
@@ -226,6 +228,7 @@ export function tagHeld(reason: 'busy' | 'unavailable'): Answer {
   return refusal('UNAVAILABLE', message, { headers: { 'Retry-After': '3' } });
 }
 
+/** The connection ends with each: the rest of the body is not read. */
 export function manifestRefused(reason: 'too_large' | 'stalled' | 'client_gone' | 'no_memory'): Answer {
   switch (reason) {
     case 'no_memory':
@@ -257,6 +260,7 @@ export const clientTimedOut: Answer = refusal('SIZE_INVALID', 'the request body 
 
 export type UpstreamFailure = 'unreachable' | 'timeout' | 'broken' | 'no_memory';
 
+/** 502 or 504, before the first byte of a reply; after it only the connection can be ended. */
 export function upstreamFailed(failure: UpstreamFailure): Answer {
   switch (failure) {
     case 'unreachable':

@@ -1,6 +1,7 @@
 /** What the log says of a request below `/v2`: who asked for what, and which rule decided. */
 import { routeAccess } from '../../distribution/access.ts';
-import { type RegistryRoute, formatReference } from '../../distribution/route.ts';
+import type { RegistryRoute } from '../../distribution/route.ts';
+import { formatReference } from '../../distribution/target.ts';
 import type { Caller } from '../../gate/admit.ts';
 import type { Decision } from '../../policy/evaluate.ts';
 import type { AuditRecord } from '../../ports.ts';

@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import type { UploadLocation } from '../../distribution/own-target.ts';
 import { parseUploadId } from '../../distribution/reference.ts';
-import { type RegistryRoute, ownParameter, withDigest } from '../../distribution/route.ts';
+import { type RegistryRoute, ownParameter } from '../../distribution/route.ts';
+import { withDigest } from '../../distribution/target.ts';
 import type { Caller } from '../../gate/admit.ts';
 import type { Clock } from '../../ports.ts';
 import type { UploadTickets } from '../../sealed/upload-ticket.ts';
@@ -20,10 +21,12 @@ export type UploadRoute = RegistryRoute & {
   readonly kind: 'upload-start' | 'upload-status' | 'upload-chunk' | 'upload-finish' | 'upload-cancel';
 };
 
+/** Every step of an upload, its start included. */
 export function isUpload(route: RegistryRoute): route is UploadRoute {
   return route.kind.startsWith('upload-');
 }
 
+/** Answers by itself. Where the registry says that an upload goes on leaves sealed for its account. */
 export async function forwardUpload(
   { backend, gate: { tickets, clock } }: UploadParts,
   exchange: Exchange,
