@@ -1,12 +1,10 @@
 /** The policy in force, replaced whole when its files change. The last good policy stays until a better one is complete. */
-import { type FSWatcher, watch } from 'node:fs';
-import { realpath, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import type { Problem } from '../../document/problem.ts';
 import type { Clock, PolicySource } from '../../ports.ts';
 import { signPolicyFiles } from './policy-files.ts';
 import type { LoadedPolicy, PolicyLoading } from './policy-loading.ts';
 import { loadPolicyInThread } from './policy-thread.ts';
+import { watchDirectoriesOf } from './watched-directories.ts';
 import { withdraw } from '../../policy/withdrawal.ts';
 import { listed } from '../../policy/describe.ts';
 
@@ -48,7 +46,7 @@ export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptio
   let signature: string | undefined;
   let running: Promise<void> = Promise.resolve();
   let settling: NodeJS.Timeout | undefined;
-  const watchers = new Map<string, FSWatcher>();
+  const directories = watchDirectoriesOf(paths, soon);
   let closed = false;
 
   async function read(): Promise<void> {
@@ -132,47 +130,15 @@ export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptio
     if (polling) return;
     polling = true;
     try {
-      await watchDirectories();
+      await directories.look();
       if (signature !== undefined && (await signPolicyFiles(paths)) !== signature) await reload();
     } finally {
       polling = false;
     }
   }
 
-  /**
-   * A watched file goes silent after the first rename over it (Kubernetes swaps symlinks); its directory does not.
-   * Directories are watched where they really are, so that a swapped link is watched anew.
-   */
-  async function watchDirectories(): Promise<void> {
-    const wanted = new Set<string>();
-    for (const path of paths) {
-      const isDirectory = (await stat(path).catch(() => undefined))?.isDirectory() === true;
-      const directory = isDirectory ? path : dirname(path);
-      wanted.add(await realpath(directory).catch(() => directory));
-    }
-    if (closed) return;
-    for (const [directory, watcher] of watchers) {
-      if (wanted.has(directory)) continue;
-      watcher.close();
-      watchers.delete(directory);
-    }
-    for (const directory of wanted) {
-      if (watchers.has(directory)) continue;
-      try {
-        const watcher = watch(directory, soon);
-        watcher.on('error', () => {
-          watcher.close();
-          watchers.delete(directory);
-        });
-        watchers.set(directory, watcher);
-      } catch {
-        // Not there now, or no watches left: the poll sees changes meanwhile and tries again.
-      }
-    }
-  }
-
   void signPolicyFiles(paths).then((text) => (signature ??= text));
-  void watchDirectories();
+  void directories.look();
   const timer = setInterval(() => void poll(), pollMs).unref();
 
   return {
@@ -184,7 +150,7 @@ export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptio
       closed = true;
       clearInterval(timer);
       clearTimeout(settling);
-      for (const watcher of watchers.values()) watcher.close();
+      directories.close();
     },
   };
 }
