@@ -54,6 +54,11 @@ const chance: Lots = {
 /** Where attempts with the ticket of an upload are counted. */
 const uploadNetwork = 'upload';
 
+/** What an attempt is counted by while it is under way. */
+function namesOf({ account, network }: LoginAttempt): Readonly<Record<FailedBy, string>> {
+  return { pair: `${account}\n${network}`, network, site: clientSite(network), account };
+}
+
 /** One attempt of the same words is under way at a time; `keys` blind what is remembered of wrong passwords. */
 export function createLoginGuard(
   failed: FailedLogins,
@@ -76,12 +81,7 @@ export function createLoginGuard(
     verify: () => Promise<PasswordOutcome>,
   ): Promise<GuardedOutcome> {
     const { account, network } = attempt;
-    const names: Readonly<Record<FailedBy, string>> = {
-      pair: `${account}\n${network}`,
-      network,
-      site: clientSite(network),
-      account,
-    };
+    const names = namesOf(attempt);
     // Counted before anything is asked: of many attempts at once none sees the failure of another in time.
     const counts = {
       pair: enter(underWay.pair, names.pair),
