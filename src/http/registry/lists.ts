@@ -21,6 +21,7 @@ export interface ListParts {
 
 type ListRoute = RegistryRoute & { readonly kind: 'catalog' | 'tags' | 'referrers' };
 
+/** The answer with the repositories that the caller may see. */
 export async function showRepositories(
   parts: ListParts,
   exchange: Exchange,
@@ -45,6 +46,7 @@ export async function showRepositories(
   return answered({ status: 200, headers: linkTo(parts, route, principal, listed.next), body });
 }
 
+/** The answer with the tags that the reader may read. */
 export async function showTags(
   parts: ListParts,
   exchange: Exchange,

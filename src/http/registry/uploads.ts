@@ -26,7 +26,7 @@ export function isUpload(route: RegistryRoute): route is UploadRoute {
   return route.kind.startsWith('upload-');
 }
 
-/** Answers by itself. Where the registry says that an upload goes on leaves sealed for its account. */
+/** Where the registry says that an upload goes on leaves sealed for its account. */
 export async function forwardUpload(
   { backend, gate: { tickets, clock } }: UploadParts,
   exchange: Exchange,
