@@ -21,8 +21,12 @@ import { type Backend, createBackend } from './http/backend/backend.ts';
 import { contentBudget } from './http/backend/whole-content.ts';
 import { manifestBudget } from './http/front/manifest-body.ts';
 import { type Listener, createListener } from './http/listener.ts';
+import { type Identity, createIdentity } from './identity/identify.ts';
 import { createLoginGuard } from './identity/login-guard.ts';
 import { createPasswords } from './identity/password.ts';
+import { createPasswordSource } from './identity/sources/password.ts';
+import { robotSource } from './identity/sources/robot.ts';
+import { workloadSource } from './identity/sources/workload.ts';
 import { VerifiedPasswords } from './identity/verified-passwords.ts';
 import { connectionBounds } from './limits/connection-shares.ts';
 import { createMemoryBudget } from './limits/memory-budget.ts';
@@ -92,7 +96,7 @@ async function open(ground: Ground): Promise<Started> {
   const observed = createObserved(log);
   const machine = openMachine({ ...ground, audit: observed.audit });
   const { policies, keys, stores, parts } = machine;
-  const { listener, backend, limits, certificate } = openServing(ground, machine, observed);
+  const { listener, identity, backend, limits, certificate } = openServing(ground, machine, observed);
   const health = lifecycle.opens(await followRegistry(backend.ask, { url: upstreamUrl, log }));
 
   observed.watch({ machine, upstream: health.part, certificate, transfers: backend.activeTransfers });
@@ -104,6 +108,7 @@ async function open(ground: Ground): Promise<Started> {
     hostName: hostname(),
     onError: (error) => log.error('the admin API failed', { detail: String(error) }),
     api: {
+      identity,
       sessions: stores.sessions,
       robotUses: stores.robotUses,
       limits,
@@ -144,6 +149,7 @@ async function open(ground: Ground): Promise<Started> {
 /** What each process that serves has: its listener, and the four values it is made of. */
 interface Serving {
   readonly listener: Listener;
+  readonly identity: Identity;
   readonly backend: Backend;
   readonly limits: Limits;
   readonly certificate: Part | undefined;
@@ -158,20 +164,21 @@ function openServing(
   const { service, accessTtlSeconds: ttlSeconds, refreshTtlSeconds } = config.tokens;
   const { sessions, robotUses, tagLocks, limiter, failedLogins } = stores;
   const limits = createLimits(limiter, countLimit);
-  const callers = {
-    tokens: createAccessTokens({ keys, issuer: publicUrl, service, ttlSeconds }),
-    policies,
-    sessions,
-    robotUses,
+  const tokens = createAccessTokens({ keys, issuer: publicUrl, service, ttlSeconds });
+  const passwords = createPasswordSource({
     passwords: createPasswords(countHash),
     verified: new VerifiedPasswords(),
     guard: createLoginGuard(failedLogins, keys),
-    clock,
-  };
-  const tokenService = createTokenService({ ...callers, limits, service, refreshTtlSeconds });
-  const identity = { tokenService, tokens: callers.tokens, sessions, keys };
+  });
+  // Passwords last: that source takes whatever the others leave.
+  const sources = [robotSource, workloadSource, passwords];
+  const login = { tokens, sessions, clock, service, refreshTtlSeconds };
+  const identity = createIdentity({ ...login, sources, policies, robotUses });
+  const tokenService = createTokenService({ ...login, identity, limits });
   const gate = {
-    ...callers,
+    identity,
+    policies,
+    clock,
     limits,
     tagLocks,
     knownParts: new KnownParts(),
@@ -197,9 +204,9 @@ function openServing(
     ...reportTo(log),
     ...(certificate === undefined ? {} : { tls: certificate.texts }),
   };
-  const listener = createListener({ identity, gate, backend, front });
+  const listener = createListener({ identity: { tokenService, tokens, sessions, keys }, gate, backend, front });
   const { server, connections } = listener;
   lifecycle.opens(closing(server, () => connections.cutAll()));
   const renewed = certificate && lifecycle.opens(renewCertificate(server, certificate, { clock, log }));
-  return { listener, backend, limits, certificate: renewed?.part };
+  return { listener, identity, backend, limits, certificate: renewed?.part };
 }

@@ -6,40 +6,11 @@ import { type Access, type Need, carries, challengeAccess, requiredAccess } from
 import type { Credentials } from '../distribution/credentials.ts';
 import { type Mount, type RegistryRoute, type RouteProblem, ordinaryUpload } from '../distribution/route.ts';
 import type { CompiledPolicy, Decision } from '../policy/evaluate.ts';
-import type { Policy, Principal, RobotToken } from '../policy/model.ts';
-import { narrowPolicy } from '../policy/secret-reach.ts';
-import type { Clock, PolicySource, RobotUses, SessionStore } from '../ports.ts';
-import type { AccessClaims, AccessTokens } from '../token/access-token.ts';
-import {
-  type AuthenticationMethod,
-  type AuthenticationParts,
-  type AuthenticationRefusal,
-  authenticateNow,
-} from '../identity/authenticate.ts';
+import type { Principal } from '../policy/model.ts';
+import type { Clock } from '../ports.ts';
+import type { Caller, Identity, RefusalOf, Showing } from '../identity/identify.ts';
 import type { Held } from '../identity/login-delays.ts';
-import { liveRobotToken } from '../identity/robot-secret.ts';
-import { isEnded, principalOf, robotTokenIdOf } from '../identity/standing.ts';
 import type { UploadTickets } from '../sealed/upload-ticket.ts';
-
-/** Who asks, and how far the credentials reach: Basic reaches as far as the policy, a token only to its `access`. */
-export interface Caller {
-  readonly principal: Principal;
-  readonly method: AuthenticationMethod | 'access-token' | undefined;
-  readonly bound: readonly Access[] | undefined;
-  /** Of an access token. */
-  readonly claims?: AccessClaims | undefined;
-  /** Of Basic with a password: what the policy held of it when it was compared. */
-  readonly storedHash?: string | undefined;
-  /** The robot's secret behind the request; it bounds every decision (`policyOf`). */
-  readonly robotToken?: RobotToken | undefined;
-}
-
-/** `current` as this caller's credentials see it. */
-export function policyOf({ principal, robotToken }: Caller, current: CompiledPolicy): CompiledPolicy {
-  return robotToken === undefined || !('name' in principal)
-    ? current
-    : narrowPolicy(current, principal.name, robotToken);
-}
 
 export type Admission =
   | {
@@ -76,15 +47,7 @@ export type Admitted = Extract<Admission, { kind: 'admitted' }>;
 export type Refused = Exclude<Admission, { kind: 'admitted' }>;
 
 export type ChallengeReason =
-  | 'credentials_missing'
-  | 'credentials_malformed'
-  | 'token_invalid'
-  | 'token_expired'
-  | 'token_revoked'
-  | 'account_gone'
-  | 'anonymous_refused'
-  | 'scope_insufficient'
-  | Exclude<AuthenticationRefusal, 'hashing_busy'>;
+  Exclude<RefusalOf<Credentials>['reason'], 'hashing_busy' | 'login_held'> | 'anonymous_refused' | 'scope_insufficient';
 
 export interface DeniedNeed {
   readonly action: Need['action'] | 'create' | 'overwrite' | 'catalog';
@@ -94,11 +57,8 @@ export interface DeniedNeed {
   readonly tag?: string;
 }
 
-export interface AdmitParts extends AuthenticationParts {
-  readonly tokens: AccessTokens;
-  readonly policies: PolicySource;
-  readonly sessions: Pick<SessionStore, 'isRevoked' | 'endedBefore'>;
-  readonly robotUses: Pick<RobotUses, 'mark'>;
+export interface AdmitParts {
+  readonly identity: Pick<Identity, 'identify' | 'again'>;
   readonly tickets: UploadTickets;
   readonly clock: Clock;
 }
@@ -113,22 +73,24 @@ export interface AdmitRequest {
 export async function admit(parts: AdmitParts, { parsed, credentials, address }: AdmitRequest): Promise<Admission> {
   const access = 'route' in parsed ? challengeAccess(parsed.route) : [];
   const route = 'route' in parsed ? parsed.route : undefined;
-  const identified = await identify(parts, credentials, route, address);
-  if (identified.kind === 'busy' || identified.kind === 'held') return identified;
+  // Whoever opened this upload goes on with it: no failed login elsewhere stops it in the middle, and no token that expired.
+  const continues: Showing['continues'] = (account, bySeconds) => opensUpload(parts.tickets, route, account, bySeconds);
+  // Without credentials always a challenge: docker takes a 200 here as "no login needed, ever".
+  const identified = await parts.identity.identify(credentials, { address, continues });
   if (identified.kind === 'refused') {
-    const { reason, account, detail } = identified;
-    return {
-      kind: 'challenged',
-      reason,
-      access,
-      ...(tokenProblems.includes(reason) ? { error: 'invalid_token' } : {}),
-      ...(account === undefined ? {} : { account }),
-      ...(detail === undefined ? {} : { detail }),
-    };
+    const { refusal } = identified;
+    if (refusal.reason === 'login_held') {
+      const { account, by, waitMs } = refusal;
+      return { kind: 'held', account, by, waitMs };
+    }
+    if (refusal.reason === 'hashing_busy') {
+      return { kind: 'busy', isUpload: continues(refusal.account, Math.floor(parts.clock() / 1000)) };
+    }
+    return { kind: 'challenged', access, ...refusal, ...(isTokenProblem(refusal) ? { error: 'invalid_token' } : {}) };
   }
   const { caller, policy } = identified;
   if ('problem' in parsed) return { kind: 'unusable', problem: parsed.problem, caller };
-  return judge(policyOf(caller, policy), parsed.route, caller, { address, now: parts.clock() });
+  return judge(policy, parsed.route, caller, { address, now: parts.clock() });
 }
 
 /**
@@ -141,112 +103,16 @@ export function admitAgain(
   caller: Caller,
   address: string | undefined,
 ): Admission {
-  const now = parts.clock();
-  const policy = parts.policies.current();
-  const account = 'name' in caller.principal ? caller.principal.name : '';
-  const found = standing(parts, policy.policy, account, caller, now);
-  if ('reason' in found) {
-    const access = challengeAccess(route);
-    return { kind: 'challenged', reason: found.reason, error: 'invalid_token', access, account };
+  const identified = parts.identity.again(caller);
+  if (identified.kind === 'refused') {
+    return { kind: 'challenged', access: challengeAccess(route), ...identified.refusal, error: 'invalid_token' };
   }
-  const current = { ...caller, ...found };
-  return judge(policyOf(current, policy), route, current, { address, now });
+  return judge(identified.policy, route, identified.caller, { address, now: parts.clock() });
 }
 
 /** What a client mends by fetching a new token; without `error="invalid_token"` containerd keeps the old one. */
-const tokenProblems: readonly ChallengeReason[] = ['token_invalid', 'token_expired', 'token_revoked', 'account_gone'];
-
-type Identified =
-  | { readonly kind: 'caller'; readonly caller: Caller; readonly policy: CompiledPolicy }
-  | { readonly kind: 'refused'; readonly reason: ChallengeReason; readonly account?: string; readonly detail?: string }
-  | Extract<Admission, { kind: 'busy' | 'held' }>;
-
-async function identify(
-  parts: AdmitParts,
-  credentials: Credentials,
-  route: RegistryRoute | undefined,
-  address: string | undefined,
-): Promise<Identified> {
-  switch (credentials.kind) {
-    // Without credentials always a challenge: docker takes a 200 here as "no login needed, ever".
-    case 'none':
-      return { kind: 'refused', reason: 'credentials_missing' };
-    case 'malformed':
-      return { kind: 'refused', reason: 'credentials_malformed' };
-    case 'basic': {
-      const { account, password } = credentials;
-      // Whoever opened this upload goes on with it: no failed login elsewhere stops it in the middle.
-      const isUpload = opensUpload(parts.tickets, route, account, Math.floor(parts.clock() / 1000));
-      const presented = { account, password, address, isExcused: isUpload };
-      const { result, policy } = await authenticateNow(parts, parts.policies, presented, parts.clock);
-      if (result.ok) {
-        const { principal, method, robotToken } = result;
-        if (robotToken !== undefined) parts.robotUses.mark(robotToken.id, parts.clock());
-        const storedHash = storedHashOf(policy.policy, account);
-        return { kind: 'caller', caller: { principal, method, bound: undefined, robotToken, storedHash }, policy };
-      }
-      if (result.reason === 'login_held') return { kind: 'held', account, by: result.by, waitMs: result.waitMs };
-      if (result.reason === 'hashing_busy') return { kind: 'busy', isUpload };
-      const { reason, detail } = result;
-      return { kind: 'refused', reason, account, ...(detail === undefined ? {} : { detail }) };
-    }
-    case 'bearer': {
-      const verified = await parts.tokens.verify(credentials.token, Math.floor(parts.clock() / 1000));
-      if (!verified.ok && verified.reason === 'token_invalid') return { kind: 'refused', reason: 'token_invalid' };
-      const { claims } = verified;
-      const { account, access } = claims;
-      const now = parts.clock();
-      if (!verified.ok && !mayFinishUpload(parts.tickets, route, claims, Math.floor(now / 1000))) {
-        return { kind: 'refused', reason: 'token_expired', account };
-      }
-      const policy = parts.policies.current();
-      const found = standing(parts, policy.policy, account, { claims }, now);
-      if ('reason' in found) return { kind: 'refused', reason: found.reason, account };
-      return { kind: 'caller', caller: { ...found, method: 'access-token', bound: access, claims }, policy };
-    }
-  }
-}
-
-function storedHashOf(policy: Policy, account: string): string | undefined {
-  return policy.users.get(account)?.password?.text;
-}
-
-/** Whom an account stands for now, or why what was issued to it no longer counts. */
-function standing(
-  { sessions }: Pick<AdmitParts, 'sessions'>,
-  policy: Policy,
-  account: string,
-  given: Pick<Caller, 'claims' | 'robotToken' | 'storedHash'>,
-  now: number,
-): Pick<Caller, 'principal' | 'robotToken'> | { readonly reason: 'token_revoked' | 'account_gone' } {
-  const { claims, storedHash } = given;
-  const robotTokenId = claims === undefined ? given.robotToken?.id : robotTokenIdOf(claims);
-  const principal = principalOf(policy, account);
-  if (principal === undefined) return { reason: 'account_gone' };
-  // A name that changed hands between people and machines is not who the token was issued to.
-  if ((robotTokenId !== undefined) !== (principal.kind === 'robot')) return { reason: 'account_gone' };
-  if (claims !== undefined && isEnded(policy, sessions, claims, now)) return { reason: 'token_revoked' };
-  if (robotTokenId === undefined) {
-    const isSame =
-      claims !== undefined || !('name' in principal) || storedHash === storedHashOf(policy, principal.name);
-    return isSame ? { principal, robotToken: undefined } : { reason: 'token_revoked' };
-  }
-  const robotToken = liveRobotToken(policy, account, robotTokenId, now);
-  return robotToken === undefined ? { reason: 'token_revoked' } : { principal, robotToken };
-}
-
-/**
- * An upload that the same account opened while its token was good may finish although the token has expired since; policy
- * and revocation still count. A token of long ago, whose revocation may be forgotten, finishes nothing.
- */
-function mayFinishUpload(
-  tickets: UploadTickets,
-  route: RegistryRoute | undefined,
-  { account, expiresAt }: AccessClaims,
-  nowSeconds: number,
-): boolean {
-  // As of its expiry, too: a ticket from later on is none yet.
-  return opensUpload(tickets, route, account, nowSeconds) && opensUpload(tickets, route, account, expiresAt);
+function isTokenProblem({ reason }: { readonly reason: ChallengeReason }): boolean {
+  return ['token_invalid', 'token_expired', 'token_revoked', 'account_gone'].includes(reason);
 }
 
 /** Whether the route is a step of an upload and carries the ticket of the account that opened it. */

@@ -4,7 +4,7 @@ import { shortRevision } from '../adapters/files/policy-loading.ts';
 import { type PolicyFiles, followPolicyFiles } from '../adapters/files/policy-source.ts';
 import type { OperatorLog } from '../adapters/log/log.ts';
 import type { Config } from '../config/load.ts';
-import { followDisabled } from '../identity/standing.ts';
+import { followDisabled } from '../identity/sources/disabled.ts';
 import type { AuditLog, Clock } from '../ports.ts';
 import type { Inputs } from './inputs.ts';
 import type { Lifecycle } from './lifecycle.ts';

@@ -4,7 +4,8 @@ import { formatScopes } from '../distribution/scope.ts';
 import type { AuditRecord, SessionStore } from '../ports.ts';
 import { type AccessTokens, clockLeewaySeconds } from '../token/access-token.ts';
 import { parseSecret, secretHash } from '../identity/carried-secret.ts';
-import type { TokenCredentials, TokenGrant, TokenRequest, TokenService } from '../token/service.ts';
+import type { Shown } from '../identity/identify.ts';
+import type { TokenGrant, TokenRequest, TokenService } from '../token/service.ts';
 import { robotTokenIdOf } from '../identity/standing.ts';
 import { maxUploadSeconds } from '../sealed/upload-ticket.ts';
 import type { TokenRefusal } from '../token/refusal.ts';
@@ -38,7 +39,7 @@ export async function getToken(parts: TokenEndpointParts, exchange: Exchange): P
   // containerd falls back from POST to this: no name (or `<token>`), and the refresh token as the password.
   const isIdentityToken =
     given.kind === 'basic' && (given.account === '' || given.account === '<token>') && given.password !== '';
-  const credentials: TokenCredentials = isIdentityToken ? { kind: 'session', secret: given.password } : given;
+  const credentials: Shown = isIdentityToken ? { kind: 'session', secret: given.password } : given;
   await issue(parts, exchange, parameters, credentials, 'token');
 }
 
@@ -96,7 +97,7 @@ async function namedBy(
   return account === '' || isPast ? undefined : { id: tokenId, account };
 }
 
-function formCredentials(parameters: Parameters): TokenCredentials | TokenRefusal {
+function formCredentials(parameters: Parameters): Shown | TokenRefusal {
   switch (parameters.one('grant_type')) {
     case 'password': {
       const account = parameters.one('username') ?? '';
@@ -134,7 +135,7 @@ async function issue(
   parts: TokenEndpointParts,
   exchange: Exchange,
   parameters: Parameters,
-  credentials: TokenCredentials,
+  credentials: Shown,
   form: 'token' | 'oauth',
 ): Promise<void> {
   const request: TokenRequest = {

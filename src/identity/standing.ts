@@ -1,10 +1,8 @@
-/** Whether what was issued to an account still counts: a session, an access token, a login that is under way. */
-import { type Policy, type Principal, anonymous } from '../policy/model.ts';
-import { principalIn } from '../policy/principal.ts';
-import type { Clock, Session, SessionStore } from '../ports.ts';
+/** Whether what was issued to an account still counts: a session, an access token. */
+import type { Session, SessionStore } from '../ports.ts';
 import type { AccessClaims } from '../token/access-token.ts';
 import { isMarkedWith } from './marked-id.ts';
-import { liveRobotToken } from './robot-secret.ts';
+import type { Standing } from './source.ts';
 
 /** `sid` of tokens issued for a robot's secret; taking the secret out of the policy ends them. */
 export const robotSidPrefix = 'robot:';
@@ -14,70 +12,38 @@ export function robotTokenIdOf({ sessionId }: Pick<AccessClaims, 'sessionId'>): 
   return sessionId?.startsWith(robotSidPrefix) === true ? sessionId.slice(robotSidPrefix.length) : undefined;
 }
 
-/** Whom an account stands for today; undefined when it is gone or disabled. */
-export function principalOf(policy: Policy, account: string): Principal | undefined {
-  if (account === '') return anonymous;
-  return (
-    principalIn(policy, { kind: 'user', name: account }) ??
-    principalIn(policy, { kind: 'robot', name: account }) ??
-    principalIn(policy, { kind: 'workload', name: account })
-  );
-}
-
 /** Milliseconds since 1970: what was issued to the account before counts no longer, whatever becomes of the account. 0: no such instant. */
 export function countsFrom(
-  policy: Policy,
+  standing: Pick<Standing, 'validFrom'> | undefined,
   { endedBefore }: Pick<SessionStore, 'endedBefore'>,
   account: string,
 ): number {
-  const entry = policy.users.get(account) ?? policy.robots.get(account) ?? policy.workloads.get(account);
-  return Math.max(entry?.validFrom ?? 0, account === '' ? 0 : endedBefore(account));
+  return Math.max(standing?.validFrom ?? 0, account === '' ? 0 : endedBefore(account));
 }
 
 /** Whether an access token was ended, by itself, with its session or with its account, or its secret or password is another one. */
 export function isEnded(
-  policy: Policy,
+  standing: Standing,
   sessions: Pick<SessionStore, 'isRevoked' | 'endedBefore'>,
-  claims: AccessClaims,
-  now: number,
+  { account, tokenId, sessionId, issuedAt }: AccessClaims,
 ): boolean {
-  const { account, tokenId, sessionId, issuedAt } = claims;
   if (sessions.isRevoked(tokenId) || (sessionId !== undefined && sessions.isRevoked(sessionId))) return true;
   if (account === '') return false;
-  if (issuedAt * 1000 < countsFrom(policy, sessions, account)) return true;
-  const secretId = robotTokenIdOf(claims);
-  if (secretId !== undefined) return !isMarkedWith(liveRobotToken(policy, account, secretId, now)?.sha256, tokenId);
+  if (issuedAt * 1000 < countsFrom(standing, sessions, account)) return true;
   // Who has no password is marked with none: a workload is not the person whose name it took.
-  return !isMarkedWith(policy.users.get(account)?.password?.text ?? '', tokenId);
+  return !isMarkedWith(standing.mark, tokenId);
 }
 
 export type SessionEnd = 'session_account_gone' | 'session_password_changed' | 'session_ended';
 
 /** Why a session counts no longer; undefined while it does. Only one that has `ended` never comes back. */
 export function endOfSession(
-  policy: Policy,
+  standing: Standing | undefined,
   sessions: Pick<SessionStore, 'endedBefore'>,
   { id, account, created }: Session,
 ): SessionEnd | undefined {
-  if (created < countsFrom(policy, sessions, account)) return 'session_ended';
+  if (created < countsFrom(standing, sessions, account)) return 'session_ended';
   // A name that became a machine's is not the person who logged in.
-  if (principalOf(policy, account)?.kind !== 'user') return 'session_account_gone';
-  return isMarkedWith(policy.users.get(account)?.password?.text, id) ? undefined : 'session_password_changed';
-}
-
-/**
- * Ends for good what accounts hold when a policy disables them: the file that enables them again need not say so. To be
- * called with every policy that comes into force, the first as well: what happened before is not known.
- */
-export function followDisabled(sessions: Pick<SessionStore, 'endAccount'>, clock: Clock): (policy: Policy) => void {
-  let known: ReadonlySet<string> = new Set();
-  return ({ users, robots, workloads }) => {
-    const disabled = new Set<string>();
-    for (const { name, disabled: isDisabled } of [...users.values(), ...robots.values(), ...workloads.values()]) {
-      if (!isDisabled) continue;
-      disabled.add(name);
-      if (!known.has(name)) sessions.endAccount(name, clock());
-    }
-    known = disabled;
-  };
+  if (standing?.principal?.kind !== 'user') return 'session_account_gone';
+  return isMarkedWith(standing.mark, id) ? undefined : 'session_password_changed';
 }

@@ -11,10 +11,9 @@ import { makeSecret, secretHash } from '../../src/identity/carried-secret.ts';
 import type { Passwords } from '../../src/identity/password.ts';
 import type { LoginGuard } from '../../src/identity/login-guard.ts';
 import { createUploadTickets, maxUploadSeconds } from '../../src/sealed/upload-ticket.ts';
-import { VerifiedPasswords } from '../../src/identity/verified-passwords.ts';
+import { type IdentitySetup, identityOf } from '../support/identity.ts';
 import { makeKey, ringOf } from '../support/keys.ts';
 import { anonymous, compile, user } from '../support/policies.ts';
-import { noGuard, noRobotUses, noSessions } from '../support/ports.ts';
 
 const now = Date.parse('2026-06-01T12:00:00Z');
 const digest = `sha256:${'0123456789abcdef'.repeat(4)}`;
@@ -39,6 +38,7 @@ rules:
 
 let keys: ReturnType<typeof ringOf>;
 let tokens: AccessTokens;
+let setup: IdentitySetup;
 let parts: AdmitParts;
 let policy: CompiledPolicy;
 let clock: number;
@@ -56,17 +56,8 @@ beforeEach(() => {
     verify: (_policy, stored, password) =>
       Promise.resolve(busy ? 'busy' : stored !== undefined && password === 'secret' ? 'match' : 'mismatch'),
   };
-  parts = {
-    tokens,
-    policies: { current: () => policy },
-    sessions: noSessions,
-    robotUses: noRobotUses,
-    tickets: createUploadTickets(keys),
-    clock: () => clock,
-    passwords,
-    verified: new VerifiedPasswords(),
-    guard: noGuard,
-  };
+  setup = { tokens, policies: { current: () => policy }, clock: () => clock, service: 'r.example.com', passwords };
+  parts = { identity: identityOf(setup), tickets: createUploadTickets(keys), clock: () => clock };
 });
 
 const none: Credentials = { kind: 'none' };
@@ -401,7 +392,7 @@ rules:
       const guard: LoginGuard = {
         attempt: ({ isExcused }, verify) => (isExcused ? verify() : Promise.resolve({ by: 'account', waitMs: 8000 })),
       };
-      parts = { ...parts, guard };
+      parts = { ...parts, identity: identityOf({ ...setup, guard }) };
     });
 
     test('is held back with a password, and goes on with a token', async () => {
@@ -580,7 +571,8 @@ describe('the policy of the moment', () => {
     test('are marked as used when the secret itself is presented', async () => {
       const secret = makeSecret('robot').text;
       const marked: string[] = [];
-      parts = { ...parts, robotUses: { mark: (id) => void marked.push(id) } };
+      const robotUses = { mark: (id: string) => void marked.push(id) };
+      parts = { ...parts, identity: identityOf({ ...setup, robotUses }) };
       policy = compiled(robots(`{ id: k3v9, sha256: ${secretHash(secret)} }`));
       expect(await outcome(pullSandbox, basic('builder', secret))).toMatch(/^admitted/);
       expect(marked).toEqual(['k3v9']);
@@ -604,7 +596,7 @@ describe('the policy of the moment', () => {
         return Promise.resolve(stored !== undefined && hash === `'${stored.text}'` ? 'match' : 'mismatch');
       },
     };
-    parts = { ...parts, passwords };
+    parts = { ...parts, identity: identityOf({ ...setup, passwords }) };
     expect(await outcome(pushSandbox, basic('dana'))).toMatch(answer);
   });
 
@@ -648,17 +640,23 @@ rules:
 
 describe('the sentence that a refused client reads', () => {
   const decision = (reason: Decision['reason']): Decision => ({ allowed: false, reason, rule: undefined, shadow: [] });
+  const login = { validFrom: 0, mark: '' };
   const long = { name: 'a'.repeat(128), repository: 'r'.repeat(255), tag: 't'.repeat(128) };
 
   test('names who is asking, what was asked, and why not', () => {
-    const caller = { principal: { ...user('dana'), groups: [] }, method: 'password', bound: undefined } as const;
+    const caller = {
+      ...login,
+      principal: { ...user('dana'), groups: [] },
+      method: 'password',
+      bound: undefined,
+    } as const;
     expect(
       refusalSentence(caller, { action: 'push', repository: 'release/app', tag: '1.0' }, decision('no_rule')),
     ).toBe('user "dana" may not push release/app:1.0: no rule allows it');
     expect(refusalSentence(caller, { action: 'delete', repository: 'release/app' }, decision('rule_denies'))).toBe(
       'user "dana" may not delete release/app: a rule forbids it',
     );
-    const nobody = { principal: anonymous, method: undefined, bound: [] } as const;
+    const nobody = { ...login, principal: anonymous, method: undefined, bound: [] } as const;
     expect(refusalSentence(nobody, { action: 'pull', repository: 'a' }, decision('no_rule'))).toBe(
       'anonymous may not pull a: no rule allows it',
     );
@@ -672,6 +670,7 @@ describe('the sentence that a refused client reads', () => {
           for (const action of actions) {
             for (const reason of ['no_rule', 'rule_denies', 'account_unknown'] as const) {
               const caller = {
+                ...login,
                 principal: { kind: 'workload', name, groups: [] },
                 method: 'access-token',
                 bound: [],

@@ -11,6 +11,7 @@ import { parsePolicy } from '../../src/policy/files/parse.ts';
 import type { AuditRecord, FailedLogins, RateLimiter, Session, SessionStore } from '../../src/ports.ts';
 import { makeMarkedId } from '../../src/identity/marked-id.ts';
 import type { Named } from '../../src/policy/model.ts';
+import { identityOf } from '../support/identity.ts';
 import { anonymous, inPolicy, user } from '../support/policies.ts';
 
 const now = Date.UTC(2026, 10, 23, 12);
@@ -66,6 +67,7 @@ function listen(sessions: SessionStore, records: AuditRecord[] = [], { limiter, 
       throw error;
     },
     api: {
+      identity: identityOf({ policies: { current: policy }, sessions, clock: () => now }),
       sessions,
       limits: createLimits(limiter),
       limiter,

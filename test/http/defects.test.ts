@@ -9,14 +9,13 @@ import { createListener } from '../../src/http/listener.ts';
 import type { AuditRecord } from '../../src/ports.ts';
 import { createAccessTokens } from '../../src/token/access-token.ts';
 import { createListCursors } from '../../src/sealed/list-cursor.ts';
-import { createPasswords } from '../../src/identity/password.ts';
 import { createTokenService } from '../../src/token/service.ts';
 import { createUploadTickets } from '../../src/sealed/upload-ticket.ts';
-import { VerifiedPasswords } from '../../src/identity/verified-passwords.ts';
 import { ok, startBackend } from '../hostile/support/backend.ts';
+import { identityOf } from '../support/identity.ts';
 import { makeKey, ringOf } from '../support/keys.ts';
 import { compile, quickHash } from '../support/policies.ts';
-import { noGuard, noLimits, noRobotUses, noSessions } from '../support/ports.ts';
+import { noLimits, noSessions } from '../support/ports.ts';
 import { backendAt } from '../support/backend.ts';
 import { basic } from '../support/trial.ts';
 
@@ -44,24 +43,18 @@ test('a request that meets a defect is answered 500 and logged, and the next one
   };
   const publicUrl = 'http://r.test';
   const behind = backendAt(registry.url, { publicUrl });
-  const shared = {
-    tokens,
-    policies,
-    sessions: noSessions,
-    robotUses: noRobotUses,
-    clock: Date.now,
-    passwords: createPasswords(),
-    verified: new VerifiedPasswords(),
-    guard: noGuard,
-  };
+  const login = { tokens, sessions: noSessions, clock: Date.now, service: 'r.test', refreshTtlSeconds: 60 };
+  const identity = identityOf({ ...login, policies });
   const { server } = createListener({
     identity: {
-      ...shared,
-      tokenService: createTokenService({ ...shared, limits: noLimits, service: 'r.test', refreshTtlSeconds: 60 }),
+      ...login,
+      tokenService: createTokenService({ ...login, identity, limits: noLimits }),
       keys,
     },
     gate: {
-      ...shared,
+      identity,
+      policies,
+      clock: Date.now,
       limits: noLimits,
       tagLocks: { withTags: never },
       knownParts: new KnownParts(),

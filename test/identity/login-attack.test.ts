@@ -3,10 +3,10 @@ import bcrypt from 'bcrypt';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createMemoryFailedLogins } from '../../src/adapters/memory/failed-logins.ts';
 import type { CompiledPolicy } from '../../src/policy/evaluate.ts';
-import { authenticate } from '../../src/identity/authenticate.ts';
+import { authenticate } from '../../src/identity/identify.ts';
 import { createLoginGuard } from '../../src/identity/login-guard.ts';
 import { createPasswords } from '../../src/identity/password.ts';
-import { VerifiedPasswords } from '../../src/identity/verified-passwords.ts';
+import { fileSources } from '../support/identity.ts';
 import { makeKey, ringOf } from '../support/keys.ts';
 import { compile } from '../support/policies.ts';
 import { sized } from '../support/size.ts';
@@ -34,9 +34,9 @@ beforeEach(() => {
     createMemoryFailedLogins(() => 0),
     keys,
   );
-  const parts = { passwords: createPasswords(() => hashes++), verified: new VerifiedPasswords(), guard };
+  const sources = fileSources({ passwords: createPasswords(() => hashes++), guard });
   attempt = async (guess) => {
-    const result = await authenticate(parts, policy, guess, now);
+    const result = await authenticate(sources, policy, guess, now);
     return result.ok ? 'in' : result.reason;
   };
 });

@@ -2,11 +2,11 @@ import bcrypt from 'bcrypt';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type CompiledPolicy, compilePolicy } from '../../src/policy/evaluate.ts';
 import type { Policy } from '../../src/policy/model.ts';
-import { authenticate } from '../../src/identity/authenticate.ts';
+import { authenticate } from '../../src/identity/identify.ts';
 import { createPasswords, hashPassword } from '../../src/identity/password.ts';
 import { VerifiedPasswords } from '../../src/identity/verified-passwords.ts';
 import { parsePasswordHash } from '../../src/policy/password-hash.ts';
-import { noGuard } from '../support/ports.ts';
+import { fileSources } from '../support/identity.ts';
 import { compile, quickHash, readPolicy } from '../support/policies.ts';
 
 const now = Date.parse('2026-06-01T12:00:00Z');
@@ -37,9 +37,9 @@ async function attempt(
 ): Promise<{ outcome: string; work: readonly string[] }> {
   const work: string[] = [];
   const passwords = createPasswords((scheme, cost) => work.push(`${scheme} ${cost}`));
-  const parts = { passwords, verified: new VerifiedPasswords(), guard: noGuard };
-  const result = await authenticate(parts, at, { account, password, address: undefined }, now);
-  return { outcome: result.ok ? `${result.principal.kind} ${account}` : result.reason, work };
+  const parts = { passwords };
+  const result = await authenticate(fileSources(parts), at, { account, password, address: undefined }, now);
+  return { outcome: result.ok ? `${result.login.principal.kind} ${account}` : result.reason, work };
 }
 
 describe('a login', () => {
@@ -168,9 +168,7 @@ describe('a password that was right a moment ago', () => {
     at = now,
     in_: CompiledPolicy = policy,
   ): Promise<boolean> =>
-    authenticate({ ...given, guard: noGuard }, in_, { account, password, address: undefined }, at).then(
-      (result) => result.ok,
-    );
+    authenticate(fileSources(given), in_, { account, password, address: undefined }, at).then((result) => result.ok);
 
   test('is not hashed again for a minute, then once more', async () => {
     const given = parts();

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { makeMarkedId } from '../../src/identity/marked-id.ts';
 import { isEnded } from '../../src/identity/standing.ts';
+import { standingOf } from '../../src/identity/source.ts';
+import { fileSources } from '../support/identity.ts';
 import { readPolicy } from '../support/policies.ts';
 
 const sessions = { isRevoked: () => false, endedBefore: () => 0 };
@@ -21,5 +23,6 @@ test.each([
   ['a person keeps those of the same password', `users: { ci: { password: '${hash}' } }`, hash, false],
   ['a person does not take over those of a workload', `users: { ci: { password: '${hash}' } }`, '', true],
 ])('%s', (_, policy, credential, expected) => {
-  expect(isEnded(readPolicy(policy), sessions, claimsFor(credential), 0)).toBe(expected);
+  const standing = standingOf(fileSources(), readPolicy(policy), { account: 'ci', secretId: undefined }, 0);
+  expect(standing && isEnded(standing, sessions, claimsFor(credential))).toBe(expected);
 });

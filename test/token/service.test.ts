@@ -4,12 +4,11 @@ import type { Credentials } from '../../src/distribution/credentials.ts';
 import { formatScopes } from '../../src/distribution/scope.ts';
 import { type CompiledPolicy, compilePolicy } from '../../src/policy/evaluate.ts';
 import { createAccessTokens } from '../../src/token/access-token.ts';
-import { createPasswords } from '../../src/identity/password.ts';
 import { type TokenOutcome, type TokenService, createTokenService } from '../../src/token/service.ts';
-import { VerifiedPasswords } from '../../src/identity/verified-passwords.ts';
+import { identityOf } from '../support/identity.ts';
 import { makeKey, ringOf } from '../support/keys.ts';
 import { compile, quickHash } from '../support/policies.ts';
-import { noGuard, noLimits, noRobotUses, noSessions } from '../support/ports.ts';
+import { noLimits, noSessions } from '../support/ports.ts';
 
 const now = Date.parse('2026-06-01T12:00:00.900Z');
 const nowSeconds = Math.floor(now / 1000);
@@ -40,19 +39,9 @@ rules:
     service,
     ttlSeconds: 300,
   });
-  tokens = createTokenService({
-    tokens: signed,
-    policies: { current: () => current },
-    sessions: noSessions,
-    robotUses: noRobotUses,
-    refreshTtlSeconds: 3600,
-    clock: () => now,
-    service,
-    passwords: createPasswords(),
-    verified: new VerifiedPasswords(),
-    guard: noGuard,
-    limits: noLimits,
-  });
+  const setup = { tokens: signed, clock: () => now, service, refreshTtlSeconds: 3600 };
+  const identity = identityOf({ ...setup, policies: { current: () => current } });
+  tokens = createTokenService({ ...setup, identity, sessions: noSessions, limits: noLimits });
 });
 
 const dana: Credentials = { kind: 'basic', account: 'dana', password: 'secret' };

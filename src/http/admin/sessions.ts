@@ -1,12 +1,13 @@
 /** Sessions of `docker login`: seen and ended. */
 import type { CompiledPolicy } from '../../policy/evaluate.ts';
-import { endOfSession } from '../../identity/standing.ts';
+import type { Identity } from '../../identity/identify.ts';
 import { objectionToAccount } from '../../policy/analysis/unknown-account.ts';
 import type { AuditLog, Clock, Session, SessionStore } from '../../ports.ts';
 import { type SessionView, ended, sessionList } from './admin-types.ts';
 import { type Operation, type Result, instant } from './operation.ts';
 
 export interface SessionParts {
+  readonly identity: Pick<Identity, 'endOfSession'>;
   readonly sessions: SessionStore;
   readonly policy: () => { readonly compiled: CompiledPolicy };
   readonly audit: AuditLog;
@@ -26,11 +27,10 @@ export const sessionOperations: readonly Operation<SessionParts>[] = [
     summary: 'Live sessions, most recently used first.',
     query: { account: 'only those of this account' },
     answer: sessionList,
-    run: async ({ sessions, clock, policy }, { query }) => {
+    run: async ({ sessions, clock, identity }, { query }) => {
       const listed = await sessions.list(query.get('account') ?? undefined, clock());
       if (!listed.ok) return unavailable;
-      const current = policy().compiled.policy;
-      const live = listed.sessions.filter((one) => endOfSession(current, sessions, one) === undefined);
+      const live = listed.sessions.filter((one) => identity.endOfSession(one) === undefined);
       return { ok: true, body: { sessions: live.map(viewOf) } };
     },
   },

@@ -2,7 +2,7 @@
 import { routeAccess } from '../../distribution/access.ts';
 import type { RegistryRoute } from '../../distribution/route.ts';
 import { formatReference } from '../../distribution/target.ts';
-import type { Caller } from '../../gate/admit.ts';
+import type { Caller } from '../../identity/identify.ts';
 import type { Decision } from '../../policy/evaluate.ts';
 import type { AuditRecord } from '../../ports.ts';
 

@@ -1,6 +1,7 @@
 /** Deletions of manifests by digest, which take every tag with them that leads there. */
 import type { RegistryRoute } from '../../distribution/route.ts';
-import { type Caller, admitAgain } from '../../gate/admit.ts';
+import { admitAgain } from '../../gate/admit.ts';
+import type { Caller } from '../../identity/identify.ts';
 import { deletionOf } from '../../gate/contained.ts';
 import { hasGuardedTags, judgeDeleteByDigest } from '../../gate/delete-by-digest.ts';
 import type { Exchange } from '../front/exchange.ts';

@@ -1,7 +1,7 @@
 /** Lists that are made here because they may have to hide names: repositories, and tags where rules speak of tags. */
 import { type RegistryRoute, ownParameter, parseRoute } from '../../distribution/route.ts';
 import { formatTarget } from '../../distribution/target.ts';
-import type { Caller } from '../../gate/admit.ts';
+import type { Caller } from '../../identity/identify.ts';
 import { listCatalog } from '../../gate/catalog.ts';
 import { type TagReader, listTags } from '../../gate/tag-list.ts';
 import type { Continuation, ListStart } from '../../gate/visible-names.ts';

@@ -1,12 +1,13 @@
 /** What the handlers that write and delete manifests have in common. */
 import { challengeAccess } from '../../distribution/access.ts';
 import type { RegistryRoute } from '../../distribution/route.ts';
-import { type AdmitParts, type Admitted, type Caller, policyOf, refused } from '../../gate/admit.ts';
+import { type AdmitParts, type Admitted, refused } from '../../gate/admit.ts';
+import { type Caller, policyOf } from '../../identity/identify.ts';
 import type { KnownParts } from '../../gate/known-parts.ts';
 import { type TagJudgement, type TagWriter, isGuardedTag } from '../../gate/tag-writes.ts';
 import type { Limits } from '../../limits/spend.ts';
 import type { MemoryBudget } from '../../limits/memory-budget.ts';
-import type { TagLocks } from '../../ports.ts';
+import type { PolicySource, TagLocks } from '../../ports.ts';
 import type { Backend } from '../backend/backend.ts';
 import type { Exchange } from '../front/exchange.ts';
 import { tagHeld } from '../front/respond.ts';
@@ -15,6 +16,7 @@ import { type Asked, refusalOf } from './refusals.ts';
 
 /** What decides on a write, keeps writes of one tag apart, and counts them. */
 export interface WriteGate extends AdmitParts {
+  readonly policies: PolicySource;
   readonly knownParts: KnownParts;
   readonly tagLocks: TagLocks;
   readonly limits: Limits;
@@ -36,7 +38,7 @@ export type ManifestPut = RegistryRoute & { readonly kind: 'manifest-put' };
 export const tagTurnMs = 30_000;
 
 /** Judged by the policy of this moment, not of the one before a body came. */
-export function writerOf(gate: AdmitParts, exchange: Exchange, repository: string, caller: Caller): TagWriter {
+export function writerOf(gate: WriteGate, exchange: Exchange, repository: string, caller: Caller): TagWriter {
   return {
     policy: policyOf(caller, gate.policies.current()),
     principal: caller.principal,
@@ -51,7 +53,7 @@ export function tagsOf({ reference, tags }: ManifestPut): readonly string[] {
 }
 
 /** A push of a tag that policy protects: it is counted when it is known not to be refused. */
-export function isJudgedLate(gate: AdmitParts, exchange: Exchange, { route, caller }: Admitted): boolean {
+export function isJudgedLate(gate: WriteGate, exchange: Exchange, { route, caller }: Admitted): boolean {
   if (route.kind !== 'manifest-put') return false;
   const writer = writerOf(gate, exchange, route.repository, caller);
   return tagsOf(route).some((tag) => isGuardedTag(writer, tag));

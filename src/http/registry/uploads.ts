@@ -4,7 +4,7 @@ import type { UploadLocation } from '../../distribution/own-target.ts';
 import { parseUploadId } from '../../distribution/reference.ts';
 import { type RegistryRoute, ownParameter } from '../../distribution/route.ts';
 import { withDigest } from '../../distribution/target.ts';
-import type { Caller } from '../../gate/admit.ts';
+import type { Caller } from '../../identity/identify.ts';
 import type { Clock } from '../../ports.ts';
 import type { UploadTickets } from '../../sealed/upload-ticket.ts';
 import type { Exchange } from '../front/exchange.ts';

@@ -1,0 +1,298 @@
+/** Credentials -> an identified caller, or why not: the same for the registry's routes and for /token. */
+import type { Access } from '../distribution/access.ts';
+import type { Credentials } from '../distribution/credentials.ts';
+import type { CompiledPolicy } from '../policy/evaluate.ts';
+import { anonymous } from '../policy/model.ts';
+import { narrowPolicy } from '../policy/secret-reach.ts';
+import type { Clock, PolicySource, RobotUses, Session, SessionStore } from '../ports.ts';
+import type { AccessClaims, AccessTokens } from '../token/access-token.ts';
+import { parseSecret, secretHash } from './carried-secret.ts';
+import type { Held } from './login-delays.ts';
+import {
+  type Authentication,
+  type AuthenticationMethod,
+  type AuthenticationRefusal,
+  type IdentitySource,
+  type Issued,
+  type Login,
+  type Presented,
+  standingOf,
+} from './source.ts';
+import { type SessionEnd, endOfSession, isEnded, robotSidPrefix, robotTokenIdOf } from './standing.ts';
+
+/** What a client may show: an Authorization header, or a refresh token in place of a name and password. */
+export type Shown = Credentials | { readonly kind: 'session'; readonly secret: string };
+
+/** Where credentials come from, and what the request says for them. */
+export interface Showing {
+  readonly address: string | undefined;
+  readonly userAgent?: string | undefined;
+  /** No credentials stand for an anonymous caller. */
+  readonly mayBeAnonymous?: boolean;
+  /**
+   * Whether the request goes on with an upload that the account had opened by then (seconds since 1970): neither failed
+   * logins of others nor the expiry of its token stop it.
+   */
+  readonly continues?: (account: string, bySeconds: number) => boolean;
+}
+
+/** Who asks, and how far the credentials reach: Basic reaches as far as the policy, a token only to its `access`. */
+export interface Caller extends Login {
+  readonly method: AuthenticationMethod | 'access-token' | undefined;
+  readonly bound: readonly Access[] | undefined;
+  /** Of an access token. */
+  readonly claims?: AccessClaims | undefined;
+  /** `sid` of what is issued to this login, so that it ends with it. */
+  readonly sessionId?: string | undefined;
+}
+
+/** `policy` as these credentials see it: one value for the whole request. */
+export interface Identified {
+  readonly kind: 'identified';
+  readonly caller: Caller;
+  readonly policy: CompiledPolicy;
+}
+
+export interface Refused<Refusal> {
+  readonly kind: 'refused';
+  readonly refusal: Refusal;
+}
+
+export interface NothingShown {
+  readonly reason: 'credentials_missing' | 'credentials_malformed';
+}
+
+/** `detail` says what is wrong with the copy of the secret, in words for the client. */
+export interface SecretMalformed {
+  readonly reason: 'secret_malformed';
+  readonly account: string;
+  readonly detail: string;
+}
+
+export type LoginRefusal =
+  | { readonly reason: Exclude<AuthenticationRefusal, 'secret_malformed' | 'hashing_busy'>; readonly account: string }
+  | { readonly reason: 'hashing_busy'; readonly account: string }
+  | SecretMalformed
+  /** Too many failed logins; nothing was compared. */
+  | ({ readonly reason: 'login_held'; readonly account: string } & Held);
+
+/** What was issued to somebody no longer counts. */
+export interface NoLonger {
+  readonly reason: 'token_revoked' | 'account_gone';
+  readonly account: string;
+}
+
+export type AccessTokenRefusal =
+  { readonly reason: 'token_invalid' } | { readonly reason: 'token_expired'; readonly account: string } | NoLonger;
+
+export type SessionRefusal =
+  | SecretMalformed
+  /** `store_unavailable`: nothing is known about the credentials. */
+  | { readonly reason: 'session_unknown' | 'store_unavailable' }
+  | { readonly reason: 'session_of_other_service' | SessionEnd; readonly account: string };
+
+/** Each kind of credentials is refused in its own ways. */
+export type RefusalOf<S extends Shown> = S extends { readonly kind: 'basic' }
+  ? LoginRefusal
+  : S extends { readonly kind: 'bearer' }
+    ? AccessTokenRefusal
+    : S extends { readonly kind: 'session' }
+      ? SessionRefusal
+      : NothingShown;
+
+export interface Identity {
+  identify<S extends Shown>(shown: S, showing: Showing): Promise<Identified | Refused<RefusalOf<S>>>;
+  /** Whom the caller stands for now, by the policy of now: a body may have been long in coming. */
+  again(caller: Caller): Identified | Refused<NoLonger>;
+  /** Why a session counts no longer by the policy of now; undefined while it does. */
+  endOfSession(session: Session): SessionEnd | undefined;
+}
+
+export interface IdentityParts {
+  /** In the order in which they are asked whose the credentials are. */
+  readonly sources: readonly IdentitySource[];
+  readonly policies: PolicySource;
+  readonly tokens: Pick<AccessTokens, 'verify'>;
+  readonly sessions: Pick<SessionStore, 'use' | 'revoke' | 'isRevoked' | 'endedBefore'>;
+  readonly robotUses: Pick<RobotUses, 'mark'>;
+  readonly clock: Clock;
+  readonly service: string;
+  /** Seconds without use after which a session ends. */
+  readonly refreshTtlSeconds: number;
+}
+
+/** The one way from credentials to a caller. Nothing throws for bad ones. */
+export function createIdentity(parts: IdentityParts): Identity {
+  function identify<S extends Shown>(shown: S, showing: Showing): Promise<Identified | Refused<RefusalOf<S>>>;
+  async function identify(shown: Shown, showing: Showing): Promise<Identified | Refused<RefusalOf<Shown>>> {
+    switch (shown.kind) {
+      case 'none':
+        if (showing.mayBeAnonymous !== true) return refuse({ reason: 'credentials_missing' });
+        return identified({ ...nobody, method: undefined, bound: undefined }, parts.policies.current());
+      case 'malformed':
+        return refuse({ reason: 'credentials_malformed' });
+      case 'basic':
+        return fromPassword(parts, shown, showing);
+      case 'bearer':
+        return fromAccessToken(parts, shown.token, showing);
+      case 'session':
+        return fromSession(parts, shown.secret, showing);
+    }
+  }
+  return {
+    identify,
+    again(caller) {
+      const policy = parts.policies.current();
+      const issued = { account: accountOf(caller), secretId: caller.robotToken?.id };
+      const found = stillStanding(parts, policy, issued, caller);
+      return 'reason' in found ? refuse(found) : identified({ ...caller, ...found }, policy);
+    },
+    endOfSession: (session) => endOf(parts, parts.policies.current(), session),
+  };
+}
+
+/** The account's name; '' for anonymous, as in access tokens. */
+export function accountOf({ principal }: Pick<Caller, 'principal'>): string {
+  return 'name' in principal ? principal.name : '';
+}
+
+/** `current` as this caller's credentials see it: the robot's secret behind the request bounds every decision. */
+export function policyOf({ principal, robotToken }: Caller, current: CompiledPolicy): CompiledPolicy {
+  return robotToken === undefined || !('name' in principal)
+    ? current
+    : narrowPolicy(current, principal.name, robotToken);
+}
+
+const nobody: Login = { principal: anonymous, validFrom: 0, mark: '' };
+
+function identified(caller: Caller, policy: CompiledPolicy): Identified {
+  return { kind: 'identified', caller, policy: policyOf(caller, policy) };
+}
+
+function refuse<Refusal>(refusal: Refusal): Refused<Refusal> {
+  return { kind: 'refused', refusal };
+}
+
+async function fromPassword(
+  parts: IdentityParts,
+  { account, password }: Pick<Presented, 'account' | 'password'>,
+  { address, continues }: Showing,
+): Promise<Identified | Refused<LoginRefusal>> {
+  const isExcused = continues?.(account, inSeconds(parts.clock())) === true;
+  const { result, policy } = await authenticateNow(parts, { account, password, address, isExcused });
+  if (!result.ok) {
+    if (result.reason === 'login_held')
+      return refuse({ reason: result.reason, account, by: result.by, waitMs: result.waitMs });
+    const { reason, detail = '' } = result;
+    return refuse(reason === 'secret_malformed' ? { reason, account, detail } : { reason, account });
+  }
+  const { login, method } = result;
+  const { robotToken } = login;
+  if (robotToken === undefined) return identified({ ...login, method, bound: undefined }, policy);
+  parts.robotUses.mark(robotToken.id, parts.clock());
+  return identified({ ...login, method, bound: undefined, sessionId: robotSidPrefix + robotToken.id }, policy);
+}
+
+/**
+ * By the policy that is in force when it answers: hashing waits for its turn, and meanwhile a password may have been changed
+ * or an account closed.
+ */
+async function authenticateNow(
+  { sources, policies, clock }: IdentityParts,
+  presented: Presented,
+): Promise<{ readonly result: Authentication; readonly policy: CompiledPolicy }> {
+  for (;;) {
+    const policy = policies.current();
+    const result = await authenticate(sources, policy, presented, clock());
+    if (!result.ok || policy === policies.current()) return { result, policy };
+  }
+}
+
+/** By the first source that takes the credentials. `now` in milliseconds since 1970. */
+export async function authenticate(
+  sources: readonly IdentitySource[],
+  { policy }: CompiledPolicy,
+  presented: Presented,
+  now: number,
+): Promise<Authentication> {
+  for (const source of sources) {
+    const answer = source.authenticate(policy, presented, now);
+    if (answer !== undefined) return answer;
+  }
+  return { ok: false, reason: 'account_unknown' };
+}
+
+async function fromAccessToken(
+  parts: IdentityParts,
+  token: string,
+  { continues }: Showing,
+): Promise<Identified | Refused<AccessTokenRefusal>> {
+  const verified = await parts.tokens.verify(token, inSeconds(parts.clock()));
+  if (!verified.ok && verified.reason === 'token_invalid') return refuse({ reason: 'token_invalid' });
+  const { claims } = verified;
+  const { account, access, expiresAt } = claims;
+  // As of its expiry, too: an upload from later on is none of its own. A token of long ago, whose revocation may be
+  // forgotten, finishes nothing.
+  const mayFinish = (): boolean =>
+    continues?.(account, inSeconds(parts.clock())) === true && continues(account, expiresAt);
+  if (!verified.ok && !mayFinish()) return refuse({ reason: 'token_expired', account });
+  const policy = parts.policies.current();
+  const found = stillStanding(parts, policy, { account, secretId: robotTokenIdOf(claims) }, { claims });
+  if ('reason' in found) return refuse(found);
+  return identified({ ...found, method: 'access-token', bound: access, claims }, policy);
+}
+
+/** Whom an account stands for now, or why what was issued to it no longer counts. */
+function stillStanding(
+  { sources, sessions, clock }: IdentityParts,
+  { policy }: CompiledPolicy,
+  issued: Issued,
+  { claims, mark: before }: Pick<Caller, 'claims'> & Partial<Pick<Caller, 'mark'>>,
+): Login | NoLonger {
+  const { account } = issued;
+  const found = account === '' ? nobody : standingOf(sources, policy, issued, clock());
+  if (found?.principal === undefined) return { reason: 'account_gone', account };
+  const { principal, mark } = found;
+  const isSame = claims === undefined ? mark === before : !isEnded(found, sessions, claims);
+  if (mark === undefined || !isSame) return { reason: 'token_revoked', account };
+  return { ...found, principal, mark };
+}
+
+/** The refresh grant. The token is not rotated: dockerd keeps a static copy of it (moby staticCredentialStore). */
+async function fromSession(
+  parts: IdentityParts,
+  text: string,
+  { address, userAgent }: Showing,
+): Promise<Identified | Refused<SessionRefusal>> {
+  const secret = parseSecret(text);
+  if ('problem' in secret) return refuse({ reason: 'secret_malformed', account: '', detail: secret.problem });
+  if (secret.kind !== 'session') return refuse({ reason: 'session_unknown' });
+  const use = { now: parts.clock(), address, userAgent };
+  const used = await parts.sessions.use(secretHash(secret.text), use, parts.refreshTtlSeconds);
+  if (!used.ok) return refuse({ reason: used.reason === 'unknown' ? 'session_unknown' : 'store_unavailable' });
+  const { id, account, service } = used.session;
+  if (service !== parts.service) return refuse({ reason: 'session_of_other_service', account });
+  const policy = parts.policies.current();
+  const reason = endOf(parts, policy, used.session);
+  // What has ended for good is not kept in use until that is forgotten.
+  if (reason === 'session_ended') await parts.sessions.revoke({ id }, use.now);
+  if (reason !== undefined) return refuse({ reason, account });
+  const found = standingOf(parts.sources, policy.policy, { account, secretId: undefined }, use.now);
+  if (found?.principal === undefined || found.mark === undefined)
+    return refuse({ reason: 'session_account_gone', account });
+  const { principal, mark } = found;
+  return identified({ ...found, principal, mark, method: 'session', bound: undefined, sessionId: id }, policy);
+}
+
+function endOf(
+  { sources, sessions, clock }: IdentityParts,
+  { policy }: CompiledPolicy,
+  session: Session,
+): SessionEnd | undefined {
+  const issued = { account: session.account, secretId: undefined };
+  return endOfSession(standingOf(sources, policy, issued, clock()), sessions, session);
+}
+
+function inSeconds(milliseconds: number): number {
+  return Math.floor(milliseconds / 1000);
+}
