@@ -1,9 +1,9 @@
 /** All the I/O that the gateway does. Use cases name only the ports they use; adapters implement them; main.ts connects both. */
 import type { KeyObject } from 'node:crypto';
 import type { CompiledPolicy } from './policy/evaluate.ts';
+import type { EpochMs } from './time.ts';
 
-/** Milliseconds since 1970. */
-export type Clock = () => number;
+export type Clock = () => EpochMs;
 
 /** The policy in force: one immutable value, swapped whole on reload. Callers take it once per request. */
 export interface PolicySource {
@@ -137,9 +137,8 @@ export interface Session {
   readonly id: string;
   readonly account: string;
   readonly service: string;
-  /** Milliseconds since 1970. */
-  readonly created: number;
-  readonly lastUsed: number;
+  readonly created: EpochMs;
+  readonly lastUsed: EpochMs;
   readonly address: string | undefined;
   readonly userAgent: string | undefined;
 }
@@ -156,7 +155,7 @@ export interface SessionStore {
   /** Finds a live session and marks it used. */
   use(
     tokenHash: string,
-    use: { readonly now: number; readonly address: string | undefined; readonly userAgent: string | undefined },
+    use: { readonly now: EpochMs; readonly address: string | undefined; readonly userAgent: string | undefined },
     idleSeconds: number,
   ): Promise<
     { readonly ok: true; readonly session: Session } | { readonly ok: false; readonly reason: 'unknown' } | Unavailable
@@ -167,12 +166,12 @@ export interface SessionStore {
    */
   revoke(
     which: { readonly tokenHash: string } | { readonly id: string } | { readonly account: string },
-    now: number,
+    now: EpochMs,
   ): Promise<{ readonly ok: true; readonly ended: readonly Session[] } | Unavailable>;
   /** Live sessions, of one account or of all, most recently used first. */
   list(
     account: string | undefined,
-    now: number,
+    now: EpochMs,
   ): Promise<{ readonly ok: true; readonly sessions: readonly Session[] } | Unavailable>;
   /**
    * Whether a session, or an access token by its `jti`, was revoked, answered from memory: no round trip. Learns of revocations on other replicas within
@@ -180,13 +179,13 @@ export interface SessionStore {
    */
   isRevoked(id: string): boolean;
   /**
-   * Everything issued to the account before `at` (milliseconds since 1970) has ended for good. Holds in this process from
+   * Everything issued to the account before `at` has ended for good. Holds in this process from
    * now on; on other replicas within 5 seconds of the store's answering, and is told to a store that has lost it. Forgotten
    * when the last session of then would have ended without it.
    */
-  endAccount(account: string, at: number): void;
+  endAccount(account: string, at: EpochMs): void;
   /** The latest such instant, 0 when there is none: from memory, as `isRevoked`. */
-  endedBefore(account: string): number;
+  endedBefore(account: string): EpochMs;
   /** For readiness and metrics. */
   health(): { readonly ok: boolean; readonly detail: string };
   close(): Promise<void>;
@@ -291,7 +290,7 @@ export interface FailedLogins {
 
 /** When a robot's secret was last used; best effort, a lost mark is not an error. */
 export interface RobotUses {
-  mark(tokenId: string, now: number): void;
+  mark(tokenId: string, now: EpochMs): void;
   lastUsed(tokenIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
 }
 

@@ -22,8 +22,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   // Of node:module only createRequire, for the library that is loaded when it is needed.
   document: ['zod', 'yaml', 'node:module'],
   // The decision. Of node:net only isIP and BlockList, see below.
-  policy: ['distribution', 'node:net'],
-  'policy/files': ['distribution', 'document', 'policy', 'zod'],
+  policy: ['time.ts', 'distribution', 'node:net'],
+  'policy/files': ['time.ts', 'distribution', 'document', 'policy', 'zod'],
   // For people who ask about policies; nothing on the way of a request imports it.
   'policy/analysis': ['distribution', 'document', 'policy', 'node:net'],
   editing: ['document', 'policy', 'policy/analysis/propose-tests.ts', 'yaml', 'node:util'],
@@ -31,12 +31,14 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   config: ['document', 'network', 'secret.ts', 'zod', 'node:net', 'node:path'],
   // Addresses and hosts as values. Of node:net only isIP.
   network: ['document/parsed.ts', 'node:net'],
-  'ports.ts': ['policy', 'node:crypto'],
+  'ports.ts': ['time.ts', 'policy', 'node:crypto'],
   'secret.ts': ['node:util'],
   limits: ['network', 'policy', 'ports.ts', 'node:net'],
+  'time.ts': [],
   'version.ts': ['node:fs'],
-  sealed: ['ports.ts', 'node:crypto'],
+  sealed: ['time.ts', 'ports.ts', 'node:crypto'],
   identity: [
+    'time.ts',
     'distribution',
     'policy',
     'limits/client-network.ts',
@@ -44,17 +46,20 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'token/access-token.ts',
   ].concat(['ports.ts', 'argon2', 'bcrypt', 'node:crypto', 'node:os', 'node:zlib']),
   'identity/sources': ['distribution', 'policy', 'identity', 'ports.ts'],
-  token: ['distribution', 'policy', 'limits', 'identity', 'ports.ts', 'zod', 'jose'],
-  gate: ['distribution', 'policy', 'identity', 'sealed', 'ports.ts'],
+  token: ['time.ts', 'distribution', 'policy', 'limits', 'identity', 'ports.ts', 'zod', 'jose'],
+  gate: ['time.ts', 'distribution', 'policy', 'identity', 'sealed', 'ports.ts'],
   // The listener and what it hands requests to.
-  http: ['distribution', 'limits', 'identity', 'sealed', 'token', 'http/front', 'http/registry', 'ports.ts'].concat([
-    'express',
-    'jose',
-    'node:http',
-    'node:https',
-    'node:net',
-    'node:tls',
-  ]),
+  http: [
+    'time.ts',
+    'distribution',
+    'limits',
+    'identity',
+    'sealed',
+    'token',
+    'http/front',
+    'http/registry',
+    'ports.ts',
+  ].concat(['express', 'jose', 'node:http', 'node:https', 'node:net', 'node:tls']),
   'http/front': ['distribution', 'network', 'policy', 'limits', 'identity', 'token/refusal.ts', 'ports.ts'].concat([
     'node:crypto',
     'node:http',
@@ -63,6 +68,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'node:tls',
   ]),
   'http/registry': [
+    'time.ts',
     'distribution',
     'policy',
     'limits',
@@ -80,6 +86,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'node:stream',
   ]),
   'http/admin': [
+    'time.ts',
     'policy',
     'policy/analysis',
     'limits',

@@ -11,6 +11,7 @@ import type { Clock } from '../ports.ts';
 import type { Caller, Identity, RefusalOf, Showing } from '../identity/identify.ts';
 import type { Held } from '../identity/login-delays.ts';
 import type { UploadTickets } from '../sealed/upload-ticket.ts';
+import { type EpochMs, type EpochSeconds, inSeconds } from '../time.ts';
 
 export type Admission =
   | {
@@ -84,7 +85,7 @@ export async function admit(parts: AdmitParts, { parsed, credentials, address }:
       return { kind: 'held', account, by, waitMs };
     }
     if (refusal.reason === 'hashing_busy') {
-      return { kind: 'busy', isUpload: continues(refusal.account, Math.floor(parts.clock() / 1000)) };
+      return { kind: 'busy', isUpload: continues(refusal.account, inSeconds(parts.clock())) };
     }
     return { kind: 'challenged', access, ...refusal, ...(isTokenProblem(refusal) ? { error: 'invalid_token' } : {}) };
   }
@@ -120,7 +121,7 @@ function opensUpload(
   tickets: UploadTickets,
   route: RegistryRoute | undefined,
   account: string,
-  nowSeconds: number,
+  nowSeconds: EpochSeconds,
 ): boolean {
   if (route === undefined || !('id' in route) || route.ticket === undefined) return false;
   return tickets.opens(route.ticket, { repository: route.repository, uploadId: route.id, account }, nowSeconds);
@@ -128,7 +129,7 @@ function opensUpload(
 
 interface When {
   readonly address: string | undefined;
-  readonly now: number;
+  readonly now: EpochMs;
 }
 
 function judge(policy: CompiledPolicy, route: RegistryRoute, caller: Caller, when: When): Admission {

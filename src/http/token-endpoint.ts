@@ -14,6 +14,7 @@ import type { Front } from './front/front.ts';
 import { heldDetail, limitRule, shadowLimits } from './front/limit-audit.ts';
 import { limitHeaders } from './front/limit-headers.ts';
 import { send, tokenRefused } from './front/respond.ts';
+import { type EpochMs, inSeconds } from '../time.ts';
 
 export interface TokenEndpointParts {
   readonly identity: TokenIdentity;
@@ -83,11 +84,11 @@ export async function postRevocation(parts: TokenEndpointParts, exchange: Exchan
 async function namedBy(
   { tokens }: TokenIdentity,
   token: string,
-  now: number,
+  now: EpochMs,
 ): Promise<{ readonly tokenHash: string } | { readonly id: string; readonly account: string } | undefined> {
   const secret = parseSecret(token);
   if ('kind' in secret) return secret.kind === 'session' ? { tokenHash: secretHash(secret.text) } : undefined;
-  const nowSeconds = Math.floor(now / 1000);
+  const nowSeconds = inSeconds(now);
   const verified = await tokens.verify(token, nowSeconds);
   if (!verified.ok && verified.reason === 'token_invalid') return undefined;
   const { account, sessionId, tokenId, expiresAt } = verified.claims;

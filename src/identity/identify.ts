@@ -19,6 +19,7 @@ import {
   standingOf,
 } from './source.ts';
 import { type SessionEnd, endOfSession, isEnded, robotSidPrefix, robotTokenIdOf } from './standing.ts';
+import { type EpochMs, type EpochSeconds, inSeconds } from '../time.ts';
 
 /** What a client may show: an Authorization header, or a refresh token in place of a name and password. */
 export type Shown = Credentials | { readonly kind: 'session'; readonly secret: string };
@@ -30,10 +31,10 @@ export interface Showing {
   /** No credentials stand for an anonymous caller. */
   readonly mayBeAnonymous?: boolean;
   /**
-   * Whether the request goes on with an upload that the account had opened by then (seconds since 1970): neither failed
+   * Whether the request goes on with an upload that the account had opened by then: neither failed
    * logins of others nor the expiry of its token stop it.
    */
-  readonly continues?: (account: string, bySeconds: number) => boolean;
+  readonly continues?: (account: string, bySeconds: EpochSeconds) => boolean;
 }
 
 /** Who asks, and how far the credentials reach: Basic reaches as far as the policy, a token only to its `access`. */
@@ -208,12 +209,12 @@ async function authenticateNow(
   }
 }
 
-/** By the first source that takes the credentials. `now` in milliseconds since 1970. */
+/** By the first source that takes the credentials. */
 export async function authenticate(
   sources: readonly IdentitySource[],
   { policy }: CompiledPolicy,
   presented: Presented,
-  now: number,
+  now: EpochMs,
 ): Promise<Authentication> {
   for (const source of sources) {
     const answer = source.authenticate(policy, presented, now);
@@ -291,8 +292,4 @@ function endOf(
 ): SessionEnd | undefined {
   const issued = { account: session.account, secretId: undefined };
   return endOfSession(standingOf(sources, policy, issued, clock()), sessions, session);
-}
-
-function inSeconds(milliseconds: number): number {
-  return Math.floor(milliseconds / 1000);
 }

@@ -2,6 +2,7 @@
 import type { Policy, Principal, RobotToken } from '../policy/model.ts';
 import { clockLeewaySeconds } from '../token/access-token.ts';
 import type { Held } from './login-delays.ts';
+import type { EpochMs } from '../time.ts';
 
 export type AuthenticationMethod = 'password' | 'session' | 'robot-token' | 'workload';
 
@@ -31,8 +32,8 @@ export type AuthenticationRefusal =
 export interface Standing {
   /** In the groups that the source gives. undefined: the account is closed, and nothing that was issued to it counts. */
   readonly principal: Principal | undefined;
-  /** Milliseconds since 1970: what was issued before counts no longer. 0: no such instant. */
-  readonly validFrom: number;
+  /** What was issued before counts no longer. 0: no such instant. */
+  readonly validFrom: EpochMs;
   /**
    * What the source stores of the password or secret, '' where the account has none: what is issued is marked with it and
    * ends with it. undefined: the secret was taken away, or has expired.
@@ -61,10 +62,14 @@ export interface Issued {
 
 /** One kind of accounts. What the policy files say of them is read here and nowhere else on the way of a request. */
 export interface IdentitySource {
-  /** undefined: such credentials are another source's. `now` in milliseconds since 1970. */
-  authenticate(policy: Policy, presented: Presented, now: number): Promise<Authentication> | Authentication | undefined;
+  /** undefined: such credentials are another source's. */
+  authenticate(
+    policy: Policy,
+    presented: Presented,
+    now: EpochMs,
+  ): Promise<Authentication> | Authentication | undefined;
   /** From memory, without a round trip. undefined: this source never issued that, or no longer knows the account. */
-  standing(policy: Policy, issued: Issued, now: number): Standing | undefined;
+  standing(policy: Policy, issued: Issued, now: EpochMs): Standing | undefined;
 }
 
 /** The first source that knows the account answers. */
@@ -72,7 +77,7 @@ export function standingOf(
   sources: readonly IdentitySource[],
   policy: Policy,
   issued: Issued,
-  now: number,
+  now: EpochMs,
 ): Standing | undefined {
   for (const source of sources) {
     const found = source.standing(policy, issued, now);
@@ -81,7 +86,7 @@ export function standingOf(
   return undefined;
 }
 
-/** Whether whatever were issued now would count no longer; clocks may differ a little. Milliseconds. */
-export function isYetToCome({ validFrom = 0 }: { readonly validFrom?: number }, now: number): boolean {
+/** Whether whatever were issued now would count no longer; clocks may differ a little. */
+export function isYetToCome({ validFrom = 0 }: { readonly validFrom?: EpochMs }, now: EpochMs): boolean {
   return validFrom > now + clockLeewaySeconds * 1000;
 }

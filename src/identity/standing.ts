@@ -3,6 +3,7 @@ import type { Session, SessionStore } from '../ports.ts';
 import type { AccessClaims } from '../token/access-token.ts';
 import { isMarkedWith } from './marked-id.ts';
 import type { Standing } from './source.ts';
+import { type EpochMs, inMilliseconds } from '../time.ts';
 
 /** `sid` of tokens issued for a robot's secret; taking the secret out of the policy ends them. */
 export const robotSidPrefix = 'robot:';
@@ -12,12 +13,12 @@ export function robotTokenIdOf({ sessionId }: Pick<AccessClaims, 'sessionId'>): 
   return sessionId?.startsWith(robotSidPrefix) === true ? sessionId.slice(robotSidPrefix.length) : undefined;
 }
 
-/** Milliseconds since 1970: what was issued to the account before counts no longer, whatever becomes of the account. 0: no such instant. */
+/** What was issued to the account before counts no longer, whatever becomes of the account. 0: no such instant. */
 export function countsFrom(
   standing: Pick<Standing, 'validFrom'> | undefined,
   { endedBefore }: Pick<SessionStore, 'endedBefore'>,
   account: string,
-): number {
+): EpochMs {
   return Math.max(standing?.validFrom ?? 0, account === '' ? 0 : endedBefore(account));
 }
 
@@ -29,7 +30,7 @@ export function isEnded(
 ): boolean {
   if (sessions.isRevoked(tokenId) || (sessionId !== undefined && sessions.isRevoked(sessionId))) return true;
   if (account === '') return false;
-  if (issuedAt * 1000 < countsFrom(standing, sessions, account)) return true;
+  if (inMilliseconds(issuedAt) < countsFrom(standing, sessions, account)) return true;
   // Who has no password is marked with none: a workload is not the person whose name it took.
   return !isMarkedWith(standing.mark, tokenId);
 }

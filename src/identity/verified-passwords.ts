@@ -4,6 +4,7 @@
  * (Oathkeeper CVE-2026-33496), and a changed password in the policy is a different key.
  */
 import { createHmac, randomBytes } from 'node:crypto';
+import type { EpochMs } from '../time.ts';
 
 const rememberMs = 60_000;
 const maxEntries = 10_000;
@@ -12,13 +13,12 @@ export class VerifiedPasswords {
   readonly #key = randomBytes(32);
   readonly #until = new Map<string, number>();
 
-  /** `now` in milliseconds. */
-  has(account: string, password: string, storedHash: string, now: number): boolean {
+  has(account: string, password: string, storedHash: string, now: EpochMs): boolean {
     const until = this.#until.get(this.#digest(account, password, storedHash));
     return until !== undefined && now < until && until - now <= rememberMs;
   }
 
-  add(account: string, password: string, storedHash: string, now: number): void {
+  add(account: string, password: string, storedHash: string, now: EpochMs): void {
     if (this.#until.size >= maxEntries) this.#until.delete(this.#until.keys().next().value ?? '');
     this.#until.set(this.#digest(account, password, storedHash), now + rememberMs);
   }

@@ -1,14 +1,14 @@
 /** The `when` of a rule: addresses and time. All parts must hold; within a part one of its values must. */
 import { BlockList, isIP } from 'node:net';
+import type { EpochMs } from '../time.ts';
 
 export type Day = 'sun' | 'mon' | 'tue' | 'wed' | 'thu' | 'fri' | 'sat';
 export const days: readonly Day[] = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
 
 export interface Conditions {
   readonly addresses?: readonly string[];
-  /** Milliseconds since 1970. */
-  readonly after?: number;
-  readonly before?: number;
+  readonly after?: EpochMs;
+  readonly before?: EpochMs;
   readonly days?: readonly Day[];
   /** Minutes since midnight; `until` before `from` runs over midnight. `until` itself is outside. */
   readonly hours?: { readonly from: number; readonly until: number };
@@ -19,14 +19,13 @@ export interface Conditions {
 export interface Circumstances {
   /** The client's address; undefined when it is not known, which no `addresses` condition accepts. */
   readonly address?: string | undefined;
-  /** Milliseconds since 1970. */
-  readonly now: number;
+  readonly now: EpochMs;
 }
 
 /** The first part that does not hold, or undefined when all do. */
 export type FailedCondition = 'addresses' | 'after' | 'before' | 'days' | 'hours';
 
-/** `now` is milliseconds since 1970; an unknown address is in no network. */
+/** An unknown address is in no network. */
 export function failedCondition(when: Conditions, { address, now }: Circumstances): FailedCondition | undefined {
   if (when.after !== undefined && now < when.after) return 'after';
   if (when.before !== undefined && now >= when.before) return 'before';

@@ -3,6 +3,7 @@ import type { RepositoryPattern, TagPattern } from './pattern.ts';
 import type { Conditions } from './conditions.ts';
 import type { PasswordHash } from './password-hash.ts';
 import type { Rate } from './rate.ts';
+import type { EpochMs, EpochSeconds } from '../time.ts';
 
 /** An account or group name; it travels in Basic credentials (no colon), JSON logs and `${account}` (no slash, no star). */
 export const namePattern = /^[A-Za-z0-9](?:[A-Za-z0-9._+@-]{0,126}[A-Za-z0-9])?$/;
@@ -100,8 +101,8 @@ export interface User {
   readonly password?: PasswordHash;
   readonly groups: readonly string[];
   readonly disabled: boolean;
-  /** Milliseconds since 1970: what was issued to the account before counts no longer. */
-  readonly validFrom?: number;
+  /** What was issued to the account before counts no longer. */
+  readonly validFrom?: EpochMs;
   readonly source: Source;
 }
 
@@ -109,8 +110,8 @@ export interface RobotToken {
   readonly id: string;
   /** Hexadecimal SHA-256 of the whole secret. */
   readonly sha256: string;
-  /** Seconds since 1970; absent: does not expire. */
-  readonly expires?: number;
+  /** Absent: does not expire. */
+  readonly expires?: EpochSeconds;
   readonly repositories?: readonly RepositoryPattern[];
   readonly rights?: Rights;
   readonly source: Source;
@@ -120,8 +121,8 @@ export interface Robot {
   readonly name: string;
   readonly groups: readonly string[];
   readonly disabled: boolean;
-  /** Milliseconds since 1970: what was issued to the account before counts no longer. */
-  readonly validFrom?: number;
+  /** What was issued to the account before counts no longer. */
+  readonly validFrom?: EpochMs;
   readonly tokens: readonly RobotToken[];
   readonly source: Source;
 }
@@ -135,8 +136,8 @@ export interface Workload {
   readonly claims: ReadonlyMap<string, string>;
   readonly groups: readonly string[];
   readonly disabled: boolean;
-  /** Milliseconds since 1970: what was issued to the account before counts no longer. */
-  readonly validFrom?: number;
+  /** What was issued to the account before counts no longer. */
+  readonly validFrom?: EpochMs;
   readonly source: Source;
 }
 
@@ -159,8 +160,8 @@ export interface PolicyTest {
   readonly name: string;
   readonly principal: Named | GroupMember;
   readonly address?: string;
-  /** Milliseconds since 1970; absent: the time of the run. */
-  readonly at?: number;
+  /** Absent: the time of the run. */
+  readonly at?: EpochMs;
   readonly expectations: readonly Expectation[];
   readonly source: Source;
 }

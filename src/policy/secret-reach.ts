@@ -4,6 +4,7 @@ import type { PolicyByName } from './by-name.ts';
 import type { CompiledPolicy, Decision, Question } from './evaluate.ts';
 import { type GroupMember, type Named, type Rights, type RobotToken, rightsOf } from './model.ts';
 import { matchesRepository } from './pattern.ts';
+import { type EpochMs, inMilliseconds } from '../time.ts';
 
 /**
  * The policy as one secret of a robot sees it: what the rules give the robot, within what the secret was made for.
@@ -48,9 +49,9 @@ function reaches(token: RobotToken, account: string, repository: string, rights:
   return repositories === undefined || repositories.some((pattern) => matchesRepository(pattern, repository, account));
 }
 
-/** `now` in milliseconds since 1970. */
-export function isExpired({ expires }: RobotToken, now: number): boolean {
-  return expires !== undefined && now >= expires * 1000;
+/** Whether the secret's time is over at `now`. */
+export function isExpired({ expires }: RobotToken, now: EpochMs): boolean {
+  return expires !== undefined && now >= inMilliseconds(expires);
 }
 
 /** What one secret comes to where the rules let its robot. */
@@ -76,7 +77,7 @@ export function secretsOf(
     const ask = narrowPolicy(compiled, name, token).decide;
     const asked = { ...question, principal, readWhilePushing: true } as const;
     if (isExpired(token, question.now)) {
-      return { token, allowed: false, why: `expires: ${formatInstant((token.expires ?? 0) * 1000)} is past` };
+      return { token, allowed: false, why: `expires: ${formatInstant(inMilliseconds(token.expires ?? 0))} is past` };
     }
     if (!ask(asked).allowed) return { token, allowed: false, why: narrowness(token, name, asked) };
     if (question.action !== 'push') return { token, allowed: true };
@@ -108,5 +109,5 @@ export function describeSecret({ rights, repositories, expires }: RobotToken): s
     rights === undefined ? 'all that the rules give' : actionsOf(rights).join(', '),
     ...(repositories === undefined ? [] : [`in ${listed(repositories.map(({ text }) => text))}`]),
   ];
-  return `${parts.join(' ')}, ${expires === undefined ? 'for ever' : `until ${formatInstant(expires * 1000)}`}`;
+  return `${parts.join(' ')}, ${expires === undefined ? 'for ever' : `until ${formatInstant(inMilliseconds(expires))}`}`;
 }

@@ -5,6 +5,7 @@
  */
 import type { Clock, KeyRing } from '../ports.ts';
 import { createSeals } from './seals.ts';
+import { type EpochSeconds, inSeconds } from '../time.ts';
 
 export interface ListCursors {
   /** Printable without escapes; different each time. `list`: words that name the list and its reader. */
@@ -21,7 +22,7 @@ const step = 256;
 /** `upstream`: the registry's URL, of which no cursor is taken to another. */
 export function createListCursors(keys: KeyRing, clock: Clock = Date.now, upstream = ''): ListCursors {
   const seals = createSeals(keys, 'portcullis list cursor');
-  const nowSeconds = (): number => Math.floor(clock() / 1000);
+  const nowSeconds = (): EpochSeconds => inSeconds(clock());
   return {
     seal: (list, place) =>
       seals.seal([upstream, ...list], place.padEnd(Math.ceil(place.length / step) * step), nowSeconds()),

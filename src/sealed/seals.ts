@@ -5,18 +5,18 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import type { KeyRing } from '../ports.ts';
 import { derivedKeys } from './derived-keys.ts';
+import type { EpochSeconds } from '../time.ts';
 
 export interface Seals {
   /** Printable without escapes; different each time. Its length tells that of `text` in bytes. */
-  seal(words: readonly string[], text: string, nowSeconds: number): string;
+  seal(words: readonly string[], text: string, nowSeconds: EpochSeconds): string;
   /** What was sealed with the same words by any live key; undefined for anything else. */
   open(words: readonly string[], sealed: string): Opened | undefined;
 }
 
 export interface Opened {
   readonly text: string;
-  /** Seconds since 1970. */
-  readonly sealedAt: number;
+  readonly sealedAt: EpochSeconds;
 }
 
 const algorithm = 'aes-256-gcm';

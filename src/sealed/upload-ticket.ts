@@ -6,13 +6,14 @@
  */
 import type { KeyRing } from '../ports.ts';
 import { createSeals } from './seals.ts';
+import type { EpochSeconds } from '../time.ts';
 
 export interface UploadTickets {
   /** The value for the `Location`; printable without escapes. `target`: path and query that the registry wrote. */
-  seal(upload: Upload, openedAt: number, target?: string): string;
+  seal(upload: Upload, openedAt: EpochSeconds, target?: string): string;
   /** undefined unless `ticket` was sealed for exactly this upload, by any live key, not longer ago than one may last. */
-  open(ticket: string, upload: Upload, nowSeconds: number): UploadTicket | undefined;
-  opens(ticket: string, upload: Upload, nowSeconds: number): boolean;
+  open(ticket: string, upload: Upload, nowSeconds: EpochSeconds): UploadTicket | undefined;
+  opens(ticket: string, upload: Upload, nowSeconds: EpochSeconds): boolean;
 }
 
 export interface Upload {
@@ -23,8 +24,7 @@ export interface Upload {
 }
 
 export interface UploadTicket {
-  /** Seconds since 1970. */
-  readonly openedAt: number;
+  readonly openedAt: EpochSeconds;
   /** Empty where the upload's own path is all there is. */
   readonly target: string;
 }

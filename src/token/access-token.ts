@@ -8,6 +8,7 @@ import type { Access } from '../distribution/access.ts';
 import { namePattern } from '../policy/model.ts';
 import type { KeyRing, TokenKey } from '../ports.ts';
 import { makeMarkedId } from '../identity/marked-id.ts';
+import type { EpochSeconds } from '../time.ts';
 
 export interface AccessClaims {
   /** '' for anonymous. */
@@ -15,9 +16,8 @@ export interface AccessClaims {
   readonly access: readonly Access[];
   readonly tokenId: string;
   readonly sessionId?: string | undefined;
-  /** Seconds since 1970. */
-  readonly issuedAt: number;
-  readonly expiresAt: number;
+  readonly issuedAt: EpochSeconds;
+  readonly expiresAt: EpochSeconds;
 }
 
 export type TokenVerification =
@@ -35,9 +35,9 @@ export interface TokenOrigin {
 
 export interface AccessTokens {
   /** A signed token for `account` ('' for anonymous) that lives `ttlSeconds` from `nowSeconds`. */
-  sign(account: string, access: readonly Access[], nowSeconds: number, origin?: TokenOrigin): Promise<string>;
+  sign(account: string, access: readonly Access[], nowSeconds: EpochSeconds, origin?: TokenOrigin): Promise<string>;
   /** Never throws for a bad token. */
-  verify(token: string, nowSeconds: number): Promise<TokenVerification>;
+  verify(token: string, nowSeconds: EpochSeconds): Promise<TokenVerification>;
   readonly ttlSeconds: number;
 }
 
@@ -80,7 +80,7 @@ const claimSet = z.object({
 interface Verified {
   readonly claims: AccessClaims;
   readonly kid: string;
-  readonly notBefore: number;
+  readonly notBefore: EpochSeconds;
 }
 
 /** Verified tokens are remembered until they end: a pull of many layers costs one verification. */

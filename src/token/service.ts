@@ -11,6 +11,7 @@ import { grantAccess } from './grant.ts';
 import type { TokenRefusal } from './refusal.ts';
 import { makeMarkedId } from '../identity/marked-id.ts';
 import { countsFrom } from '../identity/standing.ts';
+import { inSeconds } from '../time.ts';
 
 export interface TokenRequest {
   readonly credentials: Shown;
@@ -84,7 +85,7 @@ export function createTokenService(parts: TokenServiceParts): TokenService {
       const sessionId = opened?.sessionId ?? caller.sessionId;
       // At least of the instant from which on the account's tokens count, as some other clock had it.
       const from = countsFrom(caller, parts.sessions, account);
-      const issuedAt = Math.max(Math.floor(now / 1000), Math.ceil(from / 1000));
+      const issuedAt = Math.max(inSeconds(now), Math.ceil(from / 1000));
       const token = await tokens.sign(account, access, issuedAt, { sessionId, credential: caller.mark });
       const refreshToken = opened?.refreshToken ?? (credentials.kind === 'session' ? credentials.secret : undefined);
       return {

@@ -3,6 +3,7 @@ import type { CompiledPolicy } from '../../policy/evaluate.ts';
 import type { RobotUses } from '../../ports.ts';
 import { robotTokens } from './admin-types.ts';
 import { type Operation, instant } from './operation.ts';
+import { inMilliseconds } from '../../time.ts';
 
 export interface RobotTokenParts {
   readonly robotUses: Pick<RobotUses, 'lastUsed'>;
@@ -25,7 +26,7 @@ export const robotTokenOperations: readonly Operation<RobotTokenParts>[] = [
         return {
           robot,
           id: token.id,
-          ...(token.expires === undefined ? {} : { expires: instant(token.expires * 1000) }),
+          ...(token.expires === undefined ? {} : { expires: instant(inMilliseconds(token.expires)) }),
           ...(lastUsed === undefined ? {} : { lastUsed: instant(lastUsed) }),
         };
       });

@@ -11,6 +11,7 @@ import type { Exchange } from '../front/exchange.ts';
 import { unusable } from '../front/respond.ts';
 import type { Backend } from '../backend/backend.ts';
 import { type Outcome, denied, passedOn } from './outcome.ts';
+import { inSeconds } from '../../time.ts';
 
 export interface UploadParts {
   readonly backend: Pick<Backend, 'open'>;
@@ -35,7 +36,7 @@ export async function forwardUpload(
 ): Promise<Outcome> {
   const { repository } = route;
   const account = 'name' in principal ? principal.name : '';
-  const nowSeconds = Math.floor(clock() / 1000);
+  const nowSeconds = inSeconds(clock());
   const carried = 'id' in route ? route.ticket : undefined;
   const ticket =
     'id' in route && carried !== undefined

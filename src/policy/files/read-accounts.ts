@@ -3,6 +3,7 @@ import { type Group, type Robot, type RobotToken, type User, type Workload, righ
 import { parsePasswordHash } from '../password-hash.ts';
 import type { Place } from './place.ts';
 import { type PolicyFile, policyFileSchema } from './schema.ts';
+import { inSeconds } from '../../time.ts';
 
 export type AccountSections = Pick<PolicyFile, 'users' | 'robots' | 'workloads' | 'groups'>;
 
@@ -63,7 +64,7 @@ function readRobotToken(place: Place, token: NonNullable<Entry<'robots'>['tokens
   return {
     id,
     sha256,
-    ...(expires === undefined ? {} : { expires: Math.floor(expires / 1000) }),
+    ...(expires === undefined ? {} : { expires: inSeconds(expires) }),
     ...(repositories === undefined ? {} : { repositories }),
     ...(actions === undefined ? {} : { rights: rightsOfAll(actions) }),
     source: place.at('id').declare('robot token', id),
