@@ -121,7 +121,7 @@ export async function startProgram(name: string, args: readonly string[], option
     pid: child.pid ?? -1,
     exited,
     ...output,
-    until: (holds, what, timeoutMs = 5_000) =>
+    until: (holds, what, timeoutMs = 15_000) =>
       new Promise((resolve, reject) => {
         const settle = (outcome: () => void): void => {
           clearTimeout(timer);
