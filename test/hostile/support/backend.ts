@@ -20,6 +20,8 @@ export interface Backend {
   readonly port: number;
   /** What came through the gateway, without the questions that the gateway asks for itself. */
   readonly requests: () => readonly Received[];
+  /** The last bytes that came with a forwarded request, at most 64. */
+  readonly lastBytes: () => string;
   /** Connections for forwarded requests that are open now. */
   readonly openSockets: () => number;
   /** Connections for forwarded requests that were ever opened. */
@@ -50,6 +52,7 @@ export async function startBackend(): Promise<Backend> {
   let script: { readonly onHead?: Script; readonly onRequest?: Script } = { onRequest: ok };
   let accepted = 0;
   let connections = 0;
+  let last = '';
   const changed = (): void => watchers.forEach((watcher) => watcher());
 
   const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -82,7 +85,12 @@ export async function startBackend(): Promise<Backend> {
         changed();
       },
     });
-    socket.on('data', parse);
+    socket.on('data', (chunk: Buffer) => {
+      parse(chunk);
+      if (isOwn === true) return;
+      last = (last + chunk.toString('latin1', Math.max(0, chunk.length - 64))).slice(-64);
+      changed();
+    });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
@@ -92,6 +100,7 @@ export async function startBackend(): Promise<Backend> {
     url: `http://127.0.0.1:${port}`,
     port,
     requests: () => requests,
+    lastBytes: () => last,
     openSockets: () => forwarded.size,
     connections: () => connections,
     answer: (next) => (script = next),
