@@ -4,12 +4,12 @@
  */
 import { type Problem, quote, sortProblems } from '../document/problem.ts';
 import { nameInYaml, quoted } from '../editing/scalar.ts';
-import { isNetwork } from '../policy/conditions.ts';
 import { parsePasswordHash } from '../policy/password-hash.ts';
 import { type AclEntry, type DockerAuthFile, type StaticUser, readDockerAuth } from './docker-auth-file.ts';
-import { type Candidate, type Conversion, type RepositoryAction, convert, repositoryActions } from './first-match.ts';
+import { type AccessList, type Entry, type Part, accessListOf, isAnonymousLetIn } from './docker-auth-parts.ts';
+import { type Conversion, repositoryActions } from './first-match.ts';
 import { type Imported, inComment, isAccountName } from './imported.ts';
-import { type Caller, type Match, matchAccount, matchRegion, matchText, namedAccounts, regionsOf } from './matching.ts';
+import type { Caller } from './matching.ts';
 
 /** Undefined text: the file cannot be read, and `problems` says why. `file` is what messages call it. */
 export function importDockerAuth(
@@ -20,32 +20,6 @@ export function importDockerAuth(
   if (!reading.ok) return reading;
   const writer = new Writer(file, reading.value);
   return { ok: true, text: writer.text(), skipped: sortProblems(writer.skipped) };
-}
-
-/** An entry with what its conditions come to. */
-interface Entry {
-  readonly source: AclEntry;
-  readonly account: string | undefined;
-  readonly type: string | undefined;
-  readonly name: string | undefined;
-  readonly network: string | undefined;
-  readonly actions: ReadonlySet<RepositoryAction>;
-  readonly givesCatalog: boolean;
-  /** Why the entry has no counterpart here; empty when it has one. */
-  readonly reasons: readonly string[];
-  /** Which accounts beside those of the file it is about cannot be said; they get nothing of it. */
-  readonly isOfKnownOnly: boolean;
-}
-
-/** What one caller's part of the access list comes to. */
-interface Part {
-  readonly caller: Caller;
-  readonly conversion: Conversion;
-  /** The number of the entry that gives the list of all repositories, with every one before it under a network. */
-  readonly catalog: readonly { readonly entry: number; readonly network: string | undefined }[];
-  readonly catalogDropped: readonly number[];
-  /** Entries that may be the first to match somewhere. */
-  readonly reached: ReadonlySet<number>;
 }
 
 /** Callers who get the same rule, and those for whom it would change nothing. */
@@ -59,30 +33,12 @@ class Writer {
   readonly skipped: Problem[] = [];
   readonly #file: string;
   readonly #source: DockerAuthFile;
-  readonly #entries: readonly Entry[];
-  readonly #accounts: readonly string[];
-  readonly #callers: readonly Caller[];
-  readonly #parts: readonly Part[];
-  readonly #isPatterned: boolean;
+  readonly #list: AccessList;
 
   constructor(file: string, source: DockerAuthFile) {
     this.#file = file;
     this.#source = source;
-    const named = source.entries.flatMap(({ match }) => namedAccounts(textOf(match.get('account')) ?? '') ?? []);
-    // A pattern over accounts is asked of every account that the file knows.
-    this.#isPatterned = source.entries.some(
-      ({ match }) => matchAccount(textOf(match.get('account')), { kind: 'others' }) === 'maybe',
-    );
-    const known = this.#isPatterned ? source.users.map(({ name }) => name) : [];
-    this.#accounts = [...new Set([...named, ...known])].filter(isAccountName);
-    const users = this.#accounts.map((name): Caller => ({ kind: 'user', name }));
-    this.#callers = [
-      ...(isAnonymousLetIn(source) ? [{ kind: 'anonymous' } as const] : []),
-      ...users,
-      { kind: 'others' },
-    ];
-    this.#entries = source.entries.map((entry) => readEntry(entry, this.#callers));
-    this.#parts = this.#callers.map((caller) => partOf(caller, this.#entries));
+    this.#list = accessListOf(source);
   }
 
   text(): string {
@@ -112,7 +68,7 @@ class Writer {
   #users(): readonly string[] {
     const taken = this.#source.users.filter(({ name }) => name !== '');
     const lines = taken.flatMap((user) => this.#user(user));
-    const missing = this.#accounts.filter((name) => !taken.some((user) => user.name === name));
+    const missing = this.#list.accounts.filter((name) => !taken.some((user) => user.name === name));
     const more = missing.flatMap((name) => [
       '  # Named by the access list only; without a password nobody can log in as this user.',
       `  ${nameInYaml(name)}: {}`,
@@ -147,7 +103,7 @@ class Writer {
   }
 
   #rules(): readonly string[] {
-    const blocks = this.#entries.map((entry) => this.#entryLines(entry));
+    const blocks = this.#list.entries.map((entry) => this.#entryLines(entry));
     const hasRule = blocks.some((lines) => lines.some((line) => line.startsWith('  - ')));
     return [hasRule ? 'rules:' : 'rules: []', ...blocks.flatMap((lines) => ['', ...lines])];
   }
@@ -157,7 +113,7 @@ class Writer {
     const match = inComment(Object.fromEntries(source.match));
     const actions = inComment(source.actions);
     // What can never be the first to match is no loss.
-    const why = this.#parts.some(({ reached }) => reached.has(source.number)) ? reasons.join('; ') : '';
+    const why = this.#list.parts.some(({ reached }) => reached.has(source.number)) ? reasons.join('; ') : '';
     if (why !== '') this.#skip(source.line, 'not-expressible', `entry ${source.number} is not taken over: ${why}`);
     const rules = [...this.#allows(entry), ...this.#denials(entry)];
     const said =
@@ -176,10 +132,12 @@ class Writer {
     const { number } = entry.source;
     const groups = this.#grouped(number, ({ conversion }) => conversion.grants);
     const catalog = new Set(
-      this.#parts.filter((part) => part.catalog.some((given) => given.entry === number)).map(({ caller }) => caller),
+      this.#list.parts
+        .filter((part) => part.catalog.some((given) => given.entry === number))
+        .map(({ caller }) => caller),
     );
     const harmless = new Set(
-      this.#parts
+      this.#list.parts
         .filter(({ conversion }) =>
           conversion.decided.some(({ candidate, harmless }) => harmless && candidate.entry === number),
         )
@@ -203,7 +161,7 @@ class Writer {
   }
 
   #mayList(caller: Caller): boolean {
-    const part = this.#parts.find((candidate) => candidate.caller === caller);
+    const part = this.#list.parts.find((candidate) => candidate.caller === caller);
     return part?.catalog.some(({ network }) => network === undefined) === true;
   }
 
@@ -220,7 +178,7 @@ class Writer {
   /** Callers with the same pattern and actions together. */
   #grouped(number: number, select: (part: Part) => Conversion['grants']): readonly Group[] {
     const groups = new Map<string, Group>();
-    for (const part of this.#parts) {
+    for (const part of this.#list.parts) {
       for (const { candidate, actions: given } of select(part)) {
         if (candidate.entry !== number) continue;
         const { pattern } = candidate.region;
@@ -237,11 +195,13 @@ class Writer {
   /** `subjects:` and, where needed, `except:`. */
   #subjects(callers: ReadonlySet<Caller>, harmless: ReadonlySet<Caller>): readonly string[] {
     const has = (caller: Caller): boolean => callers.has(caller);
-    if (!this.#callers.some((caller) => caller.kind === 'others' && has(caller))) {
-      return [`subjects: [${this.#callers.filter(has).map(wordFor).join(', ')}]`];
+    if (!this.#list.callers.some((caller) => caller.kind === 'others' && has(caller))) {
+      return [`subjects: [${this.#list.callers.filter(has).map(wordFor).join(', ')}]`];
     }
-    const isForAnonymous = this.#callers.some((caller) => caller.kind === 'anonymous' && has(caller));
-    const excepted = this.#callers.filter((caller) => caller.kind === 'user' && !has(caller) && !harmless.has(caller));
+    const isForAnonymous = this.#list.callers.some((caller) => caller.kind === 'anonymous' && has(caller));
+    const excepted = this.#list.callers.filter(
+      (caller) => caller.kind === 'user' && !has(caller) && !harmless.has(caller),
+    );
     return [
       `subjects: [${isForAnonymous ? 'everyone' : 'authenticated'}]`,
       ...(excepted.length === 0 ? [] : [`except: [${excepted.map(wordFor).join(', ')}]`]),
@@ -251,12 +211,12 @@ class Writer {
   /** What docker_auth gives by this entry and the rules do not. */
   #notes({ source, isOfKnownOnly, reasons }: Entry): string[] {
     // Nobody else could log in there.
-    const isWholeFile = this.#source.foreign.length === 0 && this.#isPatterned;
+    const isWholeFile = this.#source.foreign.length === 0 && this.#list.isPatterned;
     const lost = new Map<
       string,
       { readonly what: string; readonly because: number | undefined; readonly who: string[] }
     >();
-    for (const { caller, conversion, catalogDropped } of this.#parts) {
+    for (const { caller, conversion, catalogDropped } of this.#list.parts) {
       if (caller.kind === 'others' && isWholeFile) continue;
       const dropped = conversion.dropped.filter(({ candidate }) => candidate.entry === source.number);
       const reasons = new Set(dropped.map(({ because }) => because));
@@ -287,7 +247,7 @@ class Writer {
 
   #limits(source: AclEntry, isWholeFile: boolean): readonly string[] {
     const limits = new Map<string, string[]>();
-    for (const { caller, conversion } of this.#parts) {
+    for (const { caller, conversion } of this.#list.parts) {
       if (caller.kind === 'others' && isWholeFile) continue;
       for (const { candidate, action, givers } of conversion.limited) {
         if (candidate.entry !== source.number) continue;
@@ -300,7 +260,7 @@ class Writer {
   }
 
   #lineOf(number: number | undefined): number | undefined {
-    return this.#entries.find((entry) => entry.source.number === number)?.source.line;
+    return this.#list.entries.find((entry) => entry.source.number === number)?.source.line;
   }
 
   #obstacle(source: AclEntry, because: number | undefined): string {
@@ -313,7 +273,7 @@ class Writer {
   #reasonForNoRule({ source, actions, givesCatalog, account }: Entry): string {
     const { number } = source;
     if (actions.size === 0 && !givesCatalog) return 'No rule: it gives nothing, and what no rule allows is refused.';
-    const decided = this.#parts
+    const decided = this.#list.parts
       .flatMap(({ conversion }) => conversion.decided)
       .find(({ candidate }) => candidate.entry === number);
     const line = this.#lineOf(decided?.by);
@@ -343,104 +303,4 @@ function ruleLines(rule: {
     `    actions: [${rule.actions.join(', ')}]`,
     ...(rule.network === undefined ? [] : [`    when: { addresses: [${quoted(rule.network)}] }`]),
   ];
-}
-
-/** An entry without a password lets anybody in; only `"": {}` is an anonymous one. */
-function isAnonymousLetIn({ users }: DockerAuthFile): boolean {
-  return users.some(({ name, password }) => name === '' && password === 'none');
-}
-
-const conditions: ReadonlySet<string> = new Set(['account', 'type', 'name', 'ip']);
-
-function readEntry(source: AclEntry, callers: readonly Caller[]): Entry {
-  const { match, actions: words } = source;
-  const reasons: string[] = [];
-  for (const [key, value] of match) {
-    // A key without a value is as good as absent, there too.
-    if (value === null) continue;
-    if (!conditions.has(key)) reasons.push(reasonForKey(key));
-    else if (typeof value !== 'string') reasons.push(`${key} is not text (put it in quotes)`);
-  }
-  const [account, type, name] = ['account', 'type', 'name'].map((key) => textOf(match.get(key)));
-  const ip = textOf(match.get('ip'));
-  const network = ip !== undefined && isNetwork(ip) && !/^::ffff:/i.test(ip) ? ip : undefined;
-  if (ip !== undefined && network === undefined) reasons.push(`ip ${quote(ip)} is not an address or CIDR`);
-  const unsure = callers.filter((caller) => matchAccount(account, caller) === 'maybe');
-  const isOnlyOfOthers =
-    unsure.every(({ kind }) => kind === 'others') &&
-    callers.some((caller) => caller.kind === 'user' && matchAccount(account, caller) === 'yes');
-  if (unsure.length > 0 && !isOnlyOfOthers) {
-    reasons.push(
-      `the account pattern ${quote(account ?? '')} has no counterpart; put these users into a group and name it in a rule`,
-    );
-  }
-  const concerned = callers.filter((caller) => matchAccount(account, caller) !== 'no');
-  if (concerned.some((caller) => typesOf(type, caller).includes('maybe'))) {
-    reasons.push(`the type pattern ${quote(type ?? '')} has no counterpart`);
-  }
-  if (concerned.some((caller) => regionsOf(name, caller).some(({ isExact }) => !isExact))) {
-    reasons.push(`the name pattern ${quote(name ?? '')} has no counterpart; write the repositories with * and **`);
-  }
-  const isAll = words.length === 1 && words[0] === '*';
-  const actions = new Set(repositoryActions.filter((action) => isAll || words.includes(action)));
-  return {
-    source,
-    account,
-    type,
-    name,
-    network,
-    actions,
-    givesCatalog: words.includes('*'),
-    reasons,
-    isOfKnownOnly: unsure.length > 0,
-  };
-}
-
-function reasonForKey(key: string): string {
-  if (key === 'labels') return 'labels have no counterpart; put these users into a group and name it in a rule';
-  if (key === 'service') return 'service has no counterpart, since this gateway is one service';
-  return `docker_auth does not know the condition ${quote(key)} and matches without it, which was hardly meant`;
-}
-
-function typesOf(type: string | undefined, caller: Caller): readonly [repository: Match, registry: Match] {
-  return [matchText(type, 'repository', caller), matchText(type, 'registry', caller)];
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined;
-}
-
-function partOf(caller: Caller, entries: readonly Entry[]): Part {
-  const candidates: Candidate[] = [];
-  const catalog: { entry: number; network: string | undefined }[] = [];
-  const catalogDropped: number[] = [];
-  const reached = new Set<number>();
-  let catalogEnds: 'no' | 'decided' | 'unsure' = 'no';
-  for (const entry of entries) {
-    const { source, network, actions, reasons, givesCatalog } = entry;
-    const matched = matchAccount(entry.account, caller);
-    const isCertain = reasons.length === 0 && matched !== 'maybe';
-    const [repository, registry] = typesOf(entry.type, caller);
-    const regions = regionsOf(entry.name, caller);
-    if (matched !== 'no' && repository !== 'no') {
-      for (const region of regions) {
-        candidates.push({ entry: source.number, region, network, actions, isExact: isCertain });
-      }
-    }
-    const found = regions.map((region) => matchRegion(region, 'catalog'));
-    const listed = (['yes', 'maybe'] as const).find((match) => found.includes(match)) ?? 'no';
-    if (matched === 'no' || registry === 'no' || listed === 'no' || catalogEnds === 'decided') continue;
-    reached.add(source.number);
-    const isExact = isCertain && listed === 'yes';
-    if (isExact && givesCatalog) {
-      if (catalogEnds === 'unsure') catalogDropped.push(source.number);
-      else catalog.push({ entry: source.number, network });
-    }
-    if (isExact && network === undefined) catalogEnds = 'decided';
-    else if (!givesCatalog) catalogEnds = 'unsure';
-  }
-  const conversion = convert(candidates);
-  const decided = new Set(conversion.decided.map(({ candidate }) => candidate));
-  for (const candidate of candidates) if (!decided.has(candidate)) reached.add(candidate.entry);
-  return { caller, conversion, catalog, catalogDropped, reached };
 }
