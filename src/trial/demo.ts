@@ -1,7 +1,17 @@
 /** `portcullis try`: what a client does from login to refusal, request by request, against a running gateway. */
 import { randomBytes } from 'node:crypto';
-import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import {
+  type Answer,
+  type DemoExchange,
+  Surprise,
+  type Visit,
+  expectDigest,
+  expectStatus,
+  field,
+  firstError,
+  openVisit,
+  parseJson,
+} from './demo-visit.ts';
 import { buildSampleImage, sha256Digest, type Content } from './sample-image.ts';
 
 export interface DemoOptions {
@@ -12,13 +22,6 @@ export interface DemoOptions {
   readonly print: (line: string) => void;
   /** Prints one JSON document at the end instead of lines as it goes. */
   readonly json: boolean;
-}
-
-export interface DemoExchange {
-  readonly method: string;
-  /** Path and query. */
-  readonly target: string;
-  readonly status: number;
 }
 
 export interface DemoStep {
@@ -36,11 +39,9 @@ export interface DemoResult {
   readonly steps: readonly DemoStep[];
 }
 
-const REPOSITORY = 'sandbox/hello';
-const FORBIDDEN_REPOSITORY = 'release/hello';
-const TAG = 'try';
-const TIMEOUT_MS = 30_000;
-const BODY_LIMIT_BYTES = 4 * 1024 * 1024;
+const repository = 'sandbox/hello';
+const forbiddenRepository = 'release/hello';
+const tag = 'try';
 
 /**
  * Runs the whole flow and checks every answer; stops at the first that is not as expected.
@@ -63,9 +64,9 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
       },
     ],
     [`Login as ${login.account}`, (visit) => logIn(visit, tokenService, login)],
-    [`Push ${REPOSITORY}:${TAG}`, (visit) => push(visit, tokenService, login, image)],
-    [`Pull ${REPOSITORY}:${TAG} back`, (visit) => pull(visit, tokenService, login, image)],
-    [`A push to ${FORBIDDEN_REPOSITORY}:${TAG} is refused`, (visit) => pushWhereForbidden(visit, tokenService, login)],
+    [`Push ${repository}:${tag}`, (visit) => push(visit, tokenService, login, image)],
+    [`Pull ${repository}:${tag} back`, (visit) => pull(visit, tokenService, login, image)],
+    [`A push to ${forbiddenRepository}:${tag} is refused`, (visit) => pushWhereForbidden(visit, tokenService, login)],
     ['A wrong password is refused', (visit) => logInWrongly(visit, tokenService, login.account)],
   ];
   for (const [index, [title, run]] of plan.entries()) {
@@ -96,16 +97,6 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   return { ok, steps };
 }
 
-/** An answer that the flow does not allow. Thrown inside a step, never out of runDemo. */
-class Surprise extends Error {
-  readonly check: string;
-
-  constructor(message: string, check: string) {
-    super(message);
-    this.check = check;
-  }
-}
-
 function asSurprise(error: unknown): Surprise {
   if (error instanceof Surprise) return error;
   throw error;
@@ -119,25 +110,6 @@ interface TokenService {
 interface Login {
   readonly account: string;
   readonly password: string;
-}
-
-interface Answer {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: Buffer;
-}
-
-interface Call {
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: Buffer;
-}
-
-/** One step's way to the gateway: every request is listed with its status. */
-interface Visit {
-  readonly origin: string;
-  readonly note: (line: string) => void;
-  /** `target` is an absolute address or a path; one that leaves the gateway is a Surprise, for credentials travel along. */
-  readonly call: (method: string, target: string, call?: Call) => Promise<Answer>;
 }
 
 async function readChallenge(visit: Visit, origin: string): Promise<TokenService> {
@@ -179,11 +151,11 @@ async function push(
   login: Login,
   image: { readonly blobs: readonly Content[]; readonly manifest: Content },
 ): Promise<void> {
-  const scope = `repository:${REPOSITORY}:pull,push`;
+  const scope = `repository:${repository}:pull,push`;
   const authorization = `Bearer ${await fetchToken(visit, tokenService, login, scope)}`;
-  const mayPush = `may ${login.account} push here? portcullis explain user:${login.account} push ${REPOSITORY}:${TAG}`;
+  const mayPush = `may ${login.account} push here? portcullis explain user:${login.account} push ${repository}:${tag}`;
   for (const blob of image.blobs) {
-    const started = await visit.call('POST', `/v2/${REPOSITORY}/blobs/uploads/`, { headers: { authorization } });
+    const started = await visit.call('POST', `/v2/${repository}/blobs/uploads/`, { headers: { authorization } });
     expectStatus(started, [202], 'starting an upload', mayPush);
     const location = started.headers.location;
     if (location === undefined) throw new Surprise('the upload has no Location', 'the registry behind the gateway');
@@ -195,7 +167,7 @@ async function push(
     });
     expectStatus(stored, [201], 'storing a blob', 'the log of the gateway and of the registry behind it');
   }
-  const tagged = await visit.call('PUT', `/v2/${REPOSITORY}/manifests/${TAG}`, {
+  const tagged = await visit.call('PUT', `/v2/${repository}/manifests/${tag}`, {
     headers: { authorization, 'content-type': image.manifest.mediaType },
     body: image.manifest.bytes,
   });
@@ -210,9 +182,9 @@ async function pull(
   login: Login,
   image: { readonly blobs: readonly Content[]; readonly manifest: Content },
 ): Promise<void> {
-  const authorization = `Bearer ${await fetchToken(visit, tokenService, login, `repository:${REPOSITORY}:pull`)}`;
-  const mayPull = `may ${login.account} pull here? portcullis explain user:${login.account} pull ${REPOSITORY}:${TAG}`;
-  const manifest = await visit.call('GET', `/v2/${REPOSITORY}/manifests/${TAG}`, {
+  const authorization = `Bearer ${await fetchToken(visit, tokenService, login, `repository:${repository}:pull`)}`;
+  const mayPull = `may ${login.account} pull here? portcullis explain user:${login.account} pull ${repository}:${tag}`;
+  const manifest = await visit.call('GET', `/v2/${repository}/manifests/${tag}`, {
     headers: { authorization, accept: image.manifest.mediaType },
   });
   expectStatus(manifest, [200], 'reading the manifest', mayPull);
@@ -222,7 +194,7 @@ async function pull(
     visit.note(`a limit counts this: RateLimit-Limit ${String(limit)}, RateLimit-Remaining ${String(left)}`);
   }
   for (const blob of image.blobs) {
-    const answer = await visit.call('GET', `/v2/${REPOSITORY}/blobs/${blob.digest}`, { headers: { authorization } });
+    const answer = await visit.call('GET', `/v2/${repository}/blobs/${blob.digest}`, { headers: { authorization } });
     expectStatus(answer, [200], 'reading a blob', mayPull);
     expectDigest(sha256Digest(answer.body), blob.digest, 'the blob that came back');
   }
@@ -230,10 +202,10 @@ async function pull(
 }
 
 async function pushWhereForbidden(visit: Visit, tokenService: TokenService, login: Login): Promise<void> {
-  const scope = `repository:${FORBIDDEN_REPOSITORY}:pull,push`;
+  const scope = `repository:${forbiddenRepository}:pull,push`;
   const authorization = `Bearer ${await fetchToken(visit, tokenService, login, scope)}`;
-  const answer = await visit.call('POST', `/v2/${FORBIDDEN_REPOSITORY}/blobs/uploads/`, { headers: { authorization } });
-  const explain = `portcullis explain user:${login.account} push ${FORBIDDEN_REPOSITORY}:${TAG}`;
+  const answer = await visit.call('POST', `/v2/${forbiddenRepository}/blobs/uploads/`, { headers: { authorization } });
+  const explain = `portcullis explain user:${login.account} push ${forbiddenRepository}:${tag}`;
   if (answer.status === 202 && answer.headers.location !== undefined) {
     const abandoned = new URL(answer.headers.location, visit.origin).href;
     await visit.call('DELETE', abandoned, { headers: { authorization } });
@@ -280,102 +252,6 @@ function requestToken(
   target.searchParams.set('account', account);
   const basic = Buffer.from(`${account}:${password}`).toString('base64');
   return visit.call('GET', target.href, { headers: { authorization: `Basic ${basic}` } });
-}
-
-function openVisit(origin: string, note: (line: string) => void, record: (exchange: DemoExchange) => void): Visit {
-  return {
-    origin,
-    note,
-    call: async (method, target, call = {}) => {
-      const url = new URL(target, origin);
-      if (url.origin !== origin) {
-        throw new Surprise(
-          `the gateway points to ${url.origin} for ${method} ${url.pathname}`,
-          'publicUrl and Location',
-        );
-      }
-      const answer = await exchange(method, url, call);
-      record({ method, target: url.pathname + url.search, status: answer.status });
-      return answer;
-    },
-  };
-}
-
-function exchange(method: string, url: URL, call: Call): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const fail = (error: Error): void => {
-      const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-      reject(
-        code === 'ECONNREFUSED'
-          ? new Surprise(`nothing listens on ${url.host}`, 'is the gateway running? Start it with: npm start')
-          : new Surprise(
-              `no answer to ${method} ${url.pathname}: ${error.message || (code ?? error.name)}`,
-              url.origin,
-            ),
-      );
-    };
-    const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
-    const headers = { ...call.headers, ...(call.body === undefined ? {} : { 'content-length': call.body.length }) };
-    if (method === 'POST' && call.body === undefined) Object.assign(headers, { 'content-length': 0 });
-    const request = send(
-      url,
-      { method, headers, agent: false, signal: AbortSignal.timeout(TIMEOUT_MS) },
-      (response) => {
-        const chunks: Buffer[] = [];
-        let size = 0;
-        response.on('error', fail);
-        response.on('data', (chunk: Buffer) => {
-          size += chunk.length;
-          chunks.push(chunk);
-          if (size > BODY_LIMIT_BYTES) response.destroy(new Error('the answer is too long'));
-        });
-        response.on('end', () => {
-          resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) });
-        });
-      },
-    );
-    request.on('error', fail);
-    request.end(call.body);
-  });
-}
-
-function expectStatus(answer: Answer, expected: readonly number[], what: string, check: string): Answer {
-  if (expected.includes(answer.status)) return answer;
-  const message = firstError(answer.body)?.message;
-  const said = message === undefined || message === '' ? '' : ` (${message})`;
-  if (answer.status === 429) {
-    const wait = answer.headers['retry-after'];
-    throw new Surprise(`${what}: a limit is reached, 429${said}`, `try again in ${wait ?? 'a few'} seconds`);
-  }
-  throw new Surprise(`${what}: expected ${expected.join(' or ')}, got ${answer.status}${said}`, check);
-}
-
-function expectDigest(found: string, expected: string, what: string): void {
-  if (found === expected) return;
-  throw new Surprise(`${what} is ${found}, not ${expected}`, 'the registry behind the gateway');
-}
-
-/** The first entry of an OCI error body. */
-function firstError(body: Buffer): { readonly code: string; readonly message: string } | undefined {
-  const errors = field(parseJson(body), 'errors');
-  const first: unknown = Array.isArray(errors) ? errors[0] : undefined;
-  const code = field(first, 'code');
-  const message = field(first, 'message');
-  return typeof code === 'string' && typeof message === 'string' ? { code, message } : undefined;
-}
-
-function parseJson(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'));
-  } catch {
-    return undefined;
-  }
-}
-
-function field(value: unknown, key: string): unknown {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, key)
-    ? (value as Record<string, unknown>)[key]
-    : undefined;
 }
 
 /** Long digests and upload states say nothing to a reader. */

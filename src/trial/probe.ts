@@ -4,16 +4,16 @@ import { request as httpsRequest } from 'node:https';
 
 /** What a `GET /v2/` without credentials says about an address. */
 export type Probe =
-  /** `instance` is the value of INSTANCE_HEADER, when the registry sends one. */
+  /** `instance` is the value of instanceHeader, when the registry sends one. */
   | { readonly kind: 'open'; readonly instance: string | undefined }
   | { readonly kind: 'guarded' }
   | { readonly kind: 'other'; readonly status: number }
   | { readonly kind: 'unreachable'; readonly reason: string };
 
 /** Response header by which a registry that we started proves that it is that one and not a stranger on its port. */
-export const INSTANCE_HEADER = 'x-registry-instance';
+export const instanceHeader = 'x-registry-instance';
 
-const BODY_LIMIT_BYTES = 64 * 1024;
+const maxBodyBytes = 64 * 1024;
 
 /** Asks `origin` for `/v2/` (OCI distribution-spec, end-1) without credentials. Never rejects, follows no redirect. */
 export function probeRegistry(origin: string, timeoutMs: number, signal?: AbortSignal): Promise<Probe> {
@@ -30,13 +30,13 @@ export function probeRegistry(origin: string, timeoutMs: number, signal?: AbortS
         let size = 0;
         response.on('data', (chunk: Buffer) => {
           size += chunk.length;
-          if (size <= BODY_LIMIT_BYTES) chunks.push(chunk);
+          if (size <= maxBodyBytes) chunks.push(chunk);
           else response.destroy(new Error('the answer is too long for a registry'));
         });
         response.on('error', unreachable);
         response.on('end', () => {
           const status = response.statusCode ?? 0;
-          const instance = response.headers[INSTANCE_HEADER];
+          const instance = response.headers[instanceHeader];
           if (status === 401) resolve({ kind: 'guarded' });
           else if (
             status === 200 &&

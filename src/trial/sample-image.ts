@@ -57,11 +57,11 @@ function json(value: unknown): Buffer {
   return Buffer.from(JSON.stringify(value));
 }
 
-const TAR_BLOCK_BYTES = 512;
+const tarBlockBytes = 512;
 
 /** A POSIX ustar archive: one header block, the file padded to whole blocks, two empty blocks. */
 function tarWithOneFile(name: string, body: Buffer): Buffer {
-  const header = Buffer.alloc(TAR_BLOCK_BYTES);
+  const header = Buffer.alloc(tarBlockBytes);
   const octal = (value: number, digits: number): string => value.toString(8).padStart(digits, '0');
   header.write(name, 0);
   header.write(`${octal(0o644, 7)}\0`, 100);
@@ -75,6 +75,6 @@ function tarWithOneFile(name: string, body: Buffer): Buffer {
   header.fill(' ', 148, 156);
   const checksum = header.reduce((sum, byte) => sum + byte, 0);
   header.write(`${octal(checksum, 6)}\0 `, 148);
-  const padding = Buffer.alloc((TAR_BLOCK_BYTES - (body.length % TAR_BLOCK_BYTES)) % TAR_BLOCK_BYTES);
-  return Buffer.concat([header, body, padding, Buffer.alloc(2 * TAR_BLOCK_BYTES)]);
+  const padding = Buffer.alloc((tarBlockBytes - (body.length % tarBlockBytes)) % tarBlockBytes);
+  return Buffer.concat([header, body, padding, Buffer.alloc(2 * tarBlockBytes)]);
 }

@@ -33,13 +33,13 @@ export interface StateOptions {
 }
 
 /** The group that is meant to administer; policies of one's own may have none. */
-const ADMIN_GROUP = 'admins';
+const adminGroup = 'admins';
 
-const ANOTHER_DIRECTORY = 'or choose another directory with PORTCULLIS_STATE_DIR';
+const anotherDirectory = 'or choose another directory with PORTCULLIS_STATE_DIR';
 
 /** 31 signs without i, l, o, 0 and 1: four groups of five carry 99 bits. */
-const PASSWORD_ALPHABET = 'abcdefghjkmnpqrstuvwxyz23456789';
-const PASSWORD_SHAPE = /^[a-hjkmnp-z2-9]{5}(?:-[a-hjkmnp-z2-9]{5}){3}\n$/;
+const passwordAlphabet = 'abcdefghjkmnpqrstuvwxyz23456789';
+const passwordShape = /^[a-hjkmnp-z2-9]{5}(?:-[a-hjkmnp-z2-9]{5}){3}\n$/;
 
 /**
  * Makes the state directory (0700) and the `admin` user with a random password, or finds those of an earlier start.
@@ -59,7 +59,7 @@ export async function prepareState(stateDir: string, { hash, policies }: StateOp
   const keptPassword = await readPrivateFile(passwordFile);
   const keptPolicy = await readPrivateFile(policyFile);
   const groups = adminGroups([...policies, keptPolicy ?? '']);
-  if (keptPassword !== undefined && PASSWORD_SHAPE.test(keptPassword) && declaresAdmin(keptPolicy)) {
+  if (keptPassword !== undefined && passwordShape.test(keptPassword) && declaresAdmin(keptPolicy)) {
     const policy = withGroups(keptPolicy, groups);
     if (policy !== keptPolicy) await writePrivateFile(policyFile, policy);
     return { adminPassword: keptPassword.trimEnd(), adminGroups: groups, policyFile };
@@ -83,10 +83,10 @@ async function preparePrivateDirectory(path: string): Promise<void> {
     found = await lstat(path);
   }
   if (found.isSymbolicLink()) {
-    throw new TrialProblem(`${path} is a symbolic link`, `replace it by a directory of your own, ${ANOTHER_DIRECTORY}`);
+    throw new TrialProblem(`${path} is a symbolic link`, `replace it by a directory of your own, ${anotherDirectory}`);
   }
   if (!found.isDirectory()) {
-    throw new TrialProblem(`${path} exists and is not a directory`, `move it away, ${ANOTHER_DIRECTORY}`);
+    throw new TrialProblem(`${path} exists and is not a directory`, `move it away, ${anotherDirectory}`);
   }
   refuseForeign(path, found);
   if (!isPrivate(found)) {
@@ -98,7 +98,7 @@ async function readPrivateFile(path: string): Promise<string | undefined> {
   const found = await lstatOrUndefined(path);
   if (found === undefined) return undefined;
   if (!found.isFile()) {
-    throw new TrialProblem(`${path} exists and is not a regular file`, `move it away, ${ANOTHER_DIRECTORY}`);
+    throw new TrialProblem(`${path} exists and is not a regular file`, `move it away, ${anotherDirectory}`);
   }
   refuseForeign(path, found);
   if (!isPrivate(found)) await tighten(path, 0o600);
@@ -110,7 +110,7 @@ function refuseForeign(path: string, found: Stats): void {
   if (ownUser === undefined || found.uid === ownUser) return;
   throw new TrialProblem(
     `${path} belongs to another user (uid ${found.uid}, you are ${ownUser})`,
-    `give it to yourself (sudo chown -R ${ownUser} ${path}), ${ANOTHER_DIRECTORY}`,
+    `give it to yourself (sudo chown -R ${ownUser} ${path}), ${anotherDirectory}`,
   );
 }
 
@@ -124,7 +124,7 @@ async function tighten(path: string, mode: number): Promise<void> {
   if (!refused && !after.isSymbolicLink() && isPrivate(after)) return;
   throw new TrialProblem(
     `${path} can be read by other users (mode ${(after.mode & 0o777).toString(8)}) and its mode cannot be changed`,
-    `chmod ${mode.toString(8)} ${path}, ${ANOTHER_DIRECTORY} on a file system with permissions`,
+    `chmod ${mode.toString(8)} ${path}, ${anotherDirectory} on a file system with permissions`,
   );
 }
 
@@ -150,7 +150,7 @@ function declaresAdmin(policy: string | undefined): policy is string {
 
 /** Files that cannot be read as YAML declare nothing here; that they are refused is reported with their own lines. */
 function adminGroups(policies: readonly string[]): readonly string[] {
-  return policies.some((text) => child(child(valueOf(text), 'groups'), ADMIN_GROUP) !== undefined) ? [ADMIN_GROUP] : [];
+  return policies.some((text) => child(child(valueOf(text), 'groups'), adminGroup) !== undefined) ? [adminGroup] : [];
 }
 
 /** The policy with the `admin` user in the group, or in it no longer; its comments and everybody else stay. */
@@ -160,8 +160,8 @@ function withGroups(policy: string, groups: readonly string[]): string {
   if (!isMap(admin)) return policy;
   const known = child(admin.toJSON(), 'groups');
   const before: readonly unknown[] = Array.isArray(known) ? known : [];
-  if (before.includes(ADMIN_GROUP) === groups.includes(ADMIN_GROUP)) return policy;
-  const kept = before.filter((group) => group !== ADMIN_GROUP);
+  if (before.includes(adminGroup) === groups.includes(adminGroup)) return policy;
+  const kept = before.filter((group) => group !== adminGroup);
   admin.set('groups', document.createNode([...kept, ...groups], { flow: true }));
   return document.toString({ lineWidth: 0 });
 }
@@ -182,7 +182,7 @@ function child(value: unknown, key: string): unknown {
 }
 
 function newPassword(): string {
-  const group = (): string => Array.from({ length: 5 }, () => PASSWORD_ALPHABET[randomInt(31)]).join('');
+  const group = (): string => Array.from({ length: 5 }, () => passwordAlphabet[randomInt(31)]).join('');
   return [group(), group(), group(), group()].join('-');
 }
 

@@ -17,14 +17,14 @@ export interface TiedOptions {
   readonly logFd: number;
 }
 
-const KILL_AFTER_MS = 5000;
+const killAfterMs = 5000;
 
 /**
  * $@ is the program. Standard input is a pipe that only the gateway holds: its end of file, which the kernel sends even
  * after a SIGKILL of the gateway, is the order to stop. It moves to descriptor 3 because a shell gives its background
  * jobs /dev/null as standard input. `kill 0` at the end takes the waiting subshell along; we are alone in our group.
  */
-const TIE = `exec 3<&0 </dev/null
+const tie = `exec 3<&0 </dev/null
 "$@" 3<&- &
 program=$!
 ( read -r line <&3; kill "$program"; PATH=$PATH:/usr/bin:/bin; sleep 5; kill -9 "$program" ) 2>/dev/null &
@@ -41,7 +41,7 @@ exit "$code"`;
  * still finds its registry.
  */
 export function startTied(command: readonly [string, ...string[]], options: TiedOptions): TiedProcess {
-  const child = spawn('/bin/sh', ['-c', TIE, 'portcullis-try', ...command], {
+  const child = spawn('/bin/sh', ['-c', tie, 'portcullis-try', ...command], {
     detached: true,
     env: { ...options.env },
     stdio: ['pipe', options.logFd, options.logFd],
@@ -60,7 +60,7 @@ export function startTied(command: readonly [string, ...string[]], options: Tied
   const stop = async (): Promise<void> => {
     child.stdin?.destroy();
     const patience = new AbortController();
-    await Promise.race([exited, delay(KILL_AFTER_MS, undefined, { signal: patience.signal }).catch(() => undefined)]);
+    await Promise.race([exited, delay(killAfterMs, undefined, { signal: patience.signal }).catch(() => undefined)]);
     patience.abort();
     if (!over && child.pid !== undefined) killGroup(child.pid);
     await exited;
