@@ -8,6 +8,11 @@ import { startTied } from './tied-process.ts';
 const readyMs = 30_000;
 const downloadMs = 120_000;
 const containerImage = 'registry:3';
+const settings = [
+  'REGISTRY_STORAGE_DELETE_ENABLED=true',
+  'REGISTRY_HTTP_RELATIVEURLS=true',
+  'OTEL_TRACES_EXPORTER=none',
+];
 
 /** Pulls the image where it is not there. Its data outlives it in a volume that belongs to the state directory. */
 export async function startContainer(search: Search): Promise<Attempt> {
@@ -29,11 +34,6 @@ export async function startContainer(search: Search): Promise<Attempt> {
   // A named volume and not a directory of ours: it works with SELinux, rootless engines and engines in a virtual
   // machine, and leaves no files of root behind. Not detached: the client passes our SIGTERM on to the container.
   const volume = `portcullis-try-${place}`;
-  const settings = [
-    'REGISTRY_STORAGE_DELETE_ENABLED=true',
-    'REGISTRY_HTTP_RELATIVEURLS=true',
-    'OTEL_TRACES_EXPORTER=none',
-  ];
   await mkdir(search.stateDir, { recursive: true, mode: 0o700 });
   const log = await openLog(search.stateDir);
   try {

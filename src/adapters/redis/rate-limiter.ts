@@ -74,11 +74,7 @@ export function createRedisRateLimiter(
 
     async owing() {
       const flat = listOf(await calls.run(listOwing, [owingKey]));
-      if (flat === undefined) return { ok: false, reason: 'unavailable' };
-      const owing = flat.flatMap((counter, at) =>
-        at % 2 === 0 ? [{ counter: String(counter), debtUs: Number(flat[at + 1]) }] : [],
-      );
-      return { ok: true, owing };
+      return flat === undefined ? { ok: false, reason: 'unavailable' } : { ok: true, owing: readOwing(flat) };
     },
 
     fallbacks: () => fallbacks,
@@ -92,4 +88,11 @@ function keysOf(budgets: readonly Budget[]): readonly string[] {
 /** As `chargeBudgets` takes them. */
 function valuesOf({ counter, intervalUs, burst, isEnforced }: Budget, sentUs: number): readonly (string | number)[] {
   return [counter, intervalUs, burst, isEnforced ? 1 : 0, sentUs];
+}
+
+/** The answer of `listOwing`. */
+function readOwing(flat: readonly unknown[]): readonly { readonly counter: string; readonly debtUs: number }[] {
+  return flat.flatMap((counter, at) =>
+    at % 2 === 0 ? [{ counter: String(counter), debtUs: Number(flat[at + 1]) }] : [],
+  );
 }

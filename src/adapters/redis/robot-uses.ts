@@ -21,8 +21,7 @@ export function createRedisRobotUses(connection: RedisConnection): RobotUses & {
     while (pending.size > 0) {
       const marks = [...pending].slice(0, atOnce);
       const keys = marks.map(([tokenId]) => robotUseKey(tokenId));
-      const times = marks.map(([, time]) => Math.floor(time));
-      if (!(await calls.run(markRobotUses, keys, [keptMs, ...times])).ok) return;
+      if (!(await calls.run(markRobotUses, keys, [keptMs, ...marks.map(([, time]) => Math.floor(time))])).ok) return;
       for (const [tokenId, time] of marks) if (pending.get(tokenId) === time) pending.delete(tokenId);
     }
   }

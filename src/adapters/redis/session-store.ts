@@ -1,7 +1,7 @@
 /** Sessions in Redis, for any number of gateways. What is kept where: keys.ts. */
 import type { Session, SessionStore, Unavailable } from '../../ports.ts';
 import { cutClient } from '../session-limits.ts';
-import type { RedisConnection } from './connection.ts';
+import type { RedisCalls, RedisConnection } from './connection.ts';
 import { nameKey, sessionsKey } from './keys.ts';
 import { followRevocations } from './revocations.ts';
 import { openSession, useSession } from './scripts.ts';
@@ -79,14 +79,14 @@ export function createRedisSessionStore(
     },
 
     endedBefore: (account) => revocations.endedBefore(account),
-
-    health() {
-      const { ok, detail } = connection.health();
-      return ok && calls.isCut() ? { ok: false, detail: `${detail}, but it does not answer in time` } : { ok, detail };
-    },
-
+    health: () => healthOf(connection, calls),
     close: () => Promise.resolve(revocations.close()),
   };
+}
+
+function healthOf(connection: RedisConnection, calls: RedisCalls): ReturnType<SessionStore['health']> {
+  const { ok, detail } = connection.health();
+  return ok && calls.isCut() ? { ok: false, detail: `${detail}, but it does not answer in time` } : { ok, detail };
 }
 
 function ms(seconds: number): number {
