@@ -166,7 +166,8 @@ function decideNeed(policy: CompiledPolicy, principal: Principal, need: Need, wh
   const { repository, action, tag, readWhilePushing, byDigest } = need;
   // Which of its tags allow it is decided when they are known.
   const deletes = byDigest ? 'something' : 'layer';
-  return policy.decide({ ...when, principal, action, repository, tag, readWhilePushing, deletes });
+  const { address, now } = when;
+  return policy.decide({ address, now, principal, action, repository, tag, readWhilePushing, deletes });
 }
 
 /**

@@ -16,10 +16,11 @@ import {
   type Issued,
   type Login,
   type Presented,
+  authenticate,
   standingOf,
 } from './source.ts';
 import { type SessionEnd, endOfSession, isEnded, robotSidPrefix, robotTokenIdOf } from './standing.ts';
-import { type EpochMs, type EpochSeconds, inSeconds } from '../time.ts';
+import { type EpochSeconds, inSeconds } from '../time.ts';
 
 /** What a client may show: an Authorization header, or a refresh token in place of a name and password. */
 export type Shown = Credentials | { readonly kind: 'session'; readonly secret: string };
@@ -125,13 +126,12 @@ export interface IdentityParts {
 /** The one way from credentials to a caller. Nothing throws for bad ones. */
 export function createIdentity(parts: IdentityParts): Identity {
   function identify<S extends Shown>(shown: S, showing: Showing): Promise<Identified | Refused<RefusalOf<S>>>;
-  async function identify(shown: Shown, showing: Showing): Promise<Identified | Refused<RefusalOf<Shown>>> {
+  function identify(shown: Shown, showing: Showing): Promise<Identified | Refused<RefusalOf<Shown>>> {
     switch (shown.kind) {
       case 'none':
-        if (showing.mayBeAnonymous !== true) return refuse({ reason: 'credentials_missing' });
-        return identified({ ...nobody, method: undefined, bound: undefined }, parts.policies.current());
+        return Promise.resolve(fromNothing(parts, showing));
       case 'malformed':
-        return refuse({ reason: 'credentials_malformed' });
+        return Promise.resolve(refuse({ reason: 'credentials_malformed' }));
       case 'basic':
         return fromPassword(parts, shown, showing);
       case 'bearer':
@@ -166,12 +166,27 @@ export function policyOf({ principal, robotToken }: Caller, current: CompiledPol
 
 const nobody: Login = { principal: anonymous, validFrom: 0, mark: '' };
 
+type How = Pick<Caller, 'method'> & Partial<Pick<Caller, 'bound' | 'claims' | 'sessionId'>>;
+
+/** Written out: a spread with more behind it takes longer than all the rest of identifying. */
+function callerOf(
+  { principal, validFrom, mark, robotToken }: Login,
+  { method, bound, claims, sessionId }: How,
+): Caller {
+  return { principal, validFrom, mark, robotToken, method, bound, claims, sessionId };
+}
+
 function identified(caller: Caller, policy: CompiledPolicy): Identified {
   return { kind: 'identified', caller, policy: policyOf(caller, policy) };
 }
 
 function refuse<Refusal>(refusal: Refusal): Refused<Refusal> {
   return { kind: 'refused', refusal };
+}
+
+function fromNothing({ policies }: IdentityParts, { mayBeAnonymous }: Showing): Identified | Refused<NothingShown> {
+  if (mayBeAnonymous !== true) return refuse({ reason: 'credentials_missing' });
+  return identified(callerOf(nobody, { method: undefined }), policies.current());
 }
 
 async function fromPassword(
@@ -189,9 +204,9 @@ async function fromPassword(
   }
   const { login, method } = result;
   const { robotToken } = login;
-  if (robotToken === undefined) return identified({ ...login, method, bound: undefined }, policy);
+  if (robotToken === undefined) return identified(callerOf(login, { method }), policy);
   parts.robotUses.mark(robotToken.id, parts.clock());
-  return identified({ ...login, method, bound: undefined, sessionId: robotSidPrefix + robotToken.id }, policy);
+  return identified(callerOf(login, { method, sessionId: robotSidPrefix + robotToken.id }), policy);
 }
 
 /**
@@ -204,23 +219,9 @@ async function authenticateNow(
 ): Promise<{ readonly result: Authentication; readonly policy: CompiledPolicy }> {
   for (;;) {
     const policy = policies.current();
-    const result = await authenticate(sources, policy, presented, clock());
+    const result = await authenticate(sources, policy.policy, presented, clock());
     if (!result.ok || policy === policies.current()) return { result, policy };
   }
-}
-
-/** By the first source that takes the credentials. */
-export async function authenticate(
-  sources: readonly IdentitySource[],
-  { policy }: CompiledPolicy,
-  presented: Presented,
-  now: EpochMs,
-): Promise<Authentication> {
-  for (const source of sources) {
-    const answer = source.authenticate(policy, presented, now);
-    if (answer !== undefined) return answer;
-  }
-  return { ok: false, reason: 'account_unknown' };
 }
 
 async function fromAccessToken(
@@ -240,7 +241,7 @@ async function fromAccessToken(
   const policy = parts.policies.current();
   const found = stillStanding(parts, policy, { account, secretId: robotTokenIdOf(claims) }, { claims });
   if ('reason' in found) return refuse(found);
-  return identified({ ...found, method: 'access-token', bound: access, claims }, policy);
+  return identified(callerOf(found, { method: 'access-token', bound: access, claims }), policy);
 }
 
 /** Whom an account stands for now, or why what was issued to it no longer counts. */
@@ -253,10 +254,10 @@ function stillStanding(
   const { account } = issued;
   const found = account === '' ? nobody : standingOf(sources, policy, issued, clock());
   if (found?.principal === undefined) return { reason: 'account_gone', account };
-  const { principal, mark } = found;
+  const { principal, validFrom, mark, robotToken } = found;
   const isSame = claims === undefined ? mark === before : !isEnded(found, sessions, claims);
   if (mark === undefined || !isSame) return { reason: 'token_revoked', account };
-  return { ...found, principal, mark };
+  return { principal, validFrom, mark, robotToken };
 }
 
 /** The refresh grant. The token is not rotated: dockerd keeps a static copy of it (moby staticCredentialStore). */
@@ -281,8 +282,8 @@ async function fromSession(
   const found = standingOf(parts.sources, policy.policy, { account, secretId: undefined }, use.now);
   if (found?.principal === undefined || found.mark === undefined)
     return refuse({ reason: 'session_account_gone', account });
-  const { principal, mark } = found;
-  return identified({ ...found, principal, mark, method: 'session', bound: undefined, sessionId: id }, policy);
+  const login = { principal: found.principal, validFrom: found.validFrom, mark: found.mark };
+  return identified(callerOf(login, { method: 'session', sessionId: id }), policy);
 }
 
 function endOf(

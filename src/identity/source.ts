@@ -72,6 +72,20 @@ export interface IdentitySource {
   standing(policy: Policy, issued: Issued, now: EpochMs): Standing | undefined;
 }
 
+/** The first source that takes the credentials answers. */
+export function authenticate(
+  sources: readonly IdentitySource[],
+  policy: Policy,
+  presented: Presented,
+  now: EpochMs,
+): Promise<Authentication> | Authentication {
+  for (const source of sources) {
+    const answer = source.authenticate(policy, presented, now);
+    if (answer !== undefined) return answer;
+  }
+  return { ok: false, reason: 'account_unknown' };
+}
+
 /** The first source that knows the account answers. */
 export function standingOf(
   sources: readonly IdentitySource[],

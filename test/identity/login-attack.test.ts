@@ -3,7 +3,7 @@ import bcrypt from 'bcrypt';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createMemoryFailedLogins } from '../../src/adapters/memory/failed-logins.ts';
 import type { CompiledPolicy } from '../../src/policy/evaluate.ts';
-import { authenticate } from '../../src/identity/identify.ts';
+import { authenticate } from '../../src/identity/source.ts';
 import { createLoginGuard } from '../../src/identity/login-guard.ts';
 import { createPasswords } from '../../src/identity/password.ts';
 import { fileSources } from '../support/identity.ts';
@@ -36,7 +36,7 @@ beforeEach(() => {
   );
   const sources = fileSources({ passwords: createPasswords(() => hashes++), guard });
   attempt = async (guess) => {
-    const result = await authenticate(sources, policy, guess, now);
+    const result = await authenticate(sources, policy.policy, guess, now);
     return result.ok ? 'in' : result.reason;
   };
 });

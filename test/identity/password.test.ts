@@ -2,7 +2,7 @@ import bcrypt from 'bcrypt';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type CompiledPolicy, compilePolicy } from '../../src/policy/evaluate.ts';
 import type { Policy } from '../../src/policy/model.ts';
-import { authenticate } from '../../src/identity/identify.ts';
+import { authenticate } from '../../src/identity/source.ts';
 import { createPasswords, hashPassword } from '../../src/identity/password.ts';
 import { VerifiedPasswords } from '../../src/identity/verified-passwords.ts';
 import { parsePasswordHash } from '../../src/policy/password-hash.ts';
@@ -38,7 +38,7 @@ async function attempt(
   const work: string[] = [];
   const passwords = createPasswords((scheme, cost) => work.push(`${scheme} ${cost}`));
   const parts = { passwords };
-  const result = await authenticate(fileSources(parts), at, { account, password, address: undefined }, now);
+  const result = await authenticate(fileSources(parts), at.policy, { account, password, address: undefined }, now);
   return { outcome: result.ok ? `${result.login.principal.kind} ${account}` : result.reason, work };
 }
 
@@ -168,7 +168,9 @@ describe('a password that was right a moment ago', () => {
     at = now,
     in_: CompiledPolicy = policy,
   ): Promise<boolean> =>
-    authenticate(fileSources(given), in_, { account, password, address: undefined }, at).then((result) => result.ok);
+    Promise.resolve(authenticate(fileSources(given), in_.policy, { account, password, address: undefined }, at)).then(
+      ({ ok }) => ok,
+    );
 
   test('is not hashed again for a minute, then once more', async () => {
     const given = parts();
