@@ -26,9 +26,12 @@ export function grantAccess(
 
     function repositoryActions({ name, actions }: Access): readonly ScopeAction[] {
       const asked = concrete.filter((action) => actions.includes(action) || actions.includes('*'));
-      const question = { ...circumstances, principal, repository: name, readWhilePushing: true } as const;
+      const { address, now } = circumstances;
       // A bound, within which each request is decided by what it names.
-      return asked.filter((action) => policy.decide({ ...question, action, deletes: 'something' }).allowed);
+      const bound = { readWhilePushing: true, deletes: 'something' } as const;
+      return asked.filter(
+        (action) => policy.decide({ address, now, principal, action, repository: name, ...bound }).allowed,
+      );
     }
   });
 }
