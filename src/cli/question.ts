@@ -6,15 +6,13 @@ import { didYouMean } from '../document/suggest.ts';
 import type { Circumstances } from '../policy/conditions.ts';
 import { describeTarget } from '../policy/describe.ts';
 import { parseInstant } from '../policy/files/instant.ts';
-import type { Action, GroupMember, Policy, Named } from '../policy/model.ts';
+import { type Action, type GroupMember, type Named, type Policy, actions } from '../policy/model.ts';
 import { type RepositoryPattern, parseRepositoryPattern } from '../policy/pattern.ts';
 
 /** What is wrong, for a person to read. */
 export interface Misunderstood {
   readonly problem: string;
 }
-
-export const actions: readonly Action[] = ['pull', 'push', 'create', 'overwrite', 'delete', 'catalog'];
 
 /** In words of the command line, or what was probably meant. */
 export function parseAction(text: string): Action | Misunderstood {

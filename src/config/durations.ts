@@ -3,13 +3,13 @@ import { refuse, type Parsed } from '../document/parsed.ts';
 
 const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
 
-export interface DurationBounds {
+interface Bounds {
   readonly minSeconds: number;
   readonly maxSeconds: number;
 }
 
 /** `30s`, `15m`, `6h`, `30d` as seconds. Whole numbers with one unit only. */
-export function parseDuration(text: string, bounds: DurationBounds): Parsed<number> {
+export function parseDuration(text: string, bounds: Bounds): Parsed<number> {
   const [, count, unit] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
   const secondsInUnit = unit === undefined ? undefined : unitSeconds[unit];
   if (count === undefined || secondsInUnit === undefined) {

@@ -1,11 +1,11 @@
 /** Reads the configuration from its three sources; nothing is used of one that has a mistake. */
 import { resolve } from 'node:path';
-import { type Problem, sortProblems } from '../document/problem.ts';
-import { formatHostPort } from '../network/host.ts';
+import { type Problem, sortProblems, unplaced } from '../document/problem.ts';
+import { formatHostPort, isEveryInterface } from '../network/host.ts';
 import type { ListenAddress } from './addresses.ts';
 import { configKeys, type Settings } from './schema.ts';
 import type { Secret } from '../secret.ts';
-import { type ConfigInput, environmentSource, fileSource, flagSource, nowhere } from './sources.ts';
+import { type ConfigInput, environmentSource, fileSource, flagSource } from './sources.ts';
 
 /** The whole configuration, checked. Paths are absolute. */
 export interface Config {
@@ -83,12 +83,8 @@ function missingKeys(input: ConfigInput, isSet: (key: string) => boolean): reado
 
 function required(input: ConfigInput, key: string, message: string, example: string): Problem {
   const variable = configKeys().find((candidate) => candidate.key === key)?.variable ?? '';
-  return {
-    ...nowhere(whole(input)),
-    code: 'missing-key',
-    message,
-    fix: `set ${key} in the configuration file or ${variable}, for example ${variable}=${example}`,
-  };
+  const fix = `set ${key} in the configuration file or ${variable}, for example ${variable}=${example}`;
+  return unplaced(whole(input), 'missing-key', message, fix);
 }
 
 function clashingSettings(input: ConfigInput, settings: Settings, isSet: (key: string) => boolean): readonly Problem[] {
@@ -97,41 +93,23 @@ function clashingSettings(input: ConfigInput, settings: Settings, isSet: (key: s
   const sameHost =
     listen.host === adminListen.host || isEveryInterface(listen.host) || isEveryInterface(adminListen.host);
   if (listen.port !== 0 && listen.port === adminListen.port && sameHost) {
-    problems.push({
-      ...nowhere(whole(input)),
-      code: 'address-clash',
-      message: `listen and admin.listen are the same address, port ${listen.port}`,
-      fix: 'give the admin listener a port of its own, for example admin.listen: 127.0.0.1:5051',
-    });
+    const message = `listen and admin.listen are the same address, port ${listen.port}`;
+    const fix = 'give the admin listener a port of its own, for example admin.listen: 127.0.0.1:5051';
+    problems.push(unplaced(whole(input), 'address-clash', message, fix));
   }
   if (input.tryMode && listen.port === 0 && !isSet('publicUrl')) {
-    problems.push({
-      ...nowhere(whole(input)),
-      code: 'missing-key',
-      message: 'listen asks for any free port, so publicUrl cannot be derived from it',
-      fix: 'give listen a port, or set publicUrl',
-    });
+    const message = 'listen asks for any free port, so publicUrl cannot be derived from it';
+    problems.push(unplaced(whole(input), 'missing-key', message, 'give listen a port, or set publicUrl'));
   }
-  if (settings.redirects?.mode === 'follow' && settings.redirects.hosts === undefined)
-    problems.push(
-      required(
-        input,
-        'redirects.hosts',
-        'redirects.mode is follow without redirects.hosts: the gateway would fetch whatever a redirect names',
-        'storage.example.com',
-      ),
-    );
+  if (settings.redirects?.mode === 'follow' && settings.redirects.hosts === undefined) {
+    const message =
+      'redirects.mode is follow without redirects.hosts: the gateway would fetch whatever a redirect names';
+    problems.push(required(input, 'redirects.hosts', message, 'storage.example.com'));
+  }
   return problems;
 }
 
-function isEveryInterface(host: string): boolean {
-  return host === '' || host === '0.0.0.0' || host === '::';
-}
-
-function listeners(
-  settings: Settings,
-  tryMode: boolean,
-): { readonly listen: ListenAddress; readonly adminListen: ListenAddress } {
+function listeners(settings: Settings, tryMode: boolean) {
   return {
     listen: settings.listen ?? { host: tryMode ? '127.0.0.1' : '0.0.0.0', port: 5050 },
     adminListen: settings.admin?.listen ?? { host: '127.0.0.1', port: 5051 },

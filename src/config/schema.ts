@@ -3,8 +3,8 @@
  */
 import { z } from 'zod';
 import { parseHostPattern, parseListenAddress, parseNetwork, parseProxies } from './addresses.ts';
-import { parseDuration, type DurationBounds } from './durations.ts';
-import type { Parsed } from '../document/parsed.ts';
+import { parseDuration } from './durations.ts';
+import { type Parsed, refuse } from '../document/parsed.ts';
 import { Secret } from '../secret.ts';
 import { parseRedisUrl } from '../network/redis-url.ts';
 import { parseOrigin } from './origin.ts';
@@ -17,28 +17,26 @@ function setting<T>(parse: (text: string) => Parsed<T>) {
   return z.string().transform((text, context): T => take(parse(text), context));
 }
 
-function take<T>(parsed: Parsed<T>, context: z.core.$RefinementCtx): T {
+function take<T>(parsed: Parsed<T>, { issues }: z.core.$RefinementCtx): T {
   if (parsed.ok) return parsed.value;
-  context.issues.push({
-    code: 'custom',
-    input: undefined,
-    message: parsed.message,
-    params: parsed.fix === undefined ? {} : { fix: parsed.fix },
-  });
+  issues.push({ code: 'custom', input: undefined, message: parsed.message, params: { fix: parsed.fix } });
   return z.NEVER;
 }
 
-function duration(bounds: DurationBounds) {
+/** What may be left out, with the sentence that documents it. */
+function optional<T extends z.ZodType>(schema: T, sentence: string): z.ZodOptional<T> {
+  return z.optional(schema.describe(sentence));
+}
+
+function duration(minSeconds: number, maxSeconds: number) {
   return z
     .string({ error: 'expected a duration with its unit, such as 30s, 15m, 6h or 30d' })
-    .transform((text, context): number => take(parseDuration(text, bounds), context));
+    .transform((text, context): number => take(parseDuration(text, { minSeconds, maxSeconds }), context));
 }
 
 const path = setting((text): Parsed<string> => {
-  if (text === '') return { ok: false, message: 'the path is empty' };
-
-  if (/[\u0000-\u001f]/.test(text)) return { ok: false, message: 'the path contains a control character' };
-  return { ok: true, value: text };
+  if (text === '') return refuse('the path is empty');
+  return /[\u0000-\u001f]/.test(text) ? refuse('the path contains a control character') : { ok: true, value: text };
 });
 
 /** One text or a list of texts. */
@@ -63,113 +61,102 @@ const serviceName = setting((text): Parsed<string> => {
   // Written between quotes in the challenge (RFC 9110 §5.6.4) and compared byte for byte by clients.
   return /^[\x21\x23-\x5b\x5d-\x7e]{1,255}$/.test(text)
     ? { ok: true, value: text }
-    : { ok: false, message: 'must be 1 to 255 ASCII characters without spaces, quotes and backslashes' };
+    : refuse('must be 1 to 255 ASCII characters without spaces, quotes and backslashes');
 });
 
 /** The file form of the configuration: every key there is, with the sentence that documents it. Defaults are in load.ts. */
 export const configSchema = z.strictObject({
-  listen: setting(parseListenAddress)
-    .describe(
-      'Address of the main listener: host:port, :port for every interface, or [IPv6]:port. Default: 0.0.0.0:5050.',
-    )
-    .optional(),
-  publicUrl: setting((text) => parseOrigin(text, 'https://registry.example.com'))
-    .describe(
-      'URL by which clients reach the gateway, without a path; in tokens and challenges. Location headers are relative.',
-    )
-    .optional(),
-  upstream: setting((text) => parseOrigin(text, 'http://registry:5000'))
-    .describe('URL of the unsecured registry behind the gateway, without a path.')
-    .optional(),
-  policies: listOf(path, 1)
-    .describe('Policy files and directories (flat, *.yaml and *.yml), one or a list. Default: ./policies.')
-    .optional(),
-  stateDir: path
-    .describe('Directory for what the gateway itself writes, such as generated signing keys. Default: ./.portcullis.')
-    .optional(),
-  redis: secret(parseRedisUrl)
-    .describe(
-      'Redis for sessions and limits (redis://, rediss://, redis+sentinel://, redis+cluster://). Default: this process.',
-    )
-    .optional(),
-  trustedProxies: listOf(setting(parseNetwork), 0)
-    .transform((networks, context): readonly string[] => take(parseProxies(networks), context))
-    .describe('Networks of the proxies whose X-Forwarded-For is believed, as addresses or CIDR. Default: none.')
-    .optional(),
-  tls: z
-    .strictObject({
-      cert: path
-        .describe('PEM file with the certificate chain of the main listener; read again when it changes.')
-        .optional(),
-      key: path.describe('PEM file with the private key of the certificate; read again when it changes.').optional(),
-    })
-    .describe('Serve HTTPS on the main listener.')
-    .optional(),
-  admin: z
-    .strictObject({
-      listen: setting(parseListenAddress)
-        .describe('Address of the admin listener (health and metrics); keep it private. Default: 127.0.0.1:5051.')
-        .optional(),
-    })
-    .describe('The admin listener.')
-    .optional(),
-  tokens: z
-    .strictObject({
-      service: serviceName
-        .describe(
-          'Name of this service in challenges and the audience of its tokens. Default: host and port of publicUrl.',
-        )
-        .optional(),
-      accessTtl: duration({ minSeconds: minute, maxSeconds: day })
-        .describe('Lifetime of an access token, from 60s to 1d. Default: 15m.')
-        .optional(),
-      refreshTtl: duration({ minSeconds: minute, maxSeconds: 3_650 * day })
-        .describe('How long a login session may stay unused before it ends. Default: 90d.')
-        .optional(),
-      keys: path
-        .describe('Directory of private signing keys (PEM or JWK). Default: one is generated in stateDir.')
-        .optional(),
-    })
-    .describe('Access tokens and login sessions.')
-    .optional(),
-  timeouts: z
-    .strictObject({
-      connect: duration({ minSeconds: 1, maxSeconds: 5 * minute })
-        .describe('How long connecting to the upstream may take. Default: 3s.')
-        .optional(),
-      idle: duration({ minSeconds: 1, maxSeconds: day })
-        .describe('How long a transfer may stand still before it is aborted. Default: 60s.')
-        .optional(),
-      response: duration({ minSeconds: 1, maxSeconds: day })
-        .describe('How long the upstream may take to begin its reply after it has the whole request. Default: 5m.')
-        .optional(),
-      drain: duration({ minSeconds: 1, maxSeconds: day })
-        .describe('How long running transfers may continue after a stop was asked for. Default: 15m.')
-        .optional(),
-      leave: duration({ minSeconds: 0, maxSeconds: 10 * minute })
-        .describe(
-          'How long new requests are taken after a stop was asked for, until load balancers have seen it. Default: 0s.',
-        )
-        .optional(),
-    })
-    .describe('Limits of patience, for the upstream and at shutdown.')
-    .optional(),
-  redirects: z
-    .strictObject({
-      mode: z
-        .enum(['pass', 'follow'])
-        .describe(
-          'What becomes of a redirect to object storage: pass gives it to the client, follow fetches it. Default: pass.',
-        )
-        .optional(),
-      hosts: listOf(setting(parseHostPattern), 1)
-        .describe(
-          'Hosts that it may lead to, any other is an error: host, host:port or *.suffix. Default: any; follow needs a list.',
-        )
-        .optional(),
-    })
-    .describe('Registries that keep their content in object storage.')
-    .optional(),
+  listen: optional(
+    setting(parseListenAddress),
+    'Address of the main listener: host:port, :port for every interface, or [IPv6]:port. Default: 0.0.0.0:5050.',
+  ),
+  publicUrl: optional(
+    setting((text) => parseOrigin(text, 'https://registry.example.com')),
+    'URL by which clients reach the gateway, without a path; in tokens and challenges. Location headers are relative.',
+  ),
+  upstream: optional(
+    setting((text) => parseOrigin(text, 'http://registry:5000')),
+    'URL of the unsecured registry behind the gateway, without a path.',
+  ),
+  policies: optional(
+    listOf(path, 1),
+    'Policy files and directories (flat, *.yaml and *.yml), one or a list. Default: ./policies.',
+  ),
+  stateDir: optional(
+    path,
+    'Directory for what the gateway itself writes, such as generated signing keys. Default: ./.portcullis.',
+  ),
+  redis: optional(
+    secret(parseRedisUrl),
+    'Redis for sessions and limits (redis://, rediss://, redis+sentinel://, redis+cluster://). Default: this process.',
+  ),
+  trustedProxies: optional(
+    listOf(setting(parseNetwork), 0).transform((all, context): readonly string[] => take(parseProxies(all), context)),
+    'Networks of the proxies whose X-Forwarded-For is believed, as addresses or CIDR. Default: none.',
+  ),
+  tls: optional(
+    z.strictObject({
+      cert: optional(path, 'PEM file with the certificate chain of the main listener; read again when it changes.'),
+      key: optional(path, 'PEM file with the private key of the certificate; read again when it changes.'),
+    }),
+    'Serve HTTPS on the main listener.',
+  ),
+  admin: optional(
+    z.strictObject({
+      listen: optional(
+        setting(parseListenAddress),
+        'Address of the admin listener (health and metrics); keep it private. Default: 127.0.0.1:5051.',
+      ),
+    }),
+    'The admin listener.',
+  ),
+  tokens: optional(
+    z.strictObject({
+      service: optional(
+        serviceName,
+        'Name of this service in challenges and the audience of its tokens. Default: host and port of publicUrl.',
+      ),
+      accessTtl: optional(duration(minute, day), 'Lifetime of an access token, from 60s to 1d. Default: 15m.'),
+      refreshTtl: optional(
+        duration(minute, 3_650 * day),
+        'How long a login session may stay unused before it ends. Default: 90d.',
+      ),
+      keys: optional(path, 'Directory of private signing keys (PEM or JWK). Default: one is generated in stateDir.'),
+    }),
+    'Access tokens and login sessions.',
+  ),
+  timeouts: optional(
+    z.strictObject({
+      connect: optional(duration(1, 5 * minute), 'How long connecting to the upstream may take. Default: 3s.'),
+      idle: optional(duration(1, day), 'How long a transfer may stand still before it is aborted. Default: 60s.'),
+      response: optional(
+        duration(1, day),
+        'How long the upstream may take to begin its reply after it has the whole request. Default: 5m.',
+      ),
+      drain: optional(
+        duration(1, day),
+        'How long running transfers may continue after a stop was asked for. Default: 15m.',
+      ),
+      leave: optional(
+        duration(0, 10 * minute),
+        'How long new requests are taken after a stop was asked for, until load balancers have seen it. Default: 0s.',
+      ),
+    }),
+    'Limits of patience, for the upstream and at shutdown.',
+  ),
+  redirects: optional(
+    z.strictObject({
+      mode: optional(
+        z.enum(['pass', 'follow']),
+        'What becomes of a redirect to object storage: pass gives it to the client, follow fetches it. Default: pass.',
+      ),
+      hosts: optional(
+        listOf(setting(parseHostPattern), 1),
+        'Hosts that it may lead to, any other is an error: host, host:port or *.suffix. Default: any; follow needs a list.',
+      ),
+    }),
+    'Registries that keep their content in object storage.',
+  ),
 });
 
 /** What one source (file, environment, flags) sets, parsed. */
@@ -197,13 +184,18 @@ export function configKeys(): readonly ConfigKey[] {
 
 function keysOf(schema: z.ZodObject, parents: readonly string[]): readonly ConfigKey[] {
   return Object.entries(schema.shape).flatMap(([name, field]) => {
-    const inner: unknown = field instanceof z.ZodOptional ? field.unwrap() : field;
+    const { schema: inner, sentence: description } = settingOf(field);
     const path = [...parents, name];
     if (inner instanceof z.ZodObject) return keysOf(inner, path);
     const key = path.join('.');
-    const description = inner instanceof z.ZodType ? (inner.description ?? '') : '';
     return [{ key, variable: variableOf(path), description, secret: secretKeys.has(key), list: listKeys.has(key) }];
   });
+}
+
+/** A setting of the schema without what makes it optional, and its sentence. */
+export function settingOf(field: unknown): { readonly schema: unknown; readonly sentence: string } {
+  const schema: unknown = field instanceof z.ZodOptional ? field.unwrap() : field;
+  return { schema, sentence: schema instanceof z.ZodType ? (schema.description ?? '') : '' };
 }
 
 function variableOf(path: readonly string[]): string {

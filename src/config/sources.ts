@@ -1,10 +1,10 @@
 /** Where settings come from: the file, variables and flags, each checked by itself. */
 import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
-import { checkDocument, checkValue, type Origin } from '../document/check.ts';
-import { quote, type Problem } from '../document/problem.ts';
+import { type Origin, checkDocument, valueAt } from '../document/check.ts';
+import { type Problem, quote, unplaced } from '../document/problem.ts';
 import { nearest } from '../document/suggest.ts';
-import { readYaml, type Path, type YamlDocument } from '../document/yaml.ts';
+import { readYaml } from '../document/yaml.ts';
 import { configKeys, configSchema, type ConfigKey, type Settings } from './schema.ts';
 import { parseRedisUrl } from '../network/redis-url.ts';
 
@@ -23,6 +23,7 @@ export interface ConfigInput {
 const environment = 'environment';
 const commandLine = 'command line';
 const prefix = 'PORTCULLIS_';
+const nowhere = { line: 0, column: 0 };
 
 /** What one place sets. `keys` includes those whose value has a problem, so that nothing is called missing as well. */
 export interface Source {
@@ -32,30 +33,17 @@ export interface Source {
 }
 
 /** Nothing where there is no file. */
-export function fileSource(input: ConfigInput): Source {
-  if (input.file === undefined) return { settings: {}, keys: new Set(), problems: [] };
-  const reading = readYaml(input.file.path, input.file.text);
+export function fileSource({ file, cwd }: ConfigInput): Source {
+  if (file === undefined) return { settings: {}, keys: new Set(), problems: [] };
+  const all = configKeys().map(({ key }) => key);
+  const reading = readYaml(file.path, file.text);
   // A file that cannot be read at all may set every key.
-  if (!reading.ok)
-    return { settings: {}, keys: new Set(configKeys().map(({ key }) => key)), problems: reading.problems };
-  const document: YamlDocument =
-    reading.document.value === null ? { ...reading.document, value: {} } : reading.document;
-  const keys = new Set(
-    configKeys()
-      .filter(({ key }) => holds(document.value, key.split('.')))
-      .map(({ key }) => key),
-  );
+  if (!reading.ok) return { settings: {}, keys: new Set(all), problems: reading.problems };
+  const document = { ...reading.document, value: reading.document.value ?? {} };
+  const keys = new Set(all.filter((key) => valueAt(document.value, key.split('.')) !== undefined));
   const checked = checkDocument(document, configSchema);
   if (!checked.ok) return { settings: {}, keys, problems: checked.problems };
-  const base = dirname(resolve(input.cwd, input.file.path));
-  return { settings: withAbsolutePaths(checked.value, base), keys, problems: [] };
-}
-
-function holds(value: unknown, path: Path): boolean {
-  const [step, ...rest] = path;
-  if (step === undefined) return true;
-  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return false;
-  return holds((value as Record<string | number, unknown>)[step], rest);
+  return { settings: withAbsolutePaths(checked.value, dirname(resolve(cwd, file.path))), keys, problems: [] };
 }
 
 /** A `PORTCULLIS_*` variable that is neither a setting nor a service link of Kubernetes is a problem. */
@@ -87,12 +75,7 @@ export function environmentSource(input: ConfigInput): Source {
 }
 
 function bothSet(variable: string, fileVariable: string): Problem {
-  return {
-    ...nowhere(environment),
-    code: 'set-twice',
-    message: `${variable} and ${fileVariable} are both set`,
-    fix: 'keep one of them',
-  };
+  return unplaced(environment, 'set-twice', `${variable} and ${fileVariable} are both set`, 'keep one of them');
 }
 
 function secretFromFile(variable: string, path: string, input: ConfigInput): string | Problem {
@@ -100,22 +83,24 @@ function secretFromFile(variable: string, path: string, input: ConfigInput): str
     return input.readSecret(resolve(input.cwd, path)).replace(/\r?\n$/, '');
   } catch (error) {
     const reason = error instanceof Error ? error.message : 'unknown reason';
-    return {
-      ...nowhere(environment),
-      code: 'unreadable-file',
-      message: `${variable}: cannot read the file: ${reason}`,
-    };
+    return unplaced(environment, 'unreadable-file', `${variable}: cannot read the file: ${reason}`);
   }
 }
 
 function unknownVariable(variable: string, known: ReadonlySet<string>): Problem {
   // The shared prefix would make every variable look near.
-  const suggestion = nearest(
+  const hint = meant(
     variable.slice(prefix.length),
     [...known].map((name) => name.slice(prefix.length)),
+    prefix,
   );
-  const hint = suggestion === undefined ? '' : ` — did you mean ${quote(prefix + suggestion)}?`;
-  return { ...nowhere(environment), code: 'unknown-variable', message: `unknown variable ${quote(variable)}${hint}` };
+  return unplaced(environment, 'unknown-variable', `unknown variable ${quote(variable)}${hint}`);
+}
+
+/** As `didYouMean`, of words that all begin with `before`. */
+function meant(word: string, known: readonly string[], before: string): string {
+  const suggestion = nearest(word, known);
+  return suggestion === undefined ? '' : ` — did you mean ${quote(before + suggestion)}?`;
 }
 
 /**
@@ -123,19 +108,13 @@ function unknownVariable(variable: string, known: ReadonlySet<string>): Problem 
  * `PORTCULLIS_PORT_5050_TCP=tcp://…` for a service called `portcullis`). They are nobody's mistake.
  */
 function isServiceLink(variable: string, value: string): boolean {
-  const link = '(?:tcp|udp|sctp)://\\S+';
-  const shapes: readonly (readonly [name: RegExp, value: RegExp | 'address'])[] = [
-    [/_SERVICE_HOST$/, 'address'],
-    [/_SERVICE_PORT(?:_[A-Z0-9_]+)?$/, /^\d{1,5}$/],
-    [/_PORT$/, new RegExp(`^${link}$`)],
-    [/_PORT_\d{1,5}_(?:TCP|UDP|SCTP)$/, new RegExp(`^${link}$`)],
-    [/_PORT_\d{1,5}_(?:TCP|UDP|SCTP)_PROTO$/, /^(?:tcp|udp|sctp)$/],
-    [/_PORT_\d{1,5}_(?:TCP|UDP|SCTP)_PORT$/, /^\d{1,5}$/],
-    [/_PORT_\d{1,5}_(?:TCP|UDP|SCTP)_ADDR$/, 'address'],
+  const shapes: readonly (readonly [name: RegExp, isValue: (text: string) => boolean])[] = [
+    [/_SERVICE_HOST$|_PORT_\d{1,5}_(?:TCP|UDP|SCTP)_ADDR$/, (text) => isIP(text) !== 0],
+    [/_SERVICE_PORT(?:_[A-Z0-9_]+)?$|_PORT_\d{1,5}_(?:TCP|UDP|SCTP)_PORT$/, (text) => /^\d{1,5}$/.test(text)],
+    [/_PORT(?:_\d{1,5}_(?:TCP|UDP|SCTP))?$/, (text) => /^(?:tcp|udp|sctp):\/\/\S+$/.test(text)],
+    [/_PORT_\d{1,5}_(?:TCP|UDP|SCTP)_PROTO$/, (text) => /^(?:tcp|udp|sctp)$/.test(text)],
   ];
-  return shapes.some(
-    ([name, shape]) => name.test(variable) && (shape === 'address' ? isIP(value) !== 0 : shape.test(value)),
-  );
+  return shapes.some(([name, isValue]) => name.test(variable) && isValue(value));
 }
 
 /** A flag that no setting has is a problem, with what was probably meant. */
@@ -146,27 +125,20 @@ export function flagSource(input: ConfigInput): Source {
   for (const [flag, text] of Object.entries(input.flags)) {
     const key = keys.find((candidate) => candidate.key === flag);
     if (key === undefined) {
-      const suggestion = nearest(
+      const hint = meant(
         flag,
         keys.map((candidate) => candidate.key),
+        '--',
       );
-      const hint = suggestion === undefined ? '' : ` — did you mean ${quote(`--${suggestion}`)}?`;
-      problems.push({
-        ...nowhere(commandLine),
-        code: 'unknown-key',
-        message: `unknown option ${quote(`--${flag}`)}${hint}`,
-      });
+      problems.push(unplaced(commandLine, 'unknown-key', `unknown option ${quote(`--${flag}`)}${hint}`));
       continue;
     }
     texts.set(flag, text);
     const redis = key.key === 'redis' ? parseRedisUrl(text) : undefined;
     if (redis?.ok === true && redis.value.password !== undefined) {
-      problems.push({
-        ...nowhere(commandLine),
-        code: 'secret-in-argument',
-        message: `--${flag}: a password on the command line can be read by every user of this machine`,
-        fix: `use ${key.variable}, ${key.variable}_FILE or the configuration file`,
-      });
+      const message = `--${flag}: a password on the command line can be read by every user of this machine`;
+      const fix = `use ${key.variable}, ${key.variable}_FILE or the configuration file`;
+      problems.push(unplaced(commandLine, 'secret-in-argument', message, fix));
     }
   }
   return textSource(commandLine, texts, (key) => `--${key.key}`, input.cwd, problems);
@@ -188,12 +160,7 @@ function textSource(
     names.set(key.key, nameOf(key));
     if (text === undefined) continue;
     if (text === '' && key.key !== 'trustedProxies') {
-      problems.push({
-        ...nowhere(file),
-        code: 'missing-value',
-        message: `${nameOf(key)} is empty`,
-        fix: 'give it a value, or remove it',
-      });
+      problems.push(unplaced(file, 'missing-value', `${nameOf(key)} is empty`, 'give it a value, or remove it'));
       continue;
     }
     plantText(value, key.key.split('.'), key.list ? splitList(text) : text);
@@ -201,15 +168,15 @@ function textSource(
   const origin: Origin = {
     file,
     value,
-    at: () => ({ line: 0, column: 0 }),
-    keyAt: () => ({ line: 0, column: 0 }),
+    at: () => nowhere,
+    keyAt: () => nowhere,
     nameOf: (path) => {
       const words = path.filter((step) => typeof step === 'string').join('.');
       const entry = path.find((step) => typeof step === 'number');
       return `${names.get(words) ?? words}${entry === undefined ? '' : ` (entry ${entry + 1})`}`;
     },
   };
-  const checked = checkValue(origin, configSchema);
+  const checked = checkDocument(origin, configSchema);
   const keys = new Set(texts.keys());
   if (!checked.ok) return { settings: {}, keys, problems: [...problems, ...checked.problems] };
   return { settings: withAbsolutePaths(checked.value, base), keys, problems };
@@ -219,16 +186,10 @@ function splitList(text: string): readonly string[] {
   return text === '' ? [] : text.split(',').map((entry) => entry.trim());
 }
 
-function plantText(tree: Record<string, unknown>, path: readonly string[], value: unknown): void {
-  const [step, ...rest] = path;
+function plantText(tree: Record<string, unknown>, [step, ...rest]: readonly string[], value: unknown): void {
   if (step === undefined) return;
-  if (rest.length === 0) {
-    tree[step] = value;
-    return;
-  }
-  const branch = (tree[step] ?? {}) as Record<string, unknown>;
-  tree[step] = branch;
-  plantText(branch, rest, value);
+  if (rest.length === 0) tree[step] = value;
+  else plantText((tree[step] ??= {}) as Record<string, unknown>, rest, value);
 }
 
 function withAbsolutePaths(settings: Settings, base: string): Settings {
@@ -248,9 +209,4 @@ function withAbsolutePaths(settings: Settings, base: string): Settings {
         }),
     ...(tokens?.keys === undefined ? {} : { tokens: { ...tokens, keys: absolute(tokens.keys) } }),
   };
-}
-
-/** The place of a problem that no line has. */
-export function nowhere(file: string): { readonly file: string; readonly line: 0; readonly column: 0 } {
-  return { file, line: 0, column: 0 };
 }

@@ -1,6 +1,6 @@
 /** A configuration file to start from: every setting with its sentence, those that need no decision commented out. */
 import { z } from 'zod';
-import { configSchema } from './schema.ts';
+import { configSchema, settingOf } from './schema.ts';
 
 /** What stands behind each key; every key of the schema has one. */
 const examples: Readonly<Record<string, string>> = {
@@ -49,26 +49,18 @@ export function configTemplate(): string {
 }
 
 function partOf(name: string, field: unknown): string {
-  const inner = unwrapped(field);
-  const about = comment((required.has(name) ? 'Required. ' : '') + describe(inner), '');
+  const { schema: inner, sentence } = settingOf(field);
+  const about = comment((required.has(name) ? 'Required. ' : '') + sentence, '');
   if (!(inner instanceof z.ZodObject)) return about + setting(name, name, '');
   const isActive = active.has(name);
   const children = Object.entries(inner.shape).map(([child, childField]) => {
     const key = `${name}.${child}`;
     // One "#" is enough to turn a whole section off.
     const line = isActive ? setting(key, child, '  ') : `  ${child}: ${examples[key] ?? ''}\n`;
-    return comment(describe(unwrapped(childField)), '  ') + line;
+    return comment(settingOf(childField).sentence, '  ') + line;
   });
   const section = `${name}:\n${children.join('')}`;
   return about + (isActive ? section : section.replace(/^(?=.)/gm, '#'));
-}
-
-function unwrapped(field: unknown): unknown {
-  return field instanceof z.ZodOptional ? field.unwrap() : field;
-}
-
-function describe(field: unknown): string {
-  return field instanceof z.ZodType ? (field.description ?? '') : '';
 }
 
 function setting(key: string, name: string, indent: string): string {

@@ -1,14 +1,14 @@
 /** Data against a zod schema: every mistake at once, in words for a person, with file, line and column. */
 import type { z } from 'zod';
-import { quote, sortProblems, type Problem } from './problem.ts';
+import { type Problem, lowerFirst, quote, sortProblems } from './problem.ts';
 import { allowedKeys } from './schema-keys.ts';
 import { didYouMean, nearest } from './suggest.ts';
-import type { Path, Position, YamlDocument } from './yaml.ts';
+import type { Path, Position } from './yaml.ts';
 
 export type Checked<T> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problems: readonly Problem[] };
 
-/** Where data came from, when that is not a YAML document. */
+/** Data that knows where it came from: a YAML document, or settings. */
 export interface Origin {
   readonly file: string;
   readonly value: unknown;
@@ -20,13 +20,8 @@ export interface Origin {
 
 const maxProblems = 100;
 
-/** The document as the schema's output, or every problem with its position. */
-export function checkDocument<T>(document: YamlDocument, schema: z.ZodType<T>): Checked<T> {
-  return checkValue(document, schema);
-}
-
-/** As `checkDocument`, for data of any origin. */
-export function checkValue<T>(origin: Origin, schema: z.ZodType<T>): Checked<T> {
+/** The data as the schema's output, or every problem with its position. */
+export function checkDocument<T>(origin: Origin, schema: z.ZodType<T>): Checked<T> {
   const result = schema.safeParse(origin.value);
   if (result.success) return { ok: true, value: result.data };
   const problems = result.error.issues.flatMap((issue) => explain(issue, [], { origin, schema }));
@@ -61,17 +56,13 @@ function explain(issue: Issue, base: Path, context: Context): readonly Problem[]
     case 'invalid_union':
       return explainUnion(issue, path, context);
     case 'invalid_key':
-      return [problem(context, path, 'bad-key', reasonOf(issue.issues, 'this key is not allowed'), 'key')];
+      return [problem(context, path, 'bad-key', reasonOf(issue.issues), { position: context.origin.keyAt(path) })];
     case 'invalid_element':
       return issue.issues.flatMap((inner) => explain(inner, path, context));
-    case 'too_small': {
-      const words = ownWords(issue) ?? boundInWords(issue.origin, issue.minimum, 'at least');
-      return [problem(context, path, 'too-small', words)];
-    }
-    case 'too_big': {
-      const words = ownWords(issue) ?? boundInWords(issue.origin, issue.maximum, 'at most');
-      return [problem(context, path, 'too-large', words)];
-    }
+    case 'too_small':
+      return [outOfBounds(issue, 'too-small', issue.minimum, 'at least', path, context)];
+    case 'too_big':
+      return [outOfBounds(issue, 'too-large', issue.maximum, 'at most', path, context)];
     case 'custom':
       return [custom(issue, path, context)];
     case 'invalid_format':
@@ -85,65 +76,39 @@ function ownWords(issue: Issue): string | undefined {
   return /^(?:Invalid |Too |Unrecognized )/.test(issue.message) || issue.message === '' ? undefined : issue.message;
 }
 
-/** A schema's own check may set `params: { code, fix, at: 'key' }` on its issue. */
+/** A schema's own check may set `params: { code, fix }` on its issue. */
 function custom(issue: z.core.$ZodIssueCustom, path: Path, context: Context): Problem {
-  const { code, fix, at } = issue.params ?? {};
-  const found = problem(
-    context,
-    path,
-    typeof code === 'string' ? code : 'invalid-value',
-    issue.message,
-    at === 'key' ? 'key' : 'value',
-  );
-  return typeof fix === 'string' ? { ...found, fix } : found;
+  const { code, fix } = issue.params ?? {};
+  const known = typeof code === 'string' ? code : 'invalid-value';
+  return problem(context, path, known, issue.message, { fix: typeof fix === 'string' ? fix : undefined });
 }
 
 function unknownKey(key: string, path: Path, context: Context): Problem {
-  const allowed = allowedKeys(context.schema, path).filter(
-    (name) => !hasKey(valueAt(context.origin.value, path), name),
-  );
-  const suggestion = nearest(key, allowed);
-  const keyPath = [...path, key];
-  const fix =
-    suggestion === undefined && allowed.length > 0 && allowed.length <= 12
-      ? `known here: ${[...allowed].sort().join(', ')}`
-      : undefined;
-  const where = path.length === 0 ? '' : `${pathInWords(path)}: `;
-  const message = `${where}unknown key ${quote(key)}${didYouMean(key, allowed)}`;
-  const position = context.origin.keyAt(keyPath);
-  return {
-    file: context.origin.file,
-    ...position,
-    code: 'unknown-key',
-    message,
-    ...(fix === undefined ? {} : { fix }),
-  };
+  const here = valueAt(context.origin.value, path);
+  const allowed = allowedKeys(context.schema, path).filter((name) => !hasKey(here, name));
+  const isList = nearest(key, allowed) === undefined && allowed.length > 0 && allowed.length <= 12;
+  const fix = isList ? `known here: ${[...allowed].sort().join(', ')}` : undefined;
+  const position = context.origin.keyAt([...path, key]);
+  const message = `unknown key ${quote(key)}${didYouMean(key, allowed)}`;
+  return problem(context, path, 'unknown-key', message, { position, fix });
 }
 
 function wrongType(issue: z.core.$ZodIssueInvalidType, path: Path, context: Context): Problem {
-  const parent = valueAt(context.origin.value, path.slice(0, -1));
+  const parent = path.slice(0, -1);
   const last = path.at(-1);
-  if (typeof last === 'string' && !hasKey(parent, last)) {
-    const parentPath = path.slice(0, -1);
-    const where = parentPath.length === 0 ? '' : `${pathInWords(parentPath)}: `;
-    return {
-      file: context.origin.file,
-      ...context.origin.at(parentPath),
-      code: 'missing-key',
-      message: `${where}the key ${quote(last)} is missing`,
-    };
+  if (typeof last === 'string' && !hasKey(valueAt(context.origin.value, parent), last)) {
+    return problem(context, parent, 'missing-key', `the key ${quote(last)} is missing`);
   }
   const words = ownWords(issue);
   if (words !== undefined) return problem(context, path, 'invalid-value', words);
   const value = valueAt(context.origin.value, path);
-  const found = problem(
-    context,
-    path,
-    'invalid-value',
-    `expected ${typeInWords(issue.expected)}, got ${kindOf(value)}`,
-  );
-  const fix = typeFix(issue.expected, value);
-  return fix === undefined ? found : { ...found, fix };
+  const message = `expected ${typeInWords(issue.expected)}, got ${kindOf(value)}`;
+  return problem(context, path, 'invalid-value', message, { fix: typeFix(issue.expected, value) });
+}
+
+/** Where nothing stands, whatever was expected. */
+function missing(path: Path, context: Context): Problem {
+  return wrongType({ code: 'invalid_type', expected: 'string', path: [], message: '' }, path, context);
 }
 
 function typeFix(expected: string, value: unknown): string | undefined {
@@ -158,9 +123,7 @@ function typeFix(expected: string, value: unknown): string | undefined {
 
 function wrongChoice(issue: Issue, values: readonly unknown[], path: Path, context: Context): Problem {
   const value = valueAt(context.origin.value, path);
-  if (value === undefined) {
-    return wrongType({ code: 'invalid_type', expected: 'string', path: [], message: '' }, path, context);
-  }
+  if (value === undefined) return missing(path, context);
   const words = ownWords(issue);
   if (words !== undefined) return problem(context, path, 'invalid-value', words);
   const choices = values.map(String);
@@ -176,27 +139,22 @@ function wrongChoice(issue: Issue, values: readonly unknown[], path: Path, conte
 function explainUnion(issue: z.core.$ZodIssueInvalidUnion, path: Path, context: Context): readonly Problem[] {
   const alternatives = issue.errors;
   if (alternatives.length === 0) return [discriminated(issue, path, context)];
-  const meant = alternatives
+  const [closest] = alternatives
     .filter((issues) => issues.length > 0 && !issues.some(isWrongKind))
     .sort((a, b) => a.length - b.length);
-  const [closest] = meant;
   if (closest !== undefined) return closest.flatMap((inner) => explain(inner, path, context));
 
   const rootIssues = alternatives.flat();
   const values = rootIssues.flatMap((inner) => (inner.code === 'invalid_value' ? inner.values : []));
-  if (typeof valueAt(context.origin.value, path) === 'string' && values.length > 0) {
-    return [wrongChoice(issue, values, path, context)];
-  }
+  const value = valueAt(context.origin.value, path);
+  if (typeof value === 'string' && values.length > 0) return [wrongChoice(issue, values, path, context)];
+  if (value === undefined) return [missing(path, context)];
   const kinds = new Set(
     rootIssues.map((inner) => (inner.code === 'invalid_type' ? typeInWords(inner.expected) : 'text')),
   );
-  const value = valueAt(context.origin.value, path);
-  if (value === undefined) {
-    return [wrongType({ code: 'invalid_type', expected: 'string', path: [], message: '' }, path, context)];
-  }
-  const found = problem(context, path, 'invalid-value', `expected ${[...kinds].join(' or ')}, got ${kindOf(value)}`);
-  const fix = kinds.has(typeInWords('string')) ? typeFix('string', value) : undefined;
-  return [fix === undefined ? found : { ...found, fix }];
+  const fix = kinds.has('text') ? typeFix('string', value) : undefined;
+  const message = `expected ${[...kinds].join(' or ')}, got ${kindOf(value)}`;
+  return [problem(context, path, 'invalid-value', message, { fix })];
 }
 
 function discriminated(issue: z.core.$ZodIssueInvalidUnion, path: Path, context: Context): Problem {
@@ -205,23 +163,37 @@ function discriminated(issue: z.core.$ZodIssueInvalidUnion, path: Path, context:
 }
 
 /** The alternative does not even take this kind of value. */
-function isWrongKind(issue: Issue): boolean {
-  if (issue.path.length > 0) return false;
-  return issue.code === 'invalid_type' || issue.code === 'invalid_value';
+function isWrongKind({ code, path }: Issue): boolean {
+  return path.length === 0 && (code === 'invalid_type' || code === 'invalid_value');
 }
 
-function problem(context: Context, path: Path, code: string, message: string, at: 'key' | 'value' = 'value'): Problem {
-  const { origin } = context;
+/** At the value unless another `position` is given. */
+function problem(
+  { origin }: Context,
+  path: Path,
+  code: string,
+  message: string,
+  { position = origin.at(path), fix }: { readonly position?: Position; readonly fix?: string | undefined } = {},
+): Problem {
   const name = origin.nameOf?.(path) ?? pathInWords(path);
-  const position = at === 'key' ? origin.keyAt(path) : origin.at(path);
-  return { file: origin.file, ...position, code, message: name === '' ? message : `${name}: ${message}` };
+  return { file: origin.file, ...position, code, message: name === '' ? message : `${name}: ${message}`, fix };
 }
 
-function reasonOf(issues: readonly Issue[], otherwise: string): string {
-  const [first] = issues;
-  if (first === undefined) return otherwise;
+function reasonOf([first]: readonly Issue[]): string {
+  if (first === undefined) return 'this key is not allowed';
   if (first.code === 'invalid_value') return `expected one of ${first.values.map(String).join(', ')}`;
   return lowerFirst(first.message);
+}
+
+function outOfBounds(
+  issue: Issue & { readonly origin: string },
+  code: string,
+  bound: number | bigint,
+  relation: string,
+  path: Path,
+  context: Context,
+): Problem {
+  return problem(context, path, code, ownWords(issue) ?? boundInWords(issue.origin, bound, relation));
 }
 
 function boundInWords(origin: string, bound: number | bigint, relation: string): string {
@@ -231,46 +203,29 @@ function boundInWords(origin: string, bound: number | bigint, relation: string):
   return `must be ${relation} ${bound}`;
 }
 
+const typeWords: Readonly<Record<string, string>> = {
+  string: 'text',
+  array: 'a list',
+  set: 'a list',
+  tuple: 'a list',
+  object: 'a mapping (key: value)',
+  record: 'a mapping (key: value)',
+  map: 'a mapping (key: value)',
+  boolean: 'true or false',
+  int: 'a whole number',
+  number: 'a number',
+};
+
 function typeInWords(expected: string): string {
-  switch (expected) {
-    case 'string':
-      return 'text';
-    case 'array':
-    case 'set':
-    case 'tuple':
-      return 'a list';
-    case 'object':
-    case 'record':
-    case 'map':
-      return 'a mapping (key: value)';
-    case 'boolean':
-      return 'true or false';
-    case 'int':
-      return 'a whole number';
-    case 'number':
-      return 'a number';
-    default:
-      return expected;
-  }
+  return typeWords[expected] ?? expected;
 }
 
 function kindOf(value: unknown): string {
   if (value === null || value === undefined) return 'nothing';
   if (Array.isArray(value)) return 'a list';
-  switch (typeof value) {
-    case 'string':
-      return 'text';
-    case 'number':
-      return `the number ${value}`;
-    case 'boolean':
-      return String(value);
-    default:
-      return 'a mapping';
-  }
-}
-
-function lowerFirst(text: string): string {
-  return text.slice(0, 1).toLowerCase() + text.slice(1);
+  if (typeof value === 'string') return 'text';
+  if (typeof value === 'number') return `the number ${value}`;
+  return typeof value === 'boolean' ? String(value) : 'a mapping';
 }
 
 function stepsOf(path: readonly PropertyKey[]): Path {
@@ -281,7 +236,8 @@ function hasKey(value: unknown, key: string): boolean {
   return typeof value === 'object' && value !== null && Object.hasOwn(value, key);
 }
 
-function valueAt(value: unknown, path: Path): unknown {
+/** Undefined where nothing stands. */
+export function valueAt(value: unknown, path: Path): unknown {
   let here = value;
   for (const step of path) {
     if (typeof here !== 'object' || here === null || !Object.hasOwn(here, step)) return undefined;

@@ -6,13 +6,17 @@ export interface Problem {
   /** Short, stable and kebab-case: safe to match in scripts. */
   readonly code: string;
   readonly message: string;
-  readonly fix?: string;
+  readonly fix?: string | undefined;
+}
+
+/** One that no line has. */
+export function unplaced(file: string, code: string, message: string, fix?: string): Problem {
+  return { file, line: 0, column: 0, code, message, fix };
 }
 
 const shownLineWidth = 160;
 
 // C0 and C1 controls, and the marks that reorder text: either lets a file name or key forge other lines on a terminal.
-
 const unprintable = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
 // What a line of a policy or configuration file may hold that must never reach a log: passwords and their hashes,
@@ -57,8 +61,14 @@ export function sortProblems(problems: readonly Problem[]): readonly Problem[] {
   );
 }
 
-function compareText(a: string, b: string): number {
+/** By code units, the same on every machine. */
+export function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** To go on behind a colon. */
+export function lowerFirst(text: string): string {
+  return text.slice(0, 1).toLowerCase() + text.slice(1);
 }
 
 function escaped(character: string): string {
@@ -66,14 +76,10 @@ function escaped(character: string): string {
 }
 
 function lineOf(text: string, line: number): string | undefined {
-  let start = 0;
-  for (let passed = 1; passed < line; passed += 1) {
-    const end = text.indexOf('\n', start);
-    if (end === -1) return undefined;
-    start = end + 1;
-  }
-  const end = text.indexOf('\n', start);
-  return (end === -1 ? text.slice(start) : text.slice(start, end)).replace(/^\ufeff/, '').replace(/\r$/, '');
+  return text
+    .split('\n', line)
+    [line - 1]?.replace(/^\ufeff/, '')
+    .replace(/\r$/, '');
 }
 
 function excerpt(source: string, line: number, column: number): readonly string[] {

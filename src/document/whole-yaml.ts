@@ -1,6 +1,6 @@
 /** Any YAML text, read by a whole parser: plain data with its places, or everything in it that is wrong or surprising. */
 import type { CST, YAMLError } from 'yaml';
-import { quote } from './problem.ts';
+import { lowerFirst, quote } from './problem.ts';
 import type { Findings } from './yaml-findings.ts';
 import { yamlLibrary } from './yaml-library.ts';
 
@@ -80,16 +80,10 @@ function findRefusedSyntax(tokens: readonly CST.Token[], found: Findings): void 
       case 'block-scalar':
         findProperties(token.props, found);
         break;
-      case 'alias':
-        found.add(
-          token.offset,
-          'yaml-alias',
-          `${quote(token.source)} is not in quotes: an unquoted * starts a YAML alias`,
-          `put the pattern in quotes: ${quote(token.source)}`,
-        );
-        break;
-      default:
-        break;
+      case 'alias': {
+        const message = `${quote(token.source)} is not in quotes: an unquoted * starts a YAML alias`;
+        found.add(token.offset, 'yaml-alias', message, `put the pattern in quotes: ${quote(token.source)}`);
+      }
     }
   }
 }
@@ -109,12 +103,10 @@ function findItemSyntax(item: CollectionItem, parent: CST.Token, found: Findings
   }
   const bare = bareWord(item, parent);
   if (bare !== undefined) {
-    found.add(
-      bare.offset,
-      'missing-value',
-      `${quote(bare.source.replace(/\$.*/s, '$***'))} has no value: inside { } a comma ends the value before it`,
-      'put a value that contains a comma in quotes, or give this key a value',
-    );
+    const word = quote(bare.source.replace(/\$.*/s, '$***'));
+    const message = `${word} has no value: inside { } a comma ends the value before it`;
+    const fix = 'put a value that contains a comma in quotes, or give this key a value';
+    found.add(bare.offset, 'missing-value', message, fix);
   }
 }
 
@@ -128,32 +120,21 @@ function bareWord(item: CollectionItem, parent: CST.Token): { offset: number; so
 
 function findProperties(tokens: readonly CST.Token[], found: Findings): void {
   for (const token of tokens) {
-    if (token.type === 'anchor') {
-      found.add(
-        token.offset,
-        'yaml-anchor',
-        `${quote(token.source)} is a YAML anchor, and anchors are not supported`,
-        'put the value in quotes if it really starts with &',
-      );
-    } else if (token.type === 'tag') {
-      found.add(
-        token.offset,
-        'yaml-tag',
-        `${quote(token.source)} is a YAML tag, and tags are not supported`,
-        'put the value in quotes if it really starts with !',
-      );
-    }
+    if (token.type !== 'anchor' && token.type !== 'tag') continue;
+    const word = token.type;
+    const message = `${quote(token.source)} is a YAML ${word}, and ${word}s are not supported`;
+    const sign = word === 'anchor' ? '&' : '!';
+    found.add(token.offset, `yaml-${word}`, message, `put the value in quotes if it really starts with ${sign}`);
   }
 }
 
-const quoteFix = 'put the value in quotes';
-const indentFix = 'line up keys that belong together with the same number of spaces';
+const unknownFix = 'check the quotes, brackets and indentation around here';
 
 /** The library's wording is for people who know YAML's grammar; these are for the others. */
 const plainWords: Partial<Record<YAMLError['code'], { readonly message?: string; readonly fix: string }>> = {
   BAD_DQ_ESCAPE: { fix: 'use single quotes when the text holds a backslash' },
-  BAD_INDENT: { fix: indentFix },
-  BAD_SCALAR_START: { fix: quoteFix },
+  BAD_INDENT: { fix: 'line up keys that belong together with the same number of spaces' },
+  BAD_SCALAR_START: { fix: 'put the value in quotes' },
   BLOCK_AS_IMPLICIT_KEY: {
     message: 'a second "key: value" on one line',
     fix: 'put the value in quotes if it contains ": ", or start a new line',
@@ -171,18 +152,8 @@ function addFault(fault: YAMLError, found: Findings): void {
     found.add(fault.pos[0], 'yaml-syntax', `a ${opening} before this is not closed`, `add the missing ${unclosed}`);
     return;
   }
-  const plain = plainWords[fault.code];
-  const message = plain?.message ?? `not valid YAML: ${lowerFirst(fault.message)}`;
-  found.add(
-    fault.pos[0],
-    'yaml-syntax',
-    message,
-    plain?.fix ?? 'check the quotes, brackets and indentation around here',
-  );
-}
-
-function lowerFirst(text: string): string {
-  return text.slice(0, 1).toLowerCase() + text.slice(1);
+  const { message = `not valid YAML: ${lowerFirst(fault.message)}`, fix = unknownFix } = plainWords[fault.code] ?? {};
+  found.add(fault.pos[0], 'yaml-syntax', message, fix);
 }
 
 /** Turns a composed node into plain data and remembers where each part was. Recursion is bounded by `maxDepth`. */
@@ -196,13 +167,8 @@ function plant(node: unknown, keyOffset: number, found: Findings): Planted {
       if (key === undefined) continue;
       const first = children[key.name];
       if (first !== undefined) {
-        const { line } = found.locate(first.keyOffset);
-        found.add(
-          key.offset,
-          'duplicate-key',
-          `${quote(key.name)} is written twice, first in line ${line}`,
-          'keep one of them',
-        );
+        const message = `${quote(key.name)} is written twice, first in line ${found.locate(first.keyOffset).line}`;
+        found.add(key.offset, 'duplicate-key', message, 'keep one of them');
         continue;
       }
       const child = plant(pair.value, key.offset, found);
@@ -213,10 +179,7 @@ function plant(node: unknown, keyOffset: number, found: Findings): Planted {
   }
   if (isSeq(node)) {
     const offset = node.range?.[0] ?? keyOffset;
-    const entries = node.items.map((item) => {
-      const start = startOf(item, offset);
-      return plant(item, start, found);
-    });
+    const entries = node.items.map((item) => plant(item, startOf(item, offset), found));
     return { value: entries.map((entry) => entry.value), offset, keyOffset, children: entries };
   }
   if (!isScalar(node)) return { value: null, offset: keyOffset, keyOffset };

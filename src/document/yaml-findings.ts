@@ -48,7 +48,7 @@ export class Findings {
     if (this.full() || (offset !== undefined && this.#offsets.has(offset))) return;
     if (offset !== undefined) this.#offsets.add(offset);
     const place = offset === undefined ? { line: 0, column: 0 } : this.locate(offset);
-    this.#problems.push({ file: this.#file, ...place, code, message, ...(fix === undefined ? {} : { fix }) });
+    this.#problems.push({ file: this.#file, ...place, code, message, fix });
   }
 
   any(): boolean {

@@ -11,6 +11,11 @@ export function isHostname(host: string): boolean {
   return host.split('.').every((label) => hostLabel.test(label));
 }
 
+/** Whether a listener at this host is reached by every address of the machine. */
+export function isEveryInterface(host: string): boolean {
+  return host === '' || host === '0.0.0.0' || host === '::';
+}
+
 /** `host:port` with the brackets an IPv6 address needs. */
 export function formatHostPort(host: string, port: number): string {
   return `${isIPv6(host) ? `[${host}]` : host}:${port}`;

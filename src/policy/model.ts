@@ -15,7 +15,8 @@ export type Right = keyof typeof rights;
 export type Rights = number;
 
 /** What can be asked of a policy. `push` is allowed where creating or overwriting is. */
-export type Action = Right | 'push';
+export const actions = ['pull', 'push', 'create', 'overwrite', 'delete', 'catalog'] as const;
+export type Action = (typeof actions)[number];
 
 /** A bit for each right. */
 export function rightsOf(action: Action): Rights {

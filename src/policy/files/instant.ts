@@ -1,13 +1,14 @@
 /** Points in time as people write them in policy files and on the command line. */
 
-const shape = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2})?(?:Z|[+-]\d{2}:\d{2}))?$/;
+/** What stands in files must look so; whether there is such a day is `parseInstant`'s to say. */
+export const instantShape = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2})?(?:Z|[+-]\d{2}:\d{2}))?$/;
 
 /**
  * Milliseconds since 1970 of `2027-01-31` (midnight UTC) or `2026-12-24T00:00:00Z`; undefined for anything else,
  * and for days that no calendar has.
  */
 export function parseInstant(text: string): number | undefined {
-  if (!shape.test(text)) return undefined;
+  if (!instantShape.test(text)) return undefined;
   const milliseconds = Date.parse(text);
   const [year = 0, month = 0, day = 0] = text.slice(0, 10).split('-').map(Number);
   // Date.parse rolls 2027-02-30 over into March.

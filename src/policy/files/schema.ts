@@ -1,6 +1,12 @@
 /** The shape of a policy file. The only definition: it validates, types the parser, and becomes the JSON Schema for editors. */
 import { z } from 'zod';
-import { namePattern } from '../model.ts';
+import { actions, namePattern } from '../model.ts';
+import { instantShape } from './instant.ts';
+
+/** What may be left out, with the sentence that editors show. */
+function optional<T extends z.ZodType>(schema: T, sentence: string): z.ZodOptional<T> {
+  return schema.optional().describe(sentence);
+}
 
 const nameHelp = 'letters, digits and . _ + @ - (at most 128 characters, beginning and ending with a letter or digit)';
 
@@ -17,12 +23,12 @@ const subject = z
   .describe('user:NAME, robot:NAME, workload:NAME, group:NAME, authenticated, anonymous or everyone');
 
 const action = z
-  .enum(['pull', 'push', 'create', 'overwrite', 'delete', 'catalog'])
+  .enum(actions)
   .describe(
     'pull; push (= create + overwrite); create a new tag; overwrite an existing one; delete; catalog (be shown in the list)',
   );
 
-const instant = z.string().regex(/^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2})?(?:Z|[+-]\d{2}:\d{2}))?$/, {
+const instant = z.string().regex(instantShape, {
   message: 'expected a date (2027-01-31) or a time with its offset (2026-12-24T00:00:00Z)',
 });
 
@@ -32,28 +38,27 @@ const pattern = z
     'A repository name; * stands for any characters within one segment, ** for one or more segments, ${account} for the caller’s own name.',
   );
 
-const validFrom = instant.describe(
-  'What was issued to this account before (sessions, access tokens) counts no longer. Written by: portcullis user passwd, disable, enable.',
-);
-
-const groups = z.array(name).describe('Groups, each declared under `groups`.');
+/** What accounts of every kind have. */
+const accountKeys = (what: string) => ({
+  groups: z.array(name).describe('Groups, each declared under `groups`.').optional(),
+  disabled: optional(
+    z.boolean(),
+    `true: every login is refused, and what was issued to this ${what} (sessions, access tokens) has ended for good.`,
+  ),
+  validFrom: instant
+    .describe(
+      'What was issued to this account before (sessions, access tokens) counts no longer. Written by: portcullis user passwd, disable, enable.',
+    )
+    .optional(),
+});
 
 const user = z
   .strictObject({
-    password: z
-      .string()
-      .optional()
-      .describe(
-        'argon2id hash (portcullis hash) or bcrypt hash (htpasswd -B). Without it the user cannot log in with a password.',
-      ),
-    groups: groups.optional(),
-    disabled: z
-      .boolean()
-      .optional()
-      .describe(
-        'true: every login is refused, and what was issued to this user (sessions, access tokens) has ended for good.',
-      ),
-    validFrom: validFrom.optional(),
+    password: optional(
+      z.string(),
+      'argon2id hash (portcullis hash) or bcrypt hash (htpasswd -B). Without it the user cannot log in with a password.',
+    ),
+    ...accountKeys('user'),
   })
   .describe('A person, who logs in with a password.');
 
@@ -66,46 +71,34 @@ const robotToken = z.strictObject({
     .string()
     .regex(/^[a-f0-9]{64}$/, { message: 'expected 64 hexadecimal digits' })
     .describe('SHA-256 of the whole secret, in hexadecimal.'),
-  expires: instant.optional().describe('The secret ends at this instant.'),
-  repositories: z.array(pattern).min(1).optional().describe('Narrows the robot: never more than the rules give it.'),
-  actions: z.array(action).min(1).optional().describe('Narrows the robot: never more than the rules give it.'),
+  expires: optional(instant, 'The secret ends at this instant.'),
+  repositories: optional(z.array(pattern).min(1), 'Narrows the robot: never more than the rules give it.'),
+  actions: optional(z.array(action).min(1), 'Narrows the robot: never more than the rules give it.'),
 });
 
 const robot = z
   .strictObject({
-    groups: groups.optional(),
-    disabled: z
-      .boolean()
-      .optional()
-      .describe(
-        'true: every login is refused, and what was issued to this robot (sessions, access tokens) has ended for good.',
-      ),
-    validFrom: validFrom.optional(),
-    tokens: z
-      .array(robotToken)
-      .optional()
-      .describe('Secrets, two while rotating; made by: portcullis token create NAME'),
+    ...accountKeys('robot'),
+    tokens: optional(z.array(robotToken), 'Secrets, two while rotating; made by: portcullis token create NAME'),
   })
   .describe('A machine, which logs in with a secret.');
 
 const when = z
   .strictObject({
-    addresses: z.array(z.string()).min(1).optional().describe('Networks (CIDR) the caller must come from.'),
-    after: instant.optional().describe('From this instant on.'),
-    before: instant.optional().describe('Until this instant (not included).'),
-    days: z
-      .array(z.enum(['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun']))
-      .min(1)
-      .optional()
-      .describe('On these days of the week, in `zone`.'),
-    hours: z
-      .string()
-      .regex(/^(?:[01]\d|2[0-3]):[0-5]\d-(?:(?:[01]\d|2[0-3]):[0-5]\d|24:00)$/, {
+    addresses: optional(z.array(z.string()).min(1), 'Networks (CIDR) the caller must come from.'),
+    after: optional(instant, 'From this instant on.'),
+    before: optional(instant, 'Until this instant (not included).'),
+    days: optional(
+      z.array(z.enum(['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'])).min(1),
+      'On these days of the week, in `zone`.',
+    ),
+    hours: optional(
+      z.string().regex(/^(?:[01]\d|2[0-3]):[0-5]\d-(?:(?:[01]\d|2[0-3]):[0-5]\d|24:00)$/, {
         message: 'expected hours as 09:00-17:30; over midnight as 18:00-06:00',
-      })
-      .optional()
-      .describe('Between these times of the day, in `zone`: 09:00-17:30, over midnight 18:00-06:00.'),
-    zone: z.string().optional().describe('IANA time zone for days and hours, as Europe/Berlin; UTC when left out.'),
+      }),
+      'Between these times of the day, in `zone`: 09:00-17:30, over midnight 18:00-06:00.',
+    ),
+    zone: optional(z.string(), 'IANA time zone for days and hours, as Europe/Berlin; UTC when left out.'),
   })
   .refine((conditions) => Object.keys(conditions).some((key) => key !== 'zone'), {
     message: 'there is no condition in it, so the rule would always apply; name one, or leave `when` out',
@@ -115,34 +108,27 @@ const when = z
 
 const rule = z.strictObject({
   name: ruleName.describe('Names the rule in logs and explanations; unique over all files.'),
-  effect: z
-    .enum(['allow', 'deny'])
-    .optional()
-    .describe('allow (default) or deny. Any matching deny wins over every allow.'),
-  mode: z
-    .enum(['enforce', 'shadow'])
-    .optional()
-    .describe('shadow: decide nothing, only log what this rule would have changed.'),
+  effect: optional(z.enum(['allow', 'deny']), 'allow (default) or deny. Any matching deny wins over every allow.'),
+  mode: optional(z.enum(['enforce', 'shadow']), 'shadow: decide nothing, only log what this rule would have changed.'),
   subjects: z.array(subject).min(1).describe('Whom the rule is about.'),
-  except: z.array(subject).min(1).optional().describe('Subjects the rule does not apply to.'),
+  except: optional(z.array(subject).min(1), 'Subjects the rule does not apply to.'),
   repositories: z.array(pattern).min(1).describe('Which repositories the rule is about.'),
-  tags: z
-    .array(z.string())
-    .min(1)
-    .optional()
-    .describe('Judged where a request names a tag: manifests by tag. * stands for any characters.'),
+  tags: optional(
+    z.array(z.string()).min(1),
+    'Judged where a request names a tag: manifests by tag. * stands for any characters.',
+  ),
   actions: z.array(action).min(1).describe('What the rule allows or denies.'),
   when: when.optional(),
 });
 
 const limit = z.strictObject({
   name: ruleName.describe('Names the limit in headers, logs and lists; unique over all files.'),
-  mode: z
-    .enum(['enforce', 'shadow'])
-    .optional()
-    .describe('shadow: count, but refuse nobody; only log whom this limit would have refused.'),
+  mode: optional(
+    z.enum(['enforce', 'shadow']),
+    'shadow: count, but refuse nobody; only log whom this limit would have refused.',
+  ),
   subjects: z.array(subject).min(1).describe('Whom the limit is about.'),
-  except: z.array(subject).min(1).optional().describe('Subjects the limit does not apply to.'),
+  except: optional(z.array(subject).min(1), 'Subjects the limit does not apply to.'),
   count: z
     .enum(['pull', 'push', 'token'])
     .describe(
@@ -154,11 +140,10 @@ const limit = z.strictObject({
       'Who has a budget of their own. Anonymous callers have no account and count by address; IPv6 counts by /64.',
     ),
   rate: z.string().describe('An amount and a period, with s, m, h or d: 100/6h, 60/1m.'),
-  burst: z
-    .int({ error: 'expected a whole number' })
-    .min(1, { error: 'a burst of nothing would refuse every request' })
-    .optional()
-    .describe('How many may come at once; the whole amount of the rate when left out.'),
+  burst: optional(
+    z.int({ error: 'expected a whole number' }).min(1, { error: 'a burst of nothing would refuse every request' }),
+    'How many may come at once; the whole amount of the rate when left out.',
+  ),
 });
 
 const question = z.string().regex(/^(?:pull|push|create|overwrite|delete|catalog) +[^ ]+$/, {
@@ -168,21 +153,21 @@ const question = z.string().regex(/^(?:pull|push|create|overwrite|delete|catalog
 const caller = z.union([
   subject,
   z.strictObject({
-    user: name.optional().describe('As this user.'),
-    robot: name.optional().describe('As this robot.'),
-    workload: name.optional().describe('As this workload.'),
-    group: name.optional().describe('As somebody of whom only this group is known.'),
-    anonymous: z.literal(true).optional().describe('As somebody who has not logged in.'),
-    address: z.string().optional().describe('The address the request comes from.'),
-    at: instant.optional().describe('The instant of the request; the time of the test run when left out.'),
+    user: optional(name, 'As this user.'),
+    robot: optional(name, 'As this robot.'),
+    workload: optional(name, 'As this workload.'),
+    group: optional(name, 'As somebody of whom only this group is known.'),
+    anonymous: optional(z.literal(true), 'As somebody who has not logged in.'),
+    address: optional(z.string(), 'The address the request comes from.'),
+    at: optional(instant, 'The instant of the request; the time of the test run when left out.'),
   }),
 ]);
 
 const test = z.strictObject({
   name: z.string().min(1).max(200).describe('The promise, in words.'),
   as: caller.describe('user:NAME, robot:NAME, anonymous; or a map with address and at.'),
-  allow: z.array(question).min(1).optional().describe('What must be allowed: ACTION REPOSITORY[:TAG].'),
-  deny: z.array(question).min(1).optional().describe('What must be refused: ACTION REPOSITORY[:TAG].'),
+  allow: optional(z.array(question).min(1), 'What must be allowed: ACTION REPOSITORY[:TAG].'),
+  deny: optional(z.array(question).min(1), 'What must be refused: ACTION REPOSITORY[:TAG].'),
 });
 
 const workload = z
@@ -192,46 +177,37 @@ const workload = z
       .regex(/^https:\/\/[^\s?#]+$/, { message: 'expected the https address of the token issuer' })
       .describe('Who issues the tokens: the `iss` claim, an https address.'),
     audience: z.string().min(1).max(256).describe('The `aud` claim that the tokens carry for this gateway.'),
-    claims: z
-      .record(z.string(), z.string())
-      .refine((claims) => Object.keys(claims).length > 0, {
-        message: 'there is no claim in it, so every job of this issuer would do; name one',
-      })
-      .meta({ minProperties: 1 })
-      .optional()
-      .describe('Claims the token must carry, by name; * stands for any characters.'),
-    groups: groups.optional(),
-    disabled: z
-      .boolean()
-      .optional()
-      .describe(
-        'true: every login is refused, and what was issued to this workload (sessions, access tokens) has ended for good.',
-      ),
-    validFrom: validFrom.optional(),
+    claims: optional(
+      z
+        .record(z.string(), z.string())
+        .refine((claims) => Object.keys(claims).length > 0, {
+          message: 'there is no claim in it, so every job of this issuer would do; name one',
+        })
+        .meta({ minProperties: 1 }),
+      'Claims the token must carry, by name; * stands for any characters.',
+    ),
+    ...accountKeys('workload'),
   })
   .describe('A CI job, which logs in with the OIDC token of its platform.');
 
 export const policyFileSchema = z
   .strictObject({
-    users: z.record(name, user).optional().describe('People, by account name.'),
-    robots: z
-      .record(name, robot)
-      .optional()
-      .describe('Machines, by account name: they log in with secrets, not passwords.'),
-    workloads: z.record(name, workload).optional().describe('CI jobs, known by the claims of their own OIDC tokens.'),
-    groups: z
-      .record(
+    users: optional(z.record(name, user), 'People, by account name.'),
+    robots: optional(z.record(name, robot), 'Machines, by account name: they log in with secrets, not passwords.'),
+    workloads: optional(z.record(name, workload), 'CI jobs, known by the claims of their own OIDC tokens.'),
+    groups: optional(
+      z.record(
         name,
         z
-          .strictObject({ description: z.string().optional().describe('What somebody in this group does.') })
+          .strictObject({ description: optional(z.string(), 'What somebody in this group does.') })
           .nullable()
           .describe('A group: what its members have in common.'),
-      )
-      .optional()
-      .describe('Groups that users and rules refer to.'),
-    rules: z.array(rule).optional().describe('Who may do what. Their order means nothing.'),
-    limits: z.array(limit).optional().describe('How much is too much. The tightest limit that applies answers.'),
-    tests: z.array(test).optional().describe('What must hold. A change that breaks one is not put into force.'),
+      ),
+      'Groups that users and rules refer to.',
+    ),
+    rules: optional(z.array(rule), 'Who may do what. Their order means nothing.'),
+    limits: optional(z.array(limit), 'How much is too much. The tightest limit that applies answers.'),
+    tests: optional(z.array(test), 'What must hold. A change that breaks one is not put into force.'),
   })
   .describe('A Portcullis policy file. All files of a directory are read together.');
 
