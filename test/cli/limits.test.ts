@@ -1,6 +1,4 @@
 /** `portcullis limits`, and what `explain` says of limits, as a person runs them beside a running gateway. */
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +7,7 @@ import { type GatewayProcess, startGatewayProcess } from '../support/gateway-pro
 import { freePort } from '../support/free-port.ts';
 import { quickHash } from '../support/policies.ts';
 import { type RunResult, run } from '../support/programs.ts';
+import { type StandIn, startStandIn } from '../support/stand-in.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
 
 const program = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
@@ -30,23 +29,20 @@ groups: { developers: {} }
 }
 
 describe('beside a running gateway', () => {
-  let registry: Server;
+  let registry: StandIn;
   let gateway: GatewayProcess;
 
   beforeAll(async () => {
-    registry = createServer((request, response) => {
+    registry = await startStandIn((request, response) => {
       request.resume();
       response.setHeader('Content-Type', 'application/vnd.oci.image.manifest.v1+json').end('{}');
     });
-    await new Promise<void>((resolve) => registry.listen(0, '127.0.0.1', resolve));
-    const upstream = `http://127.0.0.1:${(registry.address() as AddressInfo).port}`;
     const policies = { 'people.yaml': await people(), 'rules.yaml': rules, 'limits.yaml': limits };
-    gateway = await startGatewayProcess({ upstream, policies });
+    gateway = await startGatewayProcess({ upstream: registry.url, policies });
   });
   afterAll(async () => {
     await gateway?.stop();
-    registry?.closeAllConnections();
-    registry?.close();
+    await registry?.close();
   });
 
   function portcullis(...args: readonly string[]): Promise<RunResult> {
@@ -215,21 +211,18 @@ describe('without a gateway', () => {
   });
 
   test('explain does not wait for a listener that never answers, nor believe one that is no gateway', async () => {
-    const server = createServer((request, response) => {
+    const listener = await startStandIn((request, response) => {
       if (request.headers.authorization === undefined) response.end();
       else if (isSilent) return;
       else response.end('{"limits":"many"}');
     });
     let isSilent = true;
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const { port } = server.address() as AddressInfo;
-    const silent = await explain(port);
+    const silent = await explain(listener.port);
     expect([silent.code, silent.stdout.includes('no gateway answers')]).toEqual([0, true]);
     isSilent = false;
-    const strange = await explain(port);
+    const strange = await explain(listener.port);
     expect([strange.code, strange.stdout.includes('in another way than expected')]).toEqual([0, true]);
-    server.closeAllConnections();
-    server.close();
+    await listener.close();
   });
 
   test('--help shows an example', async () => {

@@ -1,13 +1,12 @@
 /** `token create|revoke|list`, as a person runs them, and as the gateway that runs meanwhile sees it. */
 import { readdir, stat } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { parseSecret, secretHash } from '../../src/identity/carried-secret.ts';
 import { eventually } from '../support/eventually.ts';
 import { type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts';
 import { type RunResult, run } from '../support/programs.ts';
+import { type StandIn, startStandIn } from '../support/stand-in.ts';
 import { program, usePolicyFolder } from './policy-folder.ts';
 
 const hash = 'f'.repeat(64);
@@ -221,21 +220,19 @@ describe('on policy files', () => {
 });
 
 describe('while the gateway runs', () => {
-  let upstream: Server;
+  let upstream: StandIn;
   let gateway: GatewayProcess;
 
   beforeAll(async () => {
-    upstream = createServer((_request, response) => response.end('{}'));
-    await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
-    const { port } = upstream.address() as AddressInfo;
+    upstream = await startStandIn((_request, response) => response.end('{}'));
     gateway = await startGatewayProcess({
-      upstream: `http://127.0.0.1:${port}`,
+      upstream: upstream.url,
       policies: { 'people.yaml': people, 'rules.yaml': rules },
     });
   });
   afterAll(async () => {
     await gateway?.stop();
-    upstream?.close();
+    await upstream?.close();
   });
 
   function token(...args: readonly string[]): Promise<RunResult> {

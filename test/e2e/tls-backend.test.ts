@@ -1,15 +1,7 @@
 /** A registry and a storage that speak TLS, behind the built program. */
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
-import {
-  type IncomingMessage,
-  type Server as PlainServer,
-  type RequestListener,
-  createServer as createPlainServer,
-  request,
-} from 'node:http';
-import { type Server, createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type IncomingMessage, type RequestListener, request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { hash } from 'argon2';
@@ -17,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeCertificate } from '../support/certificate.ts';
 import { type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts';
 import { describeWithPrograms } from '../support/programs.ts';
+import { type StandIn, startStandIn } from '../support/stand-in.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
 import { basic } from '../support/trial.ts';
 
@@ -34,8 +27,7 @@ const session = '/v2/team/app/blobs/uploads/1';
 describeWithPrograms(['openssl'], 'a backend that speaks TLS', () => {
   let dir: string;
   let gateway: GatewayProcess;
-  const servers: Server[] = [];
-  let plain: PlainServer;
+  const servers: StandIn[] = [];
   const asked: (string | undefined)[] = [];
   let readers = 0;
   let received = Buffer.alloc(0);
@@ -45,21 +37,20 @@ describeWithPrograms(['openssl'], 'a backend that speaks TLS', () => {
 
   /** A storage without TLS. */
   async function servePlain(): Promise<string> {
-    plain = createPlainServer((request, response) => {
+    const plain = await startStandIn((request, response) => {
       asked.push(request.url);
       content(request, response);
-    }).listen(0, '127.0.0.1');
-    await once(plain, 'listening');
-    return `127.0.0.1:${(plain.address() as AddressInfo).port}`;
+    });
+    servers.push(plain);
+    return plain.host;
   }
 
   async function serve(name: string, listener: RequestListener): Promise<string> {
     const [cert, key] = [join(dir, `${name}.crt`), join(dir, `${name}.key`)];
     await makeCertificate(cert, key);
-    const server = createServer({ cert: await readFile(cert), key: await readFile(key) }, listener);
-    servers.push(server.listen(0, '127.0.0.1'));
-    await once(server, 'listening');
-    return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const server = await startStandIn(listener, { tls: { cert: await readFile(cert), key: await readFile(key) } });
+    servers.push(server);
+    return server.host;
   }
 
   beforeAll(async () => {
@@ -106,8 +97,7 @@ describeWithPrograms(['openssl'], 'a backend that speaks TLS', () => {
   });
   afterAll(async () => {
     await gateway.stop();
-    plain.close();
-    for (const server of servers) server.close().closeAllConnections();
+    for (const server of servers) await server.close();
     await removeTempDir(dir);
   });
 

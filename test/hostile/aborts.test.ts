@@ -14,7 +14,7 @@ import { readManifestBody } from '../../src/http/front/manifest-body.ts';
 import { createMemoryBudget } from '../../src/limits/memory-budget.ts';
 import { freePort } from '../support/free-port.ts';
 import { backendAt } from '../support/backend.ts';
-import { type Backend, type Script, ok, startBackend } from './support/backend.ts';
+import { type RawRegistry, type Script, ok, startRawRegistry } from '../support/stand-in.ts';
 import { type RawClient, converse, headerOf, openClient } from './support/client.ts';
 import { type TestGateway, basic, startTestGateway } from './support/gateway.ts';
 
@@ -37,14 +37,14 @@ const waiting: RawClient[] = [];
 /** Waits between bytes are as long as this; the limits of the gateway below are a multiple of it. */
 const beatMs = 150;
 
-let backend: Backend;
+let backend: RawRegistry;
 /** Limits far beyond the test: whatever ends here was ended by somebody. */
 let patient: TestGateway;
 /** Limits of a few beats. */
 let strict: TestGateway;
 
 beforeAll(async () => {
-  backend = await startBackend();
+  backend = await startRawRegistry();
   const long = 60_000;
   [patient, strict] = await Promise.all([
     startTestGateway(backend.url, { idleMs: long, responseMs: long }),

@@ -4,7 +4,7 @@ import { type GatewayProcess, startGatewayProcess } from '../support/gateway-pro
 import { describeWithPrograms } from '../support/programs.ts';
 import { type RegistryProcess, startRegistry } from '../support/registry.ts';
 import { createArrivals } from './support/arrivals.ts';
-import { type Backend, startBackend } from './support/backend.ts';
+import { type RawRegistry, startRawRegistry } from '../support/stand-in.ts';
 import { converse } from './support/client.ts';
 import { type TestGateway, basic, policy, startTestGateway } from './support/gateway.ts';
 import { type RawMessage, permitted, readQuery } from './support/reference-model.ts';
@@ -227,10 +227,10 @@ async function mutationsAgree({ port, arrived }: World, numRuns: number): Promis
 }
 
 describe('whatever is done to target, query and headers, what arrives is what a small model permits', () => {
-  let backend: Backend;
+  let backend: RawRegistry;
   let gateway: TestGateway;
   beforeAll(async () => {
-    backend = await startBackend();
+    backend = await startRawRegistry();
     gateway = await startTestGateway(backend.url);
   });
   afterAll(async () => {

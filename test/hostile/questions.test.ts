@@ -1,7 +1,8 @@
-import { type Server, type Socket, createServer } from 'node:net';
+import type { Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Backend } from '../../src/http/backend/backend.ts';
 import { backendAt } from '../support/backend.ts';
+import { type RawRegistry, startRawRegistry } from '../support/stand-in.ts';
 
 const large = `{"repositories":["${'a'.repeat(2_000_000 - 21)}"]}`;
 
@@ -33,35 +34,19 @@ const replies: readonly (readonly [title: string, bytes: string, then: 'end' | '
   ],
 ];
 
-let server: Server;
-let port: number;
+let registry: RawRegistry;
 let answer: (socket: Socket) => void = () => {};
-const open = new Set<Socket>();
 let backend: Backend;
-let onceEmpty: (() => void) | undefined;
 
 beforeAll(async () => {
-  server = createServer((socket) => {
-    open.add(socket);
-    socket.on('error', () => {});
-    socket.on('data', () => answer(socket));
-    socket.on('close', () => {
-      open.delete(socket);
-      if (open.size === 0) onceEmpty?.();
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  port = address !== null && typeof address === 'object' ? address.port : 0;
+  registry = await startRawRegistry({ answersQuestions: false });
+  registry.answer({ onHead: (_request, socket) => answer(socket) });
 });
+afterAll(() => registry.close());
+beforeEach(() => (backend = backendAt(registry.url, { askMs: 300 })));
 
-afterAll(() => void server.close());
-beforeEach(() => (backend = backendAt(`http://127.0.0.1:${port}`, { askMs: 300 })));
-
-async function nothingOpen(): Promise<void> {
-  const empty = new Promise<void>((resolve) => (onceEmpty = resolve));
-  if (open.size > 0) await empty;
-}
+const nothingOpen = (): Promise<void> =>
+  registry.until(() => registry.openSockets() === 0, 'no connection to the registry was left');
 
 /** A client that was closed leaves no connection, whatever happened on it. */
 afterEach(async () => {
@@ -98,7 +83,7 @@ describe('the questions of the gateway', () => {
   test('ninety thousand tags are read, and six megabytes of them are not', async () => {
     const names = (count: number): string[] => Array.from({ length: count }, (_, index) => String(index).padStart(40));
     // Nothing here is to run out of time on a busy machine.
-    backend = backendAt(`http://127.0.0.1:${port}`, { askMs: 15_000 });
+    backend = backendAt(registry.url, { askMs: 15_000 });
     answer = (socket) => void socket.end(tagsReply(names(90_000)));
     expect(await backend.ask.tags('a', 1000)).toMatchObject({ ok: true, next: undefined });
     answer = (socket) => void socket.end(tagsReply(names(150_000)));

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type Backend, ok, startBackend } from './support/backend.ts';
+import { type RawRegistry, ok, startRawRegistry } from '../support/stand-in.ts';
 import { type RawClient, type Reply, converse, headerOf, openClient } from './support/client.ts';
 import { type TestGateway, basic, startTestGateway } from './support/gateway.ts';
 
@@ -443,11 +443,11 @@ const rows: readonly Row[] = [
   },
 ];
 
-let backend: Backend;
+let backend: RawRegistry;
 let gateway: TestGateway;
 
 beforeAll(async () => {
-  backend = await startBackend();
+  backend = await startRawRegistry();
   gateway = await startTestGateway(backend.url);
 });
 

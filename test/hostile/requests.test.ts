@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Backend, type Received, startBackend, valueOf } from './support/backend.ts';
+import { type Received, valueOf } from '../support/request-parser.ts';
+import { type RawRegistry, startRawRegistry } from '../support/stand-in.ts';
 import { converse, headerOf, openClient } from './support/client.ts';
 import { type TestGateway, basic, startTestGateway } from './support/gateway.ts';
 import { fill, rawRequests, scopes } from './support/raw-requests.ts';
@@ -23,13 +24,13 @@ const allowed = new Set([
   'connection',
 ]);
 
-let backend: Backend;
+let backend: RawRegistry;
 let gateway: TestGateway;
 let token: string;
 let sentinels = 0;
 
 beforeAll(async () => {
-  backend = await startBackend();
+  backend = await startRawRegistry();
   gateway = await startTestGateway(backend.url);
   token = await gateway.token(...scopes);
 });

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startGatewayProcess, type GatewayProcess } from '../support/gateway-process.ts';
 import { quickHash } from '../support/policies.ts';
+import { type StandIn, startStandIn } from '../support/stand-in.ts';
 
 /** A registry that never says `Docker-Content-Digest`, which the specification lets it leave out. */
 
@@ -15,7 +15,7 @@ const blob = 'a blob';
 
 const stored = new Map<string, string>();
 const tags = new Map<string, string>();
-let server: Server;
+let registry: StandIn;
 let gateway: GatewayProcess;
 const authorization = `Basic ${Buffer.from('dana:password-of-dana').toString('base64')}`;
 
@@ -49,20 +49,17 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
 }
 
 beforeAll(async () => {
-  server = createServer(answer);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  registry = await startStandIn(answer);
   const policy = `users: { dana: { password: '${await quickHash('password-of-dana', { memoryCost: 8192 })}' } }
 rules:
   - { name: may, subjects: ['user:dana'], repositories: ['**'], actions: [pull, push, delete] }
   - { name: keep, effect: deny, subjects: [everyone], repositories: ['**'], tags: ['v*'], actions: [overwrite, delete] }
 `;
-  const upstream = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  gateway = await startGatewayProcess({ upstream, policies: { 'p.yaml': policy } });
+  gateway = await startGatewayProcess({ upstream: registry.url, policies: { 'p.yaml': policy } });
 });
 afterAll(async () => {
   await gateway.stop();
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
+  await registry.close();
 });
 
 const ask = (method: string, path: string, body?: string): Promise<Response> =>

@@ -1,10 +1,10 @@
 /** Content that is looked at before it is passed on is held in memory, and memory has an end. */
 import { once } from 'node:events';
-import { type IncomingMessage, type ServerResponse, createServer, request } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type IncomingMessage, type ServerResponse, request } from 'node:http';
 import { expect, onTestFinished, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { startGatewayProcess } from '../support/gateway-process.ts';
+import { startStandIn } from '../support/stand-in.ts';
 
 const manifestType = 'application/vnd.oci.image.manifest.v1+json';
 const policy = `rules: [{ name: all, subjects: [everyone], repositories: ['**'], actions: [pull] }]`;
@@ -14,23 +14,21 @@ const bytes = 3_000_000;
 /** A registry that names no digests and never ends its manifests, until it is told to. */
 async function start(): Promise<{ url: string; open: ServerResponse[] }> {
   const open: ServerResponse[] = [];
-  const server = createServer(({ url = '' }, response) => {
+  const registry = await startStandIn(({ url = '' }, response) => {
     if (!url.includes('/manifests/')) return void response.end('{}');
     response.writeHead(200, { 'Content-Type': manifestType });
     if (url.endsWith('/small')) return void response.end('{}');
     response.write(Buffer.alloc(bytes, ' '));
     open.push(response);
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  });
   const gateway = await startGatewayProcess({
-    upstream: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    upstream: registry.url,
     policies: { 'p.yaml': policy },
     env: { PORTCULLIS_TRUSTED_PROXIES: '127.0.0.0/8' },
   });
   onTestFinished(async () => {
     await gateway.stop();
-    server.closeAllConnections();
-    server.close();
+    await registry.close();
   });
   return { url: gateway.url, open };
 }

@@ -11,7 +11,7 @@ import { createAccessTokens } from '../../src/token/access-token.ts';
 import { createListCursors } from '../../src/sealed/list-cursor.ts';
 import { createTokenService } from '../../src/token/service.ts';
 import { createUploadTickets } from '../../src/sealed/upload-ticket.ts';
-import { ok, startBackend } from '../hostile/support/backend.ts';
+import { ok, startRawRegistry } from '../support/stand-in.ts';
 import { identityOf } from '../support/identity.ts';
 import { makeKey, ringOf } from '../support/keys.ts';
 import { compile, quickHash } from '../support/policies.ts';
@@ -20,7 +20,7 @@ import { backendAt } from '../support/backend.ts';
 import { basic } from '../support/trial.ts';
 
 test('a request that meets a defect is answered 500 and logged, and the next one is served', async () => {
-  const registry = await startBackend();
+  const registry = await startRawRegistry();
   onTestFinished(() => registry.close());
   registry.answer({ onRequest: ok });
   const keys = ringOf(await makeKey());

@@ -1,12 +1,12 @@
 import { createServer as createHttpServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { type AddressInfo, type Server, connect, createServer } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { followConnections } from '../../src/http/front/connections.ts';
-import { type Backend, startBackend } from '../hostile/support/backend.ts';
+import { type RawRegistry, startRawRegistry, startStandIn } from '../support/stand-in.ts';
 import { type RawClient, headerOf, openClient } from '../hostile/support/client.ts';
 import { type TestGateway, basic, startTestGateway } from '../hostile/support/gateway.ts';
 import { makeCertificate } from '../support/certificate.ts';
@@ -19,8 +19,8 @@ const head = (line: string, lines = ''): string =>
   `${line} HTTP/1.1\r\nHost: r\r\nUser-Agent: x\r\nAuthorization: Basic ${basic}\r\n${lines}\r\n`;
 const long = { idleMs: 60_000, responseMs: 60_000, drainMs: 60_000 };
 
-let backend: Backend;
-beforeEach(async () => void (backend = await startBackend()));
+let backend: RawRegistry;
+beforeEach(async () => void (backend = await startRawRegistry()));
 afterEach(() => backend.close());
 
 /** An upload of which the registry has the beginning. */
@@ -202,11 +202,10 @@ describe('an answer before the body', () => {
 
 describe('the start', () => {
   test('does not wait for a registry that takes connections and says nothing', async () => {
-    const silent: Server = createServer(() => {});
-    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
-    onTestFinished(() => void silent.close());
+    const silent = await startStandIn(() => {});
+    onTestFinished(() => silent.close());
     const begun = performance.now();
-    const gateway = await startTestGateway(`http://127.0.0.1:${(silent.address() as AddressInfo).port}`);
+    const gateway = await startTestGateway(silent.url);
     expect(performance.now() - begun).toBeLessThan(4_000);
     const ready = await fetch(`${gateway.adminUrl}/readyz`);
     expect([ready.status, await ready.text()]).toEqual([200, expect.stringContaining('no answer within 2000 ms')]);

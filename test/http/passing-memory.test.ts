@@ -1,6 +1,5 @@
 import { once } from 'node:events';
-import { type IncomingMessage, createServer, get } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type IncomingMessage, get } from 'node:http';
 import { PassThrough, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
@@ -8,23 +7,19 @@ import { expect, onTestFinished, test } from 'vitest';
 import { createPassingMemory } from '../../src/http/backend/passing-memory.ts';
 import { createUpstreamAgents } from '../../src/http/backend/upstream-agents.ts';
 import { basic, startTestGateway } from '../hostile/support/gateway.ts';
+import { type StandIn, startStandIn } from '../support/stand-in.ts';
 
 const body = Buffer.from(Array.from({ length: 3_000_000 }, (_, index) => index % 251));
 
-async function startServer(content = body, onConnection = (): void => {}): Promise<number> {
+async function startServer(content = body): Promise<StandIn> {
   const head = { 'content-length': content.length };
-  const server = createServer((_request, response) => response.writeHead(200, head).end(content)).listen(
-    0,
-    '127.0.0.1',
-  );
-  server.on('connection', onConnection);
-  onTestFinished(() => void server.close());
-  await once(server, 'listening');
-  return (server.address() as AddressInfo).port;
+  const server = await startStandIn((_request, response) => response.writeHead(200, head).end(content));
+  onTestFinished(() => server.close());
+  return server;
 }
 
 test('answers come whole and in memory of their own, one after the other over one connection', async () => {
-  const port = await startServer();
+  const { port } = await startServer();
   const memory = createPassingMemory();
   const agents = createUpstreamAgents('http:', memory);
   onTestFinished(() => agents.close());
@@ -47,15 +42,13 @@ test.each([0, 1, 65_535, 65_536, 65_537, 300_000])(
   '%i bytes end, however framed and however slowly taken',
   async (size) => {
     const content = body.subarray(0, size);
-    const server = createServer((request, response) => {
+    const { port, close } = await startStandIn((request, response) => {
       if (request.url === '/length') response.setHeader('content-length', size);
       if (request.url === '/close') response.useChunkedEncodingByDefault = false;
       response.write(content.subarray(0, size / 2));
       response.end(content.subarray(size / 2));
-    }).listen(0, '127.0.0.1');
-    onTestFinished(() => void server.close());
-    await once(server, 'listening');
-    const { port } = server.address() as AddressInfo;
+    });
+    onTestFinished(close);
     const agents = createUpstreamAgents('http:', createPassingMemory());
     onTestFinished(() => agents.close());
     for (const framing of ['length', 'chunked', 'close', 'length']) {
@@ -78,10 +71,9 @@ test.each([0, 1, 65_535, 65_536, 65_537, 300_000])(
 
 test('clients that stop reading for a while get all of it, one after the other over one connection to the registry', async () => {
   const large = Buffer.concat(Array.from({ length: 10 }, () => body));
-  let connections = 0;
-  const port = await startServer(large, () => void connections++);
-  const gateway = await startTestGateway(`http://127.0.0.1:${port}`);
-  connections = 0;
+  const registry = await startServer(large);
+  const gateway = await startTestGateway(registry.url);
+  const before = registry.connections();
   onTestFinished(async () => void (await gateway.close()));
   for (let count = 0; count < 3; count++) {
     const path = `/v2/mine/app/blobs/sha256:${'a'.repeat(64)}`;
@@ -97,7 +89,7 @@ test('clients that stop reading for a while get all of it, one after the other o
     }
     expect(Buffer.concat(chunks).equals(large)).toBe(true);
   }
-  expect(connections).toBe(1);
+  expect(registry.connections() - before).toBe(1);
 });
 
 /** Reads `text` as a socket does: into memory of its own. */

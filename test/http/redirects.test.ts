@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Config } from '../../src/config/load.ts';
 import { redirectProblem } from '../../src/http/backend/redirects.ts';
-import { type Backend, startBackend } from '../hostile/support/backend.ts';
+import { type RawRegistry, type StandIn, startRawRegistry, startStandIn } from '../support/stand-in.ts';
 import { type RawClient, type Reply, headerOf, openClient } from '../hostile/support/client.ts';
 import { type TestGateway, basic, startTestGateway } from '../hostile/support/gateway.ts';
 
@@ -14,10 +13,7 @@ const blob = `/v2/mine/app/blobs/${digest}`;
 const secret = 'X-Amz-Signature=s3cr3t';
 
 /** Object storage: writes down what is asked and answers from a script. */
-const storage = createServer((request, response) => {
-  asked.push(request);
-  answer(request, response);
-});
+let storage: StandIn;
 let asked: IncomingMessage[] = [];
 let answer: (request: IncomingMessage, response: ServerResponse) => void;
 const content: typeof answer = (_request, response) =>
@@ -25,18 +21,20 @@ const content: typeof answer = (_request, response) =>
     .writeHead(200, { 'content-length': 5, etag: '"x"', server: 'AmazonS3', 'set-cookie': 'a=b', 'x-amz-id-2': 'z' })
     .end('layer');
 let host: string;
-let backend: Backend;
+let backend: RawRegistry;
 let gateways: TestGateway[] = [];
 beforeAll(async () => {
-  storage.listen(0, '127.0.0.1');
-  await once(storage, 'listening');
-  host = `127.0.0.1:${(storage.address() as AddressInfo).port}`;
+  storage = await startStandIn((request, response) => {
+    asked.push(request);
+    answer(request, response);
+  });
+  ({ host } = storage);
 });
-afterAll(() => void storage.close());
+afterAll(() => storage.close());
 beforeEach(async () => {
   asked = [];
   answer = content;
-  backend = await startBackend();
+  backend = await startRawRegistry();
 });
 afterEach(async () => {
   for (const gateway of gateways) {
@@ -236,7 +234,7 @@ describe('following a redirect of a blob', () => {
     answer = (_request, response) => void response.writeHead(200, { 'content-length': 100 }).write('part');
     const reply = await ask(gateway);
     expect([reply?.status, reply?.complete]).toEqual([200, false]);
-    storage.closeAllConnections();
+    storage.drop();
   });
 
   test('a client that leaves takes the connection to the storage with it', async () => {

@@ -1,9 +1,10 @@
-import { type Server, createServer } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import type { RequestListener } from 'node:http';
+import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { afterEach, describe, expect, test } from 'vitest';
 import { registryAddress } from '../../src/distribution/registry-address.ts';
 import { type TestGateway, basic, startTestGateway } from '../hostile/support/gateway.ts';
+import { type StandIn, startStandIn } from '../support/stand-in.ts';
 
 describe('the address of the registry', () => {
   test.each([
@@ -21,44 +22,41 @@ const hasIPv6 = Object.values(networkInterfaces()).some((each) => each?.some(({ 
 
 describe.skipIf(!hasIPv6)('a registry at an IPv6 literal', () => {
   let gateway: TestGateway | undefined;
-  let registry: Server | undefined;
+  let registry: StandIn | undefined;
   afterEach(async () => {
     await gateway?.close();
-    registry?.closeAllConnections();
-    registry?.close();
+    await registry?.close();
   });
 
   test('is served from, in both directions, exactly when it is called ready', async () => {
     const hosts = new Set<string | undefined>();
-    registry = createServer((request, response) => {
+    const answer: RequestListener = (request, response) => {
       hosts.add(request.headers.host);
       const status = request.method === 'PATCH' ? 202 : 200;
       request.resume().on('end', () => void response.writeHead(status).end('{"tags":[]}'));
-    });
-    await new Promise<void>((resolve) => registry?.listen(0, '::1', resolve));
-    const { port } = registry.address() as AddressInfo;
-    gateway = await startTestGateway(`http://[::1]:${port}`);
+    };
+    registry = await startStandIn(answer, { address: '::1' });
+    gateway = await startTestGateway(registry.url);
     const headers = { authorization: `Basic ${basic}` };
     expect((await fetch(`${gateway.adminUrl}/readyz`)).status).toBe(200);
     expect((await fetch(`${gateway.url}/v2/mine/app/tags/list`, { headers })).status).toBe(200);
     const patch = { method: 'PATCH', headers, body: 'layer' };
     expect((await fetch(`${gateway.url}/v2/mine/app/blobs/uploads/1`, patch)).status).toBe(202);
-    expect([...hosts]).toEqual([`[::1]:${port}`]);
+    expect([...hosts]).toEqual([registry.host]);
   });
 });
 
 describe('a registry that answers in the middle of an upload and keeps its connection', () => {
   test('is let go of when the answer has been passed on, whatever the client still meant to send', async () => {
     let closed = false;
-    const registry = createServer((request, response) => {
+    const registry = await startStandIn((request, response) => {
       if (request.method !== 'PATCH') return void response.end('{}');
       request.socket.once('close', () => (closed = true));
       response
         .writeHead(404, { 'content-type': 'application/json' })
         .end('{"errors":[{"code":"BLOB_UPLOAD_UNKNOWN"}]}');
     });
-    await new Promise<void>((resolve) => registry.listen(0, '127.0.0.1', resolve));
-    const gateway = await startTestGateway(`http://127.0.0.1:${(registry.address() as AddressInfo).port}`);
+    const gateway = await startTestGateway(registry.url);
     const client = connect(gateway.port, '127.0.0.1');
     const received = new Promise<string>((resolve) => {
       let text = '';
@@ -72,7 +70,6 @@ describe('a registry that answers in the middle of an upload and keeps its conne
     expect(await gateway.inFlight()).toBe(0);
     expect(closed).toBe(true);
     await gateway.close();
-    registry.closeAllConnections();
-    registry.close();
+    await registry.close();
   });
 });

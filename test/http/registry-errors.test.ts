@@ -1,10 +1,9 @@
-import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RegistryRoute, parseRoute } from '../../src/distribution/route.ts';
 import { codeFor } from '../../src/http/backend/registry-errors.ts';
 import { type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts';
 import { quickHash } from '../support/policies.ts';
+import { type StandIn, startStandIn } from '../support/stand-in.ts';
 
 /** A registry that refuses, in words that no client of registries reads. */
 
@@ -13,27 +12,25 @@ const page = '<html><h1>404 page not found</h1></html>';
 let status = 404;
 let body = page;
 let methods: string[] = [];
-const server = createServer((request: IncomingMessage, response: ServerResponse) => {
-  if (request.url === '/v2/') return void response.end('{}');
-  methods.push(`${request.method} ${request.url}`);
-  response.writeHead(status, { 'Content-Type': 'text/html', 'Retry-After': '9' });
-  response.end(request.method === 'HEAD' ? undefined : body);
-});
+let registry: StandIn;
 let gateway: GatewayProcess;
 
 beforeAll(async () => {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  registry = await startStandIn((request, response) => {
+    if (request.url === '/v2/') return void response.end('{}');
+    methods.push(`${request.method} ${request.url}`);
+    response.writeHead(status, { 'Content-Type': 'text/html', 'Retry-After': '9' });
+    response.end(request.method === 'HEAD' ? undefined : body);
+  });
   const policy = `users: { dana: { password: '${await quickHash('password-of-dana', { memoryCost: 8192 })}' } }
 rules:
   - { name: may, subjects: ['user:dana'], repositories: ['**'], actions: [pull, push, delete, catalog] }
 `;
-  const upstream = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  gateway = await startGatewayProcess({ upstream, policies: { 'p.yaml': policy } });
+  gateway = await startGatewayProcess({ upstream: registry.url, policies: { 'p.yaml': policy } });
 });
 afterAll(async () => {
   await gateway.stop();
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
+  await registry.close();
 });
 
 const ask = (method: string, path: string): Promise<Response> =>

@@ -1,31 +1,28 @@
-import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { ServerResponse } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Backend } from '../../src/http/backend/backend.ts';
 import { everyTag } from '../../src/gate/every-tag.ts';
 import { backendAt } from '../support/backend.ts';
+import { type StandIn, startStandIn } from '../support/stand-in.ts';
 
 /** Lists of registries as they are: by `last`, by a word of their own, all at once, and not at all. */
 
-let server: Server;
+let registry: StandIn;
 let backend: Backend;
 let answer: (url: URL, response: ServerResponse) => void;
 const asked: string[] = [];
 
 beforeAll(async () => {
-  server = createServer((request: IncomingMessage, response) => {
-    asked.push(request.url ?? '');
-    answer(new URL(request.url ?? '', 'http://registry'), response);
+  registry = await startStandIn(({ url = '' }, response) => {
+    asked.push(url);
+    answer(new URL(url, 'http://registry'), response);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  backend = backendAt(url, { publicUrl: 'https://public.test' });
+  backend = backendAt(registry.url, { publicUrl: 'https://public.test' });
 });
 afterEach(() => void asked.splice(0));
 afterAll(async () => {
   backend.close();
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
+  await registry.close();
 });
 
 const list = (response: ServerResponse, names: readonly string[], link?: string): void => {

@@ -1,9 +1,9 @@
 /** What happens on a Node.js whose bodies lie in the memory of a read; none is known, so one is pretended. */
 import { once } from 'node:events';
-import { type IncomingMessage, createServer, get } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type IncomingMessage, get } from 'node:http';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { basic, startTestGateway } from '../hostile/support/gateway.ts';
+import { startStandIn } from '../support/stand-in.ts';
 
 vi.mock('../../src/http/backend/passing-memory.ts', async (load) => {
   const original = await load<typeof import('../../src/http/backend/passing-memory.ts')>();
@@ -16,14 +16,13 @@ vi.mock('../../src/http/backend/passing-memory.ts', async (load) => {
 
 test('content that the next read may have overwritten is never passed on as complete, and the log says why', async () => {
   const parts = ['whole', 'overwritten'];
-  const server = createServer((_request, response) => {
+  const registry = await startStandIn((_request, response) => {
     response.writeHead(200, { 'content-length': parts.join('').length });
     response.write(parts[0]);
     setImmediate(() => response.end(parts[1]));
-  }).listen(0, '127.0.0.1');
-  onTestFinished(() => void server.close());
-  await once(server, 'listening');
-  const gateway = await startTestGateway(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  });
+  onTestFinished(() => registry.close());
+  const gateway = await startTestGateway(registry.url);
   onTestFinished(async () => void (await gateway.close()));
   const request = get({
     port: gateway.port,

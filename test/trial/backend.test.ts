@@ -1,8 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -13,6 +12,7 @@ import { findUpstream, type UpstreamSearch } from '../../src/trial/backend.ts';
 import { probeRegistry } from '../../src/trial/probe.ts';
 import { findProgram, type Environment } from '../../src/trial/program.ts';
 import { buildSampleImage } from '../../src/trial/sample-image.ts';
+import { startStandIn } from '../support/stand-in.ts';
 
 let place: string;
 let stateDir: string;
@@ -36,13 +36,9 @@ afterEach(async () => {
 });
 
 async function serve(answer: RequestListener): Promise<string> {
-  const server: Server = createServer(answer);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  ended.push(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const standIn = await startStandIn(answer);
+  ended.push(standIn.close);
+  return standIn.url;
 }
 
 const openRegistry: RequestListener = (_request, response) => {

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runDemo, type DemoResult } from '../../src/trial/demo.ts';
 import { sha256Digest } from '../../src/trial/sample-image.ts';
+import { type StandIn, startStandIn } from '../support/stand-in.ts';
 
 const PASSWORD = 'abcde-fghjk-mnpqr-stuvw';
 const REFUSAL = 'user "admin" may not push release/hello: no rule allows it';
@@ -18,16 +18,15 @@ class GatewayDouble {
   readonly tokens = new Map<string, string>();
   fault: Fault = () => false;
   origin = '';
-  readonly #server: Server = createServer((request, response) => void this.#answer(request, response));
+  #server: StandIn | undefined;
 
   async open(): Promise<void> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
-    this.origin = `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    this.#server = await startStandIn((request, response) => void this.#answer(request, response));
+    this.origin = this.#server.url;
   }
 
   async close(): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
+    await this.#server?.close();
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -1,21 +1,12 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { afterEach, describe, expect, test } from 'vitest';
+import type { RequestListener } from 'node:http';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { probeRegistry } from '../../src/trial/probe.ts';
-
-const servers: Server[] = [];
-afterEach(() => {
-  for (const server of servers.splice(0)) {
-    server.closeAllConnections();
-    server.close();
-  }
-});
+import { startStandIn } from '../support/stand-in.ts';
 
 async function serve(answer: RequestListener): Promise<string> {
-  const server = createServer(answer);
-  servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const standIn = await startStandIn(answer);
+  onTestFinished(() => standIn.close());
+  return standIn.url;
 }
 
 describe('GET /v2/ tells what an address is', () => {
@@ -64,9 +55,9 @@ describe('GET /v2/ tells what an address is', () => {
   });
 
   test('nothing listening is unreachable, and says so', async () => {
-    const origin = await serve(() => undefined);
-    await new Promise((resolve) => servers.pop()?.close(resolve));
-    expect(await probeRegistry(origin, 300)).toEqual({
+    const { url, close } = await startStandIn(() => undefined);
+    await close();
+    expect(await probeRegistry(url, 300)).toEqual({
       kind: 'unreachable',
       reason: 'nothing listens there (ECONNREFUSED)',
     });

@@ -1,5 +1,3 @@
-import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../../../src/adapters/log/log.ts';
@@ -11,6 +9,7 @@ import type { AuditRecord } from '../../../src/ports.ts';
 import { createAccessTokens } from '../../../src/token/access-token.ts';
 import { ringOf } from '../../support/keys.ts';
 import { quickHash } from '../../support/policies.ts';
+import { type ObedientOptions, startObedientRegistry } from '../../support/registries.ts';
 import { makeTempDir, removeTempDir } from '../../support/temp-dir.ts';
 
 /** The gateway in this process, its registry behind it, and everything that it wrote down. */
@@ -36,15 +35,12 @@ export const realm = 'https://registry.test/token';
 /** Long and unlike anything else, so that it can be looked for in logs. */
 export const passwordOf = (account: string): string => `${account}-CANARY-password-7f3a`;
 
-export async function startFront(options: {
-  rules: string;
-  repositories?: readonly string[];
-  env?: Readonly<Record<string, string>>;
-  /** The registry answers a request, given as its line, when this resolves. */
-  hold?: (line: string) => Promise<void>;
-  /** What the registry has under a digest or tag, of any repository; anything else is a manifest of no interest. */
-  manifests?: ReadonlyMap<string, string>;
-}): Promise<Front> {
+export interface FrontOptions extends ObedientOptions {
+  readonly rules: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export async function startFront(options: FrontOptions): Promise<Front> {
   const dir = await makeTempDir('front');
   const policies = join(dir, 'policies');
   await mkdir(policies);
@@ -56,7 +52,7 @@ users:
 `;
   await writeFile(join(policies, 'people.yaml'), people);
   await writeFile(join(policies, 'rules.yaml'), options.rules);
-  const registry = await startRegistry(options.repositories ?? [], options.hold, options.manifests);
+  const registry = await startObedientRegistry(options);
 
   const env = {
     PORTCULLIS_LISTEN: '127.0.0.1:0',
@@ -126,52 +122,4 @@ users:
 
 export function credentials(account: string, password = passwordOf(account)): string {
   return Buffer.from(`${account}:${password}`).toString('base64');
-}
-
-/** Lists its repositories page by page, has every manifest and blob, and takes everything. */
-async function startRegistry(
-  repositories: readonly string[],
-  hold: (line: string) => Promise<void> = () => Promise.resolve(),
-  manifests: ReadonlyMap<string, string> = new Map(),
-): Promise<{ url: string; requests: readonly string[]; close(): Promise<void> }> {
-  const requests: string[] = [];
-  const server = createServer((request, response) => {
-    const url = new URL(request.url ?? '', 'http://registry');
-    request.resume();
-    if (url.pathname === '/v2/') return void response.end('{}');
-    const line = `${request.method ?? ''} ${request.url ?? ''}`;
-    if (url.pathname === '/v2/_catalog') {
-      const last = url.searchParams.get('last') ?? '';
-      const rest = repositories.filter((name) => name > last);
-      const page = rest.slice(0, Number(url.searchParams.get('n') ?? 100));
-      const next = `/v2/_catalog?last=${page.at(-1) ?? ''}&n=${page.length}`;
-      if (rest.length > page.length) response.setHeader('Link', `<${next}>; rel="next"`);
-      const body = JSON.stringify({ repositories: page });
-      return void hold(line).then(() => response.end(body));
-    }
-    requests.push(line);
-    const manifest = request.method === 'GET' ? manifests.get(url.pathname.split('/').at(-1) ?? '') : undefined;
-    if (manifest !== undefined) return void hold(line).then(() => response.end(manifest));
-    void hold(line).then(() => answer(request, response, url.pathname));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    requests,
-    close() {
-      server.closeAllConnections();
-      return new Promise((resolve) => server.close(() => resolve()));
-    },
-  };
-}
-
-function answer(request: IncomingMessage, response: ServerResponse, path: string): void {
-  if (path.endsWith('/tags/list')) return void response.end('{"tags":["wip"]}');
-  if (request.method === 'GET' || request.method === 'HEAD') {
-    response.setHeader('Docker-Content-Digest', `sha256:${'0123456789abcdef'.repeat(4)}`);
-    response.setHeader('Content-Type', 'application/vnd.oci.image.manifest.v1+json');
-    return void response.end('{"manifest":true}');
-  }
-  response.writeHead(request.method === 'DELETE' ? 202 : 201, { Location: path });
-  response.end();
 }

@@ -1,15 +1,64 @@
+/** Whole registries in memory, as handlers of a stand-in. */
 import { createHash, randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type StandIn, startStandIn } from './stand-in.ts';
 
-export interface OpaqueRegistry {
-  readonly url: string;
-  /** Every request: method, path and query, byte for byte. */
+export interface StandInRegistry extends StandIn {
+  /** Method, path and query of every request that is not `GET /v2/`, byte for byte. */
   readonly requests: readonly string[];
+}
+
+export interface ObedientOptions {
+  readonly repositories?: readonly string[];
+  /** A request, given as its line, is answered when this resolves. */
+  readonly hold?: ((line: string) => Promise<void>) | undefined;
+  /** What it has under a digest or tag, of any repository; anything else is a manifest of no interest. */
+  readonly manifests?: ReadonlyMap<string, string> | undefined;
+}
+
+/** Lists its repositories page by page, has every manifest and blob, and takes everything. */
+export async function startObedientRegistry({
+  repositories = [],
+  hold = () => Promise.resolve(),
+  manifests = new Map(),
+}: ObedientOptions): Promise<StandInRegistry> {
+  const requests: string[] = [];
+  const standIn = await startStandIn((request, response) => {
+    const url = new URL(request.url ?? '', 'http://registry');
+    request.resume();
+    if (url.pathname === '/v2/') return void response.end('{}');
+    const line = `${request.method ?? ''} ${request.url ?? ''}`;
+    if (url.pathname === '/v2/_catalog') {
+      const last = url.searchParams.get('last') ?? '';
+      const rest = repositories.filter((name) => name > last);
+      const page = rest.slice(0, Number(url.searchParams.get('n') ?? 100));
+      const next = `/v2/_catalog?last=${page.at(-1) ?? ''}&n=${page.length}`;
+      if (rest.length > page.length) response.setHeader('Link', `<${next}>; rel="next"`);
+      const body = JSON.stringify({ repositories: page });
+      return void hold(line).then(() => response.end(body));
+    }
+    requests.push(line);
+    const manifest = request.method === 'GET' ? manifests.get(url.pathname.split('/').at(-1) ?? '') : undefined;
+    if (manifest !== undefined) return void hold(line).then(() => response.end(manifest));
+    void hold(line).then(() => answer(request, response, url.pathname));
+  });
+  return { ...standIn, requests };
+}
+
+function answer(request: IncomingMessage, response: ServerResponse, path: string): void {
+  if (path.endsWith('/tags/list')) return void response.end('{"tags":["wip"]}');
+  if (request.method === 'GET' || request.method === 'HEAD') {
+    response.setHeader('Docker-Content-Digest', `sha256:${'0123456789abcdef'.repeat(4)}`);
+    response.setHeader('Content-Type', 'application/vnd.oci.image.manifest.v1+json');
+    return void response.end('{"manifest":true}');
+  }
+  response.writeHead(request.method === 'DELETE' ? 202 : 201, { Location: path });
+  response.end();
+}
+
+export interface OpaqueRegistry extends StandInRegistry {
   /** Content of finished uploads. */
   readonly blobs: ReadonlyMap<string, string>;
-  readonly close: () => Promise<void>;
 }
 
 /** Whether an upload's id is the last part of its path, or all there is stands in the query. */
@@ -58,25 +107,15 @@ export async function startOpaqueRegistry(names: readonly string[], place: Uploa
     to.writeHead(method === 'GET' ? 204 : 202, { location, range: `0-${Math.max(content.length - 1, 0)}` }).end();
   };
 
-  const server = createServer((request, response) => {
+  const standIn = await startStandIn((request, response) => {
     const { method = '', url = '' } = request;
     const [path = '', query = ''] = url.split('?');
+    if (url === '/v2/') return void response.end('{}');
     requests.push(`${method} ${url}`);
     if (path.includes('/uploads/')) return void upload(method, path, query, request, response);
-    if (path !== '/v2/') return list(path, query, response);
-    response.end('{}');
+    return list(path, query, response);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    requests,
-    blobs,
-    async close() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
+  return { ...standIn, requests, blobs };
 }
 
 export function digestOf(content: string): string {
