@@ -1,5 +1,14 @@
 /** What every session store bounds alike. */
-import type { Session } from '../ports.ts';
+import type { Session, Unavailable } from '../ports.ts';
+
+export interface SessionMemory {
+  /** At least as long as an access token lives, allowed clock skew included. */
+  readonly revocationMemorySeconds: number;
+  /** As long as a session may lie unused; `revocationMemorySeconds` when left out. */
+  readonly accountMemorySeconds?: number;
+}
+
+export const unavailable: Unavailable = { ok: false, reason: 'unavailable' };
 
 /** A list shows this many sessions, the most recently used ones. */
 export const maxListedSessions = 10_000;

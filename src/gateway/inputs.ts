@@ -4,6 +4,7 @@ import { ensureAdminToken } from '../adapters/files/admin-token.ts';
 import { type CertificateTexts, readCertificate } from '../adapters/files/certificate-files.ts';
 import { type KeyFile, readKeyFiles } from '../adapters/files/key-ring.ts';
 import { type LoadedPolicy, loadPolicy } from '../adapters/files/policy-loading.ts';
+import { wordsOf } from '../adapters/failure.ts';
 import type { Config } from '../config/load.ts';
 import type { Secret } from '../secret.ts';
 import type { Problem } from '../document/problem.ts';
@@ -66,8 +67,4 @@ function readTls(files: Config['tls'], now: number): Read<CertificateFiles | und
 
 function unreadable(file: string, code: string, message: string): Read<never> {
   return { ok: false, problems: [{ file, line: 0, column: 0, code, message }] };
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -58,13 +58,13 @@ export function openStores(config: Config, clock: Clock, log: OperatorLog): Stor
       onLost: (repository, tags) => log.error('a tag lock ran out during a push', { repository, tags }),
     });
     const gateways = followGateways(connection);
-    const limiter = createRedisRateLimiter(connection, { gateways: gateways.count });
+    const limiter = createRedisRateLimiter(connection, gateways.count);
     return {
       sessions,
       robotUses,
       tagLocks,
       limiter,
-      failedLogins: createRedisFailedLogins(connection, { gateways: gateways.count }),
+      failedLogins: createRedisFailedLogins(connection, gateways.count),
       gateways: gateways.count,
       clockSkewMs: gateways.clockSkewMs,
       limitFallbacks: limiter.fallbacks,

@@ -14,7 +14,7 @@ import { attemptOf, countsOf, describeFailedLogins, hour } from './failed-logins
 
 async function storeOn(url: string, gateways = 1, commandTimeoutMs = 2000): Promise<FailedLogins> {
   const connection = await connectRedis(url, { commandTimeoutMs });
-  return createRedisFailedLogins(connection, { gateways: () => gateways });
+  return createRedisFailedLogins(connection, () => gateways);
 }
 
 /** Moves what was recorded into the past, which to the scripts is the same as waiting. */
@@ -163,9 +163,7 @@ describeWithPrograms(['redis-server'], 'failed logins when Redis fails', () => {
   });
 
   test('are forgiven here before Redis was told of it', async () => {
-    const failed = createRedisFailedLogins(withoutScript(await connectRedis(server.url), forgiveFailures), {
-      gateways: () => 1,
-    });
+    const failed = createRedisFailedLogins(withoutScript(await connectRedis(server.url), forgiveFailures), () => 1);
     await fail(failed, 10, 0);
     await failed.succeed(attemptOf('dana', 'right'));
     expect(await countsOf(failed, attemptOf('dana', 'x'))).toEqual([0, 0, 0]);
@@ -212,7 +210,7 @@ describeWithPrograms(['redis-server'], 'failed logins when Redis fails', () => {
   test('of many long ago and of a few just now hold back as many just now', async () => {
     const connection = openRedis(`redis://127.0.0.1:${proxy.port}/0`, { commandTimeoutMs: 300 });
     expect(await isConnected(connection, 5000)).toBe(true);
-    const failed = createRedisFailedLogins(withoutScript(connection, raiseFailures), { gateways: () => 1 });
+    const failed = createRedisFailedLogins(withoutScript(connection, raiseFailures), () => 1);
     proxy.cut();
     await fail(failed, 9, 0);
     const other = await storeOn(server.url);
@@ -229,7 +227,7 @@ describeWithPrograms(['redis-server'], 'failed logins when Redis fails', () => {
   test('hold back where they were counted, also before Redis was told of them', async () => {
     const connection = openRedis(`redis://127.0.0.1:${proxy.port}/0`, { commandTimeoutMs: 300 });
     expect(await isConnected(connection, 5000)).toBe(true);
-    const failed = createRedisFailedLogins(withoutScript(connection, raiseFailures), { gateways: () => 1 });
+    const failed = createRedisFailedLogins(withoutScript(connection, raiseFailures), () => 1);
     proxy.cut();
     await fail(failed, 8, 0);
     proxy.pass();
@@ -240,7 +238,7 @@ describeWithPrograms(['redis-server'], 'failed logins when Redis fails', () => {
   test('that Redis is told of do not make older what failed there since', async () => {
     const connection = openRedis(server.url);
     expect(await isConnected(connection, 5000)).toBe(true);
-    const failed = createRedisFailedLogins(connection, { gateways: () => 1 });
+    const failed = createRedisFailedLogins(connection, () => 1);
     await failed.fail(attemptOf('dana', 'typo'));
     const [pair = ''] = await server.admin.keys('portcullis:{logins}:pair:*');
     expect(

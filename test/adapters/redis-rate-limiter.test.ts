@@ -18,7 +18,7 @@ const limiterOn = async (
   gateways = 1,
   commandTimeoutMs = 2000,
 ): Promise<ReturnType<typeof createRedisRateLimiter>> =>
-  createRedisRateLimiter(await connectRedis(url, { commandTimeoutMs }), { gateways: () => gateways });
+  createRedisRateLimiter(await connectRedis(url, { commandTimeoutMs }), () => gateways);
 
 /** Moves every stored instant into the past, which to the script is the same as waiting. */
 const shift = `
@@ -202,7 +202,7 @@ describeWithPrograms(['redis-server'], 'budgets when Redis fails', () => {
 
   test('are known to Redis from the first request on, although it was not told of all yet', async () => {
     const connection = await connectRedis(`redis://127.0.0.1:${proxy.port}/0`, { commandTimeoutMs: 300 });
-    const limiter = createRedisRateLimiter(withoutScript(connection, raiseBudgets), { gateways: () => 1 });
+    const limiter = createRedisRateLimiter(withoutScript(connection, raiseBudgets), () => 1);
     const other = await limiterOn(server.url);
     await admittedOf(limiter, 20, budget);
     proxy.cut();
@@ -389,7 +389,7 @@ describe('a budget that is counted here while an older question is under way', (
       run: ({ name }) => new Promise((answer) => void asked.push({ script: name, answer })),
       isCut: () => false,
     };
-    const limiter = createRedisRateLimiter({ calls: () => calls, onReady: () => {} }, { gateways: () => 4 });
+    const limiter = createRedisRateLimiter({ calls: () => calls, onReady: () => {} }, () => 4);
     const budget = budgetOf('dana', 3600, 20);
     const [first, ...others] = [limiter.charge([budget]), limiter.charge([budget]), limiter.charge([budget])];
     for (const { answer } of asked.slice(1)) answer({ ok: false, reason: 'unavailable' });

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Secret } from '../../secret.ts';
+import { hasCode } from '../failure.ts';
 import { foreignPath } from './own-path.ts';
 
 const fileName = 'admin-token';
@@ -13,7 +14,7 @@ export function readAdminToken(stateDir: string): Secret | undefined {
     const text = readFileSync(join(stateDir, fileName), 'utf8').trim();
     return text === '' ? undefined : new Secret(text);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
   }
 }
@@ -41,7 +42,7 @@ export function ensureAdminToken(stateDir: string): Secret {
     if (statSync(path, { throwIfNoEntry: false }) === undefined) linkSync(unfinished, path);
     else renameSync(unfinished, path);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    if (!hasCode(error, 'EEXIST')) throw error;
   } finally {
     rmSync(unfinished, { force: true });
   }

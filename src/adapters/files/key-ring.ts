@@ -21,6 +21,7 @@ import {
 import { join } from 'node:path';
 import type { TokenKey } from '../../ports.ts';
 import type { Problem } from '../../document/problem.ts';
+import { wordsOf } from '../failure.ts';
 import { foreignPath } from './own-path.ts';
 
 /** A key and the file it is in. */
@@ -47,7 +48,7 @@ export function readKeyFiles(directory: string, generate: boolean): KeyFilesRead
     if (generate) generateWhenEmpty(directory);
     names = listKeyFiles(directory);
   } catch (error) {
-    return failed(directory, `the key directory cannot be used: ${message(error)}`);
+    return failed(directory, `the key directory cannot be used: ${wordsOf(error)}`);
   }
   if (names.length === 0)
     return failed(directory, 'the key directory holds no key (*.pem, *.jwk); make one with: portcullis key rotate');
@@ -165,8 +166,4 @@ function failed(file: string, text: string): { readonly ok: false; readonly prob
 
 function problemIn(file: string, text: string): Problem {
   return { file, line: 0, column: 0, code: 'signing-key', message: text };
-}
-
-function message(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,5 +1,6 @@
 /** Paths whose content this gateway believes: whoever else could write there could make tokens and sessions. */
 import { accessSync, constants, statSync } from 'node:fs';
+import { hasCode } from '../failure.ts';
 
 /**
  * Why the file or directory at `path` is not this process's own, with the fix; undefined when it is, or is not there.
@@ -32,6 +33,6 @@ function isReadOnly(path: string): boolean {
     accessSync(path, constants.W_OK);
     return false;
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EROFS';
+    return hasCode(error, 'EROFS');
   }
 }

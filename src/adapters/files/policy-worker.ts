@@ -8,6 +8,7 @@ import { byName } from '../../policy/evaluate.ts';
 import type { Policy } from '../../policy/model.ts';
 import type { PolicyText } from '../../policy/files/parse.ts';
 import type { Problem } from '../../document/problem.ts';
+import { batches } from '../batches.ts';
 import { loadPolicy } from './policy-loading.ts';
 
 export interface WorkerTask {
@@ -52,7 +53,7 @@ async function work(port: MessagePort, { paths, now, before }: WorkerTask): Prom
   };
   const sendMaps = async (maps: Partial<Policy>): Promise<void> => {
     for (const part of ['users', 'robots', 'workloads', 'groups'] as const) {
-      for (const entries of batches([...(maps[part] ?? [])])) await send({ part, entries });
+      for (const entries of batches([...(maps[part] ?? [])], batchSize)) await send({ part, entries });
     }
   };
   const loading = await loadPolicy(paths, now, before);
@@ -65,15 +66,11 @@ async function work(port: MessagePort, { paths, now, before }: WorkerTask): Prom
   const { compiled, testsPassed, revision, files } = loading.loaded;
   const { tests, rules, limits } = compiled.policy;
   await sendMaps(compiled.policy);
-  for (const entries of batches(tests)) await send({ part: 'tests', entries });
-  for (const entries of batches(limits)) await send({ part: 'limits', entries });
+  for (const entries of batches(tests, batchSize)) await send({ part: 'tests', entries });
+  for (const entries of batches(limits, batchSize)) await send({ part: 'limits', entries });
   // Sorted here: on the receiving side the sort finds nothing left to do.
-  for (const entries of batches(rules.toSorted(byName))) await send({ part: 'rules', entries });
+  for (const entries of batches(rules.toSorted(byName), batchSize)) await send({ part: 'rules', entries });
   await send({ part: 'end', testsPassed, revision, files });
-}
-
-function* batches<T>(entries: readonly T[]): Generator<readonly T[]> {
-  for (let begin = 0; begin < entries.length; begin += batchSize) yield entries.slice(begin, begin + batchSize);
 }
 
 if (parentPort !== null) {

@@ -3,26 +3,13 @@ import { toForget } from '../../limits/forgetting.ts';
 import { charge, owedOf, roomOf } from '../../limits/gcra.ts';
 import type { Balance, Budget, RateLimiter } from '../../ports.ts';
 import { isOwingMuch, maxOwing } from '../limit-bounds.ts';
-
-export interface MemoryBudgets {
-  /** As `RateLimiter.charge`; each request counts `cost` times. */
-  readonly charge: (
-    budgets: readonly Budget[],
-    cost: number,
-  ) => { readonly admitted: boolean; readonly balances: readonly Balance[] };
-  readonly peek: (budgets: readonly Budget[], cost: number) => readonly Balance[];
-  /** Takes over what another store says. */
-  learn(counter: string, debtUs: number): void;
-  debtOf(counter: string): number;
-  /** Every counter that owes something, the least recently charged first. */
-  entries(): readonly { readonly counter: string; readonly debtUs: number }[];
-}
+import { Recent } from '../recent.ts';
 
 /** Counters kept; beyond them those of whoever has the most are forgotten, the least recently charged first. Some ten MiB. */
 const maxCounters = 50_000;
 
 /** `nowUs`: microseconds on a clock that nobody sets. */
-export function createMemoryBudgets(nowUs: () => number, limit = maxCounters): MemoryBudgets {
+export function createMemoryBudgets(nowUs: () => number, limit = maxCounters) {
   /** Counter -> when it owes nothing any more; in the order of the last charge. */
   const fullAt = new Map<string, number>();
 
@@ -44,7 +31,8 @@ export function createMemoryBudgets(nowUs: () => number, limit = maxCounters): M
   }
 
   return {
-    charge(budgets, cost) {
+    /** As `RateLimiter.charge`; each request counts `cost` times. */
+    charge: (budgets: readonly Budget[], cost: number) => {
       const now = nowUs();
       const results = budgets.map((budget) => charge(debtOf(budget.counter, now), budget, cost));
       const admitted = budgets.every(({ isEnforced }, index) => !isEnforced || results[index]?.fits === true);
@@ -56,18 +44,20 @@ export function createMemoryBudgets(nowUs: () => number, limit = maxCounters): M
       });
       return { admitted, balances };
     },
-    peek(budgets, cost) {
+    peek: (budgets: readonly Budget[], cost: number): readonly Balance[] => {
       const now = nowUs();
       return budgets.map((budget) => {
         const debtUs = debtOf(budget.counter, now);
         return balanceOf(charge(debtUs, budget, cost).fits, debtUs, budget, cost);
       });
     },
-    learn(counter, debtUs) {
+    /** Takes over what another store says. */
+    learn(counter: string, debtUs: number): void {
       const now = nowUs();
       set(counter, now + debtUs, now);
     },
-    debtOf: (counter) => debtOf(counter, nowUs()),
+    debtOf: (counter: string) => debtOf(counter, nowUs()),
+    /** Every counter that owes something, the least recently charged first. */
     entries() {
       const now = nowUs();
       return [...fullAt].flatMap(([counter, until]) => (until > now ? [{ counter, debtUs: until - now }] : []));
@@ -86,21 +76,19 @@ export function balanceOf(fits: boolean, debtUs: number, budget: Budget, cost: n
 export function createMemoryRateLimiter(nowUs: () => number): RateLimiter {
   const budgets = createMemoryBudgets(nowUs);
   /** Counters that owed much at their last charge. */
-  const owing = new Set<string>();
+  const owing = new Recent<true>(maxOwing);
   return {
     charge(charged) {
       const result = budgets.charge(charged, 1);
       for (const [index, budget] of charged.entries()) {
-        owing.delete(budget.counter);
-        if (isOwingMuch(result.balances[index]?.debtUs ?? 0, budget)) owing.add(budget.counter);
-        const [oldest] = owing;
-        if (owing.size > maxOwing && oldest !== undefined) owing.delete(oldest);
+        if (isOwingMuch(result.balances[index]?.debtUs ?? 0, budget)) owing.set(budget.counter, true);
+        else owing.delete(budget.counter);
       }
       return Promise.resolve(result);
     },
     peek: (looked) => Promise.resolve(budgets.peek(looked, 1)),
     owing() {
-      const found = [...owing].map((counter) => ({ counter, debtUs: budgets.debtOf(counter) }));
+      const found = [...owing.entries()].map(([counter]) => ({ counter, debtUs: budgets.debtOf(counter) }));
       for (const { counter, debtUs } of found) if (debtUs === 0) owing.delete(counter);
       return Promise.resolve({
         ok: true,

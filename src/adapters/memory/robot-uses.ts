@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { Problem } from '../../document/problem.ts';
 import type { RobotUses } from '../../ports.ts';
+import { Recent } from '../recent.ts';
 import { openStateFile } from './state-file.ts';
 
 export interface MemoryRobotUsesOptions {
@@ -21,36 +22,26 @@ const maxKept = 100_000;
 export function createMemoryRobotUses({ file: path, onProblem }: MemoryRobotUsesOptions): RobotUses & {
   close(): Promise<void>;
 } {
-  const uses = new Map<string, number>();
+  const uses = new Recent<number>(maxKept);
   const { file, held } = openStateFile({
     path,
     kind: 'portcullis robot uses',
     version: 1,
     schema: z.array(z.tuple([z.string(), z.number()])),
     onProblem,
-    current: () => [...uses].map(([tokenId, time]): [string, number] => [tokenId, time]),
+    current: () => [...uses.entries()],
   });
   for (const [tokenId, time] of held ?? []) uses.set(tokenId, time);
 
   return {
     mark(tokenId, now) {
-      const time = Math.max(now, uses.get(tokenId) ?? 0);
-      // To the end of the map, whose begin is forgotten first.
-      uses.delete(tokenId);
-      uses.set(tokenId, time);
-      const [oldest] = uses.keys();
-      if (uses.size > maxKept && oldest !== undefined) uses.delete(oldest);
+      uses.set(tokenId, Math.max(now, uses.get(tokenId) ?? 0));
       file.saveSoon();
     },
-    lastUsed: (tokenIds) =>
-      Promise.resolve(
-        new Map(
-          tokenIds.flatMap((tokenId) => {
-            const time = uses.get(tokenId);
-            return time === undefined ? [] : [[tokenId, time] as const];
-          }),
-        ),
-      ),
+    lastUsed(tokenIds) {
+      const used = tokenIds.filter((tokenId) => uses.has(tokenId));
+      return Promise.resolve(new Map(used.map((tokenId) => [tokenId, uses.get(tokenId) ?? 0])));
+    },
     close: () => file.close(),
   };
 }

@@ -1,22 +1,17 @@
 /** Sessions of one process, kept across restarts by a file. It holds no refresh token, only their SHA-256. */
 import type { Problem } from '../../document/problem.ts';
-import type { Clock, SessionStore, Unavailable } from '../../ports.ts';
+import type { Clock, SessionStore } from '../../ports.ts';
+import { type SessionMemory, unavailable } from '../session-limits.ts';
 import { HeldSessions, heldContent } from './held-sessions.ts';
 import { openStateFile } from './state-file.ts';
 
-export interface MemorySessionStoreOptions {
+export interface MemorySessionStoreOptions extends SessionMemory {
   /** In a directory that exists and belongs to this process alone. Undefined: a restart ends all sessions. */
   readonly file: string | undefined;
-  /** At least as long as an access token lives, allowed clock skew included. */
-  readonly revocationMemorySeconds: number;
-  /** As long as a session may lie unused; `revocationMemorySeconds` when left out. */
-  readonly accountMemorySeconds?: number;
   readonly clock: Clock;
   /** A file that cannot be used or written. */
   readonly onProblem: (problem: Problem) => void;
 }
-
-const unavailable: Unavailable = { ok: false, reason: 'unavailable' };
 
 /**
  * What was opened or revoked is on disk before the call returns; when the disk does not take it, the answer is

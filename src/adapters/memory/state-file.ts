@@ -2,6 +2,7 @@
 import { readFileSync, renameSync, statSync } from 'node:fs';
 import { z } from 'zod';
 import type { Problem } from '../../document/problem.ts';
+import { hasCode, wordsOf } from '../failure.ts';
 import { foreignPath } from '../files/own-path.ts';
 import { writePrivateFile } from '../files/private-file.ts';
 
@@ -54,7 +55,7 @@ export function openStateFile<T>(options: StateFileOptions<T>): {
       problem = undefined;
       return true;
     } catch (error) {
-      const reason = reasonOf(error);
+      const reason = wordsOf(error);
       if (problem === undefined) onProblem(fileProblem(file, `cannot be written: ${reason}`));
       problem = reason;
       return false;
@@ -101,7 +102,7 @@ function read<T>(path: string, { kind, version, schema, onProblem }: StateFileOp
       renameSync(path, aside);
       onProblem(fileProblem(path, `${reason}; it was moved to ${aside}, and nothing of it is in force`));
     } catch (error) {
-      onProblem(fileProblem(path, `${reason}, and it cannot be moved aside: ${reasonOf(error)}`));
+      onProblem(fileProblem(path, `${reason}, and it cannot be moved aside: ${wordsOf(error)}`));
     }
     return undefined;
   };
@@ -115,7 +116,7 @@ function read<T>(path: string, { kind, version, schema, onProblem }: StateFileOp
     if (found.size > maxBytes) return refused('it is too large to be ours');
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    return isMissing(error) ? undefined : refused(`it cannot be read: ${reasonOf(error)}`);
+    return hasCode(error, 'ENOENT') ? undefined : refused(`it cannot be read: ${wordsOf(error)}`);
   }
   const parsed = parseJson(text);
   if (parsed === undefined) return refused('it is not complete JSON');
@@ -136,12 +137,4 @@ function parseJson(text: string): { readonly value: unknown } | undefined {
 
 function fileProblem(file: string, message: string): Problem {
   return { file, line: 0, column: 0, code: 'state-file', message };
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -2,7 +2,6 @@
 import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis';
 import type { RedisTarget } from '../../network/redis-url.ts';
 import type { RedisScript } from './redis-script.ts';
-import { allScripts } from './scripts.ts';
 
 export type RedisClient = Redis | Cluster;
 
@@ -40,14 +39,8 @@ export function clientSettings(target: RedisTarget, commandTimeout: number, ca: 
   };
 }
 
-/** Knows every script. Connects by itself, and again after a loss; not after `end`. */
+/** Connects by itself, and again after a loss; not after `end`. */
 export function createClient(target: RedisTarget, settings: Settings): RedisClient {
-  const client = clientOf(target, settings);
-  for (const { name, lua } of allScripts) client.defineCommand(name, { lua });
-  return client;
-}
-
-function clientOf(target: RedisTarget, settings: Settings): RedisClient {
   const direct = {
     ...settings,
     enableOfflineQueue: false,
@@ -113,13 +106,13 @@ export function createSubscriberClient(target: RedisTarget, settings: Settings, 
 /** EVALSHA, or EVAL when the server does not know the script; only that is tried twice. Rejects as the library does. */
 export function runScript(
   client: RedisClient,
-  { name }: RedisScript,
+  { name, lua }: RedisScript,
   keys: readonly string[],
   values: readonly (string | number)[],
 ): Promise<unknown> {
-  const command: unknown = Reflect.get(client, name);
-  if (typeof command !== 'function') throw new TypeError(`the script ${name} is not in the list of all scripts`);
-  return Promise.resolve(Reflect.apply(command, client, [keys.length, ...keys, ...values]));
+  if (!(name in client)) client.defineCommand(name, { lua });
+  const command = Reflect.get(client, name) as (...given: readonly (string | number)[]) => Promise<unknown>;
+  return command.call(client, keys.length, ...keys, ...values);
 }
 
 /** The result, or a rejection after `limitMs`: the client's own timer starts when a command is sent, which may be later. */

@@ -1,16 +1,23 @@
 /** How a connection to Redis is, and the telling of it: each reason once, and once that it is over. */
-import { createOutcomes, wordsOf } from './outcomes.ts';
+import { wordsOf } from '../failure.ts';
 
 export interface RedisHealth {
   readonly ok: boolean;
   readonly detail: string;
 }
 
+/** A lack of rights can be one key's or one command's; it counts for so long after it was last seen. */
+const rightsMs = 60_000;
+
+/** Redis can be connected and refuse, and which calls it refuses differs: what counts is what the last of each came to. */
 export class ConnectionHealth {
   readonly #kind: string;
   readonly #isReady: () => boolean;
   readonly #onHealth: (health: RedisHealth) => void;
-  readonly #outcomes = createOutcomes(() => performance.now());
+  /** Script -> the server's own words. */
+  readonly #refusals = new Map<string, { readonly words: string; readonly at: number }>();
+  /** Why nothing came back from the last call. */
+  #silence: string | undefined;
   #problem = 'not connected yet';
   /** The code of the refusal that was reported last; empty for a connection that is not there. */
   #reported: string | undefined;
@@ -23,10 +30,9 @@ export class ConnectionHealth {
     this.#onHealth = onHealth;
   }
 
-  /** By the last outcome, in Redis' own words: connected and refusing is not well. */
   now(): RedisHealth {
     if (!this.#isReady()) return { ok: false, detail: `not connected: ${this.#problem}` };
-    const refused = this.#outcomes.problem();
+    const refused = this.#refused();
     return refused === undefined
       ? { ok: true, detail: `connected (${this.#kind})` }
       : { ok: false, detail: `connected, but calls fail: ${refused}` };
@@ -34,32 +40,39 @@ export class ConnectionHealth {
 
   /** What the connection says is wrong; nobody is told before `report`. */
   trouble(error: unknown): void {
-    this.#problem = wordsOf(error);
+    this.#problem = redisWords(error);
   }
 
   /** Tells what is wrong, if anything is and that is news. */
   report(): void {
     const health = this.now();
     if (this.#closed || health.ok) return;
-    const code = /\b[A-Z]{4,}\b/.exec(this.#outcomes.problem() ?? this.#problem)?.[0] ?? '';
+    const code = /\b[A-Z]{4,}\b/.exec(this.#refused() ?? this.#problem)?.[0] ?? '';
     if (this.#reported !== undefined && (code === '' || code === this.#reported || !this.#isReady())) return;
     this.#reported = code;
     this.#onHealth(health);
   }
 
   succeeded(script: string): void {
-    this.#outcomes.succeeded(script);
+    this.#refusals.delete(script);
+    this.#silence = undefined;
   }
 
   failed(script: string, error: unknown): void {
     this.trouble(error);
-    this.#outcomes.failed(script, error);
+    // Only the server's own replies say why; the rest is the connection's.
+    if (error instanceof Error && error.name === 'ReplyError')
+      this.#refusals.set(script, { words: this.#problem, at: performance.now() });
+    else this.#silence = this.#problem;
     this.report();
   }
 
-  /** Everything that the gateway needs was just done. */
+  /** Everything that the gateway needs was just done: what was refused for a reason that holds for all calls is over. */
   proved(): void {
-    this.#outcomes.proved();
+    for (const [script, { words, at }] of this.#refusals) {
+      const isAboutRights = /NOPERM|permission/i.test(words);
+      if (!isAboutRights || performance.now() - at >= rightsMs) this.#refusals.delete(script);
+    }
     const health = this.now();
     if (this.#reported === undefined || !health.ok) return;
     this.#reported = undefined;
@@ -70,4 +83,13 @@ export class ConnectionHealth {
   close(): void {
     this.#closed = true;
   }
+
+  #refused(): string | undefined {
+    return [...this.#refusals.values()].at(-1)?.words ?? this.#silence;
+  }
+}
+
+/** Without what Redis adds for the authors of scripts. */
+function redisWords(error: unknown): string {
+  return wordsOf(error).replace(/,? script: [0-9a-f]{40}.*$/s, '');
 }

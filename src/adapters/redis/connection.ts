@@ -4,7 +4,8 @@
  */
 import { parseRedisUrl } from '../../network/redis-url.ts';
 import type { Unavailable } from '../../ports.ts';
-import { createBreaker } from './breaker.ts';
+import { unavailable } from '../session-limits.ts';
+import { Breaker } from './breaker.ts';
 import {
   type RedisClient,
   clientSettings,
@@ -17,7 +18,7 @@ import {
 import { ConnectionHealth, type RedisHealth } from './connection-health.ts';
 import type { RedisScript } from './redis-script.ts';
 import { createReplicaWait } from './replica.ts';
-import { followChannel, type ChannelListener } from './subscriber.ts';
+import { type ChannelListener, followChannels } from './subscriber.ts';
 
 export type Answer = { readonly ok: true; readonly reply: unknown } | Unavailable;
 
@@ -62,9 +63,6 @@ export interface RedisConnectionOptions {
   readonly ca?: string;
 }
 
-const failuresUntilCut = 5;
-const pauseWhenCutMs = 500;
-
 /** Throws for a URL that `parseRedisUrl` refuses. Connects in the background, and again after every loss, until `close`. */
 export function createRedisConnection(url: string, options: RedisConnectionOptions = {}): RedisConnection {
   const parsed = parseRedisUrl(url);
@@ -95,17 +93,13 @@ export function createRedisConnection(url: string, options: RedisConnectionOptio
       if (!closed) client.connect().catch(() => {});
     }, reconnectDelayMs()).unref();
   });
-  const channels = followChannel({
-    open: () => createSubscriberClient(target, settings, client),
-    isUp: isReady,
-    retryDelayMs: reconnectDelayMs,
-  });
+  const channels = followChannels(() => createSubscriberClient(target, settings, client), isReady);
   readyListeners.add(channels.connect);
 
   return {
-    calls: () => createCalls(client, isReady, health, limitMs),
-    waitForReplica: createReplicaWait(client, { isReady, limitMs, onFailure: (error) => health.trouble(error) }),
-    follow: channels.follow,
+    calls: () => createCalls(client, health, limitMs),
+    waitForReplica: createReplicaWait(client, limitMs, (error) => health.trouble(error)),
+    follow: (channel, listener) => channels.follow(channel, listener),
     onReady: (listener) => void readyListeners.add(listener),
     isReady,
     health: () => health.now(),
@@ -122,20 +116,11 @@ export function createRedisConnection(url: string, options: RedisConnectionOptio
   };
 }
 
-function createCalls(
-  client: RedisClient,
-  isReady: () => boolean,
-  health: ConnectionHealth,
-  limitMs: number,
-): RedisCalls {
-  const breaker = createBreaker({
-    failures: failuresUntilCut,
-    pauseMs: pauseWhenCutMs,
-    now: () => performance.now(),
-  });
+function createCalls(client: RedisClient, health: ConnectionHealth, limitMs: number): RedisCalls {
+  const breaker = new Breaker();
   return {
     async run(script, keys, values = []) {
-      if (!isReady() || !breaker.admit()) return { ok: false, reason: 'unavailable' };
+      if (client.status !== 'ready' || !breaker.admit()) return unavailable;
       try {
         const reply = await within(limitMs, runScript(client, script, keys, values));
         breaker.succeeded();
@@ -144,9 +129,9 @@ function createCalls(
       } catch (error) {
         breaker.failed();
         health.failed(script.name, error);
-        return { ok: false, reason: 'unavailable' };
+        return unavailable;
       }
     },
-    isCut: breaker.isOpen,
+    isCut: () => breaker.isOpen,
   };
 }

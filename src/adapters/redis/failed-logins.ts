@@ -6,21 +6,17 @@ import type { FailedBy, FailedLogins, LoginRecord } from '../../ports.ts';
 import { turnMs } from '../limit-bounds.ts';
 import { failedBy, ofEach, recordName } from '../memory/login-names.ts';
 import { LoginRecords } from '../memory/login-records.ts';
+import { unavailable } from '../session-limits.ts';
 import type { RedisConnection } from './connection.ts';
 import { worstKey } from './keys.ts';
 import { countFailure, forgiveFailures, listFailures, lookFailures, rememberGood, takeTurn } from './login-scripts.ts';
 import { MissedLogins } from './missed-logins.ts';
 import { goodKey, keysOf, labelOf, readRecord, readWorst, turnKey } from './stored-logins.ts';
 
-export interface RedisFailedLoginsOptions {
-  /** How many gateways there are, as far as is known. */
-  readonly gateways: () => number;
-}
-
-/** Never rejects: without Redis the answers are of this process. */
+/** Never rejects: without Redis the answers are of this process. `gateways`: how many there are, as far as is known. */
 export function createRedisFailedLogins(
   connection: Pick<RedisConnection, 'calls' | 'onReady'>,
-  { gateways }: RedisFailedLoginsOptions,
+  gateways: () => number,
 ): FailedLogins {
   const calls = connection.calls();
   const local = new LoginRecords(() => performance.now());
@@ -70,7 +66,7 @@ export function createRedisFailedLogins(
 
     async worst() {
       const worst = readWorst(await calls.run(listFailures, [worstKey]));
-      return worst === undefined ? { ok: false, reason: 'unavailable' } : { ok: true, worst };
+      return worst === undefined ? unavailable : { ok: true, worst };
     },
   };
 }

@@ -4,19 +4,13 @@ import { type RedisConnection, listOf } from './connection.ts';
 import { gatewaysKey } from './keys.ts';
 import { greetGateways, leaveGateways } from './limit-scripts.ts';
 
-export interface Gateways {
-  /** At the last answer; 1 before the first. For some seconds after Redis came back never fewer than before. */
-  readonly count: () => number;
-  /** Milliseconds by which this machine's clock is ahead of that of Redis, at the last answer. */
-  readonly clockSkewMs: () => number;
-  close(): Promise<void>;
-}
+export type Gateways = ReturnType<typeof followGateways>;
 
 const greetMs = 2000;
 const silentMs = 8000;
 
 /** Greets Redis until `close`; while it is away the last count stands. */
-export function followGateways(connection: RedisConnection): Gateways {
+export function followGateways(connection: RedisConnection) {
   const calls = connection.calls();
   const self = randomUUID();
   let count = 1;
@@ -45,9 +39,11 @@ export function followGateways(connection: RedisConnection): Gateways {
   void greet();
 
   return {
+    /** At the last answer; 1 before the first. For some seconds after Redis came back never fewer than before. */
     count: () => count,
+    /** Milliseconds by which this machine's clock is ahead of that of Redis, at the last answer. */
     clockSkewMs: () => skewMs,
-    async close() {
+    async close(): Promise<void> {
       closed = true;
       clearInterval(timer);
       await calls.run(leaveGateways, [gatewaysKey], [self]);

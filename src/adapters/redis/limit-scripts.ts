@@ -1,7 +1,7 @@
 /** Steps on budgets (GCRA, as limits/gcra.ts) and on the list of gateways. Keys and their meaning: keys.ts. */
 import { maxOwing, owingPart } from '../limit-bounds.ts';
 import { gatewaysKey, owingKey } from './keys.ts';
-import type { RedisScript } from './redis-script.ts';
+import { script } from './redis-script.ts';
 
 const clock = `
 local time = redis.call('TIME')
@@ -19,9 +19,7 @@ end
  * KEYS: counters, at last the list of those that owe much. ARGV for each counter: its name, µs of one request, burst, 1 when it is enforced, µs
  * that the caller knows it to owe. Returns 1 or 0 for admitted, then for each counter 1 or 0 for room and the µs it owes.
  */
-export const chargeBudgets: RedisScript = {
-  name: 'portcullisChargeBudgets',
-  lua: `${budgets}
+export const chargeBudgets = script('ChargeBudgets')`${budgets}
 local count = #KEYS - 1
 local owing = KEYS[#KEYS]
 local known = redis.call('MGET', unpack(KEYS, 1, count))
@@ -54,49 +52,37 @@ for at = 1, count do
   answer[at * 2 - 1] = next[at] and 1 or 0
   answer[at * 2] = debts[at]
 end
-return { admitted, unpack(answer) }`,
-};
+return { admitted, unpack(answer) }`;
 
 /** KEYS: counters. Returns the µs that each owes. */
-export const readBudgets: RedisScript = {
-  name: 'portcullisReadBudgets',
-  lua: `${clock}
+export const readBudgets = script('ReadBudgets')`${clock}
 local debts = {}
 for at, fullAt in ipairs(redis.call('MGET', unpack(KEYS))) do
   debts[at] = math.max((tonumber(fullAt or '') or 0) - now, 0)
 end
-return debts`,
-};
+return debts`;
 
 /** KEYS: counters. ARGV: the µs that each owes at least. */
-export const raiseBudgets: RedisScript = {
-  name: 'portcullisRaiseBudgets',
-  lua: `${budgets}
+export const raiseBudgets = script('RaiseBudgets')`${budgets}
 local known = redis.call('MGET', unpack(KEYS))
 for at, key in ipairs(KEYS) do
   local least = now + ARGV[at]
   if least > now and (tonumber(known[at] or '') or 0) < least then keep(key, least) end
 end
-return 1`,
-};
+return 1`;
 
 /** Returns name, µs owed, name, µs owed, … of counters that owed much, those that owe longest first. */
-export const listOwing: RedisScript = {
-  name: 'portcullisListOwing',
-  lua: `${clock}
+export const listOwing = script('ListOwing')`${clock}
 local found = redis.call('ZREVRANGEBYSCORE', '${owingKey}', '+inf', '(' .. string.format('%.0f', now), 'WITHSCORES')
 local answer = {}
 for at = 1, #found, 2 do
   answer[at] = found[at]
   answer[at + 1] = found[at + 1] - now
 end
-return answer`,
-};
+return answer`;
 
 /** ARGV: this gateway, ms after which a silent one is gone. Returns how many there are, and the clock of Redis in ms. */
-export const greetGateways: RedisScript = {
-  name: 'portcullisGreetGateways',
-  lua: `
+export const greetGateways = script('GreetGateways')`
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZADD', '${gatewaysKey}', now, ARGV[1])
@@ -104,20 +90,7 @@ redis.call('ZREMRANGEBYSCORE', '${gatewaysKey}', '-inf', now - ARGV[2])
 -- Of before the clock went back; whoever lives greets again.
 redis.call('ZREMRANGEBYSCORE', '${gatewaysKey}', '(' .. now, '+inf')
 redis.call('PEXPIRE', '${gatewaysKey}', ARGV[2])
-return { redis.call('ZCARD', '${gatewaysKey}'), now }`,
-};
+return { redis.call('ZCARD', '${gatewaysKey}'), now }`;
 
 /** ARGV: this gateway. */
-export const leaveGateways: RedisScript = {
-  name: 'portcullisLeaveGateways',
-  lua: `return redis.call('ZREM', '${gatewaysKey}', ARGV[1])`,
-};
-
-export const limitScripts: readonly RedisScript[] = [
-  chargeBudgets,
-  readBudgets,
-  raiseBudgets,
-  listOwing,
-  greetGateways,
-  leaveGateways,
-];
+export const leaveGateways = script('LeaveGateways')`return redis.call('ZREM', '${gatewaysKey}', ARGV[1])`;

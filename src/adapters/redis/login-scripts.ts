@@ -1,7 +1,7 @@
 /** Steps on failed logins. They only count: how long somebody must wait is decided in identity/login-delays.ts. Keys: keys.ts. */
 import { failuresMs, knownGoodMs, listedFrom, maxFingerprints, maxWorst, turnMs } from '../limit-bounds.ts';
 import { loginsPrefix, worstKey } from './keys.ts';
-import type { RedisScript } from './redis-script.ts';
+import { script } from './redis-script.ts';
 
 /** KEYS, everywhere: pair, network, site, account, good. */
 const logins = `
@@ -35,9 +35,7 @@ end
  * ARGV: fingerprint. Returns count, age in ms of pair, network, site and account, then for how many ms more it is known good, and
  * 1 or 0 for known wrong.
  */
-export const lookFailures: RedisScript = {
-  name: 'portcullisLookFailures',
-  lua: `${logins}
+export const lookFailures = script('LookFailures')`${logins}
 local answer = {}
 for at = 1, 4 do
   answer[#answer + 1], answer[#answer + 2] = failures(KEYS[at])
@@ -45,13 +43,10 @@ end
 answer[9] = math.max(0, redis.call('PTTL', KEYS[5]))
 local wrong = redis.call('HGET', KEYS[1], 'wrong') or ''
 answer[10] = string.find(wrong, ARGV[1], 1, true) and 1 or 0
-return answer`,
-};
+return answer`;
 
 /** ARGV: fingerprint, then what lists call pair, network, site and account ('': not listed). Returns the counts; a mistake made before counts once. */
-export const countFailure: RedisScript = {
-  name: 'portcullisCountFailure',
-  lua: `${logins}
+export const countFailure = script('CountFailure')`${logins}
 local wrong = redis.call('HGET', KEYS[1], 'wrong') or ''
 local isNew = not string.find(wrong, ARGV[1], 1, true)
 local counts = {}
@@ -65,13 +60,10 @@ for at = 1, 4 do
   counts[at] = count
 end
 if isNew then redis.call('HSET', KEYS[1], 'wrong', string.sub(ARGV[1] .. wrong, 1, #ARGV[1] * ${maxFingerprints})) end
-return counts`,
-};
+return counts`;
 
 /** Forgives the failures of the pair, on all four, and keeps when that was. */
-export const forgiveFailures: RedisScript = {
-  name: 'portcullisForgiveFailures',
-  lua: `${logins}
+export const forgiveFailures = script('ForgiveFailures')`${logins}
 local own = failures(KEYS[1])
 redis.call('DEL', KEYS[1])
 if own > 0 then
@@ -81,22 +73,16 @@ if own > 0 then
   end
 end
 redis.call('SET', KEYS[5], string.format('%.0f', now), 'PX', ${knownGoodMs})
-return 1`,
-};
+return 1`;
 
 /** KEYS: good. ARGV: for how many ms more it is. Of when it was, nothing is known. */
-export const rememberGood: RedisScript = {
-  name: 'portcullisRememberGood',
-  lua: `return redis.call('SET', KEYS[1], '0', 'NX', 'PX', ARGV[1])`,
-};
+export const rememberGood = script('RememberGood')`return redis.call('SET', KEYS[1], '0', 'NX', 'PX', ARGV[1])`;
 
 /**
  * KEYS: records of one kind; of pairs each with its good. ARGV: the number of the kind, then for each record the count that
  * it has at least, the age in ms of its last failure, and what lists call it. A pair that has been forgiven since stays so.
  */
-export const raiseFailures: RedisScript = {
-  name: 'portcullisRaiseFailures',
-  lua: `${logins}
+export const raiseFailures = script('RaiseFailures')`${logins}
 local kind = tonumber(ARGV[1])
 local step = kind == 1 and 2 or 1
 for at = 1, #KEYS / step do
@@ -111,13 +97,10 @@ for at = 1, #KEYS / step do
     list(key, kind, count, ARGV[at * 3 + 1])
   end
 end
-return 1`,
-};
+return 1`;
 
 /** Returns what lists call it, count and age in ms of each record with many failures, the latest first. */
-export const listFailures: RedisScript = {
-  name: 'portcullisListFailures',
-  lua: `${logins}
+export const listFailures = script('ListFailures')`${logins}
 local answer = {}
 for _, member in ipairs(redis.call('ZREVRANGEBYSCORE', '${worstKey}', '+inf', now - ${failuresMs})) do
   local name, label = string.match(member, '^([^\\n]*)\\n(.*)$')
@@ -127,13 +110,10 @@ for _, member in ipairs(redis.call('ZREVRANGEBYSCORE', '${worstKey}', '+inf', no
     for _, value in ipairs({ kind, label, count, age }) do answer[#answer + 1] = value end
   end
 end
-return answer`,
-};
+return answer`;
 
 /** KEYS: turn. ARGV: 1 to take it. Returns ms until the next one, 0: now. */
-export const takeTurn: RedisScript = {
-  name: 'portcullisTakeTurn',
-  lua: `${logins}
+export const takeTurn = script('TakeTurn')`${logins}
 local at = tonumber(redis.call('HGET', KEYS[1], 'at') or '')
 local left = at and math.min(${turnMs}, at + ${turnMs} - now) or 0
 if left > 0 then return left end
@@ -141,15 +121,4 @@ if ARGV[1] == '1' then
   redis.call('HSET', KEYS[1], 'at', string.format('%.0f', now))
   redis.call('PEXPIRE', KEYS[1], ${turnMs})
 end
-return 0`,
-};
-
-export const loginScripts: readonly RedisScript[] = [
-  lookFailures,
-  countFailure,
-  forgiveFailures,
-  rememberGood,
-  raiseFailures,
-  listFailures,
-  takeTurn,
-];
+return 0`;

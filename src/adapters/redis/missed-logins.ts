@@ -1,21 +1,24 @@
 /** What Redis missed of failed and good logins while it was away, until it has been told. */
 import type { LoginAttempt } from '../../ports.ts';
+import { batches } from '../batches.ts';
 import { failedBy, partsOf, recordName } from '../memory/login-names.ts';
 import type { LoginRecords } from '../memory/login-records.ts';
 import { Recent } from '../recent.ts';
 import type { RedisCalls } from './connection.ts';
 import { forgiveFailures, raiseFailures } from './login-scripts.ts';
+import { Runs } from './runs.ts';
 import { goodKey, keysOf, labelOf, recordKey } from './stored-logins.ts';
-import { type Telling, createTelling } from './telling.ts';
 
 const raisedAtOnce = 300;
+/** Something was missed, and nobody knows when the next call comes. */
+const retellMs = 1000;
 /** Logins of which Redis is told when it is back; beyond them the first are not. */
 const maxUnforgiven = 10_000;
 
 export class MissedLogins {
   readonly #calls: RedisCalls;
   readonly #local: LoginRecords;
-  readonly #telling: Telling = createTelling(() => this.#tell());
+  readonly #telling = new Runs(async () => ((await this.#tell()) ? undefined : retellMs));
   #isAhead = false;
   /** How often this process noticed that. */
   #misses = 0;
@@ -40,7 +43,7 @@ export class MissedLogins {
   miss(): void {
     this.#isAhead = true;
     this.#misses += 1;
-    this.#telling.soon();
+    this.#telling.soon(retellMs);
   }
 
   missLogin(attempt: LoginAttempt): void {
@@ -49,16 +52,14 @@ export class MissedLogins {
   }
 
   tellNow(): void {
-    this.#telling.now();
+    void this.#telling.now();
   }
 
   async #tell(): Promise<boolean> {
-    if (!this.#isAhead) return true;
     const misses = this.#misses;
-    const isTold = (await this.#tellLogins()) && (await this.#tellFailures());
-    if (!isTold || this.#misses !== misses) return false;
-    this.#isAhead = false;
-    return true;
+    const isTold = !this.#isAhead || ((await this.#tellLogins()) && (await this.#tellFailures()));
+    if (isTold && this.#misses === misses) this.#isAhead = false;
+    return !this.#isAhead;
   }
 
   async #tellLogins(): Promise<boolean> {
@@ -73,8 +74,7 @@ export class MissedLogins {
     const many = this.#local.many();
     for (const [index, by] of failedBy.entries()) {
       const ofKind = many.filter((record) => record.by === by);
-      for (let begin = 0; begin < ofKind.length; begin += raisedAtOnce) {
-        const part = ofKind.slice(begin, begin + raisedAtOnce);
+      for (const part of batches(ofKind, raisedAtOnce)) {
         const keys = part.flatMap(({ name }) => [recordKey(by, name), ...(by === 'pair' ? [goodKey(name)] : [])]);
         const values = part.flatMap(({ name, failures: { count, ageMs } }) => {
           const { account = '', network = '' } = partsOf(by, name);

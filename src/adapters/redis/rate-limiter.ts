@@ -6,28 +6,26 @@
  */
 import type { Balance, Budget, RateLimiter } from '../../ports.ts';
 import { balanceOf } from '../memory/rate-limiter.ts';
+import { unavailable } from '../session-limits.ts';
 import { type RedisConnection, listOf } from './connection.ts';
 import { budgetKey, owingKey } from './keys.ts';
 import { KnownBudgets } from './known-budgets.ts';
 import { chargeBudgets, listOwing, readBudgets } from './limit-scripts.ts';
-import { createTelling } from './telling.ts';
-
-export interface RedisRateLimiterOptions {
-  /** How many gateways there are, as far as is known. */
-  readonly gateways: () => number;
-}
+import { Runs } from './runs.ts';
 
 /** A balance that is shown, not charged, may be this old. */
 const peekMs = 5000;
+/** Something was missed, and nobody knows when the next call comes. */
+const retellMs = 1000;
 
-/** Never rejects: without Redis the balances are of this process. */
+/** Never rejects: without Redis the balances are of this process. `gateways`: how many there are, as far as is known. */
 export function createRedisRateLimiter(
   connection: Pick<RedisConnection, 'calls' | 'onReady'>,
-  { gateways }: RedisRateLimiterOptions,
+  gateways: () => number,
 ): RateLimiter & { /** Requests counted by this process alone. */ readonly fallbacks: () => number } {
   const calls = connection.calls();
   const known = new KnownBudgets();
-  const telling = createTelling(() => known.tell(calls));
+  const telling = new Runs(async () => ((await known.tell(calls)) ? undefined : retellMs));
   let isAway = false;
   let fallbacks = 0;
 
@@ -39,13 +37,13 @@ export function createRedisRateLimiter(
       known.missAll();
     }
     known.miss(budgets);
-    telling.soon();
+    telling.soon(retellMs);
     return known.charge(budgets, gateways());
   }
 
   connection.onReady(() => {
     known.missAll();
-    telling.now();
+    void telling.now();
   });
 
   return {
@@ -55,7 +53,7 @@ export function createRedisRateLimiter(
       const numbers = listOf(await calls.run(chargeBudgets, [...keysOf(budgets), owingKey], values))?.map(Number);
       if (numbers?.length !== 1 + 2 * budgets.length) return chargeAlone(budgets);
       isAway = false;
-      if (known.isAhead) telling.now();
+      if (known.isAhead) void telling.now();
       const balances = budgets.map((budget, index): Balance => {
         const debtUs = numbers[2 + 2 * index] ?? 0;
         known.learn(budget.counter, debtUs, sent[index]);
@@ -74,7 +72,7 @@ export function createRedisRateLimiter(
 
     async owing() {
       const flat = listOf(await calls.run(listOwing, [owingKey]));
-      return flat === undefined ? { ok: false, reason: 'unavailable' } : { ok: true, owing: readOwing(flat) };
+      return flat === undefined ? unavailable : { ok: true, owing: readOwing(flat) };
     },
 
     fallbacks: () => fallbacks,

@@ -4,3 +4,8 @@ export interface RedisScript {
   readonly name: string;
   readonly lua: string;
 }
+
+/** A tag for its Lua; what stands in the template is text of Lua as well. */
+export function script(name: string): (lua: TemplateStringsArray, ...parts: (string | number)[]) => RedisScript {
+  return (lua, ...parts) => ({ name: `portcullis${name}`, lua: String.raw({ raw: lua }, ...parts) });
+}

@@ -1,26 +1,20 @@
 /** Waiting until a replica of Redis has what was written. WAIT blocks the connection, so it is asked for one at a time. */
 import { type RedisClient, within } from './client.ts';
 
-export interface ReplicaOptions {
-  readonly isReady: () => boolean;
-  /** Milliseconds after which the question itself has failed. */
-  readonly limitMs: number;
-  readonly onFailure: (error: unknown) => void;
-}
-
 const laggingReplicaPauseMs = 2000;
 
-/** Returns what `RedisConnection.waitForReplica` promises. */
+/** Returns what `RedisConnection.waitForReplica` promises. After `limitMs` the question itself has failed. */
 export function createReplicaWait(
   client: RedisClient,
-  { isReady, limitMs, onFailure }: ReplicaOptions,
+  limitMs: number,
+  onFailure: (error: unknown) => void,
 ): (key: string, timeoutMs: number) => Promise<boolean> {
   let current: Promise<boolean> | undefined;
   let next: Promise<boolean> | undefined;
   let askedAfter = 0;
 
   async function ask(key: string, timeoutMs: number): Promise<boolean> {
-    if (!isReady() || performance.now() < askedAfter) return false;
+    if (client.status !== 'ready' || performance.now() < askedAfter) return false;
     try {
       // A key goes with it because in a cluster only that leads to the connection that wrote.
       const replies = await within(limitMs, client.pipeline().exists(key).wait(1, timeoutMs).exec());

@@ -4,24 +4,12 @@
  * lost, such as by a failover to a replica that had not got it yet, it is told again.
  */
 import { randomBytes } from 'node:crypto';
+import { batches } from '../batches.ts';
 import type { RedisCalls, RedisConnection } from './connection.ts';
 import { endedAccountName, nameKey, revocationsChannel, sessionsKey } from './keys.ts';
 import { type Entry, KnownRevocations, readEntry, readMessage } from './known-revocations.ts';
+import { Runs } from './runs.ts';
 import { pollRevocations, reassertRevocations } from './scripts.ts';
-
-export interface Revocations {
-  has(id: string): boolean;
-  /** From now on revoked here; the store is told when it turns out not to know. */
-  add(id: string, ms: number): void;
-  /** The same for what was issued to an account before `at`. */
-  endAccount(account: string, at: number, ms: number): void;
-  endedBefore(account: string): number;
-  /** Replicas of the store at the last look. */
-  replicas(): number;
-  /** Compares with the store now. */
-  readonly synchronize: () => void;
-  readonly close: () => void;
-}
 
 const pollMs = 2000;
 const reassertedAtOnce = 500;
@@ -32,7 +20,7 @@ export function newMarker(): string {
 }
 
 /** Answers at once, from what was heard; may miss for two seconds what was revoked elsewhere. */
-export function followRevocations(connection: RedisConnection, calls: RedisCalls): Revocations {
+export function followRevocations(connection: RedisConnection, calls: RedisCalls) {
   const known = new KnownRevocations();
   /** What the store held when it held exactly what is known here; undefined when that is not certain. */
   let marker: string | undefined;
@@ -46,29 +34,30 @@ export function followRevocations(connection: RedisConnection, calls: RedisCalls
     learned += 1;
   }
 
-  /** True to be called again at once. */
-  async function compare(): Promise<boolean> {
+  /** Returns after how many milliseconds to compare again. */
+  async function compare(): Promise<number> {
     const before = learned;
     const answer = await calls.run(pollRevocations, [sessionsKey], [marker ?? '?']);
     const found = answer.ok ? readPoll(answer.reply) : undefined;
-    if (found === undefined) return false;
+    if (found === undefined) return pollMs;
     replicas = found.replicas;
     const now = performance.now();
     known.forgetExpired(now);
-    if (found.entries === undefined) return false;
+    if (found.entries === undefined) return pollMs;
     for (const entry of found.entries.values()) known.keep(entry);
     // What was learned meanwhile may be on its way to the store: not a loss yet.
-    if (learned !== before) return true;
+    if (learned !== before) return 0;
     const lost = known.lost(found.entries, now);
-    for (let begin = 0; begin < lost.length; begin += reassertedAtOnce) {
-      const values = lost.slice(begin, begin + reassertedAtOnce).flat();
-      if (!(await calls.run(reassertRevocations, [sessionsKey], [newMarker(), ...values])).ok) return false;
+    for (const some of batches(lost, reassertedAtOnce)) {
+      const values = [newMarker(), ...some.flat()];
+      if (!(await calls.run(reassertRevocations, [sessionsKey], values)).ok) return pollMs;
     }
     if (lost.length === 0 && learned === before) marker = found.marker;
-    return false;
+    return pollMs;
   }
 
-  const { now: synchronize, close } = repeat(compare);
+  const runs = new Runs(compare);
+  const synchronize = (): void => void runs.now();
   connection.follow(revocationsChannel, {
     onJoined: synchronize,
     onMessage: (message) => readMessage(message).forEach(learn),
@@ -77,45 +66,18 @@ export function followRevocations(connection: RedisConnection, calls: RedisCalls
   synchronize();
 
   return {
-    has: (id) => known.has(id),
-    add: (id, ms) => learn({ name: nameKey(id), at: 0, ms }),
-    endAccount: (account, at, ms) => learn({ name: endedAccountName(account), at: Math.floor(at), ms }),
-    endedBefore: (account) => known.endedBefore(account),
+    has: (id: string) => known.has(id),
+    /** From now on revoked here; the store is told when it turns out not to know. */
+    add: (id: string, ms: number) => learn({ name: nameKey(id), at: 0, ms }),
+    /** The same for what was issued to an account before `at`. */
+    endAccount: (account: string, at: number, ms: number) =>
+      learn({ name: endedAccountName(account), at: Math.floor(at), ms }),
+    endedBefore: (account: string) => known.endedBefore(account),
+    /** Replicas of the store at the last look. */
     replicas: () => replicas,
+    /** Compares with the store now. */
     synchronize,
-    close,
-  };
-}
-
-/** Runs `task` every two seconds and whenever it is asked for, one at a time; once more where that was while it ran. */
-function repeat(task: () => Promise<boolean>): { readonly now: () => void; readonly close: () => void } {
-  let isRunning = false;
-  let isWanted = false;
-  let closed = false;
-  let timer: NodeJS.Timeout | undefined;
-
-  function now(): void {
-    if (closed) return;
-    if (isRunning) {
-      isWanted = true;
-      return;
-    }
-    clearTimeout(timer);
-    isRunning = true;
-    void task().then((isUnfinished) => {
-      isRunning = false;
-      if (closed) return;
-      timer = setTimeout(now, isUnfinished || isWanted ? 0 : pollMs).unref();
-      isWanted = false;
-    });
-  }
-
-  return {
-    now,
-    close() {
-      closed = true;
-      clearTimeout(timer);
-    },
+    close: () => runs.close(),
   };
 }
 

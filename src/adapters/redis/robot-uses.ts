@@ -1,7 +1,9 @@
 /** When robots' secrets were last used: collected for a second, then written in one step. */
 import type { RobotUses } from '../../ports.ts';
+import { batches } from '../batches.ts';
 import { type RedisConnection, listOf } from './connection.ts';
 import { robotUseKey } from './keys.ts';
+import { Runs } from './runs.ts';
 import { markRobotUses, readRobotUses } from './scripts.ts';
 
 const flushMs = 1000;
@@ -14,60 +16,37 @@ const maxPending = 10_000;
 export function createRedisRobotUses(connection: RedisConnection): RobotUses & { close(): Promise<void> } {
   const calls = connection.calls();
   const pending = new Map<string, number>();
-  let timer: NodeJS.Timeout | undefined;
-  let flushing: Promise<void> | undefined;
-
-  async function writePending(): Promise<void> {
+  const writing = new Runs(async () => {
     while (pending.size > 0) {
       const marks = [...pending].slice(0, atOnce);
       const keys = marks.map(([tokenId]) => robotUseKey(tokenId));
-      if (!(await calls.run(markRobotUses, keys, [keptMs, ...marks.map(([, time]) => Math.floor(time))])).ok) return;
+      const times = marks.map(([, time]) => Math.floor(time));
+      if (!(await calls.run(markRobotUses, keys, [keptMs, ...times])).ok) return flushMs;
       for (const [tokenId, time] of marks) if (pending.get(tokenId) === time) pending.delete(tokenId);
     }
-  }
-
-  function flush(): Promise<void> {
-    clearTimeout(timer);
-    timer = undefined;
-    flushing ??= writePending().finally(() => {
-      flushing = undefined;
-      if (pending.size > 0) flushSoon();
-    });
-    return flushing;
-  }
-
-  function flushSoon(): void {
-    timer ??= setTimeout(() => void flush(), flushMs).unref();
-  }
+    return undefined;
+  });
 
   return {
     mark(tokenId, now) {
       const known = pending.get(tokenId);
       if (known === undefined && pending.size >= maxPending) return;
       pending.set(tokenId, Math.max(known ?? 0, now));
-      flushSoon();
+      writing.soon(flushMs);
     },
     async lastUsed(tokenIds) {
-      const found = new Map<string, number>();
-      for (let begin = 0; begin < tokenIds.length; begin += atOnce) {
-        const part = tokenIds.slice(begin, begin + atOnce);
+      const stored: unknown[] = [];
+      for (const part of batches(tokenIds, atOnce)) {
         const times = listOf(await calls.run(readRobotUses, part.map(robotUseKey)));
         if (times === undefined) break;
-        for (const [index, tokenId] of part.entries()) {
-          const time = times[index];
-          if (typeof time === 'string') found.set(tokenId, Number(time));
-        }
+        stored.push(...times);
       }
-      for (const tokenId of tokenIds) {
-        const time = pending.get(tokenId);
-        if (time !== undefined) found.set(tokenId, Math.max(time, found.get(tokenId) ?? 0));
-      }
-      return found;
+      const latest = tokenIds.map((id, at) => [id, Math.max(Number(stored[at] ?? 0), pending.get(id) ?? 0)] as const);
+      return new Map(latest.filter(([, time]) => time > 0));
     },
     async close() {
-      await flush();
-      clearTimeout(timer);
-      timer = undefined;
+      await writing.now();
+      writing.close();
     },
   };
 }

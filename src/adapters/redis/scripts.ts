@@ -1,9 +1,6 @@
-/** Steps on sessions, tag locks and robots’ uses, and the list of all scripts. Keys and their meaning: keys.ts. Replies are read where the script is run. */
+/** Steps on sessions, tag locks and robots’ uses. Keys and their meaning: keys.ts. Replies are read where the script is run. */
 import { revocationsChannel, sessionsKey, sessionsPrefix } from './keys.ts';
-import { limitScripts } from './limit-scripts.ts';
-import { loginScripts } from './login-scripts.ts';
-import type { RedisScript } from './redis-script.ts';
-import { selfCheck } from './self-check.ts';
+import { script } from './redis-script.ts';
 
 /** In the order of `sessionFields`; missing fields are nil. */
 export const sessionFields = ['id', 'account', 'service', 'created', 'lastUsed', 'address', 'userAgent'] as const;
@@ -63,20 +60,15 @@ end
 `;
 
 /** ARGV: token hash, id name, account name, idle ms, then field, value, field, value. */
-export const openSession: RedisScript = {
-  name: 'portcullisOpenSession',
-  lua: `${sessions}
+export const openSession = script('OpenSession')`${sessions}
 local key = prefix .. 'token:' .. ARGV[1]
 redis.call('DEL', key)
 redis.call('HSET', key, 'idName', ARGV[2], 'accountName', ARGV[3], unpack(ARGV, 5))
 lives(ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]))
-return 1`,
-};
+return 1`;
 
 /** ARGV: token hash, idle ms, then field, value of what changes. Returns the session's fields, or nil. */
-export const useSession: RedisScript = {
-  name: 'portcullisUseSession',
-  lua: `${sessions}
+export const useSession = script('UseSession')`${sessions}
 local key = prefix .. 'token:' .. ARGV[1]
 local names = redis.call('HMGET', key, 'idName', 'accountName')
 if not names[1] then return nil end
@@ -87,16 +79,13 @@ if revokedUntil and tonumber(revokedUntil) > now then
 end
 redis.call('HSET', key, unpack(ARGV, 3))
 lives(ARGV[1], names[1], names[2], tonumber(ARGV[2]))
-return redis.call('HMGET', key, ${fieldList})`,
-};
+return redis.call('HMGET', key, ${fieldList})`;
 
 /**
  * ARGV: `token`, `id` or `account`; its hash or name; ms to remember; a new marker; how many sessions at most. Returns how
  * many the account still has, then the fields of every session that ended.
  */
-export const revokeSessions: RedisScript = {
-  name: 'portcullisRevokeSessions',
-  lua: `${sessions}
+export const revokeSessions = script('RevokeSessions')`${sessions}
 local kind, name, ttl = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local tokens, idNames, answer = {}, {}, { 0 }
 if kind == 'token' then
@@ -119,28 +108,22 @@ for _, token in ipairs(tokens) do
   end
 end
 if #idNames > 0 then remember(idNames, ttl, ARGV[4]) end
-return answer`,
-};
+return answer`;
 
 /** ARGV: a new marker, then entry (see `remember`), ms to remember, entry, … Ends these sessions again and records their revocation. */
-export const reassertRevocations: RedisScript = {
-  name: 'portcullisReassertRevocations',
-  lua: `${sessions}
+export const reassertRevocations = script('ReassertRevocations')`${sessions}
 for at = 2, #ARGV, 2 do
   local token = redis.call('GET', prefix .. 'id:' .. ARGV[at])
   if token then finish(token) end
   remember({ ARGV[at] }, tonumber(ARGV[at + 1]), ARGV[1])
 end
-return 1`,
-};
+return 1`;
 
 /**
  * ARGV: the marker of the last answer. Returns the marker, the number of connected replicas and, when the marker is
  * another one, a flat list of entry (see `remember`), ms to remember, …, else nil.
  */
-export const pollRevocations: RedisScript = {
-  name: 'portcullisPollRevocations',
-  lua: `${sessions}
+export const pollRevocations = script('PollRevocations')`${sessions}
 local replicas = 0
 local info = redis.pcall('INFO', 'replication')
 if type(info) == 'string' then replicas = tonumber(string.match(info, 'connected_slaves:(%d+)')) or 0 end
@@ -152,65 +135,47 @@ for at = 1, #found, 2 do
   entries[at] = instant and found[at] .. '@' .. instant or found[at]
   entries[at + 1] = found[at + 1] - now
 end
-return { marker, replicas, entries }`,
-};
+return { marker, replicas, entries }`;
 
 /** ARGV: account name or nothing, how many at most. Returns the token hashes of live sessions, most recently used first. */
-export const listSessions: RedisScript = {
-  name: 'portcullisListSessions',
-  lua: `${sessions}
+export const listSessions = script('ListSessions')`${sessions}
 local index = ARGV[1] == '' and all or prefix .. 'account:' .. ARGV[1]
-return redis.call('ZREVRANGEBYSCORE', index, '+inf', '(' .. string.format('%.0f', now), 'LIMIT', 0, ARGV[2])`,
-};
+return redis.call('ZREVRANGEBYSCORE', index, '+inf', '(' .. string.format('%.0f', now), 'LIMIT', 0, ARGV[2])`;
 
 /** ARGV: token hashes. Returns the fields of each. */
-export const readSessions: RedisScript = {
-  name: 'portcullisReadSessions',
-  lua: `
+export const readSessions = script('ReadSessions')`
 local found = {}
 for at, token in ipairs(ARGV) do
   found[at] = redis.call('HMGET', '${sessionsPrefix}token:' .. token, ${fieldList})
 end
-return found`,
-};
+return found`;
 
 /** KEYS: tags. ARGV: holder, lease ms. 1 when the holder has all of them now, 0 when it got none. */
-export const takeTags: RedisScript = {
-  name: 'portcullisTakeTags',
-  lua: `
+export const takeTags = script('TakeTags')`
 for _, key in ipairs(KEYS) do
   local holder = redis.call('GET', key)
   if holder and holder ~= ARGV[1] then return 0 end
 end
 for _, key in ipairs(KEYS) do redis.call('SET', key, ARGV[1], 'PX', ARGV[2]) end
-return 1`,
-};
+return 1`;
 
 /** As `takeTags`, only for a holder that still has all of them: 1, or 0 when one is lost. */
-export const keepTags: RedisScript = {
-  name: 'portcullisKeepTags',
-  lua: `
+export const keepTags = script('KeepTags')`
 local kept = 1
 for _, key in ipairs(KEYS) do
   if redis.call('GET', key) == ARGV[1] then redis.call('PEXPIRE', key, ARGV[2]) else kept = 0 end
 end
-return kept`,
-};
+return kept`;
 
 /** KEYS: tags. ARGV: holder. */
-export const releaseTags: RedisScript = {
-  name: 'portcullisReleaseTags',
-  lua: `
+export const releaseTags = script('ReleaseTags')`
 for _, key in ipairs(KEYS) do
   if redis.call('GET', key) == ARGV[1] then redis.call('DEL', key) end
 end
-return 1`,
-};
+return 1`;
 
 /** KEYS: uses. ARGV: ms to keep them, then one time for each key. A time never goes back, nor beyond the clock of Redis. */
-export const markRobotUses: RedisScript = {
-  name: 'portcullisMarkRobotUses',
-  lua: `
+export const markRobotUses = script('MarkRobotUses')`
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 for at, key in ipairs(KEYS) do
@@ -218,29 +183,7 @@ for at, key in ipairs(KEYS) do
   local known = tonumber(redis.call('GET', key) or '') or 0
   redis.call('SET', key, string.format('%.0f', math.max(used, known)), 'PX', ARGV[1])
 end
-return 1`,
-};
+return 1`;
 
 /** KEYS: uses. Returns the time of each, or nil. */
-export const readRobotUses: RedisScript = {
-  name: 'portcullisReadRobotUses',
-  lua: `return redis.call('MGET', unpack(KEYS))`,
-};
-
-export const allScripts: readonly RedisScript[] = [
-  openSession,
-  useSession,
-  revokeSessions,
-  reassertRevocations,
-  pollRevocations,
-  listSessions,
-  readSessions,
-  takeTags,
-  keepTags,
-  releaseTags,
-  markRobotUses,
-  readRobotUses,
-  selfCheck,
-  ...limitScripts,
-  ...loginScripts,
-];
+export const readRobotUses = script('ReadRobotUses')`return redis.call('MGET', unpack(KEYS))`;

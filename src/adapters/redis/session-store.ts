@@ -1,20 +1,12 @@
 /** Sessions in Redis, for any number of gateways. What is kept where: keys.ts. */
-import type { Session, SessionStore, Unavailable } from '../../ports.ts';
-import { cutClient } from '../session-limits.ts';
+import type { Session, SessionStore } from '../../ports.ts';
+import { type SessionMemory, cutClient, unavailable } from '../session-limits.ts';
 import type { RedisCalls, RedisConnection } from './connection.ts';
 import { nameKey, sessionsKey } from './keys.ts';
 import { followRevocations } from './revocations.ts';
 import { openSession, useSession } from './scripts.ts';
 import { endSessions, readAll, readFields, writeFields } from './stored-sessions.ts';
 
-export interface RedisSessionStoreOptions {
-  /** At least as long as an access token lives, allowed clock skew included. */
-  readonly revocationMemorySeconds: number;
-  /** As long as a session may lie unused; `revocationMemorySeconds` when left out. */
-  readonly accountMemorySeconds?: number;
-}
-
-const unavailable: Unavailable = { ok: false, reason: 'unavailable' };
 const replicaTimeoutMs = 200;
 
 /**
@@ -25,7 +17,7 @@ const replicaTimeoutMs = 200;
  */
 export function createRedisSessionStore(
   connection: RedisConnection,
-  { revocationMemorySeconds, accountMemorySeconds = revocationMemorySeconds }: RedisSessionStoreOptions,
+  { revocationMemorySeconds, accountMemorySeconds = revocationMemorySeconds }: SessionMemory,
 ): SessionStore {
   const calls = connection.calls();
   const revocations = followRevocations(connection, calls);

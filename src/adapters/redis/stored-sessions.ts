@@ -1,5 +1,6 @@
 /** Sessions as Redis holds them, and what is done with many of them: in several steps, so that no step keeps other calls waiting. */
 import type { Session } from '../../ports.ts';
+import { batches } from '../batches.ts';
 import { maxListedSessions } from '../session-limits.ts';
 import { type RedisCalls, listOf } from './connection.ts';
 import { nameKey, sessionsKey } from './keys.ts';
@@ -42,9 +43,9 @@ export async function readAll(calls: RedisCalls, account: string | undefined): P
   const tokens = listOf(await calls.run(listSessions, [sessionsKey], [index, maxListedSessions]))?.map(String);
   if (tokens === undefined) return undefined;
   const sessions: Session[] = [];
-  for (let begin = 0; begin < tokens.length; begin += readAtOnce) {
+  for (const some of batches(tokens, readAtOnce)) {
     if (performance.now() - begun > withinMs) return undefined;
-    const part = listOf(await calls.run(readSessions, [sessionsKey], tokens.slice(begin, begin + readAtOnce)));
+    const part = listOf(await calls.run(readSessions, [sessionsKey], some));
     if (part === undefined) return undefined;
     sessions.push(...part.flatMap((fields) => readFields(fields) ?? []));
   }

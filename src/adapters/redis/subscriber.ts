@@ -1,5 +1,6 @@
 /** Channels over a connection of their own, which is replaced whenever it ends or stops answering. */
 import type { Redis } from 'ioredis';
+import { reconnectDelayMs } from './client.ts';
 
 export interface ChannelListener {
   readonly onMessage: (message: string) => void;
@@ -7,37 +8,26 @@ export interface ChannelListener {
   readonly onJoined: () => void;
 }
 
-export interface Channels {
-  readonly follow: (channel: string, listener: ChannelListener) => void;
-  /** Connects now if it is time to; does nothing while there is a connection. */
-  readonly connect: () => void;
-  close(): void;
-}
-
-export interface ChannelOptions {
-  /** A client that is not connected yet and does not reconnect by itself. */
-  readonly open: () => Redis;
-  /** Whether there is a server to follow at all. */
-  readonly isUp: () => boolean;
-  readonly retryDelayMs: () => number;
-}
-
 const heartbeatMs = 2000;
 /** After a refusal: an account of Redis that may not subscribe will not be allowed to a second later. */
 const refusedPauseMs = 5000;
 
-/** Connects with the first channel; one that is followed later makes the connection begin anew. */
-export function followChannel({ open, isUp, retryDelayMs }: ChannelOptions): Channels {
+/**
+ * Connects with the first channel; one that is followed later makes the connection begin anew. `open` makes a client that is
+ * not connected yet and does not reconnect by itself; `isUp`: whether there is a server to follow at all.
+ */
+export function followChannels(open: () => Redis, isUp: () => boolean) {
   const listeners = new Map<string, ChannelListener>();
   let current: Redis | undefined;
   let pause: NodeJS.Timeout | undefined;
   let heartbeat: NodeJS.Timeout | undefined;
   let closed = false;
 
+  /** Now if it is time to; nothing while there is a connection. */
   function connect(): void {
     if (closed || current !== undefined || pause !== undefined || listeners.size === 0 || !isUp()) return;
     const client = open();
-    let delayMs = retryDelayMs();
+    let delayMs = reconnectDelayMs();
     current = client;
     client.on('error', () => {});
     client.on('message', (channel: string, message: string) => listeners.get(channel)?.onMessage(message));
@@ -62,7 +52,7 @@ export function followChannel({ open, isUp, retryDelayMs }: ChannelOptions): Cha
   }
 
   return {
-    follow(channel, listener) {
+    follow(channel: string, listener: ChannelListener): void {
       listeners.set(channel, listener);
       // A link that died without a word is found only by asking.
       heartbeat ??= setInterval(() => {
@@ -74,7 +64,7 @@ export function followChannel({ open, isUp, retryDelayMs }: ChannelOptions): Cha
       else connect();
     },
     connect,
-    close() {
+    close(): void {
       closed = true;
       clearTimeout(pause);
       clearInterval(heartbeat);
