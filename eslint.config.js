@@ -58,7 +58,7 @@ export default tseslint.config(
   },
   { files: ['**/*.js', '**/*.mjs', '**/*.cjs'], ...tseslint.configs.disableTypeChecked },
   {
-    files: ['src/**'],
+    files: ['src/**', 'bench/**'],
     plugins: { docs },
     rules: {
       'docs/exported': 'error',
