@@ -268,6 +268,17 @@ describeWithPrograms(['redis-server'], 'budgets when Redis fails', () => {
     expect(await limiter.owing()).toMatchObject({ ok: true, owing: [{ counter: budget.counter }] });
   });
 
+  test('are as Redis says when this process was too busy to read its answer in time', async () => {
+    const limiter = await limiterOn(server.url, 1, 300);
+    for (const busyMs of [400, 900]) {
+      const charged = limiter.charge([budget]);
+      await new Promise(setImmediate);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, busyMs);
+      await charged;
+    }
+    expect(limiter.fallbacks()).toBe(0);
+  });
+
   test('count at most one too many when an answer is lost', async () => {
     const limiter = await open(1);
     await limiter.charge([budget]);

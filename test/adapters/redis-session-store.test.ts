@@ -19,7 +19,7 @@ describeWithPrograms(['redis-server'], 'the session store on Redis', () => {
   afterEach(() => server.admin.flushall());
 
   async function open(url = server.url, memorySeconds = revocationMemorySeconds): Promise<SessionStore> {
-    const connection = openRedis(url, { commandTimeoutMs: 2000 });
+    const connection = openRedis(url, { commandTimeoutMs: 4000 });
     const store = createRedisSessionStore(connection, { revocationMemorySeconds: memorySeconds });
     expect(await isConnected(connection, 5000)).toBe(true);
     return store;

@@ -124,13 +124,25 @@ describeWithPrograms(['docker-registry', 'redis-server'], 'limits over two gatew
   const bearer = async (account: string, scope = `repository:${openRepository}:pull`): Promise<string> =>
     `Bearer ${await tokenFor(first.url, account, scope)}`;
 
+  /** Requests that were counted without Redis: on a machine that does much else it may answer too late. */
+  const countedAlone = async (): Promise<number> =>
+    (await metric(first, 'portcullis_limit_fallback_total')) +
+    (await metric(second, 'portcullis_limit_fallback_total'));
+  /** Exactly so many, where Redis counted all. What is counted alone counts once for each of the two gateways. */
+  function expectAdmitted(admitted: number, limit: number, alone: number): void {
+    expect(Math.abs(admitted - limit)).toBeLessThanOrEqual(2 * alone);
+  }
+
   test('300 pulls at once over both let through exactly the 100 that one person has', async () => {
     const authorization = await bearer('anna');
+    const before = await countedAlone();
     const gateways = Array.from({ length: 300 }, (_, n) => (n % 2 === 0 ? first : second));
     const replies = await Promise.all(
       gateways.map((gateway) => ask(manifestUrl(gateway), { headers: { authorization, accept: manifestType } })),
     );
-    expect(tally(replies)).toEqual({ 200: 100, 429: 200 });
+    const { 200: pulled = 0, 429: refused = 0 } = tally(replies);
+    expectAdmitted(pulled, 100, (await countedAlone()) - before);
+    expect(refused).toBe(300 - pulled);
   });
 
   test('150 pushes at once over both write exactly 60 tags', async () => {
@@ -138,6 +150,7 @@ describeWithPrograms(['docker-registry', 'redis-server'], 'limits over two gatew
     const image = makeManifest();
     expect((await createApi(site.registry.url).push(repository, 'first', image)).status).toBe(201);
     const authorization = await bearer('berta', `repository:${repository}:pull,push`);
+    const before = await countedAlone();
     const replies = await Promise.all(
       Array.from({ length: 150 }, (_, n) =>
         ask(manifestUrl(n % 2 === 0 ? first : second, `t${n}`, repository), {
@@ -147,11 +160,13 @@ describeWithPrograms(['docker-registry', 'redis-server'], 'limits over two gatew
         }),
       ),
     );
-    expect(tally(replies)).toEqual({ 201: 60, 429: 90 });
+    const { 201: pushed = 0, 429: refused = 0 } = tally(replies);
+    expectAdmitted(pushed, 60, (await countedAlone()) - before);
+    expect(refused).toBe(150 - pushed);
     const { tags } = JSON.parse((await ask(`${site.registry.url}/v2/${repository}/tags/list`)).text) as {
       tags: readonly string[];
     };
-    expect(tags.filter((tag) => tag !== 'first')).toHaveLength(60);
+    expect(tags.filter((tag) => tag !== 'first')).toHaveLength(pushed);
   });
 
   test('the headers tell what is left: on a pull, on a HEAD that costs nothing, and on a refusal', async () => {

@@ -17,7 +17,7 @@ export function reconnectDelayMs(): number {
   return 500 + Math.random() * 500;
 }
 
-/** For clients of `target`. `commandTimeout`: milliseconds from sending; `ca`: PEM, only where the target has TLS. */
+/** For clients of `target`. `commandTimeout`: milliseconds, longer than anybody waits; `ca`: PEM, only where it has TLS. */
 export function clientSettings(target: RedisTarget, commandTimeout: number, ca: string | undefined): Settings {
   return {
     username: target.username,
@@ -115,11 +115,11 @@ export function runScript(
   return command.call(client, keys.length, ...keys, ...values);
 }
 
-/** The result, or a rejection after `limitMs`: the client's own timer starts when a command is sent, which may be later. */
+/** The result, or a rejection after `limitMs`; but what had come while this process was busy for longer is in time. */
 export async function within<T>(limitMs: number, result: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('no answer in time')), limitMs);
+    timer = setTimeout(() => setImmediate(() => reject(new Error('no answer in time'))), limitMs);
   });
   try {
     return await Promise.race([result, late]);

@@ -69,9 +69,9 @@ export function createRedisConnection(url: string, options: RedisConnectionOptio
   if (!parsed.ok) throw new TypeError(`not a Redis URL: ${parsed.message}`);
   const target = parsed.value;
   const commandTimeoutMs = options.commandTimeoutMs ?? 300;
-  // The client's own timer starts when a command is sent; a cluster client may hold it before that.
-  const limitMs = commandTimeoutMs * 2;
-  const settings = clientSettings(target, commandTimeoutMs, options.ca);
+  // A cluster client may hold a command for a while before it sends it.
+  const limitMs = target.kind === 'cluster' ? commandTimeoutMs * 2 : commandTimeoutMs;
+  const settings = clientSettings(target, Math.max(1000, limitMs * 2), options.ca);
   const client = createClient(target, settings);
   const isReady = (): boolean => client.status === 'ready';
   const health = new ConnectionHealth(target.kind, isReady, options.onHealth ?? (() => {}));
