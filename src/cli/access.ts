@@ -12,35 +12,29 @@ import { compileByName } from '../policy/by-name.ts';
 import { groupsOf } from '../policy/analysis/explain.ts';
 import { type Rule, formatSubject } from '../policy/model.ts';
 import { describeSecret } from '../policy/secret-reach.ts';
-import { paletteFor } from './colour.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { addPoliciesOption, readPolicies, reportBroken } from './policy-paths.ts';
+import { readPolicies } from './policy-paths.ts';
 import { parseWho } from './question.ts';
-import { printJson } from './report.ts';
-import { type Command, example, usageProblem } from './verb.ts';
-
-interface Options {
-  readonly policies?: readonly string[];
-  readonly json?: boolean;
-}
+import { paletteFor, placeInJson, printJson, reportBroken } from './report.ts';
+import { type Command, type PolicyOptions, example, policiesOption, usageProblem } from './verb.ts';
 
 /** `access SUBJECT`: 0 something, 1 nothing. */
 export function addAccess(program: Command, done: (code: ExitCode) => void): void {
-  const command = program
+  program
     .command('access')
     .argument('<subject>', 'user:NAME, robot:NAME, workload:NAME, group:NAME or anonymous')
     .description('list all that somebody may do, by which rule, and what is kept from it')
-    .option('--json', 'one JSON object instead of text');
-  addPoliciesOption(command)
+    .option('--json', 'one JSON object instead of text')
+    .addOption(policiesOption)
     .addHelpText(
       'after',
       example('portcullis access user:dana', 'portcullis access group:developers') +
         '\nExit status: 0 something, 1 nothing, 2 not understood, 78 the policy is broken.\n',
     )
-    .action(async (subject: string, options: Options) => done(await run(subject, options)));
+    .action(async (subject: string, options: PolicyOptions) => done(await run(subject, options)));
 }
 
-async function run(subject: string, { policies, json = false }: Options): Promise<ExitCode> {
+async function run(subject: string, { policies, json = false }: PolicyOptions): Promise<ExitCode> {
   const reading = await readPolicies(policies);
   if (!reading.ok) return reportBroken(reading.problems, json);
   const { policy } = reading;
@@ -124,7 +118,6 @@ function partToJson(
     tags: rule.tags?.map(({ text }) => text) ?? null,
     condition: rule.when === undefined ? null : describeConditions(rule.when),
     rule: rule.name,
-    file: rule.source.file,
-    line: rule.source.line,
+    ...placeInJson(rule),
   };
 }

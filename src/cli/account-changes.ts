@@ -1,8 +1,7 @@
 /** The work of `user` and `robot` `groups` and `remove`: what somebody is in, and whether there is such a one. */
 import { quote } from '../document/problem.ts';
-import { didYouMean } from '../document/suggest.ts';
-import type { Edit } from '../editing/edit.ts';
-import { addGroup, removeGroup } from '../editing/membership.ts';
+import { editEach } from '../editing/edit.ts';
+import { addGroup } from '../editing/membership.ts';
 import { type Mention, fromTheEnd, mentionsOf, mentionsOfExpectations } from '../editing/mentions.ts';
 import { type Place, removeAt } from '../editing/removal.ts';
 import { formatPlace } from '../policy/describe.ts';
@@ -10,15 +9,8 @@ import { compileByName } from '../policy/by-name.ts';
 import type { Expectation, Policy, Robot, User } from '../policy/model.ts';
 import { runTests } from '../policy/analysis/test-run.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
-import {
-  type FileChange,
-  type PolicyFiles,
-  type Refused,
-  applyEdits,
-  complain,
-  readForEdit,
-  unknownGroup,
-} from './policy-edit.ts';
+import { type FileChange, applyEdits, findAccount, unknownGroup } from './policy-edit.ts';
+import { complain } from './report.ts';
 
 type Kind = 'user' | 'robot';
 
@@ -42,13 +34,13 @@ export async function removeAccount(
     const both = `to shut it out at once: portcullis ${now}; to remove it there too: portcullis ${kind} remove ${name} --everywhere`;
     return complain(`${kind} ${quote(name)} is still named, so nothing was written; ${both}`);
   }
-  const changes = changesFor(mentions, { file: account.source.file, place: [sections[kind], name] });
-  const refused = await applyEdits(files, changes);
-  if (refused !== undefined) return refused.refused;
-  const secrets = 'tokens' in account && account.tokens.length > 0 ? ' with its secrets' : '';
-  process.stdout.write(`${kind} ${quote(name)} removed${secrets} (${account.source.file})\n`);
-  tellOf(mentions, `no longer names ${kind}:${name}`);
-  return exitCodes.ok;
+  const { file } = account.source;
+  const changes = removals(mentions, file, [[sections[kind], name]]);
+  return applyEdits(files, changes, () => {
+    const secrets = 'tokens' in account && account.tokens.length > 0 ? ' with its secrets' : '';
+    process.stdout.write(`${kind} ${quote(name)} removed${secrets} (${file})\n`);
+    tellOf(mentions, `no longer names ${kind}:${name}`);
+  });
 }
 
 interface Membership {
@@ -66,15 +58,12 @@ export async function joinGroups(paths: readonly string[], { kind, name, groups 
   if (unknown !== undefined) return complain(unknown);
   const missing = groups.filter((group) => !account.groups.includes(group));
   if (missing.length === 0) return already(kind, account, 'is in', groups);
-  const change = (text: string): Edit =>
-    missing.reduce<Edit>(
-      (edit, group) => (edit.ok ? addGroup(edit.text, { section: sections[kind], name }, group) : edit),
-      { ok: true, text },
-    );
-  const refused = await applyEdits(files, [{ file: account.source.file, change }]);
-  if (refused !== undefined) return refused.refused;
-  process.stdout.write(`${kind} ${quote(name)} is now in ${missing.join(', ')} too (${account.source.file})\n`);
-  return exitCodes.ok;
+  const { file } = account.source;
+  const own = { section: sections[kind], name };
+  const change = (text: string) => editEach(text, missing, (before, group) => addGroup(before, own, group));
+  return applyEdits(files, [{ file, change }], () =>
+    process.stdout.write(`${kind} ${quote(name)} is now in ${missing.join(', ')} too (${file})\n`),
+  );
 }
 
 /** Where tests expect what only the groups gave, nothing is written unless `dropTests` says to take those expectations out. */
@@ -88,31 +77,24 @@ export async function leaveGroups(
   const { policy } = files;
   const unknown = unknownGroup(policy, groups);
   if (unknown !== undefined) return complain(unknown);
-  const positions = account.groups.flatMap((group, position) => (groups.includes(group) ? [position] : []));
-  if (positions.length === 0) return already(kind, account, 'is not in', groups);
+  const places = account.groups.flatMap((group, position): readonly Place[] =>
+    groups.includes(group) ? [[sections[kind], name, 'groups', position]] : [],
+  );
+  if (places.length === 0) return already(kind, account, 'is not in', groups);
   const kept = account.groups.filter((group) => !groups.includes(group));
   const expectations = dropTests ? brokenBy(policy, { ...account, groups: kept }) : [];
   const mentions = mentionsOfExpectations(policy, expectations);
   const { file } = account.source;
-  const leaving = positions.map((position) => ({ file, position }));
-  const changes = changesFor(mentions, {
-    file,
-    change: (text) =>
-      leaving.reduceRight<Edit>(
-        (edit, { position }) => (edit.ok ? removeGroup(edit.text, { section: sections[kind], name }, position) : edit),
-        { ok: true, text },
-      ),
-  });
   const again = `portcullis ${kind} groups remove ${name} ${groups.join(',')} --drop-tests`;
-  const refused = await applyEdits(
+  return applyEdits(
     files,
-    changes,
+    removals(mentions, file, places),
+    () => {
+      process.stdout.write(`${kind} ${quote(name)} is no longer in ${groups.join(', ')} (${file})\n`);
+      tellOf(mentions, 'expects less');
+    },
     dropTests ? '' : `; to take what these tests expect out as well: ${again}`,
   );
-  if (refused !== undefined) return refused.refused;
-  process.stdout.write(`${kind} ${quote(name)} is no longer in ${groups.join(', ')} (${file})\n`);
-  tellOf(mentions, 'expects less');
-  return exitCodes.ok;
 }
 
 function already(kind: Kind, { name }: User | Robot, state: string, groups: readonly string[]): ExitCode {
@@ -133,26 +115,14 @@ function brokenBy(policy: Policy, account: User | Robot): readonly Expectation[]
 }
 
 /** One change for each file, that of the account last: until then every file that is read names nobody who is gone. */
-function changesFor(
-  mentions: readonly Mention[],
-  own: { readonly file: string } & ({ readonly place: Place } | { readonly change: (text: string) => Edit }),
-): readonly FileChange[] {
-  const change = 'change' in own ? own.change : (text: string) => removeAt(text, own.place);
-  const places = new Map<string, Place[]>([[own.file, []]]);
-  for (const mention of mentions) {
-    const known = places.get(mention.source.file);
-    if (known === undefined) places.set(mention.source.file, [...mention.places]);
-    else known.push(...mention.places);
+function removals(mentions: readonly Mention[], own: string, ownPlaces: readonly Place[]): readonly FileChange[] {
+  const places = new Map([[own, ownPlaces]]);
+  for (const { source, places: more } of mentions) {
+    places.set(source.file, [...(places.get(source.file) ?? []), ...more]);
   }
   return [...places].reverse().map(([file, those]) => ({
     file,
-    change: (text) => {
-      const edit = fromTheEnd(those).reduce<Edit>((done, place) => (done.ok ? removeAt(done.text, place) : done), {
-        ok: true,
-        text,
-      });
-      return edit.ok && file === own.file ? change(edit.text) : edit;
-    },
+    change: (text) => editEach(text, fromTheEnd(those), removeAt),
   }));
 }
 
@@ -164,19 +134,4 @@ function tellOf(mentions: readonly Mention[], less: string): void {
   for (const mention of mentions) {
     process.stdout.write(`  ${describe(mention)} ${mention.isWhole ? 'is removed with it' : less}\n`);
   }
-}
-
-async function findAccount(
-  paths: readonly string[],
-  kind: Kind,
-  name: string,
-): Promise<{ readonly files: PolicyFiles; readonly account: User | Robot } | Refused> {
-  const files = await readForEdit(paths);
-  if ('refused' in files) return files;
-  const accounts: ReadonlyMap<string, User | Robot> = files.policy[sections[kind]];
-  const account = accounts.get(name);
-  if (account !== undefined) return { files, account };
-  const other = kind === 'user' ? 'robot' : 'user';
-  const hint = files.policy[sections[other]].has(name) ? `; it is a ${other}` : didYouMean(name, accounts.keys());
-  return { refused: complain(`there is no ${kind} ${quote(name)}${hint}`) };
 }

@@ -1,12 +1,20 @@
 /** Calls to the admin listener of the gateway that runs on this configuration. */
 import { readAdminToken } from '../adapters/files/admin-token.ts';
-import { formatHostPort } from '../network/host.ts';
+import { formatHostPort, isEveryInterface } from '../network/host.ts';
 import type { Config } from '../config/load.ts';
+import { readConfiguration } from './configuration.ts';
+import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { complain, reportBroken } from './report.ts';
 
 export type AdminReply =
   | { readonly ok: true; readonly body: unknown }
-  /** In words, with what to do. `status` is undefined when there was no answer. */
-  | { readonly ok: false; readonly status: number | undefined; readonly message: string };
+  /** In words, with what to do. */
+  | { readonly ok: false; readonly message: string };
+
+/** `host:port` at which the admin listener can be reached from here. */
+export function adminAddress({ admin: { listen } }: Config): string {
+  return formatHostPort(isEveryInterface(listen.host) ? '127.0.0.1' : listen.host, listen.port);
+}
 
 /** `path` below `/api/v1`, with its query. */
 export async function callAdmin(
@@ -15,19 +23,17 @@ export async function callAdmin(
   path: string,
   timeoutMs = 10_000,
 ): Promise<AdminReply> {
-  const { host, port } = config.admin.listen;
-  const everywhere = host === '' || host === '0.0.0.0' || host === '::';
-  const address = formatHostPort(everywhere ? '127.0.0.1' : host, port);
+  const address = adminAddress(config);
   let token;
   try {
     token = readAdminToken(config.stateDir);
   } catch (error) {
-    const message = `admin-token in ${config.stateDir} cannot be read: ${error instanceof Error ? error.message : String(error)}`;
-    return { ok: false, status: undefined, message };
+    const reason = error instanceof Error ? error.message : String(error);
+    return { ok: false, message: `admin-token in ${config.stateDir} cannot be read: ${reason}` };
   }
   if (token === undefined) {
     const message = `there is no admin-token in ${config.stateDir}: no gateway has run with this state directory (stateDir, PORTCULLIS_STATE_DIR)`;
-    return { ok: false, status: undefined, message };
+    return { ok: false, message };
   }
   try {
     const response = await fetch(`http://${address}/api/v1${path}`, {
@@ -37,11 +43,24 @@ export async function callAdmin(
     });
     const body: unknown = await response.json();
     if (response.ok) return { ok: true, body };
-    const detail =
-      typeof body === 'object' && body !== null && 'detail' in body ? String(body.detail) : `status ${response.status}`;
-    return { ok: false, status: response.status, message: detail };
+    const isProblem = typeof body === 'object' && body !== null && 'detail' in body;
+    return { ok: false, message: isProblem ? String(body.detail) : `status ${response.status}` };
   } catch {
     const message = `no gateway answers on its admin listener at ${address} (admin.listen, PORTCULLIS_ADMIN_LISTEN)`;
-    return { ok: false, status: undefined, message };
+    return { ok: false, message };
   }
+}
+
+/** Shows what the listener of the configured gateway answers; 1 when there is no answer. */
+export async function askAdmin(
+  method: 'GET' | 'DELETE',
+  path: string,
+  show: (body: unknown) => void,
+): Promise<ExitCode> {
+  const configuration = readConfiguration();
+  if (!configuration.ok) return reportBroken(configuration.problems);
+  const reply = await callAdmin(configuration.config, method, path);
+  if (!reply.ok) return complain(reply.message);
+  show(reply.body);
+  return exitCodes.ok;
 }

@@ -5,14 +5,12 @@ import { compileByName } from '../policy/by-name.ts';
 import { lintPolicy } from '../policy/analysis/lint.ts';
 import { problemOfFailure, runTests } from '../policy/analysis/test-run.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { addPoliciesOption, configured, configuredPolicies, readPolicies } from './policy-paths.ts';
+import { configured, configuredPolicies, readPolicies } from './policy-paths.ts';
 import { printJson, reportProblems } from './report.ts';
-import { type Command, example } from './verb.ts';
+import { type Command, type PolicyOptions, example, policiesOption } from './verb.ts';
 
-interface Options {
-  readonly policies?: readonly string[];
+interface Options extends PolicyOptions {
   readonly strict?: boolean;
-  readonly json?: boolean;
 }
 
 interface Findings {
@@ -26,13 +24,13 @@ interface Findings {
 
 /** `check [PATH…]`: 0 fine, 1 problems; with --strict notes are problems. */
 export function addCheck(program: Command, done: (code: ExitCode) => void): void {
-  const command = program
+  program
     .command('check')
     .argument('[path...]', 'policy files or directories (default: the configured ones, and the configuration)')
     .description('check configuration and policies for mistakes and run the tests in them')
     .option('--strict', 'fail also on notes')
-    .option('--json', 'one JSON object instead of text');
-  addPoliciesOption(command)
+    .option('--json', 'one JSON object instead of text')
+    .addOption(policiesOption)
     .addHelpText(
       'after',
       example('portcullis check policies/') + '\nExit status: 0 fine (there may be notes), 1 problems found.\n',
@@ -49,7 +47,7 @@ async function run(
   const notes = strict ? [] : found.notes;
   const ok = problems.length === 0;
   const { revision } = found;
-  if (json) printJson({ ok, problems, tests: found.tests, notes, ...(revision === undefined ? {} : { revision }) });
+  if (json) printJson({ ok, problems, tests: found.tests, notes, revision });
   else {
     for (const note of notes) {
       const [first, ...rest] = formatProblem(note).split('\n');

@@ -2,10 +2,9 @@
 import { resolve } from 'node:path';
 import { formatPlace } from '../policy/describe.ts';
 import { type AccessChange, cause, diffPolicies } from '../policy/analysis/diff.ts';
-import { paletteFor } from './colour.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { readPolicies, reportBroken } from './policy-paths.ts';
-import { printJson } from './report.ts';
+import { readPolicies } from './policy-paths.ts';
+import { complain, paletteFor, placeInJson, printJson, reportBroken } from './report.ts';
 import { type Command, example } from './verb.ts';
 
 /** `diff OLD NEW`: 0 nothing changes, 1 something does, 78 one of them is broken. */
@@ -39,11 +38,10 @@ async function run(beforePath: string, afterPath: string, json: boolean): Promis
       complete: isComplete,
       accounts: accounts.map(({ kind, subject, sentence }) => ({ kind, subject, text: sentence })),
       changes: changes.map(toJson),
-      limits: limits.map(({ kind, limit: { name, source }, sentence }) => ({
+      limits: limits.map(({ kind, limit, sentence }) => ({
         kind,
-        limit: name,
-        file: source.file,
-        line: source.line,
+        limit: limit.name,
+        ...placeInJson(limit),
         text: sentence,
       })),
     });
@@ -61,9 +59,7 @@ async function run(beforePath: string, afterPath: string, json: boolean): Promis
     }
     if (isSame && isComplete) process.stdout.write('no change in who may do what\n');
     if (!isComplete) {
-      process.stderr.write(
-        'portcullis: these policies are too large to compare whole: what is listed is so, but there may be more\n',
-      );
+      complain('these policies are too large to compare whole: what is listed is so, but there may be more');
     }
   }
   return isSame && isComplete ? exitCodes.ok : exitCodes.problems;
@@ -73,28 +69,8 @@ const signs = { granted: '+', revoked: '-', changed: '~' };
 /** Of limits: what is added takes away, so they have no colour of good and bad. */
 const limitSigns = { added: '+', removed: '-', changed: '~' };
 
-function toJson({
-  kind,
-  subjects,
-  actions,
-  repositories,
-  exceptSubjects,
-  exceptRepositories,
-  tags,
-  rule,
-  sentence,
-}: AccessChange): unknown {
-  return {
-    kind,
-    subjects,
-    actions,
-    repositories,
-    exceptSubjects,
-    exceptRepositories,
-    tags: tags ?? null,
-    rule: rule?.name ?? null,
-    file: rule?.source.file ?? null,
-    line: rule?.source.line ?? null,
-    text: sentence,
-  };
+function toJson({ sentence, rule, ...change }: AccessChange): unknown {
+  const { kind, subjects, actions, repositories, exceptSubjects, exceptRepositories, tags = null } = change;
+  const what = { kind, subjects, actions, repositories, exceptSubjects, exceptRepositories, tags };
+  return { ...what, rule: rule?.name ?? null, ...placeInJson(rule), text: sentence };
 }

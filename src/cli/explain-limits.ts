@@ -80,7 +80,7 @@ async function ask(
   { principal, repository, address }: Inquiry,
   count: Counted,
 ): Promise<LimitStates | { readonly why: string }> {
-  const configuration = readConfiguration({ values: {} });
+  const configuration = readConfiguration();
   if (!configuration.ok) return { why: 'the configuration cannot be read' };
   const subject = principal.kind === 'group' ? '' : formatSubject(principal);
   const query = new URLSearchParams({ subject, count, repository });

@@ -3,23 +3,20 @@ import { countedPer } from '../limits/spend.ts';
 import { describeLimit, describePrincipal, formatPlace, listed } from '../policy/describe.ts';
 import { compileByName } from '../policy/by-name.ts';
 import type { Considered } from '../policy/analysis/consider.ts';
-import { type Explanation, deletionLines, explain, freePushes, verdictOf } from '../policy/analysis/explain.ts';
+import { type Explanation, deletionLines, explain, halfLines } from '../policy/analysis/explain.ts';
 import { formatSubject } from '../policy/model.ts';
 import { describeWait, formatRate } from '../policy/rate.ts';
-import { paletteFor } from './colour.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { type ApplyingLimits, type BudgetState, applyingLimits } from './explain-limits.ts';
-import { type ReadPolicies, addPoliciesOption, readPolicies, reportBroken } from './policy-paths.ts';
+import { type ReadPolicies, readPolicies } from './policy-paths.ts';
 import { areaNote, describeAsked, parseAction, parseCircumstances, parseTarget, parseWho } from './question.ts';
-import { printJson } from './report.ts';
+import { paletteFor, placeInJson, printJson, reportBroken } from './report.ts';
 import { describeReach, secretToJson } from './secrets.ts';
-import { type Command, example, usageProblem } from './verb.ts';
+import { type Command, type PolicyOptions, example, policiesOption, usageProblem } from './verb.ts';
 
-interface Options {
-  readonly policies?: readonly string[];
+interface Options extends PolicyOptions {
   readonly address?: string;
   readonly at?: string;
-  readonly json?: boolean;
 }
 
 /** Near misses shown to a person; the rest are counted. */
@@ -27,7 +24,7 @@ const shownNearMisses = 5;
 
 /** `explain SUBJECT ACTION REPOSITORY[:TAG]`: 0 allowed, 1 denied. */
 export function addExplain(program: Command, done: (code: ExitCode) => void): void {
-  const command = program
+  program
     .command('explain')
     .argument('<subject>', 'user:NAME, robot:NAME, workload:NAME, group:NAME or anonymous')
     .argument('<action>', 'pull, push, create, overwrite, delete or catalog')
@@ -35,8 +32,8 @@ export function addExplain(program: Command, done: (code: ExitCode) => void): vo
     .description('say whether somebody may do something, by which rule, and which rules came near')
     .option('--address <ip>', 'the address the request comes from')
     .option('--at <instant>', 'the time of the request, as 2026-12-24T18:00:00Z (default: now)')
-    .option('--json', 'one JSON object instead of text');
-  addPoliciesOption(command)
+    .option('--json', 'one JSON object instead of text')
+    .addOption(policiesOption)
     .addHelpText(
       'after',
       example(
@@ -82,27 +79,25 @@ function toJson(
   return {
     decision: allowed ? 'allow' : 'deny',
     rule: rule?.name ?? null,
-    file: rule?.source.file ?? null,
-    line: rule?.source.line ?? null,
+    ...placeInJson(rule),
     reason,
     subject: formatSubject(inquiry.principal),
     groups: groups.map(({ name }) => name),
-    ...(tags === undefined ? {} : { tags }),
-    ...(secrets.length === 0 ? {} : { secrets: secrets.map(secretToJson) }),
+    tags,
+    secrets: secrets.length === 0 ? undefined : secrets.map(secretToJson),
     considered: considered.map(({ rule: { name }, matched, failures }) => ({
       rule: name,
       matched,
       failed: failures[0]?.part ?? null,
     })),
-    limits: limits.map(({ limit: { name, mode, count, per, rate, burst, source }, state }) => ({
-      name,
-      mode,
-      count,
-      per,
-      rate: formatRate(rate),
-      burst,
-      file: source.file,
-      line: source.line,
+    limits: limits.map(({ limit, state }) => ({
+      name: limit.name,
+      mode: limit.mode,
+      count: limit.count,
+      per: limit.per,
+      rate: formatRate(limit.rate),
+      burst: limit.burst,
+      ...placeInJson(limit),
       source: state?.source ?? null,
       remaining: state?.remaining ?? null,
       waitSeconds: state?.waitSeconds ?? null,
@@ -112,44 +107,40 @@ function toJson(
 }
 
 function toText(explanation: Explanation, { limits, notes }: ApplyingLimits, { show }: ReadPolicies): string {
-  const { allowed, rule, reason, groups, inquiry, halves, deletion, tags, secrets } = explanation;
+  const { allowed, rule, reason, groups, inquiry, halves, deletion, tags, secrets, shadow } = explanation;
   const { good, bad, faint } = paletteFor(process.stdout);
-  const asked = `${describePrincipal(inquiry.principal)} ${allowed ? 'may' : 'may not'} ${describeAsked(inquiry.action, withTag(inquiry))}`;
+  const asked = `${describePrincipal(inquiry.principal)} ${allowed ? 'may' : 'may not'} ${describeAsked(inquiry.action, inquiry)}`;
   const isBare = rule === undefined && halves === undefined && deletion === undefined;
-  const lines = [`${allowed ? good('allow') : bad('deny')}: ${asked}${isBare ? `: ${reason}` : ''}`];
-  for (const { right, decision } of halves ?? []) {
-    lines.push(`  ${right === 'create' ? 'creating it' : 'moving it to another image'}: ${verdictOf(decision)}`);
-  }
-  if (halves !== undefined) lines.push(...freePushes(inquiry).map((line) => `  ${line}`));
-  if (deletion !== undefined) lines.push(...deletionLines(deletion).map((line) => `  ${line}`));
-  if (explanation.impliedByPush) {
-    lines.push('  pull is implied by the right to push; listing the tags takes pull itself');
-  }
-  if (tags !== undefined)
-    lines.push(`  only tags ${listed(tags)}: for another tag ask with it, as ${inquiry.repository}:TAG`);
-  if (rule !== undefined) {
-    const limit = rule.tags === undefined ? '' : `; it is about tags ${listed(rule.tags.map(({ text }) => text))}`;
-    lines.push('', show(rule.source, `rule "${rule.name}" ${allowed ? 'allows' : 'forbids'} it${limit}`));
-  }
-  lines.push(
+  const limit = rule?.tags === undefined ? '' : `; it is about tags ${listed(rule.tags.map(({ text }) => text))}`;
+  const parts = [
+    ...(halves === undefined ? [] : halfLines(halves, inquiry)),
+    ...(deletion === undefined ? [] : deletionLines(deletion)),
+    ...(explanation.impliedByPush ? ['pull is implied by the right to push; listing the tags takes pull itself'] : []),
+    ...(tags === undefined
+      ? []
+      : [`only tags ${listed(tags)}: for another tag ask with it, as ${inquiry.repository}:TAG`]),
+  ];
+  const members = groups.map(({ name, source }) => `  ${name} ${faint(`(${formatPlace(source)})`)}`);
+  const isGroupless = groups.length === 0 && 'name' in inquiry.principal;
+  const lines = [
+    `${allowed ? good('allow') : bad('deny')}: ${asked}${isBare ? `: ${reason}` : ''}`,
+    ...parts.map((line) => `  ${line}`),
+    ...(rule === undefined
+      ? []
+      : ['', show(rule.source, `rule "${rule.name}" ${allowed ? 'allows' : 'forbids'} it${limit}`)]),
     ...section(
       'secrets:',
       secrets.map((secret) => `  ${describeReach(secret)}`),
     ),
-  );
-  if (groups.length > 0) {
-    lines.push('', 'groups:');
-    lines.push(...groups.map(({ name, source }) => `  ${name} ${faint(`(${formatPlace(source)})`)}`));
-  } else if ('name' in inquiry.principal) lines.push('', 'groups: none');
-  lines.push(...section('also matching:', alsoMatching(explanation).map(ruleLine)));
-  lines.push(
+    ...(isGroupless ? ['', 'groups: none'] : section('groups:', members)),
+    ...section('also matching:', alsoMatching(explanation).map(ruleLine)),
     ...section(
       'shadow rules that would have changed this:',
-      explanation.shadow.map((each) => ruleLine({ rule: each })),
+      shadow.map((each) => ruleLine({ rule: each })),
     ),
-  );
-  lines.push(...nearMissLines(explanation.nearMisses));
-  lines.push(...section('limits:', [...limits.flatMap(limitLines), ...notes.map((note) => faint(`  (${note})`))]));
+    ...nearMissLines(explanation.nearMisses),
+    ...section('limits:', [...limits.flatMap(limitLines), ...notes.map((note) => faint(`  (${note})`))]),
+  ];
   return `${lines.join('\n')}\n`;
 
   function ruleLine({ rule: { name, effect, source } }: Pick<Considered, 'rule'>): string {
@@ -189,8 +180,4 @@ function section(title: string, lines: readonly string[]): readonly string[] {
 function alsoMatching({ considered, rule, halves }: Explanation): readonly Considered[] {
   const named = new Set([rule, ...(halves ?? []).map(({ decision }) => decision.rule)]);
   return considered.filter((each) => each.matched && each.rule.mode === 'enforce' && !named.has(each.rule));
-}
-
-function withTag({ repository, tag }: Explanation['inquiry']): { readonly repository: string; readonly tag?: string } {
-  return tag === undefined ? { repository } : { repository, tag };
 }

@@ -1,28 +1,20 @@
 /** `portcullis healthcheck`: for container images without curl. */
-import { formatHostPort } from '../network/host.ts';
+import { adminAddress } from './admin-client.ts';
 import { readConfiguration } from './configuration.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { reportProblems } from './report.ts';
+import { complain, reportBroken } from './report.ts';
 
 const timeoutMs = 3000;
 
 /** 0 when the gateway of this configuration is alive. */
 export async function healthcheck(): Promise<ExitCode> {
-  const configuration = readConfiguration({ values: {} });
-  if (!configuration.ok) {
-    reportProblems(configuration.problems);
-    return exitCodes.configuration;
-  }
-  const { host, port } = configuration.config.admin.listen;
-  const reachable = host === '' || host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+  const configuration = readConfiguration();
+  if (!configuration.ok) return reportBroken(configuration.problems);
+  const address = adminAddress(configuration.config);
   try {
-    const response = await fetch(`http://${formatHostPort(reachable, port)}/livez`, {
-      signal: AbortSignal.timeout(timeoutMs),
-    });
-    if (response.ok) return exitCodes.ok;
-    process.stderr.write(`portcullis: the admin listener answers ${response.status}\n`);
+    const response = await fetch(`http://${address}/livez`, { signal: AbortSignal.timeout(timeoutMs) });
+    return response.ok ? exitCodes.ok : complain(`the admin listener answers ${response.status}`);
   } catch {
-    process.stderr.write(`portcullis: no answer from the admin listener at ${formatHostPort(reachable, port)}\n`);
+    return complain(`no answer from the admin listener at ${address}`);
   }
-  return exitCodes.problems;
 }

@@ -1,5 +1,6 @@
 /** The work of `portcullis import`: the policy on standard output, what was left out on standard error, a line each. */
 import { readFile, stat } from 'node:fs/promises';
+import { buffer } from 'node:stream/consumers';
 import { formatProblem, quote } from '../document/problem.ts';
 import { importDockerAuth } from '../import/docker-auth.ts';
 import { importHtpasswd } from '../import/htpasswd.ts';
@@ -7,7 +8,7 @@ import { parsePolicy } from '../policy/files/parse.ts';
 import { namePattern } from '../policy/model.ts';
 import { hashPassword } from '../identity/password.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { reportProblems } from './report.ts';
+import { complain, reportProblems } from './report.ts';
 
 const maxBytes = 4 * 1024 * 1024;
 
@@ -18,16 +19,10 @@ export async function importFile(
   groups: readonly string[] = [],
 ): Promise<ExitCode> {
   const strange = groups.find((group) => !namePattern.test(group));
-  if (strange !== undefined) {
-    process.stderr.write(`portcullis: ${quote(strange)} cannot be the name of a group\n`);
-    return exitCodes.usage;
-  }
+  if (strange !== undefined) return complain(`${quote(strange)} cannot be the name of a group`, exitCodes.usage);
   const file = path === '-' ? 'standard input' : path;
   const text = await readText(path);
-  if (typeof text !== 'string') {
-    process.stderr.write(`portcullis: ${file} ${text.problem}\n`);
-    return exitCodes.problems;
-  }
+  if (typeof text !== 'string') return complain(`${file} ${text.problem}`);
   const imported =
     from === 'htpasswd'
       ? { ok: true as const, ...(await importHtpasswd(file, text, { groups, hash: hashPassword })) }
@@ -44,26 +39,22 @@ export async function importFile(
     { file: 'imported policy', text: imported.text },
     ...(groups.length === 0 ? [] : [beside]),
   ]);
-  if (!reading.ok)
-    throw new Error(`the import made an invalid policy: ${formatProblem(reading.problems[0] ?? nothing)}`);
+  if (!reading.ok) {
+    throw new Error(
+      `the import made an invalid policy: ${reading.problems.map((each) => formatProblem(each)).join(' ')}`,
+    );
+  }
   process.stdout.write(imported.text);
   const { skipped } = imported;
   // Without their source lines, which may hold passwords.
   for (const problem of skipped) process.stderr.write(`${formatProblem(problem)}\n`);
   if (skipped.length === 0) return exitCodes.ok;
-  process.stderr.write(`portcullis: ${skipped.length} not taken over\n`);
-  return exitCodes.problems;
+  return complain(`${skipped.length} not taken over`);
 }
-
-const nothing = { file: '', line: 0, column: 0, code: '', message: '' };
 
 async function readText(path: string): Promise<string | { readonly problem: string }> {
   try {
-    if (path === '-') {
-      const chunks: Buffer[] = [];
-      for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk as Uint8Array));
-      return decode(Buffer.concat(chunks));
-    }
+    if (path === '-') return decode(await buffer(process.stdin));
     const found = await stat(path);
     if (!found.isFile()) return { problem: 'is not a regular file' };
     if (found.size > maxBytes) return { problem: 'is larger than 4 MiB' };

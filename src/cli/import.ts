@@ -14,13 +14,13 @@ export function addImport(program: Command, done: (code: ExitCode) => void): voi
     .description(
       'take over users with bcrypt or plain passwords, which are hashed; others are listed on standard error',
     )
-    .option('--groups <names>', 'groups of everybody taken over, as developers,testers')
+    .option('--groups <names>', 'groups of everybody taken over, as developers,testers', commaList)
     .addHelpText(
       'after',
       example('portcullis import htpasswd registry.htpasswd --groups developers > policies/users.yaml'),
     )
-    .action(async (file: string, { groups = '' }: { readonly groups?: string }) =>
-      done(await (await import('./import-file.ts')).importFile('htpasswd', file, commaList(groups))),
+    .action(async (file: string, { groups }: { readonly groups?: readonly string[] }) =>
+      done(await (await import('./import-file.ts')).importFile('htpasswd', file, groups)),
     );
   verb
     .command('docker_auth')

@@ -6,6 +6,7 @@ import { generateKey } from '../adapters/files/key-ring.ts';
 import { configTemplate } from '../config/template.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { schemaText } from './json-schemas.ts';
+import { complain } from './report.ts';
 
 /** The example policy that comes with the program. */
 const shippedPolicies = fileURLToPath(new URL('../../policies/', import.meta.url));
@@ -34,8 +35,7 @@ export function init(target: string): ExitCode {
   } catch (error) {
     // A directory that cannot be written is not a bug of ours.
     if (!(error instanceof Error && 'code' in error)) throw error;
-    process.stderr.write(`portcullis: ${error.message}\n`);
-    return exitCodes.problems;
+    return complain(error.message);
   }
 }
 

@@ -1,13 +1,13 @@
 /** `portcullis key`: signing keys, with an overlap in which no replica refuses what another one signed. */
 import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { Command } from 'commander';
 import { publishMs } from '../adapters/files/key-directory.ts';
 import { type KeyFile, generateKey, readKeyFiles } from '../adapters/files/key-ring.ts';
 import { readConfiguration } from './configuration.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { printJson, reportProblems } from './report.ts';
+import { printJson, reportBroken, reportProblems } from './report.ts';
 import { formatTable } from './table.ts';
+import { type Command, example } from './verb.ts';
 
 /** Seconds by which a token outlives its `exp` at most: the leeway for clocks, doubled. */
 const skewSeconds = 120;
@@ -17,19 +17,19 @@ export function addKey(program: Command, done: (code: ExitCode) => void): void {
   const key = program
     .command('key')
     .description('signing keys of access tokens')
-    .addHelpText('after', '\nExample:\n  portcullis key rotate\n');
+    .addHelpText('after', example('portcullis key rotate'));
   key
     .command('rotate')
     .description('make a new key; it signs after half a minute, old keys go when their last token has expired')
     .option('--keys <dir>', 'the key directory; default: the configured one')
-    .addHelpText('after', '\nExample:\n  portcullis key rotate --keys ./keys\n')
+    .addHelpText('after', example('portcullis key rotate --keys ./keys'))
     .action(({ keys }: { keys?: string }) => done(withDirectory(keys, rotate)));
   key
     .command('list')
     .description('keys whose tokens are accepted')
     .option('--keys <dir>', 'the key directory; default: the configured one')
     .option('--json', 'one JSON object instead of text')
-    .addHelpText('after', '\nExample:\n  portcullis key list --json\n')
+    .addHelpText('after', example('portcullis key list --json'))
     .action(({ keys, json = false }: { keys?: string; json?: boolean }) =>
       done(withDirectory(keys, (place) => list(place, json))),
     );
@@ -44,15 +44,12 @@ interface Place {
 const longestTtlSeconds = 86_400;
 
 function withDirectory(flag: string | undefined, run: (place: Place) => ExitCode): ExitCode {
-  const configuration = readConfiguration({ values: {} });
+  const configuration = readConfiguration();
   if (flag !== undefined) {
     const accessTtlSeconds = configuration.ok ? configuration.config.tokens.accessTtlSeconds : longestTtlSeconds;
     return run({ directory: resolve(flag), accessTtlSeconds });
   }
-  if (!configuration.ok) {
-    reportProblems(configuration.problems);
-    return exitCodes.configuration;
-  }
+  if (!configuration.ok) return reportBroken(configuration.problems);
   const { tokens, stateDir } = configuration.config;
   return run({ directory: tokens.keys ?? join(stateDir, 'keys'), accessTtlSeconds: tokens.accessTtlSeconds });
 }
@@ -65,10 +62,8 @@ function rotate({ directory, accessTtlSeconds }: Place): ExitCode {
     reportProblems(reading.problems);
     return exitCodes.problems;
   }
-  process.stdout.write(`new key ${made}\n`);
-  process.stdout.write(
-    `it signs from ${new Date(now + publishMs).toISOString()} on; replicas read it within seconds\n`,
-  );
+  const since = new Date(now + publishMs).toISOString();
+  process.stdout.write(`new key ${made}\nit signs from ${since} on; replicas read it within seconds\n`);
   const keepMs = publishMs + (accessTtlSeconds + skewSeconds) * 1000;
   for (const { path } of retired(reading.files, now, keepMs)) {
     rmSync(path);
@@ -99,17 +94,12 @@ function list({ directory }: Place, json: boolean): ExitCode {
     kid: file.key.kid,
     algorithm: file.key.algorithm,
     file: file.path,
-    ...(file.made === undefined ? {} : { made: new Date(file.made).toISOString() }),
+    made: file.made === undefined ? undefined : new Date(file.made).toISOString(),
     signing: file === signing,
   }));
   if (json) printJson({ keys: views });
   else {
-    const rows = views.map(({ kid, algorithm, file, signing: isSigning }) => [
-      kid,
-      algorithm,
-      isSigning ? 'signs' : 'accepted',
-      file,
-    ]);
+    const rows = views.map((view) => [view.kid, view.algorithm, view.signing ? 'signs' : 'accepted', view.file]);
     process.stdout.write(formatTable(['kid', 'algorithm', 'state', 'file'], rows));
   }
   return exitCodes.ok;

@@ -3,10 +3,9 @@ import type { Command } from 'commander';
 import { quote } from '../document/problem.ts';
 import type { LimitList } from '../http/admin/admin-types.ts';
 import { describeWait } from '../policy/rate.ts';
-import { callAdmin } from './admin-client.ts';
-import { readConfiguration } from './configuration.ts';
-import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { printJson, reportProblems } from './report.ts';
+import { askAdmin } from './admin-client.ts';
+import type { ExitCode } from './exit-codes.ts';
+import { printJson } from './report.ts';
 import { formatTable } from './table.ts';
 import { example } from './verb.ts';
 
@@ -20,23 +19,14 @@ export function addLimits(program: Command, done: (code: ExitCode) => void): voi
     .description('who is near or over a limit, and whom failed logins hold back, through the admin listener')
     .option('--json', 'one JSON object instead of text')
     .addHelpText('after', example('portcullis limits'))
-    .action(async ({ json = false }: { json?: boolean }) => done(await list(json)));
+    .action(async ({ json = false }: { json?: boolean }) =>
+      done(await askAdmin('GET', '/limits', (body) => show(body, json))),
+    );
 }
 
-async function list(json: boolean): Promise<ExitCode> {
-  const configuration = readConfiguration({ values: {} });
-  if (!configuration.ok) {
-    reportProblems(configuration.problems);
-    return exitCodes.configuration;
-  }
-  const reply = await callAdmin(configuration.config, 'GET', '/limits');
-  if (!reply.ok) {
-    process.stderr.write(`portcullis: ${reply.message}\n`);
-    return exitCodes.problems;
-  }
-  if (json) printJson(reply.body);
-  else process.stdout.write(toText(reply.body as LimitList));
-  return exitCodes.ok;
+function show(body: unknown, json: boolean): void {
+  if (json) printJson(body);
+  else process.stdout.write(toText(body as LimitList));
 }
 
 function toText({ limits, logins }: LimitList): string {

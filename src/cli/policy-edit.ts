@@ -8,13 +8,13 @@ import { didYouMean } from '../document/suggest.ts';
 import type { Edit } from '../editing/edit.ts';
 import { readOnce } from '../editing/reading.ts';
 import { compileByName } from '../policy/by-name.ts';
-import type { Policy } from '../policy/model.ts';
 import { type PolicyText, parsePolicy } from '../policy/files/parse.ts';
-import { namePattern } from '../policy/model.ts';
+import { type Policy, type Robot, type User, namePattern } from '../policy/model.ts';
 import { problemOfFailure, runTests } from '../policy/analysis/test-run.ts';
 import { readConfiguration } from './configuration.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { configuredPolicies, reportBroken } from './policy-paths.ts';
+import { configuredPolicies } from './policy-paths.ts';
+import { complain, reportBroken } from './report.ts';
 
 export interface PolicyFiles {
   /** Absolute; what was named or configured. */
@@ -40,6 +40,31 @@ export async function readForEdit(options: readonly string[], json = false): Pro
   return { paths: paths.paths, texts: read.files, policy: reading.policy };
 }
 
+interface Accounts {
+  readonly user: User;
+  readonly robot: Robot;
+}
+
+/** The account with the files it is in; of one that is not there that was said, and what was probably meant. */
+export async function findAccount<Kind extends keyof Accounts>(
+  paths: readonly string[],
+  kind: Kind,
+  name: string,
+): Promise<{ readonly files: PolicyFiles; readonly account: Accounts[Kind] } | Refused> {
+  const files = await readForEdit(paths);
+  if ('refused' in files) return files;
+  const { users, robots } = files.policy;
+  const accounts: { readonly [Each in keyof Accounts]: ReadonlyMap<string, Accounts[Each]> } = {
+    user: users,
+    robot: robots,
+  };
+  const account = accounts[kind].get(name);
+  if (account !== undefined) return { files, account };
+  const other = kind === 'user' ? 'robot' : 'user';
+  const hint = accounts[other].has(name) ? `; it is a ${other}` : didYouMean(name, accounts[kind].keys());
+  return { refused: complain(`there is no ${kind} ${quote(name)}${hint}`) };
+}
+
 /** What to make of the text of a file. */
 export interface FileChange {
   readonly file: string;
@@ -47,28 +72,21 @@ export interface FileChange {
 }
 
 /**
- * Makes the edit in `file`, which is created when it does not exist. Nothing is written unless the policy as it would be
- * then is whole and passes its tests.
+ * Makes the changes, written in this order; a file that does not exist is created. Nothing is written unless the policy as
+ * it would be then is whole and passes its tests. `say` tells of it when it is done, `advice` is said where that policy
+ * cannot be put into force.
  */
-export async function applyEdit(
-  files: PolicyFiles,
-  file: string,
-  change: (text: string) => Edit,
-): Promise<Refused | undefined> {
-  return applyEdits(files, [{ file, change }]);
-}
-
-/** The same in several files, written in this order; `advice` is said where the policy that would be cannot be put into force. */
 export async function applyEdits(
   files: PolicyFiles,
   changes: readonly FileChange[],
+  say: () => void,
   advice = '',
-): Promise<Refused | undefined> {
+): Promise<ExitCode> {
   const edited = new Map<string, { readonly before: string | undefined; readonly text: string }>();
   for (const { file, change } of changes) {
     const before = files.texts.find((text) => text.file === file)?.text;
     const edit = change(before ?? '');
-    if (!edit.ok) return { refused: complain(`${file}: ${edit.problem}; nothing was written`) };
+    if (!edit.ok) return complain(`${file}: ${edit.problem}; nothing was written`);
     edited.set(file, { before, text: edit.text });
   }
   const after = [
@@ -83,21 +101,22 @@ export async function applyEdits(
       process.stderr.write(`${formatProblem(problem, text)}\n`);
     }
     const message = 'with this change the policy could not be put into force, so nothing was written';
-    return { refused: complain(`${message}${advice}`) };
+    return complain(`${message}${advice}`);
   }
   for (const [index, [file, { before, text }]] of [...edited].entries()) {
     const so = index === 0 ? 'nothing was written' : 'the change is half done';
     try {
       if (before === undefined) await createFile(file, text, modeOfNew(files));
       else if ((await replaceFile(file, before, text)) === 'changed-meanwhile') {
-        return { refused: complain(`${file} was changed by somebody else at the same moment; ${so}, try again`) };
+        return complain(`${file} was changed by somebody else at the same moment; ${so}, try again`);
       }
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      return { refused: complain(`${file} cannot be written: ${reason}${index === 0 ? '' : `; ${so}`}`) };
+      return complain(`${file} cannot be written: ${reason}${index === 0 ? '' : `; ${so}`}`);
     }
   }
-  return undefined;
+  say();
+  return exitCodes.ok;
 }
 
 /** Why no account can have this name, if so. */
@@ -126,12 +145,6 @@ export function fileIn(directory: string, name: string): string {
   return near.startsWith('..') ? path : near;
 }
 
-/** One line on standard error; gives `code` back. */
-export function complain(message: string, code: ExitCode = exitCodes.problems): ExitCode {
-  process.stderr.write(`portcullis: ${message}\n`);
-  return code;
-}
-
 function judge(texts: readonly PolicyText[]): readonly Problem[] {
   const reading = parsePolicy(texts, readOnce);
   if (!reading.ok) return reading.problems;
@@ -144,12 +157,8 @@ function modeOfNew({ texts: [neighbour] }: PolicyFiles): number {
   return found === undefined ? 0o640 : found.mode & 0o666;
 }
 
-function policyPaths(
-  options: readonly string[],
-):
-  | { readonly ok: true; readonly paths: readonly string[] }
-  | { readonly ok: false; readonly problems: readonly Problem[] } {
-  if (options.length > 0) return { ok: true, paths: options.map((path) => resolve(path)) };
-  const configuration = readConfiguration({ values: {} });
-  return configuration.ok ? { ok: true, paths: configuredPolicies(configuration) } : configuration;
+function policyPaths(options: readonly string[]) {
+  if (options.length > 0) return { ok: true as const, paths: options.map((path) => resolve(path)) };
+  const configuration = readConfiguration();
+  return configuration.ok ? { ok: true as const, paths: configuredPolicies(configuration) } : configuration;
 }

@@ -4,15 +4,6 @@ import { join, resolve } from 'node:path';
 import { type Problem, formatProblem } from '../document/problem.ts';
 import type { Policy, Source } from '../policy/model.ts';
 import type { Configuration } from './configuration.ts';
-import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { printJson, reportProblems } from './report.ts';
-import { type Command, collect } from './verb.ts';
-
-export interface PoliciesOptions {
-  readonly policies?: readonly string[];
-  readonly json?: boolean;
-}
-
 export interface ReadPolicies {
   readonly policy: Policy;
   /** As a gateway that reads the same files shows it. */
@@ -24,15 +15,6 @@ export interface ReadPolicies {
 export type PoliciesReading =
   ({ readonly ok: true } & ReadPolicies) | { readonly ok: false; readonly problems: readonly Problem[] };
 
-/** Adds `--policies PATH`, which may be given more than once. */
-export function addPoliciesOption(command: Command): Command {
-  return command.option(
-    '--policies <path>',
-    'policy file or directory; repeatable (default: the configured ones)',
-    collect,
-  );
-}
-
 /** Reads the policies at `paths`, or the configured ones when there are none. Their tests are not run. */
 export async function readPolicies(paths: readonly string[] = []): Promise<PoliciesReading> {
   if (paths.length > 0) return readPaths(paths.map((path) => resolve(path)));
@@ -43,7 +25,7 @@ export async function readPolicies(paths: readonly string[] = []): Promise<Polic
 
 /** The configuration in force here. What reads it is loaded only now: policies that are named do without. */
 export async function configured(): Promise<Configuration> {
-  return (await import('./configuration.ts')).readConfiguration({ values: {} });
+  return (await import('./configuration.ts')).readConfiguration();
 }
 
 /** In try mode also the generated admin, once there is one. */
@@ -70,11 +52,4 @@ async function readPaths(paths: readonly string[]): Promise<PoliciesReading> {
   const show = (source: Source, message: string): string =>
     formatProblem({ ...source, code: '', message }, byFile.get(source.file));
   return { ok: true, policy: reading.policy, revision: shortRevision(revisionOf(texts.files)), show };
-}
-
-/** Reports policies that cannot be read, on standard output as JSON where that was asked for. */
-export function reportBroken(problems: readonly Problem[], json: boolean): ExitCode {
-  if (json) printJson({ ok: false, problems });
-  else reportProblems(problems);
-  return exitCodes.configuration;
 }

@@ -18,7 +18,7 @@ const verbs: Readonly<Record<string, () => AddVerb | Promise<AddVerb>>> = {
   access: async () => (await import('./access.ts')).addAccess,
   diff: async () => (await import('./diff.ts')).addDiff,
   user: async () => (await import('./user.ts')).addUser,
-  robot: async () => (await import('./robot.ts')).addRobot,
+  robot: async () => (await import('./user.ts')).addRobot,
   token: async () => (await import('./token.ts')).addToken,
   init: async () => (await import('./init.ts')).addInit,
   schema: async () => (await import('./schema.ts')).addSchema,
@@ -92,7 +92,7 @@ function addServe(keys: readonly ConfigKey[]): AddVerb {
         if (key !== undefined) values[key] = value;
       }
       const { config } = options;
-      done(await (await import('./serve.ts')).serve({ values, ...(config === undefined ? {} : { config }) }));
+      done(await (await import('./serve.ts')).serve({ values, config }));
     });
   };
 }

@@ -123,6 +123,6 @@ export function parseCircumstances(
 }
 
 /** `push sandbox/app:1.0`, `see sandbox/app in the catalog`: to be read behind "may". */
-export function describeAsked(action: Action, target: Target): string {
+export function describeAsked(action: Action, target: Parameters<typeof describeTarget>[0]): string {
   return action === 'catalog' ? `see ${target.repository} in the catalog` : `${action} ${describeTarget(target)}`;
 }

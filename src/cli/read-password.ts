@@ -1,6 +1,7 @@
 /** Passwords come from a terminal or standard input, never from an argument: those show in process lists. */
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { maxPasswordLength } from '../distribution/credentials.ts';
 import { looksCarried } from '../identity/carried-secret.ts';
 
@@ -12,10 +13,9 @@ export async function readPassword({ passwordStdin }: { readonly passwordStdin: 
 }
 
 async function readAll(): Promise<Given> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk as Uint8Array));
+  const bytes = await buffer(process.stdin);
   try {
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks));
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
     return checked(text.replace(/\r?\n$/, ''));
   } catch {
     return { problem: 'the password is not UTF-8 text, as logins send it' };

@@ -1,12 +1,28 @@
 /** Problems and lines for a person at a terminal. */
 import { readFileSync } from 'node:fs';
+import { styleText } from 'node:util';
 import { type Problem, escapeUnprintable, formatProblem } from '../document/problem.ts';
+import type { Source } from '../policy/model.ts';
+import { type ExitCode, exitCodes } from './exit-codes.ts';
+
+/** One line on standard error; gives `code` back. */
+export function complain(message: string, code: ExitCode = exitCodes.problems): ExitCode {
+  process.stderr.write(`portcullis: ${message}\n`);
+  return code;
+}
+
+/** Reports what is wrong with policies or configuration, on standard output as JSON where that was asked for. */
+export function reportBroken(problems: readonly Problem[], json = false): ExitCode {
+  if (json) printJson({ ok: false, problems });
+  else reportProblems(problems);
+  return exitCodes.configuration;
+}
 
 /** Every problem on standard error, each with its source line where the file can still be read. */
 export function reportProblems(problems: readonly Problem[]): void {
   for (const problem of problems) process.stderr.write(`${formatProblem(problem, sourceText(problem))}\n`);
   const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
-  process.stderr.write(`portcullis: ${count}\n`);
+  complain(count);
 }
 
 function sourceText({ file, line }: Problem): string | undefined {
@@ -26,4 +42,23 @@ export function useColour(stream: NodeJS.WriteStream): boolean {
 /** What JSON leaves as it is and a terminal would obey is escaped: values may come from clients. */
 export function printJson(value: unknown): void {
   process.stdout.write(`${escapeUnprintable(JSON.stringify(value))}\n`);
+}
+
+/** Where something stands, as JSON says it; nulls for nothing. */
+export function placeInJson(found: { readonly source: Source } | undefined) {
+  return { file: found?.source.file ?? null, line: found?.source.line ?? null };
+}
+
+export interface Palette {
+  readonly good: (text: string) => string;
+  readonly bad: (text: string) => string;
+  readonly strong: (text: string) => string;
+  readonly faint: (text: string) => string;
+}
+
+/** Colours for a person at a terminal; plain text where `useColour` says no. */
+export function paletteFor(stream: NodeJS.WriteStream): Palette {
+  const paint = (format: Parameters<typeof styleText>[0]) => (text: string) =>
+    useColour(stream) ? styleText(format, text) : text;
+  return { good: paint('green'), bad: paint('red'), strong: paint('bold'), faint: paint('dim') };
 }

@@ -2,10 +2,12 @@
 import { addTests, testsInYaml } from '../editing/tests.ts';
 import { describeRule } from '../policy/describe.ts';
 import { compileByName } from '../policy/by-name.ts';
-import { type ProposedTest, proposeTests } from '../policy/analysis/propose-tests.ts';
+import { grouped } from '../policy/analysis/grouped.ts';
+import { proposeTests } from '../policy/analysis/propose-tests.ts';
 import { runTests, unexercisedRules } from '../policy/analysis/test-run.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { applyEdits, complain, readForEdit } from './policy-edit.ts';
+import { applyEdits, readForEdit } from './policy-edit.ts';
+import { complain } from './report.ts';
 
 /** On standard output with `dryRun`, else into the files of the rules. */
 export async function writeTests(
@@ -31,15 +33,13 @@ export async function writeTests(
     process.stdout.write(testsInYaml(tests));
     return exitCodes.ok;
   }
-  const byFile = new Map<string, ProposedTest[]>();
-  for (const test of tests) byFile.set(test.file, [...(byFile.get(test.file) ?? []), test]);
+  const byFile = grouped(tests, ({ file }) => file);
   const changes = [...byFile].map(([file, added]) => ({ file, change: (text: string) => addTests(text, added) }));
-  const refused = await applyEdits(files, changes);
-  if (refused !== undefined) return refused.refused;
-  for (const [file, added] of byFile) {
-    const expectations = added.reduce((sum, { allow, deny }) => sum + allow.length + deny.length, 0);
-    const what = expectations === 1 ? '1 expectation' : `${expectations} expectations`;
-    process.stdout.write(`${what} written to ${file}: read them, and correct what is not meant\n`);
-  }
-  return exitCodes.ok;
+  return applyEdits(files, changes, () => {
+    for (const [file, added] of byFile) {
+      const expectations = added.reduce((sum, { allow, deny }) => sum + allow.length + deny.length, 0);
+      const what = expectations === 1 ? '1 expectation' : `${expectations} expectations`;
+      process.stdout.write(`${what} written to ${file}: read them, and correct what is not meant\n`);
+    }
+  });
 }

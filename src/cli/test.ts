@@ -2,31 +2,28 @@
 import { compileByName } from '../policy/by-name.ts';
 import { formatPlace } from '../policy/describe.ts';
 import { problemOfFailure, runTests, unexercisedRules } from '../policy/analysis/test-run.ts';
-import { paletteFor } from './colour.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { addPoliciesOption, readPolicies, reportBroken } from './policy-paths.ts';
-import { printJson } from './report.ts';
-import { type Command, example } from './verb.ts';
+import { readPolicies } from './policy-paths.ts';
+import { paletteFor, placeInJson, printJson, reportBroken } from './report.ts';
+import { type Command, type PolicyOptions, example, policiesOption } from './verb.ts';
 
-interface Options {
-  readonly policies?: readonly string[];
+interface Options extends PolicyOptions {
   readonly strict?: boolean;
   readonly write?: boolean;
   readonly dryRun?: boolean;
-  readonly json?: boolean;
 }
 
 /** `test [PATH…]`: 0 all pass, 1 some fail; with --strict also when a rule is exercised by none. */
 export function addTest(program: Command, done: (code: ExitCode) => void): void {
-  const command = program
+  program
     .command('test')
     .argument('[path...]', 'policy files or directories (default: the configured ones)')
     .description('run the tests in the policies and name the rules that no test exercises')
     .option('--strict', 'fail also when a rule is not exercised')
     .option('--write', 'propose tests for rules that none exercises, and write them into the files')
     .option('--dry-run', 'with --write: print them instead')
-    .option('--json', 'one JSON object instead of text');
-  addPoliciesOption(command)
+    .option('--json', 'one JSON object instead of text')
+    .addOption(policiesOption)
     .addHelpText(
       'after',
       example('portcullis test policies/', 'portcullis test --write --dry-run') +
@@ -54,7 +51,7 @@ async function run(paths: readonly string[], { strict = false, json = false }: O
       passed,
       failed: failures.length,
       failures: failures.map((failure, index) => ({ test: failure.test.name, ...problems[index] })),
-      unexercised: unexercised.map(({ name, source: { file, line } }) => ({ rule: name, file, line })),
+      unexercised: unexercised.map((rule) => ({ rule: rule.name, ...placeInJson(rule) })),
     });
   } else {
     const { good, bad, faint } = paletteFor(process.stdout);

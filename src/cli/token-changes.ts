@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { parseDuration } from '../config/durations.ts';
 import { quote } from '../document/problem.ts';
 import { didYouMean, nearest } from '../document/suggest.ts';
-import { hasSection } from '../editing/edit.ts';
+import { editEach, hasSection } from '../editing/edit.ts';
 import { type TokenEntry, changeRobot, tokenEntryIn } from '../editing/robot.ts';
 import { formatInstant, formatPlace } from '../policy/describe.ts';
 import { parseInstant } from '../policy/files/instant.ts';
@@ -16,15 +16,16 @@ import { readConfiguration } from './configuration.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import {
   type PolicyFiles,
-  applyEdit,
-  complain,
+  applyEdits,
   fileIn,
+  findAccount,
   isDirectory,
   readForEdit,
   unfitName,
   unknownGroup,
 } from './policy-edit.ts';
 import { type Misunderstood, parseAction } from './question.ts';
+import { complain } from './report.ts';
 import { usageProblem } from './verb.ts';
 
 export interface WantedToken {
@@ -64,25 +65,25 @@ export async function createToken(paths: readonly string[], wanted: WantedToken)
   const takenOver = robot === undefined || wanted.unlimited === true ? {} : limitsToTakeOver(files, robot, reach, now);
   const token: TokenEntry = { id: freshId(policy), sha256: secretHash(secret), ...takenOver, ...reach };
   const change = { kind: 'add-token', name, groups: groups ?? [], token } as const;
-  const refused = await applyEdit(files, file, (text) => changeRobot(text, change));
-  if (refused !== undefined) return refused.refused;
-
+  const end = token.expires === undefined ? undefined : parseInstant(token.expires);
+  const limits = Object.entries(takenOver).map(
+    ([limit, value]) =>
+      `its ${limit} are those of the secret that there is (${[value].flat().join(', ')}); for others: --${limit}, for none: --unlimited`,
+  );
   const notes = [
     ...(robot === undefined ? [`robot ${quote(name)} declared, in ${inGroups(groups ?? [])}`] : []),
-    `secret "${token.id}" of robot ${quote(name)} written to ${file}; it ${endOf(token.expires === undefined ? undefined : parseInstant(token.expires))}`,
-    ...Object.entries(takenOver).map(
-      ([limit, value]) =>
-        `its ${limit} are those of the secret that there is (${[value].flat().join(', ')}); for others: --${limit}, for none: --unlimited`,
-    ),
+    `secret "${token.id}" of robot ${quote(name)} written to ${file}; it ${endOf(end)}`,
+    ...limits,
     ...(robot?.disabled === true
       ? [`the robot is disabled (${formatPlace(robot.source)}), so it is refused for now`]
       : []),
     'it is shown only this once, on standard output; it is a password, as in:',
     `  docker login ${registryHost(paths)} -u ${name} --password-stdin`,
   ];
-  process.stderr.write(`${notes.join('\n')}\n`);
-  process.stdout.write(`${secret}\n`);
-  return exitCodes.ok;
+  return applyEdits(files, [{ file, change: (text) => changeRobot(text, change) }], () => {
+    process.stderr.write(`${notes.join('\n')}\n`);
+    process.stdout.write(`${secret}\n`);
+  });
 }
 
 /**
@@ -110,29 +111,23 @@ export async function revokeTokens(
   if (id !== undefined && looksCarried(id)) {
     return usageProblem(`that is a secret and not its id; for the ids: portcullis token list ${name}`);
   }
-  const files = await readForEdit(paths);
-  if ('refused' in files) return files.refused;
-  const { robots } = files.policy;
-  const robot = robots.get(name);
-  if (robot === undefined) return complain(`there is no robot ${quote(name)}${didYouMean(name, robots.keys())}`);
+  const found = await findAccount(paths, 'robot', name);
+  if ('refused' in found) return found.refused;
+  const { files, account: robot } = found;
   const tokens = id === undefined ? robot.tokens : robot.tokens.filter((token) => token.id === id);
   if (id !== undefined && tokens.length === 0) return complain(unknownId(files.policy, robot, id));
   if (tokens.length === 0) {
     process.stdout.write(`robot ${quote(name)} has no secrets\n`);
     return exitCodes.ok;
   }
-  const refused = await applyEdit(files, robot.source.file, (text) => {
-    let edit = changeRobot(text, { kind: 'remove-token', name, id: tokens[0]?.id ?? '' });
-    for (const token of tokens.slice(1)) {
-      if (edit.ok) edit = changeRobot(edit.text, { kind: 'remove-token', name, id: token.id });
-    }
-    return edit;
+  const { file } = robot.source;
+  const change = (text: string) =>
+    editEach(text, tokens, (before, token) => changeRobot(before, { kind: 'remove-token', name, id: token.id }));
+  return applyEdits(files, [{ file, change }], () => {
+    const what = tokens.length === 1 ? 'secret' : 'secrets';
+    const ids = tokens.map((token) => `"${token.id}"`).join(', ');
+    process.stdout.write(`${what} ${ids} of robot ${quote(name)} revoked (${file})\n`);
   });
-  if (refused !== undefined) return refused.refused;
-  const what = tokens.length === 1 ? 'secret' : 'secrets';
-  const ids = tokens.map((token) => `"${token.id}"`).join(', ');
-  process.stdout.write(`${what} ${ids} of robot ${quote(name)} revoked (${robot.source.file})\n`);
-  return exitCodes.ok;
 }
 
 type Reach = Pick<TokenEntry, 'expires' | 'repositories' | 'actions'>;
@@ -245,7 +240,7 @@ function endOf(milliseconds: number | undefined): string {
 
 /** As docker names the registry: of the configuration, unless that is only the default of try mode for other policies. */
 function registryHost(paths: readonly string[]): string {
-  const configuration = readConfiguration({ values: {} });
+  const configuration = readConfiguration();
   if (!configuration.ok || (configuration.isTrial && paths.length > 0)) return 'HOST';
   return new URL(configuration.config.publicUrl).host;
 }

@@ -2,14 +2,14 @@
 import { quote } from '../document/problem.ts';
 import { didYouMean } from '../document/suggest.ts';
 import type { RobotTokenView } from '../http/admin/admin-types.ts';
-import { actionsOf, formatInstant, formatPlace } from '../policy/describe.ts';
+import { actionsOf, formatInstant } from '../policy/describe.ts';
 import type { Robot, RobotToken } from '../policy/model.ts';
 import { isExpired } from '../policy/secret-reach.ts';
 import { callAdmin } from './admin-client.ts';
 import { readConfiguration } from './configuration.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { complain, readForEdit } from './policy-edit.ts';
-import { printJson } from './report.ts';
+import { readForEdit } from './policy-edit.ts';
+import { complain, placeInJson, printJson } from './report.ts';
 import { formatTable } from './table.ts';
 
 /** Without `name` the secrets of all robots. */
@@ -39,26 +39,11 @@ export async function listTokens(
   return exitCodes.ok;
 }
 
-/** `null`: never, all that the rules give, not known. */
-interface TokenView {
-  readonly robot: string;
-  readonly id: string;
-  readonly expires: string | null;
-  readonly state: 'live' | 'expired' | 'robot disabled';
-  readonly repositories: readonly string[] | null;
-  readonly actions: readonly string[] | null;
-  readonly lastUsed: string | null;
-  readonly file: string;
-  readonly line: number;
-}
+type TokenView = ReturnType<typeof viewOf>;
 
-function viewOf(
-  { name, disabled }: Robot,
-  token: RobotToken,
-  now: number,
-  uses: ReadonlyMap<string, string>,
-): TokenView {
-  const { id, expires, repositories, rights, source } = token;
+/** `null`: never, all that the rules give, not known. */
+function viewOf({ name, disabled }: Robot, token: RobotToken, now: number, uses: ReadonlyMap<string, string>) {
+  const { id, expires, repositories, rights } = token;
   return {
     robot: name,
     id,
@@ -67,8 +52,7 @@ function viewOf(
     repositories: repositories?.map(({ text }) => text) ?? null,
     actions: rights === undefined ? null : actionsOf(rights),
     lastUsed: uses.get(id) ?? null,
-    file: source.file,
-    line: source.line,
+    ...placeInJson(token),
   };
 }
 
@@ -83,21 +67,13 @@ function rowOf({
   file,
   line,
 }: TokenView): readonly string[] {
-  return [
-    robot,
-    id,
-    expires ?? 'never',
-    state,
-    repositories?.join(',') ?? 'all',
-    actions?.join(',') ?? 'all',
-    lastUsed?.slice(0, 16) ?? '-',
-    formatPlace({ file, line, column: 1 }),
-  ];
+  const reach = [repositories?.join(',') ?? 'all', actions?.join(',') ?? 'all'];
+  return [robot, id, expires ?? 'never', state, ...reach, lastUsed?.slice(0, 16) ?? '-', `${file}:${line}`];
 }
 
 /** By id, as the running gateway of this configuration knows them; empty when there is none, which is no problem here. */
 async function lastUses(): Promise<ReadonlyMap<string, string>> {
-  const configuration = readConfiguration({ values: {} });
+  const configuration = readConfiguration();
   if (!configuration.ok) return new Map();
   const reply = await callAdmin(configuration.config, 'GET', '/robot-tokens');
   if (!reply.ok) return new Map();

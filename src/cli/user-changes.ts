@@ -1,6 +1,5 @@
 /** The work of `portcullis user …`. */
 import { quote } from '../document/problem.ts';
-import { didYouMean } from '../document/suggest.ts';
 import { hasSection } from '../editing/edit.ts';
 import { type UserChange, changeUser } from '../editing/user.ts';
 import { formatInstant } from '../policy/describe.ts';
@@ -10,16 +9,16 @@ import { type ExitCode, exitCodes } from './exit-codes.ts';
 import {
   type PolicyFiles,
   type Refused,
-  applyEdit,
-  complain,
+  applyEdits,
   fileIn,
+  findAccount,
   isDirectory,
   readForEdit,
   unfitName,
   unknownGroup,
 } from './policy-edit.ts';
 import { readPassword } from './read-password.ts';
-import { printJson } from './report.ts';
+import { complain, placeInJson, printJson } from './report.ts';
 import { formatTable } from './table.ts';
 
 /** Asks for the password last, after everything else was found in order. */
@@ -55,12 +54,12 @@ export async function changePassword(
   paths: readonly string[],
   { name, passwordStdin }: { readonly name: string; readonly passwordStdin: boolean },
 ): Promise<ExitCode> {
-  const found = await findUser(paths, name);
+  const found = await findAccount(paths, 'user', name);
   if ('refused' in found) return found.refused;
   const password = await hashGiven(passwordStdin);
   if (typeof password !== 'string') return password.refused;
   const change: UserChange = { kind: 'password', name, password, validFrom: validFromNow() };
-  return apply(found.files, found.user.source.file, change, `password of user ${quote(name)} changed`);
+  return apply(found.files, found.account.source.file, change, `password of user ${quote(name)} changed`);
 }
 
 /** Ends what was issued before, when it disables. No change, and 0, where it is so already. */
@@ -68,20 +67,16 @@ export async function setDisabled(
   paths: readonly string[],
   { name, disabled }: { readonly name: string; readonly disabled: boolean },
 ): Promise<ExitCode> {
-  const found = await findUser(paths, name);
+  const found = await findAccount(paths, 'user', name);
   if ('refused' in found) return found.refused;
-  const { files, user } = found;
+  const { files, account: user } = found;
   const state = disabled ? 'disabled' : 'enabled';
   if (user.disabled === disabled) {
     process.stdout.write(`user ${quote(name)} is ${state} already\n`);
     return exitCodes.ok;
   }
-  return apply(
-    files,
-    user.source.file,
-    { kind: 'disabled', name, disabled, validFrom: validFromNow() },
-    `user ${quote(name)} ${state}`,
-  );
+  const change: UserChange = { kind: 'disabled', name, disabled, validFrom: validFromNow() };
+  return apply(files, user.source.file, change, `user ${quote(name)} ${state}`);
 }
 
 /** In order of names, without hashes. */
@@ -90,44 +85,23 @@ export async function listUsers(paths: readonly string[], { json }: { readonly j
   if ('refused' in files) return files.refused;
   const users = [...files.policy.users.values()].sort((left, right) => (left.name < right.name ? -1 : 1));
   if (json) {
-    printJson({
-      users: users.map(({ name, groups, disabled, password, source: { file, line } }) => ({
-        name,
-        groups,
-        disabled,
-        password: password !== undefined,
-        file,
-        line,
-      })),
+    const views = users.map((user) => {
+      const { name, groups, disabled, password } = user;
+      return { name, groups, disabled, password: password !== undefined, ...placeInJson(user) };
     });
-    return exitCodes.ok;
-  }
-  if (users.length === 0) {
+    printJson({ users: views });
+  } else if (users.length === 0) {
     process.stdout.write('no users; add one with: portcullis user add NAME --groups a,b\n');
-    return exitCodes.ok;
+  } else {
+    const head = ['NAME', 'GROUPS', 'STATE', 'PASSWORD', 'WHERE'];
+    process.stdout.write(formatTable(head, users.map(row), { longest: Infinity }));
   }
-  const head = ['NAME', 'GROUPS', 'STATE', 'PASSWORD', 'WHERE'];
-  process.stdout.write(formatTable(head, users.map(row), { longest: Infinity }));
   return exitCodes.ok;
 }
 
 function row({ name, groups, disabled, password, source: { file, line } }: User): readonly string[] {
   const scheme = password === undefined ? 'none' : password.scheme;
   return [name, groups.join(',') || '-', disabled ? 'disabled' : 'enabled', scheme, `${file}:${line}`];
-}
-
-async function findUser(
-  paths: readonly string[],
-  name: string,
-): Promise<{ readonly files: PolicyFiles; readonly user: User } | Refused> {
-  const files = await readForEdit(paths);
-  if ('refused' in files) return files;
-  const user = files.policy.users.get(name);
-  if (user === undefined) {
-    const hint = didYouMean(name, files.policy.users.keys());
-    return { refused: complain(`there is no user ${quote(name)}${hint}`) };
-  }
-  return { files, user };
 }
 
 /** The first file with `users:`, else `users.yaml` in the first directory. */
@@ -150,8 +124,6 @@ async function hashGiven(passwordStdin: boolean): Promise<string | Refused> {
 }
 
 async function apply(files: PolicyFiles, file: string, change: UserChange, done: string): Promise<ExitCode> {
-  const refused = await applyEdit(files, file, (text) => changeUser(text, change));
-  if (refused !== undefined) return refused.refused;
-  process.stdout.write(`${done} (${file})\n`);
-  return exitCodes.ok;
+  const edit = { file, change: (text: string) => changeUser(text, change) };
+  return applyEdits(files, [edit], () => process.stdout.write(`${done} (${file})\n`));
 }

@@ -1,6 +1,7 @@
 /** What the files of verbs share to describe themselves on the command line. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { complain } from './report.ts';
 
 export type { Command } from 'commander';
 
@@ -12,10 +13,17 @@ export function example(...lines: readonly string[]): string {
   return `\nExample:\n${lines.map((line) => `  ${line}`).join('\n')}\n`;
 }
 
-/** For an option that may be given more than once. */
-export function collect(value: string, before: readonly string[] = []): readonly string[] {
-  return [...before, value];
+/** What verbs about policies have in common. */
+export interface PolicyOptions {
+  readonly policies?: readonly string[];
+  readonly json?: boolean;
 }
+
+/** `--policies PATH`, which may be given more than once. */
+export const policiesOption = new Option(
+  '--policies <path>',
+  'policy file or directory; repeatable (default: the configured ones)',
+).argParser((path: string, before: readonly string[] = []) => [...before, path]);
 
 /** The parts of `a,b`, without blanks around them, empty parts and repetitions. */
 export function commaList(text: string): readonly string[] {
@@ -24,6 +32,5 @@ export function commaList(text: string): readonly string[] {
 
 /** Says what is wrong with the command line. */
 export function usageProblem(message: string): ExitCode {
-  process.stderr.write(`portcullis: ${message}\n(see --help)\n`);
-  return exitCodes.usage;
+  return complain(`${message}\n(see --help)`, exitCodes.usage);
 }

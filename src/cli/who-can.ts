@@ -4,27 +4,24 @@ import { type PolicyByName, compileByName } from '../policy/by-name.ts';
 import { type GroupMember, type Named, formatSubject } from '../policy/model.ts';
 import { type Permitted, type WhoCan, principalsOf, whoCan, whoCanIn } from '../policy/analysis/who-can.ts';
 import { type Party, partiesOf } from '../policy/analysis/who-can-groups.ts';
-import { paletteFor } from './colour.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { addPoliciesOption, readPolicies, reportBroken } from './policy-paths.ts';
+import { readPolicies } from './policy-paths.ts';
 import { areaNote, describeAsked, parseAction, parseArea, parseCircumstances, parseTarget } from './question.ts';
-import { printJson } from './report.ts';
+import { paletteFor, placeInJson, printJson, reportBroken } from './report.ts';
 import { describeReach, secretToJson } from './secrets.ts';
-import { type Command, example, usageProblem } from './verb.ts';
+import { type Command, type PolicyOptions, example, policiesOption, usageProblem } from './verb.ts';
 
-interface Options {
-  readonly policies?: readonly string[];
+interface Options extends PolicyOptions {
   readonly address?: string;
   readonly at?: string;
   readonly people?: boolean;
-  readonly json?: boolean;
 }
 
 type AnyPermitted = Permitted<Named | GroupMember>;
 
 /** `who-can ACTION REPOSITORY[:TAG]`: 0 somebody may, 1 nobody. */
 export function addWhoCan(program: Command, done: (code: ExitCode) => void): void {
-  const command = program
+  program
     .command('who-can')
     .argument('<action>', 'pull, push, create, overwrite, delete or catalog')
     .argument('<repository[:tag]>', "as in release/app:1.0, or an area as in 'release/**'")
@@ -32,8 +29,8 @@ export function addWhoCan(program: Command, done: (code: ExitCode) => void): voi
     .option('--people', 'name everybody instead of their groups')
     .option('--address <ip>', 'the address the request comes from')
     .option('--at <instant>', 'the time of the request, as 2026-12-24T18:00:00Z (default: now)')
-    .option('--json', 'one JSON object instead of text, with everybody by name');
-  addPoliciesOption(command)
+    .option('--json', 'one JSON object instead of text, with everybody by name')
+    .addOption(policiesOption)
     .addHelpText(
       'after',
       example('portcullis who-can push release/app:1.0', "portcullis who-can push 'release/**' --people") +
@@ -57,24 +54,16 @@ async function run(actionText: string, targetText: string, options: Options): Pr
   const answers =
     'area' in target
       ? whoCanIn(compiled, target.area, question)
-      : [
-          {
-            ...whoCan(compiled, { ...question, repository: target.repository }),
-            repositories: target.repository,
-          },
-        ];
+      : [{ ...whoCan(compiled, { ...question, repository: target.repository }), repositories: target.repository }];
   if (options.json === true) {
-    const parts = answers.map((answer) => toJson(answer));
     const head = { action, repository: 'area' in target ? target.area.text : target.repository, tag: tag ?? null };
-    if ('area' in target) {
-      const areas = parts.map((part, index) => ({ repositories: answers[index]?.repositories, ...part }));
-      printJson({ ...head, areas });
-    } else printJson({ ...head, ...parts[0] });
+    const parts = answers.map((answer) => ({ repositories: answer.repositories, ...toJson(answer) }));
+    printJson('area' in target ? { ...head, areas: parts } : { ...head, ...parts[0], repositories: undefined });
   } else {
     if ('repository' in target) process.stderr.write(areaNote(reading.policy, target.repository));
     const texts = answers.map((answer) => {
-      const where = tag === undefined ? { repository: answer.repositories } : { repository: answer.repositories, tag };
-      return toText(compiled, describeAsked(action, where), answer, options.people === true);
+      const asked = describeAsked(action, { repository: answer.repositories, tag });
+      return toText(compiled, asked, answer, options.people === true);
     });
     process.stdout.write(texts.join('\n'));
   }
@@ -85,7 +74,7 @@ function toJson({ permitted, otherwise, unreached, emptyGroups }: WhoCan): objec
   return {
     subjects: permitted.map(entryToJson),
     otherwise: otherwise.map(entryToJson),
-    ...(unreached.length === 0 ? {} : { unreached: unreached.map(entryToJson) }),
+    unreached: unreached.length === 0 ? undefined : unreached.map(entryToJson),
     emptyGroups: emptyGroups.map(entryToJson),
   };
 }
@@ -94,13 +83,12 @@ function entryToJson({ principal, rule, impliedByPush, only, tags, condition, se
   return {
     subject: formatSubject(principal),
     rule: rule.name,
-    file: rule.source.file,
-    line: rule.source.line,
+    ...placeInJson(rule),
     impliedByPush,
     only: only ?? null,
     condition: condition ?? null,
-    ...(tags === undefined ? {} : { tags }),
-    ...(secrets.length === 0 ? {} : { secrets: secrets.map(secretToJson) }),
+    tags,
+    secrets: secrets.length === 0 ? undefined : secrets.map(secretToJson),
   };
 }
 
@@ -126,12 +114,15 @@ function toText(compiled: PolicyByName, asked: string, answer: WhoCan, isByName:
     }
   };
   add(permitted);
-  if (otherwise.length > 0) lines.push('', 'not now, but at another time or from another address:');
-  add(otherwise);
-  if (unreached.length > 0) lines.push('', 'by the rules, but with none of their secrets:');
-  add(unreached);
-  if (emptyGroups.length > 0) lines.push('', 'members of these groups may too, but nobody is in them:');
-  add(emptyGroups);
+  const others = [
+    ['not now, but at another time or from another address:', otherwise],
+    ['by the rules, but with none of their secrets:', unreached],
+    ['members of these groups may too, but nobody is in them:', emptyGroups],
+  ] as const;
+  for (const [title, entries] of others) {
+    if (entries.length > 0) lines.push('', title);
+    add(entries);
+  }
   return `${lines.join('\n')}\n`;
 }
 

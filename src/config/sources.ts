@@ -12,7 +12,7 @@ export interface ConfigInput {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** By dotted key, such as `tokens.accessTtl`. */
   readonly flags: Readonly<Record<string, string>>;
-  readonly file?: { readonly path: string; readonly text: string };
+  readonly file?: { readonly path: string; readonly text: string } | undefined;
   /** Relative paths in variables and flags start here; those in the file start at the file's directory. */
   readonly cwd: string;
   /** The content of a secret file; throws when it cannot be read. */

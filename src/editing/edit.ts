@@ -1,4 +1,5 @@
 /** A changed text that says what was wanted and nothing else, or why the file cannot be changed. */
+import { isDeepStrictEqual } from 'node:util';
 import { type Splice, applySplices } from './layout.ts';
 import { readOnce } from './reading.ts';
 
@@ -10,13 +11,13 @@ export type Splices = readonly Splice[] | { readonly problem: string };
 export type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * The text with `splices` made, if the result is read as `isWanted` demands; both sides come as plain data. An edit that
- * would mean anything else is refused.
+ * The text with what `findSplices` finds, if the result says what `wanted` makes of what it said before, both as plain data:
+ * an edit that would mean anything else is refused.
  */
 export function makeEdit(
   text: string,
   findSplices: (text: string) => Splices,
-  isWanted: (before: Fields, after: unknown) => boolean,
+  wanted: (before: Fields) => unknown,
 ): Edit {
   const before = readOnce('', text);
   if (!before.ok) return { ok: false, problem: 'the file is not valid YAML' };
@@ -24,11 +25,15 @@ export function makeEdit(
   if ('problem' in splices) return { ok: false, problem: splices.problem };
   const changed = applySplices(text, splices);
   const after = readOnce('', changed);
-  if (!after.ok || !isWanted(fieldsOf(plain(before.document.value)), plain(after.document.value))) {
-    const problem = 'the file is written in a way that cannot be edited safely; edit it by hand';
-    return { ok: false, problem };
-  }
-  return { ok: true, text: changed };
+  const isMade =
+    after.ok && isDeepStrictEqual(plain(after.document.value), wanted(fieldsOf(plain(before.document.value))));
+  if (isMade) return { ok: true, text: changed };
+  return { ok: false, problem: 'the file is written in a way that cannot be edited safely; edit it by hand' };
+}
+
+/** One edit after the other, up to the first that cannot be made. */
+export function editEach<T>(text: string, parts: readonly T[], edit: (text: string, part: T) => Edit): Edit {
+  return parts.reduce<Edit>((done, part) => (done.ok ? edit(done.text, part) : done), { ok: true, text });
 }
 
 /** Whether `key` stands at the top of the file. */
@@ -40,6 +45,17 @@ export function hasSection(text: string, key: string): boolean {
 /** The value when it is a mapping, otherwise an empty one. */
 export function fieldsOf(value: unknown): Fields {
   return isFields(value) ? value : {};
+}
+
+/** The file with one of its accounts changed; one that is not there yet is empty. */
+export function withAccount(file: Fields, section: string, name: string, change: (account: Fields) => Fields): Fields {
+  const accounts = fieldsOf(file[section]);
+  return { ...file, [section]: { ...accounts, [name]: change(fieldsOf(accounts[name])) } };
+}
+
+/** The value when it is a list, otherwise an empty one. */
+export function itemsOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
 }
 
 /** The same data with ordinary prototypes; `readYaml` has refused the keys that would reach one. */

@@ -1,6 +1,7 @@
 /** Additions to block and flow collections, each in one piece, so that everything around it stays as it is. */
 import type { Splices } from './edit.ts';
 import {
+  type Entry,
   type Layout,
   type List,
   type Mapping,
@@ -29,13 +30,25 @@ export function addAccount(text: string, layout: Layout, section: 'users' | 'rob
   const inFlow = `${nameInYaml(account.name)}: { ${account.inFlow.join(', ')} }`;
   if (accounts !== undefined) return addToFlow(text, accounts, inFlow);
   if (layout.root?.kind === 'flow') return addToFlow(text, layout.root, `${section}: { ${inFlow} }`);
-  const indent = layout.root === undefined ? '' : indentAt(text, layout.root.offset);
+  return addSection(text, layout, [`${section}:`, ...accountLines(account, '  ', '    ')]);
+}
+
+/** Lines at the end of the file, behind an empty one. */
+export function addSection(text: string, { root, end }: Layout, lines: readonly string[]): Splices {
+  const indent = root === undefined ? '' : indentAt(text, root.offset);
   if (indent === undefined) return unreadableIndent;
-  const lines = [`${section}:`, ...accountLines(account, '  ', '    ')].map((line) => indent + line);
-  const hasContent = text.slice(0, layout.end).trim() !== '';
-  return [
-    insertLines(text, layout.end, hasContent && !/\n\r?\n$/.test(text.slice(0, layout.end)) ? ['', ...lines] : lines),
-  ];
+  const before = text.slice(0, end);
+  const gap = before.trim() === '' || /\n\r?\n$/.test(before) ? [] : [''];
+  return [insertLines(text, end, [...gap, ...lines.map((line) => indent + line)])];
+}
+
+/** As the first settings of an account: below its name, or behind the `{`. */
+export function addSettings(text: string, account: Entry, settings: Mapping, added: readonly string[]): Splices {
+  if (settings.kind === 'flow') return addToFlow(text, settings, added.join(', '));
+  const indent = indentAt(text, settings.entries[0]?.keyOffset ?? 0);
+  if (indent === undefined) return unreadableIndent;
+  const lines = added.map((setting) => `${indent}${setting}${lineEndOf(text)}`);
+  return [{ offset: afterLine(text, account.keyOffset), length: 0, text: lines.join('') }];
 }
 
 /** Behind the last account and the comments that follow it at the accounts' depth. */

@@ -1,5 +1,4 @@
 /** Taking entries and items out of a YAML file, so that everything around them stays as it is. */
-import { isDeepStrictEqual } from 'node:util';
 import { type Edit, type Splices, makeEdit } from './edit.ts';
 import { unreadableIndent } from './insertion.ts';
 import { type Splice, type Value, afterLine, indentAt } from './layout.ts';
@@ -16,7 +15,7 @@ export function removeAt(text: string, place: Place): Edit {
   return makeEdit(
     text,
     () => findRemoval(text, place),
-    (before, after) => isDeepStrictEqual(after, without(before, place)),
+    (before) => without(before, place),
   );
 }
 
@@ -71,7 +70,8 @@ function positionOf(holder: Value | undefined, step: string | number): number {
   return holder.entries.findIndex(({ key }) => key === String(step));
 }
 
-function without(value: unknown, [first, ...rest]: readonly (string | number)[]): unknown {
+/** The data without what stands at a place. */
+export function without(value: unknown, [first, ...rest]: readonly (string | number)[]): unknown {
   if (first === undefined) return undefined;
   if (Array.isArray(value)) {
     return value.flatMap((item: unknown, index) =>
@@ -100,20 +100,16 @@ export function removeLines(text: string, start: number, end: number): Splice {
  * The part and one comma; the blanks before it too unless a comment stands among them. `offset` is that of the opening
  * bracket or brace.
  */
-export function removeFromFlow(text: string, offset: number, items: readonly Part[], index: number): Splices {
+function removeFromFlow(text: string, offset: number, items: readonly Part[], index: number): Splices {
   const item = items[index];
   if (item === undefined) return [];
   const before = items[index - 1];
   const after = items[index + 1];
   if (before !== undefined) return cut(text, before.end, item.offset, item);
   if (after !== undefined) return cut(text, item.end, after.offset, item);
-  const comma = commaIn(text, item.end, text.length);
   const isBare = text.slice(offset + 1, item.offset).trim() === '';
   const start = isBare ? offset + 1 : item.offset;
-  return [
-    { offset: start, length: item.end - start, text: '' },
-    ...(comma === undefined ? [] : [{ offset: comma, length: 1, text: '' }]),
-  ];
+  return [{ offset: start, length: item.end - start, text: '' }, ...cutComma(text, item.end, text.length)];
 }
 
 /** Removes the item with the comma in the gap beside it, and the gap when nothing else stands in it. */
@@ -121,19 +117,15 @@ function cut(text: string, gapStart: number, gapEnd: number, item: Part): Splice
   const start = Math.min(gapStart, item.offset);
   const end = Math.max(gapEnd, item.end);
   if (/^\s*,\s*$/.test(text.slice(gapStart, gapEnd))) return [{ offset: start, length: end - start, text: '' }];
-  const comma = commaIn(text, gapStart, gapEnd);
-  return [
-    { offset: item.offset, length: item.end - item.offset, text: '' },
-    ...(comma === undefined ? [] : [{ offset: comma, length: 1, text: '' }]),
-  ];
+  return [{ offset: item.offset, length: item.end - item.offset, text: '' }, ...cutComma(text, gapStart, gapEnd)];
 }
 
 /** The comma between `start` and `end` or the end of the collection that is not part of a comment. */
-function commaIn(text: string, start: number, end: number): number | undefined {
+function cutComma(text: string, start: number, end: number): readonly Splice[] {
   for (let offset = start; offset < end; offset++) {
-    if (text[offset] === ',') return offset;
-    if (text[offset] === ']' || text[offset] === '}') return undefined;
+    if (text[offset] === ',') return [{ offset, length: 1, text: '' }];
+    if (text[offset] === ']' || text[offset] === '}') break;
     if (text[offset] === '#') offset = afterLine(text, offset) - 1;
   }
-  return undefined;
+  return [];
 }

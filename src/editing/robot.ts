@@ -2,8 +2,7 @@
  * Changes to the `robots:` of a policy file, as edits of its text: every comment, the order, the quoting and every line
  * that is not about the change stay as they are.
  */
-import { isDeepStrictEqual } from 'node:util';
-import { type Edit, type Fields, type Splices, fieldsOf, makeEdit } from './edit.ts';
+import { type Edit, type Splices, itemsOf, makeEdit, withAccount } from './edit.ts';
 import {
   addAccount,
   addBehind,
@@ -14,9 +13,9 @@ import {
   unreadableIndent,
 } from './insertion.ts';
 import { type Entry, type Item, type Mapping, asMapping, entryOf, indentAt } from './layout.ts';
-import { removeFromFlow, removeLines } from './removal.ts';
+import { removeAt, removeLines, without } from './removal.ts';
 import { nameInYaml, nameList, quoted } from './scalar.ts';
-import { layoutOf } from './text-layout.ts';
+import { accountIn, layoutOf } from './text-layout.ts';
 
 /** One entry of `tokens:`, as the file has it. */
 export interface TokenEntry {
@@ -43,14 +42,16 @@ export type RobotChange =
  * list. A comment behind a token on its line goes with it; those on lines of their own stay.
  */
 export function changeRobot(text: string, change: RobotChange): Edit {
+  if (change.kind === 'remove-token') return removeToken(text, change.name, change.id);
+  const { name, groups, token } = change;
   return makeEdit(
     text,
-    () => (change.kind === 'add-token' ? addToken(text, change) : removeToken(text, change)),
-    (before, after) =>
-      isDeepStrictEqual(
-        withoutEmptyTokens(fieldsOf(after), change),
-        withoutEmptyTokens(expected(before, change), change),
-      ),
+    () => addToken(text, change),
+    (before) =>
+      withAccount(before, 'robots', name, (robot) => {
+        const isNew = Object.keys(robot).length === 0 && groups.length > 0;
+        return { ...robot, ...(isNew ? { groups } : {}), tokens: [...itemsOf(robot['tokens']), token] };
+      }),
   );
 }
 
@@ -60,9 +61,7 @@ export function tokenEntryIn(
   robot: string,
   id: string,
 ): Pick<TokenEntry, 'expires' | 'repositories' | 'actions'> | undefined {
-  const settings = asMapping(entryOf(asMapping(entryOf(layoutOf(text).root, 'robots')?.value), robot)?.value);
-  const list = entryOf(settings, 'tokens')?.value;
-  const token = list?.kind === 'list' ? list.items.find((item) => idOf(item) === id) : undefined;
+  const token = tokensOf(accountIn(text, 'robots', robot)?.settings).find((item) => idOf(item) === id);
   const entry = asMapping(token?.value);
   if (entry === undefined) return undefined;
   const expires = entryOf(entry, 'expires')?.value;
@@ -81,7 +80,10 @@ function wordsIn(entry: Mapping, key: string): readonly string[] | undefined {
   return list.items.flatMap(({ value }) => (value?.kind === 'scalar' ? [String(value.value)] : []));
 }
 
-// --- adding ---------------------------------------------------------------------------------------------------------
+function tokensOf(settings: Mapping | undefined): readonly Item[] {
+  const list = entryOf(settings, 'tokens')?.value;
+  return list?.kind === 'list' ? list.items : [];
+}
 
 function addToken(text: string, { name, groups, token }: RobotChange & { readonly kind: 'add-token' }): Splices {
   const layout = layoutOf(text);
@@ -130,22 +132,18 @@ function tokenInYaml({ id, sha256, expires, repositories, actions }: TokenEntry)
   return `{ ${settings.join(', ')} }`;
 }
 
-// --- removing -------------------------------------------------------------------------------------------------------
-
-function removeToken(text: string, { name, id }: RobotChange & { readonly kind: 'remove-token' }): Splices {
-  const robot = entryOf(asMapping(entryOf(layoutOf(text).root, 'robots')?.value), name);
-  const settings = asMapping(robot?.value);
-  const tokens = entryOf(settings, 'tokens');
-  const list = tokens?.value?.kind === 'list' ? tokens.value : undefined;
-  const index = list?.items.findIndex((item) => idOf(item) === id) ?? -1;
-  const item = list?.items[index];
-  if (settings === undefined || tokens === undefined || list === undefined || item === undefined) {
-    return { problem: `the file does not give robot "${name}" a token with the id "${id}"` };
-  }
-  if (list.style === 'flow') return removeFromFlow(text, list.offset, list.items, index);
-  if (indentAt(text, item.offset) === undefined) return unreadableIndent;
-  if (list.items.length > 1) return [removeLines(text, item.offset, item.end)];
-  return removeLast(text, settings, tokens, item);
+function removeToken(text: string, name: string, id: string): Edit {
+  const settings = accountIn(text, 'robots', name)?.settings;
+  const index = tokensOf(settings).findIndex((item) => idOf(item) === id);
+  if (index === -1) return { ok: false, problem: `the file does not give robot "${name}" a token with the id "${id}"` };
+  const place = ['robots', name, 'tokens'] as const;
+  const setting = tokensOf(settings).length === 1 ? settingThatCanGo(text, settings) : undefined;
+  if (setting === undefined) return removeAt(text, [...place, index]);
+  return makeEdit(
+    text,
+    () => [removeLines(text, setting.start, setting.end)],
+    (before) => without(before, place),
+  );
 }
 
 function idOf({ value }: Item): unknown {
@@ -153,37 +151,14 @@ function idOf({ value }: Item): unknown {
   return id?.kind === 'scalar' ? id.value : undefined;
 }
 
-/** An empty block list cannot be written: the setting goes too, or becomes `[]` where it must stay for a comment or alone. */
-function removeLast(text: string, settings: Mapping, tokens: Entry, item: Item): Splices {
-  const colon = text.indexOf(':', tokens.keyEnd);
-  const isBare = text.slice(colon + 1, item.offset).trim() === '';
-  if (isBare && settings.entries.length > 1 && indentAt(text, tokens.keyOffset) !== undefined) {
-    return [removeLines(text, tokens.keyOffset, item.end)];
-  }
-  return [{ offset: colon + 1, length: 0, text: ' []' }, removeLines(text, item.offset, item.end)];
-}
-
-// --- what it must say -----------------------------------------------------------------------------------------------
-
-function expected(root: Fields, change: RobotChange): Fields {
-  const robots = fieldsOf(root['robots']);
-  const declared = robots[change.name];
-  const robot = fieldsOf(declared);
-  const tokens: readonly unknown[] = Array.isArray(robot['tokens']) ? robot['tokens'] : [];
-  if (change.kind === 'add-token') {
-    const { groups, token } = change;
-    const isNew = declared === undefined && groups.length > 0;
-    const next = { ...robot, ...(isNew ? { groups } : {}), tokens: [...tokens, token] };
-    return { ...root, robots: { ...robots, [change.name]: next } };
-  }
-  const next = { ...robot, tokens: tokens.filter((token) => fieldsOf(token)['id'] !== change.id) };
-  return { ...root, robots: { ...robots, [change.name]: next } };
-}
-
-/** No tokens and an empty list of them mean the same. */
-function withoutEmptyTokens(root: Fields, { name }: RobotChange): Fields {
-  const robots = fieldsOf(root['robots']);
-  const { tokens, ...rest } = fieldsOf(robots[name]);
-  const isEmpty = tokens === undefined || (Array.isArray(tokens) && tokens.length === 0);
-  return { ...root, robots: { ...robots, [name]: isEmpty ? rest : { ...rest, tokens } } };
+/** Of `tokens:` with its only entry; undefined where it must stay for a comment, in braces, or as all there is. */
+function settingThatCanGo(text: string, settings: Mapping | undefined) {
+  const tokens = entryOf(settings, 'tokens');
+  const list = tokens?.value;
+  if (settings === undefined || tokens === undefined || list?.kind !== 'list' || list.style === 'flow')
+    return undefined;
+  const { offset = 0, end = 0 } = list.items[0] ?? {};
+  const isBare = text.slice(text.indexOf(':', tokens.keyEnd) + 1, offset).trim() === '';
+  const canGo = isBare && settings.entries.length > 1 && indentAt(text, tokens.keyOffset) !== undefined;
+  return canGo ? { start: tokens.keyOffset, end } : undefined;
 }

@@ -1,6 +1,6 @@
 /** The layout of a text, of which the readings say nearly everything already. */
 import type { PlainList, PlainMap, PlainNode } from '../document/plain-yaml.ts';
-import type { Layout, List, Mapping, Value } from './layout.ts';
+import { type Entry, type Layout, type List, type Mapping, type Value, asMapping, entryOf } from './layout.ts';
 import { readOnce } from './reading.ts';
 import { wholeRootOf } from './whole-layout.ts';
 
@@ -11,6 +11,17 @@ export function layoutOf(text: string): Layout {
   // Where a comment belongs to what is above it, only the whole parser says where that ends.
   const root = plain === undefined || plain.hasTrailingComments ? wholeRootOf(text) : plainMapping(plain.root);
   return { root, end: documentEnd(text, root) };
+}
+
+/** The account and its settings; undefined for one that is not there or no mapping. */
+export function accountIn(
+  text: string,
+  section: 'users' | 'robots',
+  name: string,
+): { readonly entry: Entry; readonly settings: Mapping } | undefined {
+  const entry = entryOf(asMapping(entryOf(layoutOf(text).root, section)?.value), name);
+  const settings = asMapping(entry?.value);
+  return entry && settings && { entry, settings };
 }
 
 function plainMapping({ style, offset, children, keyEnds }: PlainMap): Mapping {

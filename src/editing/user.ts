@@ -2,12 +2,11 @@
  * Changes to the `users:` of a policy file, as edits of its text: every comment, the order, the quoting and every line
  * that is not about the change stay as they are.
  */
-import { isDeepStrictEqual } from 'node:util';
-import { type Edit, type Fields, type Splices, fieldsOf, makeEdit } from './edit.ts';
-import { addAccount, addToFlow, unreadableIndent } from './insertion.ts';
-import { type Entry, type Mapping, type Splice, afterLine, asMapping, entryOf, indentAt, lineEndOf } from './layout.ts';
+import { type Edit, type Fields, type Splices, makeEdit, withAccount } from './edit.ts';
+import { addAccount, addSettings } from './insertion.ts';
+import { type Splice, entryOf } from './layout.ts';
 import { nameList, quoted } from './scalar.ts';
-import { layoutOf } from './text-layout.ts';
+import { accountIn, layoutOf } from './text-layout.ts';
 
 export type UserChange =
   | { readonly kind: 'add'; readonly name: string; readonly password: string; readonly groups: readonly string[] }
@@ -28,7 +27,7 @@ export function changeUser(text: string, change: UserChange): Edit {
   return makeEdit(
     text,
     () => (change.kind === 'add' ? addUser(text, change) : setInUser(text, change)),
-    (before, after) => isDeepStrictEqual(after, expected(before, change)),
+    (before) => expected(before, change),
   );
 }
 
@@ -39,11 +38,9 @@ function addUser(text: string, { name, password, groups }: UserChange & { readon
 }
 
 function setInUser(text: string, change: Exclude<UserChange, { kind: 'add' }>): Splices {
-  const user = entryOf(asMapping(entryOf(layoutOf(text).root, 'users')?.value), change.name);
-  const settings = asMapping(user?.value);
-  if (user === undefined || settings === undefined) {
-    return { problem: `the file does not declare user "${change.name}"` };
-  }
+  const user = accountIn(text, 'users', change.name);
+  if (user === undefined) return { problem: `the file does not declare user "${change.name}"` };
+  const { settings } = user;
   const before = Object.fromEntries(
     settings.entries.map(({ key, value }) => [key, value?.kind === 'scalar' ? value.value : value]),
   );
@@ -61,7 +58,7 @@ function setInUser(text: string, change: Exclude<UserChange, { kind: 'add' }>): 
     if (existing?.kind !== 'scalar') missing.push(`${key}: ${value}`);
     else splices.push(...existing.replaceWith(value));
   }
-  const added = missing.length === 0 ? [] : addSettings(text, user, settings, missing);
+  const added = missing.length === 0 ? [] : addSettings(text, user.entry, settings, missing);
   return 'problem' in added ? added : [...splices, ...added];
 }
 
@@ -70,26 +67,15 @@ function isAlreadySo(user: Fields, change: Exclude<UserChange, { kind: 'add' }>)
   return (user['disabled'] ?? false) === change.disabled;
 }
 
-/** As the first settings: below the user's name, or behind the `{`. */
-function addSettings(text: string, user: Entry, settings: Mapping, added: readonly string[]): Splices {
-  if (settings.kind === 'flow') return addToFlow(text, settings, added.join(', '));
-  const indent = indentAt(text, settings.entries[0]?.keyOffset ?? 0);
-  if (indent === undefined) return unreadableIndent;
-  const offset = afterLine(text, user.keyOffset);
-  return [{ offset, length: 0, text: added.map((setting) => `${indent}${setting}${lineEndOf(text)}`).join('') }];
-}
-
 /** What the file must say afterwards. */
 function expected(root: Fields, change: UserChange): Fields {
-  const users = fieldsOf(root['users']);
-  const { name } = change;
-  if (change.kind === 'add') {
-    const { password, groups } = change;
-    return { ...root, users: { ...users, [name]: groups.length === 0 ? { password } : { password, groups } } };
-  }
-  const user = fieldsOf(users[name]);
-  if (isAlreadySo(user, change)) return root;
-  const { validFrom } = change;
-  const main = change.kind === 'password' ? { password: change.password } : { disabled: change.disabled };
-  return { ...root, users: { ...users, [name]: { ...user, ...main, validFrom } } };
+  return withAccount(root, 'users', change.name, (user) => {
+    if (change.kind === 'add') {
+      const { password, groups } = change;
+      return groups.length === 0 ? { password } : { password, groups };
+    }
+    if (isAlreadySo(user, change)) return user;
+    const main = change.kind === 'password' ? { password: change.password } : { disabled: change.disabled };
+    return { ...user, ...main, validFrom: change.validFrom };
+  });
 }

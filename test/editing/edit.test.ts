@@ -10,8 +10,8 @@ test('a file has a section only where the key is at the top', () => {
 
 test('an edit that would mean anything else than was wanted is refused', () => {
   const insert = (text: string) => () => [{ offset: 0, length: 0, text }];
-  const isWanted = (): boolean => false;
-  expect(makeEdit('a: 1\n', insert('b: 2\n'), isWanted)).toMatchObject({ ok: false });
-  expect(makeEdit('a: 1\n', insert('a: 2\n'), () => true)).toMatchObject({ ok: false });
-  expect(makeEdit('a: 1\n', insert('b: 2\n'), () => true)).toEqual({ ok: true, text: 'b: 2\na: 1\n' });
+  const wanted = { b: 2, a: 1 };
+  expect(makeEdit('a: 1\n', insert('b: 2\n'), (before) => before)).toMatchObject({ ok: false });
+  expect(makeEdit('a: 1\n', insert('a: 2\n'), () => wanted)).toMatchObject({ ok: false });
+  expect(makeEdit('a: 1\n', insert('b: 2\n'), () => wanted)).toEqual({ ok: true, text: 'b: 2\na: 1\n' });
 });

@@ -65,7 +65,9 @@ export function explain(compiled: PolicyByName, inquiry: Inquiry): Explanation {
   const isTooNarrow = !isReached(secrets);
   const tags = decision.allowed && subjects !== undefined ? tagLimitOf(policy.rules, inquiry, subjects) : undefined;
   const reason =
-    deletion === undefined ? reasonOf(policy, inquiry, decision, impliedByPush, halves) : deletionInWords(deletion);
+    deletion === undefined
+      ? reasonOf(policy, inquiry, decision, impliedByPush, halves)
+      : deletionLines(deletion).join('; ');
   const shadow = [decision, ...(halves ?? []).map((half) => half.decision)].flatMap((each) => each.shadow);
   return {
     inquiry,
@@ -131,16 +133,17 @@ export function deletionLines({ layer, untagged }: Deletion): readonly string[] 
   ];
 }
 
-function deletionInWords(deletion: Deletion): string {
-  return deletionLines(deletion).join('; ');
-}
-
-/** Pushes of a tag that are neither of the halves. */
-export function freePushes({ tag }: Inquiry): readonly string[] {
-  const grows = tag !== undefined && isReferrersTag(tag);
+/** Lines that say how each half of a push is decided, and what is free of both. */
+export function halfLines(halves: readonly PushHalf[], { tag }: Inquiry): readonly string[] {
   return [
+    ...halves.map(
+      ({ right, decision }) =>
+        `${right === 'create' ? 'creating it' : 'moving it to another image'}: ${verdictOf(decision)}`,
+    ),
     'pushing the same image again: allowed',
-    ...(grows ? ['moving it to a list that keeps all it holds: allowed to who may create it'] : []),
+    ...(tag !== undefined && isReferrersTag(tag)
+      ? ['moving it to a list that keeps all it holds: allowed to who may create it']
+      : []),
   ];
 }
 
@@ -153,13 +156,7 @@ function reasonOf(
 ): string {
   const { principal } = inquiry;
   const rule = decision.rule === undefined ? 'a rule' : describeRule(decision.rule);
-  if (halves !== undefined) {
-    const both = halves.map(
-      (half) =>
-        `${half.right === 'create' ? 'creating it' : 'moving it to another image'}: ${verdictOf(half.decision)}`,
-    );
-    return [...both, ...freePushes(inquiry)].join('; ');
-  }
+  if (halves !== undefined) return halfLines(halves, inquiry).join('; ');
   switch (decision.reason) {
     case 'rule_allows':
       return impliedByPush ? `pull is implied by the right to push, which ${rule} gives` : `${rule} allows it`;
@@ -180,7 +177,7 @@ function reasonOf(
 }
 
 /** `allowed by rule "x" (file:line)`, `forbidden by …`, `no rule allows it`. */
-export function verdictOf({ allowed, rule }: Decision): string {
+function verdictOf({ allowed, rule }: Decision): string {
   if (rule === undefined) return 'no rule allows it';
   return `${allowed ? 'allowed' : 'forbidden'} by ${describeRule(rule)}`;
 }
