@@ -10,7 +10,18 @@ const source = fileURLToPath(new URL('../src', import.meta.url));
 /** Path below src/ -> text. */
 type Sources = ReadonlyMap<string, string>;
 
-const libraries = ['zod', 'jose', 'argon2', 'bcrypt', 'express', 'http-proxy', 'pino', 'yaml', 'commander', 'ioredis'];
+const libraries = [
+  'zod',
+  'jose',
+  'argon2',
+  'bcrypt',
+  'express',
+  'http-proxy',
+  'sonic-boom',
+  'yaml',
+  'commander',
+  'ioredis',
+];
 
 /**
  * What each place may import beside its own files: other places, single files of them, libraries, parts of Node.
@@ -109,7 +120,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'network',
     'secret.ts',
     'zod',
-    'pino',
+    'sonic-boom',
     'ioredis',
   ].concat('node:'),
   trial: ['adapters/files/private-file.ts', 'yaml', 'node:'],
@@ -173,7 +184,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   bcrypt: ['identity/password.ts'],
   'http-proxy': ['http/backend/attempt.ts'],
   express: ['http/endpoints.ts'],
-  pino: ['adapters/log/'],
+  'sonic-boom': ['adapters/log/'],
   // One place reads YAML into values; editing keeps comments, and try mode writes the policy of its own account.
   yaml: ['document/whole-yaml.ts', 'document/yaml-library.ts', 'editing/whole-layout.ts', 'trial/state.ts'],
   commander: ['cli/'],

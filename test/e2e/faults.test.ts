@@ -301,6 +301,34 @@ describeWithPrograms(['docker-registry'], 'the gateway', () => {
     expect(await gateway.stop()).toEqual({ code: 0, signal: null });
   });
 
+  test('has written every record, in order, when it ends', async () => {
+    const gateway = await startGateway({ upstream: registry.url });
+    const ask = async (number: number): Promise<void> => {
+      const reply = await fetch(`${gateway.url}/v2/team/app/manifests/tag-${number}`);
+      expect(reply.status).toBe(401);
+    };
+    for (let number = 0; number < 300; number++) await ask(number);
+    await Promise.all(Array.from({ length: 300 }, (_, number) => ask(300 + number)));
+    expect(await gateway.stop()).toEqual({ code: 0, signal: null });
+    const references = gateway
+      .logs()
+      .flatMap(({ event, reference }) => (event === 'access' ? [String(reference)] : []));
+    const expected = Array.from({ length: 600 }, (_, number) => `tag-${number}`);
+    expect(references.slice(0, 300)).toEqual(expected.slice(0, 300));
+    expect(references.toSorted()).toEqual(expected.toSorted());
+  });
+
+  test('shows what could forge a line or flood the log as escapes and cut', async () => {
+    const gateway = await startGateway({ upstream: registry.url });
+    const agents = ['a\u0085b\u009bc', 'x'.repeat(3000), 'plain "quoted" \\ agent'];
+    for (const agent of agents) await fetch(gateway.url + manifest, { headers: { 'user-agent': agent } });
+    const seen = async (number: number): Promise<unknown> =>
+      (await gateway.findLog(({ userAgent }) => String(userAgent).startsWith(agents[number]?.[0] ?? ''))).userAgent;
+    expect(await seen(0)).toBe('a\\u0085b\\u009bc');
+    expect(await seen(1)).toBe(`${'x'.repeat(256)}…`);
+    expect(await seen(2)).toBe(agents[2]);
+  });
+
   test('goes on when nobody reads its log, and still ends when asked to', async (context) => {
     requirePrograms(context, ['mkfifo']);
     const dir = await makeTempDir('fifo');

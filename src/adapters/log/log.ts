@@ -1,7 +1,7 @@
-/** JSON lines on standard output, through pino: the audit trail and the few things an operator must know. */
+/** JSON lines on standard output: the audit trail and the few things an operator must know. */
 import { fstatSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { pino } from 'pino';
+import sonicBoom from 'sonic-boom';
 import type { AuditLog, AuditRecord } from '../../ports.ts';
 
 export interface OperatorLog {
@@ -19,46 +19,54 @@ export interface Log extends AuditLog, OperatorLog {
 
 /** Bytes that may wait for a reader of standard output; beyond them lines are dropped and counted, never waited for. */
 const maxBuffered = 16_777_216;
+/** Lines that wait for the end of a turn. */
+const maxGathered = 128;
 const flushMs = 1000;
 const maxFieldLength = 256;
 
 // C1 controls and line separators pass through JSON unescaped and can forge lines in a terminal or a log viewer.
-const unprintable = /[\u007f-\u009f\u2028\u2029]/g;
+const unprintable = /[\u007f-\u009f\u2028\u2029]/;
 
-/** JSON lines on standard output, written behind the caller: what the reader does not take is dropped and counted. */
+/**
+ * JSON lines on standard output, written behind the caller: what the reader does not take is dropped and counted. Lines of
+ * one turn of the event loop go out in one write, each of which costs as much as a small request.
+ */
 export function createLog(): Log {
   let dropped = 0;
   let closed = false;
+  let gathered: string[] = [];
   // Written to by a thread, a full pipe that nobody reads would hold that thread, and with it the end of the process.
   if (fstatSync(1).isFIFO()) new Socket({ fd: 1, readable: false }).unref();
   const retryEAGAIN = (): boolean => !closed;
-  const destination = pino.destination({ dest: 1, sync: false, maxLength: maxBuffered, retryEAGAIN });
-  destination.on('drop', () => dropped++);
+  const destination = new sonicBoom.SonicBoom({ fd: 1, sync: false, maxLength: maxBuffered, retryEAGAIN });
+  let lines = 0;
+  destination.on('drop', () => (dropped += lines));
   // A reader that went away (EPIPE) or a full disk must not end the gateway.
   destination.on('error', () => dropped++);
-  const logger = pino(
-    {
-      base: null,
-      messageKey: 'message',
-      timestamp: () => `,"time":"${new Date().toISOString()}"`,
-      formatters: { level: (label) => ({ level: label }) },
-    },
-    destination,
-  );
-  const write = (line: () => void): void => {
-    if (closed) dropped++;
-    else line();
+  const writeOut = (): void => {
+    lines = gathered.length;
+    if (lines > 0) destination.write(gathered.join(''));
+    gathered = [];
   };
+  const write = (line: string): void => {
+    if (closed) dropped++;
+    else if (gathered.push(line) === 1) setImmediate(writeOut);
+    else if (gathered.length === maxGathered) writeOut();
+  };
+  const say =
+    (level: string): OperatorLog['info'] =>
+    (message, fields = {}) =>
+      write(lineOf(level, { ...fields, message }));
   return {
-    record: (record) => write(() => logger.info(clean(record))),
-    info: (message, fields = {}) => write(() => logger.info(fields, message)),
-    warn: (message, fields = {}) => write(() => logger.warn(fields, message)),
-    error: (message, fields = {}) => write(() => logger.error(fields, message)),
+    record: (record) => write(lineOf('info', isClean(record) ? record : clean(record))),
+    info: say('info'),
+    warn: say('warn'),
+    error: say('error'),
     dropped: () => dropped,
     flush: () =>
       new Promise((resolve) => {
+        writeOut();
         closed = true;
-        // Its own flush at the end of a process tries for ever: destroyed, it does not.
         const timer = setTimeout(() => destination.destroy(), flushMs);
         destination.once('close', () => {
           clearTimeout(timer);
@@ -69,16 +77,28 @@ export function createLog(): Log {
   };
 }
 
+function lineOf(level: string, fields: object): string {
+  const json = JSON.stringify(fields);
+  return `{"level":"${level}","time":"${new Date().toISOString()}"${json === '{}' ? '' : ','}${json.slice(1)}\n`;
+}
+
+/** Whether every text goes out as it is, as nearly all do. */
+function isClean(record: AuditRecord): boolean {
+  return Object.values(record).every(
+    (value) => typeof value !== 'string' || (value.length <= maxFieldLength && !unprintable.test(value)),
+  );
+}
+
 function clean(record: AuditRecord): Readonly<Record<string, unknown>> {
-  const fields: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(record)) {
-    if (value === undefined) continue;
-    fields[name] = typeof value === 'string' ? cleanText(value) : value;
-  }
-  return fields;
+  return Object.fromEntries(
+    Object.entries(record).map(([name, value]) => [name, typeof value === 'string' ? cleanText(value) : value]),
+  );
 }
 
 function cleanText(text: string): string {
   const cut = text.length > maxFieldLength ? `${text.slice(0, maxFieldLength)}…` : text;
-  return cut.replace(unprintable, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return cut.replace(
+    new RegExp(unprintable, 'g'),
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
