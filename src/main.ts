@@ -202,7 +202,7 @@ function openServing(
     connectionBounds: connectionBounds(readDescriptorLimit()),
     isDraining: lifecycle.isDraining,
     ...reportTo(log),
-    ...(certificate === undefined ? {} : { tls: certificate.texts }),
+    tls: certificate?.texts,
   };
   const listener = createListener({ identity: { tokenService, tokens, sessions, keys }, gate, backend, front });
   const { server, connections } = listener;

@@ -135,7 +135,6 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'token/access-token.ts',
     'http/listener.ts',
     'http/admin/admin.ts',
-    'http/front/tls.ts',
     'ports.ts',
     'secret.ts',
   ].concat('node:'),

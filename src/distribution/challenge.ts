@@ -6,7 +6,7 @@ export interface Challenge {
   readonly realm: string;
   readonly service: string;
   readonly access: readonly Access[];
-  readonly error?: 'invalid_token' | 'insufficient_scope';
+  readonly error?: 'invalid_token' | 'insufficient_scope' | undefined;
 }
 
 /**

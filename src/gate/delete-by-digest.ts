@@ -9,13 +9,13 @@ import { isManifest } from '../distribution/manifest.ts';
 import { IndexWalk } from './contained.ts';
 import { everyTag } from './every-tag.ts';
 import type { KnownParts } from './known-parts.ts';
-import { type TagJudgement, type TagWriter, allowed } from './tag-writes.ts';
+import { type TagJudgement, type TagAsker, allowed } from './tag-writes.ts';
 
 /** Questions to the registry at once. */
 const askedAtOnce = 16;
 
 /** Whether tags can forbid what is deleted by digest; otherwise nothing has to be asked. */
-export function hasGuardedTags({ policy, principal, repository, circumstances }: TagWriter): boolean {
+export function hasGuardedTags({ policy, principal, repository, circumstances }: TagAsker): boolean {
   return policy.judgesTags({ ...circumstances, principal, action: 'delete', repository });
 }
 
@@ -30,7 +30,7 @@ interface JudgedTag {
  */
 export async function judgeDeleteByDigest(
   registry: Pick<Registry, 'resolveTag' | 'tags' | 'manifest'>,
-  writer: TagWriter,
+  writer: TagAsker,
   digest: string,
   known: KnownParts,
   isWanted: () => boolean = () => true,
@@ -74,7 +74,7 @@ export async function judgeDeleteByDigest(
  */
 async function judgeContent(
   registry: Pick<Registry, 'manifest'>,
-  { policy, principal, repository, circumstances }: TagWriter,
+  { policy, principal, repository, circumstances }: TagAsker,
   digest: string,
 ): Promise<TagJudgement | { readonly kind: 'absent' }> {
   const layer = policy.decide({ ...circumstances, principal, action: 'delete', repository, deletes: 'layer' });

@@ -1,19 +1,10 @@
 /** `tags/list` where rules hide tags, filtered by the evaluator that judges reading a manifest by its tag. */
-import type { Circumstances } from '../policy/conditions.ts';
-import type { CompiledPolicy } from '../policy/evaluate.ts';
-import type { Principal } from '../policy/model.ts';
 import type { Registry, TagsPage } from '../ports.ts';
+import type { TagAsker } from './tag-writes.ts';
 import { type Unwanted, type VisibleNames, type ListPage, listVisibleNames } from './visible-names.ts';
 
-export interface TagReader {
-  readonly policy: CompiledPolicy;
-  readonly principal: Principal;
-  readonly repository: string;
-  readonly circumstances: Circumstances;
-}
-
 /** Whether some rule may hide a tag; otherwise the registry's own list can pass as it is. */
-export function mayHideTags({ policy, principal, repository, circumstances }: TagReader): boolean {
+export function mayHideTags({ policy, principal, repository, circumstances }: TagAsker): boolean {
   return policy.judgesTags({ ...circumstances, principal, action: 'pull', repository });
 }
 
@@ -23,7 +14,7 @@ export function mayHideTags({ policy, principal, repository, circumstances }: Ta
  */
 export function listTags(
   registry: Pick<Registry, 'tags'>,
-  { policy, principal, repository, circumstances }: TagReader,
+  { policy, principal, repository, circumstances }: TagAsker,
   page: ListPage,
   isWanted: () => boolean,
 ): Promise<VisibleNames | Unwanted | Extract<TagsPage, { ok: false }>> {

@@ -7,7 +7,8 @@ import type { Principal } from '../policy/model.ts';
 import type { Registry, RegistryFailure } from '../ports.ts';
 import type { DeniedNeed } from './admit.ts';
 
-export interface TagWriter {
+/** Who does something to a repository whose tags have rules of their own. */
+export interface TagAsker {
   readonly policy: CompiledPolicy;
   readonly principal: Principal;
   readonly repository: string;
@@ -22,7 +23,7 @@ export type TagJudgement =
 export const allowed: TagJudgement = { kind: 'allowed' };
 
 /** How a write of `tag` would be judged, were it new and were it there; the same for most people and tags. */
-function judgeBothWays({ policy, principal, repository, circumstances }: TagWriter, tag: string) {
+function judgeBothWays({ policy, principal, repository, circumstances }: TagAsker, tag: string) {
   const judge = (action: 'create' | 'overwrite') => ({
     action,
     decision: policy.decide({ ...circumstances, principal, action, repository, tag }),
@@ -31,7 +32,7 @@ function judgeBothWays({ policy, principal, repository, circumstances }: TagWrit
 }
 
 /** Whether it matters to the policy if `tag` exists; otherwise neither the registry nor a lock has to be asked. */
-export function isGuardedTag(writer: TagWriter, tag: string): boolean {
+export function isGuardedTag(writer: TagAsker, tag: string): boolean {
   const { create, overwrite } = judgeBothWays(writer, tag);
   return !create.decision.allowed || !overwrite.decision.allowed;
 }
@@ -44,7 +45,7 @@ export interface PushedManifest extends TypedContent {
 /** Asked of the registry only where creating and overwriting are judged differently. */
 export async function judgeTagWrite(
   registry: Pick<Registry, 'resolveTag' | 'manifest'>,
-  writer: TagWriter,
+  writer: TagAsker,
   tag: string,
   pushed: PushedManifest,
 ): Promise<TagJudgement> {

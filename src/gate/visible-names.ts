@@ -6,7 +6,7 @@ export interface Continuation {
   readonly after: string;
   readonly isShown: boolean;
   /** The registry's page that `after` is on, as it called it; undefined for the first. */
-  readonly page?: string;
+  readonly page?: string | undefined;
 }
 
 /** Where a list begins: behind a name, on the page that the registry calls `next`. */
@@ -56,10 +56,7 @@ export async function listVisibleNames<Failure extends { readonly ok: false }>(
   const ended = (after?: string, page?: string): VisibleNames => ({
     ok: true,
     names: visible,
-    next:
-      after === undefined
-        ? undefined
-        : { after, isShown: after === visible.at(-1), ...(page === undefined ? {} : { page }) },
+    next: after === undefined ? undefined : { after, isShown: after === visible.at(-1), page },
   });
   if (size === 0) return ended();
   const visited = new Set<string>();

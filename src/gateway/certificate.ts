@@ -1,33 +1,84 @@
-/** The certificate of the main listener, renewed while it serves. */
+/**
+ * The certificate of the main listener, renewed while it serves. It is checked before it is used: a server accepts an empty
+ * one and then fails every handshake.
+ */
+import { X509Certificate, createPrivateKey } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
-import { followCertificate } from '../adapters/files/certificate-files.ts';
+import { createSecureContext } from 'node:tls';
+import { wordsOf } from '../adapters/failure.ts';
 import type { OperatorLog } from '../adapters/log/log.ts';
-import { certificateProblem } from '../http/front/tls.ts';
 import type { Clock } from '../ports.ts';
-import type { CertificateFiles } from './inputs.ts';
-import type { Health, Part } from './readiness.ts';
+import type { Part } from './readiness.ts';
+
+/** In PEM, or the paths of both. */
+export interface Certificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface CertificateFiles {
+  readonly files: Certificate;
+  readonly texts: Certificate;
+}
 
 const pollMs = 5000;
 
-/** Puts each good pair on disk into use for new handshakes; `server` speaks TLS and has the first one. */
+/** Throws when one of the files cannot be read. */
+export function readCertificate(files: Certificate): Certificate {
+  return { cert: readFileSync(files.cert, 'utf8'), key: readFileSync(files.key, 'utf8') };
+}
+
+/** Why this pair must not be served, or undefined. `now` in milliseconds since 1970. */
+export function certificateProblem({ cert, key }: Certificate, now: number): string | undefined {
+  try {
+    const certificate = new X509Certificate(cert);
+    if (!certificate.checkPrivateKey(createPrivateKey(key))) return 'the key does not belong to the certificate';
+    // What only TLS looks at: too short a key, the rest of the chain.
+    createSecureContext({ cert, key });
+    if (Date.parse(certificate.validTo) <= now) return `the certificate expired on ${certificate.validTo}`;
+    return undefined;
+  } catch (error) {
+    return `the certificate or key cannot be read: ${wordsOf(error)}`;
+  }
+}
+
+/**
+ * Puts each good pair on disk into use for new handshakes; `server` speaks TLS and has the first one. Polls, because secrets
+ * are mounted through symlinks; a bad pair leaves the last good one in use.
+ */
 export function renewCertificate(
   server: Server,
   { files, texts }: CertificateFiles,
   { clock, log }: { readonly clock: Clock; readonly log: OperatorLog },
 ): { readonly part: Part; close(): void } {
-  const followed = followCertificate(files, texts, {
-    objection: (found) => certificateProblem(found, clock()),
-    use(found) {
+  let used = texts;
+  let problem: string | undefined;
+
+  function look(): string | undefined {
+    try {
+      const found = readCertificate(files);
+      const objection = certificateProblem(found, clock());
+      if (objection !== undefined || (found.cert === used.cert && found.key === used.key)) return objection;
       (server as TlsServer).setSecureContext(found);
+      used = found;
       log.info('the certificate was reloaded');
-    },
-    onProblem(detail) {
-      if (detail === undefined) log.info('the certificate on disk is in use');
-      else log.error('the certificate on disk cannot be used; the last good one stays', { detail });
-    },
-    pollMs,
-  });
-  const health = (): Health => ({ ok: followed.problem() === undefined, detail: followed.problem() });
-  return { part: { name: 'certificate', health }, close: () => followed.close() };
+      return undefined;
+    } catch (error) {
+      return wordsOf(error);
+    }
+  }
+
+  const timer = setInterval(() => {
+    const before = problem;
+    problem = look();
+    if (problem === before) return;
+    if (problem === undefined) log.info('the certificate on disk is in use');
+    else log.error('the certificate on disk cannot be used; the last good one stays', { detail: problem });
+  }, pollMs).unref();
+  return {
+    part: { name: 'certificate', health: () => ({ ok: problem === undefined, detail: problem }) },
+    close: () => clearInterval(timer),
+  };
 }

@@ -1,14 +1,14 @@
 /** What a gateway reads before it opens anything: policy, signing keys, admin token, certificate. */
 import { join } from 'node:path';
 import { ensureAdminToken } from '../adapters/files/admin-token.ts';
-import { type CertificateTexts, readCertificate } from '../adapters/files/certificate-files.ts';
 import { type KeyFile, readKeyFiles } from '../adapters/files/key-ring.ts';
 import { type LoadedPolicy, loadPolicy } from '../adapters/files/policy-loading.ts';
 import { wordsOf } from '../adapters/failure.ts';
 import type { Config } from '../config/load.ts';
 import type { Secret } from '../secret.ts';
-import type { Problem } from '../document/problem.ts';
-import { certificateProblem } from '../http/front/tls.ts';
+import type { Checked } from '../document/check.ts';
+import { unplaced } from '../document/problem.ts';
+import { type CertificateFiles, certificateProblem, readCertificate } from './certificate.ts';
 
 export interface Inputs {
   readonly policyPaths: readonly string[];
@@ -20,19 +20,15 @@ export interface Inputs {
   readonly certificate: CertificateFiles | undefined;
 }
 
-export interface CertificateFiles {
-  readonly files: CertificateTexts;
-  readonly texts: CertificateTexts;
-}
-
-type Read<Value> =
-  { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly problems: readonly Problem[] };
-
 /**
  * All of them, or the problems of all together. A first start makes keys and the admin token in the state directory.
  * `now` in milliseconds since 1970.
  */
-export async function readInputs(config: Config, policyPaths: readonly string[], now: number): Promise<Read<Inputs>> {
+export async function readInputs(
+  config: Config,
+  policyPaths: readonly string[],
+  now: number,
+): Promise<Checked<Inputs>> {
   const policy = await loadPolicy(policyPaths, now);
   const keyDirectory = config.tokens.keys ?? join(config.stateDir, 'keys');
   const keys = readKeyFiles(keyDirectory, config.tokens.keys === undefined);
@@ -46,7 +42,7 @@ export async function readInputs(config: Config, policyPaths: readonly string[],
   return { ok: false, problems };
 }
 
-function readAdminToken(stateDir: string): Read<Secret> {
+function readAdminToken(stateDir: string): Checked<Secret> {
   try {
     return { ok: true, value: ensureAdminToken(stateDir) };
   } catch (error) {
@@ -54,7 +50,7 @@ function readAdminToken(stateDir: string): Read<Secret> {
   }
 }
 
-function readTls(files: Config['tls'], now: number): Read<CertificateFiles | undefined> {
+function readTls(files: Config['tls'], now: number): Checked<CertificateFiles | undefined> {
   if (files === undefined) return { ok: true, value: undefined };
   try {
     const texts = readCertificate(files);
@@ -65,6 +61,6 @@ function readTls(files: Config['tls'], now: number): Read<CertificateFiles | und
   }
 }
 
-function unreadable(file: string, code: string, message: string): Read<never> {
-  return { ok: false, problems: [{ file, line: 0, column: 0, code, message }] };
+function unreadable(file: string, code: string, message: string): Checked<never> {
+  return { ok: false, problems: [unplaced(file, code, message)] };
 }

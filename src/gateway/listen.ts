@@ -3,7 +3,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { OperatorLog } from '../adapters/log/log.ts';
 import type { ListenAddress } from '../config/addresses.ts';
-import type { Problem } from '../document/problem.ts';
+import { type Problem, unplaced } from '../document/problem.ts';
 
 /**
  * Connections that may wait to be accepted, as far as the system allows (net.core.somaxconn). Of a crowd beyond it the
@@ -42,7 +42,7 @@ function listen(
       const cause = code === 'EADDRINUSE' ? 'is in use by another program' : `cannot be bound (${code ?? text})`;
       const variable = `PORTCULLIS_${key.replace('.', '_').toUpperCase()}`;
       const message = `${key}: the address ${host}:${port} ${cause}; choose another with ${variable}=127.0.0.1:PORT`;
-      resolve({ file: 'network', line: 0, column: 0, code: 'address-unusable', message });
+      resolve(unplaced('network', 'address-unusable', message));
     });
     server.listen({ port, backlog, ...(host === '' ? {} : { host }) }, () => {
       const { address, family, port: bound } = server.address() as AddressInfo;

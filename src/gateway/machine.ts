@@ -1,15 +1,15 @@
 /** What a machine has once, however many of its processes serve: policy and keys as they change on disk, and the stores. */
 import { type FollowedKeys, followKeyDirectory } from '../adapters/files/key-directory.ts';
-import { shortRevision } from '../adapters/files/policy-loading.ts';
+import { type PolicyLoading, shortRevision } from '../adapters/files/policy-loading.ts';
 import { type PolicyFiles, followPolicyFiles } from '../adapters/files/policy-source.ts';
 import type { OperatorLog } from '../adapters/log/log.ts';
 import type { Config } from '../config/load.ts';
+import { formatProblem } from '../document/problem.ts';
 import { followDisabled } from '../identity/sources/disabled.ts';
 import type { AuditLog, Clock } from '../ports.ts';
 import type { Inputs } from './inputs.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { type Part, formatAll, lastGood } from './readiness.ts';
-import { recordReload } from './reload-records.ts';
 import { type Stores, openStores } from './stores.ts';
 
 export interface Machine {
@@ -66,4 +66,20 @@ export function openMachine({ config, inputs, clock, log, audit, lifecycle }: Ma
       store: { name: 'store', health: () => sessions.health() },
     },
   };
+}
+
+/** One record of a policy that came into force, or one for each problem that kept it out. */
+function recordReload(audit: AuditLog, result: PolicyLoading): void {
+  if (result.ok) {
+    const { compiled, testsPassed, revision } = result.loaded;
+    const rules = compiled.policy.rules.length;
+    const detail = `revision ${shortRevision(revision)}: ${rules} rules, ${testsPassed} tests passed`;
+    audit.record({ event: 'policy', decision: 'allow', reason: 'reloaded', detail });
+    return;
+  }
+  for (const problem of result.problems) {
+    const source = `${problem.file}:${problem.line}`;
+    const detail = formatProblem(problem);
+    audit.record({ event: 'policy', decision: 'deny', reason: 'reload_refused', source, detail });
+  }
 }

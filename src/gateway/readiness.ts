@@ -22,7 +22,7 @@ export function checkAll(parts: readonly Part[]): readonly ReadinessCheck[] {
   return parts.map(({ name, health, isVital }) => {
     const { ok, detail } = health();
     const state = ok ? 'ok' : isVital ? 'failed' : 'degraded';
-    return { name, state, ...(detail === undefined ? {} : { detail }) };
+    return { name, state, detail };
   });
 }
 

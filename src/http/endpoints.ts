@@ -1,10 +1,18 @@
 /** Our own endpoints on the main listener, as an Express app. Paths were matched byte for byte before it is asked. */
 import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
 import { exportJWK } from 'jose';
-import type { KeyRing } from '../ports.ts';
+import type { KeyRing, TokenKey } from '../ports.ts';
 import { type Exchange, exchangeFacts } from './front/exchange.ts';
-import { internalError, notFound, refusal, send, tokenRefused } from './front/respond.ts';
-import { type TokenEndpointParts, type TokenIdentity, getToken, postRevocation, postToken } from './token-endpoint.ts';
+import { type Answer, internalError, notFound, refusal, send } from './front/respond.ts';
+import {
+  type TokenEndpointParts,
+  type TokenIdentity,
+  type TokenReply,
+  getToken,
+  postRevocation,
+  postToken,
+  refuse,
+} from './token-endpoint.ts';
 
 export interface EndpointParts extends TokenEndpointParts {
   readonly identity: TokenIdentity & { readonly keys: KeyRing };
@@ -19,56 +27,57 @@ const maxFormParameters = 4096;
 /** Milliseconds for the whole form: the parser waits as long as a client likes. */
 const formMs = 10_000;
 
+const malformed = { reason: 'request_malformed', detail: 'the body cannot be read as a form' } as const;
+const failed: TokenReply = {
+  answer: internalError,
+  record: { event: 'token', decision: 'error', reason: 'internal_error' },
+};
+
 /** The exchange travels beside Express, which must not wrap or re-read what the gateway has judged. */
 export function createEndpoints(parts: EndpointParts): (exchange: Exchange) => void {
+  const { front } = parts;
   const exchanges = new WeakMap<object, Exchange>();
   const exchangeOf = (request: object): Exchange => {
     const exchange = exchanges.get(request);
     if (exchange === undefined) throw new Error('a request without an exchange');
     return exchange;
   };
+  const reply = (request: object, { answer, record }: TokenReply): void => {
+    const exchange = exchangeOf(request);
+    const status = send(exchange, answer);
+    front.audit.record({ ...record, ...exchangeFacts(exchange, front.clock()), status });
+  };
   const only = (...methods: readonly string[]): RequestHandler => {
     const answer = refusal('UNSUPPORTED', `use ${methods.join(' or ')}`, { headers: { Allow: methods.join(', ') } });
     return (request) => void send(exchangeOf(request), answer);
   };
-  const app = express();
-  app.disable('x-powered-by');
-  app.disable('etag');
-  app.enable('case sensitive routing');
-  app.enable('strict routing');
-  app.set('query parser', false);
-
+  const app = plainApp();
   const form = express.urlencoded({ extended: false, limit: maxFormBytes, parameterLimit: maxFormParameters });
   app
     .route('/token')
-    .get((request) => getToken(parts, exchangeOf(request)))
-    .post(form, (request) => postToken(parts, exchangeOf(request), request.body))
+    .get(async (request) => reply(request, await getToken(parts, exchangeOf(request))))
+    .post(form, async (request) => reply(request, await postToken(parts, exchangeOf(request), request.body)))
     .all(only('GET', 'POST'));
 
   app
     .route('/token/revoke')
-    .post(form, (request) => postRevocation(parts, exchangeOf(request), request.body))
+    .post(form, async (request) => reply(request, await postRevocation(parts, request.body)))
     .all(only('POST'));
 
   app.get('/.well-known/jwks.json', async (request) => {
-    const keys = await Promise.all(
-      parts.identity.keys.keys().map(async (key) => ({
-        ...(await exportJWK(key.publicKey)),
-        kid: key.kid,
-        alg: key.algorithm,
-        use: 'sig',
-      })),
-    );
-    send(exchangeOf(request), {
-      status: 200,
-      headers: { 'Cache-Control': 'public, max-age=300' },
-      body: JSON.stringify({ keys }),
-    });
+    send(exchangeOf(request), await keySet(parts.identity.keys.keys()));
   });
 
   app.use((request) => void send(exchangeOf(request), notFound));
 
-  app.use(onErrorOf(parts, exchangeOf));
+  // Express knows an error handler by its four parameters.
+  // eslint-disable-next-line @typescript-eslint/no-unused-vars
+  const onError: ErrorRequestHandler = (error: unknown, request, _response, _next) => {
+    if (isClientError(error)) return reply(request, refuse(front, malformed));
+    front.onError(error, exchangeOf(request));
+    reply(request, failed);
+  };
+  app.use(onError);
   return (exchange) => {
     const { request, response } = exchange;
     if (exchange.expectsContinue) response.writeContinue();
@@ -79,24 +88,24 @@ export function createEndpoints(parts: EndpointParts): (exchange: Exchange) => v
   };
 }
 
-function onErrorOf({ front }: EndpointParts, exchangeOf: (request: object) => Exchange): ErrorRequestHandler {
-  // Express knows an error handler by its four parameters.
-  // eslint-disable-next-line @typescript-eslint/no-unused-vars
-  return (error: unknown, request, _response, _next) => {
-    const exchange = exchangeOf(request);
-    const malformed = { reason: 'request_malformed', detail: 'the body cannot be read as a form' } as const;
-    const isClients = isClientError(error);
-    if (!isClients) front.onError(error, exchange);
-    const refused = tokenRefused(malformed, front);
-    const status = send(exchange, isClients ? refused : internalError);
-    front.audit.record({
-      event: 'token',
-      decision: isClients ? 'deny' : 'error',
-      reason: isClients ? 'request_malformed' : 'internal_error',
-      ...exchangeFacts(exchange, front.clock()),
-      status,
-    });
-  };
+function plainApp(): express.Express {
+  const app = express();
+  app.disable('x-powered-by').disable('etag');
+  app.enable('case sensitive routing').enable('strict routing');
+  return app.set('query parser', false);
+}
+
+/** RFC 7517. */
+async function keySet(live: readonly TokenKey[]): Promise<Answer> {
+  const keys = await Promise.all(
+    live.map(async ({ publicKey, kid, algorithm }) => ({
+      ...(await exportJWK(publicKey)),
+      kid,
+      alg: algorithm,
+      use: 'sig',
+    })),
+  );
+  return { status: 200, headers: { 'Cache-Control': 'public, max-age=300' }, body: JSON.stringify({ keys }) };
 }
 
 /** The body parser marks what the client did wrong with a 4xx status. */

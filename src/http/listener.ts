@@ -25,7 +25,7 @@ export interface ListenerParts extends EndpointParts, RegistryParts {
 export interface ListenerFront extends Front {
   readonly trustedProxies: readonly string[];
   readonly connectionBounds: ConnectionBounds;
-  readonly tls?: SecureContextOptions;
+  readonly tls?: SecureContextOptions | undefined;
   /** While true every response ends its connection. */
   readonly isDraining: () => boolean;
   /** Told once of an entry in a trusted proxy's X-Forwarded-For that is no address. */

@@ -9,11 +9,11 @@ import type { TokenGrant, TokenRequest, TokenService } from '../token/service.ts
 import { robotTokenIdOf } from '../identity/standing.ts';
 import { maxUploadSeconds } from '../sealed/upload-ticket.ts';
 import type { TokenRefusal } from '../token/refusal.ts';
-import { type Exchange, exchangeFacts } from './front/exchange.ts';
+import type { Exchange } from './front/exchange.ts';
 import type { Front } from './front/front.ts';
 import { heldDetail, limitRule, shadowLimits } from './front/limit-audit.ts';
 import { limitHeaders } from './front/limit-headers.ts';
-import { send, tokenRefused } from './front/respond.ts';
+import { type Answer, tokenRefused } from './front/respond.ts';
 import { type EpochMs, inSeconds } from '../time.ts';
 
 export interface TokenEndpointParts {
@@ -31,26 +31,32 @@ export interface TokenIdentity {
 /** Parameters of a request, each once but for the repeatable `scope`. */
 type Parameters = { readonly one: (name: string) => string | undefined; readonly scopes: readonly string[] };
 
-/** Docker's token API (distribution, "Token Authentication Specification"). Always answers. */
-export async function getToken(parts: TokenEndpointParts, exchange: Exchange): Promise<void> {
+/** What a request is answered, and what the audit log says of it beside the facts of the exchange. */
+export interface TokenReply {
+  readonly answer: Answer;
+  readonly record: AuditRecord;
+}
+
+/** Docker's token API (distribution, "Token Authentication Specification"). */
+export async function getToken(parts: TokenEndpointParts, exchange: Exchange): Promise<TokenReply> {
   const mark = exchange.target.indexOf('?');
   const parameters = readParameters(new URLSearchParams(mark === -1 ? '' : exchange.target.slice(mark + 1)));
-  if ('reason' in parameters) return refuse(parts, exchange, parameters);
+  if ('reason' in parameters) return refuse(parts.front, parameters);
   const given = parseAuthorization(exchange.request.headers.authorization);
   // containerd falls back from POST to this: no name (or `<token>`), and the refresh token as the password.
   const isIdentityToken =
     given.kind === 'basic' && (given.account === '' || given.account === '<token>') && given.password !== '';
   const credentials: Shown = isIdentityToken ? { kind: 'session', secret: given.password } : given;
-  await issue(parts, exchange, parameters, credentials, 'token');
+  return issue(parts, exchange, parameters, credentials, 'token');
 }
 
 /** `form` is what the body parser made of the form; a body of any other type arrives as undefined. */
-export async function postToken(parts: TokenEndpointParts, exchange: Exchange, form: unknown): Promise<void> {
+export async function postToken(parts: TokenEndpointParts, exchange: Exchange, form: unknown): Promise<TokenReply> {
   const parameters = readForm(form);
-  if ('reason' in parameters) return refuse(parts, exchange, parameters);
+  if ('reason' in parameters) return refuse(parts.front, parameters);
   const credentials = formCredentials(parameters);
-  if ('reason' in credentials) return refuse(parts, exchange, credentials);
-  await issue(parts, exchange, parameters, credentials, 'oauth');
+  if ('reason' in credentials) return refuse(parts.front, credentials);
+  return issue(parts, exchange, parameters, credentials, 'oauth');
 }
 
 /**
@@ -58,26 +64,21 @@ export async function postToken(parts: TokenEndpointParts, exchange: Exchange, f
  * other access token by itself. 200 whether or not there was one; 503 when it could not be recorded (fosite CVE-2020-15223
  * answered 200).
  */
-export async function postRevocation(parts: TokenEndpointParts, exchange: Exchange, form: unknown): Promise<void> {
+export async function postRevocation({ identity, front }: TokenEndpointParts, form: unknown): Promise<TokenReply> {
   const parameters = readForm(form);
-  if ('reason' in parameters) return refuse(parts, exchange, parameters);
+  if ('reason' in parameters) return refuse(front, parameters);
   const token = parameters.one('token') ?? '';
-  if (token === '') return refuse(parts, exchange, { reason: 'request_malformed', detail: 'the token is missing' });
-  const now = parts.front.clock();
-  const which = await namedBy(parts.identity, token, now);
-  const result =
-    which === undefined ? { ok: true as const, ended: [] } : await parts.identity.sessions.revoke(which, now);
-  if (!result.ok) return refuse(parts, exchange, { reason: 'store_unavailable' });
-  const status = send(exchange, { status: 200, headers: { 'Cache-Control': 'no-store' }, body: '{}' });
+  if (token === '') return refuse(front, { reason: 'request_malformed', detail: 'the token is missing' });
+  const now = front.clock();
+  const which = await namedBy(identity, token, now);
+  const result = which === undefined ? { ok: true as const, ended: [] } : await identity.sessions.revoke(which, now);
+  if (!result.ok) return refuse(front, { reason: 'store_unavailable' });
   const ended = result.ended[0] ?? (which !== undefined && 'account' in which ? which : undefined);
-  parts.front.audit.record({
-    event: 'session',
-    decision: 'allow',
-    reason: ended === undefined ? 'nothing_to_revoke' : 'revoked',
-    ...(ended === undefined ? {} : { account: ended.account, detail: ended.id }),
-    ...exchangeFacts(exchange, now),
-    status,
-  });
+  const reason = ended === undefined ? 'nothing_to_revoke' : 'revoked';
+  return {
+    answer: { status: 200, headers: { 'Cache-Control': 'no-store' }, body: '{}' },
+    record: { event: 'session', decision: 'allow', reason, account: ended?.account, detail: ended?.id },
+  };
 }
 
 /** What a token stands for in the store; `account`: whose access token it is. */
@@ -138,7 +139,7 @@ async function issue(
   parameters: Parameters,
   credentials: Shown,
   form: 'token' | 'oauth',
-): Promise<void> {
+): Promise<TokenReply> {
   const request: TokenRequest = {
     credentials,
     scopes: parameters.scopes,
@@ -148,19 +149,19 @@ async function issue(
     userAgent: exchange.userAgent,
   };
   const outcome = await parts.identity.tokenService.issue(request);
-  if (!outcome.ok) return refuse(parts, exchange, outcome.refusal);
-  const status = send(exchange, {
+  if (!outcome.ok) return refuse(parts.front, outcome.refusal);
+  const answer = {
     status: 200,
     headers: { 'Cache-Control': 'no-store', ...limitHeaders(outcome.limits) },
     body: JSON.stringify({
       token: outcome.token,
       access_token: outcome.token,
       expires_in: outcome.expiresInSeconds,
-      ...(outcome.refreshToken === undefined ? {} : { refresh_token: outcome.refreshToken }),
-      ...(form === 'oauth' ? { scope: formatScopes(outcome.access.filter(isGranted)) } : {}),
+      refresh_token: outcome.refreshToken,
+      scope: form === 'oauth' ? formatScopes(outcome.access.filter(isGranted)) : undefined,
     }),
-  });
-  parts.front.audit.record({ ...granted(outcome, request), ...exchangeFacts(exchange, parts.front.clock()), status });
+  };
+  return { answer, record: granted(outcome, request) };
 }
 
 const isGranted = ({ actions }: { readonly actions: readonly string[] }): boolean => actions.length > 0;
@@ -176,20 +177,16 @@ function granted({ principal, method, access, limits }: TokenGrant, request: Tok
     kind: principal.kind,
     method,
     scope: formatScopes(access),
-    ...(shadow.length === 0 ? {} : { shadow }),
+    shadow: shadow.length === 0 ? undefined : shadow,
   };
 }
 
-function refuse(parts: TokenEndpointParts, exchange: Exchange, refusal: TokenRefusal): void {
-  const status = send(exchange, tokenRefused(refusal, parts.front));
-  parts.front.audit.record({
-    ...limitFacts(refusal),
-    decision: refusal.reason === 'hashing_busy' || refusal.reason === 'store_unavailable' ? 'error' : 'deny',
-    reason: refusal.reason,
-    ...('account' in refusal ? { account: refusal.account } : {}),
-    ...exchangeFacts(exchange, parts.front.clock()),
-    status,
-  });
+/** RFC 6749 section 5.2; what the client did wrong is told to it and to the log. */
+export function refuse(front: Front, refusal: TokenRefusal): TokenReply {
+  const { reason } = refusal;
+  const decision = reason === 'hashing_busy' || reason === 'store_unavailable' ? 'error' : 'deny';
+  const account = 'account' in refusal ? refusal.account : undefined;
+  return { answer: tokenRefused(refusal, front), record: { ...limitFacts(refusal), decision, reason, account } };
 }
 
 /** What kind of event a refusal is, and which limit or count refused. */

@@ -54,46 +54,42 @@ const chance: Lots = {
 /** Where attempts with the ticket of an upload are counted. */
 const uploadNetwork = 'upload';
 
-/** What an attempt is counted by while it is under way. */
+/** What an attempt is counted by while it is under way; an account may hold anything, a network no line break. */
 function namesOf({ account, network }: LoginAttempt): Readonly<Record<FailedBy, string>> {
-  return { pair: `${account}\n${network}`, network, site: clientSite(network), account };
+  const site = clientSite(network);
+  const pair = `pair ${network}\n${account}`;
+  return { pair, network: `network ${network}`, site: `site ${site}`, account: `account ${account}` };
 }
 
 /** One attempt of the same words is under way at a time; `keys` blind what is remembered of wrong passwords. */
 export function createLoginGuard(
   failed: FailedLogins,
   keys: Pick<KeyRing, 'signingKey'>,
-  { clock, after, random }: Lots = chance,
+  lots: Lots = chance,
 ): LoginGuard {
-  const room = createWaitingRoom(waitingBounds);
   const same = new Map<string, Promise<GuardedOutcome>>();
-  const underWay = {
-    pair: new Map<string, number>(),
-    network: new Map<string, number>(),
-    site: new Map<string, number>(),
-    account: new Map<string, number>(),
-  };
+  const underWay = new Map<string, number>();
   const fingerprintOf = fingerprints(keys);
+  const drawLot = createLots(failed, lots);
 
   async function guarded(
     attempt: LoginAttempt,
     isExcused: boolean,
     verify: () => Promise<PasswordOutcome>,
   ): Promise<GuardedOutcome> {
-    const { account, network } = attempt;
     const names = namesOf(attempt);
     // Counted before anything is asked: of many attempts at once none sees the failure of another in time.
     const counts = {
-      pair: enter(underWay.pair, names.pair),
-      network: enter(underWay.network, network),
-      site: enter(underWay.site, names.site),
-      account: enter(underWay.account, account),
+      pair: enter(underWay, names.pair),
+      network: enter(underWay, names.network),
+      site: enter(underWay, names.site),
+      account: enter(underWay, names.account),
     };
     try {
       const record = await failed.look(attempt);
       // An upload’s attempts wait for their own failures only.
       const judged = { ...record, isKnownGood: record.isKnownGood || isExcused };
-      const held = heldBy(judged, counts) ?? (drawsLots(judged) ? await drawLot(account, names.site) : undefined);
+      const held = heldBy(judged, counts) ?? (drawsLots(judged) ? await drawLot(attempt) : undefined);
       if (held !== undefined) return held;
       if (record.isKnownWrong) return 'mismatch';
       const outcome = await verify();
@@ -101,30 +97,8 @@ export function createLoginGuard(
       else if (outcome === 'mismatch') await failed.fail(attempt);
       return outcome;
     } finally {
-      for (const by of ['pair', 'network', 'site', 'account'] as const) leave(underWay[by], names[by]);
+      for (const name of Object.values(names)) leave(underWay, name);
     }
-  }
-
-  /** Waits for a turn at most as long as it may; undefined when this attempt has it. */
-  async function drawLot(account: string, site: string): Promise<Held | undefined> {
-    const untilTurn = await failed.turn(account, false);
-    const waitMs = untilTurn + Math.floor(random() * drawMs);
-    if (waitMs >= longestWaitMs) return loser(untilTurn);
-    const hasWaited = await new Promise<boolean>((resolve) => {
-      const lose = (): void => {
-        cancel();
-        resolve(false);
-      };
-      const waiter: Waiter = { account, site, at: clock() + waitMs, lose };
-      const cancel = after(waitMs, () => {
-        room.leave(waiter);
-        resolve(true);
-      });
-      room.enter(waiter);
-    });
-    if (!hasWaited) return loser(untilTurn);
-    const untilNext = await failed.turn(account, true);
-    return untilNext === 0 ? undefined : loser(untilNext);
   }
 
   return {
@@ -138,6 +112,32 @@ export function createLoginGuard(
       same.set(name, begun);
       return begun;
     },
+  };
+}
+
+/** Waits for a turn at most as long as it may; undefined when this attempt has it. */
+function createLots(failed: Pick<FailedLogins, 'turn'>, { clock, after, random }: Lots) {
+  const room = createWaitingRoom(waitingBounds);
+
+  return async ({ account, network }: LoginAttempt): Promise<Held | undefined> => {
+    const untilTurn = await failed.turn(account, false);
+    const waitMs = untilTurn + Math.floor(random() * drawMs);
+    if (waitMs >= longestWaitMs) return loser(untilTurn);
+    const hasWaited = await new Promise<boolean>((resolve) => {
+      const lose = (): void => {
+        cancel();
+        resolve(false);
+      };
+      const waiter: Waiter = { account, site: clientSite(network), at: clock() + waitMs, lose };
+      const cancel = after(waitMs, () => {
+        room.leave(waiter);
+        resolve(true);
+      });
+      room.enter(waiter);
+    });
+    if (!hasWaited) return loser(untilTurn);
+    const untilNext = await failed.turn(account, true);
+    return untilNext === 0 ? undefined : loser(untilNext);
   };
 }
 

@@ -31,7 +31,6 @@ export interface WaitingBounds {
 export const waitingBounds: WaitingBounds = { account: 100, site: 20, all: 4000 };
 
 type Kind = 'account' | 'site' | 'pair' | 'all';
-const kinds: readonly Kind[] = ['account', 'site', 'pair', 'all'];
 
 /**
  * Of too many, which crowd among them pays: a site's most tried account, an account's busiest site. What others send for
@@ -45,28 +44,21 @@ const rules = [
 
 /** Decides only; nothing in it waits by itself. */
 export function createWaitingRoom(bounds: WaitingBounds): WaitingRoom {
-  const groups: Readonly<Record<Kind, Map<string, Set<Waiter>>>> = {
-    account: new Map(),
-    site: new Map(),
-    pair: new Map(),
-    all: new Map(),
-  };
+  const groups = new Map<string, Set<Waiter>>();
   const placesOf = new Map<Waiter, Readonly<Record<Kind, Set<Waiter>>>>();
 
   function leave(waiter: Waiter): void {
-    const places = placesOf.get(waiter);
-    if (places === undefined) return;
-    placesOf.delete(waiter);
-    for (const kind of kinds) {
-      places[kind].delete(waiter);
-      if (places[kind].size === 0) groups[kind].delete(nameOf(waiter, kind));
+    if (!placesOf.delete(waiter)) return;
+    for (const name of Object.values(namesOf(waiter))) {
+      const group = groups.get(name);
+      group?.delete(waiter);
+      if (group?.size === 0) groups.delete(name);
     }
   }
 
-  function placeIn(kind: Kind, waiter: Waiter): Set<Waiter> {
-    const name = nameOf(waiter, kind);
-    const group = groups[kind].get(name) ?? new Set();
-    groups[kind].set(name, group.add(waiter));
+  function placeIn(name: string, waiter: Waiter): Set<Waiter> {
+    const group = groups.get(name) ?? new Set();
+    groups.set(name, group.add(waiter));
     return group;
   }
 
@@ -82,11 +74,12 @@ export function createWaitingRoom(bounds: WaitingBounds): WaitingRoom {
 
   return {
     enter(waiter) {
+      const names = namesOf(waiter);
       const places = {
-        account: placeIn('account', waiter),
-        site: placeIn('site', waiter),
-        pair: placeIn('pair', waiter),
-        all: placeIn('all', waiter),
+        account: placeIn(names.account, waiter),
+        site: placeIn(names.site, waiter),
+        pair: placeIn(names.pair, waiter),
+        all: placeIn(names.all, waiter),
       };
       placesOf.set(waiter, places);
       for (const { of, crowd } of rules) {
@@ -103,15 +96,6 @@ export function createWaitingRoom(bounds: WaitingBounds): WaitingRoom {
 }
 
 /** Sites hold no line break. */
-function nameOf({ account, site }: Waiter, kind: Kind): string {
-  switch (kind) {
-    case 'account':
-      return account;
-    case 'site':
-      return site;
-    case 'pair':
-      return `${account}\n${site}`;
-    case 'all':
-      return '';
-  }
+function namesOf({ account, site }: Waiter): Readonly<Record<Kind, string>> {
+  return { account: `account ${account}`, site: `site ${site}`, pair: `pair ${site}\n${account}`, all: 'all' };
 }

@@ -11,7 +11,7 @@ export interface Spender {
   readonly principal: Principal;
   readonly address: string | undefined;
   /** Absent for a token request. */
-  readonly repository?: string;
+  readonly repository?: string | undefined;
 }
 
 /** One limit as it stands for one spender. */

@@ -89,7 +89,7 @@ export function createAccessTokens({ keys, issuer, service, ttlSeconds }: Access
 
   const sign: AccessTokens['sign'] = async (account, access, nowSeconds, { sessionId, credential = '' } = {}) => {
     const key = keys.signingKey();
-    return new SignJWT({ access, ...(sessionId === undefined ? {} : { sid: sessionId }) })
+    return new SignJWT({ access, sid: sessionId })
       .setProtectedHeader({ alg: key.algorithm, typ: 'JWT', kid: key.kid })
       .setIssuer(issuer)
       .setSubject(account)

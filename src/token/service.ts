@@ -35,8 +35,8 @@ export interface TokenGrant {
   /** Of the policy's limits on token requests, those that counted this one. */
   readonly limits: readonly LimitState[];
   /** For people who asked to stay logged in, never for machines. */
-  readonly refreshToken?: string;
-  readonly sessionId?: string;
+  readonly refreshToken: string | undefined;
+  readonly sessionId: string | undefined;
 }
 
 export type TokenOutcome = TokenGrant | { readonly ok: false; readonly refusal: TokenRefusal };
@@ -96,8 +96,8 @@ export function createTokenService(parts: TokenServiceParts): TokenService {
         principal,
         method,
         limits: states,
-        ...(refreshToken === undefined ? {} : { refreshToken }),
-        ...(sessionId === undefined ? {} : { sessionId }),
+        refreshToken,
+        sessionId,
       };
     },
   };

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Page } from '../../src/distribution/route.ts';
-import { type TagReader, listTags, mayHideTags } from '../../src/gate/tag-list.ts';
+import { listTags, mayHideTags } from '../../src/gate/tag-list.ts';
+import type { TagAsker } from '../../src/gate/tag-writes.ts';
 import type { Continuation } from '../../src/gate/visible-names.ts';
 import type { ListPlace, TagsPage } from '../../src/ports.ts';
 import { anonymous, compile, inPolicy, user } from '../support/policies.ts';
@@ -36,7 +37,7 @@ function registryWith(
   };
 }
 
-const reader = (name: string): TagReader => ({
+const reader = (name: string): TagAsker => ({
   policy,
   principal: inPolicy(policy, name === '' ? anonymous : user(name)),
   repository: 'team/app',

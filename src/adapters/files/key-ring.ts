@@ -20,7 +20,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import type { TokenKey } from '../../ports.ts';
-import type { Problem } from '../../document/problem.ts';
+import { type Problem, unplaced } from '../../document/problem.ts';
 import { wordsOf } from '../failure.ts';
 import { foreignPath } from './own-path.ts';
 
@@ -57,7 +57,7 @@ export function readKeyFiles(directory: string, generate: boolean): KeyFilesRead
   for (const name of names) {
     const path = join(directory, name);
     const key = readKey(path);
-    if ('problem' in key) problems.push(problemIn(path, key.problem));
+    if ('problem' in key) problems.push(unplaced(path, 'signing-key', key.problem));
     else files.push({ path, key, made: madeAt(name) });
   }
   return problems.length > 0 ? { ok: false, problems } : { ok: true, files };
@@ -161,9 +161,5 @@ function thumbprint(publicKey: KeyObject): string {
 }
 
 function failed(file: string, text: string): { readonly ok: false; readonly problems: readonly Problem[] } {
-  return { ok: false, problems: [problemIn(file, text)] };
-}
-
-function problemIn(file: string, text: string): Problem {
-  return { file, line: 0, column: 0, code: 'signing-key', message: text };
+  return { ok: false, problems: [unplaced(file, 'signing-key', text)] };
 }

@@ -2,7 +2,7 @@
 import { constants } from 'node:fs';
 import { open, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
-import type { Problem } from '../../document/problem.ts';
+import { type Problem, unplaced } from '../../document/problem.ts';
 import type { PolicyText } from '../../policy/files/parse.ts';
 
 export type PolicyTexts =
@@ -89,7 +89,7 @@ function reason(error: unknown, fix: string): string {
 }
 
 function problem(path: string, text: string): Problem {
-  return { file: shownName(path), line: 0, column: 0, code: 'unreadable', message: text };
+  return unplaced(shownName(path), 'unreadable', text);
 }
 
 function shownName(path: string): string {

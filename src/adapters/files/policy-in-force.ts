@@ -1,5 +1,5 @@
 /** The policy in force: the last good one, without what edits that were refused have taken away since. */
-import type { Problem } from '../../document/problem.ts';
+import { type Problem, unplaced } from '../../document/problem.ts';
 import { listed } from '../../policy/describe.ts';
 import { withdraw } from '../../policy/withdrawal.ts';
 import type { LoadedPolicy, PolicyLoading } from './policy-loading.ts';
@@ -12,10 +12,13 @@ export class PolicyInForce {
   #compiled: LoadedPolicy['compiled'];
   /** From whom something was taken. */
   #losers: readonly string[] = [];
+  #problems: readonly Problem[] = [];
+  #newest: string | undefined;
 
   constructor(first: LoadedPolicy) {
     this.#loaded = first;
     this.#compiled = first.compiled;
+    this.#newest = first.revision;
   }
 
   /** The last good files. */
@@ -27,17 +30,33 @@ export class PolicyInForce {
     return this.#compiled;
   }
 
-  accept(loaded: LoadedPolicy): void {
-    this.#loaded = loaded;
-    this.#compiled = loaded.compiled;
-    this.#losers = [];
+  /** Of the newest files, when they are not the ones in force. */
+  get problems(): readonly Problem[] {
+    return this.#problems;
+  }
+
+  /** What became of files that were read; undefined when that was known before. */
+  take(read: PolicyLoading): PolicyLoading | undefined {
+    const result = this.#takeAway(read);
+    const revision = result.ok ? result.loaded.revision : result.revision;
+    const problems = result.ok ? [] : result.problems;
+    const isKnown = revision === undefined ? isSame(problems, this.#problems) : revision === this.#newest;
+    this.#newest = revision;
+    this.#problems = problems;
+    if (isKnown) return undefined;
+    if (result.ok) {
+      this.#loaded = result.loaded;
+      this.#compiled = result.loaded.compiled;
+      this.#losers = [];
+    }
+    return result;
   }
 
   /**
    * A refused edit gives nothing, not even what another one took; but what it takes from accounts is gone at once. All
    * that is gone, or why nothing is, is said among its problems.
    */
-  takeAway(result: PolicyLoading): PolicyLoading {
+  #takeAway(result: PolicyLoading): PolicyLoading {
     if (result.ok) return result;
     const { users, robots, workloads } = this.#loaded.compiled.policy;
     const homes = [...users.values(), ...robots.values(), ...workloads.values()].map(({ source }) => source.file);
@@ -55,8 +74,10 @@ export class PolicyInForce {
     return {
       ...result,
       problems: [
-        ...(this.#losers.length === 0 ? [] : [said('taken-away', gone)]),
-        ...(more === undefined || more.compiled !== undefined ? [] : [said('not-taken', tooMany(of(more.losing)))]),
+        ...(this.#losers.length === 0 ? [] : [unplaced('policies', 'taken-away', gone)]),
+        ...(more === undefined || more.compiled !== undefined
+          ? []
+          : [unplaced('policies', 'not-taken', tooMany(of(more.losing)))]),
         ...(isKnown ? result.problems : result.problems.map(withKeeping)),
       ],
     };
@@ -73,6 +94,6 @@ function tooMany(whose: string): string {
   return `nothing is taken by this edit: without something would be ${whose}, and so many must be a mistake`;
 }
 
-function said(code: string, message: string): Problem {
-  return { file: 'policies', line: 0, column: 0, code, message };
+function isSame(problems: readonly Problem[], before: readonly Problem[]): boolean {
+  return JSON.stringify(problems) === JSON.stringify(before);
 }

@@ -26,7 +26,7 @@ export type PolicyLoading =
       readonly problems: readonly Problem[];
       readonly revision: string | undefined;
       /** Where what all files say of accounts is whole, these accounts, and the files. */
-      readonly named?: { readonly accounts: Accounts; readonly files: readonly string[] };
+      readonly named?: { readonly accounts: Accounts; readonly files: readonly string[] } | undefined;
     };
 
 /**
@@ -47,7 +47,7 @@ export async function loadPolicy(
     ok: false,
     problems,
     revision,
-    ...(accounts === undefined ? {} : { named: { accounts, files } }),
+    named: accounts && { accounts, files },
   });
   const old = new Map(before.map(({ file, text }) => [file, text]));
   const cut = texts.files.flatMap((each) => cutProblem(each, old.get(each.file) ?? '') ?? []);

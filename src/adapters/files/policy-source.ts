@@ -1,6 +1,7 @@
 /** The policy in force, replaced whole when its files change. The last good policy stays until a better one is complete. */
 import type { Problem } from '../../document/problem.ts';
 import type { Clock, PolicySource } from '../../ports.ts';
+import { Runs } from '../runs.ts';
 import { signPolicyFiles } from './policy-files.ts';
 import { PolicyInForce } from './policy-in-force.ts';
 import type { LoadedPolicy, PolicyLoading } from './policy-loading.ts';
@@ -34,8 +35,6 @@ const maxAttempts = 5;
 export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptions): PolicyFiles {
   const { paths, clock, onReload, pollMs = defaultPollMs } = options;
   const inForce = new PolicyInForce(first);
-  let problems: readonly Problem[] = [];
-  let newest: string | undefined = first.revision;
   let signature: string | undefined;
   let running: Promise<void> = Promise.resolve();
   let settling: NodeJS.Timeout | undefined;
@@ -45,17 +44,12 @@ export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptio
     if (closed) return;
     const generation = await readOneGeneration(paths, clock, inForce.loaded.files);
     if (generation === undefined) return soon();
+    if (closed) return;
     // What could not be read at all may be readable a moment later without looking any different (permissions).
     const isRead = generation.result.ok || generation.result.revision !== undefined;
     signature = isRead ? generation.signature : '';
-    const result = inForce.takeAway(generation.result);
-    const revision = result.ok ? result.loaded.revision : result.revision;
-    const isNews = revision === undefined ? !sameProblems(result, problems) : revision !== newest;
-    newest = revision;
-    problems = result.ok ? [] : result.problems;
-    if (!isNews || closed) return;
-    if (result.ok) inForce.accept(result.loaded);
-    onReload(result);
+    const news = inForce.take(generation.result);
+    if (news !== undefined) onReload(news);
   }
 
   /** One reading at a time: of two that overlap the older files could be put into force last. */
@@ -71,36 +65,27 @@ export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptio
 
   const directories = watchDirectoriesOf(paths, soon);
 
-  async function poll(): Promise<void> {
+  const polls = new Runs(async () => {
     await directories.look();
     if (signature !== undefined && (await signPolicyFiles(paths)) !== signature) await reload();
-  }
+    return pollMs;
+  });
 
   void signPolicyFiles(paths).then((text) => (signature ??= text));
   void directories.look();
-  const timer = setInterval(unlessRunning(poll), pollMs).unref();
+  polls.soon(pollMs);
 
   return {
     current: () => inForce.compiled,
     loaded: () => inForce.loaded,
-    problems: () => problems,
+    problems: () => inForce.problems,
     reload,
     close() {
       closed = true;
-      clearInterval(timer);
+      polls.close();
       clearTimeout(settling);
       directories.close();
     },
-  };
-}
-
-/** Calls that come while one is under way do nothing. */
-function unlessRunning(task: () => Promise<void>): () => void {
-  let isRunning = false;
-  return () => {
-    if (isRunning) return;
-    isRunning = true;
-    void task().finally(() => (isRunning = false));
   };
 }
 
@@ -119,8 +104,4 @@ async function readOneGeneration(
     if ((await signPolicyFiles(paths)) === signature) return { result, signature };
   }
   return undefined;
-}
-
-function sameProblems(result: PolicyLoading, before: readonly Problem[]): boolean {
-  return !result.ok && JSON.stringify(result.problems) === JSON.stringify(before);
 }

@@ -3,11 +3,12 @@ import { existsSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { unplaced } from '../../document/problem.ts';
 import { compilePolicySteadily } from '../../policy/evaluate.ts';
 import type { Limit, Policy, PolicyTest, Rule } from '../../policy/model.ts';
 import type { PolicyText } from '../../policy/files/parse.ts';
 import { type PolicyLoading, loadPolicy } from './policy-loading.ts';
-import type { WorkerMessage, WorkerTask } from './policy-worker.ts';
+import type { PolicyPart, WorkerMessage, WorkerTask } from './policy-worker.ts';
 
 const workerFile = new URL('./policy-worker.js', import.meta.url);
 /** Milliseconds after which a file is refused that keeps the parser busy. */
@@ -44,56 +45,38 @@ function receive(worker: Worker): Promise<PolicyLoading> {
   return new Promise((resolve) => {
     const fail = (message: string): void => {
       clearTimeout(timer);
-      resolve({
-        ok: false,
-        revision: undefined,
-        problems: [{ file: 'policies', line: 0, column: 0, code: 'not-loaded', message }],
-      });
+      resolve({ ok: false, revision: undefined, problems: [unplaced('policies', 'not-loaded', message)] });
     };
-    const timer = setTimeout(
-      () => fail(`reading the policy files took longer than ${maxLoadMs / 1000} seconds`),
-      maxLoadMs,
-    );
+    const late = `reading the policy files took longer than ${maxLoadMs / 1000} seconds`;
+    const timer = setTimeout(() => fail(late), maxLoadMs);
     worker.on('error', (error) => fail(`the policy files could not be read: ${error.message}`));
     worker.on('exit', () => fail('the policy files could not be read: their thread ended'));
     worker.on('message', (message: WorkerMessage) => {
-      switch (message.part) {
-        case 'rules':
-          policy.rules.push(...message.entries);
-          break;
-        case 'tests':
-          policy.tests.push(...message.entries);
-          break;
-        case 'limits':
-          policy.limits.push(...message.entries);
-          break;
-        case 'users':
-        case 'robots':
-        case 'workloads':
-        case 'groups':
-          for (const [name, entry] of message.entries) policy[message.part].set(name, entry);
-          break;
-        case 'problems':
-          clearTimeout(timer);
-          resolve({
-            ok: false,
-            problems: message.problems,
-            revision: message.revision,
-            ...(message.files === undefined ? {} : { named: { accounts: policy, files: message.files } }),
-          });
-          return;
-        case 'end': {
-          clearTimeout(timer);
-          const { testsPassed, revision, files } = message;
-          compilePolicySteadily(policy, () => nextTurn()).then(
-            (compiled) => resolve({ ok: true, loaded: { compiled, testsPassed, revision, files } }),
-            (error: unknown) => fail(`the policy could not be put together: ${String(error)}`),
-          );
-          return;
-        }
+      if ('entries' in message) {
+        add(message, policy[message.part]);
+        // The next batch only in another turn of the event loop.
+        setImmediate(() => worker.postMessage('taken'));
+        return;
       }
-      // The next batch only in another turn of the event loop.
-      setImmediate(() => worker.postMessage('taken'));
+      clearTimeout(timer);
+      finish(message, policy).then(resolve, (error: unknown) =>
+        fail(`the policy could not be put together: ${String(error)}`),
+      );
     });
   });
+}
+
+function add({ entries }: PolicyPart, part: Map<unknown, unknown> | unknown[]): void {
+  if (Array.isArray(part)) part.push(...entries);
+  else for (const [name, entry] of entries as readonly (readonly [string, unknown])[]) part.set(name, entry);
+}
+
+async function finish(message: Exclude<WorkerMessage, PolicyPart>, policy: Policy): Promise<PolicyLoading> {
+  if (message.part === 'problems') {
+    const { problems, revision, files } = message;
+    return { ok: false, problems, revision, named: files && { accounts: policy, files } };
+  }
+  const { testsPassed, revision, files } = message;
+  const compiled = await compilePolicySteadily(policy, () => nextTurn());
+  return { ok: true, loaded: { compiled, testsPassed, revision, files } };
 }

@@ -17,15 +17,11 @@ export interface WorkerTask {
   readonly before: readonly PolicyText[];
 }
 
-/** One part of a policy; `entries` of a map are pairs. */
-export type PolicyPart =
-  | { readonly part: 'rules'; readonly entries: Policy['rules'] }
-  | { readonly part: 'tests'; readonly entries: Policy['tests'] }
-  | { readonly part: 'limits'; readonly entries: Policy['limits'] }
-  | {
-      readonly part: 'users' | 'robots' | 'workloads' | 'groups';
-      readonly entries: readonly (readonly [string, unknown])[];
-    };
+/** A batch of what one part of a policy holds; of a map the entries are pairs. */
+export interface PolicyPart {
+  readonly part: keyof Policy;
+  readonly entries: readonly unknown[];
+}
 
 export type WorkerMessage =
   | PolicyPart
@@ -44,6 +40,7 @@ export type WorkerMessage =
     };
 
 const batchSize = 200;
+const accountParts = ['users', 'robots', 'workloads', 'groups'] as const;
 
 async function work(port: MessagePort, { paths, now, before }: WorkerTask): Promise<void> {
   const send = async (message: WorkerMessage): Promise<void> => {
@@ -51,25 +48,22 @@ async function work(port: MessagePort, { paths, now, before }: WorkerTask): Prom
     port.postMessage(message);
     await taken;
   };
-  const sendMaps = async (maps: Partial<Policy>): Promise<void> => {
-    for (const part of ['users', 'robots', 'workloads', 'groups'] as const) {
-      for (const entries of batches([...(maps[part] ?? [])], batchSize)) await send({ part, entries });
+  const sendParts = async (policy: Partial<Policy>, parts: readonly (keyof Policy)[]): Promise<void> => {
+    for (const part of parts) {
+      for (const entries of batches([...(policy[part] ?? [])], batchSize)) await send({ part, entries });
     }
   };
   const loading = await loadPolicy(paths, now, before);
   if (!loading.ok) {
     const { revision, named } = loading;
-    if (named !== undefined) await sendMaps(named.accounts);
+    if (named !== undefined) await sendParts(named.accounts, accountParts);
     await send({ part: 'problems', problems: loading.problems.slice(0, 100), revision, files: named?.files });
     return;
   }
   const { compiled, testsPassed, revision, files } = loading.loaded;
-  const { tests, rules, limits } = compiled.policy;
-  await sendMaps(compiled.policy);
-  for (const entries of batches(tests, batchSize)) await send({ part: 'tests', entries });
-  for (const entries of batches(limits, batchSize)) await send({ part: 'limits', entries });
   // Sorted here: on the receiving side the sort finds nothing left to do.
-  for (const entries of batches(rules.toSorted(byName), batchSize)) await send({ part: 'rules', entries });
+  const policy = { ...compiled.policy, rules: compiled.policy.rules.toSorted(byName) };
+  await sendParts(policy, [...accountParts, 'tests', 'limits', 'rules']);
   await send({ part: 'end', testsPassed, revision, files });
 }
 

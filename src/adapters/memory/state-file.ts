@@ -1,7 +1,7 @@
 /** A file of the state directory that holds what one process must remember: replaced as a whole, private, checked when read. */
 import { readFileSync, renameSync, statSync } from 'node:fs';
 import { z } from 'zod';
-import type { Problem } from '../../document/problem.ts';
+import { type Problem, unplaced } from '../../document/problem.ts';
 import { hasCode, wordsOf } from '../failure.ts';
 import { foreignPath } from '../files/own-path.ts';
 import { writePrivateFile } from '../files/private-file.ts';
@@ -56,7 +56,7 @@ export function openStateFile<T>(options: StateFileOptions<T>): {
       return true;
     } catch (error) {
       const reason = wordsOf(error);
-      if (problem === undefined) onProblem(fileProblem(file, `cannot be written: ${reason}`));
+      if (problem === undefined) onProblem(unplaced(file, 'state-file', `cannot be written: ${reason}`));
       problem = reason;
       return false;
     }
@@ -100,9 +100,9 @@ function read<T>(path: string, { kind, version, schema, onProblem }: StateFileOp
     const aside = `${path}.${new Date().toISOString().replace(/[:.]/g, '-')}.aside`;
     try {
       renameSync(path, aside);
-      onProblem(fileProblem(path, `${reason}; it was moved to ${aside}, and nothing of it is in force`));
+      onProblem(unplaced(path, 'state-file', `${reason}; it was moved to ${aside}, and nothing of it is in force`));
     } catch (error) {
-      onProblem(fileProblem(path, `${reason}, and it cannot be moved aside: ${wordsOf(error)}`));
+      onProblem(unplaced(path, 'state-file', `${reason}, and it cannot be moved aside: ${wordsOf(error)}`));
     }
     return undefined;
   };
@@ -133,8 +133,4 @@ function parseJson(text: string): { readonly value: unknown } | undefined {
   } catch {
     return undefined;
   }
-}
-
-function fileProblem(file: string, message: string): Problem {
-  return { file, line: 0, column: 0, code: 'state-file', message };
 }

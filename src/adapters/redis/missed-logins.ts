@@ -6,7 +6,7 @@ import type { LoginRecords } from '../memory/login-records.ts';
 import { Recent } from '../recent.ts';
 import type { RedisCalls } from './connection.ts';
 import { forgiveFailures, raiseFailures } from './login-scripts.ts';
-import { Runs } from './runs.ts';
+import { Runs } from '../runs.ts';
 import { goodKey, keysOf, labelOf, recordKey } from './stored-logins.ts';
 
 const raisedAtOnce = 300;

@@ -11,7 +11,7 @@ import { type RedisConnection, listOf } from './connection.ts';
 import { budgetKey, owingKey } from './keys.ts';
 import { KnownBudgets } from './known-budgets.ts';
 import { chargeBudgets, listOwing, readBudgets } from './limit-scripts.ts';
-import { Runs } from './runs.ts';
+import { Runs } from '../runs.ts';
 
 /** A balance that is shown, not charged, may be this old. */
 const peekMs = 5000;

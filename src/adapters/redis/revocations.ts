@@ -8,7 +8,7 @@ import { batches } from '../batches.ts';
 import type { RedisCalls, RedisConnection } from './connection.ts';
 import { endedAccountName, nameKey, revocationsChannel, sessionsKey } from './keys.ts';
 import { type Entry, KnownRevocations, readEntry, readMessage } from './known-revocations.ts';
-import { Runs } from './runs.ts';
+import { Runs } from '../runs.ts';
 import { pollRevocations, reassertRevocations } from './scripts.ts';
 
 const pollMs = 2000;

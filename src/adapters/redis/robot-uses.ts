@@ -3,7 +3,7 @@ import type { RobotUses } from '../../ports.ts';
 import { batches } from '../batches.ts';
 import { type RedisConnection, listOf } from './connection.ts';
 import { robotUseKey } from './keys.ts';
-import { Runs } from './runs.ts';
+import { Runs } from '../runs.ts';
 import { markRobotUses, readRobotUses } from './scripts.ts';
 
 const flushMs = 1000;

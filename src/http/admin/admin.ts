@@ -11,7 +11,7 @@ import { notFound } from '../front/respond.ts';
 export interface ReadinessCheck {
   readonly name: string;
   readonly state: 'ok' | 'degraded' | 'failed';
-  readonly detail?: string;
+  readonly detail?: string | undefined;
 }
 
 export interface AdminParts {

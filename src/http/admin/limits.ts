@@ -43,8 +43,8 @@ async function listLimits(
     .map((state) => ({ ...limitView(state.limit), ...spentView(state) }));
   const logins = failed.worst.map(({ by, account, network, failures: { count, ageMs } }) => ({
     by,
-    ...(account === undefined ? {} : { account: account.slice(0, maxAccountLength) }),
-    ...(network === undefined ? {} : { network }),
+    account: account?.slice(0, maxAccountLength),
+    network,
     failures: count,
     lastFailure: instant(now - ageMs),
     waitSeconds: Math.max(0, delayMs(by, count) - ageMs) / 1000,
@@ -69,13 +69,8 @@ async function lookAtLimits({ limits }: LimitParts, policy: CompiledPolicy, quer
   const counted = (['pull', 'push', 'token'] as const).find((each) => each === query.get('count'));
   if (counted === undefined) return { ok: false, reason: 'invalid', detail: 'count: expected pull, push or token' };
   const named = parseNamed(query.get('subject') ?? '');
-  if (named === undefined) {
-    return {
-      ok: false,
-      reason: 'invalid',
-      detail: 'subject: expected user:NAME, robot:NAME, workload:NAME or anonymous',
-    };
-  }
+  const expected = 'subject: expected user:NAME, robot:NAME, workload:NAME or anonymous';
+  if (named === undefined) return { ok: false, reason: 'invalid', detail: expected };
   const subject = formatSubject(named);
   const principal = principalIn(policy.policy, named);
   if (principal === undefined) {
@@ -84,8 +79,8 @@ async function lookAtLimits({ limits }: LimitParts, policy: CompiledPolicy, quer
   const repository = query.get('repository') ?? undefined;
   const address = query.get('address') ?? undefined;
   const isGiven = { account: true, address: address !== undefined, repository: repository !== undefined };
-  const spender = { principal, address, ...(repository === undefined ? {} : { repository }) };
-  const states = new Map((await limits.look(policy, counted, spender)).map((state) => [state.limit.name, state]));
+  const looked = await limits.look(policy, counted, { principal, address, repository });
+  const states = new Map(looked.map((state) => [state.limit.name, state]));
   const views = policy.limitsOf(principal, counted).map((each) => {
     const state = isGiven[countedPer(each, principal)] ? states.get(each.name) : undefined;
     return { ...limitView(each), ...(state === undefined ? {} : spentView(state)) };

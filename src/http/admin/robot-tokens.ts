@@ -22,12 +22,13 @@ export const robotTokenOperations: readonly Operation<RobotTokenParts>[] = [
       );
       const uses = await robotUses.lastUsed(tokens.map(({ token }) => token.id));
       const views = tokens.map(({ robot, token }) => {
-        const lastUsed = uses.get(token.id);
+        const { id, expires } = token;
+        const lastUsed = uses.get(id);
         return {
           robot,
-          id: token.id,
-          ...(token.expires === undefined ? {} : { expires: instant(inMilliseconds(token.expires)) }),
-          ...(lastUsed === undefined ? {} : { lastUsed: instant(lastUsed) }),
+          id,
+          expires: expires === undefined ? undefined : instant(inMilliseconds(expires)),
+          lastUsed: lastUsed === undefined ? undefined : instant(lastUsed),
         };
       });
       return { ok: true, body: { tokens: views } };

@@ -61,9 +61,9 @@ async function endSessions(
   which: { readonly id: string } | { readonly account: string },
 ): Promise<Result> {
   const result = await sessions.revoke(which, clock());
-  const account = 'account' in which ? { account: which.account } : {};
   if (!result.ok) {
-    audit.record({ event: 'session', decision: 'error', reason: 'store_unavailable', ...account });
+    const account = 'account' in which ? which.account : undefined;
+    audit.record({ event: 'session', decision: 'error', reason: 'store_unavailable', account });
     return unavailable;
   }
   for (const one of result.ended) {
@@ -80,12 +80,5 @@ async function endSessions(
 }
 
 function viewOf({ id, account, created, lastUsed, address, userAgent }: Session): SessionView {
-  return {
-    id,
-    account,
-    created: instant(created),
-    lastUsed: instant(lastUsed),
-    ...(address === undefined ? {} : { address }),
-    ...(userAgent === undefined ? {} : { userAgent }),
-  };
+  return { id, account, created: instant(created), lastUsed: instant(lastUsed), address, userAgent };
 }

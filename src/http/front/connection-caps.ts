@@ -36,26 +36,19 @@ export function capConnections(
   const opened = new WeakMap<Socket, Open>();
   /** Both ends -> a TLS connection before its handshake is done: Node does not tell what it becomes. */
   const handshakes = new Map<string, Open>();
-  const said = new Map<string, number>();
+  const say = onceInAWhile(onExceeded);
   const isTls = 'setSecureContext' in server;
-
-  function say({ site, socket }: Open, now: number): void {
-    for (const [earlier, at] of said) {
-      if (now - at < quietMs) break;
-      said.delete(earlier);
-    }
-    if (said.has(site)) return;
-    said.set(site, now);
-    onExceeded(socket);
-  }
 
   function end(endings: readonly Ending<Open>[], now: number): void {
     for (const { connection, reason } of endings) {
       if (reason === 'exceeded') say(connection, now);
-      // An answer that has begun must not look complete; TLS marks its own end.
-      if (connection.requests > 0 && !isTls) connection.socket.resetAndDestroy();
-      else connection.socket.destroy();
+      cutOff(connection, isTls);
     }
+  }
+
+  function follow(socket: Socket, connection: Open): void {
+    opened.set(socket, connection);
+    socket.once('close', () => shares.close(connection));
   }
 
   server.on('connection', (socket: Socket) => {
@@ -63,8 +56,7 @@ export function capConnections(
     const address = clientAddress(socket.remoteAddress, undefined, []);
     const network = clientNetwork(address);
     const connection: Open = { socket, site: clientSite(network), requests: 0 };
-    opened.set(socket, connection);
-    socket.once('close', () => shares.close(connection));
+    follow(socket, connection);
     if (isTls) {
       const ends = endsOf(socket);
       handshakes.set(ends, connection);
@@ -79,8 +71,7 @@ export function capConnections(
       if (connection === undefined) return;
       handshakes.delete(endsOf(socket));
       connection.socket = socket;
-      opened.set(socket, connection);
-      socket.once('close', () => shares.close(connection));
+      follow(socket, connection);
     });
 
   function onRequest({ socket }: IncomingMessage, response: ServerResponse): void {
@@ -95,6 +86,26 @@ export function capConnections(
     end(shares.begin(connection, now), now);
   }
   for (const event of ['request', 'checkContinue', 'checkExpectation']) server.on(event, onRequest);
+}
+
+/** An answer that has begun must not look complete; TLS marks its own end. */
+function cutOff({ socket, requests }: Open, isTls: boolean): void {
+  if (requests > 0 && !isTls) socket.resetAndDestroy();
+  else socket.destroy();
+}
+
+/** Passes on one connection of each site. */
+function onceInAWhile(onExceeded: ConnectionCaps['onExceeded']): (connection: Open, now: number) => void {
+  const said = new Map<string, number>();
+  return ({ site, socket }, now) => {
+    for (const [earlier, at] of said) {
+      if (now - at < quietMs) break;
+      said.delete(earlier);
+    }
+    if (said.has(site)) return;
+    said.set(site, now);
+    onExceeded(socket);
+  };
 }
 
 function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {

@@ -82,44 +82,37 @@ export function challenged(
         realm: `${publicUrl}/token`,
         service,
         access,
-        ...(error === undefined ? {} : { error }),
+        error,
       }),
     },
-    ...(detail.length === 0 ? {} : { detail }),
+    detail: detail.length === 0 ? undefined : detail,
   });
 }
 
+const unusableRoutes: Readonly<Record<Exclude<RouteProblem['reason'], 'method_not_allowed'>, [ErrorCode, string]>> = {
+  target_malformed: ['NAME_INVALID', 'the request target is not a plain registry path'],
+  query_malformed: ['NAME_INVALID', 'the query string is malformed'],
+  parameter_repeated: ['NAME_INVALID', 'a query parameter is given twice'],
+  name_invalid: [
+    'NAME_INVALID',
+    'invalid repository name: lower-case words separated by slashes, at most 255 characters',
+  ],
+  reference_invalid: ['MANIFEST_INVALID', 'invalid tag'],
+  manifest_unknown: ['MANIFEST_UNKNOWN', 'there is no such manifest: its name is not a valid tag'],
+  digest_invalid: ['DIGEST_INVALID', 'invalid digest: sha256, sha384 or sha512 in lower-case hexadecimal'],
+  page_invalid: ['PAGINATION_NUMBER_INVALID', 'n must be a whole number, zero or more; a cursor stands for last'],
+  upload_unknown: ['BLOB_UPLOAD_UNKNOWN', 'there is no such upload'],
+  route_unknown: ['UNSUPPORTED', 'there is no such route'],
+};
+
 /** 400 for what cannot be read, 404 for what cannot be there, 405 with the methods that can be used. */
 export function unusable(problem: RouteProblem): Answer {
-  switch (problem.reason) {
-    case 'target_malformed':
-      return refusal('NAME_INVALID', 'the request target is not a plain registry path');
-    case 'query_malformed':
-      return refusal('NAME_INVALID', 'the query string is malformed');
-    case 'parameter_repeated':
-      return refusal('NAME_INVALID', 'a query parameter is given twice');
-    case 'name_invalid':
-      return refusal(
-        'NAME_INVALID',
-        'invalid repository name: lower-case words separated by slashes, at most 255 characters',
-      );
-    case 'reference_invalid':
-      return refusal('MANIFEST_INVALID', 'invalid tag');
-    case 'manifest_unknown':
-      return refusal('MANIFEST_UNKNOWN', 'there is no such manifest: its name is not a valid tag');
-    case 'digest_invalid':
-      return refusal('DIGEST_INVALID', 'invalid digest: sha256, sha384 or sha512 in lower-case hexadecimal');
-    case 'page_invalid':
-      return refusal('PAGINATION_NUMBER_INVALID', 'n must be a whole number, zero or more; a cursor stands for last');
-    case 'upload_unknown':
-      return refusal('BLOB_UPLOAD_UNKNOWN', 'there is no such upload');
-    case 'method_not_allowed':
-      return refusal('UNSUPPORTED', 'the method is not supported here', {
-        headers: { Allow: problem.allowed.join(', ') },
-      });
-    case 'route_unknown':
-      return refusal('UNSUPPORTED', 'there is no such route', { status: 404 });
-  }
+  if (problem.reason === 'method_not_allowed')
+    return refusal('UNSUPPORTED', 'the method is not supported here', {
+      headers: { Allow: problem.allowed.join(', ') },
+    });
+  const [code, message] = unusableRoutes[problem.reason];
+  return refusal(code, message, problem.reason === 'route_unknown' ? { status: 404 } : {});
 }
 
 export const wrongCredentials = 'incorrect username or password';
@@ -134,64 +127,66 @@ export function tokenRefused(reason: TokenRefusal, { service }: Pick<Front, 'ser
   return { ...answer, headers: { ...answer.headers, ...challenge, 'Cache-Control': 'no-store' } };
 }
 
+/** Message, error of RFC 6749 and, where it is no 401, status. */
+type OAuthAnswer = readonly [message: string, error: string, status?: 400 | 401];
+const wrong: OAuthAnswer = [wrongCredentials, 'invalid_grant'];
+const ended: OAuthAnswer = ['the login has ended; log in again', 'invalid_grant'];
+const oauthAnswers = {
+  account_unknown: wrong,
+  account_disabled: wrong,
+  password_wrong: wrong,
+  password_too_long: wrong,
+  secret_misplaced: wrong,
+  secret_unknown: wrong,
+  password_missing: [passwordMissing, 'invalid_grant'],
+  secret_expired: ['the token has expired; make a new one', 'invalid_grant'],
+  session_unknown: ended,
+  session_of_other_service: ended,
+  session_account_gone: ended,
+  session_password_changed: ended,
+  session_ended: ended,
+  credentials_missing: ['a user name and a password are needed', 'invalid_request'],
+  credentials_malformed: ['the credentials cannot be read', 'invalid_request'],
+  service_unknown: ['the service is not this registry', 'invalid_request', 400],
+  grant_type_unsupported: ['the grant type is not supported', 'unsupported_grant_type', 400],
+} as const satisfies Partial<Record<TokenRefusal['reason'], OAuthAnswer>>;
+
 function tokenRefusalAnswer(given: TokenRefusal): Answer {
   switch (given.reason) {
-    case 'account_unknown':
-    case 'account_disabled':
-    case 'password_wrong':
-    case 'password_too_long':
-    case 'secret_misplaced':
-    case 'secret_unknown':
-      return withOAuth('UNAUTHORIZED', wrongCredentials, 'invalid_grant');
-    case 'password_missing':
-      return withOAuth('UNAUTHORIZED', passwordMissing, 'invalid_grant');
     case 'secret_malformed':
-      return withOAuth('UNAUTHORIZED', given.detail, 'invalid_grant');
-    case 'secret_expired':
-      return withOAuth('UNAUTHORIZED', 'the token has expired; make a new one', 'invalid_grant');
-    case 'session_unknown':
-    case 'session_of_other_service':
-    case 'session_account_gone':
-    case 'session_password_changed':
-    case 'session_ended':
-      return withOAuth('UNAUTHORIZED', 'the login has ended; log in again', 'invalid_grant');
+      return withOAuth(given.detail, 'invalid_grant');
+    case 'request_malformed':
+      return withOAuth(given.detail, 'invalid_request', 400);
+    case 'scopes_too_many': {
+      const { fitting, requested } = given;
+      const message = `too many scopes for one token: the first ${fitting} of ${requested} fit; ask for the rest in another`;
+      return withOAuth(message, 'invalid_scope', 400);
+    }
     case 'store_unavailable':
       return storeUnavailable;
-    case 'credentials_missing':
-      return withOAuth('UNAUTHORIZED', 'a user name and a password are needed', 'invalid_request');
-    case 'credentials_malformed':
-      return withOAuth('UNAUTHORIZED', 'the credentials cannot be read', 'invalid_request');
     case 'hashing_busy':
       return tooBusy();
     case 'login_held':
       return loginHeld(given.waitMs);
     case 'limit_reached':
       return limitReached(given.principal, given.states);
-    case 'service_unknown':
-      return withOAuth('UNSUPPORTED', 'the service is not this registry', 'invalid_request', 400);
-    case 'scopes_too_many':
-      return withOAuth(
-        'UNSUPPORTED',
-        `too many scopes for one token: the first ${given.fitting} of ${given.requested} fit; ask for the rest in another`,
-        'invalid_scope',
-        400,
-      );
-    case 'request_malformed':
-      return withOAuth('UNSUPPORTED', given.detail, 'invalid_request', 400);
-    case 'grant_type_unsupported':
-      return withOAuth('UNSUPPORTED', 'the grant type is not supported', 'unsupported_grant_type', 400);
+    default:
+      return withOAuth(...(oauthAnswers[given.reason] as OAuthAnswer));
   }
 }
 
-function withOAuth(code: ErrorCode, message: string, error: string, status = statusOf[code]): Answer {
+function withOAuth(...[message, error, status = 401]: OAuthAnswer): Answer {
+  const code: ErrorCode = status === 401 ? 'UNAUTHORIZED' : 'UNSUPPORTED';
   const body = JSON.stringify({ errors: [{ code, message }], error, error_description: message });
   return { status, body };
 }
 
+function tryAgain(message: string, seconds: number, status = 503): Answer {
+  return refusal('UNAVAILABLE', message, { status, headers: { 'Retry-After': String(seconds) } });
+}
+
 /** Sessions cannot be read or recorded. Never a 401: clients would throw good credentials away. */
-export const storeUnavailable: Answer = refusal('UNAVAILABLE', 'logins cannot be looked up at the moment; try again', {
-  headers: { 'Retry-After': '3' },
-});
+const storeUnavailable = tryAgain('logins cannot be looked up at the moment; try again', 3);
 
 /** More logins than can be hashed in time; nothing was compared. In an upload 503, which clients take as a pause. */
 export function tooBusy(isUpload = false): Answer {
@@ -221,26 +216,19 @@ export function limitReached(principal: Principal, states: readonly LimitState[]
 
 /** Another push or deletion did not end in time, or nobody can tell whether there is one. */
 export function tagHeld(reason: 'busy' | 'unavailable'): Answer {
-  const message =
-    reason === 'busy'
-      ? 'another push of this tag has not ended yet; try again'
-      : 'the store that keeps pushes of one tag apart cannot be reached; try again';
-  return refusal('UNAVAILABLE', message, { headers: { 'Retry-After': '3' } });
+  if (reason === 'busy') return tryAgain('another push of this tag has not ended yet; try again', 3);
+  return tryAgain('the store that keeps pushes of one tag apart cannot be reached; try again', 3);
 }
 
 /** The connection ends with each: the rest of the body is not read. */
 export function manifestRefused(reason: 'too_large' | 'stalled' | 'client_gone' | 'no_memory'): Answer {
-  switch (reason) {
-    case 'no_memory':
-      return refusal('UNAVAILABLE', 'too many manifests are being pushed at once; try again', {
-        headers: { 'Retry-After': '5', Connection: 'close' },
-      });
-    case 'too_large':
-      return refusal('SIZE_INVALID', 'the manifest is larger than 4 MiB', { headers: { Connection: 'close' } });
-    case 'stalled':
-    case 'client_gone':
-      return refusal('SIZE_INVALID', 'the manifest did not arrive', { status: 408, headers: { Connection: 'close' } });
+  if (reason === 'no_memory') {
+    const answer = tryAgain('too many manifests are being pushed at once; try again', 5);
+    return { ...answer, headers: { ...answer.headers, Connection: 'close' } };
   }
+  const headers = { Connection: 'close' };
+  if (reason === 'too_large') return refusal('SIZE_INVALID', 'the manifest is larger than 4 MiB', { headers });
+  return refusal('SIZE_INVALID', 'the manifest did not arrive', { status: 408, headers });
 }
 
 /** As the registry itself says it. */
@@ -260,26 +248,16 @@ export const clientTimedOut: Answer = refusal('SIZE_INVALID', 'the request body 
 
 export type UpstreamFailure = 'unreachable' | 'timeout' | 'broken' | 'no_memory';
 
+const upstreamAnswers: Readonly<Record<UpstreamFailure, Answer>> = {
+  unreachable: tryAgain('the registry behind the gateway cannot be reached', 5, 502),
+  timeout: tryAgain('the registry behind the gateway does not answer', 5, 504),
+  no_memory: tryAgain('too many manifests and lists wait for their clients at once; try again', 5),
+  broken: refusal('UNAVAILABLE', 'the registry behind the gateway gave an unusable answer', { status: 502 }),
+};
+
 /** 502 or 504, before the first byte of a reply; after it only the connection can be ended. */
 export function upstreamFailed(failure: UpstreamFailure): Answer {
-  switch (failure) {
-    case 'unreachable':
-      return refusal('UNAVAILABLE', 'the registry behind the gateway cannot be reached', {
-        status: 502,
-        headers: { 'Retry-After': '5' },
-      });
-    case 'timeout':
-      return refusal('UNAVAILABLE', 'the registry behind the gateway does not answer', {
-        status: 504,
-        headers: { 'Retry-After': '5' },
-      });
-    case 'no_memory':
-      return refusal('UNAVAILABLE', 'too many manifests and lists wait for their clients at once; try again', {
-        headers: { 'Retry-After': '5' },
-      });
-    case 'broken':
-      return refusal('UNAVAILABLE', 'the registry behind the gateway gave an unusable answer', { status: 502 });
-  }
+  return upstreamAnswers[failure];
 }
 
 export const notFound: Answer = refusal('UNSUPPORTED', 'there is nothing here', { status: 404 });

@@ -32,8 +32,8 @@ export function recordUnread(
     address: clientAddress(socket.remoteAddress, headers['x-forwarded-for'], trustedProxies),
     userAgent: headers['user-agent'],
     requestId: randomUUID(),
-    ...(status === undefined ? {} : { status }),
-    ...(detail === undefined ? {} : { detail }),
+    status,
+    detail,
   });
 }
 

@@ -3,7 +3,8 @@ import { type RegistryRoute, ownParameter, parseRoute } from '../../distribution
 import { formatTarget } from '../../distribution/target.ts';
 import type { Caller } from '../../identity/identify.ts';
 import { listCatalog } from '../../gate/catalog.ts';
-import { type TagReader, listTags } from '../../gate/tag-list.ts';
+import { listTags } from '../../gate/tag-list.ts';
+import type { TagAsker } from '../../gate/tag-writes.ts';
 import type { Continuation, ListStart } from '../../gate/visible-names.ts';
 import type { CompiledPolicy } from '../../policy/evaluate.ts';
 import { type Principal, formatSubject } from '../../policy/model.ts';
@@ -51,7 +52,7 @@ export async function showTags(
   parts: ListParts,
   exchange: Exchange,
   route: RegistryRoute & { readonly kind: 'tags' },
-  reader: TagReader,
+  reader: TagAsker,
 ): Promise<Outcome> {
   const start = startOf(parts, route, reader.principal);
   if (start === undefined) return strangeCursor;

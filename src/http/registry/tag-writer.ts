@@ -4,7 +4,7 @@ import type { RegistryRoute } from '../../distribution/route.ts';
 import { type AdmitParts, type Admitted, refused } from '../../gate/admit.ts';
 import { type Caller, policyOf } from '../../identity/identify.ts';
 import type { KnownParts } from '../../gate/known-parts.ts';
-import { type TagJudgement, type TagWriter, isGuardedTag } from '../../gate/tag-writes.ts';
+import { type TagJudgement, type TagAsker, isGuardedTag } from '../../gate/tag-writes.ts';
 import type { Limits } from '../../limits/spend.ts';
 import type { MemoryBudget } from '../../limits/memory-budget.ts';
 import type { PolicySource, TagLocks } from '../../ports.ts';
@@ -38,7 +38,7 @@ export type ManifestPut = RegistryRoute & { readonly kind: 'manifest-put' };
 export const tagTurnMs = 30_000;
 
 /** Judged by the policy of this moment, not of the one before a body came. */
-export function writerOf(gate: WriteGate, exchange: Exchange, repository: string, caller: Caller): TagWriter {
+export function writerOf(gate: WriteGate, exchange: Exchange, repository: string, caller: Caller): TagAsker {
   return {
     policy: policyOf(caller, gate.policies.current()),
     principal: caller.principal,

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { type Certificate, certificateProblem } from '../../src/http/front/tls.ts';
+import { type Certificate, certificateProblem } from '../../src/gateway/certificate.ts';
 import { makeCertificate } from '../support/certificate.ts';
 import { describeWithPrograms, run } from '../support/programs.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
