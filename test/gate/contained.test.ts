@@ -107,20 +107,3 @@ test('what may be a layer is not one when nobody answers, nor is an image that c
     expect(await walk.ofTag({ digest: digest(1), mediaType: undefined })).toMatchObject({ ok: false });
   }
 });
-
-describe('what manifests are made of is remembered', () => {
-  test('per repository', () => {
-    const known = new KnownParts();
-    known.remember('app', digest(1), [{ digest: digest(2), mediaType: undefined }]);
-    expect(known.of('app', digest(1))?.map((part) => part.digest)).toEqual([digest(2)]);
-    expect(known.of('other', digest(1))).toBeUndefined();
-  });
-
-  test('for the latest of them, however many there are', () => {
-    const known = new KnownParts();
-    const parts = Array.from({ length: 999 }, (_, number) => ({ digest: digest(number), mediaType: undefined }));
-    for (let number = 0; number < 150; number++) known.remember('app', digest(number), parts);
-    const left = Array.from({ length: 150 }, (_, number) => known.of('app', digest(number)) !== undefined);
-    expect(left).toEqual([...Array<boolean>(50).fill(false), ...Array<boolean>(100).fill(true)]);
-  });
-});
