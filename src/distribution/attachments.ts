@@ -2,6 +2,7 @@
  * Lists of what is attached to an image, under tags made of its digest: distribution-spec "Referrers Tag Schema" (an index,
  * `sha256-<hex>`), and cosign's signatures and attestations (an image with a layer for each, `sha256-<hex>.sig`, `.att`).
  */
+import { parseJson } from './json.ts';
 import { isReferrersTag } from './reference.ts';
 
 /** A manifest and the type it is known by. */
@@ -37,7 +38,7 @@ type JsonObject = Readonly<Record<string, unknown>>;
 
 function readList(tag: string, { content, mediaType }: TypedContent): AttachmentList | undefined {
   const text = content.toString('utf8');
-  const value = parse(text);
+  const value = parseJson(text);
   if (!isObject(value) || !isPlain(value) || countStrings(value) !== (text.match(jsonString) ?? []).length) {
     return undefined;
   }
@@ -51,28 +52,11 @@ function readList(tag: string, { content, mediaType }: TypedContent): Attachment
   return typeof named === 'string' ? { mediaType: named, entries: entries.map(inOneSpelling) } : undefined;
 }
 
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
 function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-const members = [
-  'schemaVersion',
-  'mediaType',
-  'artifactType',
-  'config',
-  'layers',
-  'manifests',
-  'subject',
-  'annotations',
-];
+const members = 'schemaVersion mediaType artifactType config layers manifests subject annotations'.split(' ');
 const known = new Map(
   [...members, 'digest', 'size', 'urls', 'data', 'platform'].map((name) => [name.toLowerCase(), name]),
 );

@@ -1,4 +1,6 @@
 /** What a manifest leads to: OCI image-spec (index, manifest) and docker's manifest list and schema 2. */
+import { parseJson } from './json.ts';
+
 /** Of manifests that lead to no other manifest. */
 const leafTypes: ReadonlySet<string> = new Set([
   'application/vnd.oci.image.manifest.v1+json',
@@ -27,16 +29,8 @@ export function isCalledContent({ mediaType }: Descriptor): boolean {
 }
 
 /** Whether content is a manifest or an index, by its type or by what it holds; a layer or configuration is neither. */
-export function isManifest({
-  mediaType,
-  content,
-}: {
-  readonly mediaType: string | undefined;
-  readonly content: Buffer;
-}): boolean {
-  if (/manifest|image\.index/i.test(mediaType ?? '')) return true;
-  const fields = parseObject(content);
-  return typeof fields?.['schemaVersion'] === 'number';
+export function holdsManifest(mediaType: string | undefined, content: Buffer): boolean {
+  return /manifest|image\.index/i.test(mediaType ?? '') || typeof parseObject(content)?.['schemaVersion'] === 'number';
 }
 
 export interface Descriptor {
@@ -72,10 +66,6 @@ export function isObject(content: Buffer): boolean {
 }
 
 function parseObject(content: Buffer): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(content.toString('utf8'));
-    return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : undefined;
-  } catch {
-    return undefined;
-  }
+  const value = parseJson(content);
+  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : undefined;
 }

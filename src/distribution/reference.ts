@@ -6,7 +6,7 @@ export type Digest = string & { readonly is: 'Digest' };
 export type UploadId = string & { readonly is: 'UploadId' };
 
 /** Characters; many clients cap `host/name` at 255 as well. */
-export const maxRepositoryNameLength = 255;
+const maxRepositoryNameLength = 255;
 
 const component = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
 const repositoryName = new RegExp(`^${component}(?:/${component})*$`);

@@ -21,16 +21,16 @@ export type Reference = { readonly tag: Tag } | { readonly digest: Digest };
 
 export interface Page {
   /** Entries asked for, 0 to `maxPageSize`. */
-  readonly size?: number;
+  readonly size?: number | undefined;
   /** The entry after which the page starts. */
-  readonly last?: string;
+  readonly last?: string | undefined;
 }
 
 export interface Mount {
   readonly digest: Digest;
   readonly from: RepositoryName;
   /** The registry that `from` is in, as some clients add. Never sent upstream. */
-  readonly origin?: string;
+  readonly origin?: string | undefined;
 }
 
 export type RegistryRoute =
@@ -39,16 +39,21 @@ export type RegistryRoute =
       readonly kind: 'catalog';
       readonly page: Page;
       /** Ours, instead of `last`: where the list goes on, sealed. Never sent upstream. */
-      readonly cursor?: string;
+      readonly cursor?: string | undefined;
     }
-  | { readonly kind: 'tags'; readonly repository: RepositoryName; readonly page: Page; readonly cursor?: string }
+  | {
+      readonly kind: 'tags';
+      readonly repository: RepositoryName;
+      readonly page: Page;
+      readonly cursor?: string | undefined;
+    }
   | {
       readonly kind: 'referrers';
       readonly repository: RepositoryName;
       readonly digest: Digest;
-      readonly artifactType?: string;
+      readonly artifactType?: string | undefined;
       readonly page: Page;
-      readonly cursor?: string;
+      readonly cursor?: string | undefined;
     }
   | { readonly kind: 'manifest-get'; readonly repository: RepositoryName; readonly reference: Reference }
   | {
@@ -65,17 +70,17 @@ export type RegistryRoute =
       readonly kind: 'upload-start';
       readonly repository: RepositoryName;
       /** Only with a valid `from`; anything else is an ordinary upload (threats: zot mounts from anywhere). */
-      readonly mount?: Mount;
-      readonly digest?: Digest;
-      readonly digestAlgorithm?: string;
+      readonly mount?: Mount | undefined;
+      readonly digest?: Digest | undefined;
+      readonly digestAlgorithm?: string | undefined;
     }
   | {
       readonly kind: 'upload-status' | 'upload-chunk' | 'upload-finish' | 'upload-cancel';
       readonly repository: RepositoryName;
       readonly id: UploadId;
-      readonly digest?: Digest;
+      readonly digest?: Digest | undefined;
       /** Ours: who opened this upload, and where the registry said that it goes on. Never sent upstream. */
-      readonly ticket?: string;
+      readonly ticket?: string | undefined;
     };
 
 export type RouteProblem =
@@ -95,9 +100,9 @@ export type RouteProblem =
 export type Parsed = { readonly route: RegistryRoute } | { readonly problem: RouteProblem };
 
 /** Bytes of a request target; longer ones are refused. */
-export const maxTargetLength = 8192;
+const maxTargetLength = 8192;
 /** distribution's default `catalog.maxentries`; above it some backends allocate what the client asks for (CVE-2023-2253). */
-export const maxPageSize = 1000;
+const maxPageSize = 1000;
 /** Characters of `last`; no name is as long. */
 const maxPlaceLength = 512;
 
@@ -121,13 +126,14 @@ export function parseRoute(method: string, target: string): Parsed {
   if (path !== '/v2' && !path.startsWith('/v2/')) return malformed;
   const segments = splitPath(path);
   if (segments === undefined) return malformed;
-  const parsed = isMethod(method) ? dispatch(method, segments, rawQuery) : wrongMethod;
-  return parsed === wrongMethod ? refusedMethod(segments) : parsed;
-}
-
-function refusedMethod(segments: readonly string[]): Parsed {
-  const allowed = methods.filter((method) => dispatch(method, segments, '') !== wrongMethod);
-  return { problem: { reason: 'method_not_allowed', allowed } };
+  const shape = shapeOf(segments);
+  if (!isMethod(method)) return { problem: { reason: 'method_not_allowed', allowed: shape?.methods ?? methods } };
+  if (shape === undefined) return { problem: { reason: 'route_unknown' } };
+  if (!shape.methods.includes(method)) return { problem: { reason: 'method_not_allowed', allowed: shape.methods } };
+  if (!('readIn' in shape)) return shape.read(rawQuery);
+  const repository = parseRepositoryName(segments.slice(0, -shape.tail).join('/'));
+  if (repository === undefined) return { problem: { reason: 'name_invalid' } };
+  return shape.readIn(repository, { method, last: segments.at(-1) ?? '', rawQuery });
 }
 
 function isMethod(method: string): method is Method {
@@ -135,8 +141,6 @@ function isMethod(method: string): method is Method {
 }
 
 const malformed: Parsed = { problem: { reason: 'target_malformed' } };
-const unknownRoute: Parsed = { problem: { reason: 'route_unknown' } };
-const wrongMethod: Parsed = { problem: { reason: 'method_not_allowed', allowed: [] } };
 
 /** Segments after `/v2`; `blobs/uploads/` keeps its meaning without the empty last segment. */
 function splitPath(path: string): readonly string[] | undefined {
@@ -150,34 +154,44 @@ function splitPath(path: string): readonly string[] | undefined {
   return clean ? segments : undefined;
 }
 
-function dispatch(method: Method, segments: readonly string[], rawQuery: string): Parsed {
+/** What targets of one kind are there for, and how what stands in them is read. */
+type Shape = { readonly methods: readonly Method[] } & (
+  | { readonly read: (rawQuery: string) => Parsed }
+  /** `tail`: segments behind the name of the repository. */
+  | { readonly tail: number; readonly readIn: (repository: RepositoryName, rest: Rest) => Parsed }
+);
+
+interface Rest {
+  readonly method: Method;
+  readonly last: string;
+  readonly rawQuery: string;
+}
+
+function shapeOf(segments: readonly string[]): Shape | undefined {
   const count = segments.length;
   const [last = '', second = '', third = ''] = [segments[count - 1], segments[count - 2], segments[count - 3]];
-  const name = (tail: number): string => segments.slice(0, count - tail).join('/');
-
-  if (count === 0) return isRead(method) ? { route: { kind: 'ping' } } : wrongMethod;
-  if (count === 1 && last === '_catalog') return catalog(method, rawQuery);
-  if (count > 2 && second === 'tags' && last === 'list') return tags(method, name(2), rawQuery);
-  if (count > 2 && second === 'blobs' && last === 'uploads') return uploadStart(method, name(2), rawQuery);
-  if (count > 3 && third === 'blobs' && second === 'uploads') return upload(method, name(3), last, rawQuery);
-  if (count > 2 && second === 'manifests') return manifest(method, name(2), last, rawQuery);
-  if (count > 2 && second === 'blobs') return blob(method, name(2), last);
-  if (count > 2 && second === 'referrers') return referrers(method, name(2), last, rawQuery);
-  return unknownRoute;
+  if (count === 0) return { methods: ['GET', 'HEAD'], read: () => ({ route: { kind: 'ping' } }) };
+  if (count === 1 && last === '_catalog') return { methods: ['GET'], read: catalog };
+  if (count > 2 && second === 'tags' && last === 'list') return { methods: ['GET'], tail: 2, readIn: tags };
+  if (count > 2 && second === 'blobs' && last === 'uploads') return { methods: ['POST'], tail: 2, readIn: uploadStart };
+  if (count > 3 && third === 'blobs' && second === 'uploads')
+    return { methods: uploadMethods, tail: 3, readIn: upload };
+  if (count > 2 && second === 'manifests') return { methods: manifestMethods, tail: 2, readIn: manifest };
+  if (count > 2 && second === 'blobs') return { methods: ['GET', 'HEAD', 'DELETE'], tail: 2, readIn: blob };
+  return count > 2 && second === 'referrers' ? { methods: ['GET', 'HEAD'], tail: 2, readIn: referrers } : undefined;
 }
+
+const manifestMethods: readonly Method[] = ['GET', 'HEAD', 'PUT', 'DELETE'];
+const uploadMethods: readonly Method[] = ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE'];
 
 const isRead = (method: Method): method is 'GET' | 'HEAD' => method === 'GET' || method === 'HEAD';
 
-function catalog(method: Method, rawQuery: string): Parsed {
-  if (method !== 'GET') return wrongMethod;
+function catalog(rawQuery: string): Parsed {
   const list = parseList(rawQuery);
   return 'reason' in list ? { problem: list } : { route: { kind: 'catalog', ...list } };
 }
 
-function tags(method: Method, name: string, rawQuery: string): Parsed {
-  if (method !== 'GET') return wrongMethod;
-  const repository = parseRepositoryName(name);
-  if (repository === undefined) return { problem: { reason: 'name_invalid' } };
+function tags(repository: RepositoryName, { rawQuery }: Rest): Parsed {
   const list = parseList(rawQuery);
   return 'reason' in list ? { problem: list } : { route: { kind: 'tags', repository, ...list } };
 }
@@ -194,25 +208,19 @@ function parseList(rawQuery: string): { readonly page: Page; readonly cursor?: s
   return isUsable ? { page, cursor } : { reason: 'page_invalid' };
 }
 
-function referrers(method: Method, name: string, last: string, rawQuery: string): Parsed {
-  if (!isRead(method)) return wrongMethod;
-  const repository = parseRepositoryName(name);
-  if (repository === undefined) return { problem: { reason: 'name_invalid' } };
+function referrers(repository: RepositoryName, { last, rawQuery }: Rest): Parsed {
   const digest = parseDigest(last);
   if (digest === undefined) return { problem: { reason: 'digest_invalid' } };
   const query = parseQuery(rawQuery);
   if (!isQuery(query)) return { problem: query };
   const list = parseList(rawQuery);
   if ('reason' in list) return { problem: list };
-  const artifactType = query.get('artifactType');
+  const artifactType = query.get('artifactType') || undefined;
   if (artifactType !== undefined && artifactType.length > 256) return { problem: { reason: 'query_malformed' } };
-  return { route: { kind: 'referrers', repository, digest, ...list, ...(artifactType ? { artifactType } : {}) } };
+  return { route: { kind: 'referrers', repository, digest, ...list, artifactType } };
 }
 
-function manifest(method: Method, name: string, last: string, rawQuery: string): Parsed {
-  if (method === 'POST' || method === 'PATCH') return wrongMethod;
-  const repository = parseRepositoryName(name);
-  if (repository === undefined) return { problem: { reason: 'name_invalid' } };
+function manifest(repository: RepositoryName, { method, last, rawQuery }: Rest): Parsed {
   const reference = parseReference(last);
   if ('reason' in reference) {
     // What no manifest can be called is not there to be read or deleted; only to push it is a mistake.
@@ -231,49 +239,35 @@ function manifest(method: Method, name: string, last: string, rawQuery: string):
   return { route: { kind: 'manifest-put', repository, reference, tags: written } };
 }
 
-function blob(method: Method, name: string, last: string): Parsed {
-  if (!isRead(method) && method !== 'DELETE') return wrongMethod;
-  const repository = parseRepositoryName(name);
-  if (repository === undefined) return { problem: { reason: 'name_invalid' } };
+function blob(repository: RepositoryName, { method, last }: Rest): Parsed {
   const digest = parseDigest(last);
   if (digest === undefined) return { problem: { reason: 'digest_invalid' } };
   return { route: { kind: isRead(method) ? 'blob-get' : 'blob-delete', repository, digest } };
 }
 
-function uploadStart(method: Method, name: string, rawQuery: string): Parsed {
-  if (method !== 'POST') return wrongMethod;
-  const repository = parseRepositoryName(name);
-  if (repository === undefined) return { problem: { reason: 'name_invalid' } };
+function uploadStart(repository: RepositoryName, { rawQuery }: Rest): Parsed {
   const query = parseQuery(rawQuery);
   if (!isQuery(query)) return { problem: query };
-  const algorithm = query.get('digest-algorithm');
-  if (algorithm && !/^sha(256|384|512)$/.test(algorithm)) return { problem: { reason: 'digest_invalid' } };
+  const digestAlgorithm = query.get('digest-algorithm') || undefined;
+  if (digestAlgorithm !== undefined && !/^sha(256|384|512)$/.test(digestAlgorithm)) {
+    return { problem: { reason: 'digest_invalid' } };
+  }
   // What cannot be used makes an ordinary upload: the client goes on, and names the digest again at the end.
   const digest = parseDigest(query.get('digest') ?? '');
-  const mount = parseMount(query);
-  return {
-    route: {
-      kind: 'upload-start',
-      repository,
-      ...(mount ? { mount } : {}),
-      ...(digest ? { digest } : {}),
-      ...(algorithm ? { digestAlgorithm: algorithm } : {}),
-    },
-  };
+  return { route: { kind: 'upload-start', repository, mount: parseMount(query), digest, digestAlgorithm } };
 }
 
 /** A mount without a usable digest and source is an ordinary upload: the client falls back. */
 function parseMount(query: ReadonlyMap<string, string>): Mount | undefined {
   const digest = parseDigest(query.get('mount') ?? '');
   const from = parseRepositoryName(query.get('from') ?? '');
-  const origin = query.get('origin');
-  return digest === undefined || from === undefined ? undefined : { digest, from, ...(origin ? { origin } : {}) };
+  const origin = query.get('origin') || undefined;
+  return digest === undefined || from === undefined ? undefined : { digest, from, origin };
 }
 
 /** The same upload without its mount. */
 export function ordinaryUpload(route: RegistryRoute & { readonly kind: 'upload-start' }): RegistryRoute {
-  const { kind, repository, digest, digestAlgorithm } = route;
-  return { kind, repository, ...(digest ? { digest } : {}), ...(digestAlgorithm ? { digestAlgorithm } : {}) };
+  return { ...route, mount: undefined };
 }
 
 /** A mount from another registry than `host` becomes an ordinary upload: the name of its source means something else here. */
@@ -283,11 +277,17 @@ export function withoutForeignMount(parsed: Parsed, host: string): Parsed {
   return origin === undefined || origin === host ? parsed : { route: ordinaryUpload(parsed.route) };
 }
 
-function upload(method: Method, name: string, last: string, rawQuery: string): Parsed {
-  const kind = uploadKind(method);
-  if (kind === undefined) return wrongMethod;
-  const repository = parseRepositoryName(name);
-  if (repository === undefined) return { problem: { reason: 'name_invalid' } };
+const uploadKinds = {
+  GET: 'upload-status',
+  HEAD: 'upload-status',
+  PATCH: 'upload-chunk',
+  PUT: 'upload-finish',
+  DELETE: 'upload-cancel',
+  // Never read: no upload that has begun takes it.
+  POST: 'upload-status',
+} as const;
+
+function upload(repository: RepositoryName, { method, last, rawQuery }: Rest): Parsed {
   const id = parseUploadId(last);
   if (id === undefined) return { problem: { reason: 'upload_unknown' } };
   const query = parseQuery(rawQuery);
@@ -295,32 +295,8 @@ function upload(method: Method, name: string, last: string, rawQuery: string): P
   const rawDigest = query.get('digest');
   const digest = rawDigest === undefined ? undefined : parseDigest(rawDigest);
   if (rawDigest !== undefined && digest === undefined) return { problem: { reason: 'digest_invalid' } };
-  const ticket = query.get(ownParameter);
-  return {
-    route: {
-      kind,
-      repository,
-      id,
-      ...(digest ? { digest } : {}),
-      ...(ticket ? { ticket } : {}),
-    },
-  };
-}
-
-function uploadKind(method: Method): 'upload-status' | 'upload-chunk' | 'upload-finish' | 'upload-cancel' | undefined {
-  switch (method) {
-    case 'GET':
-    case 'HEAD':
-      return 'upload-status';
-    case 'PATCH':
-      return 'upload-chunk';
-    case 'PUT':
-      return 'upload-finish';
-    case 'DELETE':
-      return 'upload-cancel';
-    case 'POST':
-      return undefined;
-  }
+  const ticket = query.get(ownParameter) || undefined;
+  return { route: { kind: uploadKinds[method], repository, id, digest, ticket } };
 }
 
 function parseReference(text: string): Reference | RouteProblem {
@@ -336,8 +312,5 @@ function parsePage(query: Query): Page | RouteProblem {
   const [size = '', last] = [query.get('n'), query.get('last')];
   if (!/^(?:0|[1-9]\d*)?$/.test(size)) return { reason: 'page_invalid' };
   if (last !== undefined && last.length > maxPlaceLength) return { reason: 'page_invalid' };
-  return {
-    ...(size === '' ? {} : { size: Math.min(Number(size), maxPageSize) }),
-    ...(last ? { last } : {}),
-  };
+  return { size: size === '' ? undefined : Math.min(Number(size), maxPageSize), last: last || undefined };
 }

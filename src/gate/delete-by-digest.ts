@@ -5,7 +5,7 @@
 import type { Decision } from '../policy/evaluate.ts';
 import type { Registry } from '../ports.ts';
 import { digestOf } from '../distribution/digest.ts';
-import { isManifest } from '../distribution/manifest.ts';
+import { holdsManifest } from '../distribution/manifest.ts';
 import { IndexWalk } from './contained.ts';
 import { everyTag } from './every-tag.ts';
 import type { KnownParts } from './known-parts.ts';
@@ -82,7 +82,7 @@ async function judgeContent(
   const reading = await registry.manifest(repository, digest);
   if (!reading.ok) return { kind: 'unknown', reason: reading.reason };
   if (reading.manifest === undefined) return { kind: 'absent' };
-  if (isManifest(reading.manifest)) return allowed;
+  if (holdsManifest(reading.manifest.mediaType, reading.manifest.content)) return allowed;
   return { kind: 'denied', need: { action: 'delete', repository, untagged: true }, decision: layer };
 }
 

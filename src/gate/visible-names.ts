@@ -35,7 +35,7 @@ export interface Wish extends ListStart {
 
 /** What a client asked for: of no size of its own, or of one. */
 export interface ListPage extends ListStart {
-  readonly size?: number;
+  readonly size?: number | undefined;
 }
 
 /** Names asked of the registry at once, how many such pages one request may cost, and how many names. */

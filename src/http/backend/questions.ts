@@ -3,6 +3,7 @@ import { type Agent, type IncomingMessage, request as httpRequest } from 'node:h
 import { request as httpsRequest } from 'node:https';
 import { z } from 'zod';
 import { parseDigest } from '../../distribution/reference.ts';
+import { parseJson } from '../../distribution/json.ts';
 import { digestOf, hasDigest } from '../../distribution/digest.ts';
 import { registryAddress } from '../../distribution/registry-address.ts';
 import type {
@@ -199,12 +200,4 @@ function hasNoRoute({ status }: RegistryAnswer): boolean {
 
 function isOciError(body: Buffer): boolean {
   return errorBody.safeParse(parseJson(body)).success;
-}
-
-function parseJson(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'));
-  } catch {
-    return undefined;
-  }
 }

@@ -2,6 +2,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import { digestOf, hasDigest } from '../../distribution/digest.ts';
+import { parseJson } from '../../distribution/json.ts';
 import type { RegistryRoute } from '../../distribution/route.ts';
 import type { MemoryShare } from '../../limits/memory-budget.ts';
 import { readWhole } from './whole-content.ts';
@@ -53,12 +54,4 @@ export async function readStored(
     content,
     digest: named,
   };
-}
-
-function parseJson(content: Buffer): unknown {
-  try {
-    return JSON.parse(content.toString('utf8'));
-  } catch {
-    return undefined;
-  }
 }
