@@ -123,7 +123,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'sonic-boom',
     'ioredis',
   ].concat('node:'),
-  trial: ['adapters/files/private-file.ts', 'yaml', 'node:'],
+  trial: ['adapters/files/private-file.ts', 'distribution', 'yaml', 'node:'],
   // What main.ts opens, follows and closes, and what is shown of it.
   gateway: [
     'adapters',

@@ -3,22 +3,18 @@ import { relative } from 'node:path';
 import { type Log, createLog } from '../adapters/log/log.ts';
 import { type Config } from '../config/load.ts';
 import { startGateway } from '../main.ts';
-import { findUpstream } from '../trial/backend.ts';
+import type { Upstream } from '../trial/attempt.ts';
 import { formatBanner } from '../trial/banner.ts';
-import { TrialProblem, type TrialState } from '../trial/state.ts';
+import type { TrialState } from '../trial/state.ts';
 import { type ConfigurationFlags, readConfiguration } from './configuration.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { reportProblems, useColour } from './report.ts';
-import { openTrialState } from './trial-state.ts';
+import { complain, reportBroken, useColour } from './report.ts';
+import { openTrialGround } from './trial-state.ts';
 import { version } from '../version.ts';
 
-/** What the gateway runs on: a registry, and in try mode the state that came with it. */
-interface Ground {
-  readonly upstreamUrl: string;
-  readonly description: string;
-  readonly trial?: TrialState;
-  readonly exited?: Promise<unknown>;
-  stop(): Promise<void>;
+/** Outside try mode the configuration names the registry; its absence was reported with the other problems. */
+function configuredGround({ upstream = '' }: Config): { readonly upstream: Upstream; readonly state?: TrialState } {
+  return { upstream: { url: upstream, description: 'configured', stop: () => Promise.resolve() } };
 }
 
 /**
@@ -27,40 +23,28 @@ interface Ground {
  */
 export async function serve(flags: ConfigurationFlags): Promise<ExitCode> {
   const configuration = readConfiguration(flags);
-  if (!configuration.ok) {
-    reportProblems(configuration.problems);
-    return exitCodes.configuration;
-  }
+  if (!configuration.ok) return reportBroken(configuration.problems);
   const { config, isTrial } = configuration;
   const stopped = stopSignals();
-  const ground = isTrial ? await prepareTrial(config, stopped.signal) : productionGround(config);
-  if ('failed' in ground) {
-    process.stderr.write(`portcullis: ${ground.failed}\n`);
-    return exitCodes.problems;
-  }
+  const ground = isTrial ? await openTrialGround(config, stopped.signal) : configuredGround(config);
+  if ('failed' in ground) return complain(ground.failed);
+  const { upstream, state } = ground;
   const log = createLog();
   try {
-    const started = await startGateway({
-      config,
-      upstreamUrl: ground.upstreamUrl,
-      log,
-      ...(ground.trial === undefined ? {} : { extraPolicies: [ground.trial.policyFile] }),
-    });
-    if (!started.ok) {
-      reportProblems(started.problems);
-      return exitCodes.configuration;
-    }
+    const extraPolicies = state === undefined ? [] : [state.policyFile];
+    const started = await startGateway({ config, upstreamUrl: upstream.url, log, extraPolicies });
+    if (!started.ok) return reportBroken(started.problems);
     const { gateway } = started;
-    if (ground.trial !== undefined) process.stdout.write(banner(config, ground, ground.trial, gateway.policy()));
+    if (state !== undefined) process.stdout.write(banner(config, upstream, state, gateway.policy()));
     log.info('portcullis is serving', {
       url: gateway.url,
       publicUrl: config.publicUrl,
-      upstream: ground.upstreamUrl,
+      upstream: upstream.url,
       version,
     });
     const reload = (): void => void gateway.reload();
     process.on('SIGHUP', reload);
-    const lost = ground.exited?.then(() => 'registry' as const);
+    const lost = upstream.exited?.then(() => 'registry' as const);
     const defect = firstDefect(log);
     const reason = await Promise.race([stopped.first, defect, ...(lost === undefined ? [] : [lost])]);
     if (reason === 'registry')
@@ -75,7 +59,7 @@ export async function serve(flags: ConfigurationFlags): Promise<ExitCode> {
     log.info('portcullis has stopped', { clean });
     return reason !== 'signal' || !clean ? exitCodes.problems : exitCodes.ok;
   } finally {
-    await ground.stop();
+    await upstream.stop();
     await log.flush();
   }
 }
@@ -128,36 +112,10 @@ function stopSignals(): {
   };
 }
 
-/** Outside try mode the configuration names the registry; its absence was reported with the other problems. */
-function productionGround(config: Config): Ground {
-  const upstreamUrl = config.upstream ?? '';
-  return { upstreamUrl, description: 'configured', stop: () => Promise.resolve() };
-}
-
-async function prepareTrial(config: Config, signal: AbortSignal): Promise<Ground | { readonly failed: string }> {
-  const report = (line: string): void => void process.stderr.write(`portcullis: ${line}\n`);
-  try {
-    const trial = await openTrialState(config, report);
-    const found = await findUpstream({
-      upstream: config.upstream,
-      stateDir: config.stateDir,
-      env: process.env,
-      report,
-      signal,
-    });
-    if (!found.ok) return { failed: found.message };
-    const { url, description, stop, exited } = found.upstream;
-    return { upstreamUrl: url, description, trial, stop, ...(exited === undefined ? {} : { exited }) };
-  } catch (error) {
-    if (error instanceof TrialProblem) return { failed: `${error.message}\n    fix: ${error.fix}` };
-    throw error;
-  }
-}
-
 function banner(
   config: Config,
-  ground: Ground,
-  trial: TrialState,
+  { url, description }: Upstream,
+  { adminPassword: password }: TrialState,
   policy: {
     readonly compiled: { readonly policy: { readonly rules: readonly unknown[] } };
     readonly testsPassed: number;
@@ -166,18 +124,14 @@ function banner(
   return formatBanner({
     version,
     url: config.publicUrl,
-    upstream: { url: ground.upstreamUrl, description: ground.description },
+    upstream: { url, description },
     store: config.redis === undefined ? 'in this process, kept in the state directory' : 'Redis (PORTCULLIS_REDIS)',
     policies: {
       from: config.policies.map((path) => relative(process.cwd(), path) || '.').join(', '),
       rules: policy.compiled.policy.rules.length,
       testsPassed: policy.testsPassed,
     },
-    admin: {
-      account: 'admin',
-      password: trial.adminPassword,
-      passwordFile: `${config.stateDir}/initial-admin-password`,
-    },
+    admin: { account: 'admin', password, passwordFile: `${config.stateDir}/initial-admin-password` },
     stateDir: config.stateDir,
     workingDirectory: process.cwd(),
     colour: useColour(process.stdout),

@@ -1,19 +1,30 @@
-/** What try mode keeps, made ready for the policies it is read together with. */
+/** What try mode stands on: its account, made ready for the policies it is read together with, and a registry. */
 import { readPolicyFiles } from '../adapters/files/policy-files.ts';
 import type { Config } from '../config/load.ts';
 import { hashPassword } from '../identity/password.ts';
+import type { Upstream } from '../trial/attempt.ts';
+import { findUpstream } from '../trial/backend.ts';
 import { type TrialState, prepareState } from '../trial/state.ts';
+import { complain } from './report.ts';
 
-/** `report` hears what its account may not do. Throws a TrialProblem where the state directory cannot be used. */
-export async function openTrialState(
-  { stateDir, policies: paths }: Config,
-  report: (line: string) => void,
-): Promise<TrialState> {
+export interface TrialGround {
+  readonly state: TrialState;
+  readonly upstream: Upstream;
+}
+
+/** Says what its account may not do, and what takes time. `failed`: why it cannot stand anywhere, in words with what to do. */
+export async function openTrialGround(
+  { stateDir, policies: paths, upstream }: Config,
+  signal?: AbortSignal,
+): Promise<TrialGround | { readonly failed: string }> {
   const read = await readPolicyFiles(paths);
   const policies = read.ok ? read.files.map(({ text }) => text) : [];
   const state = await prepareState(stateDir, { hash: hashPassword, policies });
+  if ('fix' in state) return { failed: `${state.message}\n    fix: ${state.fix}` };
   // Files that cannot be read are reported with their own reason.
-  if (read.ok && state.adminGroups.length === 0)
-    report('your policies have no group "admins", so the account admin may do what they give user:admin or everyone');
-  return state;
+  if (read.ok && state.adminGroups.length === 0) {
+    complain('your policies have no group "admins", so the account admin may do what they give user:admin or everyone');
+  }
+  const found = await findUpstream({ upstream, stateDir, env: process.env, report: (line) => complain(line), signal });
+  return found.ok ? { state, upstream: found.upstream } : { failed: found.message };
 }

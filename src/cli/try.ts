@@ -3,29 +3,21 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLog } from '../adapters/log/log.ts';
 import { startGateway } from '../main.ts';
-import { findUpstream } from '../trial/backend.ts';
 import { runDemo } from '../trial/demo.ts';
 import { freePort } from '../trial/free-port.ts';
-import { TrialProblem } from '../trial/state.ts';
 import type { Config } from '../config/load.ts';
 import { readConfiguration } from './configuration.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { printJson, reportProblems } from './report.ts';
-import { openTrialState } from './trial-state.ts';
+import { complain, printJson, reportBroken } from './report.ts';
+import { openTrialGround } from './trial-state.ts';
 
 /** Starts a gateway when none runs here; 2 outside of try mode, 1 when a step went otherwise than it should. */
 export async function tryFlow({ json }: { readonly json: boolean }): Promise<ExitCode> {
-  const configuration = readConfiguration({ values: {} });
-  if (!configuration.ok) {
-    reportProblems(configuration.problems);
-    return exitCodes.configuration;
-  }
+  const configuration = readConfiguration();
+  if (!configuration.ok) return reportBroken(configuration.problems);
   const { config, isTrial } = configuration;
   if (!isTrial) {
-    process.stderr.write(
-      'portcullis: `try` shows the flow in try mode only; run it where there is no portcullis.yaml\n',
-    );
-    return exitCodes.usage;
+    return complain('`try` shows the flow in try mode only; run it where there is no portcullis.yaml', exitCodes.usage);
   }
   const password = await runningPassword(config);
   if (password !== undefined) return demonstrate(config.publicUrl, password, json);
@@ -52,53 +44,32 @@ async function runningPassword(config: Config): Promise<string | undefined> {
 }
 
 async function withOwnGateway(config: Config, json: boolean): Promise<ExitCode> {
-  const report = (line: string): void => void process.stderr.write(`portcullis: ${line}\n`);
-  report('no gateway is running here, so one is started for this demonstration');
+  complain('no gateway is running here, so one is started for this demonstration');
+  const ground = await openTrialGround(config);
+  if ('failed' in ground) return complain(ground.failed);
+  const { state, upstream } = ground;
+  // The log goes nowhere: its lines would run through the demonstration.
+  const log = { ...createLog(), record: () => {}, info: () => {}, warn: () => {} };
   try {
-    const state = await openTrialState(config, report);
-    const found = await findUpstream({
-      upstream: config.upstream,
-      stateDir: config.stateDir,
-      env: process.env,
-      report,
-    });
-    if (!found.ok) {
-      report(found.message);
-      return exitCodes.problems;
-    }
-    // The log goes nowhere: its lines would run through the demonstration.
-    const log = { ...createLog(), record: () => {}, info: () => {}, warn: () => {} };
+    // The realm names the port, so it must be known before listening.
+    const port = await freePort();
+    const publicUrl = `http://127.0.0.1:${port}`;
+    const own: Config = {
+      ...config,
+      listen: { host: '127.0.0.1', port },
+      publicUrl,
+      admin: { listen: { host: '127.0.0.1', port: 0 } },
+      tokens: { ...config.tokens, service: `127.0.0.1:${port}` },
+    };
+    const extraPolicies = [state.policyFile];
+    const started = await startGateway({ config: own, upstreamUrl: upstream.url, log, extraPolicies });
+    if (!started.ok) return reportBroken(started.problems);
     try {
-      // The realm names the port, so it must be known before listening.
-      const port = await freePort();
-      const publicUrl = `http://127.0.0.1:${port}`;
-      const started = await startGateway({
-        config: {
-          ...config,
-          listen: { host: '127.0.0.1', port },
-          publicUrl,
-          admin: { listen: { host: '127.0.0.1', port: 0 } },
-          tokens: { ...config.tokens, service: `127.0.0.1:${port}` },
-        },
-        upstreamUrl: found.upstream.url,
-        log,
-        extraPolicies: [state.policyFile],
-      });
-      if (!started.ok) {
-        reportProblems(started.problems);
-        return exitCodes.configuration;
-      }
-      try {
-        return await demonstrate(publicUrl, state.adminPassword, json);
-      } finally {
-        await started.gateway.close();
-      }
+      return await demonstrate(publicUrl, state.adminPassword, json);
     } finally {
-      await found.upstream.stop();
+      await started.gateway.close();
     }
-  } catch (error) {
-    if (!(error instanceof TrialProblem)) throw error;
-    report(`${error.message}\n    fix: ${error.fix}`);
-    return exitCodes.problems;
+  } finally {
+    await upstream.stop();
   }
 }

@@ -15,7 +15,7 @@ export interface Upstream {
   /** Ends what was started for it; does nothing for a registry that was already there. */
   readonly stop: () => Promise<void>;
   /** Present when we started it: settles with the exit code when it ends, asked for or not. */
-  readonly exited?: Promise<number | null>;
+  readonly exited?: Promise<number | null> | undefined;
 }
 
 export type Attempt =

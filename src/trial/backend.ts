@@ -18,7 +18,7 @@ export interface UpstreamSearch {
   readonly env: Environment;
   /** Receives a line when something takes time or changes the machine. */
   readonly report: (line: string) => void;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Where an open registry is looked for. */
   readonly localRegistry?: string;
 }
@@ -77,19 +77,17 @@ async function checkGiven(upstream: string, signal: AbortSignal | undefined): Pr
   switch (probe.kind) {
     case 'open':
       return { ok: true, upstream: { url: url.origin, description: 'the configured registry', stop: async () => {} } };
-    case 'guarded':
-      return {
-        ok: false,
-        message:
-          `the upstream ${url.origin} has an access control of its own (GET /v2/ answered 401). ` +
-          'Switch that off and let only the gateway reach the registry, or name another one. ' +
-          'If this is a Portcullis, name the registry behind it.',
-      };
-    case 'other':
-      return {
-        ok: false,
-        message: `the upstream ${url.origin} does not answer like a registry (GET /v2/ answered ${probe.status}); check the address`,
-      };
+    case 'guarded': {
+      const message =
+        `the upstream ${url.origin} has an access control of its own (GET /v2/ answered 401). ` +
+        'Switch that off and let only the gateway reach the registry, or name another one. ' +
+        'If this is a Portcullis, name the registry behind it.';
+      return { ok: false, message };
+    }
+    case 'other': {
+      const message = `the upstream ${url.origin} does not answer like a registry (GET /v2/ answered ${probe.status}); check the address`;
+      return { ok: false, message };
+    }
     case 'unreachable':
       return { ok: false, message: `the upstream ${url.origin} cannot be reached: ${probe.reason}` };
   }
@@ -98,15 +96,10 @@ async function checkGiven(upstream: string, signal: AbortSignal | undefined): Pr
 async function findLocal(local: string, search: Search): Promise<Attempt> {
   const probe = await probeRegistry(local, 1000, search.signal);
   switch (probe.kind) {
-    case 'open':
-      return {
-        ok: true,
-        upstream: {
-          url: new URL(local).origin,
-          description: 'the open registry that was already running',
-          stop: async () => {},
-        },
-      };
+    case 'open': {
+      const description = 'the open registry that was already running';
+      return { ok: true, upstream: { url: new URL(local).origin, description, stop: async () => {} } };
+    }
     case 'guarded':
       return { ok: false, reason: 'what is there has an access control of its own: 401' };
     case 'other':

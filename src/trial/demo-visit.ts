@@ -1,6 +1,7 @@
 /** One step's way to a gateway, and what answers must be like. */
-import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import { parseJson } from '../distribution/json.ts';
+import { field } from './data.ts';
+import { type Answer, codeOf, send } from './request.ts';
 
 export interface DemoExchange {
   readonly method: string;
@@ -9,36 +10,33 @@ export interface DemoExchange {
   readonly status: number;
 }
 
-const answerMs = 30_000;
-const maxBodyBytes = 4 * 1024 * 1024;
-
-/** An answer that the flow does not allow. Thrown inside a step, never out of runDemo. */
-export class Surprise extends Error {
+/** What the flow does not allow. */
+export interface Surprise {
+  readonly message: string;
+  /** What to look at. */
   readonly check: string;
-
-  constructor(message: string, check: string) {
-    super(message);
-    this.check = check;
-  }
+  /** That was not as expected, where one came. */
+  readonly answer?: Answer;
 }
 
-export interface Answer {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: Buffer;
-}
+const answerMs = 30_000;
+const maxBytes = 4 * 1024 * 1024;
 
 export interface Call {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Buffer;
+  /** The only status that the flow allows, what was asked for in words, and what to look at when another one comes. */
+  readonly expected: number;
+  readonly what: string;
+  readonly check: string;
 }
 
 /** One step's way to the gateway: every request is listed with its status. */
 export interface Visit {
   readonly origin: string;
   readonly note: (line: string) => void;
-  /** `target` is an absolute address or a path; one that leaves the gateway is a Surprise, for credentials travel along. */
-  readonly call: (method: string, target: string, call?: Call) => Promise<Answer>;
+  /** `target` is an absolute address or a path; none that leaves the gateway is followed, for credentials travel along. */
+  readonly call: (method: string, target: string, call: Call) => Promise<Answer | Surprise>;
 }
 
 /** `record` hears of every request that was answered. */
@@ -50,94 +48,48 @@ export function openVisit(
   return {
     origin,
     note,
-    call: async (method, target, call = {}) => {
+    call: async (method, target, { headers, body, ...wanted }) => {
       const url = new URL(target, origin);
       if (url.origin !== origin) {
-        throw new Surprise(
-          `the gateway points to ${url.origin} for ${method} ${url.pathname}`,
-          'publicUrl and Location',
-        );
+        const message = `the gateway points to ${url.origin} for ${method} ${url.pathname}`;
+        return { message, check: 'publicUrl and Location' };
       }
-      const answer = await exchange(method, url, call);
+      const signal = AbortSignal.timeout(answerMs);
+      const answer = await send(url, { method, headers: { ...headers }, body, signal, maxBytes });
+      if (answer instanceof Error) return unanswered(answer, method, url);
       record({ method, target: url.pathname + url.search, status: answer.status });
-      return answer;
+      return answer.status === wanted.expected ? answer : unexpected(answer, wanted);
     },
   };
 }
 
-function exchange(method: string, url: URL, call: Call): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const fail = (error: Error): void => {
-      const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-      reject(
-        code === 'ECONNREFUSED'
-          ? new Surprise(`nothing listens on ${url.host}`, 'is the gateway running? Start it with: npm start')
-          : new Surprise(
-              `no answer to ${method} ${url.pathname}: ${error.message || (code ?? error.name)}`,
-              url.origin,
-            ),
-      );
-    };
-    const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
-    const headers = { ...call.headers, ...(call.body === undefined ? {} : { 'content-length': call.body.length }) };
-    if (method === 'POST' && call.body === undefined) Object.assign(headers, { 'content-length': 0 });
-    const request = send(url, { method, headers, agent: false, signal: AbortSignal.timeout(answerMs) }, (response) => {
-      const chunks: Buffer[] = [];
-      let size = 0;
-      response.on('error', fail);
-      response.on('data', (chunk: Buffer) => {
-        size += chunk.length;
-        chunks.push(chunk);
-        if (size > maxBodyBytes) response.destroy(new Error('the answer is too long'));
-      });
-      response.on('end', () => {
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) });
-      });
-    });
-    request.on('error', fail);
-    request.end(call.body);
-  });
-}
-
-/** The answer; a Surprise where it has another status. `check`: what to look at then. */
-export function expectStatus(answer: Answer, expected: readonly number[], what: string, check: string): Answer {
-  if (expected.includes(answer.status)) return answer;
-  const message = firstError(answer.body)?.message;
-  const said = message === undefined || message === '' ? '' : ` (${message})`;
-  if (answer.status === 429) {
-    const wait = answer.headers['retry-after'];
-    throw new Surprise(`${what}: a limit is reached, 429${said}`, `try again in ${wait ?? 'a few'} seconds`);
+function unanswered(error: Error, method: string, { host, pathname, origin }: URL): Surprise {
+  const code = codeOf(error);
+  if (code === 'ECONNREFUSED') {
+    return { message: `nothing listens on ${host}`, check: 'is the gateway running? Start it with: npm start' };
   }
-  throw new Surprise(`${what}: expected ${expected.join(' or ')}, got ${answer.status}${said}`, check);
+  return { message: `no answer to ${method} ${pathname}: ${error.message || (code ?? error.name)}`, check: origin };
 }
 
-/** A Surprise where they differ. */
-export function expectDigest(found: string, expected: string, what: string): void {
-  if (found === expected) return;
-  throw new Surprise(`${what} is ${found}, not ${expected}`, 'the registry behind the gateway');
+function unexpected(answer: Answer, { expected, what, check }: Call): Surprise {
+  const { status, headers, body } = answer;
+  const said = firstError(body)?.message ?? '';
+  const because = said === '' ? '' : ` (${said})`;
+  if (status !== 429) return { message: `${what}: expected ${expected}, got ${status}${because}`, check, answer };
+  const wait = headers['retry-after'] ?? 'a few';
+  return { message: `${what}: a limit is reached, 429${because}`, check: `try again in ${wait} seconds` };
+}
+
+/** Undefined where they are the same. */
+export function digestSurprise(found: string, expected: string, what: string): Surprise | undefined {
+  if (found === expected) return undefined;
+  return { message: `${what} is ${found}, not ${expected}`, check: 'the registry behind the gateway' };
 }
 
 /** The first entry of an OCI error body. */
 export function firstError(body: Buffer): { readonly code: string; readonly message: string } | undefined {
-  const errors = field(parseJson(body), 'errors');
-  const first: unknown = Array.isArray(errors) ? errors[0] : undefined;
+  const first = field(parseJson(body), 'errors', '0');
   const code = field(first, 'code');
   const message = field(first, 'message');
   return typeof code === 'string' && typeof message === 'string' ? { code, message } : undefined;
-}
-
-/** Undefined for what is not JSON. */
-export function parseJson(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'));
-  } catch {
-    return undefined;
-  }
-}
-
-/** Undefined where there is none. */
-export function field(value: unknown, key: string): unknown {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, key)
-    ? (value as Record<string, unknown>)[key]
-    : undefined;
 }

@@ -1,18 +1,11 @@
 /** `portcullis try`: what a client does from login to refusal, request by request, against a running gateway. */
 import { randomBytes } from 'node:crypto';
-import {
-  type Answer,
-  type DemoExchange,
-  Surprise,
-  type Visit,
-  expectDigest,
-  expectStatus,
-  field,
-  firstError,
-  openVisit,
-  parseJson,
-} from './demo-visit.ts';
-import { buildSampleImage, sha256Digest, type Content } from './sample-image.ts';
+import { digestOf } from '../distribution/digest.ts';
+import { parseJson } from '../distribution/json.ts';
+import { field } from './data.ts';
+import { type DemoExchange, type Surprise, type Visit, digestSurprise, firstError, openVisit } from './demo-visit.ts';
+import type { Answer } from './request.ts';
+import { type SampleImage, buildSampleImage } from './sample-image.ts';
 
 export interface DemoOptions {
   /** Origin of the gateway, such as http://127.0.0.1:5050. */
@@ -51,23 +44,26 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const origin = new URL(options.url).origin;
   const print = options.json ? (): void => undefined : options.print;
   const steps: DemoStep[] = [];
-  const image = buildSampleImage();
-  const login = { account: options.account, password: options.password };
   // Filled by the first step, which fails unless it finds them.
-  let tokenService: TokenService = { realm: '', service: '' };
+  let service: TokenService = { realm: '', service: '' };
+  const { account, password } = options;
+  const given = { login: { account, password }, image: buildSampleImage() };
 
-  const plan: readonly (readonly [title: string, run: (visit: Visit) => Promise<void>])[] = [
+  const plan: readonly (readonly [title: string, run: (walk: Walk) => Promise<Surprise | undefined>])[] = [
     [
       'Nobody gets in without credentials',
-      async (visit) => {
-        tokenService = await readChallenge(visit, origin);
+      async (walk) => {
+        const found = await readChallenge(walk);
+        if ('check' in found) return found;
+        service = found;
+        return undefined;
       },
     ],
-    [`Login as ${login.account}`, (visit) => logIn(visit, tokenService, login)],
-    [`Push ${repository}:${tag}`, (visit) => push(visit, tokenService, login, image)],
-    [`Pull ${repository}:${tag} back`, (visit) => pull(visit, tokenService, login, image)],
-    [`A push to ${forbiddenRepository}:${tag} is refused`, (visit) => pushWhereForbidden(visit, tokenService, login)],
-    ['A wrong password is refused', (visit) => logInWrongly(visit, tokenService, login.account)],
+    [`Login as ${account}`, logIn],
+    [`Push ${repository}:${tag}`, push],
+    [`Pull ${repository}:${tag} back`, pull],
+    [`A push to ${forbiddenRepository}:${tag} is refused`, pushWhereForbidden],
+    ['A wrong password is refused', logInWrongly],
   ];
   for (const [index, [title, run]] of plan.entries()) {
     print(`${index + 1}. ${title}`);
@@ -83,7 +79,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
       exchanges.push(exchange);
       print(`   ${exchange.method.padEnd(5)} ${abbreviate(exchange.target)}  ${exchange.status}`);
     });
-    const surprise = await run(visit).then(() => undefined, asSurprise);
+    const surprise = await run({ ...visit, ...given, service });
     if (surprise !== undefined) {
       note(`NOT AS EXPECTED: ${surprise.message}`);
       note(`Check: ${surprise.check}`);
@@ -97,11 +93,6 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   return { ok, steps };
 }
 
-function asSurprise(error: unknown): Surprise {
-  if (error instanceof Surprise) return error;
-  throw error;
-}
-
 interface TokenService {
   readonly realm: string;
   readonly service: string;
@@ -112,146 +103,179 @@ interface Login {
   readonly password: string;
 }
 
-async function readChallenge(visit: Visit, origin: string): Promise<TokenService> {
-  const answer = expectStatus(
-    await visit.call('GET', '/v2/'),
-    [401],
-    'GET /v2/ without credentials',
-    `is ${origin} a Portcullis?`,
-  );
+/** One step's visit, with what all of them have in hand. */
+interface Walk extends Visit {
+  readonly service: TokenService;
+  readonly login: Login;
+  readonly image: SampleImage;
+}
+
+async function readChallenge({ origin, call, note }: Walk): Promise<TokenService | Surprise> {
+  const check = `is ${origin} a Portcullis?`;
+  const answer = await call('GET', '/v2/', { expected: 401, what: 'GET /v2/ without credentials', check });
+  if ('check' in answer) return answer;
   const challenge = answer.headers['www-authenticate'] ?? '';
   const realm = /^Bearer .*?\brealm="([^"]*)"/i.exec(challenge)?.[1];
   const service = /\bservice="([^"]*)"/.exec(challenge)?.[1];
   if (realm === undefined || service === undefined || !URL.canParse(realm)) {
-    throw new Surprise(
-      'the 401 carries no Bearer challenge with realm and service',
-      `is ${origin} a Portcullis, and not another registry?`,
-    );
+    const message = 'the 401 carries no Bearer challenge with realm and service';
+    return { message, check: `is ${origin} a Portcullis, and not another registry?` };
   }
-  visit.note(`log in at ${realm} (service ${service})`);
-  if (new URL(realm).origin !== origin) {
-    throw new Surprise(
-      `the realm is not at ${origin}, so the password is not sent there`,
-      `publicUrl in the configuration, or run: portcullis try --url ${new URL(realm).origin}`,
-    );
-  }
-  return { realm, service };
+  note(`log in at ${realm} (service ${service})`);
+  const place = new URL(realm).origin;
+  if (place === origin) return { realm, service };
+  return {
+    message: `the realm is not at ${origin}, so the password is not sent there`,
+    check: `publicUrl in the configuration, or run: portcullis try --url ${place}`,
+  };
 }
 
-async function logIn(visit: Visit, tokenService: TokenService, login: Login): Promise<void> {
-  const token = await fetchToken(visit, tokenService, login, undefined);
-  const ping = await visit.call('GET', '/v2/', { headers: { authorization: `Bearer ${token}` } });
-  expectStatus(ping, [200], 'GET /v2/ with the token', 'the clocks and the signing keys of the gateway');
-  visit.note('the token opens /v2/: this is what docker login does');
+async function logIn(walk: Walk): Promise<Surprise | undefined> {
+  const headers = await authorize(walk, undefined);
+  if ('check' in headers) return headers;
+  const check = 'the clocks and the signing keys of the gateway';
+  const ping = await walk.call('GET', '/v2/', { headers, expected: 200, what: 'GET /v2/ with the token', check });
+  if ('check' in ping) return ping;
+  walk.note('the token opens /v2/: this is what docker login does');
+  return undefined;
 }
 
-async function push(
-  visit: Visit,
-  tokenService: TokenService,
-  login: Login,
-  image: { readonly blobs: readonly Content[]; readonly manifest: Content },
-): Promise<void> {
-  const scope = `repository:${repository}:pull,push`;
-  const authorization = `Bearer ${await fetchToken(visit, tokenService, login, scope)}`;
-  const mayPush = `may ${login.account} push here? portcullis explain user:${login.account} push ${repository}:${tag}`;
-  for (const blob of image.blobs) {
-    const started = await visit.call('POST', `/v2/${repository}/blobs/uploads/`, { headers: { authorization } });
-    expectStatus(started, [202], 'starting an upload', mayPush);
-    const location = started.headers.location;
-    if (location === undefined) throw new Surprise('the upload has no Location', 'the registry behind the gateway');
-    const target = new URL(location, visit.origin);
-    target.searchParams.set('digest', blob.digest);
-    const stored = await visit.call('PUT', target.href, {
-      headers: { authorization, 'content-type': 'application/octet-stream' },
-      body: blob.bytes,
+async function push(walk: Walk): Promise<Surprise | undefined> {
+  const { call, image, origin } = walk;
+  const headers = await authorize(walk, `repository:${repository}:pull,push`);
+  if ('check' in headers) return headers;
+  const check = mayOne(walk, 'push');
+  for (const { digest, bytes } of image.blobs) {
+    const uploads = `/v2/${repository}/blobs/uploads/`;
+    const started = await call('POST', uploads, { headers, expected: 202, what: 'starting an upload', check });
+    if ('check' in started) return started;
+    const { location } = started.headers;
+    if (location === undefined) {
+      return { message: 'the upload has no Location', check: 'the registry behind the gateway' };
+    }
+    const target = new URL(location, origin);
+    target.searchParams.set('digest', digest);
+    const stored = await call('PUT', target.href, {
+      headers: { ...headers, 'content-type': 'application/octet-stream' },
+      body: bytes,
+      expected: 201,
+      what: 'storing a blob',
+      check: 'the log of the gateway and of the registry behind it',
     });
-    expectStatus(stored, [201], 'storing a blob', 'the log of the gateway and of the registry behind it');
+    if ('check' in stored) return stored;
   }
-  const tagged = await visit.call('PUT', `/v2/${repository}/manifests/${tag}`, {
-    headers: { authorization, 'content-type': image.manifest.mediaType },
-    body: image.manifest.bytes,
+  const { mediaType, bytes, digest } = image.manifest;
+  const tagged = await call('PUT', `/v2/${repository}/manifests/${tag}`, {
+    headers: { ...headers, 'content-type': mediaType },
+    body: bytes,
+    expected: 201,
+    what: 'storing the manifest',
+    check,
   });
-  expectStatus(tagged, [201], 'storing the manifest', mayPush);
-  expectDigest(String(tagged.headers['docker-content-digest']), image.manifest.digest, 'the manifest that was stored');
-  visit.note(`stored as ${image.manifest.digest}`);
+  if ('check' in tagged) return tagged;
+  walk.note(`stored as ${digest}`);
+  return digestSurprise(String(tagged.headers['docker-content-digest']), digest, 'the manifest that was stored');
 }
 
-async function pull(
-  visit: Visit,
-  tokenService: TokenService,
-  login: Login,
-  image: { readonly blobs: readonly Content[]; readonly manifest: Content },
-): Promise<void> {
-  const authorization = `Bearer ${await fetchToken(visit, tokenService, login, `repository:${repository}:pull`)}`;
-  const mayPull = `may ${login.account} pull here? portcullis explain user:${login.account} pull ${repository}:${tag}`;
-  const manifest = await visit.call('GET', `/v2/${repository}/manifests/${tag}`, {
-    headers: { authorization, accept: image.manifest.mediaType },
+async function pull(walk: Walk): Promise<Surprise | undefined> {
+  const { call, image, note } = walk;
+  const headers = await authorize(walk, `repository:${repository}:pull`);
+  if ('check' in headers) return headers;
+  const check = mayOne(walk, 'pull');
+  const manifest = await call('GET', `/v2/${repository}/manifests/${tag}`, {
+    headers: { ...headers, accept: image.manifest.mediaType },
+    expected: 200,
+    what: 'reading the manifest',
+    check,
   });
-  expectStatus(manifest, [200], 'reading the manifest', mayPull);
-  expectDigest(sha256Digest(manifest.body), image.manifest.digest, 'the manifest that came back');
+  if ('check' in manifest) return manifest;
+  const other = digestSurprise(digestOf(manifest.body), image.manifest.digest, 'the manifest that came back');
+  if (other !== undefined) return other;
   const { 'ratelimit-limit': limit, 'ratelimit-remaining': left } = manifest.headers;
   if (limit !== undefined && left !== undefined) {
-    visit.note(`a limit counts this: RateLimit-Limit ${String(limit)}, RateLimit-Remaining ${String(left)}`);
+    note(`a limit counts this: RateLimit-Limit ${String(limit)}, RateLimit-Remaining ${String(left)}`);
   }
-  for (const blob of image.blobs) {
-    const answer = await visit.call('GET', `/v2/${repository}/blobs/${blob.digest}`, { headers: { authorization } });
-    expectStatus(answer, [200], 'reading a blob', mayPull);
-    expectDigest(sha256Digest(answer.body), blob.digest, 'the blob that came back');
+  for (const { digest } of image.blobs) {
+    const target = `/v2/${repository}/blobs/${digest}`;
+    const blob = await call('GET', target, { headers, expected: 200, what: 'reading a blob', check });
+    if ('check' in blob) return blob;
+    const changed = digestSurprise(digestOf(blob.body), digest, 'the blob that came back');
+    if (changed !== undefined) return changed;
   }
-  visit.note('every byte came back: the digests are the same');
+  note('every byte came back: the digests are the same');
+  return undefined;
 }
 
-async function pushWhereForbidden(visit: Visit, tokenService: TokenService, login: Login): Promise<void> {
-  const scope = `repository:${forbiddenRepository}:pull,push`;
-  const authorization = `Bearer ${await fetchToken(visit, tokenService, login, scope)}`;
-  const answer = await visit.call('POST', `/v2/${forbiddenRepository}/blobs/uploads/`, { headers: { authorization } });
-  const explain = `portcullis explain user:${login.account} push ${forbiddenRepository}:${tag}`;
-  if (answer.status === 202 && answer.headers.location !== undefined) {
-    const abandoned = new URL(answer.headers.location, visit.origin).href;
-    await visit.call('DELETE', abandoned, { headers: { authorization } });
+function mayOne({ login: { account } }: Walk, action: 'push' | 'pull'): string {
+  return `may ${account} ${action} here? portcullis explain user:${account} ${action} ${repository}:${tag}`;
+}
+
+async function pushWhereForbidden(walk: Walk): Promise<Surprise | undefined> {
+  const { call, login, note, origin } = walk;
+  const headers = await authorize(walk, `repository:${forbiddenRepository}:pull,push`);
+  if ('check' in headers) return headers;
+  const answer = await call('POST', `/v2/${forbiddenRepository}/blobs/uploads/`, {
+    headers,
+    expected: 403,
+    what: 'a push that only release managers may do',
+    check: `do the policies allow it? portcullis explain user:${login.account} push ${forbiddenRepository}:${tag}`,
+  });
+  if ('check' in answer) {
+    const { location } = answer.answer?.headers ?? {};
+    if (location !== undefined) {
+      const cancelled = {
+        headers,
+        expected: 204,
+        what: 'cancelling the upload',
+        check: 'the registry behind the gateway',
+      };
+      await call('DELETE', new URL(location, origin).href, cancelled);
+    }
+    return answer;
   }
-  expectStatus(answer, [403], 'a push that only release managers may do', `do the policies allow it? ${explain}`);
   const problem = firstError(answer.body);
   if (problem?.code !== 'DENIED' || problem.message === '') {
-    throw new Surprise('the 403 gives no DENIED error with a reason', 'is something between here and the gateway?');
+    const message = 'the 403 gives no DENIED error with a reason';
+    return { message, check: 'is something between here and the gateway?' };
   }
-  visit.note(`denied: ${problem.message}`);
+  note(`denied: ${problem.message}`);
+  return undefined;
 }
 
-async function logInWrongly(visit: Visit, tokenService: TokenService, account: string): Promise<void> {
+async function logInWrongly(walk: Walk): Promise<Surprise | undefined> {
   const password = `not-the-password-${randomBytes(6).toString('hex')}`;
-  const answer = await requestToken(visit, tokenService, { account, password }, undefined);
-  expectStatus(answer, [401], 'a login with a wrong password', 'the users in the policy files');
+  const login = { account: walk.login.account, password };
+  const wanted = { expected: 401, what: 'a login with a wrong password', check: 'the users in the policy files' };
+  const answer = await requestToken({ ...walk, login }, undefined, wanted);
+  if ('check' in answer) return answer;
   const message = firstError(answer.body)?.message;
-  if (message !== undefined) visit.note(`unauthorized: ${message}`);
+  if (message !== undefined) walk.note(`unauthorized: ${message}`);
+  return undefined;
 }
 
-async function fetchToken(
-  visit: Visit,
-  tokenService: TokenService,
-  login: Login,
-  scope: string | undefined,
-): Promise<string> {
-  const answer = await requestToken(visit, tokenService, login, scope);
-  expectStatus(answer, [200], `asking for a token as ${login.account}`, 'the account and its password');
+/** Headers with a token for one scope. */
+async function authorize(walk: Walk, scope: string | undefined): Promise<{ authorization: string } | Surprise> {
+  const what = `asking for a token as ${walk.login.account}`;
+  const answer = await requestToken(walk, scope, { expected: 200, what, check: 'the account and its password' });
+  if ('check' in answer) return answer;
   const token = field(parseJson(answer.body), 'token');
-  if (typeof token === 'string' && token !== '') return token;
-  throw new Surprise('the token service answered without a token', 'is something between here and the gateway?');
+  if (typeof token === 'string' && token !== '') return { authorization: `Bearer ${token}` };
+  const message = 'the token service answered without a token';
+  return { message, check: 'is something between here and the gateway?' };
 }
 
 /** The Docker token API: GET with Basic credentials, one scope at a time. */
 function requestToken(
-  visit: Visit,
-  { realm, service }: TokenService,
-  { account, password }: Login,
+  { call, service: { realm, service }, login: { account, password } }: Walk,
   scope: string | undefined,
-): Promise<Answer> {
+  wanted: { readonly expected: number; readonly what: string; readonly check: string },
+): Promise<Answer | Surprise> {
   const target = new URL(realm);
   target.searchParams.set('service', service);
   if (scope !== undefined) target.searchParams.set('scope', scope);
   target.searchParams.set('account', account);
   const basic = Buffer.from(`${account}:${password}`).toString('base64');
-  return visit.call('GET', target.href, { headers: { authorization: `Basic ${basic}` } });
+  return call('GET', target.href, { ...wanted, headers: { authorization: `Basic ${basic}` } });
 }
 
 /** Long digests and upload states say nothing to a reader. */

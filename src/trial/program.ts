@@ -14,7 +14,7 @@ export type RunResult =
 export interface RunOptions {
   readonly env: Environment;
   readonly timeoutMs: number;
-  readonly cwd?: string;
+  readonly cwd?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -49,8 +49,8 @@ export function runProgram(program: string, args: readonly string[], options: Ru
         env: { ...options.env, LC_ALL: 'C' },
         timeout: options.timeoutMs,
         maxBuffer: 4 * 1024 * 1024,
-        ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-        ...(options.signal === undefined ? {} : { signal: options.signal }),
+        cwd: options.cwd,
+        signal: options.signal,
       },
       (error, stdout, stderr) => {
         if (error === null) resolve({ ok: true, output: stdout });

@@ -1,6 +1,6 @@
 /** A small image for `portcullis try`, made here: nothing is downloaded. */
-import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
+import { digestOf } from '../distribution/digest.ts';
 
 /** Bytes as a registry keeps them, with the OCI descriptor fields that name them. */
 export interface Content {
@@ -25,7 +25,7 @@ export function buildSampleImage(): SampleImage {
       os: 'linux',
       config: { Cmd: ['/hello.txt'] },
       // The image-spec wants the digest of the layer before compression here.
-      rootfs: { type: 'layers', diff_ids: [sha256Digest(layerTar)] },
+      rootfs: { type: 'layers', diff_ids: [digestOf(layerTar)] },
     }),
   );
   const manifest = content(
@@ -40,13 +40,8 @@ export function buildSampleImage(): SampleImage {
   return { blobs: [config, layer], manifest };
 }
 
-/** As registries name content: `sha256:` and hexadecimal. */
-export function sha256Digest(bytes: Buffer): string {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
-}
-
 function content(mediaType: string, bytes: Buffer): Content {
-  return { mediaType, digest: sha256Digest(bytes), bytes };
+  return { mediaType, digest: digestOf(bytes), bytes };
 }
 
 function descriptor({ mediaType, digest, bytes }: Content): { mediaType: string; digest: string; size: number } {

@@ -1,20 +1,16 @@
 /** What try mode keeps in its state directory: the admin, its password and its policy file. */
 import { randomInt } from 'node:crypto';
-import type { Stats } from 'node:fs';
+import { type Stats, lstatSync } from 'node:fs';
 import { chmod, lstat, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { isMap, parse, parseDocument, stringify } from 'yaml';
 import { writePrivateFile } from '../adapters/files/private-file.ts';
+import { field } from './data.ts';
 
 /** A reason why try mode cannot start that the person at the keyboard can remove; `fix` says how. */
-export class TrialProblem extends Error {
+export interface TrialProblem {
+  readonly message: string;
   readonly fix: string;
-
-  constructor(message: string, fix: string) {
-    super(message);
-    this.name = 'TrialProblem';
-    this.fix = fix;
-  }
 }
 
 export interface TrialState {
@@ -46,18 +42,25 @@ const passwordShape = /^[a-hjkmnp-z2-9]{5}(?:-[a-hjkmnp-z2-9]{5}){3}\n$/;
  * When either file is missing or unreadable both are made anew, so they always belong together; a policy file that
  * does not parse is kept as `admin.yaml.unreadable`. The user is in the group `admins` exactly where the policies have it:
  * naming a group that is not there would refuse them all.
- * Throws a TrialProblem when the directory or the files could be read or replaced by another user.
+ * A problem when the directory or the files could be read or replaced by another user.
  */
-export async function prepareState(stateDir: string, { hash, policies }: StateOptions): Promise<TrialState> {
+export async function prepareState(
+  stateDir: string,
+  { hash, policies }: StateOptions,
+): Promise<TrialState | TrialProblem> {
   const directory = resolve(stateDir);
   const policyDirectory = join(directory, 'policies');
   const passwordFile = join(directory, 'initial-admin-password');
   const policyFile = join(policyDirectory, 'admin.yaml');
-  await preparePrivateDirectory(directory);
-  await preparePrivateDirectory(policyDirectory);
+  const problem =
+    (await prepareDirectory(directory)) ??
+    (await prepareDirectory(policyDirectory)) ??
+    (await problemWith(passwordFile, 'file')) ??
+    (await problemWith(policyFile, 'file'));
+  if (problem !== undefined) return problem;
 
-  const keptPassword = await readPrivateFile(passwordFile);
-  const keptPolicy = await readPrivateFile(policyFile);
+  const keptPassword = await readIfThere(passwordFile);
+  const keptPolicy = await readIfThere(policyFile);
   const groups = adminGroups([...policies, keptPolicy ?? '']);
   if (keptPassword !== undefined && passwordShape.test(keptPassword) && declaresAdmin(keptPolicy)) {
     const policy = withGroups(keptPolicy, groups);
@@ -75,82 +78,71 @@ export async function prepareState(stateDir: string, { hash, policies }: StateOp
   return { adminPassword, adminGroups: groups, policyFile };
 }
 
-async function preparePrivateDirectory(path: string): Promise<void> {
-  let found = await lstatOrUndefined(path);
-  if (found === undefined) {
+function statOf(path: string): Stats | undefined {
+  return lstatSync(path, { throwIfNoEntry: false });
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  return statOf(path) && readFile(path, 'utf8');
+}
+
+async function prepareDirectory(path: string): Promise<TrialProblem | undefined> {
+  if (statOf(path) === undefined) {
     await mkdir(dirname(path), { recursive: true });
     await mkdir(path, { mode: 0o700 });
-    found = await lstat(path);
   }
-  if (found.isSymbolicLink()) {
-    throw new TrialProblem(`${path} is a symbolic link`, `replace it by a directory of your own, ${anotherDirectory}`);
-  }
-  if (!found.isDirectory()) {
-    throw new TrialProblem(`${path} exists and is not a directory`, `move it away, ${anotherDirectory}`);
-  }
-  refuseForeign(path, found);
-  if (!isPrivate(found)) {
-    await tighten(path, 0o700);
-  }
+  return problemWith(path, 'directory');
 }
 
-async function readPrivateFile(path: string): Promise<string | undefined> {
-  const found = await lstatOrUndefined(path);
+/** Undefined for what is as it should be, or not there; what others could only read is closed to them. */
+async function problemWith(path: string, kind: 'directory' | 'file'): Promise<TrialProblem | undefined> {
+  const found = statOf(path);
   if (found === undefined) return undefined;
-  if (!found.isFile()) {
-    throw new TrialProblem(`${path} exists and is not a regular file`, `move it away, ${anotherDirectory}`);
+  if (kind === 'directory' && found.isSymbolicLink()) {
+    const fix = `replace it by a directory of your own, ${anotherDirectory}`;
+    return { message: `${path} is a symbolic link`, fix };
   }
-  refuseForeign(path, found);
-  if (!isPrivate(found)) await tighten(path, 0o600);
-  return readFile(path, 'utf8');
-}
-
-function refuseForeign(path: string, found: Stats): void {
+  if (!(kind === 'directory' ? found.isDirectory() : found.isFile())) {
+    const what = kind === 'directory' ? 'a directory' : 'a regular file';
+    return { message: `${path} exists and is not ${what}`, fix: `move it away, ${anotherDirectory}` };
+  }
   const ownUser = process.getuid?.();
-  if (ownUser === undefined || found.uid === ownUser) return;
-  throw new TrialProblem(
-    `${path} belongs to another user (uid ${found.uid}, you are ${ownUser})`,
-    `give it to yourself (sudo chown -R ${ownUser} ${path}), ${anotherDirectory}`,
-  );
+  if (ownUser !== undefined && found.uid !== ownUser) {
+    return {
+      message: `${path} belongs to another user (uid ${found.uid}, you are ${ownUser})`,
+      fix: `give it to yourself (sudo chown -R ${ownUser} ${path}), ${anotherDirectory}`,
+    };
+  }
+  return isPrivate(found) ? undefined : tighten(path, kind === 'directory' ? 0o700 : 0o600);
 }
 
 /** Some file systems (FAT, mounts from another system) accept chmod and ignore it, so the result is read back. */
-async function tighten(path: string, mode: number): Promise<void> {
+async function tighten(path: string, mode: number): Promise<TrialProblem | undefined> {
   const refused = await chmod(path, mode).then(
     () => false,
     () => true,
   );
   const after = await lstat(path);
-  if (!refused && !after.isSymbolicLink() && isPrivate(after)) return;
-  throw new TrialProblem(
-    `${path} can be read by other users (mode ${(after.mode & 0o777).toString(8)}) and its mode cannot be changed`,
-    `chmod ${mode.toString(8)} ${path}, ${anotherDirectory} on a file system with permissions`,
-  );
+  if (!refused && !after.isSymbolicLink() && isPrivate(after)) return undefined;
+  const now = (after.mode & 0o777).toString(8);
+  return {
+    message: `${path} can be read by other users (mode ${now}) and its mode cannot be changed`,
+    fix: `chmod ${mode.toString(8)} ${path}, ${anotherDirectory} on a file system with permissions`,
+  };
 }
 
 function isPrivate(found: Stats): boolean {
   return process.platform === 'win32' || (found.mode & 0o077) === 0;
 }
 
-async function lstatOrUndefined(path: string): Promise<Stats | undefined> {
-  try {
-    return await lstat(path);
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
 function declaresAdmin(policy: string | undefined): policy is string {
-  if (policy === undefined) return false;
-  const admin = child(child(valueOf(policy), 'users'), 'admin');
-  const password = child(admin, 'password');
+  const password = policy === undefined ? undefined : field(valueOf(policy), 'users', 'admin', 'password');
   return typeof password === 'string' && password.startsWith('$');
 }
 
 /** Files that cannot be read as YAML declare nothing here; that they are refused is reported with their own lines. */
 function adminGroups(policies: readonly string[]): readonly string[] {
-  return policies.some((text) => child(child(valueOf(text), 'groups'), adminGroup) !== undefined) ? [adminGroup] : [];
+  return policies.some((text) => field(valueOf(text), 'groups', adminGroup) !== undefined) ? [adminGroup] : [];
 }
 
 /** The policy with the `admin` user in the group, or in it no longer; its comments and everybody else stay. */
@@ -158,7 +150,7 @@ function withGroups(policy: string, groups: readonly string[]): string {
   const document = parseDocument(policy);
   const admin = document.getIn(['users', 'admin']);
   if (!isMap(admin)) return policy;
-  const known = child(admin.toJSON(), 'groups');
+  const known = field(admin.toJSON(), 'groups');
   const before: readonly unknown[] = Array.isArray(known) ? known : [];
   if (before.includes(adminGroup) === groups.includes(adminGroup)) return policy;
   const kept = before.filter((group) => group !== adminGroup);
@@ -173,12 +165,6 @@ function valueOf(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function child(value: unknown, key: string): unknown {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, key)
-    ? (value as Record<string, unknown>)[key]
-    : undefined;
 }
 
 function newPassword(): string {

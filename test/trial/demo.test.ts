@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runDemo, type DemoResult } from '../../src/trial/demo.ts';
-import { sha256Digest } from '../../src/trial/sample-image.ts';
+import { digestOf } from '../../src/distribution/digest.ts';
 import { type StandIn, startStandIn } from '../support/stand-in.ts';
 
 const PASSWORD = 'abcde-fghjk-mnpqr-stuvw';
@@ -69,7 +69,7 @@ class GatewayDouble {
         return;
       case 'PUT blobs':
       case 'PUT manifests': {
-        const digest = sha256Digest(body);
+        const digest = digestOf(body);
         this.content.set(digest, body);
         if (kind === 'manifests') this.content.set(name, body);
         response.writeHead(201, { 'docker-content-digest': digest }).end();

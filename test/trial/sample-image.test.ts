@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { buildSampleImage, sha256Digest } from '../../src/trial/sample-image.ts';
+import { digestOf } from '../../src/distribution/digest.ts';
+import { buildSampleImage } from '../../src/trial/sample-image.ts';
 
 describe('the sample image', () => {
   const image = buildSampleImage();
@@ -26,7 +27,7 @@ describe('the sample image', () => {
     expect(manifest.config).toEqual(describeContent(config));
     expect(manifest.layers).toEqual([describeContent(layer)]);
     expect(JSON.parse(String(config?.bytes))).toMatchObject({
-      rootfs: { diff_ids: [sha256Digest(gunzipSync(layer?.bytes ?? Buffer.alloc(0)))] },
+      rootfs: { diff_ids: [digestOf(gunzipSync(layer?.bytes ?? Buffer.alloc(0)))] },
     });
   });
 });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { prepareState, TrialProblem } from '../../src/trial/state.ts';
+import { type StateOptions, type TrialProblem, type TrialState, prepareState } from '../../src/trial/state.ts';
 
 const hash = (password: string): Promise<string> => Promise.resolve(`$argon2id$v=19$m=8192,t=1,p=1$c2FsdA$${password}`);
 
@@ -22,18 +22,21 @@ async function mode(path: string): Promise<string> {
   return ((await stat(path)).mode & 0o777).toString(8);
 }
 
+async function prepared(directory: string, options: StateOptions): Promise<TrialState> {
+  const state = await prepareState(directory, options);
+  if ('fix' in state) throw new Error(state.message);
+  return state;
+}
+
 async function problem(): Promise<TrialProblem> {
-  const thrown: unknown = await prepareState(stateDir, { hash, policies }).then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  if (thrown instanceof TrialProblem) return thrown;
-  throw new Error(`expected a TrialProblem, got ${String(thrown)}`);
+  const state = await prepareState(stateDir, { hash, policies });
+  if ('fix' in state) return state;
+  throw new Error(`expected a problem, got ${JSON.stringify(state)}`);
 }
 
 describe('the first start', () => {
   test('makes a private directory, a private password file and a private policy that belong together', async () => {
-    const state = await prepareState(stateDir, { hash, policies });
+    const state = await prepared(stateDir, { hash, policies });
 
     expect(state.policyFile).toBe(join(stateDir, 'policies/admin.yaml'));
     expect(await readFile(join(stateDir, 'initial-admin-password'), 'utf8')).toBe(`${state.adminPassword}\n`);
@@ -48,13 +51,13 @@ describe('the first start', () => {
 
   test('makes missing parent directories', async () => {
     stateDir = join(place, 'a/b/state');
-    expect((await prepareState(stateDir, { hash, policies })).policyFile).toBe(join(stateDir, 'policies/admin.yaml'));
+    expect((await prepared(stateDir, { hash, policies })).policyFile).toBe(join(stateDir, 'policies/admin.yaml'));
   });
 
   test('invents a password of four readable groups that is different every time', async () => {
     const passwords = new Set<string>();
     for (let start = 0; start < 20; start += 1) {
-      const { adminPassword } = await prepareState(join(place, String(start)), { hash, policies });
+      const { adminPassword } = await prepared(join(place, String(start)), { hash, policies });
       expect(adminPassword).toMatch(/^[a-z2-9]{5}(-[a-z2-9]{5}){3}$/);
       expect(adminPassword).not.toMatch(/[ilo01]/);
       passwords.add(adminPassword);
@@ -63,27 +66,27 @@ describe('the first start', () => {
   });
 
   test('leaves nothing but the two files when hashing fails', async () => {
-    await expect(
-      prepareState(stateDir, { hash: () => Promise.reject(new Error('no memory')), policies }),
-    ).rejects.toThrow('no memory');
-    expect((await prepareState(stateDir, { hash, policies })).policyFile).toBe(join(stateDir, 'policies/admin.yaml'));
+    await expect(prepared(stateDir, { hash: () => Promise.reject(new Error('no memory')), policies })).rejects.toThrow(
+      'no memory',
+    );
+    expect((await prepared(stateDir, { hash, policies })).policyFile).toBe(join(stateDir, 'policies/admin.yaml'));
   });
 });
 
 describe('a later start', () => {
   test('finds the same password and leaves both files alone', async () => {
-    const first = await prepareState(stateDir, { hash, policies });
+    const first = await prepared(stateDir, { hash, policies });
     const policy = await readFile(first.policyFile, 'utf8');
-    const again = await prepareState(stateDir, { hash, policies });
+    const again = await prepared(stateDir, { hash, policies });
     expect(again).toEqual(first);
     expect(await readFile(first.policyFile, 'utf8')).toBe(policy);
   });
 
   test('keeps users that an admin added to the generated policy', async () => {
-    const { policyFile, adminPassword } = await prepareState(stateDir, { hash, policies });
+    const { policyFile, adminPassword } = await prepared(stateDir, { hash, policies });
     const policy = `${await readFile(policyFile, 'utf8')}  dana: { password: $argon2id$x, groups: [developers] }\n`;
     await writeFile(policyFile, policy);
-    expect((await prepareState(stateDir, { hash, policies })).adminPassword).toBe(adminPassword);
+    expect((await prepared(stateDir, { hash, policies })).adminPassword).toBe(adminPassword);
     expect(await readFile(policyFile, 'utf8')).toBe(policy);
   });
 
@@ -96,27 +99,27 @@ describe('a later start', () => {
     ['the policy has no admin', () => writeFile(join(stateDir, 'policies/admin.yaml'), 'users: {}\n')],
   ];
   test.each(broken)('makes both anew when %s', async (_title, spoil) => {
-    const first = await prepareState(stateDir, { hash, policies });
+    const first = await prepared(stateDir, { hash, policies });
     await spoil();
-    const again = await prepareState(stateDir, { hash, policies });
+    const again = await prepared(stateDir, { hash, policies });
     expect(again.adminPassword).not.toBe(first.adminPassword);
     expect(await readFile(again.policyFile, 'utf8')).toContain(again.adminPassword);
     expect(await readFile(join(stateDir, 'initial-admin-password'), 'utf8')).toBe(`${again.adminPassword}\n`);
   });
 
   test('keeps a policy that does not parse under another name, for it may hold work of the admin', async () => {
-    const { policyFile } = await prepareState(stateDir, { hash, policies });
+    const { policyFile } = await prepared(stateDir, { hash, policies });
     await writeFile(policyFile, 'users: { dana: [');
-    await prepareState(stateDir, { hash, policies });
+    await prepared(stateDir, { hash, policies });
     expect(await readFile(`${policyFile}.unreadable`, 'utf8')).toBe('users: { dana: [');
   });
 
   test('closes a directory and files that were opened to others', async () => {
-    const { policyFile, adminPassword } = await prepareState(stateDir, { hash, policies });
+    const { policyFile, adminPassword } = await prepared(stateDir, { hash, policies });
     await chmod(stateDir, 0o755);
     await chmod(policyFile, 0o644);
     await chmod(join(stateDir, 'initial-admin-password'), 0o640);
-    expect((await prepareState(stateDir, { hash, policies })).adminPassword).toBe(adminPassword);
+    expect((await prepared(stateDir, { hash, policies })).adminPassword).toBe(adminPassword);
     expect(await mode(stateDir)).toBe('700');
     expect(await mode(policyFile)).toBe('600');
     expect(await mode(join(stateDir, 'initial-admin-password'))).toBe('600');
@@ -130,18 +133,18 @@ describe("policies of one's own", () => {
       .users.admin.groups;
 
   test('without a group "admins" leave the admin account without one', async () => {
-    expect((await prepareState(stateDir, { hash, policies: own })).adminGroups).toEqual([]);
+    expect((await prepared(stateDir, { hash, policies: own })).adminGroups).toEqual([]);
     expect(await groups()).toEqual([]);
   });
 
   test('may lose and gain the group later: password, comments and other accounts stay', async () => {
-    const first = await prepareState(stateDir, { hash, policies });
+    const first = await prepared(stateDir, { hash, policies });
     const dana = '  dana: { password: $argon2id$x, groups: [developers] } # the boss\n';
     await writeFile(first.policyFile, (await readFile(first.policyFile, 'utf8')) + dana);
-    const without = await prepareState(stateDir, { hash, policies: own });
+    const without = await prepared(stateDir, { hash, policies: own });
     expect([without.adminPassword, await groups()]).toEqual([first.adminPassword, []]);
     expect(await readFile(first.policyFile, 'utf8')).toMatch(/^# Made by try mode[\s\S]*dana: .*# the boss/);
-    const again = await prepareState(stateDir, { hash, policies });
+    const again = await prepared(stateDir, { hash, policies });
     expect([again.adminPassword, again.adminGroups, await groups()]).toEqual([
       first.adminPassword,
       ['admins'],
@@ -171,7 +174,7 @@ describe('a place that is not safe is refused with the way out', () => {
   });
 
   test('a symbolic link in place of the password file', async () => {
-    await prepareState(stateDir, { hash, policies });
+    await prepared(stateDir, { hash, policies });
     await rm(join(stateDir, 'initial-admin-password'));
     await symlink('/etc/hostname', join(stateDir, 'initial-admin-password'));
     expect((await problem()).message).toContain('not a regular file');
