@@ -75,9 +75,7 @@ export class PolicyInForce {
       ...result,
       problems: [
         ...(this.#losers.length === 0 ? [] : [unplaced('policies', 'taken-away', gone)]),
-        ...(more === undefined || more.compiled !== undefined
-          ? []
-          : [unplaced('policies', 'not-taken', tooMany(of(more.losing)))]),
+        ...(more === undefined || more.compiled !== undefined ? [] : [tooMany(of(more.losing))]),
         ...(isKnown ? result.problems : result.problems.map(withKeeping)),
       ],
     };
@@ -90,8 +88,10 @@ function withKeeping(problem: Problem, index: number, { length }: readonly Probl
   return { ...problem, message: `${problem.message}; no account loses anything by this edit, as not all can be read` };
 }
 
-function tooMany(whose: string): string {
-  return `nothing is taken by this edit: without something would be ${whose}, and so many must be a mistake`;
+function tooMany(whose: string): Problem {
+  const message = `this edit is refused, and nothing of it is in force: it would take something from ${whose}, more than leavers would be`;
+  const fix = 'correct the problems below; an edit that is accepted takes away all that it leaves out';
+  return unplaced('policies', 'not-taken', message, fix);
 }
 
 function isSame(problems: readonly Problem[], before: readonly Problem[]): boolean {
