@@ -6,15 +6,13 @@ import { type Mention, fromTheEnd, mentionsOf, mentionsOfExpectations } from '..
 import { type Place, removeAt } from '../editing/removal.ts';
 import { formatPlace } from '../policy/describe.ts';
 import { compileByName } from '../policy/by-name.ts';
-import type { Expectation, Policy, Robot, User } from '../policy/model.ts';
+import { type Expectation, type Policy, type Robot, type User, sections } from '../policy/model.ts';
 import { runTests } from '../policy/analysis/test-run.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { type FileChange, applyEdits, findAccount, unknownGroup } from './policy-edit.ts';
 import { complain } from './report.ts';
 
 type Kind = 'user' | 'robot';
-
-const sections = { user: 'users', robot: 'robots' } as const;
 
 /**
  * Takes the account out of its file. Where rules, limits or tests name it, nothing is written unless `everywhere` says to

@@ -4,9 +4,9 @@ import { parseRepositoryName, parseTag } from '../distribution/reference.ts';
 import { quote } from '../document/problem.ts';
 import { didYouMean } from '../document/suggest.ts';
 import type { Circumstances } from '../policy/conditions.ts';
-import { describeTarget } from '../policy/describe.ts';
+import { type Target, describeTarget } from '../policy/describe.ts';
 import { parseInstant } from '../policy/files/instant.ts';
-import { type Action, type GroupMember, type Named, type Policy, actions } from '../policy/model.ts';
+import { type Action, type GroupMember, type Named, type Policy, accountKinds, actions } from '../policy/model.ts';
 import { type RepositoryPattern, parseRepositoryPattern } from '../policy/pattern.ts';
 
 /** What is wrong, for a person to read. */
@@ -20,17 +20,11 @@ export function parseAction(text: string): Action | Misunderstood {
   return found ?? { problem: `${quote(text)} is not an action: ${actions.join(', ')}${didYouMean(text, actions)}` };
 }
 
-export interface Target {
-  readonly repository: string;
-  readonly tag?: string;
-}
-
 /** `sandbox/app` or `sandbox/app:1.0`. */
 export function parseTarget(text: string): Target | Misunderstood {
   if (text.includes('@')) {
-    return {
-      problem: `${quote(text)} names a digest; those are judged by repository, so leave out what begins with "@"`,
-    };
+    const problem = `${quote(text)} names a digest; those are judged by repository, so leave out what begins with "@"`;
+    return { problem };
   }
   const host = /^[^/]*:\d+\/(.*)$/s.exec(text)?.[1];
   if (host !== undefined) return { problem: `leave out the address of the registry: ${quote(host)}` };
@@ -67,7 +61,7 @@ export function areaNote({ rules }: Policy, repository: string): string {
   return `note: rules speak of ${below}; ${repository} itself is not in there, ask about one below it: ${repository}/NAME\n`;
 }
 
-const kinds = ['user', 'robot', 'workload', 'group'] as const;
+const kinds = [...accountKinds, 'group'] as const;
 
 /** `user:dana`, `robot:x`, `workload:x`, `group:x` or `anonymous`, of those that the policy declares. */
 export function parseWho(policy: Policy, text: string): Named | GroupMember | Misunderstood {
@@ -84,13 +78,8 @@ export function parseWho(policy: Policy, text: string): Named | GroupMember | Mi
   const name = rest.join(':');
   if (names[kind].has(name)) return { kind, name };
   const other = kinds.find((each) => names[each].has(name));
-  const hint =
-    other === undefined
-      ? didYouMean(
-          text,
-          [...names[kind].keys()].map((each) => `${kind}:${each}`),
-        )
-      : ` — did you mean "${other}:${name}"?`;
+  const alike = [...names[kind].keys()].map((each) => `${kind}:${each}`);
+  const hint = other === undefined ? didYouMean(text, alike) : ` — did you mean "${other}:${name}"?`;
   return { problem: `there is no ${kind} ${quote(name)}${hint}` };
 }
 
@@ -123,6 +112,6 @@ export function parseCircumstances(
 }
 
 /** `push sandbox/app:1.0`, `see sandbox/app in the catalog`: to be read behind "may". */
-export function describeAsked(action: Action, target: Parameters<typeof describeTarget>[0]): string {
+export function describeAsked(action: Action, target: Target): string {
   return action === 'catalog' ? `see ${target.repository} in the catalog` : `${action} ${describeTarget(target)}`;
 }

@@ -3,6 +3,12 @@ import type { ExitCode } from './exit-codes.ts';
 import type { WantedToken } from './token-changes.ts';
 import { type Command, type PolicyOptions, commaList, example, policiesOption, usageProblem } from './verb.ts';
 
+const aboutSecrets =
+  '\nThe secret never reaches further than the rules let the robot; --repositories and --actions narrow that.\n' +
+  'A further secret takes over the limits of the one there is, unless others are given or --unlimited.\n' +
+  'A robot has at most two live secrets: the one in use, and the next one while it is being rolled out.\n' +
+  '\nExit status: 0 made, 1 refused, 2 not understood, 78 the policy is broken.\n';
+
 /** `token create|list|revoke`. */
 export function addToken(program: Command, done: (code: ExitCode) => void): void {
   const token = program
@@ -24,11 +30,7 @@ export function addToken(program: Command, done: (code: ExitCode) => void): void
       example(
         'portcullis token create builder --groups build-servers --repositories "integration/**" --expires 90d',
         'portcullis token create deployer --actions pull --expires 2027-01-01 > deployer.secret',
-      ) +
-        '\nThe secret never reaches further than the rules let the robot; --repositories and --actions narrow that.\n' +
-        'A further secret takes over the limits of the one there is, unless others are given or --unlimited.\n' +
-        'A robot has at most two live secrets: the one in use, and the next one while it is being rolled out.\n' +
-        '\nExit status: 0 made, 1 refused, 2 not understood, 78 the policy is broken.\n',
+      ) + aboutSecrets,
     )
     .action(async (name: string, { policies = [], ...wanted }: PolicyOptions & Omit<WantedToken, 'name'>) =>
       done(await (await import('./token-changes.ts')).createToken(policies, { ...wanted, name })),

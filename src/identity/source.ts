@@ -101,6 +101,6 @@ export function standingOf(
 }
 
 /** Whether whatever were issued now would count no longer; clocks may differ a little. */
-export function isYetToCome({ validFrom = 0 }: { readonly validFrom?: EpochMs }, now: EpochMs): boolean {
+export function isYetToCome({ validFrom = 0 }: { readonly validFrom?: EpochMs | undefined }, now: EpochMs): boolean {
   return validFrom > now + clockLeewaySeconds * 1000;
 }

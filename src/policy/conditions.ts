@@ -3,17 +3,17 @@ import { BlockList, isIP } from 'node:net';
 import type { EpochMs } from '../time.ts';
 
 export type Day = 'sun' | 'mon' | 'tue' | 'wed' | 'thu' | 'fri' | 'sat';
-export const days: readonly Day[] = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
+const days: readonly Day[] = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
 
 export interface Conditions {
-  readonly addresses?: readonly string[];
-  readonly after?: EpochMs;
-  readonly before?: EpochMs;
-  readonly days?: readonly Day[];
+  readonly addresses?: readonly string[] | undefined;
+  readonly after?: EpochMs | undefined;
+  readonly before?: EpochMs | undefined;
+  readonly days?: readonly Day[] | undefined;
   /** Minutes since midnight; `until` before `from` runs over midnight. `until` itself is outside. */
-  readonly hours?: { readonly from: number; readonly until: number };
+  readonly hours?: { readonly from: number; readonly until: number } | undefined;
   /** IANA zone for days and hours; UTC when absent. */
-  readonly zone?: string;
+  readonly zone?: string | undefined;
 }
 
 export interface Circumstances {

@@ -20,14 +20,13 @@ export function describePrincipal(principal: Named | GroupMember): string {
   return 'name' in principal ? `${principal.kind} "${principal.name}"` : principal.kind;
 }
 
-/** `sandbox/app:1.0`. */
-export function describeTarget({
-  repository,
-  tag,
-}: {
+export interface Target {
   readonly repository: string;
   readonly tag?: string | undefined;
-}): string {
+}
+
+/** `sandbox/app:1.0`. */
+export function describeTarget({ repository, tag }: Target): string {
   return tag === undefined ? repository : `${repository}:${tag}`;
 }
 

@@ -14,12 +14,11 @@ import {
   type Rights,
   type Rule,
   anonymous,
-  formatSubject,
   rights,
   rightsOf,
 } from './model.ts';
 import { matchPieces } from './pattern.ts';
-import { accountNameOf, subjectsOf } from './principal.ts';
+import { accountNameOf, isAbout, names, subjectsOf } from './principal.ts';
 import { type Leaf, type RuleBucket, RuleIndex } from './rule-index.ts';
 
 export interface Question<Who = Principal | GroupMember> extends Circumstances {
@@ -99,7 +98,11 @@ export async function compilePolicySteadily(policy: Policy, pause: () => Promise
 }
 
 function withIndex(policy: Policy, ordered: readonly Rule[], index: RuleIndex): CompiledPolicy {
-  const catalogRules = ordered.filter((rule) => (rule.rights & rights.catalog) !== 0);
+  const catalogRules = ordered.filter(
+    ({ rights: set, mode, effect, tags }) =>
+      // As everywhere: where no tag is named, a deny of certain tags does not apply.
+      (set & rights.catalog) !== 0 && mode === 'enforce' && (effect === 'allow' || tags === undefined),
+  );
 
   const decide = (question: Question): Decision => {
     const subjects = subjectsOf(question.principal);
@@ -112,19 +115,13 @@ function withIndex(policy: Policy, ordered: readonly Rule[], index: RuleIndex): 
     const subjects = subjectsOf(principal);
     const matching = catalogRules.filter(
       (rule) =>
-        rule.mode === 'enforce' &&
-        // As everywhere: where no tag is named, a deny of certain tags does not apply.
-        (rule.effect === 'allow' || rule.tags === undefined) &&
-        rule.subjects.some((subject) => subjects.includes(formatSubject(subject))) &&
-        !isExcepted(rule, subjects) &&
-        (rule.when === undefined || failedCondition(rule.when, circumstances) === undefined),
+        isAbout(rule, subjects) && (rule.when === undefined || failedCondition(rule.when, circumstances) === undefined),
     );
     const everywhere = (rule: Rule): boolean => rule.repositories.some((pattern) => pattern.text === '**');
     const denied = matching.find((rule) => rule.effect === 'deny' && everywhere(rule));
-    if (denied !== undefined) return { allowed: false, reason: 'rule_denies', rule: denied, shadow: [] };
+    if (denied !== undefined) return decided(false, denied);
     const allowed = matching.find((rule) => rule.effect === 'allow');
-    if (allowed !== undefined) return { allowed: true, reason: 'rule_allows', rule: allowed, shadow: [] };
-    return noRule;
+    return allowed === undefined ? noRule : decided(true, allowed);
   };
 
   const judgesTags = (question: Question): boolean => {
@@ -148,10 +145,7 @@ function withIndex(policy: Policy, ordered: readonly Rule[], index: RuleIndex): 
     const known = limitsByPrincipal.get(key);
     if (known !== undefined) return known[counted];
     const subjects = subjectsOf(principal);
-    const applying = limits.filter(
-      (limit) =>
-        limit.subjects.some((subject) => subjects.includes(formatSubject(subject))) && !isExcepted(limit, subjects),
-    );
+    const applying = limits.filter((limit) => isAbout(limit, subjects));
     const of = (each: Counted): readonly Limit[] => applying.filter(({ count }) => count === each);
     const found = { pull: of('pull'), push: of('push'), token: of('token') };
     limitsByPrincipal.set(key, found);
@@ -222,7 +216,7 @@ function apply(rule: Rule, set: Rights, verdict: Verdict): void {
 }
 
 function holds(rule: Rule, subjects: readonly string[], question: Question, accountName: string | undefined): boolean {
-  if (rule.except.length > 0 && isExcepted(rule, subjects)) return false;
+  if (rule.except.length > 0 && names(rule.except, subjects)) return false;
   if (rule.tags !== undefined) {
     const { tag } = question;
     if (tag === undefined) {
@@ -258,10 +252,6 @@ export function rightsHere(
  */
 export function isReadByDigest({ action, tag, isListing }: Pick<Question, 'action' | 'tag' | 'isListing'>): boolean {
   return action === 'pull' && isListing !== true && tag !== undefined && isReferrersTag(tag);
-}
-
-function isExcepted(rule: Pick<Rule, 'except'>, subjects: readonly string[]): boolean {
-  return rule.except.some((subject) => subjects.includes(formatSubject(subject)));
 }
 
 function conclude(verdict: Verdict, question: Question): Decision {

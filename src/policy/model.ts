@@ -37,9 +37,13 @@ export type Subject =
   | { readonly kind: 'anonymous' }
   | { readonly kind: 'everyone' };
 
+/** Where policy files keep accounts of each kind. */
+export const sections = { user: 'users', robot: 'robots', workload: 'workloads' } as const;
+export const accountKinds = ['user', 'robot', 'workload'] as const;
+
 /** An account by its name. Kinds share one space of names, since docker sends only a name. */
 export interface Account {
-  readonly kind: 'user' | 'robot' | 'workload';
+  readonly kind: (typeof accountKinds)[number];
   readonly name: string;
 }
 
@@ -99,11 +103,11 @@ export interface Limit {
 export interface User {
   readonly name: string;
   /** Absent: this user cannot log in with a password. */
-  readonly password?: PasswordHash;
+  readonly password?: PasswordHash | undefined;
   readonly groups: readonly string[];
   readonly disabled: boolean;
   /** What was issued to the account before counts no longer. */
-  readonly validFrom?: EpochMs;
+  readonly validFrom?: EpochMs | undefined;
   readonly source: Source;
 }
 
@@ -112,9 +116,9 @@ export interface RobotToken {
   /** Hexadecimal SHA-256 of the whole secret. */
   readonly sha256: string;
   /** Absent: does not expire. */
-  readonly expires?: EpochSeconds;
-  readonly repositories?: readonly RepositoryPattern[];
-  readonly rights?: Rights;
+  readonly expires?: EpochSeconds | undefined;
+  readonly repositories?: readonly RepositoryPattern[] | undefined;
+  readonly rights?: Rights | undefined;
   readonly source: Source;
 }
 
@@ -123,7 +127,7 @@ export interface Robot {
   readonly groups: readonly string[];
   readonly disabled: boolean;
   /** What was issued to the account before counts no longer. */
-  readonly validFrom?: EpochMs;
+  readonly validFrom?: EpochMs | undefined;
   readonly tokens: readonly RobotToken[];
   readonly source: Source;
 }
@@ -138,13 +142,13 @@ export interface Workload {
   readonly groups: readonly string[];
   readonly disabled: boolean;
   /** What was issued to the account before counts no longer. */
-  readonly validFrom?: EpochMs;
+  readonly validFrom?: EpochMs | undefined;
   readonly source: Source;
 }
 
 export interface Group {
   readonly name: string;
-  readonly description?: string;
+  readonly description?: string | undefined;
   readonly source: Source;
 }
 
@@ -160,9 +164,9 @@ export interface Expectation {
 export interface PolicyTest {
   readonly name: string;
   readonly principal: Named | GroupMember;
-  readonly address?: string;
+  readonly address?: string | undefined;
   /** Absent: the time of the run. */
-  readonly at?: EpochMs;
+  readonly at?: EpochMs | undefined;
   readonly expectations: readonly Expectation[];
   readonly source: Source;
 }
@@ -178,6 +182,7 @@ export interface Policy {
   readonly limits: readonly Limit[];
 }
 
+export type AnyAccount = User | Robot | Workload;
 export type Accounts = Pick<Policy, 'users' | 'robots' | 'workloads'>;
 
 /** `user:dana`, as policy files and `explain` write it. */
@@ -185,13 +190,16 @@ export function formatSubject(subject: Subject | Named): string {
   return 'name' in subject ? `${subject.kind}:${subject.name}` : subject.kind;
 }
 
+/** Every account with its kind, disabled ones too: users first, each kind in the order of the files. */
+export function entriesOf(
+  accounts: Accounts,
+): readonly { readonly kind: Account['kind']; readonly entry: AnyAccount }[] {
+  return accountKinds.flatMap((kind) => [...accounts[sections[kind]].values()].map((entry) => ({ kind, entry })));
+}
+
 /** Groups that no account is in. */
-export function emptyGroupsOf({ users, robots, workloads, groups }: Policy): readonly GroupMember[] {
-  const inhabited = new Set(
-    [...users.values(), ...robots.values(), ...workloads.values()].flatMap((account) => account.groups),
-  );
-  return [...groups.keys()]
-    .filter((name) => !inhabited.has(name))
-    .sort()
-    .map((name) => ({ kind: 'group', name }));
+export function emptyGroupsOf(policy: Policy): readonly GroupMember[] {
+  const inhabited = new Set(entriesOf(policy).flatMap(({ entry }) => entry.groups));
+  const empty = [...policy.groups.keys()].filter((name) => !inhabited.has(name)).sort();
+  return empty.map((name) => ({ kind: 'group', name }));
 }

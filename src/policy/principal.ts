@@ -1,33 +1,26 @@
 /** Whom a policy speaks of: accounts by name, the principals they stand for, and the subjects that these answer to. */
 import {
   type Account,
+  type AnyAccount,
   type GroupMember,
   type Named,
   type Policy,
   type Principal,
-  type Robot,
-  type User,
-  type Workload,
+  type Subject,
   anonymous,
   formatSubject,
+  sections,
 } from './model.ts';
 
 /** What the files say of an account, disabled or not; undefined when there is none of this kind and name. */
-export function accountIn(policy: Policy, { kind, name }: Account): User | Robot | Workload | undefined {
-  switch (kind) {
-    case 'user':
-      return policy.users.get(name);
-    case 'robot':
-      return policy.robots.get(name);
-    case 'workload':
-      return policy.workloads.get(name);
-  }
+export function accountIn(policy: Policy, { kind, name }: Account): AnyAccount | undefined {
+  return policy[sections[kind]].get(name);
 }
 
-const principals = new WeakMap<User | Robot | Workload, Principal>();
+const principals = new WeakMap<AnyAccount, Principal>();
 
 /** Whom an account of the files stands for: the same object for the same entry, so that what hangs on it is worked out once. */
-export function principalOf(kind: Account['kind'], entry: User | Robot | Workload): Principal {
+export function principalOf(kind: Account['kind'], entry: AnyAccount): Principal {
   const known = principals.get(entry);
   if (known !== undefined) return known;
   const principal: Principal = { kind, name: entry.name, groups: entry.groups };
@@ -59,4 +52,17 @@ export function subjectsOf(principal: Principal | GroupMember): readonly string[
   const found = [formatSubject(principal), ...groups, 'authenticated', 'everyone'];
   subjects.set(principal, found);
   return found;
+}
+
+/** Whether one of the subjects is among those that somebody answers to. */
+export function names(subjects: readonly Subject[], answers: readonly string[]): boolean {
+  return subjects.some((subject) => answers.includes(formatSubject(subject)));
+}
+
+/** Whether a rule or limit is about somebody who answers to these. */
+export function isAbout(
+  { subjects, except }: { readonly subjects: readonly Subject[]; readonly except: readonly Subject[] },
+  answers: readonly string[],
+): boolean {
+  return names(subjects, answers) && !names(except, answers);
 }

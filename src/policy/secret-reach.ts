@@ -59,7 +59,7 @@ export interface SecretReach {
   readonly token: RobotToken;
   readonly allowed: boolean;
   /** Of a push: only tags that do not exist yet, or only tags that do. */
-  readonly only?: 'create' | 'overwrite';
+  readonly only?: 'create' | 'overwrite' | undefined;
   /** Why not, beginning with the key in the file; absent where it reaches. */
   readonly why?: string;
 }
@@ -81,10 +81,14 @@ export function secretsOf(
     }
     if (!ask(asked).allowed) return { token, allowed: false, why: narrowness(token, name, asked) };
     if (question.action !== 'push') return { token, allowed: true };
-    const [create, overwrite] = (['create', 'overwrite'] as const).map((action) => ask({ ...asked, action }).allowed);
-    const only = create === overwrite ? undefined : create === true ? 'create' : 'overwrite';
-    return { token, allowed: true, ...(only === undefined ? {} : { only }) };
+    return { token, allowed: true, only: onlyHalf((action) => ask({ ...asked, action }).allowed) };
   });
+}
+
+/** The half of pushing that is allowed alone; undefined where both are, or neither is. */
+export function onlyHalf(isAllowed: (action: 'create' | 'overwrite') => boolean): 'create' | 'overwrite' | undefined {
+  const [create, overwrite] = [isAllowed('create'), isAllowed('overwrite')];
+  return create === overwrite ? undefined : create ? 'create' : 'overwrite';
 }
 
 /** Whether the robot can do at all what the rules let it: one without any secret is judged by the rules alone. */

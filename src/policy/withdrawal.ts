@@ -1,6 +1,6 @@
 /** What a refused edit takes away: accounts, secrets, password marks and memberships. It never gives anything. */
 import { type CompiledPolicy, compilePolicy } from './evaluate.ts';
-import { type Accounts, type GroupMember, type Principal, type Robot, type User, type Workload } from './model.ts';
+import type { Accounts, AnyAccount, GroupMember, Principal, Robot, User, Workload } from './model.ts';
 import { accountIn } from './principal.ts';
 
 export interface Withdrawal {
@@ -22,7 +22,7 @@ export function withdraw(good: CompiledPolicy, left: Accounts, named: Accounts):
   const { users, robots, workloads } = good.policy;
   const losing: string[] = [];
   let takesMore = false;
-  const keep = <Account extends User | Robot | Workload>(
+  const keep = <Account extends AnyAccount>(
     before: ReadonlyMap<string, Account>,
     held: ReadonlyMap<string, Account>,
     now: ReadonlyMap<string, Account>,
@@ -89,14 +89,13 @@ function sharedLeft<Account extends Shared>(before: Account, now: Shared): Accou
   const validFrom = Math.max(before.validFrom ?? 0, now.validFrom ?? 0);
   const isSame =
     groups.length === before.groups.length && disabled === before.disabled && validFrom === (before.validFrom ?? 0);
-  return isSame ? before : { ...before, groups, disabled, ...(validFrom === 0 ? {} : { validFrom }) };
+  return isSame ? before : { ...before, groups, disabled, validFrom: validFrom === 0 ? undefined : validFrom };
 }
 
 function userLeft(before: User, now: User): User {
   const shared = sharedLeft(before, now);
   if (before.password === undefined || before.password.text === now.password?.text) return shared;
-  const { name, groups, disabled, validFrom, source } = shared;
-  return { name, groups, disabled, source, ...(validFrom === undefined ? {} : { validFrom }) };
+  return { ...shared, password: undefined };
 }
 
 /** A secret whose limits changed is gone until the edit is whole: which of both limits are meant nobody can say. */

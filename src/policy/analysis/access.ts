@@ -1,9 +1,9 @@
 /** All that one account, group or anonymous caller may do: what rules allow them, less what rules deny them. */
 import type { PolicyByName } from '../by-name.ts';
 import { byName } from '../evaluate.ts';
-import { type GroupMember, type Named, type Rights, type RobotToken, type Rule, formatSubject } from '../model.ts';
+import type { GroupMember, Named, Rights, RobotToken, Rule } from '../model.ts';
 import { type RepositoryPattern, parseRepositoryPattern } from '../pattern.ts';
-import { accountNameOf } from '../principal.ts';
+import { accountNameOf, isAbout } from '../principal.ts';
 import { covers, filler, meetingOf, meetingOfTags } from './pattern-witness.ts';
 import { isExpired } from '../secret-reach.ts';
 
@@ -40,7 +40,9 @@ export function accessOf(compiled: PolicyByName, principal: Named | GroupMember,
   if (subjects === undefined) return undefined;
   // A group alone stands for members of any name.
   const name = principal.kind === 'group' ? filler : accountNameOf(principal);
-  const own = compiled.policy.rules.filter((rule) => isAbout(rule, subjects)).toSorted(byName);
+  const own = compiled.policy.rules
+    .filter((rule) => rule.mode === 'enforce' && isAbout(rule, subjects))
+    .toSorted(byName);
   const denials = own.filter(({ effect }) => effect === 'deny');
   const grantsWithin = (bounds: readonly RepositoryPattern[] | undefined, rights: Rights): readonly Grant[] =>
     own
@@ -55,12 +57,6 @@ export function accessOf(compiled: PolicyByName, principal: Named | GroupMember,
       grants: isExpired(token, now) ? [] : grantsWithin(ownPatterns(token.repositories, name), token.rights ?? ~0),
     })),
   };
-}
-
-function isAbout({ subjects, except, mode }: Rule, answers: readonly string[]): boolean {
-  const includes = (list: Rule['subjects']): boolean =>
-    list.some((subject) => answers.includes(formatSubject(subject)));
-  return mode === 'enforce' && includes(subjects) && !includes(except);
 }
 
 interface Bounds {

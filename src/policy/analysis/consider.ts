@@ -1,11 +1,12 @@
 /** How one rule fares against a question: which of its parts hold, and how near it came. */
+import { compareText } from '../../document/problem.ts';
 import { nearest } from '../../document/suggest.ts';
 import { type Circumstances, failedCondition, localTime } from '../conditions.ts';
 import { actionsOf, describePrincipal, formatInstant, formatMinute, formatSubjects, listed } from '../describe.ts';
 import { type Untagged, holdsWithoutTag, isReadByDigest, rightsHere } from '../evaluate.ts';
 import { type Action, type GroupMember, type Named, type Rule, formatSubject, rightsOf } from '../model.ts';
 import { matchPieces, matchesRepository } from '../pattern.ts';
-import { accountNameOf } from '../principal.ts';
+import { accountNameOf, names } from '../principal.ts';
 import { isNameableBy } from './lint-people.ts';
 
 /** What somebody asks about: a question without the fine print of one request. */
@@ -53,13 +54,15 @@ export function isMatching(rule: Rule, inquiry: Inquiry, subjects: readonly stri
   return checks.every((check) => check(rule, inquiry, subjects) === undefined);
 }
 
+/** The verb of "do not", by how many things it is said of. */
+function does(things: readonly unknown[]): string {
+  return things.length === 1 ? 'does' : 'do';
+}
+
 function subjectFailure(rule: Rule, { principal }: Inquiry, subjects: readonly string[]): Failure | undefined {
-  if (rule.subjects.some((subject) => subjects.includes(formatSubject(subject)))) return undefined;
-  const verb = rule.subjects.length === 1 ? 'does' : 'do';
-  return {
-    part: 'subject',
-    why: `subjects: ${formatSubjects(rule.subjects)} ${verb} not include ${describePrincipal(principal)}`,
-  };
+  if (names(rule.subjects, subjects)) return undefined;
+  const listedSubjects = `${formatSubjects(rule.subjects)} ${does(rule.subjects)}`;
+  return { part: 'subject', why: `subjects: ${listedSubjects} not include ${describePrincipal(principal)}` };
 }
 
 function exceptFailure(rule: Rule, { principal }: Inquiry, subjects: readonly string[]): Failure | undefined {
@@ -72,16 +75,12 @@ function repositoryFailure(rule: Rule, { principal, repository }: Inquiry): Fail
   const accountName = accountNameOf(principal);
   if (rule.repositories.some((pattern) => matchesRepository(pattern, repository, accountName))) return undefined;
   const texts = rule.repositories.map((pattern) => pattern.text);
-  const verb = texts.length === 1 ? 'does' : 'do';
   const own = rule.repositories.filter(({ text }) => text.includes('${account}'));
   const isUnfit = accountName !== undefined && !own.some((pattern) => isNameableBy(pattern, accountName));
-  const account =
-    own.length > 0
-      ? accountName === undefined
-        ? ' (here ${account} is nobody)'
-        : ` (here \${account} is ${accountName}${isUnfit ? ', which no repository name can hold: those are lower case' : ''})`
-      : '';
-  return { part: 'repository', why: `repositories: ${listed(texts)} ${verb} not match ${repository}${account}` };
+  const why = isUnfit ? ', which no repository name can hold: those are lower case' : '';
+  const whose = accountName === undefined ? 'nobody' : accountName + why;
+  const account = own.length > 0 ? ` (here \${account} is ${whose})` : '';
+  return { part: 'repository', why: `repositories: ${listed(texts)} ${does(texts)} not match ${repository}${account}` };
 }
 
 function tagFailure(rule: Rule, inquiry: Inquiry): Failure | undefined {
@@ -95,15 +94,14 @@ function tagFailure(rule: Rule, inquiry: Inquiry): Failure | undefined {
   const accountName = accountNameOf(principal);
   if (rule.tags.some((pattern) => matchPieces(pattern.pieces, tag, accountName))) return undefined;
   if (rule.effect === 'allow' && isReadByDigest(inquiry)) return undefined;
-  return { part: 'tag', why: `tags: ${texts} ${rule.tags.length === 1 ? 'does' : 'do'} not match ${tag}` };
+  return { part: 'tag', why: `tags: ${texts} ${does(rule.tags)} not match ${tag}` };
 }
 
 function actionFailure(rule: Rule, inquiry: Inquiry): Failure | undefined {
   const { action } = inquiry;
   if ((rightsHere(rule, inquiry) & rightsOf(action)) !== 0) return undefined;
   const actions = actionsOf(rule.rights);
-  const verb = actions.length === 1 ? 'does' : 'do';
-  return { part: 'action', why: `actions: ${listed(actions, 5)} ${verb} not include ${action}` };
+  return { part: 'action', why: `actions: ${listed(actions, 5)} ${does(actions)} not include ${action}` };
 }
 
 function conditionFailure({ when }: Rule, { address, now }: Inquiry): Failure | undefined {
@@ -115,7 +113,7 @@ function conditionFailure({ when }: Rule, { address, now }: Inquiry): Failure | 
     addresses: () =>
       address === undefined
         ? `${listed(when.addresses ?? [])}, and no address is known`
-        : `${listed(when.addresses ?? [])} ${when.addresses?.length === 1 ? 'does' : 'do'} not contain ${address}`,
+        : `${listed(when.addresses ?? [])} ${does(when.addresses ?? [])} not contain ${address}`,
     after: () => `${formatInstant(when.after ?? 0)} is not reached, it is ${formatInstant(now)}`,
     before: () => `${formatInstant(when.before ?? 0)} is past, it is ${formatInstant(now)}`,
     days: () => `${(when.days ?? []).join(', ')} ${zone}, it is ${here.day} there`,
@@ -174,8 +172,4 @@ export function nearMissesOf(considered: readonly Considered[], allowed: boolean
 /** Whether it decides, and so. */
 export function isEnforced(rule: Rule, effect: Rule['effect']): boolean {
   return rule.effect === effect && rule.mode === 'enforce';
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

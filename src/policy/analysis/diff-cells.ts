@@ -10,6 +10,7 @@ import { type Decision, rightsHere } from '../evaluate.ts';
 import { type Policy, type Right, type Rule, formatSubject, rights } from '../model.ts';
 import { type RepositoryPattern, type TagPattern, matchesRepository } from '../pattern.ts';
 import { accountNameOf } from '../principal.ts';
+import { grouped } from './grouped.ts';
 import { type Probe, probesOf, strangerPrefix, strangersFor, withUsers } from './diff-probes.ts';
 import { type State, stateOf, withExample } from './diff-states.ts';
 import { covers, exampleOf, exampleOfTag, filler, meetingOf, meetingOfTags } from './pattern-witness.ts';
@@ -67,16 +68,16 @@ export function comparePolicies(before: Policy, after: Policy, options: CompareO
 
 interface PatternRules {
   readonly pattern: RepositoryPattern;
-  readonly rules: Rule[];
+  readonly rules: readonly Rule[];
   /** Subjects of all these rules. */
-  readonly subjects: Set<string>;
+  readonly subjects: ReadonlySet<string>;
 }
 
 class Comparing {
   readonly #before: PolicyByName;
   readonly #after: PolicyByName;
   readonly #probes: readonly Probe[];
-  readonly #rulesByPattern = new Map<string, PatternRules>();
+  readonly #patterns: readonly PatternRules[];
   /** Patterns without and with `${account}`. */
   readonly #shared: readonly PatternRules[];
   readonly #personal: readonly PatternRules[];
@@ -98,20 +99,14 @@ class Comparing {
     this.#after = compileByName(withUsers(after, strangers));
     this.#probes = probesOf(before, after, strangers);
     const enforced = [before, after].map((policy) => policy.rules.filter((rule) => rule.mode === 'enforce'));
-    for (const rule of enforced.flat()) {
-      for (const pattern of rule.repositories) {
-        let entry = this.#rulesByPattern.get(pattern.text);
-        if (entry === undefined) {
-          entry = { pattern, rules: [], subjects: new Set() };
-          this.#rulesByPattern.set(pattern.text, entry);
-        }
-        entry.rules.push(rule);
-        for (const subject of rule.subjects) entry.subjects.add(formatSubject(subject));
-      }
-    }
-    const entries = [...this.#rulesByPattern.values()];
-    this.#shared = entries.filter(({ pattern }) => !isPersonal(pattern));
-    this.#personal = entries.filter(({ pattern }) => isPersonal(pattern));
+    const pairs = enforced.flat().flatMap((rule) => rule.repositories.map((pattern) => ({ rule, pattern })));
+    this.#patterns = [...grouped(pairs, ({ pattern }) => pattern.text).values()].map((group) => {
+      const rules = group.map(({ rule }) => rule);
+      const subjects = new Set(rules.flatMap((rule) => rule.subjects.map(formatSubject)));
+      return { pattern: group[0].pattern, rules, subjects };
+    });
+    this.#shared = this.#patterns.filter(({ pattern }) => !isPersonal(pattern));
+    this.#personal = this.#patterns.filter(({ pattern }) => isPersonal(pattern));
     const [old = [], young = []] = enforced;
     const changed = [...missing(old, young), ...missing(young, old)];
     this.#changedPatterns = new Set(changed.flatMap((rule) => rule.repositories.map((pattern) => pattern.text)));
@@ -136,7 +131,7 @@ class Comparing {
   #regionsFor(probe: Probe): readonly Region[] {
     const accountName = accountNameOf(probe.principal);
     const subjects = this.#subjectsOf(probe);
-    const all = [...this.#rulesByPattern.values()]
+    const all = this.#patterns
       .filter((entry) => subjects.some((subject) => entry.subjects.has(subject)))
       .map(({ pattern }) => pattern);
     const bases = probe.isTouched ? all : all.filter((pattern) => this.#changedPatterns.has(pattern.text));
@@ -192,26 +187,20 @@ class Comparing {
     const before = ask(this.#before);
     const after = ask(this.#after);
     const firstDifference = before.findIndex(({ allowed }, index) => allowed !== after[index]?.allowed);
-    const isChanged = firstDifference !== -1;
-    const states = [stateOf(before), stateOf(after)] as const;
+    const [old, young] = [stateOf(before), stateOf(after)];
     const example = circumstances[firstDifference];
-    const isAlike =
-      isChanged && states[0].kind === states[1].kind && states[0].words === states[1].words && example !== undefined;
+    const isAlike = old.kind === young.kind && old.words === young.words && example !== undefined;
+    const stays = (each: Circumstances): boolean =>
+      this.#after.decide({ ...each, principal, action: right, repository, tag, readWhilePushing: true }).allowed;
     this.#cells.push({
       probe,
       region,
       right,
       tag: label,
-      before: states[0],
-      after: isAlike ? withExample(states[1], example, after[firstDifference]?.allowed === true) : states[1],
-      isChanged,
-      staysReadable:
-        right === 'pull' &&
-        states[1].kind === 'never' &&
-        circumstances.every(
-          (each) =>
-            this.#after.decide({ ...each, principal, action: right, repository, tag, readWhilePushing: true }).allowed,
-        ),
+      before: old,
+      after: isAlike ? withExample(young, example, after[firstDifference]?.allowed === true) : young,
+      isChanged: firstDifference !== -1,
+      staysReadable: right === 'pull' && young.kind === 'never' && circumstances.every(stays),
     });
   }
 

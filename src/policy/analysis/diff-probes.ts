@@ -1,5 +1,5 @@
 /** Whom a comparison of two policies asks about: accounts, made-up members of groups, and nobody in particular. */
-import { type Account, type Named, type Policy, type User, formatSubject } from '../model.ts';
+import { type Account, type Named, type Policy, type User, accountKinds, formatSubject, sections } from '../model.ts';
 import { accountIn } from '../principal.ts';
 
 /** Somebody to ask about, and whom the answers speak for. */
@@ -45,13 +45,12 @@ export function probesOf(before: Policy, after: Policy, strangers: readonly Stra
     generals: group === undefined ? [] : ['authenticated'],
     isTouched: false,
   }));
-  const anonymous: Probe = {
-    labels: ['anonymous'],
-    principal: { kind: 'anonymous' },
-    generals: [],
-    isTouched: false,
-  };
-  return [anonymous, ...general, ...accountProbes(before, after)];
+  const principal = { kind: 'anonymous' } as const;
+  return [
+    { labels: ['anonymous'], principal, generals: [], isTouched: false },
+    ...general,
+    ...accountProbes(before, after),
+  ];
 }
 
 /** Sorted groups; undefined for accounts that are not there, or disabled. */
@@ -64,10 +63,7 @@ function accountProbes(before: Policy, after: Policy): readonly Probe[] {
       rules.flatMap(({ subjects, except }) => [...subjects, ...except].map(formatSubject)),
     ),
   );
-  const classes = new Map<
-    string,
-    { labels: string[]; principal: Named; generals: readonly string[]; isTouched: boolean }
-  >();
+  const classes = new Map<string, Probe & { readonly labels: string[] }>();
   for (const principal of accountsOf(before, after)) {
     const label = formatSubject(principal);
     const old = standingOf(before, principal);
@@ -92,14 +88,10 @@ function accountProbes(before: Policy, after: Policy): readonly Probe[] {
 
 /** Names that either policy declares, sorted. */
 export function accountsOf(before: Policy, after: Policy): readonly Account[] {
-  const kinds = [
-    ['user', before.users, after.users],
-    ['robot', before.robots, after.robots],
-    ['workload', before.workloads, after.workloads],
-  ] as const;
-  return kinds.flatMap(([kind, old, young]) =>
-    [...new Set([...old.keys(), ...young.keys()])].sort().map((name) => ({ kind, name })),
-  );
+  return accountKinds.flatMap((kind) => {
+    const names = [before, after].flatMap((policy) => [...policy[sections[kind]].keys()]);
+    return [...new Set(names)].sort().map((name) => ({ kind, name }));
+  });
 }
 
 /** Groups in order of names; undefined for an account that is absent or disabled. */

@@ -37,12 +37,12 @@ export interface Explanation {
   /** Reading without a rule that gives `pull`, because the caller may push there. */
   readonly impliedByPush: boolean;
   /** No tag is named, and whatever allows it is limited to these tags. */
-  readonly tags?: readonly string[];
+  readonly tags?: readonly string[] | undefined;
   /** Of a robot: what each of its secrets comes to where the rules allow it. */
   readonly secrets: readonly SecretReach[];
   /** Present for a push whose halves are not decided alike. */
-  readonly halves?: readonly PushHalf[];
-  readonly deletion?: Deletion;
+  readonly halves?: readonly PushHalf[] | undefined;
+  readonly deletion?: Deletion | undefined;
   /** Shadow rules that would have turned the decision, or that of one half. */
   readonly shadow: readonly Rule[];
   /** Every rule: the deciding one, other matching ones, then by how near they came. */
@@ -76,10 +76,10 @@ export function explain(compiled: PolicyByName, inquiry: Inquiry): Explanation {
     reason: isTooNarrow ? `${reason}, but no secret of this robot reaches it` : reason,
     groups: groupsOf(policy, inquiry.principal),
     impliedByPush: impliedByPush && !isTooNarrow,
-    ...(tags === undefined ? {} : { tags }),
+    tags,
     secrets,
-    ...(halves === undefined || isTooNarrow ? {} : { halves }),
-    ...(deletion === undefined || isTooNarrow ? {} : { deletion }),
+    halves: isTooNarrow ? undefined : halves,
+    deletion: isTooNarrow ? undefined : deletion,
     shadow: [...new Set(shadow)],
     considered,
     nearMisses: isTooNarrow ? [] : nearMissesOf(considered, decision.allowed),

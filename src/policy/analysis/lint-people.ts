@@ -2,7 +2,16 @@
 import { parseRepositoryName, parseTag } from '../../distribution/reference.ts';
 import type { Problem } from '../../document/problem.ts';
 import { listed } from '../describe.ts';
-import { type Limit, type Policy, type Robot, type Rule, type Source, type Subject, formatSubject } from '../model.ts';
+import {
+  type Limit,
+  type Policy,
+  type Robot,
+  type Rule,
+  type Source,
+  type Subject,
+  entriesOf,
+  formatSubject,
+} from '../model.ts';
 import type { RepositoryPattern, TagPattern } from '../pattern.ts';
 import { exampleOf, exampleOfTag } from './pattern-witness.ts';
 
@@ -17,7 +26,7 @@ export function lintPeople(policy: Policy): readonly Problem[] {
 }
 
 function note(source: Source, code: string, message: string, fix?: string): Problem {
-  return { ...source, code, message, ...(fix === undefined ? {} : { fix }) };
+  return { ...source, code, message, fix };
 }
 
 function unusedGroups({ groups, rules, limits }: Policy): readonly Problem[] {
@@ -30,24 +39,22 @@ function unusedGroups({ groups, rules, limits }: Policy): readonly Problem[] {
     );
 }
 
-function listedTwice({ users, robots, workloads, rules, limits }: Policy): readonly Problem[] {
-  const twice = (source: Source, owner: string, name: string): Problem =>
-    note(source, 'listed-twice', `${owner} lists ${name} twice`, 'keep one of them');
-  const accounts = Object.entries({ user: users, robot: robots, workload: workloads });
-  const about: readonly (Rule | Limit)[] = [...rules, ...limits];
-  return [
-    ...accounts.flatMap(([kind, map]) =>
-      [...map.values()].flatMap(({ name, groups, source }) =>
-        repeatedIn(groups).map((group) => twice(source, `${kind} "${name}"`, `group:${group}`)),
-      ),
-    ),
+function listedTwice(policy: Policy): readonly Problem[] {
+  const about: readonly (Rule | Limit)[] = [...policy.rules, ...policy.limits];
+  const lists = [
+    ...entriesOf(policy).map(({ kind, entry }) => {
+      return { kind, entry, names: entry.groups.map((group) => `group:${group}`) };
+    }),
     ...about.flatMap((entry) => {
-      const owner = `${'rate' in entry ? 'limit' : 'rule'} "${entry.name}"`;
-      return [entry.subjects, entry.except].flatMap((list) =>
-        repeatedIn(list.map(formatSubject)).map((name) => twice(entry.source, owner, name)),
-      );
+      const kind = 'rate' in entry ? 'limit' : 'rule';
+      return [entry.subjects, entry.except].map((list) => ({ kind, entry, names: list.map(formatSubject) }));
     }),
   ];
+  return lists.flatMap(({ kind, entry, names }) =>
+    repeatedIn(names).map((name) =>
+      note(entry.source, 'listed-twice', `${kind} "${entry.name}" lists ${name} twice`, 'keep one of them'),
+    ),
+  );
 }
 
 function repeatedIn(names: readonly string[]): readonly string[] {
@@ -90,13 +97,8 @@ export function isNameableBy(pattern: RepositoryPattern | TagPattern, account: s
 function namesFor(policy: Policy, subjects: readonly Subject[]): readonly string[] {
   const meant = new Set(subjects.map(formatSubject));
   const isAnybody = meant.has('everyone') || meant.has('authenticated');
-  return Object.entries({ user: policy.users, robot: policy.robots, workload: policy.workloads }).flatMap(
-    ([kind, accounts]) =>
-      [...accounts.values()]
-        .filter(
-          ({ name, groups }) =>
-            isAnybody || meant.has(`${kind}:${name}`) || groups.some((group) => meant.has(`group:${group}`)),
-        )
-        .map(({ name }) => name),
-  );
+  return entriesOf(policy).flatMap(({ kind, entry: { name, groups } }) => {
+    const own = [`${kind}:${name}`, ...groups.map((group) => `group:${group}`)];
+    return isAnybody || own.some((subject) => meant.has(subject)) ? [name] : [];
+  });
 }

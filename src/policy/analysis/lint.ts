@@ -29,7 +29,7 @@ export function lintPolicy(policy: Policy, now: number): Lint {
   const problems: Problem[] = [];
   const notes: Problem[] = [];
   for (const rule of policy.rules) {
-    if (rule.mode === 'shadow') notes.push(shadowRule(rule));
+    if (rule.mode === 'shadow') notes.push(inShadow(rule));
     const dead = unreachable(policy, rule) ?? overruled(denials, rule) ?? repeated(index, rule);
     if (dead !== undefined) problems.push(dead);
     const broad = overBroad(rule, policy.rules);
@@ -39,7 +39,7 @@ export function lintPolicy(policy: Policy, now: number): Lint {
     if (idle !== undefined) notes.push(idle);
   }
   for (const limit of policy.limits) {
-    if (limit.mode === 'shadow') notes.push(shadowLimit(limit));
+    if (limit.mode === 'shadow') notes.push(inShadow(limit));
     const dead = excepted(limit, memberOf) ?? outdone(policy.limits, limit, memberOf);
     if (dead !== undefined) problems.push(dead);
     const idle = withoutMembers(limit, empty);
@@ -48,41 +48,28 @@ export function lintPolicy(policy: Policy, now: number): Lint {
   return { problems: sortProblems(problems), notes: sortProblems([...notes, ...lintPeople(policy)]) };
 }
 
+function kindOf(about: Rule | Limit): 'rule' | 'limit' {
+  return 'rate' in about ? 'limit' : 'rule';
+}
+
 function finding(about: Rule | Limit, code: string, message: string, fix?: string): Problem {
-  const kind = 'rate' in about ? 'limit' : 'rule';
-  return {
-    ...about.source,
-    code,
-    message: `${kind} "${about.name}" ${message}`,
-    ...(fix === undefined ? {} : { fix }),
+  return { ...about.source, code, message: `${kindOf(about)} "${about.name}" ${message}`, fix };
+}
+
+function inShadow(about: Rule | Limit): Problem {
+  const kind = kindOf(about);
+  const does = {
+    rule: 'decides nothing, and only logs what it would have changed',
+    limit: 'refuses nobody, and only logs whom it would have refused',
   };
-}
-
-function shadowRule(rule: Rule): Problem {
-  return finding(
-    rule,
-    'shadow-rule',
-    'is in shadow mode: it decides nothing, and only logs what it would have changed',
-  );
-}
-
-function shadowLimit(limit: Limit): Problem {
-  return finding(
-    limit,
-    'shadow-limit',
-    'is in shadow mode: it refuses nobody, and only logs whom it would have refused',
-  );
+  return finding(about, `shadow-${kind}`, `is in shadow mode: it ${does[kind]}`);
 }
 
 function expired(rule: Rule, now: number): Problem | undefined {
   const before = rule.when?.before;
   if (before === undefined || now < before) return undefined;
-  return finding(
-    rule,
-    'expired',
-    `applied only before ${formatInstant(before)} and has no effect any more`,
-    'remove it',
-  );
+  const message = `applied only before ${formatInstant(before)} and has no effect any more`;
+  return finding(rule, 'expired', message, 'remove it');
 }
 
 function withoutMembers(about: Rule | Limit, empty: ReadonlySet<string>): Problem | undefined {
@@ -135,11 +122,8 @@ function unreachable(policy: Policy, rule: Rule): Problem | undefined {
   if (nobody !== undefined) return nobody;
   const isNameless = rule.subjects.every(({ kind }) => kind === 'anonymous');
   if (isNameless && rule.repositories.every(({ text }) => text.includes('${account}'))) {
-    return finding(
-      rule,
-      'unreachable',
-      'matches nothing: anonymous callers have no name that ${account} could stand for',
-    );
+    const message = 'matches nothing: anonymous callers have no name that ${account} could stand for';
+    return finding(rule, 'unreachable', message);
   }
   const impossible = rule.repositories.find(({ segments }) =>
     segments.some((segment) => segment.kind === 'literal' && !component.test(segment.text)),
@@ -221,24 +205,24 @@ function overBroad(
   rules: readonly Rule[],
 ): { readonly isProblem: boolean; readonly finding: Problem } | undefined {
   if (rule.effect !== 'allow' || rule.mode === 'shadow') return undefined;
+  const found = (message: string, isProblem = false, fix?: string) => ({
+    isProblem,
+    finding: finding(rule, 'over-broad', message, fix),
+  });
   const strangers = rule.subjects.filter(({ kind }) => kind === 'anonymous' || kind === 'everyone');
-  const anybody = rule.subjects.filter(
-    ({ kind }) => kind !== 'user' && kind !== 'robot' && kind !== 'workload' && kind !== 'group',
-  );
+  const anybody = rule.subjects.filter((subject) => !('name' in subject));
   const isEverything = rule.repositories.some((pattern) => covers(pattern, everything));
   const writes = rule.rights & (rights.create | rights.overwrite | rights.delete);
+  const deletesAll = isEverything && (writes & rights.delete) !== 0;
   // From a named network, strangers are at least somebody's.
   const isProblem = rule.when?.addresses === undefined;
   if (strangers.length > 0 && writes !== 0) {
     const message = `lets ${formatSubjects(strangers)} ${listed(actionsOf(writes))} without logging in`;
-    return { isProblem, finding: finding(rule, 'over-broad', message, 'name groups or `authenticated` instead') };
+    return found(message, isProblem, 'name groups or `authenticated` instead');
   }
-  if (anybody.length > 0 && isEverything && (writes & rights.delete) !== 0) {
+  if (anybody.length > 0 && deletesAll) {
     const message = `lets ${formatSubjects(anybody)} delete in every repository`;
-    return {
-      isProblem,
-      finding: finding(rule, 'over-broad', message, 'name a group, or the repositories that are meant'),
-    };
+    return found(message, isProblem, 'name a group, or the repositories that are meant');
   }
   const named = rule.subjects.filter(({ kind }) => kind === 'group');
   // Whoever wrote a deny of deleting has thought about it.
@@ -250,20 +234,15 @@ function overBroad(
         (denied & rights.delete) !== 0 &&
         subjects.some(({ kind }) => kind === 'everyone' || kind === 'authenticated'),
     );
-  if (named.length > 0 && isEverything && (writes & rights.delete) !== 0 && !isKept()) {
-    const message = `lets ${formatSubjects(named)} delete in every repository`;
-    return { isProblem: false, finding: finding(rule, 'over-broad', message) };
+  if (named.length > 0 && deletesAll && !isKept()) {
+    return found(`lets ${formatSubjects(named)} delete in every repository`);
   }
   if (strangers.length === 0) return undefined;
   if (isEverything) {
-    const message = `opens every repository to ${formatSubjects(strangers)}: ${listed(actionsOf(rule.rights))}`;
-    return { isProblem: false, finding: finding(rule, 'over-broad', message) };
+    return found(`opens every repository to ${formatSubjects(strangers)}: ${listed(actionsOf(rule.rights))}`);
   }
-  if ((rule.rights & rights.catalog) !== 0) {
-    const message = `shows names of repositories to ${formatSubjects(strangers)}`;
-    return { isProblem: false, finding: finding(rule, 'over-broad', message) };
-  }
-  return undefined;
+  if ((rule.rights & rights.catalog) === 0) return undefined;
+  return found(`shows names of repositories to ${formatSubjects(strangers)}`);
 }
 
 /** A denial of what no rule allows to anybody: it guards nothing today. */

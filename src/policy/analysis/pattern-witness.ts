@@ -11,42 +11,29 @@ export const filler = 'zz0';
  * A name that `pattern` matches, with `depth` segments for each `**`. Undefined when it needs an account and there is none.
  */
 export function exampleOf(
-  pattern: RepositoryPattern,
+  { segments }: RepositoryPattern,
   accountName: string | undefined,
   depth: number,
 ): string | undefined {
-  const names: string[] = [];
-  for (const segment of pattern.segments) {
-    const name = exampleOfSegment(segment, accountName);
-    if (name === undefined) return undefined;
-    names.push(...Array<string>(segment.kind === 'any-depth' ? depth : 1).fill(name));
-  }
-  return names.join('/');
+  const names = segments.flatMap((segment) =>
+    Array<string | undefined>(segment.kind === 'any-depth' ? depth : 1).fill(exampleOfSegment(segment, accountName)),
+  );
+  return names.includes(undefined) ? undefined : names.join('/');
 }
 
 function exampleOfSegment(segment: Segment, accountName: string | undefined): string | undefined {
-  switch (segment.kind) {
-    case 'any-depth':
-      return filler;
-    case 'literal':
-      return segment.text;
-    case 'pieces':
-      return exampleOfPieces(segment.pieces, accountName);
-  }
-}
-
-function exampleOfPieces(pieces: readonly Piece[], accountName: string | undefined): string | undefined {
-  let text = '';
-  for (const piece of pieces) {
-    if (piece === 'account' && accountName === undefined) return undefined;
-    text += piece === 'star' ? filler : piece === 'account' ? (accountName ?? '') : piece.literal;
-  }
-  return text;
+  return segment.kind === 'any-depth' ? filler : exampleOfTag({ pieces: piecesOf(segment) }, accountName);
 }
 
 /** A tag that the pattern matches; undefined when it needs an account and there is none. */
-export function exampleOfTag(pattern: TagPattern, accountName: string | undefined): string | undefined {
-  return exampleOfPieces(pattern.pieces, accountName);
+export function exampleOfTag(
+  { pieces }: Pick<TagPattern, 'pieces'>,
+  accountName: string | undefined,
+): string | undefined {
+  if (accountName === undefined && pieces.includes('account')) return undefined;
+  return pieces
+    .map((piece) => (piece === 'star' ? filler : piece === 'account' ? accountName : piece.literal))
+    .join('');
 }
 
 /** A name that both patterns match, or undefined when no name does. */
@@ -76,20 +63,11 @@ export function meetingOf(
   return meet(0, 0)?.join('/');
 }
 
-/** A tag that both patterns match, or undefined when none does. */
-export function meetingOfTags(
-  left: TagPattern,
-  right: TagPattern,
-  accountName: string | undefined,
-): string | undefined {
-  return meetingOfPieces(left.pieces, right.pieces, accountName);
-}
-
 function meetingOfSegments(a: Segment, b: Segment, accountName: string | undefined): string | undefined {
   if (a.kind === 'any-depth') return exampleOfSegment(b, accountName);
   if (b.kind === 'any-depth') return exampleOfSegment(a, accountName);
   if (a.kind === 'literal' && b.kind === 'literal') return a.text === b.text ? a.text : undefined;
-  return meetingOfPieces(piecesOf(a), piecesOf(b), accountName);
+  return meetingOfTags({ pieces: piecesOf(a) }, { pieces: piecesOf(b) }, accountName);
 }
 
 function piecesOf(segment: Exclude<Segment, { kind: 'any-depth' }>): readonly Piece[] {
@@ -99,13 +77,14 @@ function piecesOf(segment: Exclude<Segment, { kind: 'any-depth' }>): readonly Pi
 /** `undefined` is a star. */
 type Sign = string | undefined;
 
-function meetingOfPieces(
-  left: readonly Piece[],
-  right: readonly Piece[],
+/** A tag that both patterns match, or undefined when none does. */
+export function meetingOfTags(
+  left: Pick<TagPattern, 'pieces'>,
+  right: Pick<TagPattern, 'pieces'>,
   accountName: string | undefined,
 ): string | undefined {
-  const a = signsOf(left, accountName);
-  const b = signsOf(right, accountName);
+  const a = signsOf(left.pieces, accountName);
+  const b = signsOf(right.pieces, accountName);
   if (a === undefined || b === undefined) return undefined;
   const dead = new Set<number>();
   const width = b.length + 1;
@@ -153,7 +132,9 @@ export function covers(broad: RepositoryPattern, narrow: RepositoryPattern): boo
     if (b === undefined || n === undefined) return b === undefined && n === undefined;
     if (dead.has(i * width + j)) return false;
     const found =
-      b.kind === 'any-depth' ? cover(i + 1, j + 1) || cover(i, j + 1) : coversSegment(b, n) && cover(i + 1, j + 1);
+      b.kind === 'any-depth'
+        ? cover(i + 1, j + 1) || cover(i, j + 1)
+        : n.kind !== 'any-depth' && coversPieces(piecesOf(b), piecesOf(n)) && cover(i + 1, j + 1);
     if (!found) dead.add(i * width + j);
     return found;
   };
@@ -163,11 +144,6 @@ export function covers(broad: RepositoryPattern, narrow: RepositoryPattern): boo
 /** As `covers`, for tags. */
 export function coversTag(broad: TagPattern, narrow: TagPattern): boolean {
   return broad.text === narrow.text || coversPieces(broad.pieces, narrow.pieces);
-}
-
-function coversSegment(broad: Exclude<Segment, { kind: 'any-depth' }>, narrow: Segment): boolean {
-  if (narrow.kind === 'any-depth') return false;
-  return coversPieces(piecesOf(broad), piecesOf(narrow));
 }
 
 // Signs that no name contains: whatever stands for them can only be absorbed by the like, or by a star.

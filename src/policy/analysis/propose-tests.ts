@@ -1,10 +1,11 @@
 /** Tests to begin from: for rules that no test exercises, questions that these rules decide today. */
 import { type Circumstances } from '../conditions.ts';
 import { representativeCircumstances } from './condition-witness.ts';
-import { actionsOf, describeTarget, formatInstant } from '../describe.ts';
+import { type Target, actionsOf, describeTarget, formatInstant } from '../describe.ts';
 import type { PolicyByName } from '../by-name.ts';
 import { consider, isMatching } from './consider.ts';
-import { type Action, type GroupMember, type Policy, type Named, type Rule, formatSubject } from '../model.ts';
+import { type GroupMember, type Named, type Policy, type Rule, entriesOf, formatSubject } from '../model.ts';
+import { grouped } from './grouped.ts';
 import { accountNameOf } from '../principal.ts';
 import { exampleOf, exampleOfTag, filler } from './pattern-witness.ts';
 import { parseRepositoryName, parseTag } from '../../distribution/reference.ts';
@@ -14,9 +15,9 @@ export interface ProposedTest {
   readonly file: string;
   readonly name: string;
   readonly principal: Named | GroupMember;
-  readonly address?: string;
+  readonly address?: string | undefined;
   /** Milliseconds since 1970; absent where no rule depends on the time. */
-  readonly at?: number;
+  readonly at?: number | undefined;
   /** In file notation: `push release/app:v1`. */
   readonly allow: readonly string[];
   readonly deny: readonly string[];
@@ -49,19 +50,9 @@ export function proposeTests(compiled: PolicyByName, rules: readonly Rule[], now
     if (one === undefined) without.push(rule);
     else found.push(one);
   }
-  const byAsker = new Map<string, Found[]>();
-  for (const one of found) {
-    const key = JSON.stringify([one.file, formatAsker(one)]);
-    const known = byAsker.get(key);
-    if (known === undefined) byAsker.set(key, [one]);
-    else known.push(one);
-  }
+  const byAsker = grouped(found, (one) => JSON.stringify([one.file, formatAsker(one)]));
   const taken = new Set(compiled.policy.tests.map(({ name }) => name));
-  const tests = [...byAsker.values()].flatMap((group) => {
-    const [first] = group;
-    return first === undefined ? [] : [testOf(first, group, taken)];
-  });
-  return { tests, without };
+  return { tests: [...byAsker.values()].map((group) => testOf(group[0], group, taken)), without };
 }
 
 function testOf(
@@ -77,15 +68,8 @@ function testOf(
   let name = `what holds for ${formatSubject(principal)}${when}${from}`;
   for (let number = 2; taken.has(name); number++) name = `${name.replace(/ \(\d+\)$/, '')} (${number})`;
   taken.add(name);
-  return {
-    file,
-    name,
-    principal,
-    ...(address === undefined ? {} : { address }),
-    ...(isTimed ? { at: now } : {}),
-    allow: questions(true),
-    deny: questions(false),
-  };
+  const at = isTimed ? now : undefined;
+  return { file, name, principal, address, at, allow: questions(true), deny: questions(false) };
 }
 
 function formatAsker({ principal, address, now, isTimed }: Found): string {
@@ -109,7 +93,7 @@ function questionFor(compiled: PolicyByName, rule: Rule, now: number): Found | u
             ...each,
             file: rule.source.file,
             principal,
-            question: questionText(action, { repository, tag }),
+            question: `${action} ${describeTarget({ repository, tag })}`,
             allowed: decision.allowed,
             isTimed: compiled.policy.rules.some(
               (other) =>
@@ -129,23 +113,17 @@ function questionFor(compiled: PolicyByName, rule: Rule, now: number): Found | u
   return second;
 }
 
-function questionText(
-  action: Action,
-  target: { readonly repository: string; readonly tag: string | undefined },
-): string {
-  return `${action} ${describeTarget(target)}`;
-}
-
 /** Groups before single accounts: people come and go. */
 function askersFor(policy: Policy, { subjects }: Rule): readonly (Named | GroupMember)[] {
   const groups: GroupMember[] = [];
   const single: Named[] = [];
   const accountsIn = (group: string | undefined): readonly Named[] =>
-    (['user', 'robot'] as const).flatMap((kind) =>
-      [...(kind === 'user' ? policy.users : policy.robots).values()]
-        .filter((account) => !account.disabled && (group === undefined || account.groups.includes(group)))
+    (['user', 'robot'] as const).flatMap((wanted) =>
+      entriesOf(policy)
+        .filter(({ kind, entry }) => kind === wanted && !entry.disabled)
+        .filter(({ entry }) => group === undefined || entry.groups.includes(group))
         .slice(0, someAccounts)
-        .map(({ name }) => ({ kind, name })),
+        .map(({ kind, entry: { name } }) => ({ kind, name })),
     );
   for (const subject of subjects) {
     switch (subject.kind) {
@@ -172,24 +150,14 @@ function askersFor(policy: Policy, { subjects }: Rule): readonly (Named | GroupM
 }
 
 /** Names a person would read, and where another rule knows those, made-up ones. */
-function targetsFor(
-  { repositories, tags }: Rule,
-  accountName: string | undefined,
-): readonly { readonly repository: string; readonly tag: string | undefined }[] {
-  const words = (text: string, word: string): readonly string[] => [text.replaceAll(filler, word), text];
-  const names = repositories.flatMap((pattern) => {
-    const example = exampleOf(pattern, accountName, 1);
-    return example === undefined ? [] : words(example, 'app');
-  });
-  const found = tags?.flatMap((pattern) => {
-    const example = exampleOfTag(pattern, accountName);
-    return example === undefined ? [] : words(example, '1');
-  });
-  return names
-    .filter((name) => parseRepositoryName(name) !== undefined)
-    .flatMap((repository) =>
-      (found ?? [undefined])
-        .filter((tag) => tag === undefined || parseTag(tag) !== undefined)
-        .map((tag) => ({ repository, tag })),
-    );
+function targetsFor({ repositories, tags }: Rule, accountName: string | undefined): readonly Target[] {
+  const inBoth = (example: string | undefined, word: string): readonly string[] =>
+    example === undefined ? [] : [example.replaceAll(filler, word), example];
+  const names = repositories
+    .flatMap((pattern) => inBoth(exampleOf(pattern, accountName, 1), 'app'))
+    .filter((name) => parseRepositoryName(name) !== undefined);
+  const found = tags
+    ?.flatMap((pattern) => inBoth(exampleOfTag(pattern, accountName), '1'))
+    .filter((tag) => parseTag(tag) !== undefined);
+  return names.flatMap((repository) => (found ?? [undefined]).map((tag) => ({ repository, tag })));
 }

@@ -4,7 +4,7 @@ import { describeRule, describeTarget } from '../describe.ts';
 import { type PolicyByName, compileByName } from '../by-name.ts';
 import type { Decision } from '../evaluate.ts';
 import { type Inquiry, isMatching } from './consider.ts';
-import { type Expectation, type PolicyTest, type Rule, rights } from '../model.ts';
+import { type Expectation, type PolicyTest, type Rule, entriesOf, rights } from '../model.ts';
 
 export interface TestFailure {
   readonly test: PolicyTest;
@@ -37,37 +37,24 @@ export function runTests(policyInForce: PolicyByName, now: number): TestRun {
 
 function withEverybodyEnabled(compiled: PolicyByName): PolicyByName {
   const { policy } = compiled;
-  const accounts = [...policy.users.values(), ...policy.robots.values(), ...policy.workloads.values()];
-  if (!accounts.some(({ disabled }) => disabled)) return compiled;
-  return compileByName({
-    ...policy,
-    users: enabled(policy.users),
-    robots: enabled(policy.robots),
-    workloads: enabled(policy.workloads),
-  });
+  if (!entriesOf(policy).some(({ entry }) => entry.disabled)) return compiled;
+  const { users, robots, workloads } = policy;
+  return compileByName({ ...policy, users: enabled(users), robots: enabled(robots), workloads: enabled(workloads) });
 }
 
 function enabled<T extends { readonly disabled: boolean }>(accounts: ReadonlyMap<string, T>): ReadonlyMap<string, T> {
   return new Map([...accounts].map(([name, account]) => [name, { ...account, disabled: false }]));
 }
 
-function* inquiriesOf(
-  { policy }: PolicyByName,
-  now: number,
-): Iterable<{ readonly test: PolicyTest; readonly expectation: Expectation; readonly inquiry: Inquiry }> {
-  for (const test of policy.tests) {
-    for (const expectation of test.expectations) {
-      const inquiry = {
-        principal: test.principal,
-        action: expectation.action,
-        repository: expectation.repository,
-        tag: expectation.tag,
-        address: test.address,
-        now: test.at ?? now,
-      };
-      yield { test, expectation, inquiry };
-    }
-  }
+function inquiriesOf({ policy: { tests } }: PolicyByName, now: number) {
+  return tests.flatMap((test) =>
+    test.expectations.map((expectation) => {
+      const { action, repository, tag } = expectation;
+      const { principal, address, at = now } = test;
+      const inquiry: Inquiry = { principal, action, repository, tag, address, now: at };
+      return { test, expectation, inquiry };
+    }),
+  );
 }
 
 /** The failure where its expectation stands, with the rule that decided otherwise. */

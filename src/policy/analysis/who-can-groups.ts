@@ -1,5 +1,6 @@
 /** Those who may do something, told by group instead of one by one. */
 import type { PolicyByName } from '../by-name.ts';
+import { grouped } from './grouped.ts';
 import { type GroupMember, type Named, type Rule, formatSubject } from '../model.ts';
 import type { Permitted } from './who-can.ts';
 
@@ -23,17 +24,18 @@ export function partiesOf<P extends Named | GroupMember>(
   entries: readonly Permitted<P>[],
   everybody: readonly Named[],
 ): readonly Party<P>[] {
-  const parties = new Map<string, { rule: Rule; subject: string; members: Permitted<P>[] }>();
-  for (const entry of entries) {
-    const { rule, principal } = entry;
-    const subject = entry.secrets.length > 0 ? formatSubject(principal) : subjectFor(compiled, rule, principal);
-    const key = JSON.stringify([rule.name, subject, entry.impliedByPush, entry.only, entry.tags, entry.condition]);
-    const known = parties.get(key);
-    if (known === undefined) parties.set(key, { rule, subject, members: [entry] });
-    else known.members.push(entry);
-  }
+  const withSubject = entries.map((entry) => {
+    const { rule, principal, secrets } = entry;
+    return { entry, subject: secrets.length > 0 ? formatSubject(principal) : subjectFor(compiled, rule, principal) };
+  });
+  const parties = grouped(withSubject, ({ entry: { rule, impliedByPush, only, tags, condition }, subject }) =>
+    JSON.stringify([rule.name, subject, impliedByPush, only, tags, condition]),
+  );
   const sizes = sizesOf(compiled, everybody);
-  return [...parties.values()].map((party) => ({ ...party, size: sizes.get(party.subject) ?? 1 }));
+  return [...parties.values()].map((party) => {
+    const [{ entry, subject }] = party;
+    return { rule: entry.rule, subject, members: party.map((each) => each.entry), size: sizes.get(subject) ?? 1 };
+  });
 }
 
 function subjectFor(compiled: PolicyByName, { subjects }: Rule, principal: Named | GroupMember): string {

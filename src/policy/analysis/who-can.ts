@@ -11,13 +11,15 @@ import {
   type Named,
   type Policy,
   type Rule,
+  accountKinds,
   emptyGroupsOf,
   formatSubject,
+  sections,
 } from '../model.ts';
 import type { RepositoryPattern } from '../pattern.ts';
 import { accountNameOf } from '../principal.ts';
 import { covers, exampleOf, filler, meetingOf } from './pattern-witness.ts';
-import { type SecretReach, isReached, secretsOf } from '../secret-reach.ts';
+import { type SecretReach, isReached, onlyHalf, secretsOf } from '../secret-reach.ts';
 
 export interface WhoCanQuestion extends Circumstances {
   readonly action: Action;
@@ -32,11 +34,11 @@ export interface Permitted<P extends Named | GroupMember = Named> {
   /** Reading that comes with the right to push. */
   readonly impliedByPush: boolean;
   /** Of a push: only tags that do not exist yet, or only tags that do. Of a deletion: no layers, and manifests as their tags allow. */
-  readonly only?: 'create' | 'overwrite' | 'tagged';
+  readonly only?: 'create' | 'overwrite' | 'tagged' | undefined;
   /** No tag was named, and whatever allows it is limited to these. */
-  readonly tags?: readonly string[];
+  readonly tags?: readonly string[] | undefined;
   /** What the permission hangs on, to be read after the name: `only while it is …`; absent when it always holds. */
-  readonly condition?: string;
+  readonly condition?: string | undefined;
   /** Of a robot: each of its secrets. */
   readonly secrets: readonly SecretReach[];
 }
@@ -231,23 +233,15 @@ function judgeOnce(worlds: Worlds, question: WhoCanQuestion, principal: Named | 
   const named = best.decision.rule;
   if (!best.decision.allowed || named === undefined) return undefined;
   const rule = worlds.rules.get(named.name) ?? named;
-  const only = question.action === 'push' ? halfOf(worlds, question, principal) : undefined;
   const condition = always.decision.allowed ? undefined : conditionOf(worlds.now, question, principal, rule);
   const subjects = worlds.now.subjectsOf(principal) ?? [];
   const tags = tagLimitOf(worlds.now.policy.rules, { ...question, principal }, subjects);
-  const world = now.decision.allowed ? worlds.now : worlds.sometimes;
-  return {
-    isNow: now.decision.allowed,
-    permitted: {
-      principal,
-      rule,
-      impliedByPush: best.impliedByPush,
-      secrets: secretsOf(world, principal, question),
-      ...(only === undefined ? {} : { only }),
-      ...(tags === undefined ? {} : { tags }),
-      ...(condition === undefined ? {} : { condition }),
-    },
-  };
+  const isNow = now.decision.allowed;
+  const world = isNow ? worlds.now : worlds.sometimes;
+  const secrets = secretsOf(world, principal, question);
+  const isHalf = (action: 'create' | 'overwrite'): boolean => world.decide({ ...question, action, principal }).allowed;
+  const only = question.action === 'push' ? onlyHalf(isHalf) : undefined;
+  return { isNow, permitted: { principal, rule, impliedByPush: best.impliedByPush, secrets, only, tags, condition } };
 }
 
 function decide(
@@ -259,18 +253,6 @@ function decide(
   if (plain.allowed) return { decision: plain, impliedByPush: false };
   const decision = ask({ ...question, principal, readWhilePushing: true });
   return { decision, impliedByPush: decision.allowed };
-}
-
-function halfOf(
-  { now, sometimes }: Worlds,
-  question: WhoCanQuestion,
-  principal: Named | GroupMember,
-): 'create' | 'overwrite' | undefined {
-  const world = now.decide({ ...question, principal }).allowed ? now : sometimes;
-  const [create, overwrite] = (['create', 'overwrite'] as const).map(
-    (action) => world.decide({ ...question, action, principal }).allowed,
-  );
-  return create === overwrite ? undefined : create === true ? 'create' : 'overwrite';
 }
 
 function conditionOf(
@@ -294,11 +276,9 @@ function conditionOf(
 }
 
 /** Every declared account, and anonymous. */
-export function principalsOf({ users, robots, workloads }: Policy): readonly Named[] {
-  return [
-    ...[...users.keys()].sort().map((name) => ({ kind: 'user' as const, name })),
-    ...[...robots.keys()].sort().map((name) => ({ kind: 'robot' as const, name })),
-    ...[...workloads.keys()].sort().map((name) => ({ kind: 'workload' as const, name })),
-    { kind: 'anonymous' },
-  ];
+export function principalsOf(policy: Policy): readonly Named[] {
+  const accounts = accountKinds.flatMap((kind) =>
+    [...policy[sections[kind]].keys()].sort().map((name) => ({ kind, name })),
+  );
+  return [...accounts, { kind: 'anonymous' }];
 }

@@ -1,6 +1,6 @@
 /** Policy files -> one Policy, or every problem in them. A half-valid policy does not exist. */
 import { checkDocument } from '../../document/check.ts';
-import { type Problem, sortProblems } from '../../document/problem.ts';
+import { type Problem, sortProblems, unplaced } from '../../document/problem.ts';
 import { type YamlDocument, readYaml } from '../../document/yaml.ts';
 import type { Accounts, Group, Limit, Policy, PolicyTest, Robot, Rule, User, Workload } from '../model.ts';
 import { Findings, Place } from './place.ts';
@@ -49,9 +49,9 @@ export function parsePolicy(files: readonly PolicyText[], read: typeof readYaml 
   }
   // References are judged only over complete files: a file with a typo would make everything it declares "unknown".
   if (reader.problems.length === 0) reader.checkReferences();
-  if (reader.problems.length === 0) return { ok: true, policy: reader.policy() };
+  if (reader.problems.length === 0) return { ok: true, policy: reader.policy };
   const problems = sortProblems(reader.problems);
-  return { ok: false, problems, ...(areAccountsKnown ? { accounts: reader.policy() } : {}) };
+  return { ok: false, problems, ...(areAccountsKnown ? { accounts: reader.policy } : {}) };
 }
 
 /** What a writer leaves behind that was stopped at once, or behind the comments; taking it for "no rules" would drop denies. */
@@ -61,38 +61,26 @@ function saysNothing(value: unknown): boolean {
 
 const emptyFile = 'the file says nothing, like one whose writing was cut off; delete it, or write: rules: []';
 
-const noFiles: Problem = {
-  file: 'policies',
-  line: 0,
-  column: 0,
-  code: 'no-files',
-  message: 'there is no policy file (*.yaml, *.yml), so nobody could do anything; begin with: portcullis init',
-};
+const noFiles = unplaced(
+  'policies',
+  'no-files',
+  'there is no policy file (*.yaml, *.yml), so nobody could do anything; begin with: portcullis init',
+);
 
 class Reader {
   readonly #findings = new Findings();
-  readonly #users = new Map<string, User>();
-  readonly #robots = new Map<string, Robot>();
-  readonly #workloads = new Map<string, Workload>();
-  readonly #groups = new Map<string, Group>();
-  readonly #rules: Rule[] = [];
-  readonly #limits: Limit[] = [];
-  readonly #tests: PolicyTest[] = [];
+  readonly policy = {
+    users: new Map<string, User>(),
+    robots: new Map<string, Robot>(),
+    workloads: new Map<string, Workload>(),
+    groups: new Map<string, Group>(),
+    rules: [] as Rule[],
+    limits: [] as Limit[],
+    tests: [] as PolicyTest[],
+  };
 
   get problems(): Problem[] {
     return this.#findings.problems;
-  }
-
-  policy(): Policy {
-    return {
-      users: this.#users,
-      robots: this.#robots,
-      workloads: this.#workloads,
-      groups: this.#groups,
-      rules: this.#rules,
-      limits: this.#limits,
-      tests: this.#tests,
-    };
   }
 
   /** Whether all of them can be used. */
@@ -110,10 +98,10 @@ class Reader {
         if (taken !== undefined) into.set(name, taken);
       }
     };
-    named('groups', file.groups, readGroup, this.#groups);
-    named('users', file.users, readUser, this.#users);
-    named('robots', file.robots, readRobot, this.#robots);
-    named('workloads', file.workloads, readWorkload, this.#workloads);
+    named('groups', file.groups, readGroup, this.policy.groups);
+    named('users', file.users, readUser, this.policy.users);
+    named('robots', file.robots, readRobot, this.policy.robots);
+    named('workloads', file.workloads, readWorkload, this.policy.workloads);
     return this.problems.length === before;
   }
 
@@ -130,17 +118,13 @@ class Reader {
         if (taken !== undefined) into.push(taken);
       }
     };
-    listed('rules', file.rules, readRule, this.#rules);
-    listed('limits', file.limits, readLimit, this.#limits);
-    listed('tests', file.tests, readTest, this.#tests);
+    listed('rules', file.rules, readRule, this.policy.rules);
+    listed('limits', file.limits, readLimit, this.policy.limits);
+    listed('tests', file.tests, readTest, this.policy.tests);
   }
 
   checkReferences(): void {
-    this.#findings.checkReferences({
-      user: this.#users,
-      robot: this.#robots,
-      workload: this.#workloads,
-      group: this.#groups,
-    });
+    const { users, robots, workloads, groups } = this.policy;
+    this.#findings.checkReferences({ user: users, robot: robots, workload: workloads, group: groups });
   }
 }

@@ -32,29 +32,14 @@ export function readUser(place: Place, name: string, entry: Entry<'users'>): Use
     place.at('password').problem('invalid-hash', `password of user "${name}": ${password.problem}`);
     return undefined;
   }
-  const groups = place.groups(entry.groups);
-  return {
-    name,
-    ...(password === undefined ? {} : { password }),
-    groups,
-    disabled: entry.disabled ?? false,
-    ...validFromOf(place, entry),
-    source,
-  };
+  return { name, password, ...sharedBy(place, entry), source };
 }
 
 /** Its name is one among all accounts: docker sends only a name. */
 export function readRobot(place: Place, name: string, entry: Entry<'robots'>): Robot {
   const source = place.declare('account', name);
   const tokens = (entry.tokens ?? []).map((token, index) => readRobotToken(place.at('tokens', index), token));
-  return {
-    name,
-    groups: place.groups(entry.groups),
-    disabled: entry.disabled ?? false,
-    ...validFromOf(place, entry),
-    tokens,
-    source,
-  };
+  return { name, ...sharedBy(place, entry), tokens, source };
 }
 
 function readRobotToken(place: Place, token: NonNullable<Entry<'robots'>['tokens']>[number]): RobotToken {
@@ -64,9 +49,9 @@ function readRobotToken(place: Place, token: NonNullable<Entry<'robots'>['tokens
   return {
     id,
     sha256,
-    ...(expires === undefined ? {} : { expires: inSeconds(expires) }),
-    ...(repositories === undefined ? {} : { repositories }),
-    ...(actions === undefined ? {} : { rights: rightsOfAll(actions) }),
+    expires: expires === undefined ? undefined : inSeconds(expires),
+    repositories,
+    rights: actions && rightsOfAll(actions),
     source: place.at('id').declare('robot token', id),
   };
 }
@@ -78,9 +63,7 @@ export function readWorkload(place: Place, name: string, entry: Entry<'workloads
     issuer: entry.issuer,
     audience: entry.audience,
     claims: new Map(Object.entries(entry.claims ?? {})),
-    groups: place.groups(entry.groups),
-    disabled: entry.disabled ?? false,
-    ...validFromOf(place, entry),
+    ...sharedBy(place, entry),
     source: place.declare('account', name),
   };
 }
@@ -88,11 +71,11 @@ export function readWorkload(place: Place, name: string, entry: Entry<'workloads
 /** `groups: { a: }` is a group without a description. */
 export function readGroup(place: Place, name: string, entry: Entry<'groups'>): Group {
   const source = place.declare('group', name);
-  const { description } = entry ?? {};
-  return { name, source, ...(description === undefined ? {} : { description }) };
+  return { name, source, description: entry?.description };
 }
 
-function validFromOf(place: Place, { validFrom }: { readonly validFrom?: string | undefined }): { validFrom?: number } {
+/** What accounts of every kind have. */
+function sharedBy(place: Place, { groups, disabled = false, validFrom }: Partial<Entry<'users'>>) {
   const instant = validFrom === undefined ? undefined : place.at('validFrom').instant(validFrom);
-  return instant === undefined ? {} : { validFrom: instant };
+  return { groups: place.groups(groups), disabled, validFrom: instant };
 }

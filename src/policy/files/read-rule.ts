@@ -43,14 +43,8 @@ function readConditions(place: Place, entry: NonNullable<RuleEntry['when']>): Co
     const message = 'these hours begin and end at the same minute; leave them out for the whole day';
     place.at('hours').problem('never-applies', message);
   }
-  return {
-    ...(entry.addresses === undefined ? {} : { addresses: entry.addresses }),
-    ...(after === undefined ? {} : { after }),
-    ...(before === undefined ? {} : { before }),
-    ...(entry.days === undefined ? {} : { days: entry.days }),
-    ...(hours === undefined ? {} : { hours }),
-    ...(entry.zone === undefined ? {} : { zone: entry.zone }),
-  };
+  const { addresses, days, zone } = entry;
+  return { addresses, after, before, days, hours, zone };
 }
 
 function parseHours(text: string): { readonly from: number; readonly until: number } {

@@ -40,8 +40,8 @@ function readAsking(place: Place, as: TestEntry['as']): Asking | undefined {
   const at = as.at === undefined ? undefined : place.at('at').instant(as.at);
   return {
     principal: kind === undefined || name === undefined ? { kind: 'anonymous' } : place.at(kind).refer({ kind, name }),
-    ...(address === undefined ? {} : { address }),
-    ...(at === undefined ? {} : { at }),
+    address,
+    at,
   };
 }
 
