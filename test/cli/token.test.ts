@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { parseSecret, secretHash } from '../../src/identity/carried-secret.ts';
 import { eventually } from '../support/eventually.ts';
-import { type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts';
+import { type GatewayProcess, startGatewayProcess } from '../support/gateway.ts';
 import { type RunResult, run } from '../support/programs.ts';
 import { type StandIn, startStandIn } from '../support/stand-in.ts';
 import { program, usePolicyFolder } from './policy-folder.ts';

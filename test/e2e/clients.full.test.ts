@@ -11,8 +11,8 @@ import {
   startDocker,
 } from '../support/docker.ts';
 import type { Client, Containerd, Docker } from '../support/docker.ts';
-import { startGatewayProcess } from '../support/gateway-process.ts';
-import type { GatewayProcess, LogRecord } from '../support/gateway-process.ts';
+import { startGatewayProcess } from '../support/gateway.ts';
+import type { GatewayProcess, LogRecord } from '../support/gateway.ts';
 import { pushImage } from '../support/image.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { startRegistry } from '../support/registry.ts';

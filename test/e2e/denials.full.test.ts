@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type ClientKind, type RunningClient, type Session, clientKinds } from '../support/clients.ts';
-import { type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts';
+import { type GatewayProcess, startGatewayProcess } from '../support/gateway.ts';
 import { containerd2, goClientKinds } from '../support/go-clients.ts';
 import { pushImage } from '../support/image.ts';
 import { quickHash } from '../support/policies.ts';

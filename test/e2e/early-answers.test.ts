@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import argon2 from 'argon2';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startGatewayProcess, type GatewayProcess } from '../support/gateway-process.ts';
+import { startGatewayProcess, type GatewayProcess } from '../support/gateway.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { startRegistry, type RegistryProcess } from '../support/registry.ts';
 

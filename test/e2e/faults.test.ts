@@ -9,7 +9,7 @@ import { pathToFileURL } from 'node:url';
 import { hash } from 'argon2';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
-import { type GatewayOptions, type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts';
+import { type GatewayOptions, type GatewayProcess, startGatewayProcess } from '../support/gateway.ts';
 import { type Manifest, createApi, makeManifest } from '../support/registry-api.ts';
 import { describeWithPrograms, requirePrograms, run } from '../support/programs.ts';
 import { type RegistryProcess, startRegistry } from '../support/registry.ts';

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { type Client, type GoProgram, createGoClient } from '../support/docker.ts';
-import { type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts';
+import { type GatewayProcess, startGatewayProcess } from '../support/gateway.ts';
 import { goClientKinds, packChart } from '../support/go-clients.ts';
 import { createImageLayout, pushImage, writeImageLayout } from '../support/image.ts';
 import { quickHash } from '../support/policies.ts';

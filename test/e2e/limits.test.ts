@@ -4,7 +4,7 @@ import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
-import type { GatewayProcess } from '../support/gateway-process.ts';
+import type { GatewayProcess } from '../support/gateway.ts';
 import { quickHash } from '../support/policies.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { startRedis } from '../support/registry.ts';

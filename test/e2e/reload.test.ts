@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import argon2 from 'argon2';
 import { afterEach, beforeAll, expect, test } from 'vitest';
-import { startGatewayProcess, type GatewayProcess } from '../support/gateway-process.ts';
+import { startGatewayProcess, type GatewayProcess } from '../support/gateway.ts';
 import { describeWithPrograms, run } from '../support/programs.ts';
 import { pushImage } from '../support/image.ts';
 import { startRegistry, type RegistryProcess } from '../support/registry.ts';

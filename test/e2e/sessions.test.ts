@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import argon2 from 'argon2';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeSecret, secretHash } from '../../src/identity/carried-secret.ts';
-import type { GatewayProcess } from '../support/gateway-process.ts';
+import type { GatewayProcess } from '../support/gateway.ts';
 import { describeWithPrograms, run } from '../support/programs.ts';
 import { createApi } from '../support/registry-api.ts';
 import { startRedis, startRegistry, type RedisProcess, type RegistryProcess } from '../support/registry.ts';

@@ -1,6 +1,6 @@
 import argon2 from 'argon2';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startGatewayProcess, type GatewayProcess } from '../support/gateway-process.ts';
+import { startGatewayProcess, type GatewayProcess } from '../support/gateway.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { type Api, type Manifest, createApi, makeManifest, sha256 } from '../support/registry-api.ts';
 import { startRegistry, type RegistryProcess } from '../support/registry.ts';

@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { hash } from 'argon2';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeCertificate } from '../support/certificate.ts';
-import { type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts';
+import { type GatewayProcess, startGatewayProcess } from '../support/gateway.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { type StandIn, startStandIn } from '../support/stand-in.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';

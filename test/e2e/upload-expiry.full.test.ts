@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import argon2 from 'argon2';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startGatewayProcess, type GatewayProcess } from '../support/gateway-process.ts';
+import { startGatewayProcess, type GatewayProcess } from '../support/gateway.ts';
 import { createTar } from '../support/image.ts';
 import { describeWithPrograms, run } from '../support/programs.ts';
 import { startRegistry, type RegistryProcess } from '../support/registry.ts';

@@ -16,7 +16,7 @@ import { freePort } from '../support/free-port.ts';
 import { backendAt } from '../support/backend.ts';
 import { type RawRegistry, type Script, ok, startRawRegistry } from '../support/stand-in.ts';
 import { type RawClient, converse, headerOf, openClient } from './support/client.ts';
-import { type TestGateway, basic, startTestGateway } from './support/gateway.ts';
+import { type TestGateway, basic, startTestGateway } from '../support/gateway.ts';
 
 const manifest = '/v2/mine/app/manifests/v1';
 const blob = `/v2/mine/app/blobs/sha256:${'a'.repeat(64)}`;

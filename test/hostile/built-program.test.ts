@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts';
+import { type GatewayProcess, startGatewayProcess } from '../support/gateway.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { type RegistryProcess, startRegistry } from '../support/registry.ts';
 import { createArrivals } from './support/arrivals.ts';
 import { converse } from './support/client.ts';
-import { policy, tokenFor } from './support/gateway.ts';
+import { policy, tokenFor } from '../support/gateway.ts';
 import { fill, rawRequests, scopes } from './support/raw-requests.ts';
 
 describeWithPrograms(['docker-registry'], 'the built program in front of a real registry', () => {

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts';
+import { type GatewayProcess, startGatewayProcess } from '../support/gateway.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { type RegistryProcess, startRegistry } from '../support/registry.ts';
 import { createArrivals } from './support/arrivals.ts';
 import { type RawRegistry, startRawRegistry } from '../support/stand-in.ts';
 import { converse } from './support/client.ts';
-import { type TestGateway, basic, policy, startTestGateway } from './support/gateway.ts';
+import { type TestGateway, basic, policy, startTestGateway } from '../support/gateway.ts';
 import { type RawMessage, permitted, readQuery } from './support/reference-model.ts';
 import { sized } from '../support/size.ts';
 

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type RawRegistry, ok, startRawRegistry } from '../support/stand-in.ts';
 import { type RawClient, type Reply, converse, headerOf, openClient } from './support/client.ts';
-import { type TestGateway, basic, startTestGateway } from './support/gateway.ts';
+import { type TestGateway, basic, startTestGateway } from '../support/gateway.ts';
 
 interface Row {
   /** What is promised about the registry's bytes. */

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Received, valueOf } from '../support/request-parser.ts';
 import { type RawRegistry, startRawRegistry } from '../support/stand-in.ts';
 import { converse, headerOf, openClient } from './support/client.ts';
-import { type TestGateway, basic, startTestGateway } from './support/gateway.ts';
+import { type TestGateway, basic, startTestGateway } from '../support/gateway.ts';
 import { fill, rawRequests, scopes } from './support/raw-requests.ts';
 
 /** Of the client's headers only these may arrive, and these are what the gateway adds. */

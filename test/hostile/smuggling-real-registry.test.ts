@@ -3,7 +3,7 @@ import { pushImage } from '../support/image.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { type RegistryProcess, startRegistry } from '../support/registry.ts';
 import { type Reply, converse } from './support/client.ts';
-import { type TestGateway, basic, startTestGateway } from './support/gateway.ts';
+import { type TestGateway, basic, startTestGateway } from '../support/gateway.ts';
 
 /** What the victim keeps, and where an attacker who may do everything below mine/ wants to have it. */
 const victim = 'victim/private';

@@ -11,7 +11,7 @@ import { capConnections } from '../../src/http/front/connection-caps.ts';
 import type { ConnectionBounds } from '../../src/limits/connection-shares.ts';
 import { makeCertificate } from '../support/certificate.ts';
 import { eventually } from '../support/eventually.ts';
-import { startGatewayProcess } from '../support/gateway-process.ts';
+import { startGatewayProcess } from '../support/gateway.ts';
 import { requirePrograms } from '../support/programs.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
 

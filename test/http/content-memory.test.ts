@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type IncomingMessage, type ServerResponse, request } from 'node:http';
 import { expect, onTestFinished, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
-import { startGatewayProcess } from '../support/gateway-process.ts';
+import { startGatewayProcess } from '../support/gateway.ts';
 import { startStandIn } from '../support/stand-in.ts';
 
 const manifestType = 'application/vnd.oci.image.manifest.v1+json';

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'v
 import { followConnections } from '../../src/http/front/connections.ts';
 import { type RawRegistry, startRawRegistry, startStandIn } from '../support/stand-in.ts';
 import { type RawClient, headerOf, openClient } from '../hostile/support/client.ts';
-import { type TestGateway, basic, startTestGateway } from '../hostile/support/gateway.ts';
+import { type TestGateway, basic, startTestGateway } from '../support/gateway.ts';
 import { makeCertificate } from '../support/certificate.ts';
 import { requirePrograms } from '../support/programs.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';

@@ -6,7 +6,7 @@ import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest';
 import { createPassingMemory } from '../../src/http/backend/passing-memory.ts';
 import { createUpstreamAgents } from '../../src/http/backend/upstream-agents.ts';
-import { basic, startTestGateway } from '../hostile/support/gateway.ts';
+import { basic, startTestGateway } from '../support/gateway.ts';
 import { type StandIn, startStandIn } from '../support/stand-in.ts';
 
 const body = Buffer.from(Array.from({ length: 3_000_000 }, (_, index) => index % 251));

@@ -6,7 +6,7 @@ import type { Config } from '../../src/config/load.ts';
 import { redirectProblem } from '../../src/http/backend/redirects.ts';
 import { type RawRegistry, type StandIn, startRawRegistry, startStandIn } from '../support/stand-in.ts';
 import { type RawClient, type Reply, headerOf, openClient } from '../hostile/support/client.ts';
-import { type TestGateway, basic, startTestGateway } from '../hostile/support/gateway.ts';
+import { type TestGateway, basic, startTestGateway } from '../support/gateway.ts';
 
 const digest = `sha256:${'a'.repeat(64)}`;
 const blob = `/v2/mine/app/blobs/${digest}`;

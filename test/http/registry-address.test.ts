@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { afterEach, describe, expect, test } from 'vitest';
 import { registryAddress } from '../../src/distribution/registry-address.ts';
-import { type TestGateway, basic, startTestGateway } from '../hostile/support/gateway.ts';
+import { type TestGateway, basic, startTestGateway } from '../support/gateway.ts';
 import { type StandIn, startStandIn } from '../support/stand-in.ts';
 
 describe('the address of the registry', () => {

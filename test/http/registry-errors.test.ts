@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RegistryRoute, parseRoute } from '../../src/distribution/route.ts';
 import { codeFor } from '../../src/http/backend/registry-errors.ts';
-import { type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts';
+import { type GatewayProcess, startGatewayProcess } from '../support/gateway.ts';
 import { quickHash } from '../support/policies.ts';
 import { type StandIn, startStandIn } from '../support/stand-in.ts';
 

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { type IncomingMessage, get } from 'node:http';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { basic, startTestGateway } from '../hostile/support/gateway.ts';
+import { basic, startTestGateway } from '../support/gateway.ts';
 import { startStandIn } from '../support/stand-in.ts';
 
 vi.mock('../../src/http/backend/passing-memory.ts', async (load) => {

@@ -1,4 +1,4 @@
-import type { GatewayProcess } from '../../support/gateway-process.ts';
+import type { GatewayProcess } from '../../support/gateway.ts';
 import { pushImage } from '../../support/image.ts';
 import { startRedis, startRegistry, type RedisProcess, type RegistryProcess } from '../../support/registry.ts';
 import { startReplicas, type Replicas } from '../../support/replicas.ts';

@@ -1,6 +1,6 @@
 import argon2 from 'argon2';
 import type { Login } from '../../support/clients.ts';
-import { startGatewayProcess } from '../../support/gateway-process.ts';
+import { startGatewayProcess } from '../../support/gateway.ts';
 import type { Need } from '../../support/programs.ts';
 import { startRegistry } from '../../support/registry.ts';
 

@@ -1,4 +1,4 @@
-import { basic } from './gateway.ts';
+import { basic } from '../../support/gateway.ts';
 
 /**
  * The classes of bad input as bytes, one line each. Every row is sent to the gateway in this process in front of a backend

@@ -1,25 +1,17 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Log } from '../../../src/adapters/log/log.ts';
 import { readKeyFiles } from '../../../src/adapters/files/key-ring.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import type { Access } from '../../../src/distribution/access.ts';
-import { startGateway } from '../../../src/main.ts';
-import type { AuditRecord } from '../../../src/ports.ts';
 import { createAccessTokens } from '../../../src/token/access-token.ts';
+import { type GatewayHere, startGatewayHere } from '../../support/gateway.ts';
 import { ringOf } from '../../support/keys.ts';
 import { quickHash } from '../../support/policies.ts';
 import { type ObedientOptions, startObedientRegistry } from '../../support/registries.ts';
-import { makeTempDir, removeTempDir } from '../../support/temp-dir.ts';
 
 /** The gateway in this process, its registry behind it, and everything that it wrote down. */
-export interface Front {
-  readonly url: string;
-  readonly adminUrl: string;
+export interface Front extends Omit<GatewayHere, 'close'> {
   readonly stateDir: string;
-  readonly records: readonly AuditRecord[];
-  /** Everything else that was logged, as text. */
-  readonly logged: readonly string[];
   /** What reached the registry, apart from the gateway's own questions: `GET /v2/…`. */
   readonly forwarded: readonly string[];
   /** Puts other policy files into force, or tries to. */
@@ -41,63 +33,44 @@ export interface FrontOptions extends ObedientOptions {
 }
 
 export async function startFront(options: FrontOptions): Promise<Front> {
-  const dir = await makeTempDir('front');
-  const policies = join(dir, 'policies');
-  await mkdir(policies);
   const people = `groups: { devs: }
 users:
   dana: { password: '${await quickHash(passwordOf('dana'))}', groups: [devs] }
   tess: { password: '${await quickHash(passwordOf('tess'))}' }
   gone: { password: '${await quickHash(passwordOf('gone'))}', disabled: true }
 `;
-  await writeFile(join(policies, 'people.yaml'), people);
-  await writeFile(join(policies, 'rules.yaml'), options.rules);
   const registry = await startObedientRegistry(options);
-
-  const env = {
-    PORTCULLIS_LISTEN: '127.0.0.1:0',
-    PORTCULLIS_ADMIN_LISTEN: '127.0.0.1:0',
-    PORTCULLIS_PUBLIC_URL: 'https://registry.test',
-    PORTCULLIS_UPSTREAM: registry.url,
-    PORTCULLIS_POLICIES: policies,
-    PORTCULLIS_STATE_DIR: join(dir, 'state'),
-    ...options.env,
-  };
-  const readSecret = (path: string): never => {
-    throw new Error(`no secret file is read here: ${path}`);
-  };
-  const loaded = loadConfig({ env, flags: {}, cwd: dir, readSecret, tryMode: false });
-  if (!loaded.ok) throw new Error(loaded.problems.map(({ message }) => message).join('\n'));
-  const records: AuditRecord[] = [];
-  const logged: string[] = [];
-  const write = (message: string, fields: object = {}): void =>
-    void logged.push(`${message} ${JSON.stringify(fields)}`);
-  const log: Log = {
-    record: (record) => void records.push(record),
-    info: write,
-    warn: write,
-    error: write,
-    dropped: () => 0,
-    flush: () => {},
-  };
-  const started = await startGateway({ config: loaded.config, upstreamUrl: registry.url, log });
-  if (!started.ok) throw new Error(started.problems.map(({ message }) => message).join('\n'));
-  const { gateway } = started;
-  const { publicUrl: issuer, tokens: settings, stateDir } = loaded.config;
+  const policies = { 'people.yaml': people, 'rules.yaml': options.rules };
+  const here = await startGatewayHere(policies, (dir, policiesDir) => {
+    const env = {
+      PORTCULLIS_LISTEN: '127.0.0.1:0',
+      PORTCULLIS_ADMIN_LISTEN: '127.0.0.1:0',
+      PORTCULLIS_PUBLIC_URL: 'https://registry.test',
+      PORTCULLIS_UPSTREAM: registry.url,
+      PORTCULLIS_POLICIES: policiesDir,
+      PORTCULLIS_STATE_DIR: join(dir, 'state'),
+      ...options.env,
+    };
+    const readSecret = (path: string): never => {
+      throw new Error(`no secret file is read here: ${path}`);
+    };
+    const loaded = loadConfig({ env, flags: {}, cwd: dir, readSecret, tryMode: false });
+    if (!loaded.ok) throw new Error(loaded.problems.map(({ message }) => message).join('\n'));
+    return loaded.config;
+  });
+  const { gateway, config, policiesDir } = here;
+  const { publicUrl: issuer, tokens: settings, stateDir } = config;
   const ring = readKeyFiles(join(stateDir, 'keys'), false);
   if (!ring.ok) throw new Error(ring.problems.map(({ message }) => message).join('\n'));
   const keys = ringOf(...ring.files.map(({ key }) => key));
   const tokens = createAccessTokens({ keys, issuer, service, ttlSeconds: settings.accessTtlSeconds });
 
   return {
-    url: gateway.url,
-    adminUrl: gateway.adminUrl,
+    ...here,
     stateDir,
-    records,
-    logged,
     forwarded: registry.requests,
     async setPolicy(text) {
-      await writeFile(join(policies, 'rules.yaml'), text);
+      await writeFile(join(policiesDir, 'rules.yaml'), text);
       await gateway.reload();
     },
     async token(account, ...scopes) {
@@ -113,9 +86,8 @@ users:
       return tokens.sign(account, access, Math.floor(Date.now() / 1000) - secondsAgo, { credential });
     },
     async close() {
-      await gateway.close();
+      await here.close();
       await registry.close();
-      await removeTempDir(dir);
     },
   };
 }
