@@ -136,7 +136,8 @@ export async function drive(port, { connections, seconds, job }) {
   const work = async (connection) => {
     do {
       const since = performance.now();
-      bytes += await job(connection);
+      const moved = await job(connection);
+      bytes += moved;
       took.push(performance.now() - since);
     } while (!isOver());
   };

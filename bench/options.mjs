@@ -40,7 +40,7 @@ export function help({ rows, peers }) {
   --read A,B       take results from these files instead of measuring
   --write          put the table into docs/benchmarks.md and keep the results as bench/results/kept.json
 
-Results are kept as bench/results/TIME.json. A row or peer whose program is missing is left out and named.
+Results are kept as bench/results/TIME.json. Root measures before everything else that the machine does. A row or peer whose program is missing is left out and named.
 
   npm run bench -- --quick --aa
   npm run bench -- --rows manifest,one --peers registry,gateway,pipe --rounds 9

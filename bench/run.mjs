@@ -5,7 +5,7 @@ import { fill } from './content.mjs';
 import { Team, measured } from './measure.mjs';
 import { help, readOptions } from './options.mjs';
 import { kinds, missing, packages, startBackend, startRedis } from './peers.mjs';
-import { cores, stayOn } from './processes.mjs';
+import { cores, goFirst, stayOn } from './processes.mjs';
 import { facts, keep, read, told, writePage } from './results.mjs';
 import { rows as allRows } from './rows.mjs';
 import { printed, printedChanges, printedTargets } from './table.mjs';
@@ -89,6 +89,8 @@ async function measuredNow() {
   }
   const known = facts({ cores: here, node, commit: own.commit, rounds: options.rounds, seconds: options.seconds });
   stayOn(here.others);
+  const isFirst = goFirst(process.pid);
+  if (!isFirst) note('only root may go before what else this machine does: keep it quiet');
   /** @type {any} */
   const lab = { cores: here, node, builds };
   const filler = await startBackend(lab);
@@ -100,16 +102,19 @@ async function measuredNow() {
   const everyone = peers.flatMap((name) =>
     name.startsWith('gateway') ? [...builds.keys()].map((of) => (of === '' ? name : `${name}@${of}`)) : [name],
   );
+  const { hasCache } = own;
+  if (!hasCache) note('this build has no cache.memory: gateway-uncached is the same as gateway');
   const team = new Team(lab);
-  const seen = [];
+  const others = label === undefined ? {} : { label, other: builds.get(label)?.commit };
+  const sofar = { facts: known, ...others, hasCache, rows: [] };
   const begun = performance.now();
   for (const [index, name] of rows.entries()) {
     const row = allRows.find((each) => each.name === name);
     note(`${name} (${index + 1} of ${rows.length}), after ${((performance.now() - begun) / 1000).toFixed(0)} s`);
-    seen.push(await measured(lab, team, row, { peers: everyone, rounds: options.rounds, seconds: options.seconds }));
+    const one = await measured(lab, team, row, { peers: everyone, rounds: options.rounds, seconds: options.seconds });
+    if (Object.keys(one.peers).length > 0) sofar.rows.push(one);
+    // A run that is stopped keeps what it has.
+    keep(sofar);
   }
-  const others = label === undefined ? {} : { label, other: builds.get(label)?.commit };
-  const hasCache = own.hasCache;
-  if (!hasCache) note('this build has no cache.memory: gateway-uncached is the same as gateway');
-  return { facts: known, ...others, hasCache, rows: seen.filter(({ peers: all }) => Object.keys(all).length > 0) };
+  return sofar;
 }
