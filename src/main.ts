@@ -12,16 +12,16 @@ import { type Lifecycle, createLifecycle } from './gateway/lifecycle.ts';
 import { closing, listenAll } from './gateway/listen.ts';
 import { type Machine, openMachine } from './gateway/machine.ts';
 import { type Observed, createObserved } from './gateway/observed.ts';
-import { type Part, checkAll } from './gateway/readiness.ts';
+import { checkAll } from './gateway/readiness.ts';
 import { followRegistry } from './gateway/registry-health.ts';
 import { KnownParts } from './gate/known-parts.ts';
 import { reportTo } from './gateway/reports.ts';
 import { createAdminListener } from './http/admin/admin.ts';
-import { type Backend, createBackend } from './http/backend/backend.ts';
+import { createBackend } from './http/backend/backend.ts';
 import { contentBudget } from './http/backend/whole-content.ts';
 import { manifestBudget } from './http/front/manifest-body.ts';
-import { type Listener, createListener } from './http/listener.ts';
-import { type Identity, createIdentity } from './identity/identify.ts';
+import { createListener } from './http/listener.ts';
+import { createIdentity } from './identity/identify.ts';
 import { createLoginGuard } from './identity/login-guard.ts';
 import { createPasswords } from './identity/password.ts';
 import { createPasswordSource } from './identity/sources/password.ts';
@@ -30,7 +30,7 @@ import { workloadSource } from './identity/sources/workload.ts';
 import { VerifiedPasswords } from './identity/verified-passwords.ts';
 import { connectionBounds } from './limits/connection-shares.ts';
 import { createMemoryBudget } from './limits/memory-budget.ts';
-import { type Limits, createLimits } from './limits/spend.ts';
+import { createLimits } from './limits/spend.ts';
 import { createListCursors } from './sealed/list-cursor.ts';
 import { createUploadTickets } from './sealed/upload-ticket.ts';
 import { createAccessTokens } from './token/access-token.ts';
@@ -53,10 +53,7 @@ export interface Gateway {
   readonly policy: () => LoadedPolicy;
   /** Looks at the policy files now. */
   reload(): Promise<void>;
-  /**
-   * Says so on the readiness page, then stops taking requests and waits for those in flight, at most the drain timeout
-   * or `withinMs`. `clean`: none had to be cut.
-   */
+  /** Takes no more requests, and waits for those in flight at most the drain timeout or `withinMs`. `clean`: none was cut. */
   close(withinMs?: number): Promise<{ readonly clean: boolean }>;
   /** Cuts every connection of the main listener now, so that clients see it. */
   cut(): void;
@@ -147,19 +144,11 @@ async function open(ground: Ground): Promise<Started> {
 }
 
 /** What each process that serves has: its listener, and the four values it is made of. */
-interface Serving {
-  readonly listener: Listener;
-  readonly identity: Identity;
-  readonly backend: Backend;
-  readonly limits: Limits;
-  readonly certificate: Part | undefined;
-}
-
 function openServing(
   { config, upstreamUrl, log, inputs, clock, lifecycle }: Ground,
   { policies, keys, stores }: Machine,
   { audit, countHash, countLimit }: Observed,
-): Serving {
+) {
   const { publicUrl, trustedProxies, redirects, timeouts } = config;
   const { service, accessTtlSeconds: ttlSeconds, refreshTtlSeconds } = config.tokens;
   const { sessions, robotUses, tagLocks, limiter, failedLogins } = stores;

@@ -174,14 +174,13 @@ export interface SessionStore {
     now: EpochMs,
   ): Promise<{ readonly ok: true; readonly sessions: readonly Session[] } | Unavailable>;
   /**
-   * Whether a session, or an access token by its `jti`, was revoked, answered from memory: no round trip. Learns of revocations on other replicas within
-   * 5 seconds while the store is reachable, and remembers them at least `revocationMemorySeconds`.
+   * Whether a session, or an access token by its `jti`, was revoked: from memory. Learns of revocations on other replicas
+   * within 5 seconds while the store is reachable, and remembers them at least `revocationMemorySeconds`.
    */
   isRevoked(id: string): boolean;
   /**
-   * Everything issued to the account before `at` has ended for good. Holds in this process from
-   * now on; on other replicas within 5 seconds of the store's answering, and is told to a store that has lost it. Forgotten
-   * when the last session of then would have ended without it.
+   * Everything issued to the account before `at` has ended for good: here at once, on other replicas within 5 seconds of
+   * the store's answering, which is told again if it lost it. Forgotten when the last session of then would have ended.
    */
   endAccount(account: string, at: EpochMs): void;
   /** The latest such instant, 0 when there is none: from memory, as `isRevoked`. */

@@ -20,10 +20,7 @@ export interface Inputs {
   readonly certificate: CertificateFiles | undefined;
 }
 
-/**
- * All of them, or the problems of all together. A first start makes keys and the admin token in the state directory.
- * `now` in milliseconds since 1970.
- */
+/** All of them, or all problems. A first start makes keys and the admin token. `now` in milliseconds since 1970. */
 export async function readInputs(
   config: Config,
   policyPaths: readonly string[],

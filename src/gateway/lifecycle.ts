@@ -2,48 +2,43 @@
 import type { Listener } from '../http/listener.ts';
 import type { Part } from './readiness.ts';
 
-export interface Lifecycle {
-  /** Notes what is to be closed at the end, and gives it back. */
-  opens<Opened extends { close(): unknown }>(opened: Opened): Opened;
-  /** Closes what was opened, last things first: nothing loses what it stands on. */
-  closeAll(): Promise<void>;
-  readonly isDraining: () => boolean;
-  /** Fails from the first moment of a drain on. */
-  readonly part: Part;
-  /**
-   * Stops taking requests, waits for those in flight, and cuts those that take longer than `drainMs`. `clean`: there were
-   * none. What arrives in the first `leaveMs` is served: a load balancer needs a moment to see the readiness page.
-   */
-  drain(
-    listener: Listener,
-    cut: () => void,
-    { leaveMs, drainMs }: { readonly leaveMs: number; readonly drainMs: number },
-  ): Promise<{ readonly clean: boolean }>;
-}
+export type Lifecycle = ReturnType<typeof createLifecycle>;
 
 const sweepMs = 500;
 /** How long requests that were cut may take to be written down. */
 const settleMs = 1000;
 
 /** One for each start of a gateway; a start that fails has nothing but `closeAll` to do. */
-export function createLifecycle(): Lifecycle {
+export function createLifecycle() {
   const opened: { close(): unknown }[] = [];
   let isDraining = false;
+  /** Fails from the first moment of a drain on. */
+  const part: Part = {
+    name: 'serving',
+    health: () => (isDraining ? { ok: false, detail: 'shutting down' } : { ok: true }),
+    isVital: true,
+  };
   return {
-    opens(one) {
+    /** Notes what is to be closed at the end, and gives it back. */
+    opens<Opened extends { close(): unknown }>(one: Opened): Opened {
       opened.push(one);
       return one;
     },
-    async closeAll() {
+    /** Closes what was opened, last things first: nothing loses what it stands on. */
+    async closeAll(): Promise<void> {
       for (const one of opened.splice(0).reverse()) await one.close();
     },
     isDraining: () => isDraining,
-    part: {
-      name: 'serving',
-      health: () => (isDraining ? { ok: false, detail: 'shutting down' } : { ok: true }),
-      isVital: true,
-    },
-    async drain({ server, connections, settled }, cut, { leaveMs, drainMs }) {
+    part,
+    /**
+     * Stops taking requests, waits for those in flight, and cuts those that take longer than `drainMs`. `clean`: there were
+     * none. What arrives in the first `leaveMs` is served: a load balancer needs a moment to see the readiness page.
+     */
+    async drain(
+      { server, connections, settled }: Listener,
+      cut: () => void,
+      { leaveMs, drainMs }: { readonly leaveMs: number; readonly drainMs: number },
+    ): Promise<{ readonly clean: boolean }> {
       isDraining = true;
       let clean = true;
       connections.endWithAnswers();

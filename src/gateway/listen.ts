@@ -15,10 +15,7 @@ export type Bound =
   | { readonly ok: true; readonly url: string; readonly adminUrl: string }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
-/**
- * The origins as bound, for port 0; or what is wrong with each address, and one of the two may listen all the same.
- * `log` hears of connections that are lost later on.
- */
+/** The origins as bound, or what is wrong with each address. `log` hears of connections that are lost later on. */
 export async function listenAll(
   main: { readonly server: Server; readonly at: ListenAddress },
   admin: { readonly server: Server; readonly at: ListenAddress },

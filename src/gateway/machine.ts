@@ -1,7 +1,7 @@
 /** What a machine has once, however many of its processes serve: policy and keys as they change on disk, and the stores. */
-import { type FollowedKeys, followKeyDirectory } from '../adapters/files/key-directory.ts';
+import { followKeyDirectory } from '../adapters/files/key-directory.ts';
 import { type PolicyLoading, shortRevision } from '../adapters/files/policy-loading.ts';
-import { type PolicyFiles, followPolicyFiles } from '../adapters/files/policy-source.ts';
+import { followPolicyFiles } from '../adapters/files/policy-source.ts';
 import type { OperatorLog } from '../adapters/log/log.ts';
 import type { Config } from '../config/load.ts';
 import { formatProblem } from '../document/problem.ts';
@@ -9,15 +9,10 @@ import { followDisabled } from '../identity/sources/disabled.ts';
 import type { AuditLog, Clock } from '../ports.ts';
 import type { Inputs } from './inputs.ts';
 import type { Lifecycle } from './lifecycle.ts';
-import { type Part, formatAll, lastGood } from './readiness.ts';
-import { type Stores, openStores } from './stores.ts';
+import { formatAll, lastGood } from './readiness.ts';
+import { openStores } from './stores.ts';
 
-export interface Machine {
-  readonly policies: PolicyFiles;
-  readonly keys: FollowedKeys;
-  readonly stores: Stores;
-  readonly parts: Readonly<Record<'policy' | 'keys' | 'store', Part>>;
-}
+export type Machine = ReturnType<typeof openMachine>;
 
 export interface MachineOptions {
   readonly config: Config;
@@ -29,7 +24,7 @@ export interface MachineOptions {
 }
 
 /** Follows the files from what was read of them, and says what became of each change. Throws as `openStores` does. */
-export function openMachine({ config, inputs, clock, log, audit, lifecycle }: MachineOptions): Machine {
+export function openMachine({ config, inputs, clock, log, audit, lifecycle }: MachineOptions) {
   const stores = lifecycle.opens(openStores(config, clock, log));
   const { sessions } = stores;
   const endDisabled = followDisabled(sessions, clock);

@@ -1,14 +1,5 @@
 /** Counters and gauges in the Prometheus text format. Labels are bounded: never an account, a repository or a path. */
-import type { AuditLog, AuditRecord } from '../ports.ts';
-
-export interface Metrics extends AuditLog {
-  readonly gauge: (name: string, help: string, read: () => number) => void;
-  /** A number that is counted elsewhere and only ever grows. */
-  readonly counter: (name: string, help: string, read: () => number) => void;
-  /** A family of counters; the returned function counts one more under `labels`, as `limit="pulls",result="refused"`. */
-  family(name: string, help: string): (labels: string) => void;
-  render(): string;
-}
+import type { AuditRecord } from '../ports.ts';
 
 interface Reading {
   readonly type: 'gauge' | 'counter';
@@ -18,7 +9,7 @@ interface Reading {
 }
 
 /** Counts every audit record by its bounded fields. */
-export function createMetrics(): Metrics {
+export function createMetrics() {
   const readings: Reading[] = [];
   const families: { readonly name: string; readonly help: string; readonly counters: Map<string, number> }[] = [];
   const decisions = new Map<string, number>();
@@ -31,14 +22,17 @@ export function createMetrics(): Metrics {
       add(decisions, `event="${event}",decision="${decision}"`);
       if (status !== undefined) add(statuses, `code="${status}"`);
     },
-    gauge: (name, help, read) => void readings.push({ type: 'gauge', name, help, read }),
-    counter: (name, help, read) => void readings.push({ type: 'counter', name, help, read }),
-    family(name, help) {
+    gauge: (name: string, help: string, read: () => number) => void readings.push({ type: 'gauge', name, help, read }),
+    /** A number that is counted elsewhere and only ever grows. */
+    counter: (name: string, help: string, read: () => number) =>
+      void readings.push({ type: 'counter', name, help, read }),
+    /** The returned function counts one more under `labels`, as `limit="pulls",result="refused"`. */
+    family(name: string, help: string): (labels: string) => void {
       const counters = new Map<string, number>();
       families.push({ name, help, counters });
       return (labels) => add(counters, labels);
     },
-    render() {
+    render(): string {
       const lines = [
         ...family('portcullis_decisions_total', 'counter', 'Decisions by event and outcome.', decisions),
         ...family('portcullis_http_requests_total', 'counter', 'Answered requests by status code.', statuses),

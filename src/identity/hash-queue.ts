@@ -16,10 +16,7 @@ export class HashQueue {
   #running = 0;
   readonly #refusals = createPace(refusedPerTurn);
 
-  /**
-   * At most `slots` tasks at once; a task that has not begun after `waitMs` is refused, and one that finds `maxWaiting`
-   * before it at once: a flood must not make everybody wait for an answer that will be no.
-   */
+  /** A task that has not begun after `waitMs` is refused; one that finds `maxWaiting` before it is refused at once. */
   constructor(slots: number, waitMs: number, maxWaiting = 1000) {
     this.#slots = slots;
     this.#waitMs = waitMs;

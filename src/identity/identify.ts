@@ -209,10 +209,7 @@ async function fromPassword(
   return identified(callerOf(login, { method, sessionId: robotSidPrefix + robotToken.id }), policy);
 }
 
-/**
- * By the policy that is in force when it answers: hashing waits for its turn, and meanwhile a password may have been changed
- * or an account closed.
- */
+/** By the policy in force when it answers: while hashing waits, a password may be changed or an account closed. */
 async function authenticateNow(
   { sources, policies, clock }: IdentityParts,
   presented: Presented,

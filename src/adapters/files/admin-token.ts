@@ -19,10 +19,7 @@ export function readAdminToken(stateDir: string): Secret | undefined {
   }
 }
 
-/**
- * The token, made at the first start, and anew where a file without one was left. Throws, with the fix, when somebody else
- * could have written it or can read it.
- */
+/** The token, made where there is none. Throws, with the fix, when others could have written it or can read it. */
 export function ensureAdminToken(stateDir: string): Secret {
   const path = join(stateDir, fileName);
   for (const each of [stateDir, path]) {

@@ -29,10 +29,7 @@ export type PolicyLoading =
       readonly named?: { readonly accounts: Accounts; readonly files: readonly string[] } | undefined;
     };
 
-/**
- * Reads, validates, compiles and tests in this thread; for commands and the first start. `now` in milliseconds. What is only
- * a piece of a file `before` is refused.
- */
+/** Reads, validates, compiles and tests here and now (`now` in ms). A mere piece of a file `before` is refused. */
 export async function loadPolicy(
   paths: readonly string[],
   now: number,

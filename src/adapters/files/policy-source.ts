@@ -89,10 +89,7 @@ export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptio
   };
 }
 
-/**
- * What the files say, read while none of them changed: half of an old set and half of a new one is nobody's policy.
- * undefined when they keep changing.
- */
+/** Read while none changed: half of an old set and half of a new one is nobody's policy. undefined: no such while. */
 async function readOneGeneration(
   paths: readonly string[],
   clock: Clock,

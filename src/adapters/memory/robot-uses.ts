@@ -15,10 +15,7 @@ export interface MemoryRobotUsesOptions {
 /** The robots used last; a mark is a number, and there are not more robots than an administrator made. */
 const maxKept = 100_000;
 
-/**
- * With a `file` uses outlast a restart; one that cannot be read or written is told to `onProblem`, and uses go on in
- * memory.
- */
+/** With a `file` uses outlast a restart; where it cannot be read or written they go on in memory. */
 export function createMemoryRobotUses({ file: path, onProblem }: MemoryRobotUsesOptions): RobotUses & {
   close(): Promise<void>;
 } {

@@ -31,10 +31,7 @@ export interface StateFileOptions<T> {
 const saveSoonMs = 2000;
 const maxBytes = 256 * 1024 * 1024;
 
-/**
- * The file and what it held. A file that cannot be used (cut, of another version, not ours, unreadable) is moved aside and
- * reported, and nothing was held.
- */
+/** The file and what it held. One that cannot be used (cut, not ours, unreadable) is moved aside and reported. */
 export function openStateFile<T>(options: StateFileOptions<T>): {
   readonly file: StateFile;
   readonly held: T | undefined;

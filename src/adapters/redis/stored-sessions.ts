@@ -13,10 +13,7 @@ const revokedAtOnce = 1000;
 /** For all steps together. */
 const withinMs = 2000;
 
-/**
- * Ends the sessions of a token hash, an id's name or an account's name, each handed to `onEnded` as soon as it has ended;
- * remembered for `memoryMs`. False when not all have, as far as is known.
- */
+/** Ends sessions by token hash, name of an id or account, each told to `onEnded`. False: perhaps not all have ended. */
 export async function endSessions(
   calls: RedisCalls,
   which: readonly ['token' | 'id' | 'account', string],

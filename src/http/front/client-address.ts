@@ -36,10 +36,7 @@ export function clientAddress(
   return address;
 }
 
-/**
- * An address with or without a port and quotes, as proxies write them: `203.0.113.7:54321`, `[2001:db8::1]:443`; its zone
- * also escaped, as in URLs.
- */
+/** With or without port and quotes, as in `203.0.113.7:54321` and `[2001:db8::1]:443`; a zone also escaped (`%25`). */
 function entryAddress(entry: string): string | undefined {
   if (entry.length > maxEntryLength) return undefined;
   const text = /^"([^"]*)"$/.exec(entry)?.[1] ?? entry;

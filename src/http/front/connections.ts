@@ -3,19 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 
-export interface Connections {
-  /** Requests that have no complete answer yet. */
-  readonly inFlight: () => number;
-  /** From now on each answer that has not begun ends its connection. */
-  endWithAnswers(): void;
-  /**
-   * Ends connections without a request: at once those that never sent a byte, others once nothing came since the last call
-   * or a request does not come to its end within the limit on headers, which node:http forgets when it closes.
-   */
-  endUnused(): void;
-  /** Ends everything now, in a way that shows that something is missing. */
-  cutAll(): void;
-}
+export type Connections = ReturnType<typeof followConnections>;
 
 interface Connection {
   readonly responses: Set<ServerResponse>;
@@ -26,7 +14,7 @@ interface Connection {
 }
 
 /** Call before the server has other listeners for its requests. */
-export function followConnections(server: Server): Connections {
+export function followConnections(server: Server) {
   const open = new Map<Socket, Connection>();
   /** TLS: the connections below, which matter only until their first byte. */
   const handshakes = new Set<Socket>();
@@ -51,13 +39,19 @@ export function followConnections(server: Server): Connections {
   for (const event of ['request', 'checkContinue', 'checkExpectation']) server.on(event, addRequest);
 
   return {
-    inFlight: () => [...open.values()].reduce((count, { responses }) => count + responses.size, 0),
-    endWithAnswers() {
+    /** Requests that have no complete answer yet. */
+    inFlight: (): number => [...open.values()].reduce((count, { responses }) => count + responses.size, 0),
+    /** From now on each answer that has not begun ends its connection. */
+    endWithAnswers(): void {
       for (const { responses } of open.values()) {
         for (const response of responses) if (!response.headersSent) response.shouldKeepAlive = false;
       }
     },
-    endUnused() {
+    /**
+     * Ends connections without a request: at once those that never sent a byte, others once nothing came since the last call
+     * or a request does not come to its end within the limit on headers, which node:http forgets when it closes.
+     */
+    endUnused(): void {
       server.closeIdleConnections();
       for (const socket of handshakes) if (socket.bytesRead === 0) socket.destroy();
       for (const [socket, connection] of open) {
@@ -71,7 +65,8 @@ export function followConnections(server: Server): Connections {
         else connection.seen = socket.bytesRead;
       }
     },
-    cutAll() {
+    /** Ends everything now, in a way that shows that something is missing. */
+    cutAll(): void {
       // TLS marks its own end, so that a missing one shows.
       for (const socket of open.keys())
         if (isTls) socket.destroy();

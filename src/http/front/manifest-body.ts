@@ -24,10 +24,7 @@ export interface ManifestReading {
   readonly totalMs?: number;
 }
 
-/**
- * Reads at most `maxManifestBytes` into memory that `budget` has room for; whoever gets the content releases it. A declared
- * length beyond the bound is refused unread.
- */
+/** Reads into memory of `budget`, at most `maxManifestBytes`; whoever gets the content releases it. */
 export function readManifestBody(
   { request, response, expectsContinue }: Exchange,
   { budget, account, idleMs, totalMs = manifestTotalMs }: ManifestReading,

@@ -5,15 +5,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-export interface Turns {
-  /** Calls `begin` once everything before it on the connection is answered. False: too many wait there already, and it never begins. */
-  take(socket: Socket, response: ServerResponse, begin: () => void): boolean;
-  /** Responses of a connection that have not closed, in the order of their requests. */
-  pending(socket: Socket): readonly ServerResponse[];
-  /** Calls `then` when there are none. */
-  readonly whenAnswered: (socket: Socket, then: () => void) => void;
-}
-
 /** Requests on one connection that may wait for the answer to an earlier one; registry clients send none ahead. */
 const maxSentAhead = 32;
 
@@ -23,8 +14,9 @@ interface Turn {
 }
 
 /** For the connections of one listener. */
-export function createTurns(): Turns {
+export function createTurns() {
   const queues = new WeakMap<Socket, Turn[]>();
+  /** Calls `then` when there are none on the connection. */
   const whenAnswered = (socket: Socket, then: () => void): void => {
     const last = queues.get(socket)?.at(-1);
     if (last === undefined) then();
@@ -32,7 +24,8 @@ export function createTurns(): Turns {
     else last.response.once('close', () => whenAnswered(socket, then));
   };
   return {
-    take(socket, response, begin) {
+    /** Calls `begin` once everything before it on the connection is answered. False: too many wait there, and it never begins. */
+    take(socket: Socket, response: ServerResponse, begin: () => void): boolean {
       const queue = queues.get(socket) ?? [];
       queues.set(socket, queue);
       response.once('close', () => {
@@ -43,7 +36,8 @@ export function createTurns(): Turns {
       if (queue.length === 1) begin();
       return queue.length <= maxSentAhead;
     },
-    pending: (socket) => (queues.get(socket) ?? []).map(({ response }) => response),
+    /** Responses of a connection that have not closed, in the order of their requests. */
+    pending: (socket: Socket): readonly ServerResponse[] => (queues.get(socket) ?? []).map(({ response }) => response),
     whenAnswered,
   };
 }

@@ -27,10 +27,7 @@ function withoutOffer(options: string): string {
   return kept.join(',').trim();
 }
 
-/**
- * Call before the server has other listeners for its connections. `whenAnswered` runs a function once all earlier requests
- * on the connection have their answers.
- */
+/** Call before there are other listeners. `whenAnswered` runs a function once earlier requests are answered. */
 export function ignoreUpgradeOffers(server: Server, whenAnswered: (socket: Socket, then: () => void) => void): void {
   const attachments = server.listeners('setSecureContext' in server ? 'secureConnection' : 'connection');
   server.on('upgrade', (request: IncomingMessage, socket: Socket, behind: Buffer) => {
