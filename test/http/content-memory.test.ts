@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type IncomingMessage, type ServerResponse, request } from 'node:http';
 import { expect, onTestFinished, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
-import { startGatewayProcess } from '../support/gateway.ts';
+import { type GatewayProcess, startGatewayProcess } from '../support/gateway.ts';
 import { startStandIn } from '../support/stand-in.ts';
 
 const manifestType = 'application/vnd.oci.image.manifest.v1+json';
@@ -12,7 +12,7 @@ const policy = `rules: [{ name: all, subjects: [everyone], repositories: ['**'],
 const bytes = 3_000_000;
 
 /** A registry that names no digests and never ends its manifests, until it is told to. */
-async function start(): Promise<{ url: string; open: ServerResponse[] }> {
+async function start(): Promise<Pick<GatewayProcess, 'url' | 'findLog'> & { readonly open: ServerResponse[] }> {
   const open: ServerResponse[] = [];
   const registry = await startStandIn(({ url = '' }, response) => {
     if (!url.includes('/manifests/')) return void response.end('{}');
@@ -30,11 +30,11 @@ async function start(): Promise<{ url: string; open: ServerResponse[] }> {
     await gateway.stop();
     await registry.close();
   });
-  return { url: gateway.url, open };
+  return { ...gateway, open };
 }
 
 test('a network that reads many manifests at once waits its turn, and another is served', async () => {
-  const { url, open } = await start();
+  const { url, open, findLog } = await start();
   const { token } = (await (await fetch(`${url}/token?scope=repository:app:pull`)).json()) as { token: string };
   const ask = async (address: string, tag = 'large'): Promise<IncomingMessage> => {
     const headers = { authorization: `Bearer ${token}`, 'x-forwarded-for': address };
@@ -46,6 +46,8 @@ test('a network that reads many manifests at once waits its turn, and another is
   const first = Array.from({ length: 9 }, (_, n) => ask(`2001:db8:1:${n}::1`));
   const refused = await Promise.race(first);
   expect([refused.statusCode, refused.headers['retry-after']]).toEqual([503, '5']);
+  // It is not the registry that has no room.
+  expect(await findLog(({ status }) => status === 503)).toMatchObject({ reason: 'gateway_no_memory' });
   const other = ask('2001:db8:2::1');
   expect((await ask('2001:db8:2::1', 'small')).statusCode).toBe(200);
 

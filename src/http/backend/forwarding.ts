@@ -12,7 +12,7 @@ export interface Forwarding {
     | 'upstream_unreachable'
     | 'upstream_timeout'
     | 'upstream_broken'
-    | 'upstream_no_memory';
+    | 'gateway_no_memory';
   readonly bytes: number;
   readonly digest: string | undefined;
   readonly detail?: string;

@@ -193,8 +193,7 @@ export class Transfer {
   fail(failure: Failure, detail: string): void {
     if (this.isSettled) return;
     this.#outgoing?.destroy();
-    const outcome = failure === 'client_silent' ? 'client_timeout' : (`upstream_${failure}` as const);
-    this.#settle(this.#sink.onFailure(failure, this), outcome, detail);
+    this.#settle(this.#sink.onFailure(failure, this), outcomeOf(failure), detail);
   }
 
   readonly onClientClose = (): void => {
@@ -250,4 +249,10 @@ export class Transfer {
     const isTaken = !this.#outgoing?.writableNeedDrain && !this.#socket?.writableLength;
     return !this.#isWhole && this.#phase !== 'opening' && isTaken;
   }
+}
+
+/** Who is to blame, in the words of the log. */
+function outcomeOf(failure: Failure): Forwarding['outcome'] {
+  if (failure === 'client_silent') return 'client_timeout';
+  return failure === 'no_memory' ? 'gateway_no_memory' : `upstream_${failure}`;
 }

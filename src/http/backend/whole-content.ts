@@ -4,7 +4,7 @@ import { GrowingBuffer } from '../../limits/growing-buffer.ts';
 import type { MemoryShare } from '../../limits/memory-budget.ts';
 import { maxManifestBytes } from '../front/manifest-body.ts';
 
-/** For all content that is being read, or waits for a client to take it; one client network may hold half. */
+/** For all content that is being read, or waits for a client to take it; one site (clientSite) may hold half. */
 export const contentBudget = { total: 16 * maxManifestBytes, each: 8 * maxManifestBytes };
 
 /** For the log. */

@@ -255,7 +255,7 @@ const upstreamAnswers: Readonly<Record<UpstreamFailure, Answer>> = {
   broken: refusal('UNAVAILABLE', 'the registry behind the gateway gave an unusable answer', { status: 502 }),
 };
 
-/** 502 or 504, before the first byte of a reply; after it only the connection can be ended. */
+/** Before the first byte of a reply; after it only the connection can be ended. */
 export function upstreamFailed(failure: UpstreamFailure): Answer {
   return upstreamAnswers[failure];
 }
