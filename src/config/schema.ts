@@ -148,7 +148,7 @@ export const configSchema = z.strictObject({
     z.strictObject({
       mode: optional(
         z.enum(['pass', 'follow']),
-        'What becomes of a redirect to object storage: pass gives it to the client, follow fetches it. Default: pass.',
+        'Redirects to object storage: pass gives them to the client, follow fetches, never http after https. Default: pass.',
       ),
       hosts: optional(
         listOf(setting(parseHostPattern), 1),
