@@ -14,10 +14,7 @@ import { complain } from './report.ts';
 
 type Kind = 'user' | 'robot';
 
-/**
- * Takes the account out of its file. Where rules, limits or tests name it, nothing is written unless `everywhere` says to
- * take it out of those too.
- */
+/** Where rules, limits or tests name the account, nothing is written unless `everywhere` takes it out of those too. */
 export async function removeAccount(
   paths: readonly string[],
   { kind, name, everywhere }: { readonly kind: Kind; readonly name: string; readonly everywhere: boolean },

@@ -25,10 +25,7 @@ export interface BudgetState {
 /** An explanation waits no longer than this for a gateway. */
 const timeoutMs = 1000;
 
-/**
- * `about` says why a running gateway cannot know: the question is about other policies or another time. Never fails: what
- * cannot be known is noted.
- */
+/** `about`: why a running gateway cannot know, other policies or another time. What cannot be known is noted. */
 export async function applyingLimits(
   compiled: PolicyByName,
   inquiry: Inquiry,

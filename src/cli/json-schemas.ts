@@ -16,10 +16,7 @@ export function schemaText(kind: SchemaKind): string {
 
 const lineWidth = 120;
 
-/**
- * JSON with lists on one line where they fit, as prettier writes it, so that the committed copies stay as they are.
- * `column` is where the value begins.
- */
+/** As prettier writes it, so that the committed copies stay as they are. `column` is where the value begins. */
 function format(value: unknown, indent = '', column = 0): string {
   const inner = `${indent}  `;
   if (Array.isArray(value)) {

@@ -4,6 +4,7 @@ import { Command, CommanderError, Option } from 'commander';
 import type { ConfigKey } from '../config/schema.ts';
 import { version } from '../version.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
+import type { SchemaKind } from './json-schemas.ts';
 import { bearLostReaders } from './output.ts';
 import { type AddVerb, example } from './verb.ts';
 
@@ -20,8 +21,8 @@ const verbs: Readonly<Record<string, () => AddVerb | Promise<AddVerb>>> = {
   user: async () => (await import('./user.ts')).addUser,
   robot: async () => (await import('./user.ts')).addRobot,
   token: async () => (await import('./token.ts')).addToken,
-  init: async () => (await import('./init.ts')).addInit,
-  schema: async () => (await import('./schema.ts')).addSchema,
+  init: () => addInit,
+  schema: () => addSchema,
   import: async () => (await import('./import.ts')).addImport,
   session: async () => (await import('./session.ts')).addSession,
   limits: async () => (await import('./limits.ts')).addLimits,
@@ -104,6 +105,25 @@ const addTry: AddVerb = (program, done) =>
     .option('--json', 'one JSON object instead of text')
     .addHelpText('after', example('portcullis try'))
     .action(async ({ json = false }: { json?: boolean }) => done(await (await import('./try.ts')).tryFlow({ json })));
+
+const addInit: AddVerb = (program, done) =>
+  program
+    .command('init')
+    .argument('[dir]', 'where to write; default: here')
+    .description('write a commented portcullis.yaml, policies, a signing key and editor schemas; overwrites nothing')
+    .addHelpText('after', example('portcullis init /etc/portcullis'))
+    .action(async (directory = '.') => done((await import('./init-files.ts')).init(String(directory))));
+
+const addSchema: AddVerb = (program, done) =>
+  program
+    .command('schema')
+    .addArgument(program.createArgument('<kind>', 'the kind of file').choices(['policy', 'config']))
+    .description('print the JSON Schema (draft-07) of policy files or of the configuration')
+    .addHelpText('after', example('portcullis schema policy > schema/policy.schema.json'))
+    .action(async (kind: SchemaKind) => {
+      process.stdout.write((await import('./json-schemas.ts')).schemaText(kind));
+      done(exitCodes.ok);
+    });
 
 const addHash: AddVerb = (program, done) =>
   program

@@ -67,10 +67,7 @@ export async function serve(flags: ConfigurationFlags): Promise<ExitCode> {
 /** What runs may end, but not for long: a supervisor is to start a sound process. */
 const defectDrainMs = 30_000;
 
-/**
- * An error that nobody handled. One request's are answered with 500 where they happen; what arrives here may have left
- * anything half done, so the process ends.
- */
+/** An error that nobody handled: what arrives here may have left anything half done, so the process ends. */
 function firstDefect(log: Log): Promise<'defect'> {
   return new Promise((resolve) => {
     process.on('uncaughtException', (error: unknown) => {

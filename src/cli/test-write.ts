@@ -2,7 +2,7 @@
 import { addTests, testsInYaml } from '../editing/tests.ts';
 import { describeRule } from '../policy/describe.ts';
 import { compileByName } from '../policy/by-name.ts';
-import { grouped } from '../policy/analysis/grouped.ts';
+import { grouped } from '../policy/grouped.ts';
 import { proposeTests } from '../policy/analysis/propose-tests.ts';
 import { runTests, unexercisedRules } from '../policy/analysis/test-run.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';

@@ -42,9 +42,7 @@ export interface WantedToken {
 const maxLiveTokens = 2;
 const longestLifeSeconds = 10 * 365 * 86_400;
 
-/**
- * Writes the hash, then prints the secret alone on its line. At most two secrets live at once; a third is refused (1).
- */
+/** Writes the hash, then prints the secret alone on its line. A third live secret is refused (1). */
 export async function createToken(paths: readonly string[], wanted: WantedToken): Promise<ExitCode> {
   const { name, groups } = wanted;
   const now = Date.now();

@@ -30,10 +30,7 @@ export function parseListenAddress(text: string): Parsed<ListenAddress> {
     : refuse('the host is not a name or address');
 }
 
-/**
- * Hosts that a URL may name: `host`, `host:port`, or `*.suffix` for every name below it. In lower case; a host without a
- * port is one at the port of its scheme.
- */
+/** `host`, `host:port`, or `*.suffix` for every name below it, in lower case; without a port, that of the scheme. */
 export function parseHostPattern(text: string): Parsed<string> {
   const expected = 'expected host, host:port or *.suffix, without a scheme and a path';
   const [, wildcard = '', bracketed, plain, digits] =
@@ -49,10 +46,7 @@ export function parseHostPattern(text: string): Parsed<string> {
   return { ok: true, value: `${wildcard}${name}${digits === undefined ? '' : `:${Number(digits)}`}` };
 }
 
-/**
- * A network as `address/length`; a single address becomes /32 or /128. Host bits must be zero, and the network that
- * holds every address is refused.
- */
+/** As `address/length`, a single one as /32 or /128. Host bits must be zero; the network of everything is refused. */
 export function parseNetwork(text: string): Parsed<string> {
   const [base = '', length, ...rest] = text.split('/');
   const address = parseAddress(base);

@@ -1,6 +1,4 @@
-/**
- * Every setting: its key, its parser, its default and its sentence. Variables, docs and the JSON Schema come from here.
- */
+/** Every setting: key, parser, default and sentence. Variables, docs and the JSON Schema come from here. */
 import { z } from 'zod';
 import { parseHostPattern, parseListenAddress, parseNetwork, parseProxies } from './addresses.ts';
 import { parseDuration } from './durations.ts';

@@ -86,10 +86,7 @@ function tagsNamedBy(route: RegistryRoute): readonly Tag[] {
   return route.kind === 'manifest-put' ? route.tags : [];
 }
 
-/**
- * The access to name in a challenge: pushing asks for `pull,push`, as every client does. A mount names its source as well,
- * since some clients try again once and no more.
- */
+/** The access to name in a challenge. A mount names its source as well: some clients try again once and no more. */
 export function challengeAccess(route: RegistryRoute): readonly Access[] {
   const requirement = requiredAccess(route);
   switch (requirement.kind) {

@@ -3,10 +3,7 @@
 /** Characters of path and query that are followed. Sealed and sent to a client, it must fit into a request target. */
 const maxOwnTarget = 4096;
 
-/**
- * The path and query of a URL at one of `hosts`, or without a host, as text and byte for byte; undefined for any other, and
- * for what two parsers could read differently.
- */
+/** Path and query, byte for byte, of a URL at one of `hosts` or without one; undefined if other or read in two ways. */
 export function ownTarget(value: string, hosts: readonly string[]): string | undefined {
   const [, origin, rest] = /^(https?:\/\/[^/?#\\@]+)(\/.*)$/i.exec(value) ?? [];
   const host = origin !== undefined && URL.canParse(origin) ? new URL(origin).host : undefined;

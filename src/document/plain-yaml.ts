@@ -156,14 +156,13 @@ class Reader {
     const colon = key.end + 1;
     this.#lastEnd = this.#endOfText();
     this.#goOn(this.#lineEnd + 1);
-    if (this.#indent > indent) return this.#block(key.offset, depth + 1);
+    if (this.#indent > indent) {
+      return this.#isDash()
+        ? this.#list(this.#indent, key.offset, depth + 1)
+        : this.#map(this.#indent, key.offset, depth + 1);
+    }
     if (this.#indent === indent && this.#isDash()) return this.#list(indent, key.offset, depth + 1);
     return { kind: 'scalar', value: null, isEmpty: true, offset: key.offset, end: colon, keyOffset: key.offset };
-  }
-
-  #block(keyOffset: number, depth: number): PlainNode | undefined {
-    const indent = this.#indent;
-    return this.#isDash() ? this.#list(indent, keyOffset, depth) : this.#map(indent, keyOffset, depth);
   }
 
   #list(indent: number, keyOffset: number, depth: number): PlainList | undefined {

@@ -10,10 +10,7 @@ export type Splices = readonly Splice[] | { readonly problem: string };
 /** A mapping of a policy file as plain data. */
 export type Fields = Readonly<Record<string, unknown>>;
 
-/**
- * The text with what `findSplices` finds, if the result says what `wanted` makes of what it said before, both as plain data:
- * an edit that would mean anything else is refused.
- */
+/** The text with what `findSplices` finds, if it then says what `wanted` makes of it; any other edit is refused. */
 export function makeEdit(
   text: string,
   findSplices: (text: string) => Splices,

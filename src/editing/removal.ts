@@ -7,10 +7,7 @@ import { layoutOf } from './text-layout.ts';
 /** Where something stands: keys of mappings and positions in lists, from the top of the file. */
 export type Place = readonly [string, ...(string | number)[]];
 
-/**
- * The text without what stands at `place`. Comments on its lines and within it go with it, those above it stay; what held
- * nothing else stays as `{}` or `[]`.
- */
+/** The text without what stands there, comments on its lines included; what held nothing else stays as `{}` or `[]`. */
 export function removeAt(text: string, place: Place): Edit {
   return makeEdit(
     text,
@@ -96,10 +93,7 @@ export function removeLines(text: string, start: number, end: number): Splice {
   return { offset, length: until - offset, text: '' };
 }
 
-/**
- * The part and one comma; the blanks before it too unless a comment stands among them. `offset` is that of the opening
- * bracket or brace.
- */
+/** The part, one comma, and the blanks before it unless a comment is among them. `offset` is of the opening bracket. */
 function removeFromFlow(text: string, offset: number, items: readonly Part[], index: number): Splices {
   const item = items[index];
   if (item === undefined) return [];

@@ -1,7 +1,4 @@
-/**
- * Changes to the `robots:` of a policy file, as edits of its text: every comment, the order, the quoting and every line
- * that is not about the change stay as they are.
- */
+/** Changes to the `robots:` of a policy file, as edits of its text: whatever is not about the change stays as it is. */
 import { type Edit, type Splices, itemsOf, makeEdit, withAccount } from './edit.ts';
 import {
   addAccount,

@@ -1,7 +1,4 @@
-/**
- * Changes to the `users:` of a policy file, as edits of its text: every comment, the order, the quoting and every line
- * that is not about the change stay as they are.
- */
+/** Changes to the `users:` of a policy file, as edits of its text: whatever is not about the change stays as it is. */
 import { type Edit, type Fields, type Splices, makeEdit, withAccount } from './edit.ts';
 import { addAccount, addSettings } from './insertion.ts';
 import { type Splice, entryOf } from './layout.ts';

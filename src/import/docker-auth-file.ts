@@ -2,6 +2,7 @@
  * docker_auth's configuration (cesanta/docker_auth, examples/reference.yml) as far as it says who may do what. That
  * program ignores keys it does not know; here they are kept, because an entry with a misspelt key matches everybody.
  */
+import type { Checked } from '../document/check.ts';
 import type { Problem } from '../document/problem.ts';
 import { layoutOf } from '../editing/text-layout.ts';
 import { type Path, type YamlDocument, readYaml } from '../document/yaml.ts';
@@ -29,13 +30,10 @@ export interface DockerAuthFile {
   readonly foreign: readonly { readonly key: string; readonly line: number }[];
 }
 
-export type DockerAuthReading =
-  { readonly ok: true; readonly value: DockerAuthFile } | { readonly ok: false; readonly problems: readonly Problem[] };
-
 const ownKeys: ReadonlySet<string> = new Set(['server', 'token', 'users', 'acl']);
 
 /** Entries that docker_auth itself would refuse or crash on are problems: there is nothing to be faithful to. */
-export function readDockerAuth(file: string, text: string): DockerAuthReading {
+export function readDockerAuth(file: string, text: string): Checked<DockerAuthFile> {
   const reading = readYaml(file, withoutOtherSections(text));
   if (!reading.ok) return reading;
   const reader = new Reader(reading.document);
@@ -107,10 +105,8 @@ class Reader {
     const entry = this.#mapping(value, path);
     const match = entry.get('match');
     if (match === undefined || match === null) {
-      this.#problem(
-        path,
-        'the entry has no `match`; docker_auth does not start with it (write {} to match everything)',
-      );
+      const message = 'the entry has no `match`; docker_auth does not start with it (write {} to match everything)';
+      this.#problem(path, message);
     }
     const actions = entry.get('actions');
     if (!Array.isArray(actions)) this.#problem(path, 'the entry needs a list of `actions`');

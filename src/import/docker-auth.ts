@@ -3,6 +3,7 @@
  * counts and any deny wins; what cannot be said that way is left out, so that nobody may do more than before.
  */
 import { type Problem, quote, sortProblems } from '../document/problem.ts';
+import { grouped } from '../policy/grouped.ts';
 import { nameInYaml, quoted } from '../editing/scalar.ts';
 import { parsePasswordHash } from '../policy/password-hash.ts';
 import { type AclEntry, type DockerAuthFile, type StaticUser, readDockerAuth } from './docker-auth-file.ts';
@@ -20,13 +21,6 @@ export function importDockerAuth(
   if (!reading.ok) return reading;
   const writer = new Writer(file, reading.value);
   return { ok: true, text: writer.text(), skipped: sortProblems(writer.skipped) };
-}
-
-/** Callers who get the same rule, and those for whom it would change nothing. */
-interface Group {
-  readonly pattern: string;
-  readonly actions: readonly string[];
-  readonly callers: Set<Caller>;
 }
 
 class Writer {
@@ -79,21 +73,15 @@ class Writer {
   #user({ name, password, line }: StaticUser): readonly string[] {
     const advice = `give it a password: portcullis user passwd ${name}`;
     if (!isAccountName(name)) {
-      this.#skip(
-        line,
-        'invalid-name',
-        `${quote(name)} cannot be an account name here; add it with another: portcullis user add NAME`,
-      );
+      const other = 'add it with another: portcullis user add NAME';
+      this.#skip(line, 'invalid-name', `${quote(name)} cannot be an account name here; ${other}`);
       return [];
     }
     const key = `  ${nameInYaml(name)}:`;
     if (password === 'locked') return [`${key} {}`];
     if (password === 'none') {
-      this.#skip(
-        line,
-        'no-password',
-        `user ${quote(name)} was let in with any password, and here with none; ${advice}`,
-      );
+      const message = `user ${quote(name)} was let in with any password, and here with none; ${advice}`;
+      this.#skip(line, 'no-password', message);
       return [`${key} {}`];
     }
     const hash = parsePasswordHash(password.hash);
@@ -131,17 +119,9 @@ class Writer {
   #allows(entry: Entry): readonly string[] {
     const { number } = entry.source;
     const groups = this.#grouped(number, ({ conversion }) => conversion.grants);
-    const catalog = new Set(
-      this.#list.parts
-        .filter((part) => part.catalog.some((given) => given.entry === number))
-        .map(({ caller }) => caller),
-    );
-    const harmless = new Set(
-      this.#list.parts
-        .filter(({ conversion }) =>
-          conversion.decided.some(({ candidate, harmless }) => harmless && candidate.entry === number),
-        )
-        .map(({ caller }) => caller),
+    const catalog = this.#callers((part) => part.catalog.some((given) => given.entry === number));
+    const harmless = this.#callers(({ conversion }) =>
+      conversion.decided.some(({ candidate, harmless }) => harmless && candidate.entry === number),
     );
     const listing = new Set([...harmless].filter((caller) => this.#mayList(caller)));
     const rules = groups.map(({ pattern, actions, callers }) => {
@@ -160,6 +140,10 @@ class Writer {
     });
   }
 
+  #callers(isMeant: (part: Part) => boolean): Set<Caller> {
+    return new Set(this.#list.parts.filter(isMeant).map(({ caller }) => caller));
+  }
+
   #mayList(caller: Caller): boolean {
     const part = this.#list.parts.find((candidate) => candidate.caller === caller);
     return part?.catalog.some(({ network }) => network === undefined) === true;
@@ -176,20 +160,18 @@ class Writer {
   }
 
   /** Callers with the same pattern and actions together. */
-  #grouped(number: number, select: (part: Part) => Conversion['grants']): readonly Group[] {
-    const groups = new Map<string, Group>();
-    for (const part of this.#list.parts) {
-      for (const { candidate, actions: given } of select(part)) {
-        if (candidate.entry !== number) continue;
-        const { pattern } = candidate.region;
+  #grouped(number: number, select: (part: Part) => Conversion['grants']) {
+    const all = this.#list.parts.flatMap((part) =>
+      select(part).flatMap(({ candidate, actions: given }) => {
+        if (candidate.entry !== number) return [];
         const actions = repositoryActions.filter((action) => given.has(action));
-        const key = `${pattern} ${actions.join()}`;
-        const group = groups.get(key) ?? { pattern, actions, callers: new Set<Caller>() };
-        group.callers.add(part.caller);
-        groups.set(key, group);
-      }
-    }
-    return [...groups.values()];
+        return [{ caller: part.caller, pattern: candidate.region.pattern, actions }];
+      }),
+    );
+    return [...grouped(all, ({ pattern, actions }) => `${pattern} ${actions.join()}`).values()].map((group) => {
+      const [{ pattern, actions }] = group;
+      return { pattern, actions, callers: new Set(group.map(({ caller }) => caller)) };
+    });
   }
 
   /** `subjects:` and, where needed, `except:`. */
@@ -212,29 +194,20 @@ class Writer {
   #notes({ source, isOfKnownOnly, reasons }: Entry): string[] {
     // Nobody else could log in there.
     const isWholeFile = this.#source.foreign.length === 0 && this.#list.isPatterned;
-    const lost = new Map<
-      string,
-      { readonly what: string; readonly because: number | undefined; readonly who: string[] }
-    >();
-    for (const { caller, conversion, catalogDropped } of this.#list.parts) {
-      if (caller.kind === 'others' && isWholeFile) continue;
+    const lost = this.#concerned(isWholeFile).flatMap(({ caller, conversion, catalogDropped }) => {
       const dropped = conversion.dropped.filter(({ candidate }) => candidate.entry === source.number);
-      const reasons = new Set(dropped.map(({ because }) => because));
-      const losses = [...reasons].map((because) => {
-        const actions = dropped.filter((loss) => loss.because === because).flatMap((loss) => [...loss.actions]);
-        return { what: actions.join(', '), because };
+      const losses = [...grouped(dropped, ({ because }) => String(because)).values()].map((group) => {
+        const what = group.flatMap(({ actions }) => [...actions]).join(', ');
+        return { caller, what, because: group[0].because };
       });
-      const listing = catalogDropped.includes(source.number) ? [{ what: 'catalog', because: undefined }] : [];
-      for (const { what, because } of [...losses, ...listing]) {
-        const key = `${what} ${because}`;
-        const loss = lost.get(key) ?? { what, because, who: [] };
-        loss.who.push(wordFor(caller));
-        lost.set(key, loss);
-      }
-    }
-    const messages = [...lost.values()].map(
-      ({ what, because, who }) => `not given to ${who.join(', ')}: ${what}; ${this.#obstacle(source, because)}`,
-    );
+      const isListing = catalogDropped.includes(source.number);
+      return isListing ? [...losses, { caller, what: 'catalog', because: undefined }] : losses;
+    });
+    const messages = [...grouped(lost, ({ what, because }) => `${what} ${because}`).values()].map((group) => {
+      const [{ what, because }] = group;
+      const who = group.map(({ caller }) => wordFor(caller)).join(', ');
+      return `not given to ${who}: ${what}; ${this.#obstacle(source, because)}`;
+    });
     const known = 'given to the users of this file that the account pattern matches, and to nobody else';
     const isNarrowed = isOfKnownOnly && reasons.length === 0;
     if (isNarrowed && !isWholeFile) messages.push(known);
@@ -245,18 +218,22 @@ class Writer {
     return isNarrowed && isWholeFile ? [`It is ${known}.`, ...notes] : notes;
   }
 
+  /** Parts of callers whom the list tells apart. */
+  #concerned(isWholeFile: boolean): readonly Part[] {
+    return this.#list.parts.filter(({ caller }) => !(caller.kind === 'others' && isWholeFile));
+  }
+
   #limits(source: AclEntry, isWholeFile: boolean): readonly string[] {
-    const limits = new Map<string, string[]>();
-    for (const { caller, conversion } of this.#list.parts) {
-      if (caller.kind === 'others' && isWholeFile) continue;
-      for (const { candidate, action, givers } of conversion.limited) {
-        if (candidate.entry !== source.number) continue;
+    const all = this.#concerned(isWholeFile).flatMap(({ caller, conversion }) =>
+      conversion.limited.flatMap(({ candidate, action, givers }) => {
+        if (candidate.entry !== source.number) return [];
         const where = `${givers.length === 1 ? 'line' : 'lines'} ${givers.map((giver) => this.#lineOf(giver)).join(', ')}`;
-        const key = `${action} on ${candidate.region.pattern} is denied also where ${where} may give it, to `;
-        limits.set(key, [...(limits.get(key) ?? []), wordFor(caller)]);
-      }
-    }
-    return [...limits].map(([limit, who]) => limit + who.join(', '));
+        const limit = `${action} on ${candidate.region.pattern} is denied also where ${where} may give it, to `;
+        return [{ limit, who: wordFor(caller) }];
+      }),
+    );
+    const limits = grouped(all, ({ limit }) => limit);
+    return [...limits].map(([limit, group]) => limit + group.map(({ who }) => who).join(', '));
   }
 
   #lineOf(number: number | undefined): number | undefined {

@@ -20,15 +20,17 @@ export interface Candidate {
   readonly isExact: boolean;
 }
 
+/** Some actions of an entry. */
+interface Given {
+  readonly candidate: Candidate;
+  readonly actions: ReadonlySet<RepositoryAction>;
+}
+
 export interface Conversion {
-  readonly grants: readonly { readonly candidate: Candidate; readonly actions: ReadonlySet<RepositoryAction> }[];
-  readonly denials: readonly { readonly candidate: Candidate; readonly actions: ReadonlySet<RepositoryAction> }[];
+  readonly grants: readonly Given[];
+  readonly denials: readonly Given[];
   /** Actions left out although docker_auth gives them, with the earlier entry that is in the way. */
-  readonly dropped: readonly {
-    readonly candidate: Candidate;
-    readonly actions: ReadonlySet<RepositoryAction>;
-    readonly because: number;
-  }[];
+  readonly dropped: readonly (Given & { readonly because: number })[];
   /** Actions denied where still earlier entries give them. */
   readonly limited: readonly {
     readonly candidate: Candidate;
@@ -43,26 +45,24 @@ export interface Conversion {
 export function convert(candidates: readonly Candidate[]): Conversion {
   const converter = new Converter();
   for (const candidate of candidates) converter.take(candidate);
-  return converter.result();
+  return converter;
 }
 
-class Converter {
+class Converter implements Conversion {
+  readonly dropped: Conversion['dropped'][number][] = [];
+  readonly limited: Conversion['limited'][number][] = [];
+  readonly decided: Conversion['decided'][number][] = [];
   readonly #grants = new Map<Candidate, Set<RepositoryAction>>();
   readonly #denials = new Map<Candidate, Set<RepositoryAction>>();
-  readonly #dropped: { candidate: Candidate; actions: ReadonlySet<RepositoryAction>; because: number }[] = [];
-  readonly #limited: { candidate: Candidate; action: RepositoryAction; givers: readonly number[] }[] = [];
-  readonly #decided: { candidate: Candidate; by: number; harmless: boolean }[] = [];
   /** Entries that may be the first to match somewhere. */
   readonly #effective: Candidate[] = [];
 
-  result(): Conversion {
-    return {
-      grants: list(this.#grants),
-      denials: list(this.#denials),
-      dropped: this.#dropped,
-      limited: this.#limited,
-      decided: this.#decided,
-    };
+  get grants(): readonly Given[] {
+    return list(this.#grants);
+  }
+
+  get denials(): readonly Given[] {
+    return list(this.#denials);
   }
 
   take(candidate: Candidate): void {
@@ -71,7 +71,7 @@ class Converter {
       const isBlind = candidate.actions.has('push') && !candidate.actions.has('pull');
       const harmless =
         !isBlind && [...candidate.actions].every((action) => this.#obstacles(candidate, action).length === 0);
-      this.#decided.push({ candidate, by: decider.entry, harmless });
+      this.decided.push({ candidate, by: decider.entry, harmless });
       return;
     }
     if (candidate.isExact) {
@@ -96,7 +96,7 @@ class Converter {
       obstacles.find((earlier) => this.#wouldUndo(earlier, action)) ??
       (isBlind && this.#wouldUndo(candidate, 'pull') ? candidate : undefined);
     if (blocking !== undefined) {
-      this.#dropped.push({ candidate, actions: new Set([action]), because: blocking.entry });
+      this.dropped.push({ candidate, actions: new Set([action]), because: blocking.entry });
       return;
     }
     for (const earlier of obstacles) this.#deny(earlier, action);
@@ -107,7 +107,7 @@ class Converter {
   #deny(candidate: Candidate, action: RepositoryAction): void {
     if (this.#denials.get(candidate)?.has(action) === true) return;
     const givers = this.#giversBefore(candidate, action).map(({ entry }) => entry);
-    if (givers.length > 0) this.#limited.push({ candidate, action, givers });
+    if (givers.length > 0) this.limited.push({ candidate, action, givers });
     add(this.#denials, candidate, action);
   }
 
@@ -132,12 +132,10 @@ function includes(earlier: Candidate, later: Candidate): boolean {
 }
 
 function add(map: Map<Candidate, Set<RepositoryAction>>, candidate: Candidate, action: RepositoryAction): void {
-  const actions = map.get(candidate);
-  if (actions === undefined) map.set(candidate, new Set([action]));
-  else actions.add(action);
+  map.set(candidate, (map.get(candidate) ?? new Set()).add(action));
 }
 
-function list(map: ReadonlyMap<Candidate, ReadonlySet<RepositoryAction>>): Conversion['grants'] {
+function list(map: ReadonlyMap<Candidate, ReadonlySet<RepositoryAction>>): readonly Given[] {
   return [...map]
     .map(([candidate, actions]) => ({ candidate, actions }))
     .sort((left, right) => left.candidate.entry - right.candidate.entry);

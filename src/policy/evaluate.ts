@@ -72,10 +72,7 @@ export interface CompiledPolicy<Who = Principal | GroupMember> {
   readonly limitsOf: (principal: Who, counted: Counted) => readonly Limit[];
 }
 
-/**
- * In one go; `compilePolicySteadily` is for a process that has requests to answer. The order of rules changes no
- * decision.
- */
+/** In one go; `compilePolicySteadily` is for a process that has requests to answer. */
 export function compilePolicy(policy: Policy): CompiledPolicy {
   const index = new RuleIndex();
   const ordered = policy.rules.toSorted(byName);

@@ -7,6 +7,7 @@ import {
   type Policy,
   type Principal,
   type Subject,
+  accountKinds,
   anonymous,
   formatSubject,
   sections,
@@ -15,6 +16,14 @@ import {
 /** What the files say of an account, disabled or not; undefined when there is none of this kind and name. */
 export function accountIn(policy: Policy, { kind, name }: Account): AnyAccount | undefined {
   return policy[sections[kind]].get(name);
+}
+
+/** Names that any of the policies declares, kind by kind and sorted. */
+export function accountsOf(...policies: readonly Policy[]): readonly Account[] {
+  return accountKinds.flatMap((kind) => {
+    const names = policies.flatMap((policy) => [...policy[sections[kind]].keys()]);
+    return [...new Set(names)].sort().map((name) => ({ kind, name }));
+  });
 }
 
 const principals = new WeakMap<AnyAccount, Principal>();

@@ -53,8 +53,9 @@ export class RuleIndex {
   /** Rules must come in the order in which they should be named when several decide alike. */
   add(rule: Rule): void {
     for (const pattern of rule.repositories) {
-      const leaf = leafOf(insert(this.#root, pattern.segments));
-      const buckets = rule.effect === 'allow' ? leaf.allow : leaf.deny;
+      const node = pattern.segments.reduce(child, this.#root);
+      node.leaf ??= { allow: new Map(), deny: new Map() };
+      const buckets = node.leaf[rule.effect];
       for (const subject of rule.subjects) addTo(buckets, subject, rule);
     }
   }
@@ -112,17 +113,6 @@ export class RuleIndex {
 
 function newNode(depth: boolean): Node {
   return { mark: 0, depth, literals: undefined, anyDepth: undefined, globs: undefined, leaf: undefined };
-}
-
-function leafOf(node: Node): Leaf {
-  node.leaf ??= { allow: new Map(), deny: new Map() };
-  return node.leaf;
-}
-
-function insert(root: Node, segments: readonly Segment[]): Node {
-  let node = root;
-  for (const segment of segments) node = child(node, segment);
-  return node;
 }
 
 function child(node: Node, segment: Segment): Node {

@@ -22,10 +22,12 @@ export type Attempt =
   { readonly ok: true; readonly upstream: Upstream } | { readonly ok: false; readonly reason: string };
 
 export interface Search {
+  /** Made private by prepareState. */
   readonly stateDir: string;
   readonly env: Environment;
+  /** Receives a line when something takes time or changes the machine. */
   readonly report: (line: string) => void;
-  readonly signal: AbortSignal | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 const readyStepMs = 25;

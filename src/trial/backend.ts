@@ -3,22 +3,16 @@ import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Attempt, Search, Upstream } from './attempt.ts';
 import { probeRegistry } from './probe.ts';
-import { findProgram, isProgram, runProgram, type Environment } from './program.ts';
+import { findProgram, isProgram, runProgram } from './program.ts';
 import { startContainer } from './registry-container.ts';
 import { startProgram } from './registry-program.ts';
 
 export type FoundUpstream =
   { readonly ok: true; readonly upstream: Upstream } | { readonly ok: false; readonly message: string };
 
-export interface UpstreamSearch {
+export interface UpstreamSearch extends Search {
   /** The configured upstream. When given it is the only one considered. */
   readonly upstream: string | undefined;
-  /** Made private by prepareState. */
-  readonly stateDir: string;
-  readonly env: Environment;
-  /** Receives a line when something takes time or changes the machine. */
-  readonly report: (line: string) => void;
-  readonly signal?: AbortSignal | undefined;
   /** Where an open registry is looked for. */
   readonly localRegistry?: string;
 }
@@ -30,12 +24,7 @@ const downloadMs = 120_000;
 export async function findUpstream(options: UpstreamSearch): Promise<FoundUpstream> {
   if (options.upstream !== undefined) return checkGiven(options.upstream, options.signal);
 
-  const search: Search = {
-    stateDir: resolve(options.stateDir),
-    env: options.env,
-    report: options.report,
-    signal: options.signal,
-  };
+  const search: Search = { ...options, stateDir: resolve(options.stateDir) };
   const local = options.localRegistry ?? 'http://127.0.0.1:5000';
   const ways: readonly (readonly [way: string, attempt: () => Promise<Attempt>])[] = [
     [`run an open registry on ${new URL(local).host}`, () => findLocal(local, search)],

@@ -36,10 +36,7 @@ kill 0
 wait
 exit "$code"`;
 
-/**
- * Starts `command` in a process group of its own, so that Ctrl-C in a terminal reaches the gateway only and a drain
- * still finds its registry.
- */
+/** In a process group of its own: Ctrl-C in a terminal reaches the gateway only, and a drain finds its registry. */
 export function startTied(command: readonly [string, ...string[]], options: TiedOptions): TiedProcess {
   const child = spawn('/bin/sh', ['-c', tie, 'portcullis-try', ...command], {
     detached: true,

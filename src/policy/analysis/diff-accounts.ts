@@ -1,8 +1,8 @@
 /** What a change of policy does to accounts and their groups, in words. */
 import { type Policy, formatSubject } from '../model.ts';
-import { accountIn } from '../principal.ts';
+import { accountIn, accountsOf } from '../principal.ts';
 import type { ChangeKind } from './diff-states.ts';
-import { accountsOf, standingOf } from './diff-probes.ts';
+import { standingOf } from './diff-probes.ts';
 
 export interface AccountChange {
   readonly kind: ChangeKind;

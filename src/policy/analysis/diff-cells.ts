@@ -10,7 +10,7 @@ import { type Decision, rightsHere } from '../evaluate.ts';
 import { type Policy, type Right, type Rule, formatSubject, rights } from '../model.ts';
 import { type RepositoryPattern, type TagPattern, matchesRepository } from '../pattern.ts';
 import { accountNameOf } from '../principal.ts';
-import { grouped } from './grouped.ts';
+import { grouped } from '../grouped.ts';
 import { type Probe, probesOf, strangerPrefix, strangersFor, withUsers } from './diff-probes.ts';
 import { type State, stateOf, withExample } from './diff-states.ts';
 import { covers, exampleOf, exampleOfTag, filler, meetingOf, meetingOfTags } from './pattern-witness.ts';

@@ -1,6 +1,6 @@
 /** Whom a comparison of two policies asks about: accounts, made-up members of groups, and nobody in particular. */
-import { type Account, type Named, type Policy, type User, accountKinds, formatSubject, sections } from '../model.ts';
-import { accountIn } from '../principal.ts';
+import { type Account, type Named, type Policy, type User, formatSubject } from '../model.ts';
+import { accountIn, accountsOf } from '../principal.ts';
 
 /** Somebody to ask about, and whom the answers speak for. */
 export interface Probe {
@@ -84,14 +84,6 @@ function accountProbes(before: Policy, after: Policy): readonly Probe[] {
     classes.set(key, { labels: [label], principal, generals, isTouched });
   }
   return [...classes.values()];
-}
-
-/** Names that either policy declares, sorted. */
-export function accountsOf(before: Policy, after: Policy): readonly Account[] {
-  return accountKinds.flatMap((kind) => {
-    const names = [before, after].flatMap((policy) => [...policy[sections[kind]].keys()]);
-    return [...new Set(names)].sort().map((name) => ({ kind, name }));
-  });
 }
 
 /** Groups in order of names; undefined for an account that is absent or disabled. */

@@ -86,10 +86,7 @@ export function explain(compiled: PolicyByName, inquiry: Inquiry): Explanation {
   };
 }
 
-/**
- * Where no tag is named, an allow that is limited to tags holds all the same; what it allows is less than it seems. Undefined
- * when some rule allows it for every tag, or a tag is named.
- */
+/** The tags that all allowances are limited to; undefined when some allow every tag, or one is named. */
 export function tagLimitOf(
   rules: readonly Rule[],
   inquiry: Inquiry,

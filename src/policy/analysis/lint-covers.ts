@@ -2,7 +2,7 @@
 import { type Policy, type Rule, type Subject, formatSubject } from '../model.ts';
 import type { RepositoryPattern } from '../pattern.ts';
 import { accountIn } from '../principal.ts';
-import { grouped } from './grouped.ts';
+import { grouped } from '../grouped.ts';
 import { covers } from './pattern-witness.ts';
 
 /** Groups of an account; of anybody else none. */

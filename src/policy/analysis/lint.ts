@@ -1,7 +1,4 @@
-/**
- * What is valid but surely not meant. A problem: a rule or limit that does nothing, a rule that opens far too much. A note:
- * something to know that may well be meant.
- */
+/** Valid but surely not meant: what does nothing or opens far too much (problems), and what is to be known (notes). */
 import { type Problem, sortProblems } from '../../document/problem.ts';
 import { actionsOf, describeRule, formatInstant, formatPlace, formatSubjects, listed } from '../describe.ts';
 import { lintPeople } from './lint-people.ts';
@@ -103,11 +100,14 @@ function outdone(limits: readonly Limit[], limit: Limit, memberOf: Membership): 
   );
   if (other === undefined) return undefined;
   const named = `limit "${other.name}" (${formatPlace(other.source)})`;
-  const same = isTighter(limit, other);
-  const message = same
-    ? `says the same as ${named}`
-    : `never answers: ${named} counts all of it and is at least as tight`;
-  return finding(limit, same ? 'duplicate' : 'shadowed', message, 'remove one of the two');
+  const less = `never answers: ${named} counts all of it and is at least as tight`;
+  return redundant(limit, isTighter(limit, other), named, less);
+}
+
+/** One of two of which one is enough; `less` says what is left of it where they do not say the same. */
+function redundant(about: Rule | Limit, isSame: boolean, named: string, less: string): Problem {
+  const message = isSame ? `says the same as ${named}` : less;
+  return finding(about, isSame ? 'duplicate' : 'shadowed', message, 'remove one of the two');
 }
 
 function secondsEach({ rate }: Limit): number {
@@ -186,12 +186,9 @@ function repeated(index: CoverIndex, rule: Rule): Problem | undefined {
     (each) => each !== rule && says(each, rule) && (!says(rule, each) || isBefore(each, rule)),
   );
   if (other === undefined) return undefined;
-  const same = says(rule, other);
-  const verb = rule.effect === 'allow' ? 'allows' : 'forbids';
-  const message = same
-    ? `says the same as ${describeRule(other)}`
-    : `adds nothing: ${describeRule(other)} ${verb} all of it`;
-  return finding(rule, same ? 'duplicate' : 'shadowed', message, 'remove one of the two');
+  const named = describeRule(other);
+  const less = `adds nothing: ${named} ${rule.effect === 'allow' ? 'allows' : 'forbids'} all of it`;
+  return redundant(rule, says(rule, other), named, less);
 }
 
 function isBefore({ source: a, name }: Rule | Limit, { source: b, name: other }: Rule | Limit): boolean {

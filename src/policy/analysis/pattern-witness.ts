@@ -7,9 +7,7 @@ import { type Piece, type RepositoryPattern, type Segment, type TagPattern, matc
 /** What `*` stands for in made-up names: unlikely to be anybody's own word, so that only wildcards match it. */
 export const filler = 'zz0';
 
-/**
- * A name that `pattern` matches, with `depth` segments for each `**`. Undefined when it needs an account and there is none.
- */
+/** A name that it matches, each `**` being `depth` segments; undefined when it needs an account and there is none. */
 export function exampleOf(
   { segments }: RepositoryPattern,
   accountName: string | undefined,

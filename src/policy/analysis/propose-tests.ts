@@ -5,7 +5,7 @@ import { type Target, actionsOf, describeTarget, formatInstant } from '../descri
 import type { PolicyByName } from '../by-name.ts';
 import { consider, isMatching } from './consider.ts';
 import { type GroupMember, type Named, type Policy, type Rule, entriesOf, formatSubject } from '../model.ts';
-import { grouped } from './grouped.ts';
+import { grouped } from '../grouped.ts';
 import { accountNameOf } from '../principal.ts';
 import { exampleOf, exampleOfTag, filler } from './pattern-witness.ts';
 import { parseRepositoryName, parseTag } from '../../distribution/reference.ts';

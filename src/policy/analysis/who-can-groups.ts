@@ -1,6 +1,6 @@
 /** Those who may do something, told by group instead of one by one. */
 import type { PolicyByName } from '../by-name.ts';
-import { grouped } from './grouped.ts';
+import { grouped } from '../grouped.ts';
 import { type GroupMember, type Named, type Rule, formatSubject } from '../model.ts';
 import type { Permitted } from './who-can.ts';
 
@@ -15,10 +15,7 @@ export interface Party<P extends Named | GroupMember = Named> {
   readonly size: number;
 }
 
-/**
- * By the broadest subject of the rule that is about them, groups before single names. Robots with secrets are told one by
- * one, for each reaches as far as it was made for.
- */
+/** By the broadest subject of their rule, groups first. Robots with secrets come one by one, each with its reach. */
 export function partiesOf<P extends Named | GroupMember>(
   compiled: PolicyByName,
   entries: readonly Permitted<P>[],

@@ -1,32 +1,16 @@
 /** Who may do something: every declared account and anonymous callers, each with the rule that lets them. */
-import type { Circumstances } from '../conditions.ts';
 import { describeConditions, describeRule } from '../describe.ts';
 import { type PolicyByName, compileByName } from '../by-name.ts';
-import type { Decision, Untagged } from '../evaluate.ts';
-import { consider } from './consider.ts';
+import type { Decision } from '../evaluate.ts';
+import { type Inquiry, consider } from './consider.ts';
 import { tagLimitOf } from './explain.ts';
-import {
-  type Action,
-  type GroupMember,
-  type Named,
-  type Policy,
-  type Rule,
-  accountKinds,
-  emptyGroupsOf,
-  formatSubject,
-  sections,
-} from '../model.ts';
+import { type GroupMember, type Named, type Policy, type Rule, emptyGroupsOf, formatSubject } from '../model.ts';
 import type { RepositoryPattern } from '../pattern.ts';
-import { accountNameOf } from '../principal.ts';
+import { accountNameOf, accountsOf } from '../principal.ts';
 import { covers, exampleOf, filler, meetingOf } from './pattern-witness.ts';
 import { type SecretReach, isReached, onlyHalf, secretsOf } from '../secret-reach.ts';
 
-export interface WhoCanQuestion extends Circumstances {
-  readonly action: Action;
-  readonly repository: string;
-  readonly tag?: string | undefined;
-  readonly deletes?: Untagged;
-}
+export type WhoCanQuestion = Omit<Inquiry, 'principal'>;
 
 export interface Permitted<P extends Named | GroupMember = Named> {
   readonly principal: P;
@@ -69,10 +53,7 @@ export interface WhoCanPart extends WhoCan {
 /** Segments that stand for `**`: more than patterns in use spell out. */
 const deep = 4;
 
-/**
- * Who may do something in an area: first where no narrower rule speaks, then each part of it where the answer is another.
- * Asked of one made-up name for each.
- */
+/** First where no narrower rule speaks, then each part of the area where the answer is another; of one made-up name. */
 export function whoCanIn(
   compiled: PolicyByName,
   area: RepositoryPattern,
@@ -277,8 +258,5 @@ function conditionOf(
 
 /** Every declared account, and anonymous. */
 export function principalsOf(policy: Policy): readonly Named[] {
-  const accounts = accountKinds.flatMap((kind) =>
-    [...policy[sections[kind]].keys()].sort().map((name) => ({ kind, name })),
-  );
-  return [...accounts, { kind: 'anonymous' }];
+  return [...accountsOf(policy), { kind: 'anonymous' }];
 }

@@ -3,10 +3,7 @@
 /** What stands in files must look so; whether there is such a day is `parseInstant`'s to say. */
 export const instantShape = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2})?(?:Z|[+-]\d{2}:\d{2}))?$/;
 
-/**
- * Milliseconds since 1970 of `2027-01-31` (midnight UTC) or `2026-12-24T00:00:00Z`; undefined for anything else,
- * and for days that no calendar has.
- */
+/** Milliseconds since 1970 of `2027-01-31` (midnight UTC) or `2026-12-24T00:00:00Z`; undefined for anything else. */
 export function parseInstant(text: string): number | undefined {
   if (!instantShape.test(text)) return undefined;
   const milliseconds = Date.parse(text);

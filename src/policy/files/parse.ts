@@ -20,10 +20,7 @@ export type PolicyReading =
   /** `accounts` when what every file says of them is whole, whatever else is wrong. */
   | { readonly ok: false; readonly problems: readonly Problem[]; readonly accounts?: Accounts };
 
-/**
- * All files are one policy; their order changes nothing. Problems come sorted by file and line, all at once. `read` is for
- * who has read some of the texts already.
- */
+/** All files are one policy, in any order; all problems at once, by file and line. `read` may know some texts. */
 export function parsePolicy(files: readonly PolicyText[], read: typeof readYaml = readYaml): PolicyReading {
   const reader = new Reader();
   const texts = [...files].sort((left, right) => (left.file < right.file ? -1 : 1));
