@@ -84,10 +84,7 @@ export async function createToken(paths: readonly string[], wanted: WantedToken)
   });
 }
 
-/**
- * What a secret for rotation must not silently lose: the limits of the robot's latest secret, as its file writes them, one
- * that has ended included; an end that has passed is none to take over.
- */
+/** What a secret for rotation must not silently lose: the written limits of the latest one; a past end is none. */
 function limitsToTakeOver({ texts }: PolicyFiles, { name, tokens, source }: Robot, reach: Reach, now: number): Reach {
   const latest = tokens.findLast((token) => !isExpired(token, now)) ?? tokens.at(-1);
   const text = texts.find(({ file }) => file === source.file)?.text;

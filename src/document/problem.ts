@@ -40,10 +40,7 @@ export function escapeUnprintable(text: string): string {
   return text.replace(unprintable, escaped);
 }
 
-/**
- * `file:line:column: message`, the fix on its own line when there is one and, given the file's text, the source line
- * with a caret under the column. Secrets in the source line are masked.
- */
+/** `file:line:column: message` with the fix, and of a given text the line with a caret; secrets in it are masked. */
 export function formatProblem(problem: Problem, sourceText?: string): string {
   const place = problem.line > 0 ? `${problem.file}:${problem.line}:${problem.column}` : problem.file;
   const lines = [escapeUnprintable(`${place}: ${problem.message}`)];

@@ -20,47 +20,19 @@ function keysOf(schema: z.core.$ZodType): readonly string[] {
 function childSchemas(schema: z.core.$ZodType, step: string | number): readonly z.core.$ZodType[] {
   return unwrap(schema).flatMap((inner) => {
     const { def } = (inner as z.core.$ZodTypes)._zod;
-    switch (def.type) {
-      case 'object': {
-        const child = Object.hasOwn(def.shape, step) ? def.shape[step] : def.catchall;
-        return child === undefined ? [] : [child];
-      }
-      case 'record':
-      case 'map':
-        return [def.valueType];
-      case 'array':
-        return [def.element];
-      case 'tuple': {
-        const item = typeof step === 'number' ? (def.items[step] ?? def.rest) : undefined;
-        return item === undefined || item === null ? [] : [item];
-      }
-      default:
-        return [];
-    }
+    if (def.type === 'record' || def.type === 'map') return [def.valueType];
+    if (def.type === 'array') return [def.element];
+    if (def.type === 'object') return (Object.hasOwn(def.shape, step) ? def.shape[step] : def.catchall) ?? [];
+    return def.type === 'tuple' && typeof step === 'number' ? (def.items[step] ?? def.rest ?? []) : [];
   });
 }
 
 /** The schema without wrappers; a union or intersection yields its parts. `lazy` is followed once for each use. */
 function unwrap(schema: z.core.$ZodType): readonly z.core.$ZodType[] {
   const { def } = (schema as z.core.$ZodTypes)._zod;
-  switch (def.type) {
-    case 'optional':
-    case 'nullable':
-    case 'default':
-    case 'prefault':
-    case 'nonoptional':
-    case 'readonly':
-    case 'catch':
-      return unwrap(def.innerType);
-    case 'pipe':
-      return unwrap(def.in);
-    case 'lazy':
-      return unwrap(def.getter());
-    case 'union':
-      return def.options.flatMap(unwrap);
-    case 'intersection':
-      return [...unwrap(def.left), ...unwrap(def.right)];
-    default:
-      return [schema];
-  }
+  if ('innerType' in def) return unwrap(def.innerType);
+  if (def.type === 'pipe') return unwrap(def.in);
+  if (def.type === 'lazy') return unwrap(def.getter());
+  if (def.type === 'union') return def.options.flatMap(unwrap);
+  return def.type === 'intersection' ? [...unwrap(def.left), ...unwrap(def.right)] : [schema];
 }

@@ -41,10 +41,7 @@ export function readDockerAuth(file: string, text: string): Checked<DockerAuthFi
   return reader.problems.length > 0 ? { ok: false, problems: reader.problems } : { ok: true, value };
 }
 
-/**
- * The text with nothing but the keys of sections that say nothing of accounts or rules: what is wrong in those, such as a
- * key that stands there twice, is not ours to judge. Lines keep their numbers.
- */
+/** Of sections that say nothing of accounts or rules the keys alone, on their lines: faults in them are not ours. */
 function withoutOtherSections(text: string): string {
   const sections = layoutOf(text).root?.entries ?? [];
   const seen = new Set<string>();

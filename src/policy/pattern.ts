@@ -159,14 +159,7 @@ export function matchesRepository(
   return reachable[names.length] === true;
 }
 
-/** `accountName` is what `${account}` stands for; without one, such a pattern matches nothing. */
-export function matchesSegment(segment: Segment, name: string, accountName: string | undefined): boolean {
-  switch (segment.kind) {
-    case 'any-depth':
-      return true;
-    case 'literal':
-      return segment.text === name;
-    case 'pieces':
-      return matchPieces(segment.pieces, name, accountName);
-  }
+function matchesSegment(segment: Segment, name: string, accountName: string | undefined): boolean {
+  if (segment.kind === 'pieces') return matchPieces(segment.pieces, name, accountName);
+  return segment.kind === 'any-depth' || segment.text === name;
 }

@@ -6,10 +6,7 @@ import { type GroupMember, type Named, type Rights, type RobotToken, rightsOf } 
 import { matchesRepository } from './pattern.ts';
 import { type EpochMs, inMilliseconds } from '../time.ts';
 
-/**
- * The policy as one secret of a robot sees it: what the rules give the robot, within what the secret was made for.
- * Every question asked of the result is bounded, so that no caller can forget to.
- */
+/** The policy as one secret of a robot sees it: every question asked of it is bounded, so no caller can forget to. */
 export function narrowPolicy<Who>(
   policy: CompiledPolicy<Who>,
   account: string,

@@ -1,6 +1,5 @@
 /** One step's way to a gateway, and what answers must be like. */
-import { parseJson } from '../distribution/json.ts';
-import { field } from './data.ts';
+import { field, parseJson } from '../distribution/json.ts';
 import { type Answer, codeOf, send } from './request.ts';
 
 export interface DemoExchange {

@@ -1,8 +1,7 @@
 /** `portcullis try`: what a client does from login to refusal, request by request, against a running gateway. */
 import { randomBytes } from 'node:crypto';
 import { digestOf } from '../distribution/digest.ts';
-import { parseJson } from '../distribution/json.ts';
-import { field } from './data.ts';
+import { field, parseJson } from '../distribution/json.ts';
 import { type DemoExchange, type Surprise, type Visit, digestSurprise, firstError, openVisit } from './demo-visit.ts';
 import type { Answer } from './request.ts';
 import { type SampleImage, buildSampleImage } from './sample-image.ts';

@@ -56,6 +56,6 @@ function changesOf(was: Limit, is: Limit): readonly string[] {
 }
 
 function isSameSet(left: readonly Subject[], right: readonly Subject[]): boolean {
-  const [a, b] = [left, right].map((subjects) => new Set(subjects.map(formatSubject)));
-  return a?.size === b?.size && [...(a ?? [])].every((subject) => b?.has(subject) === true);
+  const [a, b] = [left, right].map((subjects) => [...new Set(subjects.map(formatSubject))].sort().join(' '));
+  return a === b;
 }

@@ -19,20 +19,10 @@ export function membership(policy: Policy): Membership {
 
 /** Subjects that everybody meant by `subject` answers to. */
 export function generalisationsOf(subject: Subject, memberOf: Membership): readonly string[] {
-  switch (subject.kind) {
-    case 'everyone':
-      return ['everyone'];
-    case 'anonymous':
-    case 'authenticated':
-      return [subject.kind, 'everyone'];
-    default:
-      return [
-        formatSubject(subject),
-        ...memberOf(subject).map((group) => `group:${group}`),
-        'authenticated',
-        'everyone',
-      ];
-  }
+  if (subject.kind === 'everyone') return ['everyone'];
+  if (!('name' in subject)) return [subject.kind, 'everyone'];
+  const groups = memberOf(subject).map((group) => `group:${group}`);
+  return [formatSubject(subject), ...groups, 'authenticated', 'everyone'];
 }
 
 /** Whether somebody may answer to both; who is in a group may be in another one tomorrow. */

@@ -1,7 +1,4 @@
-/**
- * Relations between patterns, for lints and comparisons: a name that one pattern matches, a name that two match together,
- * and whether one matches all that another does. Deciding never comes here.
- */
+/** Relations between patterns, for lints and comparisons: examples, meetings, what covers what. Deciding needs none. */
 import { type Piece, type RepositoryPattern, type Segment, type TagPattern, matchPieces } from '../pattern.ts';
 
 /** What `*` stands for in made-up names: unlikely to be anybody's own word, so that only wildcards match it. */

@@ -126,25 +126,15 @@ function askersFor(policy: Policy, { subjects }: Rule): readonly (Named | GroupM
         .map(({ kind, entry: { name } }) => ({ kind, name })),
     );
   for (const subject of subjects) {
-    switch (subject.kind) {
-      case 'group':
-        groups.push({ kind: 'group', name: subject.name });
-        single.push(...accountsIn(subject.name));
-        break;
-      case 'user':
-      case 'robot':
-      case 'workload':
-        single.push({ kind: subject.kind, name: subject.name });
-        break;
-      case 'everyone':
-      case 'authenticated':
-        groups.push(...[...policy.groups.keys()].map((name) => ({ kind: 'group' as const, name })));
-        if (subject.kind === 'everyone') single.push({ kind: 'anonymous' });
-        single.push(...accountsIn(undefined));
-        break;
-      case 'anonymous':
-        single.push({ kind: 'anonymous' });
-    }
+    const { kind } = subject;
+    if (kind === 'everyone' || kind === 'authenticated') {
+      groups.push(...[...policy.groups.keys()].map((name) => ({ kind: 'group' as const, name })));
+      if (kind === 'everyone') single.push({ kind: 'anonymous' });
+      single.push(...accountsIn(undefined));
+    } else if (kind === 'group') {
+      groups.push({ kind, name: subject.name });
+      single.push(...accountsIn(subject.name));
+    } else single.push(kind === 'anonymous' ? { kind } : { kind, name: subject.name });
   }
   return [...groups, ...single];
 }

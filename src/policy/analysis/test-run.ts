@@ -67,10 +67,7 @@ export function problemOfFailure({ test, expectation, decision }: TestFailure): 
   return { ...expectation.source, code: 'test-failed', message };
 }
 
-/**
- * Rules in force that no expectation needs: none was decided by them, and without them each would be decided the same.
- * In the order of the policy; shadow rules decide nothing and are left out.
- */
+/** Rules in force that no expectation needs: none was decided by them, or would be decided otherwise without them. */
 export function unexercisedRules(policyInForce: PolicyByName, now: number): readonly Rule[] {
   const compiled = withEverybodyEnabled(policyInForce);
   const idle = new Set(compiled.policy.rules.filter((rule) => rule.mode === 'enforce'));
