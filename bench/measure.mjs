@@ -27,9 +27,14 @@ export class Team {
     const held = this.#running.get(key);
     if (held !== undefined) return held;
     const peer = await startPeer(this.#lab, name, { variant });
+    try {
+      await peer.logIn();
+      await warm(this.#lab, peer);
+    } catch (error) {
+      await peer.program.stop();
+      throw error;
+    }
     this.#running.set(key, peer);
-    await peer.logIn();
-    await warm(this.#lab, peer);
     return peer;
   }
 

@@ -50,12 +50,15 @@ export function difference(one, other) {
 }
 
 /**
- * Whether a figure reaches its goal when the same build, measured twice, differs by `spread`.
+ * Whether a figure reaches its goal when the same build, measured twice, differs by `spread`. A spread of more than half the
+ * goal tells nothing of a figure that does not reach it by itself.
  * @param {{ value: number, goal: number, isAtLeast: boolean, spread?: number | undefined }} measured
  */
 export function verdict({ value, goal, isAtLeast, spread = 0 }) {
-  const holds = isAtLeast ? value + spread >= goal : value - spread <= goal;
-  return holds ? 'holds' : 'does not hold';
+  const reaches = (allowed) => (isAtLeast ? value + allowed >= goal : value - allowed <= goal);
+  if (reaches(0)) return 'holds';
+  if (!reaches(spread)) return 'does not hold';
+  return spread > goal / 2 ? 'cannot be told' : 'holds';
 }
 
 /**

@@ -56,6 +56,8 @@ describe('a target', () => {
     [{ value: 14.5, goal: 15, isAtLeast: true, spread: 1 }, 'holds'],
     [{ value: 0.16, goal: 0.15, isAtLeast: false }, 'does not hold'],
     [{ value: 0.16, goal: 0.15, isAtLeast: false, spread: 0.02 }, 'holds'],
+    [{ value: 0.16, goal: 0.15, isAtLeast: false, spread: 0.1 }, 'cannot be told'],
+    [{ value: 0.14, goal: 0.15, isAtLeast: false, spread: 0.1 }, 'holds'],
   ])('with %j %s', (measured, expected) => expect(verdict(measured)).toBe(expected));
 
   test('holds within what the same build differs from itself', () => {
