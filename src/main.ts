@@ -18,6 +18,7 @@ import { KnownParts } from './gate/known-parts.ts';
 import { reportTo } from './gateway/reports.ts';
 import { createAdminListener } from './http/admin/admin.ts';
 import { createBackend } from './http/backend/backend.ts';
+import { cachedBackend } from './http/backend/cache.ts';
 import { contentBudget } from './http/backend/whole-content.ts';
 import { manifestBudget } from './http/front/manifest-body.ts';
 import { createListener } from './http/listener.ts';
@@ -96,7 +97,13 @@ async function open(ground: Ground): Promise<Started> {
   const { listener, identity, backend, limits, certificate } = openServing(ground, machine, observed);
   const health = lifecycle.opens(await followRegistry(backend.ask, { url: upstreamUrl, log }));
 
-  observed.watch({ machine, upstream: health.part, certificate, transfers: backend.activeTransfers });
+  observed.watch({
+    machine,
+    upstream: health.part,
+    certificate,
+    transfers: backend.activeTransfers,
+    cachedBytes: backend.cachedBytes,
+  });
   const readiness = [lifecycle.part, parts.policy, health.part, parts.store, parts.keys];
   if (certificate !== undefined) readiness.push(certificate);
   const admin = createAdminListener({
@@ -147,7 +154,7 @@ async function open(ground: Ground): Promise<Started> {
 function openServing(
   { config, upstreamUrl, log, inputs, clock, lifecycle }: Ground,
   { policies, keys, stores }: Machine,
-  { audit, countHash, countLimit }: Observed,
+  { audit, countHash, countLimit, countCache }: Observed,
 ) {
   const { publicUrl, trustedProxies, redirects, timeouts } = config;
   const { service, accessTtlSeconds: ttlSeconds, refreshTtlSeconds } = config.tokens;
@@ -178,9 +185,14 @@ function openServing(
   };
   const sendQueues = createSendQueues();
   const contentMemory = createMemoryBudget(contentBudget);
-  const backend = lifecycle.opens(
+  const registry = lifecycle.opens(
     createBackend({ url: upstreamUrl, publicUrl, ...timeouts, redirects, askMs: 10_000, sendQueues, contentMemory }),
   );
+  const backend = cachedBackend(registry, {
+    terms: { ...config.cache, patienceMs: timeouts.connectMs },
+    marks: stores.marks,
+    count: countCache,
+  });
   const { certificate } = inputs;
   const front = {
     publicUrl,

@@ -48,6 +48,8 @@ export interface AuditRecord {
   readonly userAgent?: string | undefined;
   readonly requestId?: string | undefined;
   readonly status?: number | undefined;
+  /** The reply came from memory: as the registry had just given or confirmed it, or for want of a registry. */
+  readonly cache?: 'hit' | 'confirmed' | 'stale' | undefined;
   /** Body bytes of the larger direction. */
   readonly bytes?: number | undefined;
   readonly durationMs?: number | undefined;
@@ -129,6 +131,23 @@ export interface TagLocks {
   ): Promise<
     { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: 'busy' | 'unavailable' }
   >;
+}
+
+/** Random, so that a store that lost its memory never gives an old one again. */
+export type Mark = string;
+
+/** Whether a repository was written to between two moments, through any gateway that shares the store. Neither throws. */
+export interface RepositoryMarks {
+  /**
+   * The mark of now: made where there is none. undefined while a write is under way, or may be: one began, and nobody
+   * told of its end.
+   */
+  read(repository: string): Mark | undefined | Unavailable | Promise<Mark | undefined | Unavailable>;
+  /** Runs `task` between two new marks, the second however it ends. `unavailable`: without the first one it did not run. */
+  around<T>(
+    repository: string,
+    task: () => Promise<T>,
+  ): Promise<{ readonly ok: true; readonly value: T } | Unavailable>;
 }
 
 /** A login that lasts: one refresh token. What names a client (address, user agent) is for the person who reviews sessions. */

@@ -21,6 +21,7 @@ const libraries = [
   'yaml',
   'commander',
   'ioredis',
+  'lru-cache',
 ];
 
 /**
@@ -90,7 +91,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'http/backend',
     'ports.ts',
   ].concat(['node:crypto']),
-  'http/backend': ['distribution', 'limits', 'http/front', 'ports.ts', 'http-proxy', 'zod'].concat([
+  'http/backend': ['distribution', 'limits', 'http/front', 'ports.ts', 'http-proxy', 'zod', 'lru-cache'].concat([
     'node:http',
     'node:https',
     'node:net',
@@ -188,6 +189,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   yaml: ['document/whole-yaml.ts', 'document/yaml-library.ts', 'editing/whole-layout.ts', 'trial/state.ts'],
   commander: ['cli/'],
   ioredis: ['adapters/redis/'],
+  'lru-cache': ['http/backend/kept-replies.ts'],
 };
 
 const drawers = ['utils', 'util', 'helpers', 'helper', 'common', 'core', 'shared', 'lib', 'misc'];

@@ -8,9 +8,9 @@ interface Bounds {
   readonly maxSeconds: number;
 }
 
-/** `30s`, `15m`, `6h`, `30d` as seconds. Whole numbers with one unit only. */
+/** `30s`, `15m`, `6h`, `30d` as seconds. Whole numbers with one unit only; `0` needs none. */
 export function parseDuration(text: string, bounds: Bounds): Parsed<number> {
-  const [, count, unit] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
+  const [, count, unit] = /^(\d{1,9})([smhd])$/.exec(text === '0' ? '0s' : text) ?? [];
   const secondsInUnit = unit === undefined ? undefined : unitSeconds[unit];
   if (count === undefined || secondsInUnit === undefined) {
     const fix = /^\d{1,9}$/.test(text) ? `write ${text}s for seconds` : 'write for example 30s, 15m, 6h or 30d';

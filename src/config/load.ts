@@ -37,6 +37,13 @@ export interface Config {
   };
   /** `hosts` is not empty with `follow`. */
   readonly redirects: { readonly mode: 'pass' | 'follow'; readonly hosts: readonly string[] };
+  /** 0 turns each of them off. */
+  readonly cache: {
+    readonly memoryBytes: number;
+    readonly tagTtlMs: number;
+    readonly contentTtlMs: number;
+    readonly staleIfErrorMs: number;
+  };
 }
 
 export type LoadedConfig =
@@ -65,6 +72,7 @@ function overlay(under: Settings, over: Settings): Settings {
     tokens: { ...under.tokens, ...over.tokens },
     timeouts: { ...under.timeouts, ...over.timeouts },
     redirects: { ...under.redirects, ...over.redirects },
+    cache: { ...under.cache, ...over.cache },
   };
 }
 
@@ -118,7 +126,7 @@ function listeners(settings: Settings, tryMode: boolean) {
 
 function complete(settings: Settings, input: ConfigInput): Config {
   const { listen, adminListen } = listeners(settings, input.tryMode);
-  const { tls, tokens, timeouts } = settings;
+  const { tls, tokens, timeouts, cache } = settings;
   const pair = tls?.cert !== undefined && tls.key !== undefined ? { cert: tls.cert, key: tls.key } : undefined;
   // Outside try mode `missingKeys` has made sure of it.
   const publicUrl =
@@ -147,6 +155,12 @@ function complete(settings: Settings, input: ConfigInput): Config {
       leaveMs: 1_000 * (timeouts?.leave ?? 0),
     },
     redirects: { mode: settings.redirects?.mode ?? 'pass', hosts: settings.redirects?.hosts ?? [] },
+    cache: {
+      memoryBytes: cache?.memory ?? 67_108_864,
+      tagTtlMs: 1_000 * (cache?.tagTtl ?? 5),
+      contentTtlMs: 1_000 * (cache?.contentTtl ?? 10 * 60),
+      staleIfErrorMs: 1_000 * (cache?.staleIfError ?? 0),
+    },
   };
 }
 

@@ -6,6 +6,7 @@ import { type Parsed, refuse } from '../document/parsed.ts';
 import { Secret } from '../secret.ts';
 import { parseRedisUrl } from '../network/redis-url.ts';
 import { parseOrigin } from './origin.ts';
+import { parseSize } from './sizes.ts';
 
 const minute = 60;
 const day = 86_400;
@@ -30,6 +31,11 @@ function duration(minSeconds: number, maxSeconds: number) {
   return z
     .string({ error: 'expected a duration with its unit, such as 30s, 15m, 6h or 30d' })
     .transform((text, context): number => take(parseDuration(text, { minSeconds, maxSeconds }), context));
+}
+
+/** YAML reads a bare 0 as a number. */
+function orZero(parser: z.ZodType<number, string>) {
+  return z.union([z.literal(0), parser]);
 }
 
 const path = setting((text): Parsed<string> => {
@@ -154,6 +160,27 @@ export const configSchema = z.strictObject({
       ),
     }),
     'Registries that keep their content in object storage.',
+  ),
+  cache: optional(
+    z.strictObject({
+      memory: optional(
+        orZero(setting(parseSize)),
+        'Memory for manifests and small blobs, given to whoever may read them; 0 is off. Default: 64MiB.',
+      ),
+      tagTtl: optional(
+        orZero(duration(0, day)),
+        "How long a tag changed behind the gateway's back may lead where it led; 0s is off. Default: 5s.",
+      ),
+      contentTtl: optional(
+        orZero(duration(0, 30 * day)),
+        'How long content by digest is given before the registry is asked again; 0s is off. Default: 10m.',
+      ),
+      staleIfError: optional(
+        orZero(duration(0, 30 * day)),
+        'How old an answer may be that stands in for a registry that does not answer; 0s is off. Default: 0s.',
+      ),
+    }),
+    'Manifests and small blobs in memory. All gateways that share a Redis need the same.',
   ),
 });
 

@@ -25,6 +25,10 @@ const examples: Readonly<Record<string, string>> = {
   'timeouts.leave': '0s',
   'redirects.mode': 'pass',
   'redirects.hosts': '[storage.example.com, "*.s3.example.com"]',
+  'cache.memory': '64MiB',
+  'cache.tagTtl': '5s',
+  'cache.contentTtl': '10m',
+  'cache.staleIfError': '0s',
 };
 
 /** Set from the start: required, or files that `portcullis init` writes next to the configuration. */

@@ -11,6 +11,7 @@ export interface Observed {
   /** Counts each record on its way to the log. */
   readonly audit: AuditLog;
   readonly countHash: (scheme: string) => void;
+  readonly countCache: (kind: string, result: string) => void;
   readonly countLimit: (limit: { readonly name: string }, spent: Spent) => void;
   /** From now on `render` shows these as well. */
   watch(watched: Watched): void;
@@ -23,6 +24,7 @@ export interface Watched {
   readonly upstream: Part;
   readonly certificate: Part | undefined;
   readonly transfers: () => number;
+  readonly cachedBytes: () => number;
 }
 
 /** Linux; other systems have no number to show. */
@@ -33,6 +35,10 @@ export function createObserved(log: Log): Observed {
   const metrics = createMetrics();
   const countHash = metrics.family('portcullis_password_hashes_total', 'Password hashes computed, by scheme.');
   const countLimit = metrics.family('portcullis_limit_requests_total', 'Requests that limits counted or refused.');
+  const countCache = metrics.family(
+    'portcullis_cache_requests_total',
+    'Reads that memory might answer, by what it did.',
+  );
   const sound = (name: string, help: string, { health }: Part): void =>
     metrics.gauge(name, help, () => (health().ok ? 1 : 0));
   return {
@@ -43,8 +49,9 @@ export function createObserved(log: Log): Observed {
       },
     },
     countHash: (scheme) => countHash(`scheme="${scheme}"`),
+    countCache: (kind, result) => countCache(`kind="${kind}",result="${result}"`),
     countLimit: ({ name }, spent) => countLimit(`limit="${name}",result="${spent}"`),
-    watch({ machine: { policies, stores, parts }, upstream, certificate, transfers }) {
+    watch({ machine: { policies, stores, parts }, upstream, certificate, transfers, cachedBytes }) {
       const { gauge, counter } = metrics;
       gauge('portcullis_policy_rules', 'Rules in force.', () => policies.loaded().compiled.policy.rules.length);
       sound('portcullis_policy_last_reload_successful', '1 when the newest policy files are in force.', parts.policy);
@@ -54,6 +61,7 @@ export function createObserved(log: Log): Observed {
       sound('portcullis_upstream_up', '1 when the registry answered last.', upstream);
       sound('portcullis_store_up', '1 when sessions can be read and recorded.', parts.store);
       gauge('portcullis_transfers_in_flight', 'Requests being forwarded.', transfers);
+      gauge('portcullis_cache_bytes', 'Bytes of manifests and small blobs in memory.', cachedBytes);
       gauge('portcullis_gateways', 'Gateways that share the store, at the last answer.', stores.gateways);
       const skew = 'Seconds by which the clock here is ahead of that of Redis.';
       gauge('portcullis_clock_skew_seconds', skew, () => stores.clockSkewMs() / 1000);

@@ -5,19 +5,21 @@ import { createMemoryFailedLogins } from '../adapters/memory/failed-logins.ts';
 import { createMemoryRateLimiter } from '../adapters/memory/rate-limiter.ts';
 import { createMemoryRobotUses } from '../adapters/memory/robot-uses.ts';
 import { createMemorySessionStore } from '../adapters/memory/session-store.ts';
+import { createRepositoryMarks } from '../adapters/memory/repository-marks.ts';
 import { createTagLocks } from '../adapters/memory/tag-locks.ts';
 import { createRedisConnection } from '../adapters/redis/connection.ts';
 import { createRedisFailedLogins } from '../adapters/redis/failed-logins.ts';
 import { followGateways } from '../adapters/redis/gateways.ts';
 import { followHealth } from '../adapters/redis/health.ts';
 import { createRedisRateLimiter } from '../adapters/redis/rate-limiter.ts';
+import { createRedisRepositoryMarks } from '../adapters/redis/repository-marks.ts';
 import { createRedisRobotUses } from '../adapters/redis/robot-uses.ts';
 import { createRedisSessionStore } from '../adapters/redis/session-store.ts';
 import { createRedisTagLocks } from '../adapters/redis/tag-locks.ts';
 import type { OperatorLog } from '../adapters/log/log.ts';
 import type { Config } from '../config/load.ts';
 import { formatProblem } from '../document/problem.ts';
-import type { Clock, FailedLogins, RateLimiter, RobotUses, SessionStore, TagLocks } from '../ports.ts';
+import type { Clock, FailedLogins, RateLimiter, RepositoryMarks, RobotUses, SessionStore, TagLocks } from '../ports.ts';
 import { clockLeewaySeconds } from '../token/access-token.ts';
 import { maxUploadSeconds } from '../sealed/upload-ticket.ts';
 
@@ -25,6 +27,7 @@ export interface Stores {
   readonly sessions: SessionStore;
   readonly robotUses: RobotUses;
   readonly tagLocks: TagLocks;
+  readonly marks: RepositoryMarks;
   readonly limiter: RateLimiter;
   readonly failedLogins: FailedLogins;
   /** Gateways that share them, as far as is known. */
@@ -63,6 +66,7 @@ export function openStores(config: Config, clock: Clock, log: OperatorLog): Stor
       sessions,
       robotUses,
       tagLocks,
+      marks: createRedisRepositoryMarks(connection, longestWriteMs(config.timeouts)),
       limiter,
       failedLogins: createRedisFailedLogins(connection, gateways.count),
       gateways: gateways.count,
@@ -86,6 +90,7 @@ export function openStores(config: Config, clock: Clock, log: OperatorLog): Stor
     sessions,
     robotUses,
     tagLocks: createTagLocks(),
+    marks: createRepositoryMarks(),
     limiter: createMemoryRateLimiter(() => Math.floor(performance.now() * 1000)),
     failedLogins: createMemoryFailedLogins(() => performance.now()),
     gateways: () => 1,
@@ -96,4 +101,9 @@ export function openStores(config: Config, clock: Clock, log: OperatorLog): Stor
       await sessions.close();
     },
   };
+}
+
+/** Milliseconds: nothing that moves at all takes longer, from the first byte to the registry's answer. */
+function longestWriteMs({ connectMs, idleMs, responseMs }: Config['timeouts']): number {
+  return Math.max(600_000, 2 * (connectMs + idleMs + responseMs));
 }

@@ -55,6 +55,7 @@ tokens:
   keys: keys
 timeouts: { connect: 1s, idle: 2s, response: 3m, drain: 4h, leave: 5s }
 redirects: { mode: follow, hosts: [Storage.example.com, '*.s3.example.com:9000'] }
+cache: { memory: 1GiB, tagTtl: 0s, contentTtl: 1h, staleIfError: 1d }
 `;
 
 describe('a complete file', () => {
@@ -79,6 +80,7 @@ describe('a complete file', () => {
       },
       timeouts: { connectMs: 1_000, idleMs: 2_000, responseMs: 180_000, drainMs: 14_400_000, leaveMs: 5_000 },
       redirects: { mode: 'follow', hosts: ['storage.example.com', '*.s3.example.com:9000'] },
+      cache: { memoryBytes: 1_073_741_824, tagTtlMs: 0, contentTtlMs: 3_600_000, staleIfErrorMs: 86_400_000 },
     });
     expect(redis?.reveal()).toBe('redis://:hunter2@redis:6379/0');
   });
@@ -102,8 +104,19 @@ describe('defaults', () => {
       tokens: { service: 'registry.example.com', accessTtlSeconds: 900, refreshTtlSeconds: 7_776_000 },
       timeouts: { connectMs: 3_000, idleMs: 60_000, responseMs: 300_000, drainMs: 900_000, leaveMs: 0 },
       redirects: { mode: 'pass', hosts: [] },
+      cache: { memoryBytes: 67_108_864, tagTtlMs: 5_000, contentTtlMs: 600_000, staleIfErrorMs: 0 },
     });
   });
+
+  test.each(['memory', 'tagTtl', 'contentTtl', 'staleIfError'])(
+    'cache.%s is turned off by 0, with or without its unit',
+    (key) => {
+      for (const value of ['0', '"0"']) {
+        const { cache } = configOf({ env: required, yaml: `cache: { ${key}: ${value} }` });
+        expect(Object.entries(cache).find(([name]) => name.startsWith(key))?.[1]).toBe(0);
+      }
+    },
+  );
 
   test('for try mode need nothing and stay on loopback', () => {
     expect(configOf({ tryMode: true })).toMatchObject({
@@ -197,6 +210,10 @@ describe('every key', () => {
     'timeouts.leave': '9s',
     'redirects.mode': 'follow',
     'redirects.hosts': 'sample,*.other',
+    'cache.memory': '9MiB',
+    'cache.tagTtl': '9s',
+    'cache.contentTtl': '9s',
+    'cache.staleIfError': '9s',
   };
 
   test('is known by its dotted name', () => {

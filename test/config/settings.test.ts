@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { parseHostPattern, parseListenAddress, parseNetwork } from '../../src/config/addresses.ts';
 import { formatDuration, parseDuration } from '../../src/config/durations.ts';
+import { parseSize } from '../../src/config/sizes.ts';
 import { Secret } from '../../src/secret.ts';
 import { parseOrigin } from '../../src/config/origin.ts';
 import { formatHostPort } from '../../src/network/host.ts';
@@ -50,6 +51,29 @@ describe('durations', () => {
     expect(formatDuration(5_400)).toBe('90m');
     expect(formatDuration(86_400)).toBe('1d');
     expect(formatDuration(61)).toBe('61s');
+  });
+});
+
+describe('sizes', () => {
+  test.each([
+    ['0', 0],
+    ['512KiB', 524_288],
+    ['64MiB', 67_108_864],
+    ['1GiB', 1_073_741_824],
+  ])('%s are %i bytes', (text, value) => {
+    expect(parseSize(text)).toEqual({ ok: true, value });
+  });
+
+  test.each(['', '64', '64 MiB', '64MB', '64mib', '-1MiB', '1.5GiB', '65GiB', '1TiB', '9999999999KiB', '1MiB\n'])(
+    '%j is refused',
+    (text) => {
+      expect(parseSize(text).ok).toBe(false);
+    },
+  );
+
+  test('what was probably meant is named', () => {
+    expect(parseSize('64M')).toMatchObject({ fix: 'write 64MiB' });
+    expect(parseSize('64')).toMatchObject({ fix: 'write 64MiB for mebibytes' });
   });
 });
 

@@ -116,12 +116,22 @@ test('a refused overwrite uses up no push budget, one that is allowed does', asy
   expect(statuses).toEqual([201, 201, 429]);
 });
 
-test('without the store a protected tag is refused in true words, others are pushed', async () => {
-  const front = await open(immutable, { PORTCULLIS_REDIS: 'redis://127.0.0.1:1/0' });
+test('without the store a protected tag is refused in true words, others are pushed where nothing is remembered', async () => {
+  const front = await open(immutable, { PORTCULLIS_REDIS: 'redis://127.0.0.1:1/0', PORTCULLIS_CACHE_MEMORY: '0' });
   const refused = await push(front, 'v1');
   expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '3']);
   expect(await refused.text()).toContain('the store that keeps pushes of one tag apart cannot be reached');
   expect((await push(front, 'wip')).status).toBe(201);
+}, 20_000);
+
+test('without the store nothing is pushed or deleted of which other gateways would not learn', async () => {
+  const front = await open(immutable, { PORTCULLIS_REDIS: 'redis://127.0.0.1:1/0' });
+  const refused = await push(front, 'wip');
+  expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '3']);
+  expect(await refused.text()).toContain('other gateways learn of this change');
+  await eventually('it is written down', () => Promise.resolve(front.records.some(({ status }) => status === 503)));
+  expect(front.records.at(-1)).toMatchObject({ decision: 'error', reason: 'marks_unavailable', status: 503 });
+  expect(front.forwarded).toEqual([]);
 }, 20_000);
 
 test('a membership that ends while a manifest is on its way no longer moves its tag', async () => {

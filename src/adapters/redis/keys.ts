@@ -13,6 +13,8 @@
  * | portcullis:{sessions}:ended              | hash   | N of an account -> what was issued to it before has ended  | as `revoked`    |
  * | portcullis:{sessions}:revocations        | channel| `<ms to remember> N N@ended`: told once, also found above   |                |
  * | portcullis:{tags:N}:N                    | string | who holds a tag (second N) of a repository (first N)       | lease           |
+ * | portcullis:{mark:N}                      | string | new at each write to a repository; `|writer@until` of those | a write's       |
+ * |                                          |        | under way, until in ms since 1970                          | longest time    |
  * | portcullis:{robots}:used:N               | string | when a robot's secret was last used, ms since 1970         | 400 days        |
  * | portcullis:{limits}:budget:N             | string | when a budget is full again, µs since 1970; N = its counter| until then      |
  * | portcullis:{limits}:owing                | zset   | counter -> when it is full again, of those that owe much   | its last entry  |
@@ -56,6 +58,11 @@ export function endedAccountName(account: string): string {
 /** Holds who writes a tag. All tags of a repository share a slot of a cluster: they are taken in one step. */
 export function tagLockKey(repository: string, tag: string): string {
   return `portcullis:{tags:${nameKey(repository)}}:${nameKey(tag)}`;
+}
+
+/** Holds the mark of a repository, and who is writing to it. */
+export function markKey(repository: string): string {
+  return `portcullis:{mark:${nameKey(repository)}}`;
 }
 
 /** Holds when a secret was used last, in milliseconds since 1970. */

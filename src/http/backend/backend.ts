@@ -1,10 +1,12 @@
 /** One registry behind the gateway, as a value: what is asked for clients, and what the gate asks for itself. */
 import { registryAddress } from '../../distribution/registry-address.ts';
+import type { RegistryRoute } from '../../distribution/route.ts';
+import { formatTarget } from '../../distribution/target.ts';
 import type { Registry, SendQueues } from '../../ports.ts';
 import { sendToRegistry } from './attempt.ts';
 import type { Forwarding } from './forwarding.ts';
 import { ProgressWatch } from './progress.ts';
-import { createQuestions } from './questions.ts';
+import { type Asked, createAsk, createQuestions } from './questions.ts';
 import { createPassingMemory } from './passing-memory.ts';
 import type { RedirectRules } from './redirects.ts';
 import { takeReply } from './registry-reply.ts';
@@ -37,6 +39,12 @@ export interface Backend {
    * Resolves when both directions have ended, whatever happened; never rejects.
    */
   open(asked: BackendRequest, sink?: ReplySink): Promise<Forwarding>;
+  /** The last sink of every reply. */
+  readonly toClient: ReplySink;
+  /** Resolves when the client has taken an answer that is on its way, or is given up. */
+  taken(asked: BackendRequest, answer: Pick<Forwarding, 'status' | 'bytes' | 'digest'>): Promise<Forwarding>;
+  /** A HEAD of what `route` names. Never rejects. `accept` is empty where the header is to be left out. */
+  look(route: RegistryRoute, accept: string, withinMs?: number): Promise<Asked>;
   /** The gate's own questions. */
   readonly ask: Registry;
   readonly activeTransfers: () => number;
@@ -57,7 +65,8 @@ export function createBackend(options: BackendOptions): Backend {
   let isStopping = false;
   const { contentMemory } = options;
   const terms = { connectMs, idleMs, responseMs, watch, contentMemory, isStopping: () => isStopping };
-  const ask = createQuestions({ origins, agent: agents.questions, timeoutMs: options.askMs });
+  const question = createAsk({ origins, agent: agents.questions, timeoutMs: options.askMs });
+  const ask = createQuestions(question, origins);
   const digestOfTag = async (repository: string, tag: string): Promise<string | undefined> => {
     const reading = await ask.manifest(repository, tag);
     return reading.ok ? reading.manifest?.digest : undefined;
@@ -76,6 +85,17 @@ export function createBackend(options: BackendOptions): Backend {
         const take = following(transfer, storages, sink, (response) => takeReply(response, transfer, replies, sink));
         sendToRegistry(transfer, door, take);
       }),
+    toClient: relay,
+    taken: (asked, { status, bytes, digest }) =>
+      new Promise((resolve) => {
+        const transfer = new Transfer(asked, terms, relay, resolve);
+        if (!transfer.begin()) return;
+        transfer.answered();
+        transfer.received = bytes;
+        transfer.digest = digest;
+        asked.exchange.response.once('finish', () => transfer.complete(status));
+      }),
+    look: (route, accept, withinMs) => question('HEAD', formatTarget(route), { accept, withinMs }),
     ask,
     activeTransfers: () => watch.active,
     stop: () => void (isStopping = true),

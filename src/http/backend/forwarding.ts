@@ -12,14 +12,17 @@ export interface Forwarding {
     | 'upstream_unreachable'
     | 'upstream_timeout'
     | 'upstream_broken'
-    | 'gateway_no_memory';
+    | 'gateway_no_memory'
+    | 'marks_unavailable';
   readonly bytes: number;
   readonly digest: string | undefined;
   readonly detail?: string;
+  /** Where memory answered. */
+  readonly cache?: 'hit' | 'confirmed' | 'stale';
 }
 
 /** The same for the log. */
-export function forwarded({ status, outcome, bytes, digest, detail }: Forwarding): Partial<AuditRecord> {
+export function forwarded({ status, outcome, bytes, digest, detail, cache }: Forwarding): Partial<AuditRecord> {
   const failed = outcome === 'complete' ? {} : ({ decision: 'error', reason: outcome } as const);
   return {
     ...failed,
@@ -27,5 +30,6 @@ export function forwarded({ status, outcome, bytes, digest, detail }: Forwarding
     bytes,
     ...(digest === undefined ? {} : { digest }),
     ...(detail === undefined ? {} : { detail }),
+    ...(cache === undefined ? {} : { cache }),
   };
 }

@@ -18,7 +18,7 @@ import type {
 import { namesPage, pageTarget } from './list-pages.ts';
 import { type Origins, hostsOf } from './upstream-headers.ts';
 
-export interface QuestionOptions {
+export interface AskTerms {
   readonly origins: Origins;
   readonly agent: Agent;
   /** Milliseconds for one whole answer. */
@@ -32,13 +32,13 @@ const maxManifestBytes = 4_194_304;
 /** distribution 2.8 gives all tags of a repository at once: room for 90,000 commit ids. */
 const maxTagsBytes = 4_194_304;
 
-interface RegistryAnswer {
+export interface RegistryAnswer {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
   readonly body: Buffer;
 }
 
-type Asked = RegistryAnswer | { readonly failed: 'unreachable' | 'timeout' | 'broken'; readonly detail: string };
+export type Asked = RegistryAnswer | { readonly failed: 'unreachable' | 'timeout' | 'broken'; readonly detail: string };
 
 /** Without the full list distribution converts a manifest on the way out, and names the digest of the conversion. */
 const manifestTypes = [
@@ -56,33 +56,34 @@ const errorBody = z.object({ errors: z.array(z.unknown()).min(1) });
 const catalogBody = z.object({ repositories: z.array(z.string()).nullable() });
 
 /** Whatever the registry does is an answer; no question throws. */
-export function createQuestions(options: QuestionOptions): Registry {
-  const ask = createAsk(options);
-  const hosts = hostsOf(options.origins);
+export function createQuestions(ask: Ask, origins: Origins): Registry {
+  const hosts = hostsOf(origins);
   return {
     resolveTag: (repository, tag) => resolveTag(ask, repository, tag),
     manifest: (repository, reference) => readManifest(ask, repository, reference),
     tags: (repository, size, place) => readTags(ask, hosts, `/v2/${repository}/tags/list`, size, place),
     repositories: (size, place) => readRepositories(ask, hosts, '/v2/_catalog', size, place),
-    ping: (withinMs = options.timeoutMs) => ping(ask, withinMs),
+    ping: (withinMs) => ping(ask, withinMs),
   };
 }
 
 interface AskOptions {
+  /** Empty: the header is left out. */
   readonly accept?: string;
   readonly maxBytes?: number;
-  readonly withinMs?: number;
+  readonly withinMs?: number | undefined;
 }
 
-type Ask = (method: 'GET' | 'HEAD', path: string, options?: AskOptions) => Promise<Asked>;
+export type Ask = (method: 'GET' | 'HEAD', path: string, options?: AskOptions) => Promise<Asked>;
 
-function createAsk({ origins, agent, timeoutMs }: QuestionOptions): Ask {
+/** One question, its answer read whole. It never rejects. */
+export function createAsk({ origins, agent, timeoutMs }: AskTerms): Ask {
   const { host, protocol } = origins.upstream;
   const address = registryAddress(origins.upstream);
   const open = protocol === 'https:' ? httpsRequest : httpRequest;
   return (method, path, { accept = '*/*', maxBytes = maxAnswerBytes, withinMs = timeoutMs } = {}) =>
     new Promise((resolve) => {
-      const request = open({ ...address, method, path, agent, headers: { accept, host } });
+      const request = open({ ...address, method, path, agent, headers: accept === '' ? { host } : { accept, host } });
       const timer = setTimeout(() => {
         resolve({ failed: 'timeout', detail: `no answer within ${withinMs} ms` });
         request.destroy();
@@ -173,7 +174,7 @@ async function readRepositories(
   return namesPage(page.data.repositories ?? [], linkOf(asked), { path, target, size, hosts });
 }
 
-async function ping(ask: Ask, withinMs: number): Promise<RegistryHealth> {
+async function ping(ask: Ask, withinMs: number | undefined): Promise<RegistryHealth> {
   const asked = await ask('GET', '/v2/', { withinMs });
   if ('failed' in asked) return { ok: false, detail: `${asked.failed}: ${asked.detail}` };
   if (asked.status === 200) return { ok: true };

@@ -19,6 +19,8 @@ export interface BackendRequest extends Seals {
   readonly content?: Buffer;
   /** Path and query that the registry wrote itself, instead of the route's own. */
   readonly target?: string;
+  /** Milliseconds that the registry may think, where there is another answer than its own. */
+  readonly patienceMs?: number | undefined;
 }
 
 export interface TransferTerms {
@@ -233,7 +235,8 @@ export class Transfer {
   }
 
   limitMs(): number {
-    return this.#isWhole && !this.isAnswered ? this.#terms.responseMs : this.#terms.idleMs;
+    const { responseMs, idleMs } = this.#terms;
+    return this.#isWhole && !this.isAnswered ? Math.min(responseMs, this.asked.patienceMs ?? responseMs) : idleMs;
   }
 
   onStalled(): void {

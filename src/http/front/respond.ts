@@ -220,6 +220,13 @@ export function tagHeld(reason: 'busy' | 'unavailable'): Answer {
   return tryAgain('the store that keeps pushes of one tag apart cannot be reached; try again', 3);
 }
 
+/** Other gateways would go on to answer with what was there before. */
+export const writeHeld: Answer = refusal(
+  'UNAVAILABLE',
+  'the store by which other gateways learn of this change cannot be reached; try again',
+  { headers: { 'Retry-After': '3' } },
+);
+
 /** The connection ends with each: the rest of the body is not read. */
 export function manifestRefused(reason: 'too_large' | 'stalled' | 'client_gone' | 'no_memory'): Answer {
   if (reason === 'no_memory') {

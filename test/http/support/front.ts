@@ -30,6 +30,8 @@ export const passwordOf = (account: string): string => `${account}-CANARY-passwo
 export interface FrontOptions extends ObedientOptions {
   readonly rules: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Another registry than the obedient one; whoever gives it closes it. */
+  readonly upstream?: string;
 }
 
 export async function startFront(options: FrontOptions): Promise<Front> {
@@ -46,7 +48,7 @@ users:
       PORTCULLIS_LISTEN: '127.0.0.1:0',
       PORTCULLIS_ADMIN_LISTEN: '127.0.0.1:0',
       PORTCULLIS_PUBLIC_URL: 'https://registry.test',
-      PORTCULLIS_UPSTREAM: registry.url,
+      PORTCULLIS_UPSTREAM: options.upstream ?? registry.url,
       PORTCULLIS_POLICIES: policiesDir,
       PORTCULLIS_STATE_DIR: join(dir, 'state'),
       ...options.env,

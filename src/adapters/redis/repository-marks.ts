@@ -1,0 +1,87 @@
+/**
+ * Marks of repositories across gateways: one key each, in which those stand who are writing. While somebody does, nobody
+ * has a mark; a gateway that dies leaves its repository without one until its write must have ended.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Mark, RepositoryMarks, Unavailable } from '../../ports.ts';
+import type { RedisConnection } from './connection.ts';
+import { markKey } from './keys.ts';
+import { changeMark, readMark } from './mark-scripts.ts';
+
+type MarkRead = Mark | undefined | Unavailable;
+
+interface Asked {
+  readonly answer: Promise<MarkRead>;
+  readonly settle: (mark: MarkRead) => void;
+}
+
+/** Milliseconds that a mark lives which nobody changes: then all is asked for once more. */
+const idleMs = 3_600_000;
+const retryMs = 1000;
+
+/** `longestWriteMs`: no write lasts longer. */
+export function createRedisRepositoryMarks(
+  connection: Pick<RedisConnection, 'calls'>,
+  longestWriteMs: number,
+): RepositoryMarks {
+  const calls = connection.calls();
+  /** Not sent yet: all who ask in one turn of the event loop get one answer, which is younger than their question. */
+  let waiting: Map<string, Asked> | undefined;
+
+  async function ask(repository: string): Promise<MarkRead> {
+    const answer = await calls.run(readMark, [markKey(repository)], [randomUUID(), idleMs]);
+    if (!answer.ok) return answer;
+    const mark = String(answer.reply);
+    return mark.includes('|') ? undefined : mark;
+  }
+
+  function sendAll(): void {
+    const asked = waiting;
+    waiting = undefined;
+    for (const [repository, { settle }] of asked ?? []) void ask(repository).then(settle);
+  }
+
+  async function change(repository: string, writer: string, forMs: number) {
+    return calls.run(changeMark, [markKey(repository)], [randomUUID(), writer, forMs, idleMs]);
+  }
+
+  /** Until it is told: without it the repository has no mark for as long as a write may take. */
+  async function end(repository: string, writer: string): Promise<void> {
+    if ((await change(repository, writer, 0)).ok) return;
+    const until = performance.now() + longestWriteMs;
+    const again = async (): Promise<void> => {
+      if ((await change(repository, writer, 0)).ok || performance.now() > until) return;
+      setTimeout(() => void again(), retryMs).unref();
+    };
+    setTimeout(() => void again(), retryMs).unref();
+  }
+
+  return {
+    read(repository) {
+      if (waiting === undefined) {
+        waiting = new Map();
+        setImmediate(sendAll);
+      }
+      const known = waiting.get(repository);
+      if (known !== undefined) return known.answer;
+      let settle: Asked['settle'] = () => {};
+      const answer = new Promise<MarkRead>((resolve) => (settle = resolve));
+      waiting.set(repository, { answer, settle });
+      return answer;
+    },
+    async around(repository, task) {
+      const writer = randomUUID();
+      const begun = await change(repository, writer, longestWriteMs);
+      if (!begun.ok) {
+        // It may have been recorded all the same.
+        void end(repository, writer);
+        return begun;
+      }
+      try {
+        return { ok: true, value: await task() };
+      } finally {
+        await end(repository, writer);
+      }
+    },
+  };
+}
