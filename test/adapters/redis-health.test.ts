@@ -22,6 +22,7 @@ describeWithPrograms(['redis-server'], 'the health of Redis', () => {
   let server: RedisServer;
   let reports: RedisHealth[];
   let open: (() => Promise<void>)[];
+  let looks = 0;
   beforeEach(async () => {
     server = await startRedisServer({ settings: ['--enable-protected-configs', 'yes'] });
     reports = [];
@@ -36,12 +37,22 @@ describeWithPrograms(['redis-server'], 'the health of Redis', () => {
     const connection = createRedisConnection(`redis://${credentials}127.0.0.1:${server.port}/0`, {
       onHealth: (health) => void reports.push(health),
     });
-    const stop = followHealth(connection);
+    const calls = connection.calls();
+    const run: typeof calls.run = async (...call) => {
+      const answer = await calls.run(...call);
+      looks++;
+      return answer;
+    };
+    const stop = followHealth({ ...connection, calls: () => ({ ...calls, run }) });
     open.push(async () => {
       stop();
       await connection.close();
     });
     return connection;
+  }
+  async function lookedAgain(): Promise<void> {
+    const before = looks;
+    await eventually('it has looked again', () => looks > before);
   }
   const broken = (connection: RedisConnection, reason: RegExp): Promise<number> =>
     eventually(`health says ${String(reason)}`, () => {
@@ -89,7 +100,7 @@ describeWithPrograms(['redis-server'], 'the health of Redis', () => {
       await begin(server);
       await broken(connection, reason);
       // Nobody has to log in for it to be seen, and it stays so from one look to the next.
-      await new Promise((resolve) => setTimeout(resolve, 2500));
+      await lookedAgain();
       expect(reports).toEqual([{ ok: false, detail: expect.stringMatching(reason) as unknown }]);
       await end();
       await wellAgain(connection);
@@ -108,7 +119,7 @@ describeWithPrograms(['redis-server'], 'the health of Redis', () => {
     const connection = connect(credentials);
     await broken(connection, reason);
     await eventually('it is reported', () => reports.length > 0);
-    await new Promise((resolve) => setTimeout(resolve, 2500));
+    await lookedAgain();
     expect(connection.health().detail).toMatch(reason);
     expect(reports).toEqual([{ ok: false, detail: expect.stringMatching(reason) as unknown }]);
     root.disconnect();

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import argon2 from 'argon2';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeSecret, secretHash } from '../../src/identity/carried-secret.ts';
+import { eventually } from '../support/eventually.ts';
 import type { GatewayProcess } from '../support/gateway.ts';
 import { describeWithPrograms, run } from '../support/programs.ts';
 import { createApi } from '../support/registry-api.ts';
@@ -94,14 +95,8 @@ describeWithPrograms(['docker-registry', 'redis-server'], 'logins over two gatew
   }
 
   /** Waits, at most the promised five seconds, until a condition holds. */
-  async function within5s(condition: () => Promise<boolean>): Promise<number> {
-    const begin = performance.now();
-    while (!(await condition())) {
-      if (performance.now() - begin > 5000) throw new Error('not within 5 seconds');
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    return performance.now() - begin;
-  }
+  const within5s = (condition: () => Promise<boolean>): Promise<number> =>
+    eventually('what is promised within five seconds', condition, 5000);
 
   async function setPolicy(text: string): Promise<void> {
     await writeFile(join(replicas.policiesDir, 'p.yaml'), text);

@@ -106,6 +106,7 @@ describeWithPrograms(['openssl'], 'a backend that speaks TLS', () => {
     const asked = request(gateway.url + path, { headers, agent: false }).end();
     const [response] = (await once(asked, 'response')) as [IncomingMessage];
     const chunks: Buffer[] = [];
+    // Time is the matter: the buffers of the kernel fill meanwhile.
     await delay(100);
     for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
     return { status: response.statusCode, body: Buffer.concat(chunks) };

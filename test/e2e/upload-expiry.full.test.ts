@@ -68,6 +68,7 @@ rules: [{ name: write, subjects: [authenticated], repositories: ["sandbox/**"], 
       };
       const location = await open(danas);
       const ottosLocation = await open(ottos);
+      // Time is the matter: tokens expire meanwhile.
       await new Promise((resolve) => setTimeout(resolve, waitMs));
 
       expect((await call('GET', '/v2/', danas)).status).toBe(401);

@@ -12,6 +12,7 @@ import { parseRoute } from '../../src/distribution/route.ts';
 import { beginExchange } from '../../src/http/front/exchange.ts';
 import { readManifestBody } from '../../src/http/front/manifest-body.ts';
 import { createMemoryBudget } from '../../src/limits/memory-budget.ts';
+import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
 import { backendAt } from '../support/backend.ts';
 import { type RawRegistry, type Script, ok, startRawRegistry } from '../support/stand-in.ts';
@@ -147,7 +148,7 @@ describe('clients that leave', () => {
       const client = await openClient(patient.port);
       client.socket.end(head(`GET ${blob}`).replace(/Basic .*/, `Bearer ${token}`));
     }
-    while (patient.records.length < before + tokens.length) await delay(1);
+    await eventually('all are written down', () => patient.records.length === before + tokens.length);
     await nothingLeft();
     expect(patient.records.slice(before).map(({ reason }) => reason)).toEqual(Array(20).fill('client_gone'));
   });

@@ -82,6 +82,7 @@ test('clients that stop reading for a while get all of it, one after the other o
     const [response] = (await once(request, 'response')) as [IncomingMessage];
     expect(response.statusCode).toBe(200);
     const chunks: Buffer[] = [];
+    // Time is the matter: so slow a reader that the buffers of the kernel fill.
     await delay(200);
     for await (const chunk of response as AsyncIterable<Buffer>) {
       chunks.push(chunk);
