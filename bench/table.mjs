@@ -81,7 +81,7 @@ export function printedTargets(targets) {
  * @param {string} label
  */
 export function printedChanges({ rows }, label) {
-  const lines = [['row', 'peer', 'now', label, 'ratio', 'A/A', '']];
+  const lines = [['row', 'peer', 'now', label, 'ratio', 'A/A', '', 'CPU', 'CPU then']];
   for (const { name, unit, peers } of rows) {
     for (const [peer, now] of Object.entries(peers)) {
       const then = peers[`${peer}@${label}`];
@@ -90,7 +90,17 @@ export function printedChanges({ rows }, label) {
       const spread = again === undefined ? undefined : again - 1;
       const word = change(now, then, { spread, isMoreBetter: !fewer.has(unit) });
       const factor = (now.value / then.value).toFixed(3);
-      lines.push([name, peer, number(now.value), number(then.value), factor, again?.toFixed(3) ?? '', word]);
+      lines.push([
+        name,
+        peer,
+        number(now.value),
+        number(then.value),
+        factor,
+        again?.toFixed(3) ?? '',
+        word,
+        small(now.cpu),
+        small(then.cpu),
+      ]);
     }
   }
   return lines.length === 1 ? '' : aligned(lines);

@@ -93,7 +93,9 @@ describe('another build', () => {
   ])('%j beside %j, %j: %s', (one, other, how, expected) => expect(change(one, other, how)).toBe(expected));
 
   test('has a line of its own', () => {
-    expect(printedChanges({ rows }, 'HEAD~1')).toMatch(/manifest +gateway +14,500 +900 +16\.111 +0\.935 +better/);
+    expect(printedChanges({ rows }, 'HEAD~1')).toMatch(
+      /manifest +gateway +14,500 +900 +16\.111 +0\.935 +better +0\.070 +0\.600/,
+    );
     expect(printedChanges({ rows }, 'HEAD~2')).toBe('');
   });
 });
