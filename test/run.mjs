@@ -41,14 +41,15 @@ process.on('exit', (code) => {
   process.exitCode = failed ? code || 1 : 0;
 });
 
-const built = await tsc('tsconfig.json');
+let built = await program('node_modules/typescript/bin/tsc', '-p', 'tsconfig.json');
+if (built.ok) built = await program('bundle.mjs');
 if (!built.ok) {
   process.stdout.write(built.output);
   fail('the build failed, so no test ran');
   process.exit(1);
 }
 
-const typeCheck = tsc('test/tsconfig.json');
+const typeCheck = program('node_modules/typescript/bin/tsc', '-p', 'test/tsconfig.json');
 const { filter, options } = parseCLI(['vitest', 'run', ...given.filter((each) => !own.includes(each))]);
 const vitest = await startVitest('test', filter, {
   ...options,
@@ -111,9 +112,9 @@ function fail(note) {
   notes.push(note);
 }
 
-function tsc(project) {
+function program(...args) {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, ['node_modules/typescript/bin/tsc', '-p', project], { cwd: root });
+    const child = spawn(process.execPath, args, { cwd: root });
     const chunks = [];
     child.stdout.on('data', (chunk) => chunks.push(chunk));
     child.stderr.on('data', (chunk) => chunks.push(chunk));

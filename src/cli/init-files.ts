@@ -7,9 +7,10 @@ import { configTemplate } from '../config/template.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { schemaText } from './json-schemas.ts';
 import { complain } from './report.ts';
+import { packageRoot } from '../version.ts';
 
 /** The example policy that comes with the program. */
-const shippedPolicies = fileURLToPath(new URL('../../policies/', import.meta.url));
+const shippedPolicies = fileURLToPath(new URL('policies/', packageRoot));
 const modeline = '# yaml-language-server: $schema=../schema/policy.schema.json\n';
 
 /** What was done with one path, for the report. */

@@ -2,9 +2,9 @@
  * `npm run bench:policy`: what one decision costs and how that grows with the number of rules; compile time and memory.
  * Prints figures, asserts nothing. Sizes are run in turns, several rounds, best round shown: machines are noisy.
  */
-import { compilePolicy } from '../../dist/policy/evaluate.js';
-import { rights } from '../../dist/policy/model.js';
-import { parseRepositoryPattern } from '../../dist/policy/pattern.js';
+import { compilePolicy } from '../../build/policy/evaluate.js';
+import { rights } from '../../build/policy/model.js';
+import { parseRepositoryPattern } from '../../build/policy/pattern.js';
 
 const rounds = 7;
 const decisionsPerRound = 200_000;

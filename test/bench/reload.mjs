@@ -5,8 +5,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadPolicy } from '../../dist/adapters/files/policy-loading.js';
-import { followPolicyFiles } from '../../dist/adapters/files/policy-source.js';
+import { loadPolicy } from '../../build/adapters/files/policy-loading.js';
+import { followPolicyFiles } from '../../build/adapters/files/policy-source.js';
 
 const ruleCount = 5000;
 const reloads = 8;

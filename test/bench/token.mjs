@@ -111,8 +111,8 @@ const address = (n) => `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`;
 const robotSecrets = [];
 
 async function writePolicy() {
-  const { hashPassword } = await import('../../dist/identity/password.js');
-  const { makeSecret, secretHash } = await import('../../dist/identity/carried-secret.js');
+  const { hashPassword } = await import('../../build/identity/password.js');
+  const { makeSecret, secretHash } = await import('../../build/identity/carried-secret.js');
   const hash = await hashPassword(password);
   // One hash text for all: an account's password is remembered for that account only.
   const users = Array.from({ length: 400 + rounds * crowdSize }, (_, n) => `  user-${n}: { password: "${hash}" }`);

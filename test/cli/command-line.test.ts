@@ -78,11 +78,17 @@ test('a verb loads no other verb, and the configuration only where it is asked f
   const register = `import { register } from 'node:module'; register('data:text/javascript,${encodeURIComponent(hooks)}');`;
   const { code, stderr } = await run(
     process.execPath,
-    ['--import', `data:text/javascript,${encodeURIComponent(register)}`, program, 'check', ...policies],
+    [
+      '--import',
+      `data:text/javascript,${encodeURIComponent(register)}`,
+      fileURLToPath(new URL('../../build/cli.js', import.meta.url)),
+      'check',
+      ...policies,
+    ],
     { cwd: directory },
   );
   expect(code).toBe(0);
-  const own = stderr.split('\n').flatMap((url) => /\/dist\/(.+)\.js$/.exec(url)?.[1] ?? []);
+  const own = stderr.split('\n').flatMap((url) => /\/build\/(.+)\.js$/.exec(url)?.[1] ?? []);
   expect(own).toContain('cli/check');
   expect(own.filter((file) => /^cli\/(?:test|explain|who-can|access|diff|user|token|key|serve)$/.test(file))).toEqual(
     [],

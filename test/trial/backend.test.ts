@@ -327,7 +327,7 @@ describe('docker-registry', () => {
 
   /** A process of its own that finds an upstream, prints its URL, and prints again when it gets SIGINT. */
   async function startParent(env: Environment): Promise<{ parent: ChildProcess; url: string }> {
-    const built = new URL('../../dist/trial/backend.js', import.meta.url);
+    const built = new URL('../../build/trial/backend.js', import.meta.url);
     const options = { stateDir, env, localRegistry: NOTHING };
     const program = join(place, 'parent.mjs');
     await writeFile(
