@@ -92,7 +92,7 @@ interface Ground {
 async function open(ground: Ground): Promise<Started> {
   const { config, upstreamUrl, log, inputs, clock, lifecycle } = ground;
   const observed = createObserved(log);
-  const machine = openMachine({ ...ground, audit: observed.audit });
+  const machine = await openMachine({ ...ground, audit: observed.audit });
   const { policies, keys, stores, parts } = machine;
   const { listener, identity, backend, limits, certificate } = openServing(ground, machine, observed);
   const health = lifecycle.opens(await followRegistry(backend.ask, { url: upstreamUrl, log }));

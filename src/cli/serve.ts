@@ -9,7 +9,6 @@ import type { TrialState } from '../trial/state.ts';
 import { type ConfigurationFlags, readConfiguration } from './configuration.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { complain, reportBroken, useColour } from './report.ts';
-import { openTrialGround } from './trial-state.ts';
 import { version } from '../version.ts';
 
 /** Outside try mode the configuration names the registry; its absence was reported with the other problems. */
@@ -26,7 +25,10 @@ export async function serve(flags: ConfigurationFlags): Promise<ExitCode> {
   if (!configuration.ok) return reportBroken(configuration.problems);
   const { config, isTrial } = configuration;
   const stopped = stopSignals();
-  const ground = isTrial ? await openTrialGround(config, stopped.signal) : configuredGround(config);
+  // Only try mode loads what it needs: it takes as long as much of the rest of a start.
+  const ground = isTrial
+    ? await (await import('./trial-state.ts')).openTrialGround(config, stopped.signal)
+    : configuredGround(config);
   if ('failed' in ground) return complain(ground.failed);
   const { upstream, state } = ground;
   const log = createLog();

@@ -9,10 +9,10 @@ import { followDisabled } from '../identity/sources/disabled.ts';
 import type { AuditLog, Clock } from '../ports.ts';
 import type { Inputs } from './inputs.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import { openStores } from './open-stores.ts';
 import { formatAll, lastGood } from './readiness.ts';
-import { openStores } from './stores.ts';
 
-export type Machine = ReturnType<typeof openMachine>;
+export type Machine = Awaited<ReturnType<typeof openMachine>>;
 
 export interface MachineOptions {
   readonly config: Config;
@@ -23,9 +23,10 @@ export interface MachineOptions {
   readonly lifecycle: Pick<Lifecycle, 'opens'>;
 }
 
-/** Follows the files from what was read of them, and says what became of each change. Throws as `openStores` does. */
-export function openMachine({ config, inputs, clock, log, audit, lifecycle }: MachineOptions) {
-  const stores = lifecycle.opens(openStores(config, clock, log));
+/** Follows the files from what was read of them, and says what became of each change. Rejects as `openStores` does. */
+export async function openMachine(options: MachineOptions) {
+  const { config, inputs, clock, log, audit, lifecycle } = options;
+  const stores = lifecycle.opens(await openStores(config, clock, log));
   const { sessions } = stores;
   const endDisabled = followDisabled(sessions, clock);
   const policies = lifecycle.opens(

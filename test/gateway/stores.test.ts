@@ -1,7 +1,8 @@
 /** The stores as the program opens them. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
-import { type Stores, openStores } from '../../src/gateway/stores.ts';
+import { openStores } from '../../src/gateway/open-stores.ts';
+import type { Stores } from '../../src/gateway/stores.ts';
 import { attemptOf, countsOf } from '../adapters/failed-logins.contract.ts';
 import { admittedOf, budgetOf } from '../adapters/rate-limiter.contract.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
@@ -19,7 +20,7 @@ describe('stores without Redis', () => {
       readSecret: () => '',
     });
     if (!loaded.ok) throw new Error(loaded.problems.map(({ message }) => message).join('\n'));
-    stores = openStores(loaded.config, Date.now, { info: () => {}, warn: () => {}, error: () => {} });
+    stores = await openStores(loaded.config, Date.now, { info: () => {}, warn: () => {}, error: () => {} });
   });
   afterEach(async () => {
     vi.restoreAllMocks();

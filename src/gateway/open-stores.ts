@@ -1,0 +1,57 @@
+/** Where sessions, locks and marks are kept: in Redis when one is configured, otherwise in this process and its state directory. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { createMemoryFailedLogins } from '../adapters/memory/failed-logins.ts';
+import { createMemoryRateLimiter } from '../adapters/memory/rate-limiter.ts';
+import { createMemoryRobotUses } from '../adapters/memory/robot-uses.ts';
+import { createMemorySessionStore } from '../adapters/memory/session-store.ts';
+import { createRepositoryMarks } from '../adapters/memory/repository-marks.ts';
+import { createTagLocks } from '../adapters/memory/tag-locks.ts';
+import type { OperatorLog } from '../adapters/log/log.ts';
+import type { Config } from '../config/load.ts';
+import { formatProblem } from '../document/problem.ts';
+import type { Clock } from '../ports.ts';
+import { clockLeewaySeconds } from '../token/access-token.ts';
+import type { Stores } from './stores.ts';
+import { maxUploadSeconds } from '../sealed/upload-ticket.ts';
+
+/** Rejects only when the state directory cannot be made; a store that does not answer yet is opened all the same. */
+export async function openStores(config: Config, clock: Clock, log: OperatorLog): Promise<Stores> {
+  // An expired token can still finish its upload, so a revocation is remembered as long as the longest upload.
+  const revocationMemorySeconds = config.tokens.accessTtlSeconds + 2 * clockLeewaySeconds + maxUploadSeconds;
+  const memory = {
+    revocationMemorySeconds,
+    accountMemorySeconds: Math.max(config.tokens.refreshTtlSeconds, revocationMemorySeconds),
+  };
+  // Loading the driver takes as long as much of the rest of a start.
+  if (config.redis !== undefined) {
+    const { openRedisStores } = await import('./redis-stores.ts');
+    const longest = longestWriteMs(config.timeouts);
+    return openRedisStores(config.redis.reveal(), { ...memory, longestWriteMs: longest }, log);
+  }
+  mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
+  const onProblem = (problem: Parameters<typeof formatProblem>[0]): void => log.error(formatProblem(problem));
+  const file = join(config.stateDir, 'sessions.json');
+  const sessions = createMemorySessionStore({ file, ...memory, clock, onProblem });
+  const robotUses = createMemoryRobotUses({ file: join(config.stateDir, 'robot-uses.json'), onProblem });
+  return {
+    sessions,
+    robotUses,
+    tagLocks: createTagLocks(),
+    marks: createRepositoryMarks(),
+    limiter: createMemoryRateLimiter(() => Math.floor(performance.now() * 1000)),
+    failedLogins: createMemoryFailedLogins(() => performance.now()),
+    gateways: () => 1,
+    clockSkewMs: () => 0,
+    limitFallbacks: () => 0,
+    async close() {
+      await robotUses.close();
+      await sessions.close();
+    },
+  };
+}
+
+/** Milliseconds: nothing that moves at all takes longer, from the first byte to the registry's answer. */
+function longestWriteMs({ connectMs, idleMs, responseMs }: Config['timeouts']): number {
+  return Math.max(600_000, 2 * (connectMs + idleMs + responseMs));
+}

@@ -1,0 +1,50 @@
+/** What replicas share, in Redis. Loaded only where one is configured. */
+import type { OperatorLog } from '../adapters/log/log.ts';
+import { createRedisConnection } from '../adapters/redis/connection.ts';
+import { createRedisFailedLogins } from '../adapters/redis/failed-logins.ts';
+import { followGateways } from '../adapters/redis/gateways.ts';
+import { followHealth } from '../adapters/redis/health.ts';
+import { createRedisRateLimiter } from '../adapters/redis/rate-limiter.ts';
+import { createRedisRepositoryMarks } from '../adapters/redis/repository-marks.ts';
+import { createRedisRobotUses } from '../adapters/redis/robot-uses.ts';
+import { createRedisSessionStore } from '../adapters/redis/session-store.ts';
+import { createRedisTagLocks } from '../adapters/redis/tag-locks.ts';
+import type { Stores } from './stores.ts';
+
+type Memory = Parameters<typeof createRedisSessionStore>[1] & { readonly longestWriteMs: number };
+
+/** A Redis that does not answer yet is followed all the same. */
+export function openRedisStores(url: string, { longestWriteMs, ...memory }: Memory, log: OperatorLog): Stores {
+  const connection = createRedisConnection(url, {
+    onHealth({ ok, detail }) {
+      if (ok) log.info('Redis works again', { detail });
+      else log.error('Redis does not do what the gateway needs; logins that last are refused', { detail });
+    },
+  });
+  const stopChecking = followHealth(connection);
+  const sessions = createRedisSessionStore(connection, memory);
+  const robotUses = createRedisRobotUses(connection);
+  const tagLocks = createRedisTagLocks(connection, {
+    onLost: (repository, tags) => log.error('a tag lock ran out during a push', { repository, tags }),
+  });
+  const gateways = followGateways(connection);
+  const limiter = createRedisRateLimiter(connection, gateways.count);
+  return {
+    sessions,
+    robotUses,
+    tagLocks,
+    marks: createRedisRepositoryMarks(connection, longestWriteMs),
+    limiter,
+    failedLogins: createRedisFailedLogins(connection, gateways.count),
+    gateways: gateways.count,
+    clockSkewMs: gateways.clockSkewMs,
+    limitFallbacks: limiter.fallbacks,
+    async close() {
+      stopChecking();
+      await gateways.close();
+      await robotUses.close();
+      await sessions.close();
+      await connection.close();
+    },
+  };
+}
