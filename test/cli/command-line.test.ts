@@ -6,8 +6,10 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { freePort } from '../support/free-port.ts';
 import { type RunResult, run } from '../support/programs.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
+import { callProgram } from './in-process.ts';
 
 const program = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 let directory: string;
@@ -17,7 +19,8 @@ beforeAll(async () => {
   await mkdir(join(directory, 'elsewhere'));
   await writeFile(
     join(directory, 'elsewhere/portcullis.yaml'),
-    'upstream: http://127.0.0.1:5000\npublicUrl: http://127.0.0.1:5050\npolicies: [policies.yaml]\nstateDir: state\n',
+    // The usual admin port may have a gateway of this machine.
+    `upstream: http://127.0.0.1:5000\npublicUrl: http://127.0.0.1:5050\npolicies: [policies.yaml]\nstateDir: state\nadmin: { listen: 127.0.0.1:${await freePort()} }\n`,
   );
   await writeFile(
     join(directory, 'elsewhere/policies.yaml'),
@@ -34,6 +37,10 @@ tests:
 afterAll(() => removeTempDir(directory));
 
 function portcullis(...args: readonly string[]): Promise<RunResult> {
+  return callProgram(args, { cwd: directory });
+}
+
+function built(...args: readonly string[]): Promise<RunResult> {
   return run(process.execPath, [program, ...args], { cwd: directory });
 }
 
@@ -57,6 +64,13 @@ describe('a verb that does not exist', () => {
     async (...args) => {
       const { code, stdout } = await portcullis(...args);
       expect([code, stdout.split(' ')[0]]).toEqual([0, 'Usage:']);
+    },
+  );
+
+  test.each([[['exlain', '--help']], [['--help']], [['--version']], [['user', 'help', 'add']]])(
+    'the built program says of %j what the call in this process says',
+    async (args) => {
+      expect(await built(...args)).toEqual(await portcullis(...args));
     },
   );
 });
@@ -137,7 +151,7 @@ describe('--config', () => {
     [['limits'], 1, ''],
     [['healthcheck'], 1, ''],
   ])('names the configuration of %j', async (args, code, output) => {
-    const found = await portcullis(...args, '--config', 'elsewhere/portcullis.yaml');
+    const found = await built(...args, '--config', 'elsewhere/portcullis.yaml');
     expect(found).toMatchObject({ code, stdout: expect.stringContaining(output) });
     const missing = await portcullis(...args, '--config', 'nowhere.yaml');
     // `check` reports on the configuration, as on everything it looks at.

@@ -9,6 +9,7 @@ import { freePort } from '../support/free-port.ts';
 import { type RunResult, run, startProgram } from '../support/programs.ts';
 import { answersOk } from '../support/registry.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
+import { callProgram } from './in-process.ts';
 
 const program = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 let directory: string;
@@ -18,8 +19,12 @@ beforeEach(async () => {
 });
 afterEach(() => removeTempDir(directory));
 
-function portcullis(args: readonly string[], input = '', cwd = directory): Promise<RunResult> {
-  return run(process.execPath, [program, ...args], { cwd, input, env: { HOME: directory } });
+function portcullis(args: readonly string[], input = ''): Promise<RunResult> {
+  return callProgram(args, { cwd: directory, input, env: { HOME: directory } });
+}
+
+function built(args: readonly string[], input = ''): Promise<RunResult> {
+  return run(process.execPath, [program, ...args], { cwd: directory, input, env: { HOME: directory } });
 }
 
 async function modeOf(path: string): Promise<number> {
@@ -28,7 +33,7 @@ async function modeOf(path: string): Promise<number> {
 
 describe('init', () => {
   test('writes everything, says so and what to do next', async () => {
-    const { code, stdout, stderr } = await portcullis(['init', 'made/here']);
+    const { code, stdout, stderr } = await built(['init', 'made/here']);
     expect([code, stderr]).toEqual([0, '']);
     expect(await readdir(join(directory, 'made/here'))).toEqual(['keys', 'policies', 'portcullis.yaml', 'schema']);
     expect(stdout).toMatch(/^ {2}written {2}made\/here\/portcullis.yaml /);
@@ -55,12 +60,12 @@ describe('init', () => {
     }
     for (const kind of ['policy', 'config']) {
       const written = await readFile(join(directory, `schema/${kind}.schema.json`), 'utf8');
-      expect(written).toBe((await portcullis(['schema', kind])).stdout);
+      expect(written).toBe((await built(['schema', kind])).stdout);
     }
   });
 
   test('makes what starts once the URLs are set', async () => {
-    await portcullis(['init']);
+    await built(['init']);
     const [port, adminPort] = [await freePort(), await freePort()];
     const gateway = await startProgram(process.execPath, [program, 'serve'], {
       cwd: directory,
@@ -137,9 +142,9 @@ describe('import', () => {
 
   test('prints a policy that check accepts, from a file or standard input', async () => {
     await writeFile(join(directory, 'htpasswd'), `bob:${hash}\n`);
-    const { code, stdout, stderr } = await portcullis(['import', 'htpasswd', 'htpasswd']);
+    const { code, stdout, stderr } = await built(['import', 'htpasswd', 'htpasswd']);
     expect([code, stderr]).toEqual([0, '']);
-    const piped = await portcullis(['import', 'htpasswd', '-'], `bob:${hash}\n`);
+    const piped = await built(['import', 'htpasswd', '-'], `bob:${hash}\n`);
     expect(piped.stdout.split('\n').slice(1)).toEqual(stdout.split('\n').slice(1));
     await writeFile(join(directory, 'users.yaml'), stdout);
     expect(await portcullis(['check', 'users.yaml'])).toMatchObject({ code: 0 });

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { generateKey } from '../../src/adapters/files/key-ring.ts';
 import { run } from '../support/programs.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
+import { callProgram } from './in-process.ts';
 
 const cli = join(import.meta.dirname, '../../dist/cli.js');
 let directory: string;
@@ -11,6 +12,8 @@ beforeEach(async () => void (directory = await makeTempDir('keys')));
 afterEach(() => removeTempDir(directory));
 
 const key = (...args: string[]) =>
+  callProgram(['key', ...args, '--keys', directory], { cwd: directory, env: { HOME: directory } });
+const built = (...args: string[]) =>
   run(process.execPath, [cli, 'key', ...args, '--keys', directory], { cwd: directory, env: { HOME: directory } });
 interface Listed {
   readonly keys: readonly { readonly kid: string; readonly signing: boolean }[];
@@ -20,7 +23,7 @@ const listed = async (): Promise<Listed['keys']> => (JSON.parse((await key('list
 test('key rotate adds a key that does not sign yet, and keeps the one that does', async () => {
   generateKey(directory, Date.now() - 3_600_000);
   const [old] = await listed();
-  const rotated = await key('rotate');
+  const rotated = await built('rotate');
   expect(rotated).toMatchObject({ code: 0, stderr: '' });
   expect(rotated.stdout).toMatch(/^new key .*\.pem\nit signs from \d{4}-/);
   expect((await listed()).map(({ kid, signing }) => [kid === old?.kid, signing])).toEqual([
@@ -41,6 +44,6 @@ test('key rotate removes keys whose last token has expired, and only those', asy
 });
 
 test('key list says that there is no key, and what to do', async () => {
-  expect(await key('list')).toMatchObject({ code: 1, stderr: expect.stringContaining('portcullis key rotate') });
+  expect(await built('list')).toMatchObject({ code: 1, stderr: expect.stringContaining('portcullis key rotate') });
   expect(await readdir(directory)).toEqual([]);
 });

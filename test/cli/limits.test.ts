@@ -9,6 +9,7 @@ import { quickHash } from '../support/policies.ts';
 import { type RunResult, run } from '../support/programs.ts';
 import { type StandIn, startStandIn } from '../support/stand-in.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
+import { callProgram } from './in-process.ts';
 
 const program = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 
@@ -46,6 +47,10 @@ describe('beside a running gateway', () => {
   });
 
   function portcullis(...args: readonly string[]): Promise<RunResult> {
+    return callProgram(args, { env: environment(gateway) });
+  }
+
+  function built(...args: readonly string[]): Promise<RunResult> {
     return run(process.execPath, [program, ...args], { env: environment(gateway) });
   }
 
@@ -55,7 +60,7 @@ describe('beside a running gateway', () => {
   }
 
   test('limits says in words that nobody is near a limit', async () => {
-    expect(await portcullis('limits')).toEqual({
+    expect(await built('limits')).toEqual({
       code: 0,
       stdout: 'nobody is near a limit\nnobody is held back by failed logins\n',
       stderr: '',
@@ -66,7 +71,7 @@ describe('beside a running gateway', () => {
   test('explain says what is left, and asking costs nothing', async () => {
     expect((await pull('dana', 'correct')).status).toBe(200);
     for (const options of [[], ['--address', '192.0.2.7']]) {
-      const { code, stdout } = await portcullis('explain', 'user:dana', 'pull', 'sandbox/app', ...options);
+      const { code, stdout } = await built('explain', 'user:dana', 'pull', 'sandbox/app', ...options);
       expect(code).toBe(0);
       expect(stdout).toContain(
         `\nlimits:\n  "pulls": 5 pulls per 5 hours for each account (${join(gateway.policiesDir, 'limits.yaml')}:2)\n      dana has 4 left\n`,
@@ -106,7 +111,7 @@ describe('beside a running gateway', () => {
   test('explain says when the gateway has not read the limit that it shows', async () => {
     const dir = await makeTempDir('newer');
     await writeFile(join(dir, 'all.yaml'), `${await people()}${rules}${limits.replace('5/5h', '6/5h')}`);
-    const { code, stdout } = await run(process.execPath, [program, 'explain', 'user:dana', 'pull', 'a'], {
+    const { code, stdout } = await callProgram(['explain', 'user:dana', 'pull', 'a'], {
       env: { ...environment(gateway), PORTCULLIS_POLICIES: dir },
     });
     await removeTempDir(dir);
@@ -163,7 +168,9 @@ describe('without a gateway', () => {
   /** Well below what a call to the admin listener may take elsewhere. */
   const timeoutMs = 8000;
   const explain = (port: number, ...more: readonly string[]) =>
-    run(process.execPath, [program, 'explain', 'user:dana', 'pull', 'a', ...more], {
+    callProgram(['explain', 'user:dana', 'pull', 'a', ...more], { cwd: directory, env: env(port) });
+  const builtExplain = (port: number) =>
+    run(process.execPath, [program, 'explain', 'user:dana', 'pull', 'a'], {
       cwd: directory,
       env: env(port),
       timeoutMs,
@@ -189,7 +196,7 @@ describe('without a gateway', () => {
   });
 
   test('limits exits 78 on a broken configuration', async () => {
-    const { code } = await run(process.execPath, [program, 'limits'], {
+    const { code } = await callProgram(['limits'], {
       cwd: directory,
       env: { PORTCULLIS_LISTEN: 'x' },
     });
@@ -217,16 +224,16 @@ describe('without a gateway', () => {
       else response.end('{"limits":"many"}');
     });
     let isSilent = true;
-    const silent = await explain(listener.port);
+    const silent = await builtExplain(listener.port);
     expect([silent.code, silent.stdout.includes('no gateway answers')]).toEqual([0, true]);
     isSilent = false;
-    const strange = await explain(listener.port);
+    const strange = await builtExplain(listener.port);
     expect([strange.code, strange.stdout.includes('in another way than expected')]).toEqual([0, true]);
     await listener.close();
   });
 
   test('--help shows an example', async () => {
-    const { code, stdout } = await run(process.execPath, [program, 'limits', '--help']);
+    const { code, stdout } = await callProgram(['limits', '--help'], {});
     expect(code).toBe(0);
     expect(stdout).toContain('\nExample:\n  portcullis limits\n');
   });

@@ -6,15 +6,19 @@ import type { Policy } from '../../src/policy/model.ts';
 import { parsePolicy } from '../../src/policy/files/parse.ts';
 import { type RunResult, run } from '../support/programs.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
+import { callProgram } from './in-process.ts';
 
 /** The built program. */
 export const program = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 
-/** A folder of its own for each test, with `policies/` in it, and the built program as a person runs it there. */
+/** A folder of its own for each test, with `policies/` in it, and the command line as a person runs it there. */
 export interface PolicyFolder {
   /** A path in the folder of the test that is running. */
   readonly at: (...path: readonly string[]) => string;
+  /** In the process of the test. */
   readonly portcullis: (args: readonly string[], input?: string) => Promise<RunResult>;
+  /** The same as the built program. */
+  readonly built: (args: readonly string[], input?: string) => Promise<RunResult>;
   readonly textOf: (name: string) => Promise<string>;
   readonly write: (name: string, text: string) => Promise<void>;
   /** What all files of `policies/` say. Throws when they are no policy. */
@@ -33,7 +37,8 @@ export function usePolicyFolder(files: Readonly<Record<string, string>>): Policy
 
   const folder: PolicyFolder = {
     at: (...path) => join(directory, ...path),
-    portcullis: (args, input = '') =>
+    portcullis: (args, input = '') => callProgram(args, { cwd: directory, input, env: { HOME: directory } }),
+    built: (args, input = '') =>
       run(process.execPath, [program, ...args], { cwd: directory, input, env: { HOME: directory } }),
     textOf: (name) => readFile(join(directory, 'policies', name), 'utf8'),
     write: (name, text) => writeFile(join(directory, 'policies', name), text),

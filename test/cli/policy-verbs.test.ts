@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RunResult, run } from '../support/programs.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
+import { callProgram } from './in-process.ts';
 
 const program = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 let directory: string;
@@ -61,7 +62,7 @@ function write(name: string, text: string): Promise<void> {
 }
 
 function portcullis(...args: readonly string[]): Promise<RunResult> {
-  return run(process.execPath, [program, ...args], { cwd: directory });
+  return callProgram(args, { cwd: directory });
 }
 
 async function json(...args: readonly string[]): Promise<unknown> {
@@ -70,6 +71,28 @@ async function json(...args: readonly string[]): Promise<unknown> {
 }
 
 const inJune = ['--at', '2026-06-03T12:00:00Z'];
+
+describe('the built program', () => {
+  test.each<[code: number, args: readonly string[]]>([
+    [0, ['explain', 'user:dana', 'push', 'sandbox/app:1.0']],
+    [1, ['explain', 'user:dana', 'pull', 'release/app', '--json', ...inJune]],
+    [2, ['explain', 'user:dana']],
+    [0, ['who-can', 'push', 'release/app:v1', ...inJune]],
+    [1, ['who-can', 'push', 'release', ...inJune]],
+    [0, ['access', 'user:rita']],
+    [0, ['diff', 'policies', 'policies']],
+    [0, ['test', 'policies']],
+    [1, ['test', 'policies', '--strict', '--json']],
+    [0, ['check', 'policies']],
+    [1, ['check', 'nowhere']],
+    [0, ['check', '--help']],
+  ])('exits %i of %j, and says what the call in this process says', async (code, args) => {
+    const built = await run(process.execPath, [program, ...args], { cwd: directory });
+    expect(built).toMatchObject({ code, stdout: expect.any(String) });
+    expect(built.stdout + built.stderr).not.toBe('');
+    expect(await portcullis(...args)).toEqual(built);
+  });
+});
 
 describe('portcullis explain', () => {
   test('says yes, the rule with its source line, and where the group comes from', async () => {
