@@ -205,7 +205,7 @@ function openServing(
     ...reportTo(log),
     tls: certificate?.texts,
   };
-  const listener = createListener({ identity: { tokenService, tokens, sessions, keys }, gate, backend, front });
+  const listener = createListener({ issuer: { tokenService, tokens, sessions, keys }, gate, backend, front });
   const { server, connections } = listener;
   lifecycle.opens(closing(server, () => connections.cutAll()));
   const renewed = certificate && lifecycle.opens(renewCertificate(server, certificate, { clock, log }));

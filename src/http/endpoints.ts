@@ -6,7 +6,7 @@ import { type Exchange, exchangeFacts } from './front/exchange.ts';
 import { type Answer, internalError, notFound, refusal, send } from './front/respond.ts';
 import {
   type TokenEndpointParts,
-  type TokenIdentity,
+  type TokenIssuer,
   type TokenReply,
   getToken,
   postRevocation,
@@ -15,7 +15,7 @@ import {
 } from './token-endpoint.ts';
 
 export interface EndpointParts extends TokenEndpointParts {
-  readonly identity: TokenIdentity & { readonly keys: KeyRing };
+  readonly issuer: TokenIssuer & { readonly keys: KeyRing };
 }
 
 export const endpointPaths: ReadonlySet<string> = new Set(['/token', '/token/revoke', '/.well-known/jwks.json']);
@@ -65,7 +65,7 @@ export function createEndpoints(parts: EndpointParts): (exchange: Exchange) => v
     .all(only('POST'));
 
   app.get('/.well-known/jwks.json', async (request) => {
-    send(exchangeOf(request), await keySet(parts.identity.keys.keys()));
+    send(exchangeOf(request), await keySet(parts.issuer.keys.keys()));
   });
 
   app.use((request) => void send(exchangeOf(request), notFound));

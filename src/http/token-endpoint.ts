@@ -17,12 +17,12 @@ import { type Answer, tokenRefused } from './front/respond.ts';
 import { type EpochMs, inSeconds } from '../time.ts';
 
 export interface TokenEndpointParts {
-  readonly identity: TokenIdentity;
+  readonly issuer: TokenIssuer;
   readonly front: Front;
 }
 
 /** Makes tokens, and ends what they stand for. */
-export interface TokenIdentity {
+export interface TokenIssuer {
   readonly tokenService: TokenService;
   readonly tokens: Pick<AccessTokens, 'verify'>;
   readonly sessions: Pick<SessionStore, 'revoke'>;
@@ -64,14 +64,14 @@ export async function postToken(parts: TokenEndpointParts, exchange: Exchange, f
  * other access token by itself. 200 whether or not there was one; 503 when it could not be recorded (fosite CVE-2020-15223
  * answered 200).
  */
-export async function postRevocation({ identity, front }: TokenEndpointParts, form: unknown): Promise<TokenReply> {
+export async function postRevocation({ issuer, front }: TokenEndpointParts, form: unknown): Promise<TokenReply> {
   const parameters = readForm(form);
   if ('reason' in parameters) return refuse(front, parameters);
   const token = parameters.one('token') ?? '';
   if (token === '') return refuse(front, { reason: 'request_malformed', detail: 'the token is missing' });
   const now = front.clock();
-  const which = await namedBy(identity, token, now);
-  const result = which === undefined ? { ok: true as const, ended: [] } : await identity.sessions.revoke(which, now);
+  const which = await namedBy(issuer, token, now);
+  const result = which === undefined ? { ok: true as const, ended: [] } : await issuer.sessions.revoke(which, now);
   if (!result.ok) return refuse(front, { reason: 'store_unavailable' });
   const ended = result.ended[0] ?? (which !== undefined && 'account' in which ? which : undefined);
   const reason = ended === undefined ? 'nothing_to_revoke' : 'revoked';
@@ -83,7 +83,7 @@ export async function postRevocation({ identity, front }: TokenEndpointParts, fo
 
 /** What a token stands for in the store; `account`: whose access token it is. */
 async function namedBy(
-  { tokens }: TokenIdentity,
+  { tokens }: TokenIssuer,
   token: string,
   now: EpochMs,
 ): Promise<{ readonly tokenHash: string } | { readonly id: string; readonly account: string } | undefined> {
@@ -148,7 +148,7 @@ async function issue(
     address: exchange.address,
     userAgent: exchange.userAgent,
   };
-  const outcome = await parts.identity.tokenService.issue(request);
+  const outcome = await parts.issuer.tokenService.issue(request);
   if (!outcome.ok) return refuse(parts.front, outcome.refusal);
   const answer = {
     status: 200,

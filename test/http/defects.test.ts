@@ -46,7 +46,7 @@ test('a request that meets a defect is answered 500 and logged, and the next one
   const login = { tokens, sessions: noSessions, clock: Date.now, service: 'r.test', refreshTtlSeconds: 60 };
   const identity = identityOf({ ...login, policies });
   const { server } = createListener({
-    identity: {
+    issuer: {
       ...login,
       tokenService: createTokenService({ ...login, identity, limits: noLimits }),
       keys,
