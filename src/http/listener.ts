@@ -79,7 +79,7 @@ export function createListener(parts: ListenerParts): Listener {
     const isTaken = turns.take(socket, response, () => {
       const done = handle(request, response, expectsContinue);
       handled.add(done);
-      void done.finally(() => handled.delete(done));
+      void done.then(() => handled.delete(done));
     });
     if (isTaken) return;
     record(socket, { reason: 'requests_sent_ahead', request });

@@ -22,17 +22,25 @@ export function countsFrom(
   return Math.max(standing?.validFrom ?? 0, account === '' ? 0 : endedBefore(account));
 }
 
+/** The credential that a token was found to be marked with; the same claims stand for the same token. */
+const foundMarks = new WeakMap<AccessClaims, string>();
+
 /** Whether an access token was ended, by itself, with its session or with its account, or its secret or password is another one. */
 export function isEnded(
   standing: Standing,
   sessions: Pick<SessionStore, 'isRevoked' | 'endedBefore'>,
-  { account, tokenId, sessionId, issuedAt }: AccessClaims,
+  claims: AccessClaims,
 ): boolean {
+  const { account, tokenId, sessionId, issuedAt } = claims;
   if (sessions.isRevoked(tokenId) || (sessionId !== undefined && sessions.isRevoked(sessionId))) return true;
   if (account === '') return false;
   if (inMilliseconds(issuedAt) < countsFrom(standing, sessions, account)) return true;
   // Who has no password is marked with none: a workload is not the person whose name it took.
-  return !isMarkedWith(standing.mark, tokenId);
+  if (standing.mark === undefined) return true;
+  if (foundMarks.get(claims) === standing.mark) return false;
+  if (!isMarkedWith(standing.mark, tokenId)) return true;
+  foundMarks.set(claims, standing.mark);
+  return false;
 }
 
 export type SessionEnd = 'session_account_gone' | 'session_password_changed' | 'session_ended';

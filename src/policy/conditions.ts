@@ -40,18 +40,17 @@ function isWithin({ from, until }: { from: number; until: number }, minute: numb
   return from <= until ? minute >= from && minute < until : minute >= from || minute < until;
 }
 
-const networks = new Map<string, BlockList>();
+const networks = new WeakMap<readonly string[], BlockList>();
 
 /** IPv4-mapped IPv6 addresses count as IPv4. Malformed addresses match nothing. */
 export function inNetworks(list: readonly string[], address: string | undefined): boolean {
-  const version = isIP(address ?? '');
-  if (address === undefined || version === 0) return false;
-  const key = list.join(' ');
-  let block = networks.get(key);
+  if (address === undefined || list.length === 0) return false;
+  const version = isIP(address);
+  if (version === 0) return false;
+  let block = networks.get(list);
   if (block === undefined) {
-    if (networks.size > 10_000) networks.clear();
     block = buildBlockList(list);
-    networks.set(key, block);
+    networks.set(list, block);
   }
   return block.check(address, version === 6 ? 'ipv6' : 'ipv4');
 }

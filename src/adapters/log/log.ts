@@ -19,8 +19,9 @@ export interface Log extends AuditLog, OperatorLog {
 
 /** Bytes that may wait for a reader of standard output; beyond them lines are dropped and counted, never waited for. */
 const maxBuffered = 16_777_216;
-/** Lines that wait for the end of a turn. */
+/** Lines that wait for the next write, and milliseconds for which they do. */
 const maxGathered = 128;
+const gatherMs = 5;
 const flushMs = 1000;
 const maxFieldLength = 256;
 
@@ -29,7 +30,7 @@ const unprintable = /[\u007f-\u009f\u2028\u2029]/;
 
 /**
  * JSON lines on standard output, written behind the caller: what the reader does not take is dropped and counted. Lines of
- * one turn of the event loop go out in one write, each of which costs as much as a small request.
+ * a few milliseconds go out in one write, each of which costs as much as a small request.
  */
 export function createLog(): Log {
   let dropped = 0;
@@ -50,7 +51,7 @@ export function createLog(): Log {
   };
   const write = (line: string): void => {
     if (closed) dropped++;
-    else if (gathered.push(line) === 1) setImmediate(writeOut);
+    else if (gathered.push(line) === 1) setTimeout(writeOut, gatherMs);
     else if (gathered.length === maxGathered) writeOut();
   };
   const say =

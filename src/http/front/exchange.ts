@@ -63,6 +63,11 @@ export function exchangeFacts(
   exchange: Exchange,
   now: number,
 ): Pick<AuditRecord, 'address' | 'userAgent' | 'requestId' | 'durationMs'> {
-  const { address, userAgent, requestId, startedAt } = exchange;
-  return { address, userAgent, requestId, durationMs: Math.max(0, now - startedAt) };
+  const { address, userAgent, requestId } = exchange;
+  return { address, userAgent, requestId, durationMs: durationMs(exchange, now) };
+}
+
+/** Until `now`, in milliseconds; clocks are set back. */
+export function durationMs({ startedAt }: Exchange, now: number): number {
+  return Math.max(0, now - startedAt);
 }

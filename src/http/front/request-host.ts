@@ -20,6 +20,15 @@ export function parseHost(text: string): RequestHost | undefined {
 
 const loopbackNames: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
 const loopbackNetworks = ['127.0.0.0/8', '::1/128'];
+/** Of configuration: there is one, or few. */
+const parsedUrls = new Map<string, URL>();
+
+/** Parsed once; only for URLs that no client chooses. */
+export function parsedUrl(text: string): URL {
+  let url = parsedUrls.get(text);
+  if (url === undefined) parsedUrls.set(text, (url = new URL(text)));
+  return url;
+}
 
 export interface Arrival {
   /** The Host header. */
@@ -35,7 +44,7 @@ export interface Arrival {
  * A proxy on that machine sends on what strangers write, and is not believed.
  */
 export function publicOrigin(publicUrl: string, { host, remoteAddress, trustedProxies }: Arrival): string {
-  const own = new URL(publicUrl);
+  const own = parsedUrl(publicUrl);
   if (!isLoopbackName(own.hostname) || !inNetworks(loopbackNetworks, remoteAddress)) return publicUrl;
   if (inNetworks(trustedProxies, remoteAddress)) return publicUrl;
   const asked = parseHost(host ?? '');

@@ -50,19 +50,22 @@ export function send(exchange: Exchange, { status, headers = {}, body }: Answer)
     response.destroy();
     return status;
   }
-  const bytes = Buffer.from(body);
   const closing = bodyPending(request);
   response.writeHead(status, {
     'Content-Type': 'application/json',
-    'Content-Length': bytes.length,
+    'Content-Length': Buffer.byteLength(body),
     ...(exchange.target.startsWith('/v2') ? { 'Docker-Distribution-Api-Version': 'registry/2.0' } : {}),
     ...(closing ? { Connection: 'close' } : {}),
     ...headers,
   });
-  if (method === 'HEAD') response.flushHeaders();
-  else response.write(bytes);
-  if (closing) endAfterBody(request, response);
-  else response.end();
+  const content = method === 'HEAD' ? '' : body;
+  // Head and content in one write.
+  if (!closing) response.end(content);
+  else {
+    response.flushHeaders();
+    response.write(content);
+    endAfterBody(request, response);
+  }
   return status;
 }
 

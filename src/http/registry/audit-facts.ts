@@ -5,6 +5,37 @@ import { formatReference } from '../../distribution/target.ts';
 import type { Caller } from '../../identity/identify.ts';
 import type { Decision } from '../../policy/evaluate.ts';
 import type { AuditRecord } from '../../ports.ts';
+import type { Exchange } from '../front/exchange.ts';
+
+/** A record while it is not known yet what becomes of the request. */
+export type Draft = { -readonly [Field in keyof AuditRecord]: AuditRecord[Field] };
+
+/** Of a request that is allowed until something else is said: every field is there, in the order of the line. */
+export function draftOf({ address, userAgent, requestId }: Exchange): Draft {
+  return {
+    event: 'access',
+    decision: 'allow',
+    reason: 'authenticated',
+    rule: undefined,
+    source: undefined,
+    shadow: undefined,
+    account: undefined,
+    kind: undefined,
+    method: undefined,
+    repository: undefined,
+    action: undefined,
+    reference: undefined,
+    digest: undefined,
+    address,
+    userAgent,
+    requestId,
+    status: undefined,
+    cache: undefined,
+    bytes: undefined,
+    durationMs: undefined,
+    detail: undefined,
+  };
+}
 
 /** `account`: the name that was given where nobody is known by it. */
 export function who(caller: Caller | undefined, account?: string): Partial<AuditRecord> {
@@ -16,21 +47,22 @@ export function who(caller: Caller | undefined, account?: string): Partial<Audit
 /** The rule that decided, and names of shadow rules that would have decided otherwise, `further` ones among them. */
 export function why(decision: Decision | undefined, further: readonly string[] = []): Partial<AuditRecord> {
   const { rule, shadow: rules = [] } = decision ?? {};
-  const shadow = [...(rule === undefined ? [] : rules.map(({ name }) => name)), ...further];
+  const shadow = rules.length === 0 ? further : [...rules.map(({ name }) => name), ...further];
   return {
-    ...(rule === undefined ? {} : { rule: rule.name, source: `${rule.source.file}:${rule.source.line}` }),
-    ...(shadow.length === 0 ? {} : { shadow }),
+    rule: rule?.name,
+    source: rule && `${rule.source.file}:${rule.source.line}`,
+    shadow: shadow.length === 0 ? undefined : shadow,
   };
 }
 
 /** The route, as far as it could be read. */
 export function what(route: RegistryRoute | undefined, method: string): Partial<AuditRecord> {
   if (route === undefined) return {};
+  const isUpload = route.kind.startsWith('upload-');
   return {
     action: routeAccess[route.kind].action,
-    ...('repository' in route ? { repository: route.repository } : {}),
-    ...('reference' in route ? { reference: formatReference(route.reference) } : {}),
-    ...(route.kind.startsWith('upload-') ? { reference: `${method} upload` } : {}),
-    ...('digest' in route ? { digest: route.digest } : {}),
+    repository: 'repository' in route ? route.repository : undefined,
+    reference: 'reference' in route ? formatReference(route.reference) : isUpload ? `${method} upload` : undefined,
+    digest: 'digest' in route ? route.digest : undefined,
   };
 }

@@ -7,11 +7,12 @@ import { parseRoute, withoutForeignMount } from '../../distribution/route.ts';
 import { type Admitted, admit } from '../../gate/admit.ts';
 import { mayHideTags } from '../../gate/tag-list.ts';
 import type { ListCursors } from '../../sealed/list-cursor.ts';
-import { type Exchange, exchangeFacts } from '../front/exchange.ts';
+import { type Exchange, durationMs } from '../front/exchange.ts';
 import type { Front } from '../front/front.ts';
 import { guardRegistryBody } from '../front/guard.ts';
+import { parsedUrl } from '../front/request-host.ts';
 import { send, unusable } from '../front/respond.ts';
-import { what, who, why } from './audit-facts.ts';
+import { type Draft, draftOf, what, who, why } from './audit-facts.ts';
 import { countRequest, uncounted } from './counted.ts';
 import { deleteByDigest } from './delete-by-digest.ts';
 import { beganFiltered, forwardList, showRepositories, showTags } from './lists.ts';
@@ -33,21 +34,17 @@ export interface RegistryParts extends WriteParts {
 
 /** Answers one request below `/v2`. Resolves when the response has ended; writes exactly one audit record. */
 export async function handleRegistryRequest(parts: RegistryParts, exchange: Exchange): Promise<void> {
-  const { answer, record } = await outcomeOf(parts, exchange);
-  const sent = answer === undefined ? {} : { status: send(exchange, answer) };
-  parts.front.audit.record({
-    event: 'access',
-    decision: 'allow',
-    reason: 'authenticated',
-    ...exchangeFacts(exchange, parts.front.clock()),
-    ...record,
-    ...sent,
-  });
+  const draft = draftOf(exchange);
+  const { answer, record } = await outcomeOf(parts, exchange, draft);
+  Object.assign(draft, record);
+  if (answer !== undefined) draft.status = send(exchange, answer);
+  draft.durationMs = durationMs(exchange, parts.front.clock());
+  parts.front.audit.record(draft);
 }
 
-async function outcomeOf(parts: RegistryParts, exchange: Exchange): Promise<Outcome> {
+async function outcomeOf(parts: RegistryParts, exchange: Exchange, draft: Draft): Promise<Outcome> {
   const { request, method, target, address, publicUrl } = exchange;
-  const parsed = withoutForeignMount(parseRoute(method, target), new URL(publicUrl).host);
+  const parsed = withoutForeignMount(parseRoute(method, target), parsedUrl(publicUrl).host);
   const problem = 'problem' in parsed ? parsed.problem : undefined;
   // What no client sends by mistake is refused before any work: another parser might read a different route in it.
   if (problem?.reason === 'target_malformed' || problem?.reason === 'method_not_allowed')
@@ -58,24 +55,20 @@ async function outcomeOf(parts: RegistryParts, exchange: Exchange): Promise<Outc
   const admission = await admit(parts.gate, { parsed, credentials, address });
   const route = 'route' in parsed ? parsed.route : undefined;
   const isLookingForBlob = method === 'HEAD' && route?.kind === 'blob-get';
-  const outcome =
-    admission.kind === 'admitted'
-      ? await count(parts, exchange, admission)
-      : refusalOf(admission, { service: parts.front.service, publicUrl, isLookingForBlob });
-  return { ...outcome, record: { ...what(route, method), ...outcome.record } };
+  Object.assign(draft, what(route, method));
+  if (admission.kind === 'admitted') return count(parts, exchange, admission, draft);
+  return refusalOf(admission, { service: parts.front.service, publicUrl, isLookingForBlob });
 }
 
-async function count(parts: RegistryParts, exchange: Exchange, admission: Admitted): Promise<Outcome> {
+async function count(parts: RegistryParts, exchange: Exchange, admission: Admitted, draft: Draft): Promise<Outcome> {
   const { caller, decision } = admission;
   const isCounted = !isJudgedLate(parts.gate, exchange, admission);
   const counted = isCounted ? await countRequest(parts.gate.limits, exchange, admission) : uncounted;
-  if ('refusal' in counted) {
-    const { refusal } = counted;
-    return { ...refusal, record: { ...who(caller), ...refusal.record } };
-  }
-  const outcome = await serve(parts, exchange, admission, isCounted);
-  const reason = decision?.reason ?? 'authenticated';
-  return { ...outcome, record: { reason, ...who(caller), ...why(decision, counted.shadow), ...outcome.record } };
+  Object.assign(draft, who(caller));
+  if ('refusal' in counted) return counted.refusal;
+  draft.reason = decision?.reason ?? 'authenticated';
+  Object.assign(draft, why(decision, counted.shadow));
+  return serve(parts, exchange, admission, isCounted);
 }
 
 async function serve(
