@@ -37,7 +37,7 @@ export async function copyPolicies(dir: string): Promise<void> {
 /** What a clone holds after `npm ci` and a build, without the time that both take. */
 export async function copyProject(dir: string): Promise<void> {
   await mkdir(dir, { recursive: true });
-  for (const name of ['package.json', 'package-lock.json', 'tsconfig.json', 'src', 'dist', 'policies']) {
+  for (const name of ['package.json', 'package-lock.json', 'tsconfig.json', 'bundle.mjs', 'src', 'dist', 'policies']) {
     await cp(join(projectDir, name), join(dir, name), { recursive: true });
   }
   await symlink(join(projectDir, 'node_modules'), join(dir, 'node_modules'));
