@@ -58,7 +58,10 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'token/access-token.ts',
   ].concat(['ports.ts', 'argon2', 'bcrypt', 'node:crypto', 'node:os', 'node:zlib']),
   'identity/sources': ['distribution', 'policy', 'identity', 'ports.ts'],
-  token: ['time.ts', 'distribution', 'policy', 'limits', 'identity', 'ports.ts', 'zod', 'jose'],
+  token: ['time.ts', 'distribution', 'policy', 'limits', 'identity', 'ports.ts', 'zod', 'jose'].concat([
+    'node:crypto',
+    'node:util',
+  ]),
   gate: ['time.ts', 'distribution', 'policy', 'identity', 'sealed', 'ports.ts'],
   // The listener and what it hands requests to.
   http: [

@@ -10,6 +10,7 @@ export type Credentials =
 export const maxPasswordLength = 1024;
 
 const base64 = /^[A-Za-z0-9+/]*={0,2}$/;
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const token68 = /^[A-Za-z0-9._~+/-]+=*$/;
 
 /**
@@ -36,7 +37,7 @@ function parseBasic(value: string): Credentials {
   const bytes = Buffer.from(value, 'base64');
   let text: string;
   try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    text = utf8.decode(bytes);
   } catch {
     return { kind: 'malformed' };
   }

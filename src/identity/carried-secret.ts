@@ -3,7 +3,7 @@
  * `pct_session_` + 43 + 6 for refresh tokens. 30 characters are 178 bits, so a plain SHA-256 is enough at rest. The
  * checksum tells a mistyped or cut secret from a revoked one without a look-up, and lets secret scanners be sure.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
 export type SecretKind = 'robot' | 'session';
@@ -44,7 +44,7 @@ export function parseSecret(text: string): CarriedSecret | { readonly problem: s
 
 /** Hexadecimal SHA-256 of the whole secret: what is stored of it. */
 export function secretHash(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+  return hash('sha256', text);
 }
 
 function count(characters: number): string {

@@ -235,6 +235,8 @@ describe('a password that was right a moment ago', () => {
     expect(verified.has('', 'abc', 'hash', now)).toBe(false);
     expect(verified.has('a', 'bc', 'hash2', now)).toBe(false);
     expect(verified.has('a', 'bc:4', 'hash', now)).toBe(false);
+    expect(verified.has('a', 'bc4:hash', '', now)).toBe(false);
+    expect(verified.has('a2:bc', '', 'hash', now)).toBe(false);
     expect(new VerifiedPasswords().has('a', 'bc', 'hash', now)).toBe(false);
   });
 

@@ -1,7 +1,7 @@
 import { createHmac, sign as signBytes } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
 import fc from 'fast-check';
-import { SignJWT, decodeJwt, decodeProtectedHeader, exportJWK, exportSPKI } from 'jose';
+import { SignJWT, decodeJwt, decodeProtectedHeader, exportJWK, exportSPKI, jwtVerify } from 'jose';
 import type { Access } from '../../src/distribution/access.ts';
 import { type AccessTokens, createAccessTokens } from '../../src/token/access-token.ts';
 import type { KeyRing, TokenKey } from '../../src/ports.ts';
@@ -97,6 +97,28 @@ describe('a signed token', () => {
           expiresAt: now + ttl,
         },
       });
+    },
+  );
+
+  test.each(['ES256', 'ES384', 'EdDSA', 'RS256'] as const)(
+    'by a key for %s is one to any program that verifies JWTs, whatever it carries',
+    async (algorithm) => {
+      const signer = await makeKey(algorithm);
+      const own = tokensWith(ringOf(signer));
+      const names: readonly Access[] = [{ type: 'repository', name: 'tëam/ápp/\u2028"\\', actions: ['pull', '*'] }];
+      const many = Array.from({ length: 50 }, () => own.sign('dana', names, now, { sessionId: 'session-1' }));
+      for (const token of await Promise.all(many)) {
+        const { payload } = await jwtVerify(token, signer.publicKey, {
+          issuer,
+          audience: service,
+          subject: 'dana',
+          typ: 'JWT',
+          algorithms: [algorithm],
+          currentDate: new Date(now * 1000),
+        });
+        expect(payload).toMatchObject({ access: names, sid: 'session-1', nbf: now - 10, exp: now + ttl });
+        expect(token).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+$/);
+      }
     },
   );
 

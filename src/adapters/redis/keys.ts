@@ -38,7 +38,7 @@
  * neither ends nor revives anything. A script touches keys of one `{tag}` only, thus of one slot of a cluster; it derives
  * the names of sessions' keys itself, since which they are is only known from the session.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 export const sessionsPrefix = 'portcullis:{sessions}:';
 /** Names the slot of everything about sessions; the index of all of them lies there. */
@@ -47,7 +47,7 @@ export const revocationsChannel = `${sessionsPrefix}revocations`;
 
 /** A name of any length and content as 32 characters: the first half of its SHA-256. */
 export function nameKey(name: string): string {
-  return createHash('sha256').update(name).digest('hex').slice(0, 32);
+  return hash('sha256', name).slice(0, 32);
 }
 
 /** Of an account whose sessions and tokens have ended; never that of a session or token, whose ids hold no line break. */
