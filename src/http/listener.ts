@@ -13,7 +13,6 @@ import { type Exchange, beginExchange, exchangeFacts } from './front/exchange.ts
 import type { Front } from './front/front.ts';
 import { guardRequest } from './front/guard.ts';
 import { type Answer, internalError, notFound, send } from './front/respond.ts';
-import { createTurns } from './front/turns.ts';
 import { type Rejected, type Unread, parseFailure, recordUnread, rejectUnread } from './front/unread.ts';
 import { ignoreUpgradeOffers } from './front/upgrade-offers.ts';
 import { type RegistryParts, handleRegistryRequest } from './registry/handle.ts';
@@ -59,24 +58,23 @@ export interface Listener {
 export function createListener(parts: ListenerParts): Listener {
   const { front } = parts;
   const handled = new Set<Promise<void>>();
-  const turns = createTurns();
   const handle = createHandler(parts);
   const server =
     front.tls === undefined ? createServer(serverOptions) : createTlsServer({ ...serverOptions, ...front.tls });
   // Node drops header lines beyond its limit from `headers` but still obeys their framing (CVE-2026-58044); guard.ts counts.
   server.maxHeadersCount = 0;
-  ignoreUpgradeOffers(server, turns.whenAnswered);
-  const connections = followConnections(server);
+  ignoreUpgradeOffers(server, (socket, then) => connections.whenAnswered(socket, then));
   const record = (socket: Socket, unread: Unread): void => recordUnread(front, socket, unread);
-  capConnections(server, {
+  const caps = capConnections(server, {
     bounds: front.connectionBounds,
     trustedProxies: front.trustedProxies,
     onExceeded: (socket) => record(socket, { reason: 'connections_exceeded' }),
   });
+  const connections = followConnections(server, caps);
 
   const onRequest = (expectsContinue: boolean) => (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;
-    const isTaken = turns.take(socket, response, () => {
+    const isTaken = connections.take(socket, response, () => {
       const done = handle(request, response, expectsContinue);
       handled.add(done);
       void done.then(() => handled.delete(done));
@@ -87,7 +85,7 @@ export function createListener(parts: ListenerParts): Listener {
   };
   const reject = (socket: Socket, rejected: Rejected): void => {
     if (rejected.reason !== 'connection_lost') record(socket, rejected);
-    rejectUnread(socket, turns.pending(socket), rejected.status);
+    rejectUnread(socket, connections.pending(socket), rejected.status);
   };
   server.on('request', onRequest(false));
   server.on('checkContinue', onRequest(true));

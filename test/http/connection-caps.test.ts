@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { capConnections } from '../../src/http/front/connection-caps.ts';
+import { followConnections } from '../../src/http/front/connections.ts';
 import type { ConnectionBounds } from '../../src/limits/connection-shares.ts';
 import { makeCertificate } from '../support/certificate.ts';
 import { eventually } from '../support/eventually.ts';
@@ -39,11 +40,19 @@ async function capped(
     const [, site, host] = /^127\.48\.(\d+)\.(\d+)$/.exec(socket.remoteAddress ?? '') ?? [];
     if (site !== undefined) Object.defineProperty(socket, 'remoteAddress', { value: `2001:db8:${site}:${host}::1` });
   });
-  capConnections(listening, { bounds, trustedProxies, onExceeded: (socket) => said.push(socket.remoteAddress), clock });
-  listening.on('request', ({ url }, response) => {
-    response.setHeader('Content-Length', 2);
-    if (url === '/lasting') response.write('o');
-    else response.end('ok');
+  const caps = capConnections(listening, {
+    bounds,
+    trustedProxies,
+    onExceeded: (socket) => said.push(socket.remoteAddress),
+    clock,
+  });
+  const connections = followConnections(listening, caps);
+  listening.on('request', ({ url, socket }, response) => {
+    connections.take(socket, response, () => {
+      response.setHeader('Content-Length', 2);
+      if (url === '/lasting') response.write('o');
+      else response.end('ok');
+    });
   });
   listening.listen(0, '127.0.0.1');
   await once(listening, 'listening');

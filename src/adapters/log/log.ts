@@ -21,7 +21,7 @@ export interface Log extends AuditLog, OperatorLog {
 const maxBuffered = 16_777_216;
 /** Lines that wait for the next write, and milliseconds for which they do. */
 const maxGathered = 128;
-const gatherMs = 5;
+const gatherMs = 10;
 const flushMs = 1000;
 const maxFieldLength = 256;
 

@@ -1,11 +1,12 @@
 /** Nobody holds every connection of a listener: whoever has too many is cut off as soon as the system accepts one more. */
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { clientNetwork, clientSite } from '../../limits/client-network.ts';
 import { type ConnectionBounds, type Ending, createConnectionShares } from '../../limits/connection-shares.ts';
 import { inNetworks } from '../../policy/conditions.ts';
 import { clientAddress } from './client-address.ts';
+import type { RequestWatch } from './connections.ts';
 
 export interface ConnectionCaps {
   readonly bounds: ConnectionBounds;
@@ -27,11 +28,11 @@ interface Open {
   requests: number;
 }
 
-/** Call before the server has other listeners for its requests. */
+/** Counts connections from now on, and requests as far as it is told of them. */
 export function capConnections(
   server: Server,
   { bounds, trustedProxies, onExceeded, clock = () => performance.now() }: ConnectionCaps,
-): void {
+): RequestWatch {
   const shares = createConnectionShares<Open>(bounds);
   const opened = new WeakMap<Socket, Open>();
   /** Both ends -> a TLS connection before its handshake is done: Node does not tell what it becomes. */
@@ -74,18 +75,21 @@ export function capConnections(
       follow(socket, connection);
     });
 
-  function onRequest({ socket }: IncomingMessage, response: ServerResponse): void {
-    const connection = opened.get(socket);
-    if (connection === undefined) return;
-    connection.requests++;
-    response.once('close', () => {
+  return {
+    onRequest(socket) {
+      const connection = opened.get(socket);
+      if (connection === undefined) return;
+      connection.requests++;
+      const now = clock();
+      end(shares.begin(connection, now), now);
+    },
+    onAnswered(socket) {
+      const connection = opened.get(socket);
+      if (connection === undefined) return;
       connection.requests--;
       shares.finish(connection, clock());
-    });
-    const now = clock();
-    end(shares.begin(connection, now), now);
-  }
-  for (const event of ['request', 'checkContinue', 'checkExpectation']) server.on(event, onRequest);
+    },
+  };
 }
 
 /** An answer that has begun must not look complete; TLS marks its own end. */

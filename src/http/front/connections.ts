@@ -1,34 +1,47 @@
-/** The open connections of a listener, for its end: node:http forgets those that never finished a request. */
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+/**
+ * The connections of a listener and the requests on each: one at a time, whatever a client sends ahead, so that what follows
+ * a request that ends the connection is never looked at, and nobody multiplies work by not reading answers. For the end of
+ * the listener as well: node:http forgets connections that never finished a request.
+ */
+import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 
+/** Requests on one connection that may wait for the answer to an earlier one; registry clients send none ahead. */
+const maxSentAhead = 32;
+
 export type Connections = ReturnType<typeof followConnections>;
 
+/** Told of each request before anything else looks at it, and when its answer has closed. */
+export interface RequestWatch {
+  onRequest(socket: Socket): void;
+  onAnswered(socket: Socket): void;
+}
+
+interface Turn {
+  readonly response: ServerResponse;
+  readonly begin: () => void;
+}
+
 interface Connection {
-  readonly responses: Set<ServerResponse>;
+  /** Of requests whose answers have not closed, in their order. */
+  readonly turns: Turn[];
   /** Bytes read when somebody looked last. */
   seen: number;
   /** When it was first let go on without a request. */
   sparedAt: number | undefined;
 }
 
-/** Call before the server has other listeners for its requests. */
-export function followConnections(server: Server) {
+/** Follows requests as far as `take` hears of them. */
+export function followConnections(server: Server, watch?: RequestWatch) {
   const open = new Map<Socket, Connection>();
   /** TLS: the connections below, which matter only until their first byte. */
   const handshakes = new Set<Socket>();
   const isTls = 'setSecureContext' in server;
 
   function add(socket: Socket): void {
-    open.set(socket, { responses: new Set(), seen: 0, sparedAt: undefined });
+    open.set(socket, { turns: [], seen: 0, sparedAt: undefined });
     socket.once('close', () => open.delete(socket));
-  }
-  function addRequest({ socket }: IncomingMessage, response: ServerResponse): void {
-    const responses = open.get(socket)?.responses;
-    if (responses === undefined) return;
-    responses.add(response);
-    response.once('close', () => responses.delete(response));
   }
   server.on('connection', (socket: Socket) => {
     if (!isTls) return add(socket);
@@ -36,15 +49,39 @@ export function followConnections(server: Server) {
     socket.once('close', () => handshakes.delete(socket));
   });
   if (isTls) server.on('secureConnection', (socket: TLSSocket) => add(socket));
-  for (const event of ['request', 'checkContinue', 'checkExpectation']) server.on(event, addRequest);
+
+  function whenAnswered(socket: Socket, then: () => void): void {
+    const last = open.get(socket)?.turns.at(-1);
+    if (last === undefined) then();
+    // After the listener that ends its turn.
+    else last.response.once('close', () => whenAnswered(socket, then));
+  }
 
   return {
+    /** Calls `begin` once everything before it on the connection is answered. False: too many wait there, and it never begins. */
+    take(socket: Socket, response: ServerResponse, begin: () => void): boolean {
+      const turns = open.get(socket)?.turns ?? [];
+      watch?.onRequest(socket);
+      turns.push({ response, begin });
+      response.on('close', () => {
+        turns.shift();
+        watch?.onAnswered(socket);
+        if (socket.writable) turns[0]?.begin();
+      });
+      if (turns.length === 1) begin();
+      return turns.length <= maxSentAhead;
+    },
+    /** Responses of a connection that have not closed, in the order of their requests. */
+    pending: (socket: Socket): readonly ServerResponse[] =>
+      (open.get(socket)?.turns ?? []).map(({ response }) => response),
+    /** Calls `then` when no request on the connection waits for its answer. */
+    whenAnswered,
     /** Requests that have no complete answer yet. */
-    inFlight: (): number => [...open.values()].reduce((count, { responses }) => count + responses.size, 0),
+    inFlight: (): number => [...open.values()].reduce((count, { turns }) => count + turns.length, 0),
     /** From now on each answer that has not begun ends its connection. */
     endWithAnswers(): void {
-      for (const { responses } of open.values()) {
-        for (const response of responses) if (!response.headersSent) response.shouldKeepAlive = false;
+      for (const { turns } of open.values()) {
+        for (const { response } of turns) if (!response.headersSent) response.shouldKeepAlive = false;
       }
     },
     /**
@@ -55,7 +92,7 @@ export function followConnections(server: Server) {
       server.closeIdleConnections();
       for (const socket of handshakes) if (socket.bytesRead === 0) socket.destroy();
       for (const [socket, connection] of open) {
-        if (connection.responses.size > 0) {
+        if (connection.turns.length > 0) {
           connection.sparedAt = undefined;
           continue;
         }

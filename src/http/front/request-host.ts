@@ -45,6 +45,7 @@ export interface Arrival {
  */
 export function publicOrigin(publicUrl: string, { host, remoteAddress, trustedProxies }: Arrival): string {
   const own = parsedUrl(publicUrl);
+  if (host === own.host) return publicUrl;
   if (!isLoopbackName(own.hostname) || !inNetworks(loopbackNetworks, remoteAddress)) return publicUrl;
   if (inNetworks(trustedProxies, remoteAddress)) return publicUrl;
   const asked = parseHost(host ?? '');
