@@ -19,9 +19,9 @@ export interface Need {
   readonly repository: RepositoryName;
   readonly action: RepositoryAction;
   /** The tag that the request names; tag patterns are judged against it. */
-  readonly tag?: Tag;
+  readonly tag?: Tag | undefined;
   /** A manifest to delete, by its digest: only the registry knows which tags lead to it. */
-  readonly byDigest?: true;
+  readonly byDigest: boolean;
   /** Reading that a client does while pushing: a `push` grant is enough. */
   readonly readWhilePushing: boolean;
 }
@@ -70,13 +70,9 @@ const challengeActions: Readonly<Record<RepositoryAction, readonly ScopeAction[]
 export function requiredAccess(route: RegistryRoute): Requirement {
   if (!('repository' in route)) return { kind: routeAccess[route.kind].action };
   const { repository } = route;
+  const { action, readWhilePushing } = routeAccess[route.kind];
   const byDigest = route.kind === 'manifest-delete' && 'digest' in route.reference;
-  const need = (tag?: Tag): Need => ({
-    repository,
-    ...routeAccess[route.kind],
-    ...(tag === undefined ? {} : { tag }),
-    ...(byDigest ? { byDigest } : {}),
-  });
+  const need = (tag?: Tag): Need => ({ repository, action, tag, byDigest, readWhilePushing });
   const [first = need(), ...rest] = tagsNamedBy(route).map(need);
   return { kind: 'repository', needs: [first, ...rest] };
 }

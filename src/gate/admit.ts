@@ -55,7 +55,7 @@ export interface DeniedNeed {
   /** A manifest to delete that no tag leads to, or none that may be deleted. */
   readonly untagged?: true;
   readonly repository?: string;
-  readonly tag?: string;
+  readonly tag?: string | undefined;
 }
 
 export interface AdmitParts {
@@ -72,7 +72,6 @@ export interface AdmitRequest {
 
 /** Problems of the route are told only to who has proved an identity, the same for everybody. */
 export async function admit(parts: AdmitParts, { parsed, credentials, address }: AdmitRequest): Promise<Admission> {
-  const access = 'route' in parsed ? challengeAccess(parsed.route) : [];
   const route = 'route' in parsed ? parsed.route : undefined;
   // Whoever opened this upload goes on with it: no failed login elsewhere stops it in the middle, and no token that expired.
   const continues: Showing['continues'] = (account, bySeconds) => opensUpload(parts.tickets, route, account, bySeconds);
@@ -87,6 +86,7 @@ export async function admit(parts: AdmitParts, { parsed, credentials, address }:
     if (refusal.reason === 'hashing_busy') {
       return { kind: 'busy', isUpload: continues(refusal.account, inSeconds(parts.clock())) };
     }
+    const access = route === undefined ? [] : challengeAccess(route);
     return { kind: 'challenged', access, ...refusal, ...(isTokenProblem(refusal) ? { error: 'invalid_token' } : {}) };
   }
   const { caller, policy } = identified;
@@ -134,30 +134,29 @@ interface When {
 
 function judge(policy: CompiledPolicy, route: RegistryRoute, caller: Caller, when: When): Admission {
   const requirement = requiredAccess(route);
-  const access = challengeAccess(route);
   switch (requirement.kind) {
     case 'login':
       return { kind: 'admitted', route, caller, decision: undefined, policy };
     case 'catalog': {
       const decision = policy.mayListCatalog(caller.principal, when);
-      if (!decision.allowed) return refused(caller, { action: 'catalog' }, decision, access);
-      if (!reaches(caller, 'registry', 'catalog', '*')) return insufficient(caller, access);
+      if (!decision.allowed) return refused(caller, { action: 'catalog' }, decision, challengeAccess(route));
+      if (!reaches(caller, 'registry', 'catalog', '*')) return insufficient(caller, route);
       return { kind: 'admitted', route, caller, decision, policy };
     }
     case 'repository': {
       let decision: Decision | undefined;
       for (const need of requirement.needs) {
         decision = decideNeed(policy, caller.principal, need, when);
-        if (!decision.allowed) return refused(caller, need, decision, access);
+        if (!decision.allowed) return refused(caller, need, decision, challengeAccess(route));
       }
       const [{ repository, action }] = requirement.needs;
       // A token for pushing is enough to read while pushing, as the rule that granted it is.
       const viaPush = requirement.needs[0].readWhilePushing && reaches(caller, 'repository', repository, 'push');
-      if (!viaPush && !reaches(caller, 'repository', repository, action)) return insufficient(caller, access);
+      if (!viaPush && !reaches(caller, 'repository', repository, action)) return insufficient(caller, route);
       if (route.kind !== 'upload-start' || route.mount === undefined) {
         return { kind: 'admitted', route, caller, decision, policy };
       }
-      return judgeMount(policy, route, route.mount, caller, decision, access, when);
+      return judgeMount(policy, route, route.mount, caller, decision, when);
     }
   }
 }
@@ -180,7 +179,6 @@ function judgeMount(
   mount: Mount,
   caller: Caller,
   decision: Decision | undefined,
-  access: readonly Access[],
   when: When,
 ): Admission {
   const { principal } = caller;
@@ -190,7 +188,7 @@ function judgeMount(
   }
   const readable =
     reaches(caller, 'repository', mount.from, 'pull') || reaches(caller, 'repository', mount.from, 'push');
-  if (!readable) return insufficient(caller, access);
+  if (!readable) return insufficient(caller, route);
   return { kind: 'admitted', route, caller, decision, policy };
 }
 
@@ -204,7 +202,8 @@ export function refused(caller: Caller, need: DeniedNeed, decision: Decision, ac
   return { kind: 'challenged', reason: 'anonymous_refused', error: 'insufficient_scope', access, caller, decision };
 }
 
-function insufficient(caller: Caller, access: readonly Access[]): Admission {
+function insufficient(caller: Caller, route: RegistryRoute): Admission {
+  const access = challengeAccess(route);
   return { kind: 'challenged', reason: 'scope_insufficient', error: 'insufficient_scope', access, caller };
 }
 

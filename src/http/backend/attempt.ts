@@ -63,7 +63,8 @@ function attempt(
     opened = outgoing;
     // The library asks for its end where chunks are sent.
     if (!outgoing.headersSent) outgoing.setHeader('connection', 'keep-alive');
-    if (content === undefined)
+    // A read has no body.
+    if (content === undefined && again === undefined)
       onWritten(outgoing, (chunk) => {
         transfer.sent += chunk.length;
         memory.release(chunk);

@@ -16,20 +16,13 @@ export interface Forwarding {
     | 'marks_unavailable';
   readonly bytes: number;
   readonly digest: string | undefined;
-  readonly detail?: string;
+  readonly detail?: string | undefined;
   /** Where memory answered. */
   readonly cache?: 'hit' | 'confirmed' | 'stale';
 }
 
 /** The same for the log. */
 export function forwarded({ status, outcome, bytes, digest, detail, cache }: Forwarding): Partial<AuditRecord> {
-  const failed = outcome === 'complete' ? {} : ({ decision: 'error', reason: outcome } as const);
-  return {
-    ...failed,
-    status,
-    bytes,
-    ...(digest === undefined ? {} : { digest }),
-    ...(detail === undefined ? {} : { detail }),
-    ...(cache === undefined ? {} : { cache }),
-  };
+  const known = { status, bytes, detail, cache, ...(digest === undefined ? {} : { digest }) };
+  return outcome === 'complete' ? known : { ...known, decision: 'error', reason: outcome };
 }

@@ -17,11 +17,9 @@ export function relayIn(memory: PassingMemory): ReplySink {
       const closing = bodyPending(request);
       const isWhole = Buffer.isBuffer(content);
       try {
-        response.writeHead(reply.status, {
-          ...reply.headers,
-          ...(isWhole ? { 'content-length': content.length } : {}),
-          ...(closing ? { connection: 'close' } : {}),
-        });
+        if (closing) response.setHeader('connection', 'close');
+        const { headers } = reply;
+        response.writeHead(reply.status, isWhole ? { ...headers, 'content-length': content.length } : headers);
       } catch (error) {
         return transfer.fail('broken', String(error));
       }

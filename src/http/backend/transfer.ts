@@ -213,7 +213,7 @@ export class Transfer {
     this.#letGo();
     this.asked.exchange.response.off('close', this.onClientClose);
     const bytes = Math.max(this.received, this.sent);
-    this.#onSettled({ status, outcome, bytes, digest: this.digest, ...(detail === undefined ? {} : { detail }) });
+    this.#onSettled({ status, outcome, bytes, digest: this.digest, detail });
   }
 
   /** All that the registry is to be sent is here. */

@@ -78,7 +78,7 @@ export function returnedHeaders(
   origins: Origins,
   seals: Seals,
 ): ReturnedHeaders {
-  const headers: Record<string, string[]> = {};
+  const headers: Record<string, string | string[]> = { 'docker-distribution-api-version': 'registry/2.0' };
   const { rawHeaders, statusCode: status = 0 } = response;
   const encoding = response.headers['transfer-encoding'];
   if (encoding !== undefined && encoding.toLowerCase() !== 'chunked') return { problem: 'the transfer is encoded' };
@@ -86,14 +86,14 @@ export function returnedHeaders(
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = (rawHeaders[index] ?? '').toLowerCase();
     const value = rawHeaders[index + 1] ?? '';
-    if (returned.has(name)) (headers[name] ??= []).push(value);
+    if (returned.has(name)) headers[name] = joined(headers[name], value);
     else if (name === 'location') {
       const location = rewriteLocation(value, status, route, origins, seals);
       // The query of a signed URL is as good as a password, and this goes to the log.
       if (location === undefined)
         return { problem: `Location "${value.split('?')[0]?.slice(0, 200)}" leads elsewhere` };
       if (headers['location'] !== undefined) return { problem: 'Location is repeated' };
-      headers['location'] = [location];
+      headers['location'] = location;
     } else if (name === 'link') links.push(value);
   }
   if (status === 200 && (route.kind === 'tags' || route.kind === 'referrers')) {
@@ -102,17 +102,16 @@ export function returnedHeaders(
     // A list that goes on where nobody can follow would pass for a whole one; so would one that leads round in a circle.
     if (next.kind === 'unusable' || (next.kind === 'next' && (next.target === asked || seals.sealPage === undefined)))
       return { problem: 'Link leads elsewhere' };
-    if (next.kind === 'next') headers['link'] = [`<${seals.sealPage?.(next.target) ?? ''}>; rel="next"`];
+    if (next.kind === 'next') headers['link'] = `<${seals.sealPage?.(next.target) ?? ''}>; rel="next"`;
   }
   // RFC 9110 section 8.6: a 204 has no length, and who believes one waits for content.
   if (status === 204) delete headers['content-length'];
-  const single = Object.entries(headers).map(([name, values]) => [name, values.length === 1 ? values[0] : values]);
-  return {
-    headers: {
-      ...(Object.fromEntries(single) as OutgoingHttpHeaders),
-      'docker-distribution-api-version': 'registry/2.0',
-    },
-  };
+  return { headers };
+}
+
+/** Lines of one name, each for itself. */
+function joined(lines: string | string[] | undefined, line: string): string | string[] {
+  return lines === undefined ? line : [...(typeof lines === 'string' ? [lines] : lines), line];
 }
 
 /** A place of this gateway for whatever names the registry, by relative or absolute URL. undefined for what must not be passed on. */
