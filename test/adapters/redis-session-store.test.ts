@@ -3,6 +3,7 @@ import { createRedisConnection } from '../../src/adapters/redis/connection.ts';
 import { createRedisSessionStore } from '../../src/adapters/redis/session-store.ts';
 import type { SessionStore } from '../../src/ports.ts';
 import { eventually } from '../support/eventually.ts';
+import { waited } from '../support/loop-time.ts';
 import { isConnected, openRedis } from '../support/redis-connections.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { startRedisServer, type RedisServer } from '../support/redis.ts';
@@ -104,9 +105,11 @@ describeWithPrograms(['redis-server'], 'the session store on Redis', () => {
           return store.open(hashOf(`${number}`), sessionOf('dana', { id: `${number}`, lastUsed: now + number }), week);
         }),
       );
-    const begun = performance.now();
     const outcome = await store.list(undefined, now);
-    expect(performance.now() - begun).toBeLessThan(1500);
+    const took: number[] = [];
+    for (let list = 0; list < 3; list += 1) took.push((await waited(() => store.list(undefined, now))).ms);
+    // The quickest: Redis shares the machine with whatever else runs.
+    expect(Math.min(...took)).toBeLessThan(1000);
     const sessions = outcome.ok ? outcome.sessions : [];
     expect(sessions).toHaveLength(10_000);
     expect(sessions[0]?.id).toBe(`${total - 1}`);
@@ -243,9 +246,10 @@ describe('a connection to Redis', () => {
   test('says that it is not connected, and why, and answers unavailable at once', async () => {
     const connection = createRedisConnection('redis://127.0.0.1:1/0');
     const store = createRedisSessionStore(connection, { revocationMemorySeconds });
-    const begun = performance.now();
-    expect(await store.open(hashOf('a'), sessionOf('dana'), week)).toEqual({ ok: false, reason: 'unavailable' });
-    expect(performance.now() - begun).toBeLessThan(100);
+    const { value, ms } = await waited(() => store.open(hashOf('a'), sessionOf('dana'), week));
+    expect(value).toEqual({ ok: false, reason: 'unavailable' });
+    // Less than a call that waits for an answer may take.
+    expect(ms).toBeLessThan(250);
     await eventually('it says why', () => store.health().detail.includes('ECONNREFUSED'));
     expect(store.health().ok).toBe(false);
     await store.close();

@@ -14,6 +14,7 @@ import { readManifestBody } from '../../src/http/front/manifest-body.ts';
 import { createMemoryBudget } from '../../src/limits/memory-budget.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
+import { waited } from '../support/loop-time.ts';
 import { backendAt } from '../support/backend.ts';
 import { type RawRegistry, type Script, ok, startRawRegistry } from '../support/stand-in.ts';
 import { type RawClient, converse, headerOf, openClient } from './support/client.ts';
@@ -305,14 +306,16 @@ describe('garbage behind a request that is being answered', () => {
 describe('a registry that fails', () => {
   test('one that is down is a 502 within a second, with advice to come back', async () => {
     const gateway = await startTestGateway(`http://127.0.0.1:${await freePort()}`);
-    const startedAt = performance.now();
     for (const line of [`GET ${blob}`, `POST /v2/mine/app/blobs/uploads/`]) {
-      const [reply] = await converse(gateway.port, head(line));
+      const {
+        value: [reply],
+        ms,
+      } = await waited(() => converse(gateway.port, head(line)));
+      expect(ms).toBeLessThan(1000);
       expect(reply?.status).toBe(502);
       expect(headerOf(reply, 'retry-after')).toBe('5');
       expect(reply?.body.toString()).toContain('UNAVAILABLE');
     }
-    expect(performance.now() - startedAt).toBeLessThan(1000);
     await gateway.close();
   });
 
