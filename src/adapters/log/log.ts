@@ -59,7 +59,10 @@ export function createLog(): Log {
     (message, fields = {}) =>
       write(lineOf(level, { ...fields, message }));
   return {
-    record: (record) => write(lineOf('info', isClean(record) ? record : clean(record))),
+    record: (record) => {
+      const line = lineOf('info', record);
+      write(isClean(record, line) ? line : lineOf('info', clean(record)));
+    },
     info: say('info'),
     warn: say('warn'),
     error: say('error'),
@@ -84,10 +87,11 @@ function lineOf(level: string, fields: object): string {
 }
 
 /** Whether every text goes out as it is, as nearly all do. */
-function isClean(record: AuditRecord): boolean {
-  return Object.values(record).every(
-    (value) => typeof value !== 'string' || (value.length <= maxFieldLength && !unprintable.test(value)),
-  );
+function isClean(record: AuditRecord, line: string): boolean {
+  if (unprintable.test(line)) return false;
+  for (const value of Object.values(record))
+    if (typeof value === 'string' && value.length > maxFieldLength) return false;
+  return true;
 }
 
 function clean(record: AuditRecord): Readonly<Record<string, unknown>> {

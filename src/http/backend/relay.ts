@@ -3,9 +3,11 @@ import type { IncomingMessage } from 'node:http';
 import { finished } from 'node:stream';
 import { bodyPending, cut, endAfterBody } from '../front/drain.ts';
 import { clientTimedOut, send, upstreamFailed } from '../front/respond.ts';
-import { type PassingMemory, onWritten } from './passing-memory.ts';
+import type { PassingMemory } from './passing-memory.ts';
 import type { Reply, ReplySink } from './reply.ts';
 import type { Transfer } from './transfer.ts';
+
+const memoryReused = 'this Node.js reuses the memory of an answer that was not passed on yet; try again, and report it';
 
 /** `memory`: what replies lie in. */
 export function relayIn(memory: PassingMemory): ReplySink {
@@ -50,16 +52,13 @@ function stream(
   const { response } = transfer.asked.exchange;
   // With the first bytes if they are here already, and without them rather than late.
   setImmediate(() => void (transfer.isSettled || response.flushHeaders()));
-  content.on('data', (chunk: Buffer) => {
+  content.on('data', (chunk: Buffer<ArrayBuffer>) => {
     transfer.received += chunk.length;
-    if (!memory.isSafe(chunk))
-      transfer.fail(
-        'broken',
-        'this Node.js reuses the memory of an answer that was not passed on yet; try again, and report it',
-      );
+    if (!memory.isSafe(chunk)) return transfer.fail('broken', memoryReused);
+    // Not a pipe, whose listeners take 5 KB for each answer.
+    if (!response.write(chunk, (error) => void (error || memory.release(chunk)))) content.pause();
   });
-  onWritten(response, memory.release);
-  content.pipe(response, { end: false });
+  response.on('drain', () => content.resume());
   finished(content, { writable: false }, (error) => {
     if (error) transfer.fail('broken', error.message);
     else end(reply, transfer, closing);
