@@ -143,10 +143,14 @@ export interface RepositoryMarks {
    * told of its end.
    */
   read(repository: string): Mark | undefined | Unavailable | Promise<Mark | undefined | Unavailable>;
-  /** Runs `task` between two new marks, the second however it ends. `unavailable`: without the first one it did not run. */
+  /**
+   * Runs `task` between two new marks, the second however it ends. Where `isOver` says no to what came of it, the registry
+   * may be writing still: then there is none for a minute. `unavailable`: without the first mark it did not run.
+   */
   around<T>(
     repository: string,
     task: () => Promise<T>,
+    isOver?: (value: T) => boolean,
   ): Promise<{ readonly ok: true; readonly value: T } | Unavailable>;
 }
 

@@ -4,7 +4,7 @@ import { describeRepositoryMarks } from './repository-marks.contract.ts';
 
 describe('marks of repositories in one process', () => {
   describeRepositoryMarks(() =>
-    Promise.resolve({ processes: [createRepositoryMarks()], close: () => Promise.resolve() }),
+    Promise.resolve({ processes: [createRepositoryMarks(1000)], close: () => Promise.resolve() }),
   );
 
   test('are bounded: one that was forgotten is made anew', async () => {

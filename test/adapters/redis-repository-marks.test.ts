@@ -18,7 +18,7 @@ describeWithPrograms(['redis-server'], 'marks of repositories on Redis', () => {
   beforeEach(() => server.admin.flushall());
 
   const open = async (longestWriteMs = 60_000, commandTimeoutMs = 2000): Promise<RepositoryMarks> =>
-    createRedisRepositoryMarks(await connectRedis(server.url, { commandTimeoutMs }), longestWriteMs);
+    createRedisRepositoryMarks(await connectRedis(server.url, { commandTimeoutMs }), longestWriteMs, 1000);
 
   describeRepositoryMarks(async () => ({ processes: [await open(), await open()], close: () => Promise.resolve() }));
 

@@ -1,9 +1,10 @@
 /** What every implementation of marks of repositories promises. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { RepositoryMarks } from '../../src/ports.ts';
+import { eventually } from '../support/eventually.ts';
 
 export interface MarksUnderTest {
-  /** One for each process; at least one. */
+  /** One for each process, at least one; a write whose end nobody saw goes on for a second. */
   readonly processes: readonly RepositoryMarks[];
   readonly close: () => Promise<void>;
 }
@@ -60,6 +61,23 @@ export function describeRepositoryMarks(start: () => Promise<MarksUnderTest>): v
       const after = await now('team/app');
       expect(after).toMatch(/^[0-9a-f-]{36}$/);
       expect(after).not.toBe(before);
+    });
+
+    test('give none for a while after a write that may go on unseen, and then a new one', async () => {
+      const before = await now('team/app');
+      for (const process of [marks, other]) {
+        const written = await process.around(
+          'team/app',
+          () => Promise.resolve('cut'),
+          (how) => how !== 'cut',
+        );
+        expect(written).toEqual({ ok: true, value: 'cut' });
+      }
+      expect(await now('team/app')).toBeUndefined();
+      await marks.around('team/app', () => Promise.resolve());
+      expect(await now('team/app')).toBeUndefined();
+      await eventually('there is one again', async () => (await now('team/app')) !== undefined);
+      expect(await now('team/app')).not.toBe(before);
     });
 
     test('give none until the last of several writers has ended', async () => {

@@ -133,6 +133,35 @@ describe('a manifest that the registry gave', () => {
     for (const path of paths) expect((await get(path)).status).toBe(403);
   });
 
+  test.each(['client', 'proxy'])('is not kept after a write that may go on: cut off by the %s', async (by) => {
+    await start();
+    registry.put('team/app', 'v1', manifestOf('one'));
+    await get('team/app/manifests/v1');
+    if (by === 'proxy') {
+      registry.trouble = (line) => (line.startsWith('PUT') ? 504 : undefined);
+      expect((await push('team/app/manifests/v2', manifestOf('two'))).status).toBe(504);
+    } else {
+      registry.trouble = (line) => (line.startsWith('PUT') ? 'hang' : undefined);
+      const before = registry.requests.length;
+      const leaving = new AbortController();
+      const headers = { authorization: `Basic ${credentials('dana')}`, 'content-type': imageType };
+      const options = { method: 'PUT', headers, body: manifestOf('two'), signal: leaving.signal };
+      const pushed = fetch(`${front.url}/v2/team/app/manifests/v2`, options);
+      await eventually('it is pushed', () => Promise.resolve(registry.requests.length > before));
+      leaving.abort();
+      await expect(pushed).rejects.toThrow();
+      await eventually('its end is written down', () =>
+        Promise.resolve(front.records.some(({ action, status }) => action === 'push' && status === 499)),
+      );
+    }
+    const lines = await reaching(async () => (await get('team/app/manifests/v1'), await get('team/app/manifests/v1')));
+    expect(lines).toHaveLength(2);
+    registry.put('other/app', 'v1', manifestOf('one'));
+    expect(
+      await reaching(async () => (await get('other/app/manifests/v1'), await get('other/app/manifests/v1'))),
+    ).toHaveLength(1);
+  });
+
   test('counts against limits as every other', async () => {
     const limits = `limits: [{ name: few, subjects: [everyone], count: pull, per: account, rate: 3/1h }]\n`;
     await start({}, rules + limits);

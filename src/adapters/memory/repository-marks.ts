@@ -6,11 +6,18 @@ import { Recent } from '../recent.ts';
 /** One that is forgotten costs a read of the registry. */
 const maxMarks = 50_000;
 
-/** Never `unavailable`, and `read` needs no waiting. */
-export function createRepositoryMarks(): RepositoryMarks {
+/** Never `unavailable`, and `read` needs no waiting. `lingerMs`: how long a write may go on whose end nobody saw. */
+export function createRepositoryMarks(lingerMs = 60_000): RepositoryMarks {
   const marks = new Recent<string>(maxMarks);
   /** Repository -> writes under way. */
   const writers = new Map<string, number>();
+
+  function end(repository: string): void {
+    marks.delete(repository);
+    const left = (writers.get(repository) ?? 1) - 1;
+    if (left > 0) writers.set(repository, left);
+    else writers.delete(repository);
+  }
 
   return {
     read(repository) {
@@ -21,15 +28,16 @@ export function createRepositoryMarks(): RepositoryMarks {
       marks.set(repository, made);
       return made;
     },
-    async around(repository, task) {
+    async around(repository, task, isOver = () => true) {
       writers.set(repository, (writers.get(repository) ?? 0) + 1);
+      let goesOn = false;
       try {
-        return { ok: true, value: await task() };
+        const value = await task();
+        goesOn = !isOver(value);
+        return { ok: true, value };
       } finally {
-        marks.delete(repository);
-        const left = (writers.get(repository) ?? 1) - 1;
-        if (left > 0) writers.set(repository, left);
-        else writers.delete(repository);
+        if (goesOn) setTimeout(end, lingerMs, repository).unref();
+        else end(repository);
       }
     },
   };

@@ -19,10 +19,11 @@ interface Asked {
 const idleMs = 3_600_000;
 const retryMs = 1000;
 
-/** `longestWriteMs`: no write lasts longer. */
+/** `longestWriteMs`: no write lasts longer. `lingerMs`: how long one may go on whose end nobody saw. */
 export function createRedisRepositoryMarks(
   connection: Pick<RedisConnection, 'calls'>,
   longestWriteMs: number,
+  lingerMs = 60_000,
 ): RepositoryMarks {
   const calls = connection.calls();
   /** Not sent yet: all who ask in one turn of the event loop get one answer, which is younger than their question. */
@@ -69,7 +70,7 @@ export function createRedisRepositoryMarks(
       waiting.set(repository, { answer, settle });
       return answer;
     },
-    async around(repository, task) {
+    async around(repository, task, isOver = () => true) {
       const writer = randomUUID();
       const begun = await change(repository, writer, longestWriteMs);
       if (!begun.ok) {
@@ -77,10 +78,15 @@ export function createRedisRepositoryMarks(
         void end(repository, writer);
         return begun;
       }
+      let goesOn = false;
       try {
-        return { ok: true, value: await task() };
+        const value = await task();
+        goesOn = !isOver(value);
+        return { ok: true, value };
       } finally {
-        await end(repository, writer);
+        // Untold, it ends later still.
+        if (goesOn) await change(repository, writer, lingerMs);
+        else await end(repository, writer);
       }
     },
   };

@@ -101,14 +101,15 @@ class Cache {
     const { route, exchange } = asked;
     if (!('repository' in route)) return this.#backend.open(asked, sink);
     const { repository } = route;
-    const written = await this.#marks.around(repository, async () => {
+    const write = async (): Promise<Forwarding> => {
       this.#kept.forget(repository);
       try {
         return await this.#backend.open(asked, sink);
       } finally {
         this.#kept.forget(repository);
       }
-    });
+    };
+    const written = await this.#marks.around(repository, write, isOver);
     if (written.ok) return written.value;
     return { status: send(exchange, writeHeld), outcome: 'marks_unavailable', bytes: 0, digest: undefined };
   }
@@ -226,6 +227,11 @@ class Cache {
     share?.close();
     return { ...forwarding, cache };
   }
+}
+
+/** Whether the registry has done with a write: cut off, it may do it yet, and so may what stands behind a proxy in front of it. */
+function isOver({ outcome, status }: Forwarding): boolean {
+  return outcome === 'complete' && status < 500;
 }
 
 /** Whether the registry, asked by HEAD, has what is kept. */
