@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { eventually } from '../support/eventually.ts';
@@ -262,6 +263,20 @@ describe('a manifest that the registry gave', () => {
     const replies = await Promise.all(others);
     expect(replies.map(({ text }) => text)).toEqual(Array(12).fill(manifestOf('one')));
     expect(registry.requests).toHaveLength(2);
+  });
+
+  test('is not waited with for a client that does not take it', async () => {
+    await start({ PORTCULLIS_TIMEOUTS_IDLE: '1s' });
+    registry.put('team/app', 'v1', manifestOf('one', 4_000_000));
+    await get('team/app/manifests/v1');
+    const socket = connect(front.port, '127.0.0.1');
+    socket.on('error', () => undefined).pause();
+    const head = `Host: x\r\nAccept: ${imageType}\r\nAuthorization: Basic ${credentials('dana')}\r\n\r\n`;
+    socket.write(`GET /v2/team/app/manifests/v1 HTTP/1.1\r\n${head}`.repeat(8));
+    await eventually('it is given up', () =>
+      Promise.resolve(front.records.some(({ reason, cache }) => reason === 'client_timeout' && cache === 'hit')),
+    );
+    socket.destroy();
   });
 
   test('takes no more memory than it may', async () => {

@@ -16,6 +16,18 @@ interface Repository {
   readonly blobs: Map<string, Buffer>;
 }
 
+/** One change of what a repository has. */
+export interface Change {
+  /** On the clock of `performance.now()`. */
+  readonly at: number;
+  /** `repository tag`, `repository digest`, `repository blob digest`. */
+  readonly name: string;
+  /** The digest that a tag names now, or of what is there; undefined: nothing. */
+  readonly digest: string | undefined;
+  /** The `User-Agent` of who asked for it; empty when it happened behind everybody's back. */
+  readonly by: string;
+}
+
 /** What becomes of a request, given as its line: nothing, another status, no answer, or a connection that breaks. */
 export type Trouble = (line: string) => number | 'hang' | 'break' | undefined;
 
@@ -23,7 +35,10 @@ export class HistoryRegistry {
   readonly repositories = new Map<string, Repository>();
   /** Lines of all requests but those for `/v2/`. */
   readonly requests: string[] = [];
+  readonly changes: Change[] = [];
   trouble: Trouble = () => undefined;
+  /** A request waits for this before anything is done. */
+  before: (line: string) => Promise<void> = () => Promise.resolve();
   /** An answer is made up, and then waits for this. */
   hold: (line: string) => Promise<void> = () => Promise.resolve();
   /** Headers that every 200 has as well. */
@@ -46,12 +61,46 @@ export class HistoryRegistry {
   }
 
   /** As a push would, but unseen; the digest. */
-  put(name: string, tag: string, text: string): string {
+  put(name: string, tag: string, text: string, by = ''): string {
     const digest = sha256(text);
     const { manifests, tags } = this.of(name);
     manifests.set(digest, text);
-    if (tag !== '') tags.set(tag, digest);
+    this.#changed(name, digest, digest, by);
+    if (tag !== '') {
+      tags.set(tag, digest);
+      this.#changed(name, tag, digest, by);
+    }
     return digest;
+  }
+
+  putBlob(name: string, blob: Buffer): string {
+    const digest = sha256(blob);
+    this.of(name).blobs.set(digest, blob);
+    this.#changed(`${name} blob`, digest, digest, '');
+    return digest;
+  }
+
+  /** Takes the tags with it that name a digest; false when there is no such manifest. */
+  remove(name: string, reference: string, by = ''): boolean {
+    const { manifests, tags } = this.of(name);
+    const isThere = tags.has(reference) || manifests.has(reference);
+    for (const [tag, digest] of tags) {
+      if (tag !== reference && digest !== reference) continue;
+      tags.delete(tag);
+      this.#changed(name, tag, undefined, by);
+    }
+    if (manifests.delete(reference)) this.#changed(name, reference, undefined, by);
+    return isThere;
+  }
+
+  removeBlob(name: string, digest: string, by = ''): boolean {
+    const isThere = this.of(name).blobs.delete(digest);
+    if (isThere) this.#changed(`${name} blob`, digest, undefined, by);
+    return isThere;
+  }
+
+  #changed(repository: string, reference: string, digest: string | undefined, by: string): void {
+    this.changes.push({ at: performance.now(), name: `${repository} ${reference}`, digest, by });
   }
 
   async start(): Promise<void> {
@@ -76,6 +125,7 @@ export class HistoryRegistry {
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
     if (url === '/v2/') return void response.end('{}');
     this.requests.push(line);
+    await this.before(line);
     const trouble = this.trouble(line);
     if (trouble === 'hang') return;
     if (trouble === 'break') return void request.socket.destroy();
@@ -93,26 +143,27 @@ export class HistoryRegistry {
         .writeHead(404, { 'Content-Type': 'application/json' })
         .end('{"errors":[{"code":"MANIFEST_UNKNOWN","message":"unknown"}]}');
     const { manifests, tags, blobs } = this.of(name);
+    const by = headers['user-agent'] ?? '';
     if (kind === 'tags') return (response) => void response.end(JSON.stringify({ name, tags: [...tags.keys()] }));
     if (method === 'PUT') {
-      const digest = this.put(name, reference.startsWith('sha256:') ? '' : reference, body);
-      for (const tag of new URL(url, 'http://x').searchParams.getAll('tag')) tags.set(tag, digest);
+      const digest = this.put(name, reference.startsWith('sha256:') ? '' : reference, body, by);
+      for (const tag of new URL(url, 'http://x').searchParams.getAll('tag')) this.put(name, tag, body, by);
       return (response) => void response.writeHead(201, { Location: url, 'Docker-Content-Digest': digest }).end();
     }
     if (kind === 'blobs') {
       const blob = blobs.get(reference);
-      if (method === 'DELETE') blobs.delete(reference);
       if (blob === undefined) return missing;
-      if (method === 'DELETE') return (response) => void response.writeHead(202).end();
+      if (method === 'DELETE') {
+        this.removeBlob(name, reference, by);
+        return (response) => void response.writeHead(202).end();
+      }
       return this.#content(blob, reference, 'application/octet-stream', method, headers.range);
     }
     const digest = tags.get(reference) ?? reference;
     const text = manifests.get(digest);
     if (text === undefined) return missing;
     if (method === 'DELETE') {
-      if (reference === digest) manifests.delete(digest);
-      for (const [tag, named] of tags)
-        if (tag === reference || (reference === digest && named === digest)) tags.delete(tag);
+      this.remove(name, reference, by);
       return (response) => void response.writeHead(202).end();
     }
     const given = this.convert(text, headers.accept ?? '');
