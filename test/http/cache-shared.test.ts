@@ -117,4 +117,28 @@ describeWithPrograms(['redis-server'], 'gateways that share a Redis', () => {
       await redis.restart();
     }
   });
+
+  test('answer under staleIfError nothing that was deleted through another, nor what was read meanwhile', async () => {
+    const [one, two] = [await start(), await start({ PORTCULLIS_CACHE_STALE_IF_ERROR: '1h' })];
+    const digest = registry.put('team/app', 'v1', manifestOf('one'));
+    await warm(two, 'v1', digest);
+    let release: () => void = () => {};
+    const held = new Promise<void>((resolve) => (release = resolve));
+    registry.hold = (line) => (line.startsWith('GET') ? held : Promise.resolve());
+    const other = registry.put('team/app', 'v2', manifestOf('two'));
+    const before = registry.requests.length;
+    const reading = ask(two, 'GET', other);
+    await eventually('it is read', () => Promise.resolve(registry.requests.length > before));
+    for (const each of [digest, other]) expect((await ask(one, 'DELETE', each)).status).toBe(202);
+    release();
+    expect((await reading).text).toBe(manifestOf('two'));
+    registry.trouble = () => 503;
+    for (const reference of ['v1', digest, other]) expect((await ask(two, 'GET', reference)).status).toBe(503);
+    await redis.kill();
+    try {
+      expect((await ask(two, 'GET', other)).status).toBe(503);
+    } finally {
+      await redis.restart();
+    }
+  });
 });
