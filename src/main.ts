@@ -154,15 +154,15 @@ async function open(ground: Ground): Promise<Started> {
 function openServing(
   { config, upstreamUrl, log, inputs, clock, lifecycle }: Ground,
   { policies, keys, stores }: Machine,
-  { audit, countHash, countLimit, countCache }: Observed,
+  observed: Observed,
 ) {
   const { publicUrl, trustedProxies, redirects, timeouts } = config;
   const { service, accessTtlSeconds: ttlSeconds, refreshTtlSeconds } = config.tokens;
   const { sessions, robotUses, tagLocks, limiter, failedLogins } = stores;
-  const limits = createLimits(limiter, countLimit);
+  const limits = createLimits(limiter, observed.countLimit);
   const tokens = createAccessTokens({ keys, issuer: publicUrl, service, ttlSeconds });
   const passwords = createPasswordSource({
-    passwords: createPasswords(countHash),
+    passwords: createPasswords(observed.countHash, observed.hashWaited),
     verified: new VerifiedPasswords(),
     guard: createLoginGuard(failedLogins, keys),
   });
@@ -186,18 +186,28 @@ function openServing(
   const sendQueues = createSendQueues();
   const contentMemory = createMemoryBudget(contentBudget);
   const registry = lifecycle.opens(
-    createBackend({ url: upstreamUrl, publicUrl, ...timeouts, redirects, askMs: 10_000, sendQueues, contentMemory }),
+    createBackend({
+      url: upstreamUrl,
+      publicUrl,
+      ...timeouts,
+      redirects,
+      askMs: 10_000,
+      sendQueues,
+      contentMemory,
+      onFirstByte: observed.upstreamAnswered,
+    }),
   );
   const backend = cachedBackend(registry, {
     terms: { ...config.cache, patienceMs: timeouts.connectMs },
     marks: stores.marks,
-    count: countCache,
+    count: observed.countCache,
   });
   const { certificate } = inputs;
   const front = {
     publicUrl,
     service,
-    audit,
+    audit: observed.audit,
+    onAnswered: observed.answered,
     clock,
     trustedProxies,
     connectionBounds: connectionBounds(readDescriptorLimit()),

@@ -137,6 +137,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'limits/spend.ts',
     'sealed/upload-ticket.ts',
     'token/access-token.ts',
+    'distribution/route-name.ts',
+    'http/front/timed-response.ts',
     'http/listener.ts',
     'http/admin/admin.ts',
     'ports.ts',

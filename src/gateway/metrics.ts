@@ -1,54 +1,132 @@
-/** Counters and gauges in the Prometheus text format. Labels are bounded: never an account, a repository or a path. */
-import type { AuditRecord } from '../ports.ts';
+/**
+ * Counters, gauges and histograms in the Prometheus text format 0.0.4. Label values are few by design: never an account, a
+ * repository or a path. Where one is not, its series end in one that is called `other`.
+ */
 
-interface Reading {
-  readonly type: 'gauge' | 'counter';
+type Values = readonly string[];
+type NamesOf<V extends Values> = { readonly [At in keyof V]: string };
+
+/** Adds under these values of the labels, in the order of their names. */
+export type Add<V extends Values> = (values: V, amount?: number) => void;
+
+/** Series of one metric. */
+const maxSeries = 200;
+const other = 'other';
+
+/** Upper bounds in seconds. Recorded series, alerts and dashboards ask for them: they stay as they are. */
+const toAnswer = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+export const bounds = { toAnswer, toTransfer: [...toAnswer, 60, 300, 1800] } as const;
+
+interface Metric {
+  readonly type: 'counter' | 'gauge' | 'histogram';
   readonly name: string;
   readonly help: string;
-  readonly read: () => number;
+  /** A line for each sample. */
+  readonly samples: () => readonly string[];
 }
 
-/** Counts every audit record by its bounded fields. */
+/** Whatever is registered is rendered in that order. */
 export function createMetrics() {
-  const readings: Reading[] = [];
-  const families: { readonly name: string; readonly help: string; readonly counters: Map<string, number> }[] = [];
-  const decisions = new Map<string, number>();
-  const statuses = new Map<string, number>();
-  const add = (counters: Map<string, number>, labels: string): void => {
-    counters.set(labels, (counters.get(labels) ?? 0) + 1);
-  };
+  const metrics: Metric[] = [];
+  const reading = (type: Metric['type']) => (name: string, help: string, read: () => number) =>
+    void metrics.push({ type, name, help, samples: () => [`${name} ${read()}`] });
   return {
-    record({ event, decision, status }: AuditRecord) {
-      add(decisions, `event="${event}",decision="${decision}"`);
-      if (status !== undefined) add(statuses, `code="${status}"`);
-    },
-    gauge: (name: string, help: string, read: () => number) => void readings.push({ type: 'gauge', name, help, read }),
+    gauge: reading('gauge'),
     /** A number that is counted elsewhere and only ever grows. */
-    counter: (name: string, help: string, read: () => number) =>
-      void readings.push({ type: 'counter', name, help, read }),
-    /** The returned function counts one more under `labels`, as `limit="pulls",result="refused"`. */
-    family(name: string, help: string): (labels: string) => void {
-      const counters = new Map<string, number>();
-      families.push({ name, help, counters });
-      return (labels) => add(counters, labels);
+    total: reading('counter'),
+
+    counter: <V extends Values>(name: string, help: string, labels: NamesOf<V>): Add<V> => {
+      const series = new Series(labels, () => ({ count: 0 }));
+      const samples = (): readonly string[] => series.map((text, { count }) => [`${name}{${text}} ${count}`]);
+      metrics.push({ type: 'counter', name, help, samples });
+      return (values, amount = 1) => void (series.at(values).count += amount);
     },
+
+    /** `upTo`: upper bounds, the lowest first. What is observed beyond all of them counts as well. */
+    histogram: <V extends Values>(name: string, help: string, labels: NamesOf<V>, upTo: readonly number[]): Add<V> => {
+      const series = new Series(labels, () => ({ counts: new Float64Array(upTo.length + 1), sum: 0 }));
+      const samples = (): readonly string[] =>
+        series.map((text, { counts, sum }) => {
+          let count = 0;
+          const before = text === '' ? '' : `${text},`;
+          const buckets = [...counts].map((more, at) => {
+            count += more;
+            return `${name}_bucket{${before}le="${upTo[at] ?? '+Inf'}"} ${count}`;
+          });
+          const all = text === '' ? '' : `{${text}}`;
+          return [...buckets, `${name}_sum${all} ${sum}`, `${name}_count${all} ${count}`];
+        });
+      metrics.push({ type: 'histogram', name, help, samples });
+      return (values, amount = 1) => {
+        const cell = series.at(values);
+        let at = 0;
+        while (amount > (upTo[at] ?? Infinity)) at++;
+        cell.counts[at] = (cell.counts[at] ?? 0) + 1;
+        cell.sum += amount;
+      };
+    },
+
     render(): string {
-      const lines = [
-        ...family('portcullis_decisions_total', 'counter', 'Decisions by event and outcome.', decisions),
-        ...family('portcullis_http_requests_total', 'counter', 'Answered requests by status code.', statuses),
-        ...families.flatMap(({ name, help, counters }) => family(name, 'counter', help, counters)),
-        ...readings.flatMap(({ type, name, help, read }) => [
-          `# HELP ${name} ${help}`,
-          `# TYPE ${name} ${type}`,
-          `${name} ${read()}`,
-        ]),
-      ];
+      const lines = metrics.flatMap(({ type, name, help, samples }) => [
+        `# HELP ${name} ${help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}`,
+        `# TYPE ${name} ${type}`,
+        ...samples(),
+      ]);
       return `${lines.join('\n')}\n`;
     },
   };
 }
 
-function family(name: string, type: string, help: string, counters: ReadonlyMap<string, number>): readonly string[] {
-  const samples = [...counters].sort().map(([labels, value]) => `${name}{${labels}} ${value}`);
-  return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...samples];
+interface Branch<Cell> {
+  readonly below: Map<string, Branch<Cell>>;
+  cell?: Cell;
+}
+
+/** Cells by the values of their labels. Walked value by value: joining them costs more than all the rest. */
+class Series<Cell> {
+  readonly #root: Branch<Cell> = { below: new Map() };
+  readonly #texts = new Map<string, Cell>();
+  readonly #labels: Values;
+  readonly #make: () => Cell;
+
+  constructor(labels: Values, make: () => Cell) {
+    this.#labels = labels;
+    this.#make = make;
+    // What has no labels is there before anything happens.
+    if (labels.length === 0) this.at([]);
+  }
+
+  at(values: Values): Cell {
+    let branch: Branch<Cell> | undefined = this.#root;
+    for (const value of values) branch = branch?.below.get(value);
+    return branch?.cell ?? this.#grow(values);
+  }
+
+  #grow(values: Values): Cell {
+    const kept = this.#texts.size < maxSeries ? values : this.#labels.map(() => other);
+    let branch = this.#root;
+    for (const value of kept) {
+      const next: Branch<Cell> = branch.below.get(value) ?? { below: new Map() };
+      branch.below.set(value, next);
+      branch = next;
+    }
+    if (branch.cell !== undefined) return branch.cell;
+    const cell = this.#make();
+    branch.cell = cell;
+    this.#texts.set(textOf(this.#labels, kept), cell);
+    return cell;
+  }
+
+  /** In the order of their texts. */
+  map(lines: (text: string, cell: Cell) => readonly string[]): readonly string[] {
+    return [...this.#texts]
+      .sort(([left], [right]) => (left < right ? -1 : 1))
+      .flatMap(([text, cell]) => lines(text, cell));
+  }
+}
+
+/** `name="value"` for each, a comma between. */
+function textOf(labels: Values, values: Values): string {
+  const escaped = (value = ''): string => value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+  return labels.map((label, at) => `${label}="${escaped(values[at])}"`).join(',');
 }

@@ -4,13 +4,20 @@ import type { Log } from '../adapters/log/log.ts';
 import type { Spent } from '../limits/spend.ts';
 import type { AuditLog } from '../ports.ts';
 import type { Machine } from './machine.ts';
-import { createMetrics } from './metrics.ts';
+import type { AnswerOutcome, Timing } from '../http/front/timed-response.ts';
+import { type RouteName, routeNameOf } from '../distribution/route-name.ts';
+import { bounds, createMetrics } from './metrics.ts';
 import type { Part } from './readiness.ts';
 
 export interface Observed {
   /** Counts each record on its way to the log. */
   readonly audit: AuditLog;
   readonly countHash: (scheme: string) => void;
+  readonly hashWaited: (seconds: number) => void;
+  /** An answer of the main listener has ended. */
+  readonly answered: (timing: Timing) => void;
+  /** The registry at `upstream` began to answer a request for `target`. */
+  readonly upstreamAnswered: (upstream: string, target: string, seconds: number) => void;
   readonly countCache: (kind: string, result: string) => void;
   readonly countLimit: (limit: { readonly name: string }, spent: Spent) => void;
   /** From now on `render` shows these as well. */
@@ -33,26 +40,25 @@ const descriptors = '/proc/self/fd';
 /** Counters begin at zero with each gateway. */
 export function createObserved(log: Log): Observed {
   const metrics = createMetrics();
-  const countHash = metrics.family('portcullis_password_hashes_total', 'Password hashes computed, by scheme.');
-  const countLimit = metrics.family('portcullis_limit_requests_total', 'Requests that limits counted or refused.');
-  const countCache = metrics.family(
-    'portcullis_cache_requests_total',
-    'Reads that memory might answer, by what it did.',
-  );
+  const { decisions, statuses, transferred, ...counts } = countsOf(metrics);
   const sound = (name: string, help: string, { health }: Part): void =>
     metrics.gauge(name, help, () => (health().ok ? 1 : 0));
   return {
     audit: {
       record(record) {
-        metrics.record(record);
+        const { event, decision, status, action, bytes } = record;
+        decisions([event, decision]);
+        if (status !== undefined) statuses([String(status)]);
+        if (bytes !== undefined && bytes > 0) transferred([action === 'push' ? 'in' : 'out'], bytes);
         log.record(record);
       },
     },
-    countHash: (scheme) => countHash(`scheme="${scheme}"`),
-    countCache: (kind, result) => countCache(`kind="${kind}",result="${result}"`),
-    countLimit: ({ name }, spent) => countLimit(`limit="${name}",result="${spent}"`),
+    countHash: (scheme) => counts.hashes([scheme]),
+    ...timesOf(metrics),
+    countCache: (kind, result) => counts.cached([kind, result]),
+    countLimit: ({ name }, spent) => counts.limited([name, spent]),
     watch({ machine: { policies, stores, parts }, upstream, certificate, transfers, cachedBytes }) {
-      const { gauge, counter } = metrics;
+      const { gauge, total } = metrics;
       gauge('portcullis_policy_rules', 'Rules in force.', () => policies.loaded().compiled.policy.rules.length);
       sound('portcullis_policy_last_reload_successful', '1 when the newest policy files are in force.', parts.policy);
       sound('portcullis_keys_last_reload_successful', '1 when the newest signing keys are in use.', parts.keys);
@@ -66,14 +72,82 @@ export function createObserved(log: Log): Observed {
       const skew = 'Seconds by which the clock here is ahead of that of Redis.';
       gauge('portcullis_clock_skew_seconds', skew, () => stores.clockSkewMs() / 1000);
       const fallbacks = 'Requests that limits counted in this process because Redis was away.';
-      counter('portcullis_limit_fallback_total', fallbacks, stores.limitFallbacks);
+      total('portcullis_limit_fallback_total', fallbacks, stores.limitFallbacks);
       const dropped = 'Log lines lost because standard output did not take them.';
-      counter('portcullis_audit_dropped_total', dropped, log.dropped);
+      total('portcullis_audit_dropped_total', dropped, log.dropped);
       gauge('process_resident_memory_bytes', 'Memory of the process.', () => process.memoryUsage.rss());
       gauge('nodejs_heap_size_used_bytes', 'Objects in the JavaScript heap.', () => process.memoryUsage().heapUsed);
       if (existsSync(descriptors))
         gauge('process_open_fds', 'Open file descriptors.', () => readdirSync(descriptors).length);
     },
     render: () => metrics.render(),
+  };
+}
+
+type Metrics = ReturnType<typeof createMetrics>;
+
+function countsOf({ counter }: Metrics) {
+  return {
+    decisions: counter<[event: string, decision: string]>(
+      'portcullis_decisions_total',
+      'Decisions by event and outcome.',
+      ['event', 'decision'],
+    ),
+    statuses: counter<[code: string]>('portcullis_http_requests_total', 'Answered requests by status code.', ['code']),
+    transferred: counter<[direction: 'in' | 'out']>(
+      'portcullis_transfer_bytes_total',
+      'Bytes of content that clients sent (in) and got (out).',
+      ['direction'],
+    ),
+    hashes: counter<[scheme: string]>('portcullis_password_hashes_total', 'Password hashes computed, by scheme.', [
+      'scheme',
+    ]),
+    limited: counter<[limit: string, result: Spent]>(
+      'portcullis_limit_requests_total',
+      'Requests that limits counted or refused.',
+      ['limit', 'result'],
+    ),
+    cached: counter<[kind: string, result: string]>(
+      'portcullis_cache_requests_total',
+      'Reads that memory might answer, by what it did.',
+      ['kind', 'result'],
+    ),
+  };
+}
+
+/** How long clients wait, and what for. */
+function timesOf({ histogram }: Metrics): Pick<Observed, 'answered' | 'upstreamAnswered' | 'hashWaited'> {
+  const firstBytes = histogram<readonly [route: RouteName, outcome: AnswerOutcome]>(
+    'portcullis_http_first_byte_seconds',
+    'Time from the head of a request to the first byte of its answer.',
+    ['route', 'outcome'],
+    bounds.toAnswer,
+  );
+  const durations = histogram<readonly [route: RouteName, outcome: AnswerOutcome]>(
+    'portcullis_http_request_duration_seconds',
+    'Time from the head of a request to the last byte of its answer.',
+    ['route', 'outcome'],
+    bounds.toTransfer,
+  );
+  const upstream = histogram<[upstream: string, route: RouteName]>(
+    'portcullis_upstream_first_byte_seconds',
+    'Time from a request that is forwarded to the first byte of the answer to it.',
+    ['upstream', 'route'],
+    bounds.toAnswer,
+  );
+  const hashWaits = histogram<[]>(
+    'portcullis_hash_queue_wait_seconds',
+    'Time that logins waited for their turn to be hashed, also in vain.',
+    [],
+    bounds.toAnswer,
+  );
+  return {
+    hashWaited: (seconds) => hashWaits([], seconds),
+    answered({ target, outcome, firstByteSeconds, seconds }) {
+      const labels = [routeNameOf(target), outcome] as const;
+      if (firstByteSeconds !== undefined) firstBytes(labels, firstByteSeconds);
+      durations(labels, seconds);
+    },
+    upstreamAnswered: (name, target, seconds) => upstream([name, routeNameOf(target)], seconds),
   };
 }

@@ -13,6 +13,7 @@ import { type Exchange, beginExchange, exchangeFacts } from './front/exchange.ts
 import type { Front } from './front/front.ts';
 import { guardRequest } from './front/guard.ts';
 import { type Answer, internalError, notFound, send } from './front/respond.ts';
+import { type Timing, timedResponse } from './front/timed-response.ts';
 import { type Rejected, type Unread, parseFailure, recordUnread, rejectUnread } from './front/unread.ts';
 import { ignoreUpgradeOffers } from './front/upgrade-offers.ts';
 import { type RegistryParts, handleRegistryRequest } from './registry/handle.ts';
@@ -25,6 +26,8 @@ export interface ListenerFront extends Front {
   readonly trustedProxies: readonly string[];
   readonly connectionBounds: ConnectionBounds;
   readonly tls?: SecureContextOptions | undefined;
+  /** Hears of every answer when it has ended. */
+  readonly onAnswered: (timing: Timing) => void;
   /** While true every response ends its connection. */
   readonly isDraining: () => boolean;
   /** Told once of an entry in a trusted proxy's X-Forwarded-For that is no address. */
@@ -59,8 +62,8 @@ export function createListener(parts: ListenerParts): Listener {
   const { front } = parts;
   const handled = new Set<Promise<void>>();
   const handle = createHandler(parts);
-  const server =
-    front.tls === undefined ? createServer(serverOptions) : createTlsServer({ ...serverOptions, ...front.tls });
+  const options = { ...serverOptions, ServerResponse: timedResponse(front.onAnswered) };
+  const server = front.tls === undefined ? createServer(options) : createTlsServer({ ...options, ...front.tls });
   // Node drops header lines beyond its limit from `headers` but still obeys their framing (CVE-2026-58044); guard.ts counts.
   server.maxHeadersCount = 0;
   ignoreUpgradeOffers(server, (socket, then) => connections.whenAnswered(socket, then));

@@ -12,19 +12,24 @@ export class HashQueue {
   readonly #slots: number;
   readonly #waitMs: number;
   readonly #maxWaiting: number;
+  readonly #onWaited: (seconds: number) => void;
   readonly #waiting: (() => void)[] = [];
   #running = 0;
   readonly #refusals = createPace(refusedPerTurn);
 
-  /** A task that has not begun after `waitMs` is refused; one that finds `maxWaiting` before it is refused at once. */
-  constructor(slots: number, waitMs: number, maxWaiting = 1000) {
+  /** A task that has not begun after `waitMs` is refused; one that finds `maxWaiting` before it is refused at once. `onWaited` hears how long each waited. */
+  constructor(slots: number, waitMs: number, maxWaiting = 1000, onWaited: (seconds: number) => void = () => {}) {
     this.#slots = slots;
     this.#waitMs = waitMs;
     this.#maxWaiting = maxWaiting;
+    this.#onWaited = onWaited;
   }
 
   async run<T>(task: () => Promise<T>): Promise<T | 'busy'> {
-    if (!(await this.#enter())) {
+    const begun = performance.now();
+    const isAdmitted = await this.#enter();
+    this.#onWaited((performance.now() - begun) / 1000);
+    if (!isAdmitted) {
       await this.#refusals();
       return 'busy';
     }

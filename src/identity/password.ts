@@ -31,11 +31,14 @@ export async function hashPassword(password: string): Promise<string> {
   return argon2.hash(password, { type: argon2.argon2id, memoryCost: memoryKib, timeCost: passes, parallelism: lanes });
 }
 
-/** `onHash` hears of every hash computed, by scheme and cost: work is counted, not timed. */
-export function createPasswords(onHash: (scheme: PasswordHash['scheme'], cost: string) => void = () => {}): Passwords {
+/** `onHash` hears of every hash computed, by scheme and cost: work is counted, not timed; `onWaited` of how long a login waited. */
+export function createPasswords(
+  onHash: (scheme: PasswordHash['scheme'], cost: string) => void = () => {},
+  onWaited?: (seconds: number) => void,
+): Passwords {
   // A core stays with the requests that are no logins: with hashes on both of two, pulls waited behind them ten times as
   // long, and no more of them were done.
-  const queue = new HashQueue(Math.max(1, Math.min(availableParallelism() - 1, 3)), queueMs, maxWaiting);
+  const queue = new HashQueue(Math.max(1, Math.min(availableParallelism() - 1, 3)), queueMs, maxWaiting, onWaited);
   const verify: Passwords['verify'] = async (policy, hash, password) => {
     const compare = async (): Promise<boolean> => {
       let isMatch = false;

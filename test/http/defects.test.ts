@@ -72,6 +72,7 @@ test('a request that meets a defect is answered 500 and logged, and the next one
       trustedProxies: [],
       connectionBounds: connectionBounds(),
       isDraining: () => false,
+      onAnswered: () => {},
       onUnreadableForwarding: never,
       onError: (error) => void errors.push(error),
     },

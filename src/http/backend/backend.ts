@@ -26,6 +26,8 @@ export interface BackendOptions extends Pick<TransferTerms, 'connectMs' | 'idleM
   readonly sendQueues?: SendQueues;
   /** Default: redirects of reads are passed on, to wherever they lead. */
   readonly redirects?: RedirectRules;
+  /** Hears of the first byte of each reply to a request for `target`, so many seconds after it was asked for. */
+  readonly onFirstByte?: (upstream: string, target: string, seconds: number) => void;
   /** Default: true. Otherwise the memory of bytes that have left waits for a garbage collection. */
   readonly freesMemory?: boolean;
 }
@@ -83,7 +85,11 @@ export function createBackend(options: BackendOptions): Backend {
         const transfer = new Transfer(asked, terms, sink, resolve);
         if (!transfer.begin()) return;
         const take = following(transfer, storages, sink, (response) => takeReply(response, transfer, replies, sink));
-        sendToRegistry(transfer, door, take);
+        const begun = performance.now();
+        sendToRegistry(transfer, door, (response) => {
+          options.onFirstByte?.(origin.host, transfer.target, (performance.now() - begun) / 1000);
+          take(response);
+        });
       }),
     toClient: relay,
     taken: (asked, { status, bytes, digest }) =>
