@@ -5,7 +5,7 @@ import type { Counted, GroupMember, Limit, Named, Principal } from '../policy/mo
 import { describeWait } from '../policy/rate.ts';
 import type { Balance, Budget, RateLimiter } from '../ports.ts';
 import { clientNetwork } from './client-network.ts';
-import { owedOf, quotaOf, roomOf } from './gcra.ts';
+import { type Quota, owedOf, quotaOf, roomOf } from './gcra.ts';
 
 export interface Spender {
   readonly principal: Principal;
@@ -52,37 +52,43 @@ export function createLimits(
     async spend(policy, counted, spender) {
       const draws = drawsOf(policy, counted, spender);
       if (draws.length === 0) return unlimited;
-      const { admitted, balances } = await limiter.charge(draws.map(({ budget }) => budget));
-      for (const [index, { limit }] of draws.entries()) {
-        const fits = balances[index]?.fits === true;
+      const { admitted, balances } = await limiter.charge(draws);
+      const states = statesOf(draws, balances);
+      for (const { limit, fits } of states) {
         if (fits && admitted) onSpent(limit, 'counted');
         else if (!fits) onSpent(limit, limit.mode === 'shadow' ? 'would_refuse' : 'refused');
       }
-      return { admitted, states: statesOf(draws, balances) };
+      return { admitted, states };
     },
     async look(policy, counted, spender) {
       const draws = drawsOf(policy, counted, spender);
-      return draws.length === 0 ? [] : statesOf(draws, await limiter.peek(draws.map(({ budget }) => budget)));
+      return draws.length === 0 ? [] : statesOf(draws, await limiter.peek(draws));
     },
   };
 }
 
-interface Draw {
+interface Draw extends Budget {
   readonly limit: Limit;
   readonly source: string;
-  readonly budget: Budget;
 }
 
 function drawsOf(policy: CompiledPolicy, counted: Counted, spender: Spender): readonly Draw[] {
   return policy.limitsOf(spender.principal, counted).map((limit) => {
     const { kind, source } = payer(limit, spender);
-    return { limit, source, budget: budgetOf(limit, kind, source) };
+    return drawOf(limit, kind, source);
   });
 }
 
-function budgetOf(limit: Limit, kind: string, source: string): Budget {
+/** What a limit is worth is the same for every request, as long as its policy is in force. */
+const quotas = new WeakMap<Limit, Quota>();
+
+function drawOf(limit: Limit, kind: string, source: string): Draw {
+  const known = quotas.get(limit);
+  const quota = known ?? quotaOf(limit.rate, limit.burst);
+  if (known === undefined) quotas.set(limit, quota);
+  const { intervalUs, burst } = quota;
   const isEnforced = limit.mode === 'enforce';
-  return { counter: counterName(limit.name, kind, source), ...quotaOf(limit.rate, limit.burst), isEnforced };
+  return { counter: counterName(limit.name, kind, source), intervalUs, burst, isEnforced, limit, source };
 }
 
 function payer(limit: Limit, { principal, address, repository = '' }: Spender): { kind: string; source: string } {
@@ -103,10 +109,12 @@ function counterName(limit: string, kind: string, source: string): string {
 }
 
 function statesOf(draws: readonly Draw[], balances: readonly Balance[]): readonly LimitState[] {
-  return draws.flatMap(({ limit, source }, index) => {
-    const balance = balances[index];
-    return balance === undefined ? [] : [stateOf(limit, source, balance)];
-  });
+  const states: LimitState[] = [];
+  for (let index = 0; index < draws.length; index++) {
+    const [draw, balance] = [draws[index], balances[index]];
+    if (draw !== undefined && balance !== undefined) states.push(stateOf(draw.limit, draw.source, balance));
+  }
+  return states;
 }
 
 function stateOf(limit: Limit, source: string, { fits, remaining, waitUs, debtUs }: Balance): LimitState {
@@ -115,13 +123,18 @@ function stateOf(limit: Limit, source: string, { fits, remaining, waitUs, debtUs
 
 /** The limit that answers: among enforced ones the one to wait for longest, else the one with the least left. */
 export function tightest(states: readonly LimitState[]): LimitState | undefined {
-  const enforced = states.filter(({ limit }) => limit.mode === 'enforce');
-  return enforced.toSorted(
-    (left, right) =>
-      right.waitSeconds - left.waitSeconds ||
-      left.remaining - right.remaining ||
-      left.remaining / left.limit.burst - right.remaining / right.limit.burst,
-  )[0];
+  let first: LimitState | undefined;
+  for (const state of states)
+    if (state.limit.mode === 'enforce' && (first === undefined || isTighter(state, first))) first = state;
+  return first;
+}
+
+function isTighter(state: LimitState, than: LimitState): boolean {
+  const difference =
+    state.waitSeconds - than.waitSeconds ||
+    than.remaining - state.remaining ||
+    than.remaining / than.limit.burst - state.remaining / state.limit.burst;
+  return difference > 0;
 }
 
 /** For the client, on one line: `user "dana" has used up 100 pulls per 6 hours (limit "pulls"); the next one is free in 3 minutes`. */
@@ -143,7 +156,7 @@ export function stateOfCounter(policy: CompiledPolicy, counter: string, debtUs: 
   const [name = '', kind = '', source = ''] = counter.split('\n');
   const limit = policy.policy.limits.find((each) => each.name === name);
   if (limit === undefined) return undefined;
-  const budget = budgetOf(limit, kind, source);
+  const budget = drawOf(limit, kind, source);
   const room = roomOf(debtUs, budget);
   return stateOf(limit, source, { fits: room.waitUs === 0, debtUs: owedOf(debtUs, budget), ...room });
 }

@@ -34,10 +34,9 @@ export function createMemoryBudgets(nowUs: () => number, limit = maxCounters) {
     /** As `RateLimiter.charge`; each request counts `cost` times. */
     charge: (budgets: readonly Budget[], cost: number) => {
       const now = nowUs();
-      const results = budgets.map((budget) => charge(debtOf(budget.counter, now), budget, cost));
-      const admitted = budgets.every(({ isEnforced }, index) => !isEnforced || results[index]?.fits === true);
-      const balances = results.map(({ fits, debtUs }, index) => {
-        const budget = budgets[index] ?? nothing;
+      const results = budgets.map((budget) => ({ budget, ...charge(debtOf(budget.counter, now), budget, cost) }));
+      const admitted = results.every(({ budget, fits }) => fits || !budget.isEnforced);
+      const balances = results.map(({ budget, fits, debtUs }) => {
         // Also what did not fit: it owes no more than the limit as it is now.
         if (admitted || !fits) set(budget.counter, now + debtUs, now);
         return balanceOf(fits, debtOf(budget.counter, now), budget, cost);
@@ -64,8 +63,6 @@ export function createMemoryBudgets(nowUs: () => number, limit = maxCounters) {
     },
   };
 }
-
-const nothing: Budget = { counter: '', intervalUs: 1, burst: 1, isEnforced: false };
 
 /** `debtUs` as after this charge, in microseconds; what a refused charge asked for stays out of it. */
 export function balanceOf(fits: boolean, debtUs: number, budget: Budget, cost: number): Balance {

@@ -4,21 +4,47 @@
  * are nobody's business outside.
  */
 import { type LimitState, tightest } from '../../limits/spend.ts';
+import type { Limit } from '../../policy/model.ts';
+
+/** What the headers say of a limit whatever is left of it. */
+interface Texts {
+  readonly name: string;
+  readonly window: string;
+  readonly rate: string;
+  readonly policy: string;
+}
+
+const known = new WeakMap<Limit, Texts>();
+
+function textsOf(limit: Limit): Texts {
+  const found = known.get(limit);
+  if (found !== undefined) return found;
+  const { amount, seconds } = limit.rate;
+  const [name, window] = [`"${limit.name}"`, `;w=${seconds}`];
+  const texts = { name, window, rate: `${amount}${window}`, policy: `${name};q=${amount}${window}` };
+  known.set(limit, texts);
+  return texts;
+}
 
 /** None where no limit applies. */
 export function limitHeaders(states: readonly LimitState[]): Readonly<Record<string, string>> {
   const first = tightest(states);
   if (first === undefined) return {};
-  const window = `;w=${first.limit.rate.seconds}`;
-  const enforced = states.filter(({ limit }) => limit.mode === 'enforce');
+  const { rate, window } = textsOf(first.limit);
+  let [policies, balances] = ['', ''];
+  for (const state of states) {
+    if (state.limit.mode !== 'enforce') continue;
+    const { name, policy } = textsOf(state.limit);
+    const comma = policies === '' ? '' : ', ';
+    policies += comma + policy;
+    balances += `${comma}${name};r=${state.remaining};t=${secondsOf(state)}`;
+  }
   return {
-    'RateLimit-Limit': `${first.limit.rate.amount}${window}`,
+    'RateLimit-Limit': rate,
     'RateLimit-Remaining': `${first.remaining}${window}`,
     'Docker-RateLimit-Source': first.source,
-    'RateLimit-Policy': enforced
-      .map(({ limit: { name, rate } }) => `"${name}";q=${rate.amount};w=${rate.seconds}`)
-      .join(', '),
-    RateLimit: enforced.map((state) => `"${state.limit.name}";r=${state.remaining};t=${secondsOf(state)}`).join(', '),
+    'RateLimit-Policy': policies,
+    RateLimit: balances,
   };
 }
 
