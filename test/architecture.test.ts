@@ -39,7 +39,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   // For people who ask about policies; nothing on the way of a request imports it.
   'policy/analysis': ['distribution', 'document', 'policy', 'node:net'],
   editing: ['document', 'policy', 'policy/analysis/propose-tests.ts', 'yaml', 'node:util'],
-  import: ['document', 'policy', 'editing'],
+  import: ['document', 'policy', 'policy/analysis/witness.ts', 'editing'],
   config: ['document', 'network', 'secret.ts', 'zod', 'node:net', 'node:path'],
   // Addresses and hosts as values. Of node:net only isIP.
   network: ['document/parsed.ts', 'node:net'],
@@ -127,7 +127,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'sonic-boom',
     'ioredis',
   ].concat('node:'),
-  trial: ['adapters/files/private-file.ts', 'distribution', 'yaml', 'node:'],
+  trial: ['adapters/files/whole-file.ts', 'distribution', 'yaml', 'node:'],
   // What main.ts opens, follows and closes, and what is shown of it.
   gateway: [
     'adapters',
@@ -191,7 +191,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   express: ['http/endpoints.ts'],
   'sonic-boom': ['adapters/log/'],
   // One place reads YAML into values; editing keeps comments, and try mode writes the policy of its own account.
-  yaml: ['document/whole-yaml.ts', 'document/yaml-library.ts', 'editing/whole-layout.ts', 'trial/state.ts'],
+  yaml: ['document/whole-yaml.ts', 'editing/layout.ts', 'trial/state.ts'],
   commander: ['cli/'],
   ioredis: ['adapters/redis/'],
   'lru-cache': ['http/backend/kept-replies.ts'],

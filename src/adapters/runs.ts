@@ -1,4 +1,4 @@
-/** A task that runs again and again, one at a time: when it is asked for, and when it says so itself. */
+/** Work in steps, so that none keeps others waiting, and work that is done again and again. */
 
 /** Of a task that never rejects and says after how many milliseconds it runs again; undefined: not unless asked for. */
 export class Runs {
@@ -41,4 +41,9 @@ export class Runs {
     if (pauseMs !== undefined) this.soon(pauseMs);
     if (this.#isWanted) void this.now();
   }
+}
+
+/** The things in their order, so many at a time. */
+export function* batches<T>(all: readonly T[], size: number): Generator<readonly T[]> {
+  for (let begin = 0; begin < all.length; begin += size) yield all.slice(begin, begin + size);
 }

@@ -12,10 +12,9 @@ import { compileByName } from '../policy/by-name.ts';
 import { groupsOf } from '../policy/analysis/explain.ts';
 import { type Rule, formatSubject } from '../policy/model.ts';
 import { describeSecret } from '../policy/secret-reach.ts';
-import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { type ExitCode, exitCodes, paletteFor, placeInJson, printJson, reportBroken } from './report.ts';
 import { readPolicies } from './policy-paths.ts';
 import { parseWho } from './question.ts';
-import { paletteFor, placeInJson, printJson, reportBroken } from './report.ts';
 import { type Command, type PolicyOptions, example, policiesOption, usageProblem } from './verb.ts';
 
 /** `access SUBJECT`: 0 something, 1 nothing. */

@@ -1,16 +1,15 @@
 /** The work of `user` and `robot` `groups` and `remove`: what somebody is in, and whether there is such a one. */
 import { quote } from '../document/problem.ts';
 import { editEach } from '../editing/edit.ts';
-import { addGroup } from '../editing/membership.ts';
+import { addGroup } from '../editing/accounts.ts';
 import { type Mention, fromTheEnd, mentionsOf, mentionsOfExpectations } from '../editing/mentions.ts';
 import { type Place, removeAt } from '../editing/removal.ts';
 import { formatPlace } from '../policy/describe.ts';
 import { compileByName } from '../policy/by-name.ts';
 import { type Expectation, type Policy, type Robot, type User, sections } from '../policy/model.ts';
 import { runTests } from '../policy/analysis/test-run.ts';
-import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { type ExitCode, complain, exitCodes } from './report.ts';
 import { type FileChange, applyEdits, findAccount, unknownGroup } from './policy-edit.ts';
-import { complain } from './report.ts';
 
 type Kind = 'user' | 'robot';
 

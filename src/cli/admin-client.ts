@@ -3,16 +3,15 @@ import { readAdminToken } from '../adapters/files/admin-token.ts';
 import { formatHostPort, isEveryInterface } from '../network/host.ts';
 import type { Config } from '../config/load.ts';
 import { readConfiguration } from './configuration.ts';
-import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { complain, reportBroken } from './report.ts';
+import { type ExitCode, complain, exitCodes, reportBroken } from './report.ts';
 
-export type AdminReply =
+type AdminReply =
   | { readonly ok: true; readonly body: unknown }
   /** In words, with what to do. */
   | { readonly ok: false; readonly message: string };
 
 /** `host:port` at which the admin listener can be reached from here. */
-export function adminAddress({ admin: { listen } }: Config): string {
+function adminAddress({ admin: { listen } }: Config): string {
   return formatHostPort(isEveryInterface(listen.host) ? '127.0.0.1' : listen.host, listen.port);
 }
 
@@ -63,4 +62,19 @@ export async function askAdmin(
   if (!reply.ok) return complain(reply.message);
   show(reply.body);
   return exitCodes.ok;
+}
+
+const aliveMs = 3000;
+
+/** 0 when the gateway of this configuration is alive. */
+export async function healthcheck(): Promise<ExitCode> {
+  const configuration = readConfiguration();
+  if (!configuration.ok) return reportBroken(configuration.problems);
+  const address = adminAddress(configuration.config);
+  try {
+    const response = await fetch(`http://${address}/livez`, { signal: AbortSignal.timeout(aliveMs) });
+    return response.ok ? exitCodes.ok : complain(`the admin listener answers ${response.status}`);
+  } catch {
+    return complain(`no answer from the admin listener at ${address}`);
+  }
 }

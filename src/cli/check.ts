@@ -4,9 +4,8 @@ import { type Problem, formatProblem, sortProblems } from '../document/problem.t
 import { compileByName } from '../policy/by-name.ts';
 import { lintPolicy } from '../policy/analysis/lint.ts';
 import { problemOfFailure, runTests } from '../policy/analysis/test-run.ts';
-import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { type ExitCode, exitCodes, printJson, reportProblems } from './report.ts';
 import { configured, configuredPolicies, readPolicies } from './policy-paths.ts';
-import { printJson, reportProblems } from './report.ts';
 import { type Command, type PolicyOptions, example, policiesOption } from './verb.ts';
 
 interface Options extends PolicyOptions {

@@ -2,9 +2,8 @@
 import { resolve } from 'node:path';
 import { formatPlace } from '../policy/describe.ts';
 import { type AccessChange, cause, diffPolicies } from '../policy/analysis/diff.ts';
-import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { type ExitCode, complain, exitCodes, paletteFor, placeInJson, printJson, reportBroken } from './report.ts';
 import { readPolicies } from './policy-paths.ts';
-import { complain, paletteFor, placeInJson, printJson, reportBroken } from './report.ts';
 import { type Command, example } from './verb.ts';
 
 /** `diff OLD NEW`: 0 nothing changes, 1 something does, 78 one of them is broken. */

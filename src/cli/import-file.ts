@@ -7,8 +7,7 @@ import { importHtpasswd } from '../import/htpasswd.ts';
 import { parsePolicy } from '../policy/files/parse.ts';
 import { namePattern } from '../policy/model.ts';
 import { hashPassword } from '../identity/password.ts';
-import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { complain, reportProblems } from './report.ts';
+import { type ExitCode, complain, exitCodes, reportProblems } from './report.ts';
 
 const maxBytes = 4 * 1024 * 1024;
 

@@ -1,5 +1,5 @@
 /** `portcullis import`: accounts and rules of other programs as policy files. */
-import type { ExitCode } from './exit-codes.ts';
+import type { ExitCode } from './report.ts';
 import { type Command, commaList, example } from './verb.ts';
 
 /** `import htpasswd|docker_auth FILE`: the policy goes to standard output, what was left out to standard error. */

@@ -4,9 +4,8 @@ import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { generateKey } from '../adapters/files/key-ring.ts';
 import { configTemplate } from '../config/template.ts';
-import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { type ExitCode, complain, exitCodes } from './report.ts';
 import { schemaText } from './json-schemas.ts';
-import { complain } from './report.ts';
 import { packageRoot } from '../version.ts';
 
 /** The example policy that comes with the program. */

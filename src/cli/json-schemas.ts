@@ -1,6 +1,6 @@
 /** The JSON Schemas of the two kinds of file that people write. */
 import { configSchema } from '../config/schema.ts';
-import { jsonSchemaOf } from '../document/json-schema.ts';
+import { jsonSchemaOf } from '../document/check.ts';
 import { policyFileSchema } from '../policy/files/schema.ts';
 
 export type SchemaKind = 'policy' | 'config';

@@ -1,12 +1,9 @@
 /** `portcullis key`: signing keys, with an overlap in which no replica refuses what another one signed. */
 import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { publishMs } from '../adapters/files/key-directory.ts';
-import { type KeyFile, generateKey, readKeyFiles } from '../adapters/files/key-ring.ts';
+import { type KeyFile, generateKey, publishMs, readKeyFiles } from '../adapters/files/key-ring.ts';
 import { readConfiguration } from './configuration.ts';
-import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { printJson, reportBroken, reportProblems } from './report.ts';
-import { formatTable } from './table.ts';
+import { type ExitCode, exitCodes, formatTable, printJson, reportBroken, reportProblems } from './report.ts';
 import { type Command, example } from './verb.ts';
 
 /** Seconds by which a token outlives its `exp` at most: the leeway for clocks, doubled. */

@@ -4,9 +4,7 @@ import { quote } from '../document/problem.ts';
 import type { LimitList } from '../http/admin/admin-types.ts';
 import { describeWait } from '../policy/rate.ts';
 import { askAdmin } from './admin-client.ts';
-import type { ExitCode } from './exit-codes.ts';
-import { printJson } from './report.ts';
-import { formatTable } from './table.ts';
+import { type ExitCode, formatTable, printJson } from './report.ts';
 import { example } from './verb.ts';
 
 /** Rows of a table shown to a person; the rest are counted. */

@@ -1,20 +1,19 @@
 /** Editing policies in place: read all files, change one, judge the result, and only then replace the file. */
 import { statSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
-import { readPolicyFiles } from '../adapters/files/policy-files.ts';
-import { createFile, replaceFile } from '../adapters/files/replace-file.ts';
+import { readPolicyFiles } from '../adapters/files/policy-loading.ts';
+import { createFile, replaceFile } from '../adapters/files/whole-file.ts';
 import { type Problem, formatProblem, quote } from '../document/problem.ts';
 import { didYouMean } from '../document/suggest.ts';
 import type { Edit } from '../editing/edit.ts';
-import { readOnce } from '../editing/reading.ts';
+import { readOnce } from '../editing/layout.ts';
 import { compileByName } from '../policy/by-name.ts';
 import { type PolicyText, parsePolicy } from '../policy/files/parse.ts';
 import { type Policy, type Robot, type User, namePattern } from '../policy/model.ts';
 import { problemOfFailure, runTests } from '../policy/analysis/test-run.ts';
 import { readConfiguration } from './configuration.ts';
-import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { type ExitCode, complain, exitCodes, reportBroken } from './report.ts';
 import { configuredPolicies } from './policy-paths.ts';
-import { complain, reportBroken } from './report.ts';
 
 export interface PolicyFiles {
   /** Absolute; what was named or configured. */

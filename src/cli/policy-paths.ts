@@ -40,7 +40,7 @@ export function configuredPolicies({
 async function readPaths(paths: readonly string[]): Promise<PoliciesReading> {
   // The YAML reader takes longer to load than most commands to run, and `--help` does without.
   const [{ readPolicyFiles }, { revisionOf, shortRevision }, { parsePolicy }] = await Promise.all([
-    import('../adapters/files/policy-files.ts'),
+    import('../adapters/files/policy-loading.ts'),
     import('../adapters/files/policy-loading.ts'),
     import('../policy/files/parse.ts'),
   ]);

@@ -3,9 +3,8 @@ import { setFlagsFromString } from 'node:v8';
 import { Command, CommanderError, Option } from 'commander';
 import type { ConfigKey } from '../config/schema.ts';
 import { version } from '../version.ts';
-import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { type ExitCode, exitCodes } from './report.ts';
 import type { SchemaKind } from './json-schemas.ts';
-import { bearLostReaders } from './output.ts';
 import { type AddVerb, example } from './verb.ts';
 
 /** In the order of the help. */
@@ -132,7 +131,7 @@ const addHash: AddVerb = (program, done) =>
     .option('--password-stdin', 'read the password from standard input')
     .addHelpText('after', example("printf %s 'correct horse' | portcullis hash --password-stdin"))
     .action(async ({ passwordStdin = false }: { passwordStdin?: boolean }) =>
-      done(await (await import('./hash.ts')).hash({ passwordStdin })),
+      done(await (await import('./password.ts')).hash({ passwordStdin })),
     );
 
 const addHealthcheck: AddVerb = (program, done) =>
@@ -140,7 +139,7 @@ const addHealthcheck: AddVerb = (program, done) =>
     .command('healthcheck')
     .description('exit 0 when the gateway of this configuration is alive')
     .addHelpText('after', example('portcullis healthcheck'))
-    .action(async () => done(await (await import('./healthcheck.ts')).healthcheck()));
+    .action(async () => done(await (await import('./admin-client.ts')).healthcheck()));
 
 /** Verbs that read no configuration, and `serve`, which says itself what the option means. */
 const withoutConfiguration: ReadonlySet<string> = new Set(['serve', 'init', 'schema', 'diff', 'hash']);
@@ -166,4 +165,19 @@ function withoutHelpOfNothing(program: Command, argv: readonly string[]): string
     command = found ?? command;
   }
   return [...argv];
+}
+
+/**
+ * A reader that has seen enough is no fault: the verb goes on, its work is done and its exit code is the answer. Any other
+ * failure is said once and the exit code is 1, since what was printed is not whole.
+ */
+function bearLostReaders(): void {
+  let isTold = false;
+  process.stderr.on('error', () => undefined);
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE' || isTold) return;
+    isTold = true;
+    process.stderr.write(`portcullis: standard output cannot be written: ${error.message}\n`);
+    process.once('exit', () => void (process.exitCode = exitCodes.problems));
+  });
 }

@@ -1,4 +1,4 @@
-/** Questions about a policy as they are typed: who, what, where, when. */
+/** Questions about a policy as they are typed: who, what, where, when; and what all answers to them say alike. */
 import { isIP } from 'node:net';
 import { parseRepositoryName, parseTag } from '../distribution/reference.ts';
 import { quote } from '../document/problem.ts';
@@ -8,6 +8,8 @@ import { type Target, describeTarget } from '../policy/describe.ts';
 import { parseInstant } from '../policy/files/instant.ts';
 import { type Action, type GroupMember, type Named, type Policy, accountKinds, actions } from '../policy/model.ts';
 import { type RepositoryPattern, parseRepositoryPattern } from '../policy/pattern.ts';
+import { type SecretReach, describeSecret } from '../policy/secret-reach.ts';
+import { placeInJson } from './report.ts';
 
 /** What is wrong, for a person to read. */
 export interface Misunderstood {
@@ -114,4 +116,15 @@ export function parseCircumstances(
 /** `push sandbox/app:1.0`, `see sandbox/app in the catalog`: to be read behind "may". */
 export function describeAsked(action: Action, target: Target): string {
   return action === 'catalog' ? `see ${target.repository} in the catalog` : `${action} ${describeTarget(target)}`;
+}
+
+/** `k3v9x2ma (pull in integration/**, for ever): no, actions: pull do not include push`. */
+export function describeReach({ token, allowed, only, why }: SecretReach): string {
+  const halves = only === undefined ? 'yes' : only === 'create' ? 'new tags only' : 'existing tags only';
+  return `${token.id} (${describeSecret(token)}): ${allowed ? halves : `no, ${why ?? ''}`}`;
+}
+
+/** As `explain --json` and `access --json` print it; what is absent is null. */
+export function secretToJson({ token, allowed, only, why }: SecretReach): unknown {
+  return { id: token.id, ...placeInJson(token), allowed, only: only ?? null, why: why ?? null };
 }

@@ -1,9 +1,12 @@
-/** Problems and lines for a person at a terminal. */
+/** Problems, lines and tables for a person at a terminal, and the codes with which verbs end. */
 import { readFileSync } from 'node:fs';
 import { styleText } from 'node:util';
 import { type Problem, escapeUnprintable, formatProblem } from '../document/problem.ts';
 import type { Source } from '../policy/model.ts';
-import { type ExitCode, exitCodes } from './exit-codes.ts';
+
+/** Contract section 8. EX_CONFIG lets a supervisor tell a bad configuration from a crash. */
+export const exitCodes = { ok: 0, problems: 1, usage: 2, configuration: 78 } as const;
+export type ExitCode = number;
 
 /** One line on standard error; gives `code` back. */
 export function complain(message: string, code: ExitCode = exitCodes.problems): ExitCode {
@@ -49,7 +52,7 @@ export function placeInJson(found: { readonly source: Source } | undefined) {
   return { file: found?.source.file ?? null, line: found?.source.line ?? null };
 }
 
-export interface Palette {
+interface Palette {
   readonly good: (text: string) => string;
   readonly bad: (text: string) => string;
   readonly strong: (text: string) => string;
@@ -61,4 +64,31 @@ export function paletteFor(stream: NodeJS.WriteStream): Palette {
   const paint = (format: Parameters<typeof styleText>[0]) => (text: string) =>
     useColour(stream) ? styleText(format, text) : text;
   return { good: paint('green'), bad: paint('red'), strong: paint('bold'), faint: paint('dim') };
+}
+
+/**
+ * Columns for a terminal; text from outside is made harmless, since a user agent may carry escape sequences. Cells are
+ * cut to `longest` characters; a table with places is not cut, since a place without its line number is no place.
+ */
+export function formatTable(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  { longest = 60 }: { readonly longest?: number } = {},
+): string {
+  const lines = [head, ...rows].map((row) => row.map((cell) => harmless(cell, longest)));
+  const widths = head.map((_, column) => Math.max(...lines.map((row) => (row[column] ?? '').length)));
+  return lines
+    .map(
+      (row) =>
+        `${row
+          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('');
+}
+
+function harmless(text: string, longest: number): string {
+  const shown = text.length > longest ? `${text.slice(0, longest - 1)}…` : text;
+  return shown.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, '?');
 }

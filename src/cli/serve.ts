@@ -3,12 +3,11 @@ import { relative } from 'node:path';
 import { type Log, createLog } from '../adapters/log/log.ts';
 import { type Config } from '../config/load.ts';
 import { startGateway } from '../main.ts';
-import type { Upstream } from '../trial/attempt.ts';
+import type { Upstream } from '../trial/registry.ts';
 import { formatBanner } from '../trial/banner.ts';
 import type { TrialState } from '../trial/state.ts';
 import { type ConfigurationFlags, readConfiguration } from './configuration.ts';
-import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { complain, reportBroken, useColour } from './report.ts';
+import { type ExitCode, complain, exitCodes, reportBroken, useColour } from './report.ts';
 import { version } from '../version.ts';
 
 /** Outside try mode the configuration names the registry; its absence was reported with the other problems. */

@@ -1,9 +1,7 @@
 /** `portcullis session`: who is logged in, and ending it. */
 import type { SessionView } from '../http/admin/admin-types.ts';
 import { askAdmin } from './admin-client.ts';
-import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { complain, printJson } from './report.ts';
-import { formatTable } from './table.ts';
+import { type ExitCode, complain, exitCodes, formatTable, printJson } from './report.ts';
 import { type Command, example } from './verb.ts';
 
 /** `session list|revoke`: 1 when no gateway answers on the admin listener. */

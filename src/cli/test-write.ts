@@ -5,9 +5,8 @@ import { compileByName } from '../policy/by-name.ts';
 import { grouped } from '../policy/grouped.ts';
 import { proposeTests } from '../policy/analysis/propose-tests.ts';
 import { runTests, unexercisedRules } from '../policy/analysis/test-run.ts';
-import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { type ExitCode, complain, exitCodes } from './report.ts';
 import { applyEdits, readForEdit } from './policy-edit.ts';
-import { complain } from './report.ts';
 
 /** On standard output with `dryRun`, else into the files of the rules. */
 export async function writeTests(

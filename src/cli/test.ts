@@ -2,9 +2,8 @@
 import { compileByName } from '../policy/by-name.ts';
 import { formatPlace } from '../policy/describe.ts';
 import { problemOfFailure, runTests, unexercisedRules } from '../policy/analysis/test-run.ts';
-import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { type ExitCode, exitCodes, paletteFor, placeInJson, printJson, reportBroken } from './report.ts';
 import { readPolicies } from './policy-paths.ts';
-import { paletteFor, placeInJson, printJson, reportBroken } from './report.ts';
 import { type Command, type PolicyOptions, example, policiesOption } from './verb.ts';
 
 interface Options extends PolicyOptions {

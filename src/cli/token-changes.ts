@@ -1,19 +1,19 @@
-/** The work of `portcullis token create|revoke`. */
+/** The work of `portcullis token …`. */
 import { randomInt } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
-import { parseDuration } from '../config/durations.ts';
+import { parseDuration } from '../config/values.ts';
 import { quote } from '../document/problem.ts';
 import { didYouMean, nearest } from '../document/suggest.ts';
 import { editEach, hasSection } from '../editing/edit.ts';
-import { type TokenEntry, changeRobot, tokenEntryIn } from '../editing/robot.ts';
-import { formatInstant, formatPlace } from '../policy/describe.ts';
+import { type TokenEntry, changeRobot, tokenEntryIn } from '../editing/accounts.ts';
+import { actionsOf, formatInstant, formatPlace } from '../policy/describe.ts';
 import { parseInstant } from '../policy/files/instant.ts';
-import type { Policy, Robot } from '../policy/model.ts';
+import type { Policy, Robot, RobotToken } from '../policy/model.ts';
 import { parseRepositoryPattern } from '../policy/pattern.ts';
 import { looksCarried, makeSecret, secretHash } from '../identity/carried-secret.ts';
 import { isExpired } from '../policy/secret-reach.ts';
 import { readConfiguration } from './configuration.ts';
-import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { type ExitCode, complain, exitCodes, formatTable, placeInJson, printJson } from './report.ts';
 import {
   type PolicyFiles,
   applyEdits,
@@ -25,8 +25,9 @@ import {
   unknownGroup,
 } from './policy-edit.ts';
 import { type Misunderstood, parseAction } from './question.ts';
-import { complain } from './report.ts';
 import { usageProblem } from './verb.ts';
+import type { RobotTokenView } from '../http/admin/admin-types.ts';
+import { callAdmin } from './admin-client.ts';
 
 export interface WantedToken {
   readonly name: string;
@@ -238,4 +239,73 @@ function registryHost(paths: readonly string[]): string {
   const configuration = readConfiguration();
   if (!configuration.ok || (configuration.isTrial && paths.length > 0)) return 'HOST';
   return new URL(configuration.config.publicUrl).host;
+}
+
+/** Without `name` the secrets of all robots. */
+export async function listTokens(
+  paths: readonly string[],
+  { name, json }: { readonly name: string | undefined; readonly json: boolean },
+): Promise<ExitCode> {
+  const files = await readForEdit(paths, json);
+  if ('refused' in files) return files.refused;
+  const { robots } = files.policy;
+  if (name !== undefined && !robots.has(name)) {
+    return complain(`there is no robot ${quote(name)}${didYouMean(name, robots.keys())}`);
+  }
+  const now = Date.now();
+  const uses = await lastUses();
+  const listed = [...robots.values()]
+    .filter((robot) => name === undefined || robot.name === name)
+    .sort((left, right) => (left.name < right.name ? -1 : 1))
+    .flatMap((robot) => robot.tokens.map((token) => viewOf(robot, token, now, uses)));
+  if (json) printJson({ tokens: listed });
+  else if (listed.length === 0) {
+    process.stdout.write(`no secrets; make one with: portcullis token create ${name ?? 'NAME'}\n`);
+  } else {
+    const head = ['robot', 'id', 'expires', 'state', 'repositories', 'actions', 'last used', 'where'];
+    process.stdout.write(formatTable(head, listed.map(rowOf), { longest: Infinity }));
+  }
+  return exitCodes.ok;
+}
+
+type TokenView = ReturnType<typeof viewOf>;
+
+/** `null`: never, all that the rules give, not known. */
+function viewOf({ name, disabled }: Robot, token: RobotToken, now: number, uses: ReadonlyMap<string, string>) {
+  const { id, expires, repositories, rights } = token;
+  return {
+    robot: name,
+    id,
+    expires: expires === undefined ? null : formatInstant(expires * 1000),
+    state: disabled ? 'robot disabled' : isExpired(token, now) ? 'expired' : 'live',
+    repositories: repositories?.map(({ text }) => text) ?? null,
+    actions: rights === undefined ? null : actionsOf(rights),
+    lastUsed: uses.get(id) ?? null,
+    ...placeInJson(token),
+  };
+}
+
+function rowOf({
+  robot,
+  id,
+  expires,
+  state,
+  repositories,
+  actions,
+  lastUsed,
+  file,
+  line,
+}: TokenView): readonly string[] {
+  const reach = [repositories?.join(',') ?? 'all', actions?.join(',') ?? 'all'];
+  return [robot, id, expires ?? 'never', state, ...reach, lastUsed?.slice(0, 16) ?? '-', `${file}:${line}`];
+}
+
+/** By id, as the running gateway of this configuration knows them; empty when there is none, which is no problem here. */
+async function lastUses(): Promise<ReadonlyMap<string, string>> {
+  const configuration = readConfiguration();
+  if (!configuration.ok) return new Map();
+  const reply = await callAdmin(configuration.config, 'GET', '/robot-tokens');
+  if (!reply.ok) return new Map();
+  const { tokens } = reply.body as { readonly tokens: readonly RobotTokenView[] };
+  return new Map(tokens.flatMap(({ id, lastUsed }) => (lastUsed === undefined ? [] : [[id, lastUsed] as const])));
 }

@@ -1,5 +1,5 @@
 /** `portcullis token …`: the secrets of robots in policy files. */
-import type { ExitCode } from './exit-codes.ts';
+import type { ExitCode } from './report.ts';
 import type { WantedToken } from './token-changes.ts';
 import { type Command, type PolicyOptions, commaList, example, policiesOption, usageProblem } from './verb.ts';
 
@@ -64,6 +64,6 @@ export function addToken(program: Command, done: (code: ExitCode) => void): void
     .option('--json', 'one JSON object instead of text')
     .addHelpText('after', example('portcullis token list', 'portcullis token list builder --json'))
     .action(async (name: string | undefined, { policies = [], json = false }: PolicyOptions) =>
-      done(await (await import('./token-list.ts')).listTokens(policies, { name, json })),
+      done(await (await import('./token-changes.ts')).listTokens(policies, { name, json })),
     );
 }

@@ -1,8 +1,8 @@
 /** What try mode stands on: its account, made ready for the policies it is read together with, and a registry. */
-import { readPolicyFiles } from '../adapters/files/policy-files.ts';
+import { readPolicyFiles } from '../adapters/files/policy-loading.ts';
 import type { Config } from '../config/load.ts';
 import { hashPassword } from '../identity/password.ts';
-import type { Upstream } from '../trial/attempt.ts';
+import type { Upstream } from '../trial/registry.ts';
 import { findUpstream } from '../trial/backend.ts';
 import { type TrialState, prepareState } from '../trial/state.ts';
 import { complain } from './report.ts';

@@ -7,8 +7,7 @@ import { runDemo } from '../trial/demo.ts';
 import { freePort } from '../trial/free-port.ts';
 import type { Config } from '../config/load.ts';
 import { readConfiguration } from './configuration.ts';
-import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { complain, printJson, reportBroken } from './report.ts';
+import { type ExitCode, complain, exitCodes, printJson, reportBroken } from './report.ts';
 import { openTrialGround } from './trial-state.ts';
 
 /** Starts a gateway when none runs here; 2 outside of try mode, 1 when a step went otherwise than it should. */

@@ -1,11 +1,11 @@
 /** The work of `portcullis user …`. */
 import { quote } from '../document/problem.ts';
 import { hasSection } from '../editing/edit.ts';
-import { type UserChange, changeUser } from '../editing/user.ts';
+import { type UserChange, changeUser } from '../editing/accounts.ts';
 import { formatInstant } from '../policy/describe.ts';
 import type { User } from '../policy/model.ts';
 import { hashPassword } from '../identity/password.ts';
-import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { type ExitCode, complain, exitCodes, formatTable, placeInJson, printJson } from './report.ts';
 import {
   type PolicyFiles,
   type Refused,
@@ -17,9 +17,7 @@ import {
   unfitName,
   unknownGroup,
 } from './policy-edit.ts';
-import { readPassword } from './read-password.ts';
-import { complain, placeInJson, printJson } from './report.ts';
-import { formatTable } from './table.ts';
+import { readPassword } from './password.ts';
 
 /** Asks for the password last, after everything else was found in order. */
 export async function addToPolicies(

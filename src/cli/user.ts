@@ -1,5 +1,5 @@
 /** `portcullis user …` and `portcullis robot …`: people and machines in policy files. */
-import type { ExitCode } from './exit-codes.ts';
+import type { ExitCode } from './report.ts';
 import { type Command, type PolicyOptions, commaList, example, policiesOption } from './verb.ts';
 
 interface Options extends PolicyOptions {

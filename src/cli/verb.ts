@@ -1,7 +1,6 @@
 /** What the files of verbs share to describe themselves on the command line. */
 import { type Command, Option } from 'commander';
-import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { complain } from './report.ts';
+import { type ExitCode, complain, exitCodes } from './report.ts';
 
 export type { Command } from 'commander';
 

@@ -2,13 +2,27 @@
 import { describeRule, listed } from '../policy/describe.ts';
 import { type PolicyByName, compileByName } from '../policy/by-name.ts';
 import { type GroupMember, type Named, formatSubject } from '../policy/model.ts';
-import { type Permitted, type WhoCan, principalsOf, whoCan, whoCanIn } from '../policy/analysis/who-can.ts';
-import { type Party, partiesOf } from '../policy/analysis/who-can-groups.ts';
-import { type ExitCode, exitCodes } from './exit-codes.ts';
+import {
+  type Party,
+  type Permitted,
+  type WhoCan,
+  partiesOf,
+  principalsOf,
+  whoCan,
+  whoCanIn,
+} from '../policy/analysis/who-can.ts';
+import { type ExitCode, exitCodes, paletteFor, placeInJson, printJson, reportBroken } from './report.ts';
 import { readPolicies } from './policy-paths.ts';
-import { areaNote, describeAsked, parseAction, parseArea, parseCircumstances, parseTarget } from './question.ts';
-import { paletteFor, placeInJson, printJson, reportBroken } from './report.ts';
-import { describeReach, secretToJson } from './secrets.ts';
+import {
+  areaNote,
+  describeAsked,
+  describeReach,
+  parseAction,
+  parseArea,
+  parseCircumstances,
+  parseTarget,
+  secretToJson,
+} from './question.ts';
 import { type Command, type PolicyOptions, example, policiesOption, usageProblem } from './verb.ts';
 
 interface Options extends PolicyOptions {

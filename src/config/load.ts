@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { type Problem, sortProblems, unplaced } from '../document/problem.ts';
 import { formatHostPort, isEveryInterface } from '../network/host.ts';
-import type { ListenAddress } from './addresses.ts';
+import type { ListenAddress } from './values.ts';
 import { configKeys, type Settings } from './schema.ts';
 import type { Secret } from '../secret.ts';
 import { type ConfigInput, environmentSource, fileSource, flagSource } from './sources.ts';

@@ -1,12 +1,17 @@
 /** Every setting: key, parser, default and sentence. Variables, docs and the JSON Schema come from here. */
 import { z } from 'zod';
-import { parseHostPattern, parseListenAddress, parseNetwork, parseProxies } from './addresses.ts';
-import { parseDuration } from './durations.ts';
+import {
+  parseDuration,
+  parseHostPattern,
+  parseListenAddress,
+  parseNetwork,
+  parseOrigin,
+  parseProxies,
+  parseSize,
+} from './values.ts';
 import { type Parsed, refuse } from '../document/parsed.ts';
 import { Secret } from '../secret.ts';
 import { parseRedisUrl } from '../network/redis-url.ts';
-import { parseOrigin } from './origin.ts';
-import { parseSize } from './sizes.ts';
 
 const minute = 60;
 const day = 86_400;

@@ -1,7 +1,6 @@
 /** Data against a zod schema: every mistake at once, in words for a person, with file, line and column. */
-import type { z } from 'zod';
+import { z } from 'zod';
 import { type Problem, lowerFirst, quote, sortProblems } from './problem.ts';
-import { allowedKeys } from './schema-keys.ts';
 import { didYouMean, nearest } from './suggest.ts';
 import type { Path, Position } from './yaml.ts';
 
@@ -244,4 +243,45 @@ export function valueAt(value: unknown, path: Path): unknown {
     here = (here as Record<string | number, unknown>)[step];
   }
   return here;
+}
+
+/** The keys any object schema at `path` knows. From here on this file looks into the insides of zod 4 (`_zod.def`). */
+function allowedKeys(schema: z.ZodType, path: Path): readonly string[] {
+  let here: readonly z.core.$ZodType[] = [schema];
+  for (const step of path) here = here.flatMap((candidate) => childSchemas(candidate, step));
+  return [...new Set(here.flatMap((candidate) => unwrap(candidate)).flatMap(keysOf))];
+}
+
+function keysOf(schema: z.core.$ZodType): readonly string[] {
+  const { def } = (schema as z.core.$ZodTypes)._zod;
+  if (def.type === 'object') return Object.keys(def.shape);
+  if (def.type !== 'record') return [];
+  const key = (def.keyType as z.core.$ZodTypes)._zod.def;
+  return key.type === 'enum' ? Object.values(key.entries).map(String) : [];
+}
+
+function childSchemas(schema: z.core.$ZodType, step: string | number): readonly z.core.$ZodType[] {
+  return unwrap(schema).flatMap((inner) => {
+    const { def } = (inner as z.core.$ZodTypes)._zod;
+    if (def.type === 'record' || def.type === 'map') return [def.valueType];
+    if (def.type === 'array') return [def.element];
+    if (def.type === 'object') return (Object.hasOwn(def.shape, step) ? def.shape[step] : def.catchall) ?? [];
+    return def.type === 'tuple' && typeof step === 'number' ? (def.items[step] ?? def.rest ?? []) : [];
+  });
+}
+
+/** The schema without wrappers; a union or intersection yields its parts. `lazy` is followed once for each use. */
+function unwrap(schema: z.core.$ZodType): readonly z.core.$ZodType[] {
+  const { def } = (schema as z.core.$ZodTypes)._zod;
+  if ('innerType' in def) return unwrap(def.innerType);
+  if (def.type === 'pipe') return unwrap(def.in);
+  if (def.type === 'lazy') return unwrap(def.getter());
+  if (def.type === 'union') return def.options.flatMap(unwrap);
+  return def.type === 'intersection' ? [...unwrap(def.left), ...unwrap(def.right)] : [schema];
+}
+
+/** JSON Schema draft-07 of what a person writes, for editors: `yaml-language-server` completes, checks and explains by it. */
+export function jsonSchemaOf(schema: z.ZodType, title: string): Readonly<Record<string, unknown>> {
+  const { $schema, ...rest } = z.toJSONSchema(schema, { io: 'input', target: 'draft-7' });
+  return { $schema, title, ...rest };
 }

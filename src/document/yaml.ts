@@ -1,8 +1,7 @@
 /** YAML as plain data, read strictly: no aliases, tags or duplicate keys, and every value knows its place. */
 import { type PlainReading, readPlainYaml } from './plain-yaml.ts';
 import type { Problem } from './problem.ts';
-import { type Planted, readWholeYaml } from './whole-yaml.ts';
-import { Findings, type Position, positionsIn } from './yaml-findings.ts';
+import { type Planted, type Position, Findings, positionsIn, readWholeYaml } from './whole-yaml.ts';
 
 export type { Position };
 

@@ -1,7 +1,6 @@
 /** A changed text that says what was wanted and nothing else, or why the file cannot be changed. */
 import { isDeepStrictEqual } from 'node:util';
-import { type Splice, applySplices } from './layout.ts';
-import { readOnce } from './reading.ts';
+import { type Splice, applySplices, readOnce } from './layout.ts';
 
 export type Edit = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly problem: string };
 

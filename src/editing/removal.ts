@@ -1,8 +1,7 @@
 /** Taking entries and items out of a YAML file, so that everything around them stays as it is. */
 import { type Edit, type Splices, makeEdit } from './edit.ts';
 import { unreadableIndent } from './insertion.ts';
-import { type Splice, type Value, afterLine, indentAt } from './layout.ts';
-import { layoutOf } from './text-layout.ts';
+import { type Splice, type Value, afterLine, indentAt, layoutOf } from './layout.ts';
 
 /** Where something stands: keys of mappings and positions in lists, from the top of the file. */
 export type Place = readonly [string, ...(string | number)[]];

@@ -4,9 +4,8 @@ import { formatSubject } from '../policy/model.ts';
 import type { ProposedTest } from '../policy/analysis/propose-tests.ts';
 import { type Edit, type Splices, itemsOf, makeEdit } from './edit.ts';
 import { addBehind, addSection, addToFlow, afterComments, insertLines, unreadableIndent } from './insertion.ts';
-import { entryOf, indentAt } from './layout.ts';
+import { entryOf, indentAt, layoutOf } from './layout.ts';
 import { quoted } from './scalar.ts';
-import { layoutOf } from './text-layout.ts';
 
 const remark = '# Proposed by `portcullis test --write`: what holds today. Keep what is meant, correct the rest.';
 

@@ -2,7 +2,7 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { OperatorLog } from '../adapters/log/log.ts';
-import type { ListenAddress } from '../config/addresses.ts';
+import type { ListenAddress } from '../config/values.ts';
 import { type Problem, unplaced } from '../document/problem.ts';
 
 /**

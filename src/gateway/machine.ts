@@ -1,5 +1,5 @@
 /** What a machine has once, however many of its processes serve: policy and keys as they change on disk, and the stores. */
-import { followKeyDirectory } from '../adapters/files/key-directory.ts';
+import { followKeyDirectory } from '../adapters/files/key-ring.ts';
 import { type PolicyLoading, shortRevision } from '../adapters/files/policy-loading.ts';
 import { followPolicyFiles } from '../adapters/files/policy-source.ts';
 import type { OperatorLog } from '../adapters/log/log.ts';

@@ -1,8 +1,10 @@
 /** The readiness page: every part of the gateway that can be in trouble brings its own check. */
 import { type Problem, formatProblem } from '../document/problem.ts';
 import type { ReadinessCheck } from '../http/admin/admin.ts';
+import type { OperatorLog } from '../adapters/log/log.ts';
+import type { Registry, RegistryHealth } from '../ports.ts';
 
-export interface Health {
+interface Health {
   readonly ok: boolean;
   /** What there is to say, in words. */
   readonly detail?: string | undefined;
@@ -36,4 +38,23 @@ export function lastGood(kept: string, problems: readonly Problem[], detail?: st
 /** All problems on one line. */
 export function formatAll(problems: readonly Problem[]): string {
   return problems.map((problem) => formatProblem(problem)).join(' | ');
+}
+
+const probeMs = 5000;
+/** How long the start waits to hear of the registry. The gateway serves without as well. */
+const firstProbeMs = 2000;
+
+/** Resolves with the first answer, or without one. `url`: for the log. */
+export async function followRegistry(
+  registry: Pick<Registry, 'ping'>,
+  { url, log }: { readonly url: string; readonly log: OperatorLog },
+): Promise<{ readonly part: Part; close(): void }> {
+  let health: RegistryHealth = await registry.ping(firstProbeMs);
+  if (!health.ok)
+    log.warn('the registry behind the gateway does not answer yet', { upstream: url, detail: health.detail });
+  const timer = setInterval(
+    () => void registry.ping(probeMs - 500).then((latest) => (health = latest)),
+    probeMs,
+  ).unref();
+  return { part: { name: 'upstream', health: () => health }, close: () => clearInterval(timer) };
 }

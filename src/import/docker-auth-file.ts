@@ -4,7 +4,7 @@
  */
 import type { Checked } from '../document/check.ts';
 import type { Problem } from '../document/problem.ts';
-import { layoutOf } from '../editing/text-layout.ts';
+import { layoutOf } from '../editing/layout.ts';
 import { type Path, type YamlDocument, readYaml } from '../document/yaml.ts';
 
 export interface StaticUser {

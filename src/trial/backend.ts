@@ -1,11 +1,9 @@
 /** Where try mode finds the registry that the gateway stands in front of. */
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Attempt, Search, Upstream } from './attempt.ts';
-import { probeRegistry } from './probe.ts';
+import { type Attempt, type Search, type Upstream, startContainer, startProgram } from './registry.ts';
+import { probeRegistry } from './request.ts';
 import { findProgram, isProgram, runProgram } from './program.ts';
-import { startContainer } from './registry-container.ts';
-import { startProgram } from './registry-program.ts';
 
 export type FoundUpstream =
   { readonly ok: true; readonly upstream: Upstream } | { readonly ok: false; readonly message: string };

@@ -4,7 +4,7 @@ import { type Stats, lstatSync } from 'node:fs';
 import { chmod, lstat, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { isMap, parse, parseDocument, stringify } from 'yaml';
-import { writePrivateFile } from '../adapters/files/private-file.ts';
+import { writePrivateFile } from '../adapters/files/whole-file.ts';
 import { field } from '../distribution/json.ts';
 
 /** A reason why try mode cannot start that the person at the keyboard can remove; `fix` says how. */

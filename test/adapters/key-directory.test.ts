@@ -1,7 +1,12 @@
 import { rm } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type FollowedKeys, followKeyDirectory, publishMs } from '../../src/adapters/files/key-directory.ts';
-import { generateKey, readKeyFiles } from '../../src/adapters/files/key-ring.ts';
+import {
+  type FollowedKeys,
+  followKeyDirectory,
+  generateKey,
+  publishMs,
+  readKeyFiles,
+} from '../../src/adapters/files/key-ring.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
 
 const start = Date.UTC(2026, 10, 23, 12);

@@ -4,8 +4,7 @@ import { chmod, mkdir, readFile, readdir, stat, symlink, writeFile } from 'node:
 import { join } from 'node:path';
 import { calculateJwkThumbprint, exportJWK } from 'jose';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type FollowedKeys, followKeyDirectory } from '../../src/adapters/files/key-directory.ts';
-import { readKeyFiles } from '../../src/adapters/files/key-ring.ts';
+import { type FollowedKeys, followKeyDirectory, readKeyFiles } from '../../src/adapters/files/key-ring.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
 
 let place: string;

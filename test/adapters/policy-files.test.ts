@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { readPolicyFiles } from '../../src/adapters/files/policy-files.ts';
+import { readPolicyFiles } from '../../src/adapters/files/policy-loading.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
 
 let place: string;

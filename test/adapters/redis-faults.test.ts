@@ -1,6 +1,6 @@
 /** What happens to sessions when Redis, or the way to it, fails: threats F1 to F5. Real servers, real signals, a real relay. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createRedisConnection, type RedisConnection } from '../../src/adapters/redis/connection.ts';
+import { type RedisConnection, createRedisConnection } from '../../src/adapters/redis/connection.ts';
 import { createRedisSessionStore } from '../../src/adapters/redis/session-store.ts';
 import { createRedisTagLocks } from '../../src/adapters/redis/tag-locks.ts';
 import type { SessionStore } from '../../src/ports.ts';

@@ -1,6 +1,6 @@
 /** Budgets on a real Redis: the promises of every store, several gateways, and what happens when Redis fails. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { type Answer, type RedisCalls } from '../../src/adapters/redis/connection.ts';
+import type { Answer, RedisCalls } from '../../src/adapters/redis/connection.ts';
 import { type Gateways, followGateways } from '../../src/adapters/redis/gateways.ts';
 import { budgetKey } from '../../src/adapters/redis/keys.ts';
 import { raiseBudgets } from '../../src/adapters/redis/limit-scripts.ts';

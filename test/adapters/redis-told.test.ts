@@ -1,9 +1,9 @@
 /** What happens while Redis is being told of what it missed is not taken for told. Redis answers here when a test says so. */
 import { expect, test } from 'vitest';
-import { LoginRecords } from '../../src/adapters/memory/login-records.ts';
+import { LoginRecords } from '../../src/adapters/memory/failed-logins.ts';
 import type { Answer, RedisCalls } from '../../src/adapters/redis/connection.ts';
-import { KnownBudgets } from '../../src/adapters/redis/known-budgets.ts';
-import { MissedLogins } from '../../src/adapters/redis/missed-logins.ts';
+import { KnownBudgets } from '../../src/adapters/redis/rate-limiter.ts';
+import { MissedLogins } from '../../src/adapters/redis/failed-logins.ts';
 import { attemptOf } from './failed-logins.contract.ts';
 import { budgetOf } from './rate-limiter.contract.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseProxies } from '../../src/config/addresses.ts';
+import { parseProxies } from '../../src/config/values.ts';
 import { publicUrlNotes } from '../../src/config/notes.ts';
 
 describe('networks of proxies that hold every address between them are refused', () => {

@@ -1,10 +1,15 @@
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { parseHostPattern, parseListenAddress, parseNetwork } from '../../src/config/addresses.ts';
-import { formatDuration, parseDuration } from '../../src/config/durations.ts';
-import { parseSize } from '../../src/config/sizes.ts';
+import {
+  formatDuration,
+  parseDuration,
+  parseHostPattern,
+  parseListenAddress,
+  parseNetwork,
+  parseOrigin,
+  parseSize,
+} from '../../src/config/values.ts';
 import { Secret } from '../../src/secret.ts';
-import { parseOrigin } from '../../src/config/origin.ts';
 import { formatHostPort } from '../../src/network/host.ts';
 import { parseRedisUrl } from '../../src/network/redis-url.ts';
 

@@ -3,8 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { readPlainYaml } from '../../src/document/plain-yaml.ts';
-import { type Planted, readWholeYaml } from '../../src/document/whole-yaml.ts';
-import { Findings } from '../../src/document/yaml-findings.ts';
+import { type Planted, Findings, readWholeYaml } from '../../src/document/whole-yaml.ts';
 import { nearPlainYaml } from './near-plain-yaml.ts';
 import { sized } from '../support/size.ts';
 

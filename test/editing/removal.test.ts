@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { addGroup, removeGroup } from '../../src/editing/membership.ts';
+import { addGroup } from '../../src/editing/accounts.ts';
 import { type Place, removeAt } from '../../src/editing/removal.ts';
 
 describe('what is taken out leaves everything around it as it was', () => {
@@ -75,9 +75,9 @@ describe('a group', () => {
 
   test('is taken out, and the last one leaves an empty list', () => {
     const before = 'robots:\n  ci:\n    groups: # where\n      - a\n      - b # second\n';
-    const one = removeGroup(before, { section: 'robots', name: 'ci' }, 1);
+    const one = removeAt(before, ['robots', 'ci', 'groups', 1]);
     expect(one).toEqual({ ok: true, text: 'robots:\n  ci:\n    groups: # where\n      - a\n' });
-    expect(removeGroup(one.ok ? one.text : '', { section: 'robots', name: 'ci' }, 0)).toEqual({
+    expect(removeAt(one.ok ? one.text : '', ['robots', 'ci', 'groups', 0])).toEqual({
       ok: true,
       text: 'robots:\n  ci:\n    groups: [] # where\n',
     });

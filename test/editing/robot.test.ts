@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type RobotChange, type TokenEntry, changeRobot } from '../../src/editing/robot.ts';
+import { type RobotChange, type TokenEntry, changeRobot } from '../../src/editing/accounts.ts';
 import { parsePolicy } from '../../src/policy/files/parse.ts';
 import { sized } from '../support/size.ts';
 

@@ -2,9 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { readYaml } from '../../src/document/yaml.ts';
-import type { Value } from '../../src/editing/layout.ts';
-import { layoutOf } from '../../src/editing/text-layout.ts';
-import { wholeRootOf } from '../../src/editing/whole-layout.ts';
+import { type Value, layoutOf, wholeRootOf } from '../../src/editing/layout.ts';
 import { tameYaml } from '../document/near-plain-yaml.ts';
 import { sized } from '../support/size.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { type UserChange, changeUser } from '../../src/editing/user.ts';
+import { type UserChange, changeUser } from '../../src/editing/accounts.ts';
 import { parsePolicy } from '../../src/policy/files/parse.ts';
 import { sized } from '../support/size.ts';
 

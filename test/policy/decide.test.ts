@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { PolicyByName } from '../../src/policy/by-name.ts';
 import { type Decision, compilePolicy } from '../../src/policy/evaluate.ts';
 import type { Action, GroupMember, Named } from '../../src/policy/model.ts';
-import { parseSubject } from '../../src/policy/files/subject.ts';
+import { parseSubject } from '../../src/policy/files/place.ts';
 import { anonymous, compile, readPolicy, user } from '../support/policies.ts';
 
 const people = `

@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test, type TestContext } from 'vitest';
-import type { Upstream } from '../../src/trial/attempt.ts';
+import type { Upstream } from '../../src/trial/registry.ts';
 import { findUpstream, type UpstreamSearch } from '../../src/trial/backend.ts';
-import { probeRegistry } from '../../src/trial/probe.ts';
-import { findProgram, type Environment } from '../../src/trial/program.ts';
+import { probeRegistry } from '../../src/trial/request.ts';
+import { type Environment, findProgram } from '../../src/trial/program.ts';
 import { buildSampleImage } from '../../src/trial/sample-image.ts';
 import { startStandIn } from '../support/stand-in.ts';
 

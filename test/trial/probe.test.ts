@@ -1,6 +1,6 @@
 import type { RequestListener } from 'node:http';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { probeRegistry } from '../../src/trial/probe.ts';
+import { probeRegistry } from '../../src/trial/request.ts';
 import { startStandIn } from '../support/stand-in.ts';
 
 async function serve(answer: RequestListener): Promise<string> {

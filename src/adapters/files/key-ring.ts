@@ -19,7 +19,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import type { TokenKey } from '../../ports.ts';
+import type { Clock, KeyRing, TokenKey } from '../../ports.ts';
 import { type Problem, unplaced } from '../../document/problem.ts';
 import { wordsOf } from '../failure.ts';
 import { foreignPath } from './own-path.ts';
@@ -32,7 +32,7 @@ export interface KeyFile {
   readonly made: number | undefined;
 }
 
-export type KeyFilesReading =
+type KeyFilesReading =
   | { readonly ok: true; readonly files: readonly KeyFile[] }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
@@ -64,7 +64,7 @@ export function readKeyFiles(directory: string, generate: boolean): KeyFilesRead
 }
 
 /** Of files that hold the same key, one. */
-export function uniqueKeys(files: readonly KeyFile[]): readonly TokenKey[] {
+function uniqueKeys(files: readonly KeyFile[]): readonly TokenKey[] {
   return [...new Map(files.map(({ key }) => [key.kid, key])).values()];
 }
 
@@ -162,4 +162,77 @@ function thumbprint(publicKey: KeyObject): string {
 
 function failed(file: string, text: string): { readonly ok: false; readonly problems: readonly Problem[] } {
   return { ok: false, problems: [unplaced(file, 'signing-key', text)] };
+}
+
+export interface FollowedKeys extends KeyRing {
+  readonly problems: () => readonly Problem[];
+  close(): void;
+}
+
+interface KeyDirectoryOptions {
+  readonly directory: string;
+  readonly clock: Clock;
+  /** Called when keys came or went, or cannot be read any more. */
+  readonly onChange: (kids: readonly string[], problems: readonly Problem[]) => void;
+  readonly pollMs?: number;
+}
+
+/** Milliseconds between publishing a key and signing with it: several polls of every replica. */
+export const publishMs = 30_000;
+const defaultPollMs = 2000;
+/** Milliseconds between looks that tokens with an unknown `kid` can cause. */
+const refreshEveryMs = 10_000;
+
+/** `first` are the keys read at the start. Bad files later on leave the last good keys in use. */
+export function followKeyDirectory(first: readonly KeyFile[], options: KeyDirectoryOptions): FollowedKeys {
+  const { directory, clock, onChange, pollMs = defaultPollMs } = options;
+  let files = first;
+  let all = uniqueKeys(first);
+  let problems: readonly Problem[] = [];
+  let refreshed = -Infinity;
+  /** When a key that is not named by its making was first seen here; those of the start count as known everywhere. */
+  const seen = new Map<string, number>();
+
+  function read(): boolean {
+    const reading = readKeyFiles(directory, false);
+    const before = all.map(({ kid }) => kid).join();
+    const hadProblems = problems.length > 0;
+    problems = reading.ok ? [] : reading.problems;
+    if (reading.ok) {
+      files = reading.files;
+      all = uniqueKeys(files);
+      for (const { key } of files) {
+        if (!seen.has(key.kid) && !first.some((known) => known.key.kid === key.kid)) seen.set(key.kid, clock());
+      }
+    }
+    const changed = all.map(({ kid }) => kid).join() !== before;
+    if (changed || problems.length > 0 !== hadProblems)
+      onChange(
+        all.map(({ kid }) => kid),
+        problems,
+      );
+    return changed;
+  }
+
+  /** The newest key that every replica has had time to read; the oldest when none has been there that long. */
+  function signingKey(): TokenKey {
+    const now = clock();
+    const published = files.filter(({ key, made }) => (made ?? seen.get(key.kid) ?? -Infinity) + publishMs <= now);
+    const chosen = published.at(-1) ?? files[0];
+    if (chosen === undefined) throw new Error('a key directory without keys');
+    return chosen.key;
+  }
+
+  const timer = setInterval(read, pollMs).unref();
+  return {
+    signingKey,
+    keys: () => all,
+    problems: () => problems,
+    refresh() {
+      if (clock() - refreshed < refreshEveryMs && clock() >= refreshed) return false;
+      refreshed = clock();
+      return read();
+    },
+    close: () => clearInterval(timer),
+  };
 }

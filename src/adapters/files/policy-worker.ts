@@ -8,7 +8,7 @@ import { byName } from '../../policy/evaluate.ts';
 import type { Policy } from '../../policy/model.ts';
 import type { PolicyText } from '../../policy/files/parse.ts';
 import type { Problem } from '../../document/problem.ts';
-import { batches } from '../batches.ts';
+import { batches } from '../runs.ts';
 import { loadPolicy } from './policy-loading.ts';
 
 export interface WorkerTask {

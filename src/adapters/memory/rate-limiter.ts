@@ -2,7 +2,7 @@
 import { toForget } from '../../limits/forgetting.ts';
 import { charge, owedOf, roomOf } from '../../limits/gcra.ts';
 import type { Balance, Budget, RateLimiter } from '../../ports.ts';
-import { isOwingMuch, maxOwing } from '../limit-bounds.ts';
+import { isOwingMuch, maxOwing } from '../bounds.ts';
 import { Recent } from '../recent.ts';
 
 /** Counters kept; beyond them those of whoever has the most are forgotten, the least recently charged first. Some ten MiB. */

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { type Problem, unplaced } from '../../document/problem.ts';
 import { hasCode, wordsOf } from '../failure.ts';
 import { foreignPath } from '../files/own-path.ts';
-import { writePrivateFile } from '../files/private-file.ts';
+import { writePrivateFile } from '../files/whole-file.ts';
 
 export interface StateFile {
   /** False when the disk does not take it: then the old content is still there. Writes what is current when it begins. */

@@ -4,21 +4,20 @@
  */
 import { parseRedisUrl } from '../../network/redis-url.ts';
 import type { Unavailable } from '../../ports.ts';
-import { unavailable } from '../session-limits.ts';
-import { Breaker } from './breaker.ts';
+import { unavailable } from '../bounds.ts';
 import {
+  type ChannelListener,
   type RedisClient,
   clientSettings,
   createClient,
   createSubscriberClient,
+  followChannels,
   reconnectDelayMs,
   runScript,
   within,
 } from './client.ts';
-import { ConnectionHealth, type RedisHealth } from './connection-health.ts';
+import { type RedisHealth, ConnectionHealth } from './connection-health.ts';
 import type { RedisScript } from './redis-script.ts';
-import { createReplicaWait } from './replica.ts';
-import { type ChannelListener, followChannels } from './subscriber.ts';
 
 export type Answer = { readonly ok: true; readonly reply: unknown } | Unavailable;
 
@@ -54,7 +53,7 @@ export interface RedisConnection {
   close(): Promise<void>;
 }
 
-export interface RedisConnectionOptions {
+interface RedisConnectionOptions {
   /** Called when it breaks, again when Redis gives another reason, and when it is `proved` to work again. */
   readonly onHealth?: (health: RedisHealth) => void;
   /** How long one command may take. */
@@ -133,5 +132,77 @@ function createCalls(client: RedisClient, health: ConnectionHealth, limitMs: num
       }
     },
     isCut: () => breaker.isOpen,
+  };
+}
+
+const failuresUntilOpen = 5;
+const pauseMs = 500;
+
+class Breaker {
+  #failures = 0;
+  #nextProbe = 0;
+  #isProbing = false;
+
+  /** Calls are refused at once. */
+  get isOpen(): boolean {
+    return this.#failures >= failuresUntilOpen;
+  }
+
+  /** Whether a call may go out; who may reports its end. While it is open one may at a time, each after a pause: it decides. */
+  admit(): boolean {
+    if (!this.isOpen) return true;
+    if (this.#isProbing || performance.now() < this.#nextProbe) return false;
+    this.#isProbing = true;
+    return true;
+  }
+
+  succeeded(): void {
+    this.#failures = 0;
+    this.#isProbing = false;
+  }
+
+  failed(): void {
+    this.#failures += 1;
+    this.#isProbing = false;
+    // Half of the pause is left to chance: replicas that lost the same server do not ask in step.
+    if (this.isOpen) this.#nextProbe = performance.now() + pauseMs * (0.5 + Math.random() / 2);
+  }
+}
+
+const laggingReplicaPauseMs = 2000;
+
+/** Returns what `RedisConnection.waitForReplica` promises. After `limitMs` the question itself has failed. */
+function createReplicaWait(
+  client: RedisClient,
+  limitMs: number,
+  onFailure: (error: unknown) => void,
+): (key: string, timeoutMs: number) => Promise<boolean> {
+  let current: Promise<boolean> | undefined;
+  let next: Promise<boolean> | undefined;
+  let askedAfter = 0;
+
+  async function ask(key: string, timeoutMs: number): Promise<boolean> {
+    if (client.status !== 'ready' || performance.now() < askedAfter) return false;
+    try {
+      // A key goes with it because in a cluster only that leads to the connection that wrote.
+      const replies = await within(limitMs, client.pipeline().exists(key).wait(1, timeoutMs).exec());
+      const confirmed = Number(replies?.[1]?.[1] ?? 0) > 0;
+      if (!confirmed) askedAfter = performance.now() + laggingReplicaPauseMs;
+      return confirmed;
+    } catch (error) {
+      onFailure(error);
+      return false;
+    }
+  }
+
+  function begin(key: string, timeoutMs: number): Promise<boolean> {
+    next = undefined;
+    return (current = ask(key, timeoutMs).finally(() => (current = undefined)));
+  }
+
+  // WAIT counts everything written before it: one answers for all that wrote while the one before was under way.
+  return (key, timeoutMs) => {
+    if (current === undefined) return begin(key, timeoutMs);
+    return (next ??= current.then(() => begin(key, timeoutMs)));
   };
 }

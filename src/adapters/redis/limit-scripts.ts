@@ -1,5 +1,5 @@
 /** Steps on budgets (GCRA, as limits/gcra.ts) and on the list of gateways. Keys and their meaning: keys.ts. */
-import { maxOwing, owingPart } from '../limit-bounds.ts';
+import { maxOwing, owingPart } from '../bounds.ts';
 import { gatewaysKey, owingKey } from './keys.ts';
 import { script } from './redis-script.ts';
 

@@ -1,5 +1,5 @@
 /** Steps on failed logins. They only count: how long somebody must wait is decided in identity/login-delays.ts. Keys: keys.ts. */
-import { failuresMs, knownGoodMs, listedFrom, maxFingerprints, maxWorst, turnMs } from '../limit-bounds.ts';
+import { failuresMs, knownGoodMs, listedFrom, maxFingerprints, maxWorst, turnMs } from '../bounds.ts';
 import { loginsPrefix, worstKey } from './keys.ts';
 import { script } from './redis-script.ts';
 

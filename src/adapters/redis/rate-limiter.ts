@@ -5,13 +5,14 @@
  * neither an outage nor a Redis that has lost its memory gives anybody a fresh budget.
  */
 import type { Balance, Budget, RateLimiter } from '../../ports.ts';
-import { balanceOf } from '../memory/rate-limiter.ts';
-import { unavailable } from '../session-limits.ts';
-import { type RedisConnection, listOf } from './connection.ts';
+import { balanceOf, createMemoryBudgets } from '../memory/rate-limiter.ts';
+import { unavailable } from '../bounds.ts';
+import { type RedisCalls, type RedisConnection, listOf } from './connection.ts';
 import { budgetKey, owingKey } from './keys.ts';
-import { KnownBudgets } from './known-budgets.ts';
-import { chargeBudgets, listOwing, readBudgets } from './limit-scripts.ts';
+import { chargeBudgets, listOwing, raiseBudgets, readBudgets } from './limit-scripts.ts';
 import { Runs } from '../runs.ts';
+import { toForget } from '../../limits/forgetting.ts';
+import { Recent } from '../recent.ts';
 
 /** A balance that is shown, not charged, may be this old. */
 const peekMs = 5000;
@@ -93,4 +94,81 @@ function readOwing(flat: readonly unknown[]): readonly { readonly counter: strin
   return flat.flatMap((counter, at) =>
     at % 2 === 0 ? [{ counter: String(counter), debtUs: Number(flat[at + 1]) }] : [],
   );
+}
+
+/** As many as this process keeps. */
+const maxAhead = 50_000;
+const maxTold = 10_000;
+const raisedAtOnce = 500;
+
+export class KnownBudgets {
+  readonly #local = createMemoryBudgets(() => Math.floor(performance.now() * 1000));
+  /** Counters of which Redis may know less than this process -> µs of a full burst, the most that it is told. */
+  readonly #ahead = new Map<string, number>();
+  /** Counter -> when Redis last told its balance. */
+  readonly #told = new Recent<number>(maxTold);
+
+  readonly charge = this.#local.charge;
+  readonly peek = this.#local.peek;
+
+  get isAhead(): boolean {
+    return this.#ahead.size > 0;
+  }
+
+  /** What Redis is to be told of a counter when it is asked about it: µs, 0 where it knows. */
+  beyond(counter: string): number {
+    return this.#ahead.has(counter) ? this.#local.debtOf(counter) : 0;
+  }
+
+  /** Whether Redis has told the balances of all of them within the last `ageMs`. */
+  isFresh(budgets: readonly Budget[], ageMs: number): boolean {
+    const now = performance.now();
+    return budgets.every(({ counter }) => now - (this.#told.get(counter) ?? -Infinity) < ageMs);
+  }
+
+  /** Redis' answer. `sentUs`: what it was told with the question. */
+  learn(counter: string, debtUs: number, sentUs = 0): void {
+    // Counted here since it was asked: this answer is too old.
+    if (this.#ahead.has(counter) && this.#local.debtOf(counter) > sentUs) return;
+    this.#local.learn(counter, debtUs);
+    this.#ahead.delete(counter);
+    this.#told.set(counter, performance.now());
+  }
+
+  /** Redis did not count these. */
+  miss(budgets: readonly Budget[]): void {
+    for (const { counter, intervalUs, burst } of budgets) this.#miss(counter, intervalUs * burst);
+  }
+
+  /** Redis may have lost everything. What was not charged since is what it said, which is no more than a burst. */
+  missAll(): void {
+    for (const { counter } of this.#local.entries()) this.#miss(counter, this.#ahead.get(counter) ?? Infinity);
+  }
+
+  #miss(counter: string, fullUs: number): void {
+    this.#ahead.set(counter, fullUs);
+    if (this.#ahead.size <= maxAhead) return;
+    for (const forgotten of toForget([...this.#ahead.keys()], Math.floor(maxAhead * 0.9)))
+      this.#ahead.delete(forgotten);
+  }
+
+  /** Tells Redis what it missed. False when it does not answer. Whoever is charged meanwhile stays missed. */
+  async tell(calls: RedisCalls): Promise<boolean> {
+    while (this.#ahead.size > 0) {
+      const part = [...this.#ahead].slice(0, raisedAtOnce).map(([counter, fullUs]) => {
+        const debtUs = this.#local.debtOf(counter);
+        return { counter, debtUs, sentUs: Math.min(debtUs, fullUs) };
+      });
+      const keys = part.map(({ counter }) => budgetKey(counter));
+      const values = part.map(({ sentUs }) => sentUs);
+      if (!(await calls.run(raiseBudgets, keys, values)).ok) return false;
+      for (const { counter, debtUs, sentUs } of part) {
+        const now = this.#local.debtOf(counter);
+        if (now > debtUs) continue;
+        this.#ahead.delete(counter);
+        this.#local.learn(counter, Math.min(now, sentUs));
+      }
+    }
+    return true;
+  }
 }

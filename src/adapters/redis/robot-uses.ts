@@ -1,9 +1,8 @@
 /** When robots' secrets were last used: collected for a second, then written in one step. */
 import type { RobotUses } from '../../ports.ts';
-import { batches } from '../batches.ts';
+import { Runs, batches } from '../runs.ts';
 import { type RedisConnection, listOf } from './connection.ts';
 import { robotUseKey } from './keys.ts';
-import { Runs } from '../runs.ts';
 import { markRobotUses, readRobotUses } from './scripts.ts';
 
 const flushMs = 1000;

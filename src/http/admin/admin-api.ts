@@ -6,12 +6,15 @@ import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { KeyRing } from '../../ports.ts';
 import type { Secret } from '../../secret.ts';
-import { keyOperations } from './keys.ts';
+import {
+  type PolicyParts,
+  type RobotTokenParts,
+  keyOperations,
+  policyOperations,
+  robotTokenOperations,
+} from './in-force.ts';
 import { type LimitParts, limitOperations } from './limits.ts';
-import { openApiDocument } from './openapi.ts';
-import type { Operation } from './operation.ts';
-import { type PolicyParts, policyOperations } from './policy.ts';
-import { type RobotTokenParts, robotTokenOperations } from './robot-tokens.ts';
+import { type Operation, openApiDocument } from './operation.ts';
 import { type SessionParts, sessionOperations } from './sessions.ts';
 
 export interface AdminApiParts extends SessionParts, RobotTokenParts, LimitParts, PolicyParts {

@@ -4,7 +4,7 @@ import { byName } from '../evaluate.ts';
 import type { GroupMember, Named, Rights, RobotToken, Rule } from '../model.ts';
 import { type RepositoryPattern, parseRepositoryPattern } from '../pattern.ts';
 import { accountNameOf, isAbout } from '../principal.ts';
-import { covers, filler, meetingOf, meetingOfTags } from './pattern-witness.ts';
+import { covers, filler, meetingOf, meetingOfTags } from './witness.ts';
 import { isExpired } from '../secret-reach.ts';
 
 /** What one rule allows in some repositories, for as long and for as many tags as it says. */

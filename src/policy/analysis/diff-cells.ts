@@ -3,7 +3,15 @@
  * differ: a caller of every kind, a name for every pattern and for every two patterns that overlap, a tag and a time alike.
  */
 import { parseRepositoryName } from '../../distribution/reference.ts';
-import { representativeCircumstances } from './condition-witness.ts';
+import {
+  covers,
+  exampleOf,
+  exampleOfTag,
+  filler,
+  meetingOf,
+  meetingOfTags,
+  representativeCircumstances,
+} from './witness.ts';
 import type { Circumstances, Conditions } from '../conditions.ts';
 import { type PolicyByName, compileByName } from '../by-name.ts';
 import { type Decision, rightsHere } from '../evaluate.ts';
@@ -13,7 +21,6 @@ import { accountNameOf } from '../principal.ts';
 import { grouped } from '../grouped.ts';
 import { type Probe, probesOf, strangerPrefix, strangersFor, withUsers } from './diff-probes.ts';
 import { type State, stateOf, withExample } from './diff-states.ts';
-import { covers, exampleOf, exampleOfTag, filler, meetingOf, meetingOfTags } from './pattern-witness.ts';
 
 /** Repositories that some patterns match, by one name among them. */
 export interface Region {

@@ -3,7 +3,7 @@ import { type Rule, rights } from '../model.ts';
 import { type Cell, otherTags } from './diff-cells.ts';
 import { type State, kindOf } from './diff-states.ts';
 import { grouped } from '../grouped.ts';
-import { covers, filler } from './pattern-witness.ts';
+import { covers, filler } from './witness.ts';
 
 type Region = Cell['region'];
 

@@ -1,11 +1,11 @@
 /** What a change of policy grants, takes away and limits, in words. Order, names of rules and places never make a difference. */
-import { actionsOf, formatPlace, listed } from '../describe.ts';
-import { type AccountChange, accountChanges } from './diff-accounts.ts';
+import { actionsOf, describeLimit, formatPlace, listed } from '../describe.ts';
 import { comparePolicies, noTag, otherTags } from './diff-cells.ts';
 import { type Finding, findingsOf, ruleOf } from './diff-findings.ts';
-import { type LimitChange, limitChanges } from './diff-limits.ts';
 import { type ChangeKind, kindOf } from './diff-states.ts';
-import type { Action, Policy, Rule } from '../model.ts';
+import { type Action, type Limit, type Policy, type Rule, type Subject, formatSubject } from '../model.ts';
+import { accountIn, accountsOf } from '../principal.ts';
+import { standingOf } from './diff-probes.ts';
 
 export interface AccessChange {
   readonly kind: ChangeKind;
@@ -34,7 +34,7 @@ export interface PolicyDiff {
   readonly isComplete: boolean;
 }
 
-export interface DiffOptions {
+interface DiffOptions {
   /** Milliseconds since 1970. */
   readonly now: number;
   /** Bounds the time a comparison takes; three million by default, some seconds. */
@@ -112,4 +112,95 @@ const order = { granted: 0, changed: 1, revoked: 2 };
 
 function byKind(left: AccessChange, right: AccessChange): number {
   return order[left.kind] - order[right.kind] || (left.sentence < right.sentence ? -1 : 1);
+}
+
+interface AccountChange {
+  readonly kind: ChangeKind;
+  readonly subject: string;
+  readonly sentence: string;
+}
+
+/** In order of kinds and names; the same account before and after is one that has the same name. */
+function accountChanges(before: Policy, after: Policy): readonly AccountChange[] {
+  return accountsOf(before, after).flatMap((principal): readonly AccountChange[] => {
+    const subject = formatSubject(principal);
+    const old = standingOf(before, principal);
+    const young = standingOf(after, principal);
+    if (old === undefined && young === undefined) return [];
+    if (old === undefined) {
+      const groups = young?.length === 0 ? 'in no group' : `in ${(young ?? []).join(', ')}`;
+      const word = accountIn(before, principal) === undefined ? 'is new' : 'is no longer disabled';
+      return [{ kind: 'granted', subject, sentence: `${subject} ${word}, ${groups}` }];
+    }
+    if (young === undefined) {
+      const word = accountIn(after, principal) === undefined ? 'is gone' : 'is disabled';
+      return [{ kind: 'revoked', subject, sentence: `${subject} ${word}` }];
+    }
+    const joined = young.filter((group) => !old.includes(group));
+    const left = old.filter((group) => !young.includes(group));
+    if (joined.length + left.length === 0) return [];
+    const words = [
+      ...(joined.length === 0 ? [] : [`joins ${joined.join(', ')}`]),
+      ...(left.length === 0 ? [] : [`leaves ${left.join(', ')}`]),
+    ];
+    return [{ kind: 'changed', subject, sentence: `${subject} ${words.join(' and ')}` }];
+  });
+}
+
+interface LimitChange {
+  readonly kind: 'added' | 'removed' | 'changed';
+  /** As it is now; a removed one as it was. */
+  readonly limit: Limit;
+  /** Without the sign and the place. */
+  readonly sentence: string;
+}
+
+/** More than elsewhere: the one that changed should be among them. */
+const shownSubjects = 12;
+
+/** In order of names; the same name before and after is the same limit. */
+function limitChanges(before: Policy, after: Policy): readonly LimitChange[] {
+  const old = new Map(before.limits.map((limit) => [limit.name, limit]));
+  const young = new Map(after.limits.map((limit) => [limit.name, limit]));
+  const names = [...new Set([...old.keys(), ...young.keys()])].sort();
+  return names.flatMap((name): readonly LimitChange[] => {
+    const [was, is] = [old.get(name), young.get(name)];
+    if (is !== undefined && was === undefined) {
+      return [{ kind: 'added', limit: is, sentence: `limit "${name}" is new: ${inWords(is)}` }];
+    }
+    if (was !== undefined && is === undefined) {
+      return [{ kind: 'removed', limit: was, sentence: `limit "${name}" is gone: ${inWords(was)}` }];
+    }
+    const changes = was === undefined || is === undefined ? [] : changesOf(was, is);
+    if (is === undefined || changes.length === 0) return [];
+    return [{ kind: 'changed', limit: is, sentence: `limit "${name}" ${changes.join('; ')}` }];
+  });
+}
+
+/** `group:devs, 60 pushes per minute for each account, at most 20 at once`. */
+function inWords(limit: Limit): string {
+  return `${who(limit)}, ${describeLimit(limit)}${limit.mode === 'shadow' ? ', in shadow mode' : ''}`;
+}
+
+function who({ subjects, except }: Limit): string {
+  const texts = (each: readonly Subject[]): string => listed(each.map(formatSubject), shownSubjects);
+  return `${texts(subjects)}${except.length === 0 ? '' : ` (but not ${texts(except)})`}`;
+}
+
+function changesOf(was: Limit, is: Limit): readonly string[] {
+  const amounts = [was, is].map((limit) => describeLimit(limit));
+  return [
+    ...(was.mode === is.mode
+      ? []
+      : [is.mode === 'shadow' ? 'refuses nobody any more: it is in shadow mode' : 'is enforced now']),
+    ...(amounts[0] === amounts[1] ? [] : [`is now ${amounts[1] ?? ''} (before: ${amounts[0] ?? ''})`]),
+    ...(isSameSet(was.subjects, is.subjects) && isSameSet(was.except, is.except)
+      ? []
+      : [`is now for ${who(is)} (before: ${who(was)})`]),
+  ];
+}
+
+function isSameSet(left: readonly Subject[], right: readonly Subject[]): boolean {
+  const [a, b] = [left, right].map((subjects) => [...new Set(subjects.map(formatSubject))].sort().join(' '));
+  return a === b;
 }

@@ -13,7 +13,7 @@ import {
   formatSubject,
 } from '../model.ts';
 import type { RepositoryPattern, TagPattern } from '../pattern.ts';
-import { exampleOf, exampleOfTag } from './pattern-witness.ts';
+import { exampleOf, exampleOfTag } from './witness.ts';
 
 /** Codes: unused-group, listed-twice, endless-secret, account-name. */
 export function lintPeople(policy: Policy): readonly Problem[] {

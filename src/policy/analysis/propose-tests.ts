@@ -1,13 +1,12 @@
 /** Tests to begin from: for rules that no test exercises, questions that these rules decide today. */
 import { type Circumstances } from '../conditions.ts';
-import { representativeCircumstances } from './condition-witness.ts';
+import { exampleOf, exampleOfTag, filler, representativeCircumstances } from './witness.ts';
 import { type Target, actionsOf, describeTarget, formatInstant } from '../describe.ts';
 import type { PolicyByName } from '../by-name.ts';
 import { consider, isMatching } from './consider.ts';
 import { type GroupMember, type Named, type Policy, type Rule, entriesOf, formatSubject } from '../model.ts';
 import { grouped } from '../grouped.ts';
 import { accountNameOf } from '../principal.ts';
-import { exampleOf, exampleOfTag, filler } from './pattern-witness.ts';
 import { parseRepositoryName, parseTag } from '../../distribution/reference.ts';
 
 export interface ProposedTest {

@@ -7,8 +7,9 @@ import { tagLimitOf } from './explain.ts';
 import { type GroupMember, type Named, type Policy, type Rule, emptyGroupsOf, formatSubject } from '../model.ts';
 import type { RepositoryPattern } from '../pattern.ts';
 import { accountNameOf, accountsOf } from '../principal.ts';
-import { covers, exampleOf, filler, meetingOf } from './pattern-witness.ts';
+import { covers, exampleOf, filler, meetingOf } from './witness.ts';
 import { type SecretReach, isReached, onlyHalf, secretsOf } from '../secret-reach.ts';
+import { grouped } from '../grouped.ts';
 
 export type WhoCanQuestion = Omit<Inquiry, 'principal'>;
 
@@ -45,7 +46,7 @@ export function whoCan(compiled: PolicyByName, question: WhoCanQuestion): WhoCan
 }
 
 /** An area, or a part of it of which rules speak by themselves. */
-export interface WhoCanPart extends WhoCan {
+interface WhoCanPart extends WhoCan {
   /** Pattern, or words for what two patterns share. */
   readonly repositories: string;
 }
@@ -259,4 +260,50 @@ function conditionOf(
 /** Every declared account, and anonymous. */
 export function principalsOf(policy: Policy): readonly Named[] {
   return [...accountsOf(policy), { kind: 'anonymous' }];
+}
+
+/** Everybody whom one subject of one rule lets in the same way. */
+export interface Party<P extends Named | GroupMember = Named> {
+  readonly rule: Rule;
+  /** The subject of the rule, in file notation. */
+  readonly subject: string;
+  /** At least one; alike in all but their names. */
+  readonly members: readonly Permitted<P>[];
+  /** How many answer to the subject; disabled accounts do not. */
+  readonly size: number;
+}
+
+/** By the broadest subject of their rule, groups first. Robots with secrets come one by one, each with its reach. */
+export function partiesOf<P extends Named | GroupMember>(
+  compiled: PolicyByName,
+  entries: readonly Permitted<P>[],
+  everybody: readonly Named[],
+): readonly Party<P>[] {
+  const withSubject = entries.map((entry) => {
+    const { rule, principal, secrets } = entry;
+    return { entry, subject: secrets.length > 0 ? formatSubject(principal) : subjectFor(compiled, rule, principal) };
+  });
+  const parties = grouped(withSubject, ({ entry: { rule, impliedByPush, only, tags, condition }, subject }) =>
+    JSON.stringify([rule.name, subject, impliedByPush, only, tags, condition]),
+  );
+  const sizes = sizesOf(compiled, everybody);
+  return [...parties.values()].map((party) => {
+    const [{ entry, subject }] = party;
+    return { rule: entry.rule, subject, members: party.map((each) => each.entry), size: sizes.get(subject) ?? 1 };
+  });
+}
+
+function subjectFor(compiled: PolicyByName, { subjects }: Rule, principal: Named | GroupMember): string {
+  const own = compiled.subjectsOf(principal) ?? [];
+  const matching = subjects.map(formatSubject).filter((subject) => own.includes(subject));
+  const broad = (['everyone', 'authenticated'] as const).find((word) => matching.includes(word));
+  return broad ?? matching.find((subject) => subject.startsWith('group:')) ?? formatSubject(principal);
+}
+
+function sizesOf(compiled: PolicyByName, everybody: readonly Named[]): ReadonlyMap<string, number> {
+  const sizes = new Map<string, number>();
+  for (const principal of everybody) {
+    for (const subject of compiled.subjectsOf(principal) ?? []) sizes.set(subject, (sizes.get(subject) ?? 0) + 1);
+  }
+  return sizes;
 }

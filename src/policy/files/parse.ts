@@ -4,10 +4,17 @@ import { type Problem, sortProblems, unplaced } from '../../document/problem.ts'
 import { type YamlDocument, readYaml } from '../../document/yaml.ts';
 import type { Accounts, Group, Limit, Policy, PolicyTest, Robot, Rule, User, Workload } from '../model.ts';
 import { Findings, Place } from './place.ts';
-import { type AccountSections, accountsApart, readGroup, readRobot, readUser, readWorkload } from './read-accounts.ts';
-import { readLimit } from './read-limit.ts';
-import { readRule } from './read-rule.ts';
-import { readTest } from './read-test.ts';
+import {
+  type AccountSections,
+  accountsApart,
+  readGroup,
+  readLimit,
+  readRobot,
+  readRule,
+  readTest,
+  readUser,
+  readWorkload,
+} from './read-entries.ts';
 import { type PolicyFile, policyFileSchema } from './schema.ts';
 
 export interface PolicyText {

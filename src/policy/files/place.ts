@@ -1,11 +1,10 @@
 /** A place in a policy file: where its problems are reported, and what reading any part of one shares. */
-import { type Problem } from '../../document/problem.ts';
+import type { Problem } from '../../document/problem.ts';
 import { didYouMean } from '../../document/suggest.ts';
 import type { Path, YamlDocument } from '../../document/yaml.ts';
 import { parseInstant } from './instant.ts';
-import type { Source, Subject } from '../model.ts';
+import { type Source, type Subject, accountKinds } from '../model.ts';
 import { type RepositoryPattern, parseRepositoryPattern } from '../pattern.ts';
-import { parseSubject } from './subject.ts';
 
 /** Users, robots and workloads share one space of names: docker sends only a name. */
 type Space = 'account' | 'group' | 'limit' | 'robot token' | 'rule';
@@ -120,4 +119,14 @@ export class Place {
     if (milliseconds === undefined) this.problem('invalid-time', `"${text}" is not a date that exists`);
     return milliseconds;
   }
+}
+
+const named = [...accountKinds, 'group'] as const;
+
+/** Text in subject notation, already checked by the schema. */
+export function parseSubject(text: string): Subject {
+  const colon = text.indexOf(':');
+  const kind = colon === -1 ? undefined : named.find((each) => each === text.slice(0, colon));
+  if (kind !== undefined) return { kind, name: text.slice(colon + 1) };
+  return { kind: text === 'authenticated' || text === 'anonymous' ? text : 'everyone' };
 }

@@ -8,13 +8,7 @@ import {
   parseRepositoryPattern,
   parseTagPattern,
 } from '../../../src/policy/pattern.ts';
-import {
-  covers,
-  coversTag,
-  exampleOf,
-  meetingOf,
-  meetingOfTags,
-} from '../../../src/policy/analysis/pattern-witness.ts';
+import { covers, coversTag, exampleOf, meetingOf, meetingOfTags } from '../../../src/policy/analysis/witness.ts';
 import { sized } from '../../support/size.ts';
 
 function repository(text: string): RepositoryPattern {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { formatSubject } from '../../../src/policy/model.ts';
-import { partiesOf } from '../../../src/policy/analysis/who-can-groups.ts';
 import {
   type WhoCan,
   type WhoCanQuestion,
+  partiesOf,
   principalsOf,
   whoCan,
   whoCanIn,

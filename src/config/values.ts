@@ -1,8 +1,75 @@
-/** Addresses, networks and hosts in the configuration. */
+/** Texts of settings as values: times, sizes, origins, addresses and networks. */
+import { type Parsed, refuse } from '../document/parsed.ts';
 import { isIP, isIPv6 } from 'node:net';
-import { refuse, type Parsed } from '../document/parsed.ts';
 import { formatAddress, networkStart, parseAddress, widths } from '../network/address.ts';
 import { isHostname } from '../network/host.ts';
+
+const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
+
+interface Bounds {
+  readonly minSeconds: number;
+  readonly maxSeconds: number;
+}
+
+/** `30s`, `15m`, `6h`, `30d` as seconds. Whole numbers with one unit only; `0` needs none. */
+export function parseDuration(text: string, bounds: Bounds): Parsed<number> {
+  const [, count, unit] = /^(\d{1,9})([smhd])$/.exec(text === '0' ? '0s' : text) ?? [];
+  const secondsInUnit = unit === undefined ? undefined : unitSeconds[unit];
+  if (count === undefined || secondsInUnit === undefined) {
+    const fix = /^\d{1,9}$/.test(text) ? `write ${text}s for seconds` : 'write for example 30s, 15m, 6h or 30d';
+    return refuse('expected a duration: a whole number and one of s, m, h, d', fix);
+  }
+  const seconds = Number(count) * secondsInUnit;
+  if (seconds < bounds.minSeconds) return refuse(`must be at least ${formatDuration(bounds.minSeconds)}`);
+  if (seconds > bounds.maxSeconds) return refuse(`must be at most ${formatDuration(bounds.maxSeconds)}`);
+  return { ok: true, value: seconds };
+}
+
+/** The shortest exact form: 5400 is `90m`. */
+export function formatDuration(seconds: number): string {
+  for (const unit of ['d', 'h', 'm'] as const) {
+    const size = unitSeconds[unit] ?? 1;
+    if (seconds >= size && seconds % size === 0) return `${seconds / size}${unit}`;
+  }
+  return `${seconds}s`;
+}
+
+const unitBytes: Readonly<Record<string, number>> = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+
+/** `512KiB`, `64MiB`, `1GiB` as bytes; `0` needs no unit. At most 64 GiB. */
+export function parseSize(text: string): Parsed<number> {
+  if (text === '0') return { ok: true, value: 0 };
+  const [, count, unit] = /^(\d{1,9})([KMG]iB)$/.exec(text) ?? [];
+  const bytesInUnit = unit === undefined ? undefined : unitBytes[unit];
+  if (count === undefined || bytesInUnit === undefined) {
+    const [, number, letter] = /^(\d{1,9}) ?(?:([kmg])i?b?)?$/i.exec(text) ?? [];
+    const meant = letter === undefined ? `${number}MiB for mebibytes` : `${number}${letter.toUpperCase()}iB`;
+    const fix = `write ${number === undefined ? 'for example 512KiB, 64MiB or 1GiB' : meant}`;
+    return refuse('expected a size: a whole number and one of KiB, MiB, GiB', fix);
+  }
+  const bytes = Number(count) * bytesInUnit;
+  return bytes > 64 * 1024 ** 3 ? refuse('must be at most 64GiB') : { ok: true, value: bytes };
+}
+
+// The URL parser drops tabs and line ends and turns backslashes into slashes; what a person sees must be what is used.
+const ambiguous = /[^\x21-\x7e]|["<>\\^`{|}]/;
+
+/** An http or https origin in canonical form, without a slash at the end. Anything beyond scheme, host and port is refused. */
+export function parseOrigin(text: string, example: string): Parsed<string> {
+  if (!/^https?:\/\/[^/]/i.test(text))
+    return refuse('expected a URL that starts with http:// or https://', `for example ${example}`);
+  if (ambiguous.test(text))
+    return refuse('a URL may only contain ASCII letters, digits and URL punctuation', `for example ${example}`);
+  if (text.includes('@'))
+    return refuse('a user name or password in this URL is not supported', `for example ${example}`);
+  if (text.includes('?')) return refuse('this URL may not have a query', 'remove everything from the ? on');
+  if (text.includes('#')) return refuse('this URL may not have a fragment', 'remove everything from the # on');
+  if (!/^[a-z]+:\/\/[^/]+\/?$/i.test(text)) return refuse('this URL may not have a path', `for example ${example}`);
+  if (!URL.canParse(text)) return refuse('this is not a valid URL', `for example ${example}`);
+  const url = new URL(text);
+  if (url.port === '0') return refuse('the port must be from 1 to 65535');
+  return { ok: true, value: url.origin };
+}
 
 /** Where a listener binds. `host` is without brackets, and empty for every interface; port 0 asks for any free one. */
 export interface ListenAddress {

@@ -4,8 +4,10 @@ import { Writable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { maxPasswordLength } from '../distribution/credentials.ts';
 import { looksCarried } from '../identity/carried-secret.ts';
+import { hashPassword } from '../identity/password.ts';
+import { type ExitCode, complain, exitCodes } from './report.ts';
 
-export type Given = string | { readonly problem: string };
+type Given = string | { readonly problem: string };
 
 /** From standard input to its end, or asked twice without echo. */
 export async function readPassword({ passwordStdin }: { readonly passwordStdin: boolean }): Promise<Given> {
@@ -49,4 +51,12 @@ async function ask(prompt: string): Promise<string> {
     reader.close();
     process.stderr.write('\n');
   }
+}
+
+/** Prints the hash alone on its line; 2 for a password that cannot be read or used. */
+export async function hash({ passwordStdin }: { readonly passwordStdin: boolean }): Promise<ExitCode> {
+  const password = await readPassword({ passwordStdin });
+  if (typeof password !== 'string') return complain(password.problem, exitCodes.usage);
+  process.stdout.write(`${await hashPassword(password)}\n`);
+  return exitCodes.ok;
 }

@@ -1,9 +1,9 @@
-/** Writing files that others read at the same time: all of the new text, or the old one. */
+/** Files that are written whole: a reader, or a crash, sees all of the new text or the old one. */
 import { randomBytes } from 'node:crypto';
 import { lstat, open, readFile, realpath, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
-export type Replacement = 'written' | 'changed-meanwhile';
+type Replacement = 'written' | 'changed-meanwhile';
 
 const byteOrderMark = '\ufeff';
 
@@ -54,5 +54,32 @@ async function withTemporary<T>(
   } finally {
     await file.close();
     await rm(temporary, { force: true });
+  }
+}
+
+/**
+ * Puts `content` at `path` with mode 0600, all of it or nothing: a reader, or a crash, sees the old file or the new one.
+ * Replaces a symbolic link instead of following it. The directory must exist.
+ */
+export async function writePrivateFile(path: string, content: string): Promise<void> {
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  try {
+    const file = await open(temporary, 'wx', 0o600);
+    try {
+      await file.writeFile(content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  const directory = await open(dirname(path), 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
   }
 }
