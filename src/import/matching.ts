@@ -2,7 +2,8 @@
  * What docker_auth's patterns match (auth_server/authz/acl.go, matchString): Go's path.Match, or an unanchored regular
  * expression between slashes; `${account}` and others are replaced first. `maybe` where that cannot be known here.
  */
-import { type Piece, matchPieces, maxPatternLength, parseRepositoryPattern } from '../policy/pattern.ts';
+import { coversPieces, meetingOfTags } from '../policy/analysis/witness.ts';
+import { type Piece, maxPatternLength, parseRepositoryPattern } from '../policy/pattern.ts';
 
 export type Match = 'yes' | 'no' | 'maybe';
 
@@ -209,28 +210,12 @@ function withAccount(pieces: readonly Piece[], name: string): readonly Piece[] {
   return own;
 }
 
-// Characters that occur in no name.
-const anyText = '\u0001';
-const ownName = '\u0002';
-
 /** Whether every repository of `inner` is one of `outer`; false also where that is merely not certain. */
 export function covers(outer: Region, inner: Region): boolean {
   if (outer.segments === 'any') return true;
   if (inner.segments === 'any' || inner.segments.length !== outer.segments.length) return false;
   const innerSegments = inner.segments;
-  return outer.segments.every((pieces, index) => contains(pieces, innerSegments[index] ?? []));
-}
-
-function contains(outer: readonly Piece[], inner: readonly Piece[]): boolean {
-  const [literal, other] = [literalOf(outer), literalOf(inner)];
-  if (literal !== undefined) return literal === other;
-  const text = inner.map((piece) => (piece === 'star' ? anyText : piece === 'account' ? ownName : piece.literal));
-  return matchPieces(withAccount(outer, ownName), text.join(''), undefined);
-}
-
-function literalOf(pieces: readonly Piece[]): string | undefined {
-  const [only] = pieces;
-  return pieces.length === 1 && typeof only === 'object' ? only.literal : undefined;
+  return outer.segments.every((pieces, index) => coversPieces(pieces, innerSegments[index] ?? []));
 }
 
 /** Whether a name of one segment is in the region. */
@@ -240,38 +225,19 @@ export function matchRegion(region: Region, name: string): Match {
   return region.isExact && covers(region, only) ? 'yes' : 'maybe';
 }
 
-/** Whether some repository may be in both. */
+/** Whether some repository may be in both; the caller's own name may be any text. */
 export function overlaps(left: Region, right: Region): boolean {
   if (left.segments === 'any' || right.segments === 'any') return true;
   const others = right.segments;
   return (
-    left.segments.length === others.length && left.segments.every((pieces, index) => meet(pieces, others[index] ?? []))
+    left.segments.length === others.length &&
+    left.segments.every((pieces, index) => {
+      const [one, other] = [pieces, others[index] ?? []].map((each) => ({ pieces: each.map(accountAsStar) }));
+      return one !== undefined && other !== undefined && meetingOfTags(one, other, undefined) !== undefined;
+    })
   );
 }
 
-/** Whether some text matches both; the caller's own name may be any text. */
-function meet(left: readonly Piece[], right: readonly Piece[]): boolean {
-  const [literal, other] = [literalOf(left), literalOf(right)];
-  if (literal !== undefined && other !== undefined) return literal === other;
-  const [rows, columns] = [symbols(left), symbols(right)];
-  // reachable[j]: the rows so far and the first j columns can stand for the same text.
-  let reachable = columns.map(() => false);
-  reachable.unshift(true);
-  for (let j = 1; j <= columns.length; j++) reachable[j] = reachable[j - 1] === true && columns[j - 1] === anyText;
-  for (const row of rows) {
-    const next = [reachable[0] === true && row === anyText];
-    for (let j = 1; j <= columns.length; j++) {
-      const column = columns[j - 1];
-      next[j] =
-        row === anyText || column === anyText
-          ? reachable[j] === true || next[j - 1] === true || reachable[j - 1] === true
-          : row === column && reachable[j - 1] === true;
-    }
-    reachable = next;
-  }
-  return reachable[columns.length] === true;
-}
-
-function symbols(pieces: readonly Piece[]): readonly string[] {
-  return pieces.flatMap((piece) => (typeof piece === 'object' ? [...piece.literal] : [anyText]));
+function accountAsStar(piece: Piece): Piece {
+  return piece === 'account' ? 'star' : piece;
 }

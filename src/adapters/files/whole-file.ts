@@ -25,15 +25,23 @@ export async function replaceFile(path: string, expected: string, text: string):
   });
 }
 
-/** Puts a new file at `path`; rejects with EEXIST when something is there. */
-export async function createFile(path: string, text: string, mode: number): Promise<void> {
-  const file = await open(path, 'wx', mode);
+/**
+ * Puts `content` at `path` with mode 0600, on disk when it resolves. Replaces a symbolic link instead of following it. The
+ * directory must exist.
+ */
+export async function writePrivateFile(path: string, content: string): Promise<void> {
+  await withTemporary(path, 0o600, content, (temporary) => rename(temporary, path));
+  const directory = await open(dirname(path), 'r');
   try {
-    await file.writeFile(text);
-    await file.sync();
+    await directory.sync();
   } finally {
-    await file.close();
+    await directory.close();
   }
+}
+
+/** Puts a new file at `path`; rejects with EEXIST when something is there. */
+export function createFile(path: string, text: string, mode: number): Promise<void> {
+  return withWritten(path, mode, text, () => Promise.resolve());
 }
 
 type Handle = Awaited<ReturnType<typeof open>>;
@@ -46,40 +54,20 @@ async function withTemporary<T>(
   use: (temporary: string, file: Handle) => Promise<T>,
 ): Promise<T> {
   const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}.tmp`);
-  const file = await open(temporary, 'wx', mode);
   try {
-    await file.writeFile(text);
-    await file.sync();
-    return await use(temporary, file);
+    return await withWritten(temporary, mode, text, (file) => use(temporary, file));
   } finally {
-    await file.close();
     await rm(temporary, { force: true });
   }
 }
 
-/**
- * Puts `content` at `path` with mode 0600, all of it or nothing: a reader, or a crash, sees the old file or the new one.
- * Replaces a symbolic link instead of following it. The directory must exist.
- */
-export async function writePrivateFile(path: string, content: string): Promise<void> {
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+async function withWritten<T>(path: string, mode: number, text: string, use: (file: Handle) => Promise<T>): Promise<T> {
+  const file = await open(path, 'wx', mode);
   try {
-    const file = await open(temporary, 'wx', 0o600);
-    try {
-      await file.writeFile(content);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
-  const directory = await open(dirname(path), 'r');
-  try {
-    await directory.sync();
+    await file.writeFile(text);
+    await file.sync();
+    return await use(file);
   } finally {
-    await directory.close();
+    await file.close();
   }
 }

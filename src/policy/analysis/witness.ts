@@ -150,7 +150,8 @@ export function coversTag(broad: TagPattern, narrow: TagPattern): boolean {
 const anyRun = '\u0001';
 const anyAccount = '\u0002';
 
-function coversPieces(broad: readonly Piece[], narrow: readonly Piece[]): boolean {
+/** As `covers`, for the parts of one segment or tag. */
+export function coversPieces(broad: readonly Piece[], narrow: readonly Piece[]): boolean {
   const text = narrow
     .map((piece) => (piece === 'star' ? anyRun : piece === 'account' ? anyAccount : piece.literal))
     .join('');
