@@ -52,15 +52,8 @@ export function placeInJson(found: { readonly source: Source } | undefined) {
   return { file: found?.source.file ?? null, line: found?.source.line ?? null };
 }
 
-interface Palette {
-  readonly good: (text: string) => string;
-  readonly bad: (text: string) => string;
-  readonly strong: (text: string) => string;
-  readonly faint: (text: string) => string;
-}
-
 /** Colours for a person at a terminal; plain text where `useColour` says no. */
-export function paletteFor(stream: NodeJS.WriteStream): Palette {
+export function paletteFor(stream: NodeJS.WriteStream) {
   const paint = (format: Parameters<typeof styleText>[0]) => (text: string) =>
     useColour(stream) ? styleText(format, text) : text;
   return { good: paint('green'), bad: paint('red'), strong: paint('bold'), faint: paint('dim') };

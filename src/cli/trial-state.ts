@@ -2,21 +2,12 @@
 import { readPolicyFiles } from '../adapters/files/policy-loading.ts';
 import type { Config } from '../config/load.ts';
 import { hashPassword } from '../identity/password.ts';
-import type { Upstream } from '../trial/registry.ts';
 import { findUpstream } from '../trial/backend.ts';
-import { type TrialState, prepareState } from '../trial/state.ts';
+import { prepareState } from '../trial/state.ts';
 import { complain } from './report.ts';
 
-export interface TrialGround {
-  readonly state: TrialState;
-  readonly upstream: Upstream;
-}
-
 /** Says what its account may not do, and what takes time. `failed`: why it cannot stand anywhere, in words with what to do. */
-export async function openTrialGround(
-  { stateDir, policies: paths, upstream }: Config,
-  signal?: AbortSignal,
-): Promise<TrialGround | { readonly failed: string }> {
+export async function openTrialGround({ stateDir, policies: paths, upstream }: Config, signal?: AbortSignal) {
   const read = await readPolicyFiles(paths);
   const policies = read.ok ? read.files.map(({ text }) => text) : [];
   const state = await prepareState(stateDir, { hash: hashPassword, policies });

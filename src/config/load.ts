@@ -2,49 +2,11 @@
 import { resolve } from 'node:path';
 import { type Problem, sortProblems, unplaced } from '../document/problem.ts';
 import { formatHostPort, isEveryInterface } from '../network/host.ts';
-import type { ListenAddress } from './values.ts';
 import { configKeys, type Settings } from './schema.ts';
-import type { Secret } from '../secret.ts';
 import { type ConfigInput, environmentSource, fileSource, flagSource } from './sources.ts';
 
-/** The whole configuration, checked. Paths are absolute. */
-export interface Config {
-  readonly listen: ListenAddress;
-  /** An origin: no path, no slash at the end. */
-  readonly publicUrl: string;
-  /** An origin as well; undefined only in try mode, which looks for a registry itself. */
-  readonly upstream: string | undefined;
-  readonly policies: readonly string[];
-  readonly stateDir: string;
-  /** A URL that `parseRedisUrl` accepts; undefined means in-process. */
-  readonly redis: Secret | undefined;
-  /** Networks as `address/length`. */
-  readonly trustedProxies: readonly string[];
-  readonly tls?: { readonly cert: string; readonly key: string };
-  readonly admin: { readonly listen: ListenAddress };
-  readonly tokens: {
-    readonly service: string;
-    readonly accessTtlSeconds: number;
-    readonly refreshTtlSeconds: number;
-    readonly keys?: string;
-  };
-  readonly timeouts: {
-    readonly connectMs: number;
-    readonly idleMs: number;
-    readonly responseMs: number;
-    readonly drainMs: number;
-    readonly leaveMs: number;
-  };
-  /** `hosts` is not empty with `follow`. */
-  readonly redirects: { readonly mode: 'pass' | 'follow'; readonly hosts: readonly string[] };
-  /** 0 turns each of them off. */
-  readonly cache: {
-    readonly memoryBytes: number;
-    readonly tagTtlMs: number;
-    readonly contentTtlMs: number;
-    readonly staleIfErrorMs: number;
-  };
-}
+/** The whole configuration, checked. Paths are absolute; `upstream` is undefined only in try mode. */
+export type Config = ReturnType<typeof complete>;
 
 export type LoadedConfig =
   { readonly ok: true; readonly config: Config } | { readonly ok: false; readonly problems: readonly Problem[] };
@@ -124,7 +86,7 @@ function listeners(settings: Settings, tryMode: boolean) {
   };
 }
 
-function complete(settings: Settings, input: ConfigInput): Config {
+function complete(settings: Settings, input: ConfigInput) {
   const { listen, adminListen } = listeners(settings, input.tryMode);
   const { tls, tokens, timeouts, cache } = settings;
   const pair = tls?.cert !== undefined && tls.key !== undefined ? { cert: tls.cert, key: tls.key } : undefined;
@@ -133,11 +95,14 @@ function complete(settings: Settings, input: ConfigInput): Config {
     settings.publicUrl ?? `${pair === undefined ? 'http' : 'https'}://${formatHostPort('127.0.0.1', listen.port)}`;
   return {
     listen,
+    /** An origin: no path, no slash at the end. */
     publicUrl,
     upstream: settings.upstream,
     policies: settings.policies ?? [resolve(input.cwd, 'policies')],
     stateDir: settings.stateDir ?? resolve(input.cwd, '.portcullis'),
+    /** Undefined: in-process. */
     redis: settings.redis,
+    /** Networks as `address/length`. */
     trustedProxies: settings.trustedProxies ?? [],
     ...(pair === undefined ? {} : { tls: pair }),
     admin: { listen: adminListen },
@@ -154,7 +119,9 @@ function complete(settings: Settings, input: ConfigInput): Config {
       drainMs: 1_000 * (timeouts?.drain ?? 15 * 60),
       leaveMs: 1_000 * (timeouts?.leave ?? 0),
     },
+    /** `hosts` is not empty with `follow`. */
     redirects: { mode: settings.redirects?.mode ?? 'pass', hosts: settings.redirects?.hosts ?? [] },
+    /** 0 turns each of them off. */
     cache: {
       memoryBytes: cache?.memory ?? 67_108_864,
       tagTtlMs: 1_000 * (cache?.tagTtl ?? 5),

@@ -2,49 +2,21 @@
 import { quote } from '../document/problem.ts';
 import { isNetwork } from '../policy/conditions.ts';
 import type { AclEntry, DockerAuthFile } from './docker-auth-file.ts';
-import { type Candidate, type Conversion, type RepositoryAction, convert, repositoryActions } from './first-match.ts';
+import { type Candidate, convert, repositoryActions } from './first-match.ts';
 import { isAccountName } from './imported.ts';
 import { type Caller, type Match, matchAccount, matchRegion, matchText, namedAccounts, regionsOf } from './matching.ts';
 
-/** An entry with what its conditions come to. */
-export interface Entry {
-  readonly source: AclEntry;
-  readonly account: string | undefined;
-  readonly type: string | undefined;
-  readonly name: string | undefined;
-  readonly network: string | undefined;
-  readonly actions: ReadonlySet<RepositoryAction>;
-  readonly givesCatalog: boolean;
-  /** Why the entry has no counterpart here; empty when it has one. */
-  readonly reasons: readonly string[];
-  /** Which accounts beside those of the file it is about cannot be said; they get nothing of it. */
-  readonly isOfKnownOnly: boolean;
-}
+/** `reasons`: why it has no counterpart here. `isOfKnownOnly`: nobody but accounts of the file gets anything of it. */
+export type Entry = ReturnType<typeof readEntry>;
 
-/** What one caller's part of the access list comes to. */
-export interface Part {
-  readonly caller: Caller;
-  readonly conversion: Conversion;
-  /** The number of the entry that gives the list of all repositories, with every one before it under a network. */
-  readonly catalog: readonly { readonly entry: number; readonly network: string | undefined }[];
-  readonly catalogDropped: readonly number[];
-  /** Entries that may be the first to match somewhere. */
-  readonly reached: ReadonlySet<number>;
-}
+/** What one caller's part of the access list comes to. `reached`: entries that may be the first to match somewhere. */
+export type Part = ReturnType<typeof partOf>;
 
-/** The access list, entry by entry and caller by caller. */
-export interface AccessList {
-  readonly entries: readonly Entry[];
-  /** Users that the list is about. */
-  readonly accounts: readonly string[];
-  readonly callers: readonly Caller[];
-  readonly parts: readonly Part[];
-  /** Some entry is about accounts by a pattern: it is asked of every account that the file knows. */
-  readonly isPatterned: boolean;
-}
+/** `isPatterned`: some entry is about accounts by a pattern and asked of every account that the file knows. */
+export type AccessList = ReturnType<typeof accessListOf>;
 
 /** Nobody but the users of the file, everybody else and, where they are let in, anonymous callers is told apart. */
-export function accessListOf(source: DockerAuthFile): AccessList {
+export function accessListOf(source: DockerAuthFile) {
   const named = source.entries.flatMap(({ match }) => namedAccounts(textOf(match.get('account')) ?? '') ?? []);
   const isPatterned = source.entries.some(
     ({ match }) => matchAccount(textOf(match.get('account')), { kind: 'others' }) === 'maybe',
@@ -65,7 +37,7 @@ export function isAnonymousLetIn({ users }: DockerAuthFile): boolean {
 
 const conditions: ReadonlySet<string> = new Set(['account', 'type', 'name', 'ip']);
 
-function readEntry(source: AclEntry, callers: readonly Caller[]): Entry {
+function readEntry(source: AclEntry, callers: readonly Caller[]) {
   const { match, actions: words } = source;
   const reasons: string[] = [];
   for (const [key, value] of match) {
@@ -123,8 +95,9 @@ function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-function partOf(caller: Caller, entries: readonly Entry[]): Part {
+function partOf(caller: Caller, entries: readonly Entry[]) {
   const candidates: Candidate[] = [];
+  /** Entries that give the list of all repositories, all but the last of them under a network. */
   const catalog: { entry: number; network: string | undefined }[] = [];
   const catalogDropped: number[] = [];
   const reached = new Set<number>();

@@ -7,26 +7,23 @@ import type { Clock, KeyRing } from '../ports.ts';
 import { createSeals } from './seals.ts';
 import { type EpochSeconds, inSeconds } from '../time.ts';
 
-export interface ListCursors {
-  /** Printable without escapes; different each time. `list`: words that name the list and its reader. */
-  seal(list: readonly string[], place: string): string;
-  /** What was sealed for the same list by any live key within the last hour; undefined for anything else. */
-  open(list: readonly string[], cursor: string): string | undefined;
-}
+export type ListCursors = ReturnType<typeof createListCursors>;
 
 export const maxCursorSeconds = 3600;
 
 /** Bytes; names are at most 255, so that all look the same. */
 const step = 256;
 
-/** `upstream`: the registry's URL, of which no cursor is taken to another. */
-export function createListCursors(keys: KeyRing, clock: Clock = Date.now, upstream = ''): ListCursors {
+/** `list`: words that name the list and its reader. `upstream`: the registry's URL, of which no cursor is taken to another. */
+export function createListCursors(keys: KeyRing, clock: Clock = Date.now, upstream = '') {
   const seals = createSeals(keys, 'portcullis list cursor');
   const nowSeconds = (): EpochSeconds => inSeconds(clock());
   return {
-    seal: (list, place) =>
+    /** Printable without escapes; different each time. */
+    seal: (list: readonly string[], place: string) =>
       seals.seal([upstream, ...list], place.padEnd(Math.ceil(place.length / step) * step), nowSeconds()),
-    open(list, cursor) {
+    /** What was sealed for the same list by any live key within the last hour; undefined for anything else. */
+    open(list: readonly string[], cursor: string): string | undefined {
       const opened = seals.open([upstream, ...list], cursor);
       const isLive = opened !== undefined && Math.abs(nowSeconds() - opened.sealedAt) <= maxCursorSeconds;
       return isLive ? opened.text.trimEnd() : undefined;

@@ -7,28 +7,17 @@ import type { KeyRing } from '../ports.ts';
 import { derivedKeys } from './derived-keys.ts';
 import type { EpochSeconds } from '../time.ts';
 
-export interface Seals {
-  /** Printable without escapes; different each time. Its length tells that of `text` in bytes. */
-  seal(words: readonly string[], text: string, nowSeconds: EpochSeconds): string;
-  /** What was sealed with the same words by any live key; undefined for anything else. */
-  open(words: readonly string[], sealed: string): Opened | undefined;
-}
-
-export interface Opened {
-  readonly text: string;
-  readonly sealedAt: EpochSeconds;
-}
-
 const algorithm = 'aes-256-gcm';
 const nonceLength = 12;
 const tagLength = 16;
 const timeLength = 6;
 
 /** `purpose` keeps one kind of sealed text from being taken for another. */
-export function createSeals(keys: KeyRing, purpose: string): Seals {
+export function createSeals(keys: KeyRing, purpose: string) {
   const secretOf = derivedKeys(purpose);
   return {
-    seal(words, text, nowSeconds) {
+    /** Printable without escapes; different each time. Its length tells that of `text` in bytes. */
+    seal(words: readonly string[], text: string, nowSeconds: EpochSeconds): string {
       const nonce = randomBytes(nonceLength);
       const time = Buffer.alloc(timeLength);
       time.writeUIntBE(Math.floor(nowSeconds), 0, timeLength);
@@ -36,7 +25,8 @@ export function createSeals(keys: KeyRing, purpose: string): Seals {
       const content = Buffer.concat([cipher.update(time), cipher.update(text, 'utf8'), cipher.final()]);
       return Buffer.concat([nonce, cipher.getAuthTag(), content]).toString('base64url');
     },
-    open(words, sealed) {
+    /** What was sealed with the same words by any live key, and when; undefined for anything else. */
+    open(words: readonly string[], sealed: string) {
       const bytes = Buffer.from(sealed, 'base64url');
       // Node reads more than one spelling of the same bytes.
       if (bytes.length < nonceLength + tagLength + timeLength || bytes.toString('base64url') !== sealed)
@@ -47,7 +37,10 @@ export function createSeals(keys: KeyRing, purpose: string): Seals {
         decipher.setAAD(associated(words)).setAuthTag(bytes.subarray(nonceLength, nonceLength + tagLength));
         try {
           const content = Buffer.concat([decipher.update(bytes.subarray(nonceLength + tagLength)), decipher.final()]);
-          return { text: content.toString('utf8', timeLength), sealedAt: content.readUIntBE(0, timeLength) };
+          return {
+            text: content.toString('utf8', timeLength),
+            sealedAt: content.readUIntBE(0, timeLength) as EpochSeconds,
+          };
         } catch {
           // Sealed by another key, or by nobody.
         }

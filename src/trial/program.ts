@@ -72,12 +72,7 @@ function lastLine(text: string): string | undefined {
 }
 
 /** A program that ends when we end, however we end. */
-export interface TiedProcess {
-  /** Exit code, or null when a signal ended it or it could not be started. Never rejects. */
-  readonly exited: Promise<number | null>;
-  /** Ends it: SIGTERM, and SIGKILL after five seconds. May be called more than once. */
-  readonly stop: () => Promise<void>;
-}
+export type TiedProcess = ReturnType<typeof startTied>;
 
 interface TiedOptions {
   readonly env: Environment;
@@ -105,7 +100,7 @@ wait
 exit "$code"`;
 
 /** In a process group of its own: Ctrl-C in a terminal reaches the gateway only, and a drain finds its registry. */
-export function startTied(command: readonly [string, ...string[]], options: TiedOptions): TiedProcess {
+export function startTied(command: readonly [string, ...string[]], options: TiedOptions) {
   const child = spawn('/bin/sh', ['-c', tie, 'portcullis-try', ...command], {
     detached: true,
     env: { ...options.env },
@@ -131,7 +126,12 @@ export function startTied(command: readonly [string, ...string[]], options: Tied
     await exited;
   };
   let stopping: Promise<void> | undefined;
-  return { exited, stop: () => (stopping ??= stop()) };
+  return {
+    /** Exit code, or null when a signal ended it or it could not be started. Never rejects. */
+    exited,
+    /** SIGTERM, and SIGKILL after five seconds. May be called more than once. */
+    stop: () => (stopping ??= stop()),
+  };
 }
 
 function killGroup(leader: number): void {

@@ -6,14 +6,8 @@ import { type FSWatcher, watch } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-export interface WatchedDirectories {
-  /** Finds out which directories there are now. One that cannot be watched is tried again at the next look. */
-  look(): Promise<void>;
-  close(): void;
-}
-
 /** `paths`: files and directories, which need not exist. Nothing is watched before the first look. */
-export function watchDirectoriesOf(paths: readonly string[], onChange: () => void): WatchedDirectories {
+export function watchDirectoriesOf(paths: readonly string[], onChange: () => void) {
   const watchers = new Map<string, FSWatcher>();
   let closed = false;
 
@@ -23,7 +17,8 @@ export function watchDirectoriesOf(paths: readonly string[], onChange: () => voi
   }
 
   return {
-    async look() {
+    /** Finds out which directories there are now. One that cannot be watched is tried again at the next look. */
+    async look(): Promise<void> {
       const wanted = new Set(await Promise.all(paths.map(directoryOf)));
       if (closed) return;
       for (const directory of [...watchers.keys()]) if (!wanted.has(directory)) drop(directory);
@@ -39,7 +34,7 @@ export function watchDirectoriesOf(paths: readonly string[], onChange: () => voi
         }
       }
     },
-    close() {
+    close(): void {
       closed = true;
       for (const directory of [...watchers.keys()]) drop(directory);
     },

@@ -1,7 +1,7 @@
 /** All that one account, group or anonymous caller may do: what rules allow them, less what rules deny them. */
 import type { PolicyByName } from '../by-name.ts';
 import { byName } from '../evaluate.ts';
-import type { GroupMember, Named, Rights, RobotToken, Rule } from '../model.ts';
+import type { GroupMember, Named, Rights, Rule } from '../model.ts';
 import { type RepositoryPattern, parseRepositoryPattern } from '../pattern.ts';
 import { accountNameOf, isAbout } from '../principal.ts';
 import { covers, filler, meetingOf, meetingOfTags } from './witness.ts';
@@ -22,20 +22,10 @@ export interface Exception {
   readonly rights: Rights;
 }
 
-export interface AccessList {
-  readonly grants: readonly Grant[];
-  /** Of a robot: what each of its secrets leaves of that. */
-  readonly secrets: readonly SecretAccess[];
-}
+export type AccessList = NonNullable<ReturnType<typeof accessOf>>;
 
-export interface SecretAccess {
-  readonly token: RobotToken;
-  readonly isExpired: boolean;
-  readonly grants: readonly Grant[];
-}
-
-/** Undefined for an account that is disabled. `now` in milliseconds since 1970, for the expiry of secrets only. */
-export function accessOf(compiled: PolicyByName, principal: Named | GroupMember, now: number): AccessList | undefined {
+/** With what each secret of a robot leaves of it. Undefined for an account that is disabled. `now` in milliseconds since 1970, for the expiry of secrets only. */
+export function accessOf(compiled: PolicyByName, principal: Named | GroupMember, now: number) {
   const subjects = compiled.subjectsOf(principal);
   if (subjects === undefined) return undefined;
   // A group alone stands for members of any name.

@@ -27,12 +27,8 @@ export interface Failure {
   readonly why: string;
 }
 
-export interface Considered {
-  readonly rule: Rule;
-  readonly matched: boolean;
-  /** Empty when the rule matched. */
-  readonly failures: readonly Failure[];
-}
+/** `failures` is empty when the rule matched. */
+export type Considered = ReturnType<typeof consider>;
 
 const checks: readonly ((rule: Rule, inquiry: Inquiry, subjects: readonly string[]) => Failure | undefined)[] = [
   subjectFailure,
@@ -44,7 +40,7 @@ const checks: readonly ((rule: Rule, inquiry: Inquiry, subjects: readonly string
 ];
 
 /** How one rule fares against an inquiry by somebody who answers to `subjects`, all parts looked at. */
-export function consider(rule: Rule, inquiry: Inquiry, subjects: readonly string[]): Considered {
+export function consider(rule: Rule, inquiry: Inquiry, subjects: readonly string[]) {
   const failures = checks.flatMap((check) => check(rule, inquiry, subjects) ?? []);
   return { rule, matched: failures.length === 0, failures };
 }

@@ -44,12 +44,6 @@ export interface Cell {
   readonly staysReadable: boolean;
 }
 
-export interface Comparison {
-  readonly cells: readonly Cell[];
-  /** False when there was more to ask than `maxWork`. */
-  readonly isComplete: boolean;
-}
-
 export interface CompareOptions {
   /** Milliseconds since 1970. */
   readonly now: number;
@@ -68,8 +62,8 @@ const deep = 4;
 const maxRegions = 5_000;
 const maxTags = 24;
 
-/** All that was asked is true when the bound of work is reached; not all was asked then. */
-export function comparePolicies(before: Policy, after: Policy, options: CompareOptions): Comparison {
+/** Not complete when there was more to ask than `maxWork`; what was asked is true all the same. */
+export function comparePolicies(before: Policy, after: Policy, options: CompareOptions) {
   return new Comparing(before, after, options).run();
 }
 
@@ -119,7 +113,7 @@ class Comparing {
     this.#changedPatterns = new Set(changed.flatMap((rule) => rule.repositories.map((pattern) => pattern.text)));
   }
 
-  run(): Comparison {
+  run(): { readonly cells: readonly Cell[]; readonly isComplete: boolean } {
     for (const probe of this.#probes) {
       for (const region of this.#regionsFor(probe)) {
         if (this.#work > this.#options.maxWork) {

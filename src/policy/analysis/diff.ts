@@ -3,46 +3,28 @@ import { actionsOf, describeLimit, formatPlace, listed } from '../describe.ts';
 import { comparePolicies, noTag, otherTags } from './diff-cells.ts';
 import { type Finding, findingsOf, ruleOf } from './diff-findings.ts';
 import { type ChangeKind, kindOf } from './diff-states.ts';
-import { type Action, type Limit, type Policy, type Rule, type Subject, formatSubject } from '../model.ts';
+import { type Limit, type Policy, type Subject, formatSubject } from '../model.ts';
 import { accountIn, accountsOf } from '../principal.ts';
 import { standingOf } from './diff-probes.ts';
 
-export interface AccessChange {
-  readonly kind: ChangeKind;
-  /** In file notation. */
-  readonly subjects: readonly string[];
-  readonly actions: readonly Action[];
-  /** Patterns, or words for what two patterns share. */
-  readonly repositories: readonly string[];
-  /** Subjects among these for whom it is not so. */
-  readonly exceptSubjects: readonly string[];
-  /** Patterns inside of these repositories for which it is not so. */
-  readonly exceptRepositories: readonly string[];
-  /** Tag patterns, `other` among them for tags that no pattern names; absent: tags make no difference. */
-  readonly tags?: readonly string[];
-  /** The rule that decides now; for what is no longer allowed by any rule, the one that allowed it. */
-  readonly rule: Rule | undefined;
-  /** Without the sign and the rule. */
-  readonly sentence: string;
-}
+/**
+ * `repositories`: patterns, or words for what two patterns share. `tags`: patterns, `other` among them for tags that no
+ * pattern names; undefined: tags make no difference. `sentence` is without the sign and the rule.
+ */
+export type AccessChange = ReturnType<typeof toChange>;
 
-export interface PolicyDiff {
-  readonly accounts: readonly AccountChange[];
-  readonly changes: readonly AccessChange[];
-  readonly limits: readonly LimitChange[];
-  /** False when the policies are too large to be compared whole; what is listed is true all the same. */
-  readonly isComplete: boolean;
-}
+export type PolicyDiff = ReturnType<typeof diffPolicies>;
 
 interface DiffOptions {
-  /** Milliseconds since 1970. */
   readonly now: number;
-  /** Bounds the time a comparison takes; three million by default, some seconds. */
   readonly maxWork?: number;
 }
 
-/** What is granted comes first, what is revoked last. */
-export function diffPolicies(before: Policy, after: Policy, { now, maxWork = 3_000_000 }: DiffOptions): PolicyDiff {
+/**
+ * What is granted comes first, what is revoked last. `now` in milliseconds since 1970. `maxWork` bounds the time, by default
+ * to some seconds; not complete where that was too little, and what is listed is true all the same.
+ */
+export function diffPolicies(before: Policy, after: Policy, { now, maxWork = 3_000_000 }: DiffOptions) {
   const { cells, isComplete } = comparePolicies(before, after, { now, maxWork });
   return {
     accounts: accountChanges(before, after),
@@ -52,7 +34,7 @@ export function diffPolicies(before: Policy, after: Policy, { now, maxWork = 3_0
   };
 }
 
-function toChange(finding: Finding): AccessChange {
+function toChange(finding: Finding) {
   const { before, after, labels, repositories, exceptSubjects, exceptRepositories, tags } = finding;
   const kind = kindOf(before, after);
   const actions = actionsOf(finding.rights);
@@ -66,7 +48,7 @@ function toChange(finding: Finding): AccessChange {
     repositories,
     exceptSubjects,
     exceptRepositories,
-    ...(tags === undefined ? {} : { tags }),
+    tags,
     rule: ruleOf(finding),
     sentence: sentence(kind, who, what, finding),
   };

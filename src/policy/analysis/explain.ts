@@ -3,22 +3,13 @@ import { isReferrersTag } from '../../distribution/reference.ts';
 import type { PolicyByName } from '../by-name.ts';
 import { describePrincipal, describeRule } from '../describe.ts';
 import type { Decision } from '../evaluate.ts';
-import type { Action, GroupMember, Named, Policy, Rule, Source } from '../model.ts';
+import type { Action, GroupMember, Named, Policy, Rule } from '../model.ts';
 import { accountIn } from '../principal.ts';
-import { type SecretReach, isReached, secretsOf } from '../secret-reach.ts';
-import { type Considered, type Inquiry, considerAll, isEnforced, isMatching, nearMissesOf } from './consider.ts';
-
-export interface GroupOrigin {
-  readonly name: string;
-  /** The account that names the group; for a question about a group alone, its declaration. */
-  readonly source: Source;
-}
+import { isReached, secretsOf } from '../secret-reach.ts';
+import { type Inquiry, considerAll, isEnforced, isMatching, nearMissesOf } from './consider.ts';
 
 /** One half of pushing to a tag: making it, or moving it to another image. */
-export interface PushHalf {
-  readonly right: 'create' | 'overwrite';
-  readonly decision: Decision;
-}
+type PushHalf = NonNullable<ReturnType<typeof halvesOf>>[number];
 
 /** What may be deleted where no tag is named; absent where tags make no difference. */
 export interface Deletion {
@@ -27,32 +18,10 @@ export interface Deletion {
   readonly untagged: Decision;
 }
 
-export interface Explanation {
-  readonly inquiry: Inquiry;
-  readonly allowed: boolean;
-  readonly rule: Rule | undefined;
-  /** One sentence. */
-  readonly reason: string;
-  readonly groups: readonly GroupOrigin[];
-  /** Reading without a rule that gives `pull`, because the caller may push there. */
-  readonly impliedByPush: boolean;
-  /** No tag is named, and whatever allows it is limited to these tags. */
-  readonly tags?: readonly string[] | undefined;
-  /** Of a robot: what each of its secrets comes to where the rules allow it. */
-  readonly secrets: readonly SecretReach[];
-  /** Present for a push whose halves are not decided alike. */
-  readonly halves?: readonly PushHalf[] | undefined;
-  readonly deletion?: Deletion | undefined;
-  /** Shadow rules that would have turned the decision, or that of one half. */
-  readonly shadow: readonly Rule[];
-  /** Every rule: the deciding one, other matching ones, then by how near they came. */
-  readonly considered: readonly Considered[];
-  /** Rules that failed by exactly one part and would otherwise have turned the decision or helped it; nearest first. */
-  readonly nearMisses: readonly Considered[];
-}
+export type Explanation = ReturnType<typeof explain>;
 
 /** The decision of a request, with every rule that came near. An unknown account is a denial. */
-export function explain(compiled: PolicyByName, inquiry: Inquiry): Explanation {
+export function explain(compiled: PolicyByName, inquiry: Inquiry) {
   const { policy } = compiled;
   const subjects = compiled.subjectsOf(inquiry.principal);
   const plain = compiled.decide(inquiry);
@@ -75,13 +44,18 @@ export function explain(compiled: PolicyByName, inquiry: Inquiry): Explanation {
     rule: isTooNarrow ? undefined : decision.rule,
     reason: isTooNarrow ? `${reason}, but no secret of this robot reaches it` : reason,
     groups: groupsOf(policy, inquiry.principal),
+    /** Reading without a rule that gives `pull`, because the caller may push there. */
     impliedByPush: impliedByPush && !isTooNarrow,
+    /** No tag is named, and whatever allows it is limited to these tags. */
     tags,
     secrets,
+    /** Present for a push whose halves are not decided alike. */
     halves: isTooNarrow ? undefined : halves,
     deletion: isTooNarrow ? undefined : deletion,
+    /** Shadow rules that would have turned the decision, or that of one half. */
     shadow: [...new Set(shadow)],
     considered,
+    /** Rules that failed by one part and would otherwise have turned the decision or helped it; nearest first. */
     nearMisses: isTooNarrow ? [] : nearMissesOf(considered, decision.allowed),
   };
 }
@@ -101,7 +75,7 @@ export function tagLimitOf(
   return [...new Set(found.flatMap(({ tags = [] }) => tags.map(({ text }) => text)))];
 }
 
-function halvesOf(compiled: PolicyByName, inquiry: Inquiry): readonly PushHalf[] | undefined {
+function halvesOf(compiled: PolicyByName, inquiry: Inquiry) {
   if (inquiry.action !== 'push') return undefined;
   const halves = (['create', 'overwrite'] as const).map((right) => ({
     right,
@@ -180,7 +154,7 @@ function verdictOf({ allowed, rule }: Decision): string {
 }
 
 /** With the place that puts somebody into each. */
-export function groupsOf(policy: Policy, principal: Named | GroupMember): readonly GroupOrigin[] {
+export function groupsOf(policy: Policy, principal: Named | GroupMember) {
   if (principal.kind === 'group') {
     const group = policy.groups.get(principal.name);
     return group === undefined ? [] : [{ name: group.name, source: group.source }];

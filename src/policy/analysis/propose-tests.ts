@@ -9,24 +9,8 @@ import { grouped } from '../grouped.ts';
 import { accountNameOf } from '../principal.ts';
 import { parseRepositoryName, parseTag } from '../../distribution/reference.ts';
 
-export interface ProposedTest {
-  /** Where the first of its rules stands. */
-  readonly file: string;
-  readonly name: string;
-  readonly principal: Named | GroupMember;
-  readonly address?: string | undefined;
-  /** Milliseconds since 1970; absent where no rule depends on the time. */
-  readonly at?: number | undefined;
-  /** In file notation: `push release/app:v1`. */
-  readonly allow: readonly string[];
-  readonly deny: readonly string[];
-}
-
-export interface Proposals {
-  readonly tests: readonly ProposedTest[];
-  /** Rules that decide nothing by themselves, as far as was looked. */
-  readonly without: readonly Rule[];
-}
+/** For the file where the first of its rules stands. `at` is absent where no rule depends on the time. */
+export type ProposedTest = ReturnType<typeof testOf>;
 
 interface Found extends Circumstances {
   readonly file: string;
@@ -39,8 +23,8 @@ interface Found extends Circumstances {
 /** Accounts of a group, or of everybody, that are asked as when a group alone will not do. */
 const someAccounts = 5;
 
-/** `now` in milliseconds since 1970; tests that depend on the time name its minute. */
-export function proposeTests(compiled: PolicyByName, rules: readonly Rule[], now: number): Proposals {
+/** `without`: rules that decide nothing by themselves. `now` in milliseconds since 1970; tests that depend on the time name its minute. */
+export function proposeTests(compiled: PolicyByName, rules: readonly Rule[], now: number) {
   const minute = Math.floor(now / 60_000) * 60_000;
   const found: Found[] = [];
   const without: Rule[] = [];
@@ -54,11 +38,7 @@ export function proposeTests(compiled: PolicyByName, rules: readonly Rule[], now
   return { tests: [...byAsker.values()].map((group) => testOf(group[0], group, taken)), without };
 }
 
-function testOf(
-  { file, principal, address, now, isTimed }: Found,
-  group: readonly Found[],
-  taken: Set<string>,
-): ProposedTest {
+function testOf({ file, principal, address, now, isTimed }: Found, group: readonly Found[], taken: Set<string>) {
   const questions = (wanted: boolean): readonly string[] => [
     ...new Set(group.flatMap(({ allowed, question }) => (allowed === wanted ? [question] : []))),
   ];

@@ -12,17 +12,11 @@ export interface TestFailure {
   readonly decision: Decision;
 }
 
-export interface TestRun {
-  /** Expectations counted one by one. */
-  readonly passed: number;
-  readonly failures: readonly TestFailure[];
-}
-
 /**
- * `now` in milliseconds since 1970 stands in where a test names no instant. Tests are about rules: a user or robot that is
+ * `passed` counts expectations. `now` in milliseconds since 1970 stands in where a test names no instant. Tests are about rules: a user or robot that is
  * disabled is judged as if it were not, so that locking somebody out never fails a test and is never refused for it.
  */
-export function runTests(policyInForce: PolicyByName, now: number): TestRun {
+export function runTests(policyInForce: PolicyByName, now: number) {
   const compiled = withEverybodyEnabled(policyInForce);
   let passed = 0;
   const failures: TestFailure[] = [];

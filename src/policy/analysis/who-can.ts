@@ -28,17 +28,11 @@ export interface Permitted<P extends Named | GroupMember = Named> {
   readonly secrets: readonly SecretReach[];
 }
 
-export interface WhoCan {
-  readonly permitted: readonly Permitted[];
-  /** Refused now, but allowed at another time or from another address. */
-  readonly otherwise: readonly Permitted[];
-  /** Robots that the rules would let, and none of whose secrets reaches it. */
-  readonly unreached: readonly Permitted[];
-  /** Groups that nobody is in, whose members would be allowed. */
-  readonly emptyGroups: readonly Permitted<GroupMember>[];
-  /** Accounts asked about, and anonymous. */
-  readonly total: number;
-}
+/**
+ * `otherwise`: refused now, but allowed at another time or from another address. `unreached`: robots that the rules would
+ * let, and none of whose secrets reaches it. `emptyGroups`: groups that nobody is in, whose members would be allowed.
+ */
+export type WhoCan = ReturnType<Asking['ask']>;
 
 /** Accounts that are disabled are counted and never permitted. */
 export function whoCan(compiled: PolicyByName, question: WhoCanQuestion): WhoCan {
@@ -137,7 +131,7 @@ class Asking {
     );
   }
 
-  ask(asked: Asked): WhoCan {
+  ask(asked: Asked) {
     const answers = new Map<string, Answer>();
     const permitted: Permitted[] = [];
     const otherwise: Permitted[] = [];

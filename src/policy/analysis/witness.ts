@@ -165,14 +165,11 @@ const quartersOfWeek = 7 * 24 * 4;
 const maxCircumstances = 64;
 const maxAbsoluteTimes = 12;
 
-interface RepresentativeCircumstances {
-  readonly circumstances: readonly Circumstances[];
-  /** False when there are more ways than were looked at. */
-  readonly isComplete: boolean;
-}
-
-/** One for each combination of conditions that hold together, `now` being the first where it can be. */
-export function representativeCircumstances(whens: readonly Conditions[], now: number): RepresentativeCircumstances {
+/**
+ * One for each combination of conditions that hold together, `now` being the first where it can be. `isComplete` is false
+ * when there are more ways than were looked at.
+ */
+export function representativeCircumstances(whens: readonly Conditions[], now: number) {
   const found = new Map<string, Circumstances>();
   const addresses = exampleAddresses(whens);
   const { times, isComplete } = exampleTimes(whens, now);
@@ -198,10 +195,7 @@ function addressIn({ addresses }: Conditions): string | undefined {
   return addresses?.[0]?.split('/')[0];
 }
 
-function exampleTimes(
-  whens: readonly Conditions[],
-  now: number,
-): { readonly times: readonly number[]; readonly isComplete: boolean } {
+function exampleTimes(whens: readonly Conditions[], now: number) {
   const edges = whens.flatMap(({ after, before }) => [after, before]).filter((edge) => edge !== undefined);
   const absolute = [...new Set([now, ...edges.flatMap((edge) => [edge, edge - 1])])];
   const minutes = whens.flatMap(({ days, hours }) => [
