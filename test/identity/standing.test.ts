@@ -26,3 +26,14 @@ test.each([
   const standing = standingOf(fileSources(), readPolicy(policy), { account: 'ci', secretId: undefined }, 0);
   expect(standing && isEnded(standing, sessions, claimsFor(credential))).toBe(expected);
 });
+
+test('a token that counted is judged by the password of now, as often as that changes', () => {
+  const claims = claimsFor(hash);
+  const endedBy = (password: string): boolean | undefined => {
+    const policy = readPolicy(`users: { ci: { password: '${password}' } }`);
+    const standing = standingOf(fileSources(), policy, { account: 'ci', secretId: undefined }, 0);
+    return standing && isEnded(standing, sessions, claims);
+  };
+  const other = hash.replace(/A$/, 'E');
+  expect([hash, hash, other, hash, other].map(endedBy)).toEqual([false, false, true, false, true]);
+});
