@@ -206,6 +206,22 @@ async function read(world: World): Promise<void> {
     problem('the other variant');
 }
 
+/** A push whose client leaves in the middle: the registry may still do it. */
+async function leave(world: World): Promise<void> {
+  const door = world.pick(world.doors);
+  const reply = fetch(`${door.front.url}/v2/team/b/manifests/${world.pick(tags)}`, {
+    method: 'PUT',
+    headers: { 'user-agent': door.group, ...basic('dana'), 'content-type': imageType },
+    body: world.manifest(),
+    signal: AbortSignal.timeout(1 + Math.floor(world.random() * 8)),
+  });
+  await reply.then(
+    (answered) => answered.text(),
+    () => undefined,
+  );
+  world.count('left');
+}
+
 async function write(world: World): Promise<void> {
   const door = world.pick(world.doors);
   const repository = world.pick(repositories);
@@ -327,6 +343,8 @@ async function run(world: World, steps: number, redis?: RedisServer): Promise<vo
   let isLosing = false;
   const step = async (): Promise<void> => {
     const chance = world.random();
+    // Late: a repository has nothing in memory for a minute after it.
+    if (left < steps / 4 && chance > 0.992) return leave(world);
     if (chance < 0.9) await read(world);
     else if (chance < 0.96) await write(world);
     else if (chance < 0.975) behind(world);

@@ -122,7 +122,12 @@ export class HistoryRegistry {
     const { method = '', url = '' } = request;
     const line = `${method} ${url}`;
     const chunks: Buffer[] = [];
-    for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+    try {
+      for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+    } catch {
+      // Who asked is gone before all of it was here.
+      return;
+    }
     if (url === '/v2/') return void response.end('{}');
     this.requests.push(line);
     await this.before(line);
