@@ -70,18 +70,29 @@ export function createEndpoints(parts: EndpointParts): (exchange: Exchange) => v
 
   app.use((request) => void send(exchangeOf(request), notFound));
 
+  const onFailure = (error: unknown, request: object): void => {
+    front.onError(error, exchangeOf(request));
+    reply(request, failed);
+  };
+
   // Express knows an error handler by its four parameters.
   // eslint-disable-next-line @typescript-eslint/no-unused-vars
   const onError: ErrorRequestHandler = (error: unknown, request, _response, _next) => {
     if (isClientError(error)) return reply(request, refuse(front, malformed));
-    front.onError(error, exchangeOf(request));
-    reply(request, failed);
+    onFailure(error, request);
   };
   app.use(onError);
   return (exchange) => {
-    const { request, response } = exchange;
+    const { request, response, target } = exchange;
     if (exchange.expectsContinue) response.writeContinue();
     exchanges.set(request, exchange);
+    // Without a body there is nothing for Express to read: what every login and pull begins with goes without it.
+    if (request.method === 'GET' && target.split('?', 1)[0] === '/token') {
+      getToken(parts, exchange)
+        .then((answer) => reply(request, answer))
+        .catch((error: unknown) => onFailure(error, request));
+      return;
+    }
     const timer = setTimeout(() => request.complete || response.destroy(), formMs);
     response.once('close', () => clearTimeout(timer));
     app(request, response);
