@@ -126,7 +126,7 @@ describe('beside a running gateway', () => {
     const { code, stdout, stderr } = await portcullis('limits');
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(
-      /^limit +who +rate +left +next one free\npulls +dana +5\/5h +0 of 5 +in \d+ minutes[^\n]*\n/,
+      /^limit +who +rate +left +next one free\npulls +dana +5\/5h +0 of 5 +in (?:1 hour|\d+ minutes)[^\n]*\n/,
     );
     expect(stdout).toMatch(/\n\naccount +from +failed logins +last one +next attempt\n/);
     expect(stdout).toMatch(/"\\u009b31m\\u202eroot" +127\.0\.0\.1 +5 +\d{4}-\d\d-\d\dT\d\d:\d\d/);
@@ -139,7 +139,7 @@ describe('beside a running gateway', () => {
     });
 
     const explained = await portcullis('explain', 'user:dana', 'pull', 'sandbox/app');
-    expect(explained.stdout).toMatch(/\n {6}used up by dana; the next one is free in \d+ minutes[^\n]*\n/);
+    expect(explained.stdout).toMatch(/\n {6}used up by dana; the next one is free in (?:1 hour|\d+ minutes)[^\n]*\n/);
     const explainedJson = JSON.parse((await portcullis('explain', 'user:dana', 'pull', 'a', '--json')).stdout) as {
       limits: unknown;
     };

@@ -389,7 +389,6 @@ describeWithPrograms(['redis-server'], 'what memory answers was true while it wa
     expect(world.problems).toEqual([]);
     // It was about something.
     const counted = await Promise.all(world.doors.map(({ front }) => hits(front)));
-    expect(Math.min(...counted)).toBeGreaterThan(0);
     expect(counted.reduce((sum, count) => sum + count)).toBeGreaterThan(40);
     for (const what of ['manifests 200', 'manifests 404', 'write 201', 'write 202', 'blobs 200'])
       expect(world.counts.get(what), what).toBeGreaterThan(0);
