@@ -202,7 +202,6 @@ describe('a manifest that the registry gave', () => {
       for (const known of [`"${digest}"`, digest, `W/"${digest}"`, `"other", "${digest}"`, '*']) {
         const reply = await get(path, { 'if-none-match': known });
         expect(reply, known).toMatchObject({ status: 304, text: '' });
-        expect(reply.headers.get('etag')).toBe(`"${digest}"`);
       }
       expect((await get(path, { 'if-none-match': '"other"' })).status).toBe(200);
     });

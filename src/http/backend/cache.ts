@@ -217,7 +217,10 @@ class Cache {
     // Too many wait already for content that memory would hold for them.
     if (share?.grow(size) === false) return this.#backend.open(asked, sink);
     this.#count(wanted.kind, cache);
-    const { status, bytes } = answerKept(exchange, kept, cache === 'stale');
+    const { status, bytes } = answerKept(exchange, kept, {
+      isBlob: wanted.kind === 'blob',
+      isStale: cache === 'stale',
+    });
     const { digest } = kept;
     if (socket.writableLength === 0) {
       share?.close();

@@ -12,13 +12,21 @@ export interface Answered {
   readonly bytes: number;
 }
 
+/** What is left out of a 304, as distribution leaves it out: of a manifest its digest as well. */
+const unsaid = ['content-length', 'content-type', 'accept-ranges'];
+const unsaidOfManifest = [...unsaid, 'docker-content-digest', 'etag'];
+
 /** Sends it whole, at once. `isStale`: the registry could not be asked. */
-export function answerKept({ request, response }: Exchange, kept: Kept, isStale: boolean): Answered {
+export function answerKept(
+  { request, response }: Exchange,
+  kept: Kept,
+  { isBlob, isStale }: { readonly isBlob: boolean; readonly isStale: boolean },
+): Answered {
   const { headers, content, digest, etag } = kept;
   if (isStale) response.setHeader('Warning', stale);
   if (request.headers['if-none-match'] !== undefined && isKnownToClient(request.headers, digest, etag)) {
-    const described = ['content-length', 'content-type'];
-    response.writeHead(304, Object.fromEntries(Object.entries(headers).filter(([name]) => !described.includes(name))));
+    const without = isBlob ? unsaid : unsaidOfManifest;
+    response.writeHead(304, Object.fromEntries(Object.entries(headers).filter(([name]) => !without.includes(name))));
     response.end();
     return { status: 304, bytes: 0 };
   }

@@ -89,7 +89,7 @@ function isProgress(line: string): boolean {
     ) ||
     /: Retrying in \d+ second/.test(line) ||
     // ctr, asking how far it is when it is done.
-    /msg="active check failed" error="context canceled"/.test(line) ||
+    /msg="(?:active check failed|failed to get content info)" error="context canceled"/.test(line) ||
     /^elapsed: |^done: [\d.hmµs]+$|: +(?:waiting|uploading|downloading|resolving|resolved|committing) +\|/.test(line)
   );
 }
