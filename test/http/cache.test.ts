@@ -163,6 +163,24 @@ describe('a manifest that the registry gave', () => {
     ).toHaveLength(1);
   });
 
+  test('keeps its own length when a reply to a HEAD calls another one by its digest', async () => {
+    await start();
+    const digest = registry.put('team/app', 'v1', manifestOf('one'));
+    await get('team/app/manifests/v1');
+    for (const size of [100, 0]) {
+      registry.put('team/app', 'v1', size === 0 ? '{}' : manifestOf('two', size));
+      registry.name = () => digest;
+      ahead += 6000;
+      expect((await ask('HEAD', 'team/app/manifests/v1')).status).toBe(200);
+      registry.name = (named) => named;
+      const reply = await get('team/app/manifests/v1');
+      expect(reply.headers.get('content-length')).toBe(String(reply.text.length));
+      registry.put('team/app', 'v1', manifestOf('one'));
+      ahead += 6000;
+      await get('team/app/manifests/v1');
+    }
+  });
+
   test('counts against limits as every other', async () => {
     const limits = `limits: [{ name: few, subjects: [everyone], count: pull, per: account, rate: 3/1h }]\n`;
     await start({}, rules + limits);

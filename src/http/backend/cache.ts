@@ -184,7 +184,7 @@ class Cache {
     if (keepable === undefined || typeof mark !== 'string' || (await this.#marks.read(repository)) !== mark)
       return flight?.land('not_kept');
     const before = this.#kept.get(key);
-    const content = keepable.content ?? (before?.digest === keepable.digest ? before.content : undefined);
+    const content = keepable.content ?? contentOf(before, keepable);
     this.#kept.set(key, { ...keepable, content, repository, mark, confirmedAt: asking });
     flight?.land('kept');
   }
@@ -230,6 +230,12 @@ class Cache {
     share?.close();
     return { ...forwarding, cache };
   }
+}
+
+/** What is kept already, where a reply to a HEAD calls it the same and as long: a registry that lies must not set its length. */
+function contentOf(kept: Kept | undefined, { digest, headers }: Keepable): Buffer | undefined {
+  const isSame = kept?.digest === digest && kept.content?.length === headers['content-length'];
+  return isSame ? kept?.content : undefined;
 }
 
 /** Whether the registry has done with a write: cut off, it may do it yet, and so may what stands behind a proxy in front of it. */
