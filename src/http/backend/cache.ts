@@ -9,6 +9,7 @@ import type { Mark, RepositoryMarks, Unavailable } from '../../ports.ts';
 import { bodyPending } from '../front/drain.ts';
 import { maxManifestBytes } from '../front/manifest-body.ts';
 import { send, writeHeld } from '../front/respond.ts';
+import { turnsEnd } from '../front/turn.ts';
 import type { Backend } from './backend.ts';
 import { type CacheTerms, type Wanted, isWrite, ttlOf, wantedOf } from './cache-rules.ts';
 import { type Flight, Flights } from './flights.ts';
@@ -211,6 +212,7 @@ class Cache {
   ): Promise<Forwarding> {
     const { exchange } = asked;
     const { socket } = exchange.request;
+    await turnsEnd();
     if (exchange.response.destroyed || socket.destroyed) return this.#backend.open(asked, sink);
     const size = kept.content?.length ?? 0;
     const share = size > uncountedBytes ? this.#passing.open(siteOf(asked)) : undefined;

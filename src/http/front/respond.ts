@@ -11,6 +11,7 @@ import { bodyPending, endAfterBody } from './drain.ts';
 import type { Exchange } from './exchange.ts';
 import type { Front } from './front.ts';
 import { limitHeaders, retryAfter } from './limit-headers.ts';
+import { turnsEnd } from './turn.ts';
 
 export interface Answer {
   readonly status: number;
@@ -60,7 +61,7 @@ export function send(exchange: Exchange, { status, headers = {}, body }: Answer)
   });
   const content = method === 'HEAD' ? '' : body;
   // Head and content in one write.
-  if (!closing) response.end(content);
+  if (!closing) void turnsEnd().then(() => response.destroyed || response.end(content));
   else {
     response.flushHeaders();
     response.write(content);
