@@ -1,4 +1,5 @@
 /** Budgets on a real Redis: the promises of every store, several gateways, and what happens when Redis fails. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Answer, RedisCalls } from '../../src/adapters/redis/connection.ts';
 import { type Gateways, followGateways } from '../../src/adapters/redis/gateways.ts';
@@ -392,6 +393,32 @@ describeWithPrograms(['redis-server'], 'budgets on a cluster', () => {
   }, 40_000);
 });
 
+describe('requests of one turn', () => {
+  const limiterOver = (run: RedisCalls['run']) =>
+    createRedisRateLimiter({ calls: () => ({ run, isCut: () => false }), onReady: () => {} }, () => 1);
+  const budgets = [budgetOf('dana', 60, 5), budgetOf('192.0.2.1', 60, 3)];
+
+  test('travel together, at most 32 of them, and each gets its own part of the answer', async () => {
+    const sizes: number[] = [];
+    const limiter = limiterOver((_script, keys) => {
+      const count = (keys.length - 1) / 2;
+      sizes.push(count);
+      return Promise.resolve({ ok: true, reply: Array.from({ length: count }, (_, n) => [n % 2, 1, n, 0, 0]).flat() });
+    });
+    const charged = await Promise.all(Array.from({ length: 40 }, () => limiter.charge(budgets)));
+    expect(sizes).toEqual([32, 8]);
+    expect(charged.map(({ admitted }) => admitted)).toEqual([...Array(40).keys()].map((n) => n % 2 === 1));
+    expect(charged[31]?.balances[0]?.debtUs).toBe(31);
+    expect(limiter.fallbacks()).toBe(0);
+  });
+
+  test('are all counted here when the answer is short of one of them', async () => {
+    const limiter = limiterOver(() => Promise.resolve({ ok: true, reply: [1, 1, 0, 1, 0, 1, 1, 0] }));
+    await Promise.all([limiter.charge(budgets), limiter.charge(budgets)]);
+    expect(limiter.fallbacks()).toBe(2);
+  });
+});
+
 describe('a budget that is counted here while an older question is under way', () => {
   test('is not overwritten by the answer to it', async () => {
     const asked: { readonly script: string; readonly answer: (answer: Answer) => void }[] = [];
@@ -401,12 +428,21 @@ describe('a budget that is counted here while an older question is under way', (
     };
     const limiter = createRedisRateLimiter({ calls: () => calls, onReady: () => {} }, () => 4);
     const budget = budgetOf('dana', 3600, 20);
-    const [first, ...others] = [limiter.charge([budget]), limiter.charge([budget]), limiter.charge([budget])];
+    const inTurnsOfTheirOwn = async (): Promise<ReturnType<typeof limiter.charge>[]> => {
+      const charges = [];
+      for (let n = 0; n < 3; n++) {
+        charges.push(limiter.charge([budget]));
+        await nextTurn();
+      }
+      return charges;
+    };
+    const [first, ...others] = await inTurnsOfTheirOwn();
     for (const { answer } of asked.slice(1)) answer({ ok: false, reason: 'unavailable' });
     expect((await Promise.all(others)).map(({ balances }) => balances[0]?.remaining)).toEqual([4, 3]);
     asked[0]?.answer({ ok: true, reply: [1, 1, budget.intervalUs] });
     await first;
     const next = limiter.charge([budget]);
+    await nextTurn();
     for (const { answer } of asked.slice(3)) answer({ ok: false, reason: 'unavailable' });
     expect((await next).balances).toMatchObject([{ remaining: 2 }]);
   });

@@ -16,43 +16,56 @@ end
 `;
 
 /**
- * KEYS: counters, at last the list of those that owe much. ARGV for each counter: its name, µs of one request, burst, 1 when it is enforced, µs
- * that the caller knows it to owe. Returns 1 or 0 for admitted, then for each counter 1 or 0 for room and the µs it owes.
+ * Requests one after the other, each as a whole. KEYS: the counters of all of them, at last the list of those that owe much.
+ * ARGV for each request: how many counters are its own, then for each of these its name, µs of one request, burst, 1 when it
+ * is enforced, µs that the caller knows it to owe. Returns for each request 1 or 0 for admitted, then for each of its
+ * counters 1 or 0 for room and the µs it owes.
  */
 export const chargeBudgets = script('ChargeBudgets')`${budgets}
-local count = #KEYS - 1
 local owing = KEYS[#KEYS]
-local known = redis.call('MGET', unpack(KEYS, 1, count))
-local admitted, before, debts, next, answer = 1, {}, {}, {}, {}
-for at = 1, count do
-  local interval, burst = tonumber(ARGV[at * 5 - 3]), tonumber(ARGV[at * 5 - 2])
-  local full = interval * burst
-  before[at] = math.max((tonumber(known[at] or '') or 0) - now, 0)
-  debts[at] = math.min(math.max(before[at], tonumber(ARGV[at * 5])), full)
-  next[at] = debts[at] + interval
-  if next[at] > full then
-    next[at] = nil
-    if ARGV[at * 5 - 1] == '1' then admitted = 0 end
+local answer, key, arg = {}, 0, 0
+local function charge(count)
+  local known = redis.call('MGET', unpack(KEYS, key + 1, key + count))
+  local admitted, before, debts, next = 1, {}, {}, {}
+  for at = 1, count do
+    local value = arg + at * 5
+    local interval, burst = tonumber(ARGV[value - 3]), tonumber(ARGV[value - 2])
+    local full = interval * burst
+    before[at] = math.max((tonumber(known[at] or '') or 0) - now, 0)
+    debts[at] = math.min(math.max(before[at], tonumber(ARGV[value])), full)
+    next[at] = debts[at] + interval
+    if next[at] > full then
+      next[at] = nil
+      if ARGV[value - 1] == '1' then admitted = 0 end
+    end
+  end
+  answer[#answer + 1] = admitted
+  for at = 1, count do
+    local value = arg + at * 5
+    local name, full = ARGV[value - 4], ARGV[value - 3] * ARGV[value - 2]
+    if admitted == 1 and next[at] then debts[at] = next[at] end
+    -- Also of a refused request: what the caller knew, and that a limit which was made smaller asks back no more than it is.
+    if debts[at] ~= before[at] then keep(KEYS[key + at], now + debts[at]) end
+    -- Of a refused request too: what was raised after an outage is on no list yet.
+    if debts[at] >= full * ${owingPart} then
+      redis.call('ZADD', owing, now + debts[at], name)
+      if redis.call('PTTL', owing) < debts[at] / 1000 then redis.call('PEXPIRE', owing, math.ceil(debts[at] / 1000)) end
+      redis.call('ZREMRANGEBYSCORE', owing, '-inf', now)
+      redis.call('ZREMRANGEBYRANK', owing, 0, -${maxOwing + 1})
+    elseif debts[at] ~= before[at] then
+      redis.call('ZREM', owing, name)
+    end
+    answer[#answer + 1] = next[at] and 1 or 0
+    answer[#answer + 1] = debts[at]
   end
 end
-for at = 1, count do
-  local name, full = ARGV[at * 5 - 4], ARGV[at * 5 - 3] * ARGV[at * 5 - 2]
-  if admitted == 1 and next[at] then debts[at] = next[at] end
-  -- Also of a refused request: what the caller knew, and that a limit which was made smaller asks back no more than it is.
-  if debts[at] ~= before[at] then keep(KEYS[at], now + debts[at]) end
-  -- Of a refused request too: what was raised after an outage is on no list yet.
-  if debts[at] >= full * ${owingPart} then
-    redis.call('ZADD', owing, now + debts[at], name)
-    if redis.call('PTTL', owing) < debts[at] / 1000 then redis.call('PEXPIRE', owing, math.ceil(debts[at] / 1000)) end
-    redis.call('ZREMRANGEBYSCORE', owing, '-inf', now)
-    redis.call('ZREMRANGEBYRANK', owing, 0, -${maxOwing + 1})
-  elseif debts[at] ~= before[at] then
-    redis.call('ZREM', owing, name)
-  end
-  answer[at * 2 - 1] = next[at] and 1 or 0
-  answer[at * 2] = debts[at]
+while key < #KEYS - 1 do
+  local count = tonumber(ARGV[arg + 1])
+  arg = arg + 1
+  charge(count)
+  key, arg = key + count, arg + count * 5
 end
-return { admitted, unpack(answer) }`;
+return answer`;
 
 /** KEYS: counters. Returns the µs that each owes. */
 export const readBudgets = script('ReadBudgets')`${clock}

@@ -1,5 +1,5 @@
 /**
- * Budgets in Redis, for any number of gateways: one command a request. What Redis said last is kept here as well. While it
+ * Budgets in Redis, for any number of gateways: one command for the requests of a turn. What Redis said last is kept here as well. While it
  * is away this process goes on from there and counts each request once for every gateway known, so that all of them
  * together let through no more than the limit. When Redis is back, what was counted here is the least that it may say:
  * neither an outage nor a Redis that has lost its memory gives anybody a fresh budget.
@@ -26,6 +26,7 @@ export function createRedisRateLimiter(
 ): RateLimiter & { /** Requests counted by this process alone. */ readonly fallbacks: () => number } {
   const calls = connection.calls();
   const known = new KnownBudgets();
+  const charges = new Charges(calls, (counter) => known.beyond(counter));
   const telling = new Runs(async () => ((await known.tell(calls)) ? undefined : retellMs));
   let isAway = false;
   let fallbacks = 0;
@@ -49,10 +50,9 @@ export function createRedisRateLimiter(
 
   return {
     async charge(budgets) {
-      const sent = budgets.map(({ counter }) => known.beyond(counter));
-      const values = budgets.flatMap((budget, index) => valuesOf(budget, sent[index] ?? 0));
-      const numbers = listOf(await calls.run(chargeBudgets, [...keysOf(budgets), owingKey], values))?.map(Number);
-      if (numbers?.length !== 1 + 2 * budgets.length) return chargeAlone(budgets);
+      if (budgets.length === 0) return { admitted: true, balances: [] };
+      const { sent, numbers } = await charges.add(budgets);
+      if (numbers === undefined) return chargeAlone(budgets);
       isAway = false;
       if (known.isAhead) void telling.now();
       const balances = budgets.map((budget, index): Balance => {
@@ -87,6 +87,63 @@ function keysOf(budgets: readonly Budget[]): readonly string[] {
 /** As `chargeBudgets` takes them. */
 function valuesOf({ counter, intervalUs, burst, isEnforced }: Budget, sentUs: number): readonly (string | number)[] {
   return [counter, intervalUs, burst, isEnforced ? 1 : 0, sentUs];
+}
+
+/** What came of one request: what Redis was told that each counter owes, and what it answered. */
+interface Charged {
+  readonly sent: readonly number[];
+  /** undefined when it did not count the request, as far as anybody knows. */
+  readonly numbers: readonly number[] | undefined;
+}
+
+interface Charge {
+  readonly budgets: readonly Budget[];
+  readonly settle: (charged: Charged) => void;
+}
+
+/** Requests counted in one step of Redis, which answers nobody else meanwhile: well under a millisecond. */
+const chargedAtOnce = 32;
+
+/** The requests of one turn of the loop, sent together: a command costs this process more than what it is about. */
+class Charges {
+  readonly #calls: RedisCalls;
+  readonly #beyond: (counter: string) => number;
+  #waiting: Charge[] = [];
+
+  constructor(calls: RedisCalls, beyond: (counter: string) => number) {
+    this.#calls = calls;
+    this.#beyond = beyond;
+  }
+
+  add(budgets: readonly Budget[]): Promise<Charged> {
+    return new Promise((settle) => {
+      if (this.#waiting.length === 0) setImmediate(() => this.#send());
+      this.#waiting.push({ budgets, settle });
+    });
+  }
+
+  #send(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (let at = 0; at < waiting.length; at += chargedAtOnce) void this.#run(waiting.slice(at, at + chargedAtOnce));
+  }
+
+  async #run(charges: readonly Charge[]): Promise<void> {
+    const sent = charges.map(({ budgets }) => budgets.map(({ counter }) => this.#beyond(counter)));
+    const keys = charges.flatMap(({ budgets }) => keysOf(budgets));
+    const values = charges.flatMap(({ budgets }, index) => [
+      budgets.length,
+      ...budgets.flatMap((budget, at) => valuesOf(budget, sent[index]?.[at] ?? 0)),
+    ]);
+    const numbers = listOf(await this.#calls.run(chargeBudgets, [...keys, owingKey], values))?.map(Number);
+    const isWhole = numbers?.length === charges.length + 2 * keys.length;
+    let begin = 0;
+    for (const [index, { budgets, settle }] of charges.entries()) {
+      const end = begin + 1 + 2 * budgets.length;
+      settle({ sent: sent[index] ?? [], numbers: isWhole ? numbers.slice(begin, end) : undefined });
+      begin = end;
+    }
+  }
 }
 
 /** The answer of `listOwing`. */
