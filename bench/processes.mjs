@@ -200,8 +200,13 @@ export async function freePort() {
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
   server.close();
   await once(server, 'close');
+  if (given.has(port)) return freePort();
+  given.add(port);
   return port;
 }
+
+/** What nobody listens on yet may be free a second time. */
+const given = new Set();
 
 /**
  * Resolves once it answers `/v2/`, with 200 or 401.
