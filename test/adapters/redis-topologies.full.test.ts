@@ -1,6 +1,7 @@
 /** The same promises where Redis is more than one server, or speaks TLS. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { nameKey, sessionsKey } from '../../src/adapters/redis/keys.ts';
+import { createRedisRepositoryMarks } from '../../src/adapters/redis/repository-marks.ts';
 import { createRedisRobotUses } from '../../src/adapters/redis/robot-uses.ts';
 import { createRedisSessionStore } from '../../src/adapters/redis/session-store.ts';
 import { createRedisTagLocks } from '../../src/adapters/redis/tag-locks.ts';
@@ -18,6 +19,7 @@ import {
   type RedisCluster,
   type RedisSentinels,
 } from '../support/redis.ts';
+import { describeRepositoryMarks } from './repository-marks.contract.ts';
 import { describeRobotUses } from './robot-uses.contract.ts';
 import { describeSessionStore, hashOf, now, sessionOf, week } from './session-store.contract.ts';
 import { createGate, describeTagLocks } from './tag-locks.contract.ts';
@@ -59,6 +61,11 @@ describeWithPrograms(['redis-server'], 'a cluster of three', () => {
       ],
       close: () => Promise.resolve(),
     }));
+  });
+
+  describe('marks repositories', () => {
+    const open = async () => createRedisRepositoryMarks(await connectRedis(cluster.url), 60_000, 1000);
+    describeRepositoryMarks(async () => ({ processes: [await open(), await open()], close: () => Promise.resolve() }));
   });
 
   describe('remembers robots’ uses', () => {
