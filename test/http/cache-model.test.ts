@@ -76,6 +76,7 @@ class World {
   readonly converted = new Map<string, string>();
   readonly contents = new Map<string, string>();
   serial = 0;
+  isEditing = false;
 
   constructor(seed: number) {
     this.random = randomOf(seed);
@@ -258,7 +259,10 @@ function behind(world: World): void {
   else if (blobs.size > 0) registry.removeBlob(repository, world.pick([...blobs.keys()]));
 }
 
+/** One edit at a time: which of two that overlap is in force last, nobody knows. */
 async function editPolicy(world: World): Promise<void> {
+  if (world.isEditing) return;
+  world.isEditing = true;
   const isAllowed = world.random() < 0.5;
   await Promise.all(
     world.doors.map(async ({ front, tess }) => {
@@ -273,6 +277,7 @@ async function editPolicy(world: World): Promise<void> {
       tess.push({ span: { from: changing.span.to, to: Infinity }, allowed: [isAllowed] });
     }),
   );
+  world.isEditing = false;
 }
 
 async function revoke(world: World): Promise<void> {
