@@ -112,7 +112,7 @@ async function policies({ dir }, { id, variant }) {
 }
 
 /** As `npm start` of that build runs it, with the settings of production; tokens live as long as the run. */
-async function gatewayCommand(lab, place, { hasRedis = false, isCached = true } = {}) {
+async function gatewayCommand(lab, place, { hasRedis = false, isCached = true, blobs = '' } = {}) {
   const build = lab.builds.get(place.label);
   const { port, id } = place;
   const env = {
@@ -127,6 +127,7 @@ async function gatewayCommand(lab, place, { hasRedis = false, isCached = true } 
     PORTCULLIS_TOKENS_ACCESS_TTL: '1d',
     ...(hasRedis ? { PORTCULLIS_REDIS: `redis://127.0.0.1:${lab.redis.port}/0` } : {}),
     ...(build.hasCache && !isCached ? { PORTCULLIS_CACHE_MEMORY: '0' } : {}),
+    ...(blobs === '' ? {} : { PORTCULLIS_CACHE_BLOBS: blobs }),
   };
   return { command: ['sh', '-c', build.start], env, cwd: build.dir };
 }
@@ -158,6 +159,11 @@ export const kinds = {
     about: 'Portcullis with cache.memory 0',
     needs: [],
     start: (lab, place) => gatewayCommand(lab, place, { isCached: false }),
+  },
+  'gateway-layers': {
+    about: 'Portcullis with cache.blobs 512KiB',
+    needs: [],
+    start: (lab, place) => gatewayCommand(lab, place, { blobs: '512KiB' }),
   },
   pipe: {
     about: 'floor: node:http, both ways piped, without a decision',

@@ -19,8 +19,8 @@ import { wrk } from './wrk.mjs';
  */
 
 /** @type {(kind: string) => boolean} */
-const any = () => true;
-const butMemory = (kind) => kind !== 'answers';
+const any = (kind) => kind !== 'gateway-layers';
+const butMemory = (kind) => any(kind) && kind !== 'answers';
 const gateways = (kind) => kind === 'gateway' || kind === 'gateway-redis';
 const programs = (kind) => ['registry', 'nginx', 'pipe'].includes(kind) || gateways(kind);
 const guarded = (kind) => kind === 'nginx-auth' || gateways(kind);
@@ -272,7 +272,7 @@ export const rows = [
     name: 'storm',
     about: '64 clients pull 20 layers',
     unit: 'images/s',
-    isFor: butMemory,
+    isFor: (kind) => kind !== 'answers',
     async check(peer) {
       const [layer] = image.layers;
       const reply = await ask(peer.port, { path: blobPath(layer), headers: peer.headers });

@@ -24,11 +24,18 @@ const goals = [
   { text: 'hot small blob, of the bare registry', least: 15, ...timesRegistry('blob', 'gateway') },
   { text: 'refused, of the bare manifest', least: 15, ...timesRegistry('refused', 'gateway', 'manifest') },
   { text: '64 clients pull an image, of the bare registry', least: 1, ...timesRegistry('storm', 'gateway') },
+  { text: 'the same with layers in memory', least: 1, ...timesRegistry('storm', 'gateway-layers') },
   {
     text: "the registry's CPU per image, of its CPU alone",
     most: 0.5,
     unit: '×',
     of: (at, twin) => ratio(at('storm', `gateway${twin}`, 'helpers'), at('storm', 'registry', 'cpu')),
+  },
+  {
+    text: 'the same with layers in memory',
+    most: 0.5,
+    unit: '×',
+    of: (at, twin) => ratio(at('storm', `gateway-layers${twin}`, 'helpers'), at('storm', 'registry', 'cpu')),
   },
   {
     text: 'uncached manifest, CPU above a plain pipe',

@@ -124,6 +124,7 @@ function complete(settings: Settings, input: ConfigInput) {
     /** 0 turns each of them off. */
     cache: {
       memoryBytes: cache?.memory ?? 67_108_864,
+      blobBytes: cache?.blobs ?? 65_536,
       tagTtlMs: 1_000 * (cache?.tagTtl ?? 5),
       contentTtlMs: 1_000 * (cache?.contentTtl ?? 10 * 60),
       staleIfErrorMs: 1_000 * (cache?.staleIfError ?? 0),

@@ -169,8 +169,12 @@ export const configSchema = z.strictObject({
   cache: optional(
     z.strictObject({
       memory: optional(
-        orZero(setting(parseSize)),
+        orZero(setting((text) => parseSize(text))),
         'Memory for manifests and small blobs, given to whoever may read them; 0 is off. Default: 64MiB.',
+      ),
+      blobs: optional(
+        orZero(setting((text) => parseSize(text, '8MiB'))),
+        'The largest blob that is kept there: configs, and small layers where it is more. At most 8MiB. Default: 64KiB.',
       ),
       tagTtl: optional(
         orZero(duration(0, day)),

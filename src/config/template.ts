@@ -26,6 +26,7 @@ const examples: Readonly<Record<string, string>> = {
   'redirects.mode': 'pass',
   'redirects.hosts': '[storage.example.com, "*.s3.example.com"]',
   'cache.memory': '64MiB',
+  'cache.blobs': '64KiB',
   'cache.tagTtl': '5s',
   'cache.contentTtl': '10m',
   'cache.staleIfError': '0s',

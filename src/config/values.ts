@@ -36,8 +36,14 @@ export function formatDuration(seconds: number): string {
 
 const unitBytes: Readonly<Record<string, number>> = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
 
-/** `512KiB`, `64MiB`, `1GiB` as bytes; `0` needs no unit. At most 64 GiB. */
-export function parseSize(text: string): Parsed<number> {
+/** `512KiB`, `64MiB`, `1GiB` as bytes; `0` needs no unit. At most `most`, which is written likewise. */
+export function parseSize(text: string, most = '64GiB'): Parsed<number> {
+  const size = readSize(text);
+  const largest = readSize(most);
+  return size.ok && largest.ok && size.value > largest.value ? refuse(`must be at most ${most}`) : size;
+}
+
+function readSize(text: string): Parsed<number> {
   if (text === '0') return { ok: true, value: 0 };
   const [, count, unit] = /^(\d{1,9})([KMG]iB)$/.exec(text) ?? [];
   const bytesInUnit = unit === undefined ? undefined : unitBytes[unit];
@@ -47,8 +53,7 @@ export function parseSize(text: string): Parsed<number> {
     const fix = `write ${number === undefined ? 'for example 512KiB, 64MiB or 1GiB' : meant}`;
     return refuse('expected a size: a whole number and one of KiB, MiB, GiB', fix);
   }
-  const bytes = Number(count) * bytesInUnit;
-  return bytes > 64 * 1024 ** 3 ? refuse('must be at most 64GiB') : { ok: true, value: bytes };
+  return { ok: true, value: Number(count) * bytesInUnit };
 }
 
 // The URL parser drops tabs and line ends and turns backslashes into slashes; what a person sees must be what is used.

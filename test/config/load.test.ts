@@ -55,7 +55,7 @@ tokens:
   keys: keys
 timeouts: { connect: 1s, idle: 2s, response: 3m, drain: 4h, leave: 5s }
 redirects: { mode: follow, hosts: [Storage.example.com, '*.s3.example.com:9000'] }
-cache: { memory: 1GiB, tagTtl: 0s, contentTtl: 1h, staleIfError: 1d }
+cache: { memory: 1GiB, blobs: 512KiB, tagTtl: 0s, contentTtl: 1h, staleIfError: 1d }
 `;
 
 describe('a complete file', () => {
@@ -80,7 +80,13 @@ describe('a complete file', () => {
       },
       timeouts: { connectMs: 1_000, idleMs: 2_000, responseMs: 180_000, drainMs: 14_400_000, leaveMs: 5_000 },
       redirects: { mode: 'follow', hosts: ['storage.example.com', '*.s3.example.com:9000'] },
-      cache: { memoryBytes: 1_073_741_824, tagTtlMs: 0, contentTtlMs: 3_600_000, staleIfErrorMs: 86_400_000 },
+      cache: {
+        memoryBytes: 1_073_741_824,
+        blobBytes: 524_288,
+        tagTtlMs: 0,
+        contentTtlMs: 3_600_000,
+        staleIfErrorMs: 86_400_000,
+      },
     });
     expect(redis?.reveal()).toBe('redis://:hunter2@redis:6379/0');
   });
@@ -104,7 +110,7 @@ describe('defaults', () => {
       tokens: { service: 'registry.example.com', accessTtlSeconds: 900, refreshTtlSeconds: 7_776_000 },
       timeouts: { connectMs: 3_000, idleMs: 60_000, responseMs: 300_000, drainMs: 900_000, leaveMs: 0 },
       redirects: { mode: 'pass', hosts: [] },
-      cache: { memoryBytes: 67_108_864, tagTtlMs: 5_000, contentTtlMs: 600_000, staleIfErrorMs: 0 },
+      cache: { memoryBytes: 67_108_864, blobBytes: 65_536, tagTtlMs: 5_000, contentTtlMs: 600_000, staleIfErrorMs: 0 },
     });
   });
 
@@ -211,6 +217,7 @@ describe('every key', () => {
     'redirects.mode': 'follow',
     'redirects.hosts': 'sample,*.other',
     'cache.memory': '9MiB',
+    'cache.blobs': '1MiB',
     'cache.tagTtl': '9s',
     'cache.contentTtl': '9s',
     'cache.staleIfError': '9s',

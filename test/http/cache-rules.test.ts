@@ -75,7 +75,7 @@ describe('what memory may answer', () => {
   });
 
   test('is true for tagTtl or contentTtl', () => {
-    const terms = { memoryBytes: 1, tagTtlMs: 2, contentTtlMs: 3, staleIfErrorMs: 4, patienceMs: 5 };
+    const terms = { memoryBytes: 1, blobBytes: 1, tagTtlMs: 2, contentTtlMs: 3, staleIfErrorMs: 4, patienceMs: 5 };
     const of = (target: string): number | undefined => {
       const wanted = wantedOf(asked('GET', target));
       return wanted && ttlOf(wanted, terms);
@@ -96,13 +96,13 @@ describe('a reply that may be kept', () => {
       headers: { 'content-length': length },
       content: stream(),
     });
-    expect(keepableBytes(of('100'), tag)).toBe(100);
-    expect(keepableBytes(of('4194304'), tag)).toBe(4_194_304);
-    expect(keepableBytes(of('65536'), blob)).toBe(65_536);
+    expect(keepableBytes(of('100'), tag, 65_536)).toBe(100);
+    expect(keepableBytes(of('4194304'), tag, 65_536)).toBe(4_194_304);
+    expect(keepableBytes(of('65536'), blob, 65_536)).toBe(65_536);
     for (const length of [undefined, '', '-1', '1e3', '4194305'])
-      expect(keepableBytes(of(length), tag)).toBeUndefined();
-    expect(keepableBytes(of('65537'), blob)).toBeUndefined();
-    expect(keepableBytes({ status: 200, headers: {}, content: Buffer.alloc(7) }, tag)).toBe(7);
+      expect(keepableBytes(of(length), tag, 65_536)).toBeUndefined();
+    expect(keepableBytes(of('65537'), blob, 65_536)).toBeUndefined();
+    expect(keepableBytes({ status: 200, headers: {}, content: Buffer.alloc(7) }, tag, 65_536)).toBe(7);
   });
 
   test.each([
@@ -122,6 +122,7 @@ describe('a reply that may be kept', () => {
           headers: { ...length, ...(other as { headers?: object }).headers },
         },
         tag,
+        65_536,
       ),
     ).toBeUndefined();
   });

@@ -435,6 +435,18 @@ describe('a small blob', () => {
     expect(await reaching(async () => (await get(wrong), await get(wrong)))).toHaveLength(2);
   });
 
+  test('may be a layer where cache.blobs says so', async () => {
+    await start({ PORTCULLIS_CACHE_BLOBS: '1MiB' });
+    const layers = [1_048_576, 1_048_577].map((size) => Buffer.alloc(size, 'l'));
+    const counts = [];
+    for (const layer of layers) {
+      registry.of('team/app').blobs.set(sha256(layer), layer);
+      const path = `team/app/blobs/${sha256(layer)}`;
+      counts.push((await reaching(async () => (await get(path), await get(path)))).length);
+    }
+    expect(counts).toEqual([1, 2]);
+  });
+
   test('is asked for again after contentTtl, and never looked at by HEAD for that', async () => {
     await start();
     const blob = Buffer.from('{}');

@@ -213,7 +213,7 @@ export async function startTestGateway(
     tokens: { service: 'registry.test', accessTtlSeconds: 900, refreshTtlSeconds: 3600 },
     timeouts: { connectMs: 500, idleMs: 800, responseMs: 1000, drainMs: 1000, leaveMs: 0, ...timeouts },
     redirects,
-    cache: { memoryBytes: 67_108_864, tagTtlMs: 5000, contentTtlMs: 600_000, staleIfErrorMs: 0 },
+    cache: { memoryBytes: 67_108_864, blobBytes: 65_536, tagTtlMs: 5000, contentTtlMs: 600_000, staleIfErrorMs: 0 },
   }));
   return { ...here, token: (...scopes) => tokenFor(here.url, scopes) };
 }

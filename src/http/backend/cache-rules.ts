@@ -8,6 +8,8 @@ import type { BackendRequest } from './transfer.ts';
 export interface CacheTerms {
   /** Bytes for everything that is kept; 0: nothing is. */
   readonly memoryBytes: number;
+  /** Bytes of the largest blob that is kept. */
+  readonly blobBytes: number;
   /** How long a tag may lead where it led, when somebody writes to the registry behind the gateway's back; 0: tags are not kept. */
   readonly tagTtlMs: number;
   /** The same of whether there is a manifest or blob with a digest. */
@@ -31,8 +33,6 @@ export interface Wanted {
   readonly key: string;
 }
 
-/** Larger blobs are layers. */
-export const maxBlobBytes = 65_536;
 /** Characters of `Accept`; the longest of a real client has 400. */
 const maxAccept = 1024;
 /** These ask for something else than the whole of what is there. */
@@ -83,14 +83,18 @@ export function ttlOf({ kind }: Wanted, { tagTtlMs, contentTtlMs }: CacheTerms):
 }
 
 /** The bytes of the content, where the reply may be kept if it has them and they have its digest. */
-export function keepableBytes({ status, headers, content }: Reply, { kind }: Wanted): number | undefined {
+export function keepableBytes(
+  { status, headers, content }: Reply,
+  { kind }: Wanted,
+  blobBytes: number,
+): number | undefined {
   if (status !== 200 || headers['content-encoding'] !== undefined || headers['content-range'] !== undefined)
     return undefined;
   if (/no-store|private/i.test(textOf(headers['cache-control']))) return undefined;
   if (!Buffer.isBuffer(content) && !/^(?:accept(?:-encoding)?|origin|[\s,])*$/i.test(content.headers.vary ?? ''))
     return undefined;
   const length = Buffer.isBuffer(content) ? content.length : lengthOf(headers);
-  return length === undefined || length > (kind === 'blob' ? maxBlobBytes : maxManifestBytes) ? undefined : length;
+  return length === undefined || length > (kind === 'blob' ? blobBytes : maxManifestBytes) ? undefined : length;
 }
 
 function lengthOf(headers: OutgoingHttpHeaders): number | undefined {

@@ -164,6 +164,7 @@ class Cache {
     let isStoodIn = false;
     const keeping = {
       wanted,
+      blobBytes: this.#terms.blobBytes,
       share,
       standsIn: () => (isStoodIn = standIn !== undefined),
       onKeepable: (keepable: Keepable | undefined) => void this.#keep(reading, keepable, asking, flight),

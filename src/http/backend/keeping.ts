@@ -12,6 +12,8 @@ export type Keepable = Pick<Kept, 'digest' | 'headers' | 'etag' | 'content'>;
 
 export interface Keeping {
   readonly wanted: Wanted;
+  /** Of the largest blob that is kept. */
+  readonly blobBytes: number;
   /** For content while it comes and until the client has it. */
   readonly share: MemoryShare;
   /** Gets it, or undefined when the reply is nothing to keep; once. */
@@ -22,7 +24,7 @@ export interface Keeping {
 
 /** Hands every reply on to `next` as it comes, and copies what may be kept on its way. */
 export function keepingInto(keeping: Keeping, next: ReplySink): ReplySink {
-  const { wanted, share, onKeepable, standsIn } = keeping;
+  const { wanted, blobBytes, share, onKeepable, standsIn } = keeping;
   return {
     onReply(reply, transfer) {
       const { status, content, headers } = reply;
@@ -30,7 +32,7 @@ export function keepingInto(keeping: Keeping, next: ReplySink): ReplySink {
         transfer.abandon();
         return transfer.complete(status);
       }
-      const length = keepableBytes(reply, wanted);
+      const length = keepableBytes(reply, wanted, blobBytes);
       const digest = wanted.digest ?? transfer.digest;
       const isNamedSo = digest !== undefined && (transfer.digest ?? digest) === digest;
       if (length === undefined || !isNamedSo) onKeepable(undefined);
