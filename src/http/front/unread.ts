@@ -6,6 +6,7 @@ import { errorBody } from '../../distribution/error-codes.ts';
 import type { AuditLog } from '../../ports.ts';
 import { clientAddress } from './client-address.ts';
 import { cut, isFramed } from './drain.ts';
+import { turnsEnd } from './turn.ts';
 
 /** What never came to a route, in the words of its audit record. */
 export interface Unread {
@@ -47,8 +48,8 @@ export function rejectUnread(socket: Socket, pending: readonly ServerResponse[],
   const [current] = pending;
   // In place or in the middle of another answer, this one would be taken for it.
   if (current !== undefined && (current.headersSent || pending.length > 1)) {
-    // The answer to a refused request may still be on its way out.
-    if (isFramed(current)) socket.destroySoon();
+    // The answer to a refused request may still be on its way out, or wait for the end of this turn.
+    if (isFramed(current)) void turnsEnd().then(() => socket.destroySoon());
     else cut(current);
     return;
   }

@@ -242,6 +242,12 @@ export const rawRequests: readonly RawRequest[] = [
     reaches: [],
   },
   {
+    title: 'a request that was refused at once has its answer, whatever garbage is behind it',
+    bytes: `${get('', '/nowhere')}garbage\r\n\r\n`,
+    status: 404,
+    reaches: [],
+  },
+  {
     title: 'an HTTP/1.0 request is served',
     bytes: `GET ${manifest} HTTP/1.0\r\n{head}\r\n`,
     status: 200,
