@@ -1,5 +1,6 @@
 /** All the I/O that the gateway does. Use cases name only the ports they use; adapters implement them; main.ts connects both. */
 import type { KeyObject } from 'node:crypto';
+import type { Readable } from 'node:stream';
 import type { CompiledPolicy } from './policy/evaluate.ts';
 import type { EpochMs } from './time.ts';
 
@@ -28,7 +29,7 @@ export interface KeyRing {
 
 /** Contract section 9. Never a secret: only values that this type names reach the log. */
 export interface AuditRecord {
-  readonly event: 'access' | 'token' | 'login' | 'session' | 'policy' | 'limit';
+  readonly event: 'access' | 'token' | 'login' | 'session' | 'policy' | 'limit' | 'promotion';
   readonly decision: 'allow' | 'deny' | 'error';
   /** A word a program can match, such as `no_rule` or `password_wrong`. */
   readonly reason: string;
@@ -36,6 +37,10 @@ export interface AuditRecord {
   /** `file:line` of the rule. */
   readonly source?: string | undefined;
   readonly shadow?: readonly string[] | undefined;
+  /** The gate that refused, or that let pass last. */
+  readonly gate?: string | undefined;
+  /** The repository in which the image was looked for, or found. */
+  readonly gateFrom?: string | undefined;
   readonly account?: string | undefined;
   readonly kind?: 'user' | 'robot' | 'workload' | 'anonymous' | undefined;
   readonly method?: 'password' | 'session' | 'robot-token' | 'workload' | 'access-token' | undefined;
@@ -69,11 +74,25 @@ export interface Registry {
   resolveTag(repository: string, tag: string): Promise<TagResolution>;
   /** A manifest with its content, which has the digest that it comes with; by tag or by digest. */
   manifest(repository: string, reference: string): Promise<ManifestReading>;
+  /** Whether a repository holds a manifest with exactly this digest; its content is not read. */
+  hasManifest(repository: string, digest: string): Promise<Found | RegistryFailure>;
+  /** A blob as it comes, not verified: whoever reads it to its end knows its digest. The caller reads or destroys it. */
+  openBlob(repository: string, digest: string): Promise<BlobReading>;
   /** One page of a repository's tags; all of them, in ASCII order, where the registry knows no pages. */
   tags(repository: string, size: number, place?: ListPlace): Promise<TagsPage>;
   /** Whether the registry answers at all, within so many milliseconds. */
   ping(withinMs?: number): Promise<RegistryHealth>;
 }
+
+export interface Found {
+  readonly ok: true;
+  readonly found: boolean;
+}
+
+/** `blob` is undefined when there is none. `size` as the registry says it. */
+export type BlobReading =
+  | { readonly ok: true; readonly blob: { readonly size: number | undefined; readonly content: Readable } | undefined }
+  | RegistryFailure;
 
 export type RegistryFailure = { readonly ok: false; readonly reason: 'unreachable' | 'timeout' | 'broken' };
 

@@ -37,6 +37,10 @@ export function askedByName(compiled: CompiledPolicy): PolicyByName {
       const principal = found(who);
       return principal === undefined ? [] : compiled.limitsOf(principal, counted);
     },
+    gatesOf(who, repository, tag) {
+      const principal = found(who);
+      return principal === undefined ? [] : compiled.gatesOf(principal, repository, tag);
+    },
     subjectsOf(who) {
       const principal = found(who);
       return principal && subjectsOf(principal);

@@ -4,6 +4,7 @@
  */
 import { isReferrersTag } from '../distribution/reference.ts';
 import { type Circumstances, failedCondition } from './conditions.ts';
+import { type StandingGate, gatesAt } from './gates.ts';
 import {
   type Action,
   type Counted,
@@ -29,6 +30,8 @@ export interface Question<Who = Principal | GroupMember> extends Circumstances {
   readonly tag?: string | undefined;
   /** What a `delete` without a tag is about; a layer when left out. */
   readonly deletes?: Untagged;
+  /** For `promote`: what it comes to, once that is known; otherwise it is allowed where either is. */
+  readonly writes?: 'create' | 'overwrite';
   /** For `pull`: the read is one that clients do while pushing, so the right to push is enough. */
   readonly readWhilePushing?: boolean;
   /** Whether the tag is to be shown in a list; whoever asks for one by itself has it from somewhere. */
@@ -70,6 +73,8 @@ export interface CompiledPolicy<Who = Principal | GroupMember> {
   readonly judgesTags: (question: Question<Who>) => boolean;
   /** The limits that count such a request of this principal, by name. */
   readonly limitsOf: (principal: Who, counted: Counted) => readonly Limit[];
+  /** The gates that a write of this principal passes through; see `gatesAt`. */
+  readonly gatesOf: (principal: Who, repository: string, tag?: string) => readonly StandingGate[];
 }
 
 /** In one go; `compilePolicySteadily` is for a process that has requests to answer. */
@@ -149,7 +154,11 @@ function withIndex(policy: Policy, ordered: readonly Rule[], index: RuleIndex): 
     return found[counted];
   };
 
-  return { policy, decide, mayListCatalog, judgesTags, limitsOf };
+  const gates = policy.gates.toSorted((left, right) => (left.name < right.name ? -1 : 1));
+  const gatesOf = (principal: Principal | GroupMember, repository: string, tag?: string): readonly StandingGate[] =>
+    gates.length === 0 ? [] : gatesAt(gates, principal, repository, tag);
+
+  return { policy, decide, mayListCatalog, judgesTags, limitsOf, gatesOf };
 }
 
 const noRule: Decision = { allowed: false, reason: 'no_rule', rule: undefined, shadow: [] };
@@ -251,10 +260,13 @@ export function isReadByDigest({ action, tag, isListing }: Pick<Question, 'actio
   return action === 'pull' && isListing !== true && tag !== undefined && isReferrersTag(tag);
 }
 
+/** The two halves of pushing. */
+const pushes = rights.create | rights.overwrite;
+
 function conclude(verdict: Verdict, question: Question): Decision {
   const wanted = rightsOf(question.action);
+  if (question.action === 'promote') return concludePromotion(verdict, question);
   const reach = verdict.allowed & ~verdict.denied;
-  const pushes = rights.create | rights.overwrite;
   if ((reach & wanted) !== 0) return decided(true, first(verdict.allowRules, reach & wanted, question));
   if ((verdict.denied & wanted) !== 0 && (verdict.allowed & wanted) !== 0) {
     return decided(false, first(verdict.denyRules, verdict.denied & wanted, question));
@@ -266,6 +278,15 @@ function conclude(verdict: Verdict, question: Question): Decision {
     return decided(false, first(verdict.denyRules, verdict.denied & wanted, question));
   }
   return noRule;
+}
+
+/** A denial of the write that it comes to binds it as one of `promote` does. */
+function concludePromotion({ allowed, denied, allowRules, denyRules }: Verdict, question: Question): Decision {
+  if ((allowed & rights.promote) === 0 && (denied & rights.promote) === 0) return noRule;
+  const writes = question.writes === undefined ? pushes : rights[question.writes];
+  const isBarred = (denied & rights.promote) !== 0 || (denied & writes) === writes;
+  if (isBarred) return decided(false, first(denyRules, denied & (rights.promote | writes), question));
+  return decided(true, first(allowRules, rights.promote, question));
 }
 
 function decided(allowed: boolean, rule: Rule | undefined): Decision {

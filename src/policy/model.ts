@@ -9,13 +9,16 @@ import type { EpochMs, EpochSeconds } from '../time.ts';
 export const namePattern = /^[A-Za-z0-9](?:[A-Za-z0-9._+@-]{0,126}[A-Za-z0-9])?$/;
 
 /** Single rights; `push` in a file stands for `create` and `overwrite`. */
-export const rights = { pull: 1, create: 2, overwrite: 4, delete: 8, catalog: 16 } as const;
+export const rights = { pull: 1, create: 2, overwrite: 4, delete: 8, catalog: 16, promote: 32 } as const;
 export type Right = keyof typeof rights;
 /** A set of rights as bits. */
 export type Rights = number;
 
-/** What can be asked of a policy. `push` is allowed where creating or overwriting is. */
-export const actions = ['pull', 'push', 'create', 'overwrite', 'delete', 'catalog'] as const;
+/**
+ * What can be asked of a policy. `push` is allowed where creating or overwriting is. `promote` is allowed by itself alone, and
+ * what forbids the write that it comes to forbids it.
+ */
+export const actions = ['pull', 'push', 'create', 'overwrite', 'delete', 'catalog', 'promote'] as const;
 export type Action = (typeof actions)[number];
 
 /** A bit for each right. */
@@ -100,6 +103,27 @@ export interface Limit {
   readonly source: Source;
 }
 
+/** What an image that is written must be beside what the rules allow: one that another repository holds. */
+export interface Gate {
+  readonly name: string;
+  /** A shadow gate refuses nothing; what it would have refused is logged. */
+  readonly mode: 'enforce' | 'shadow';
+  /** Into which writes are gated. */
+  readonly repositories: readonly RepositoryPattern[];
+  /** Absent: every write, by tag and by digest. */
+  readonly tags?: readonly TagPattern[] | undefined;
+  readonly except: readonly Subject[];
+  /** Where the image must be; `**` stands for the segments that it stands for in `repositories`. */
+  readonly from: readonly RepositoryPattern[];
+  /** Absent: under any tag there. */
+  readonly fromTags?: readonly TagPattern[] | undefined;
+  /** `image`: the same manifest, or another one of the same image ID and layers. */
+  readonly match: 'image' | 'digest';
+  /** `allow`: what is attached to an image of the target itself passes. */
+  readonly attachments: 'allow' | 'deny';
+  readonly source: Source;
+}
+
 export interface User {
   readonly name: string;
   /** Absent: this user cannot log in with a password. */
@@ -180,6 +204,7 @@ export interface Policy {
   readonly tests: readonly PolicyTest[];
   readonly rules: readonly Rule[];
   readonly limits: readonly Limit[];
+  readonly gates: readonly Gate[];
 }
 
 export type AnyAccount = User | Robot | Workload;

@@ -159,6 +159,19 @@ export function matchesRepository(
   return reachable[names.length] === true;
 }
 
+/**
+ * What the one `**` of a pattern without `${account}` stands for in a repository that it matches: '' where it has none.
+ * undefined for a repository that it does not match, and for a pattern with more of them.
+ */
+export function depthIn(pattern: RepositoryPattern, repository: string): string | undefined {
+  const depths = pattern.segments.filter(({ kind }) => kind === 'any-depth').length;
+  if (depths > 1 || !matchesRepository(pattern, repository, undefined)) return undefined;
+  if (depths === 0) return '';
+  const names = repository.split('/');
+  const begin = pattern.segments.findIndex(({ kind }) => kind === 'any-depth');
+  return names.slice(begin, begin + names.length - pattern.segments.length + 1).join('/');
+}
+
 function matchesSegment(segment: Segment, name: string, accountName: string | undefined): boolean {
   if (segment.kind === 'pieces') return matchPieces(segment.pieces, name, accountName);
   return segment.kind === 'any-depth' || segment.text === name;

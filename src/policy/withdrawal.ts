@@ -53,6 +53,7 @@ export function withdraw(good: CompiledPolicy, left: Accounts, named: Accounts):
     compiled: {
       policy,
       limitsOf: (principal, counted) => good.limitsOf(asBefore(principal), counted),
+      gatesOf: (principal, repository, tag) => good.gatesOf(asBefore(principal), repository, tag),
       judgesTags: (question) => good.judgesTags({ ...question, principal: asBefore(question.principal) }),
       decide: (question) => {
         const before = good.decide({ ...question, principal: asBefore(question.principal) });

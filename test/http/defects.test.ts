@@ -63,7 +63,18 @@ test('a request that meets a defect is answered 500 and logged, and the next one
       manifestMemory: createMemoryBudget(manifestBudget),
       idleMs: 5000,
     },
-    backend: { ...behind, ask: { repositories: never, resolveTag: never, manifest: never, tags: never, ping: never } },
+    backend: {
+      ...behind,
+      ask: {
+        repositories: never,
+        resolveTag: never,
+        manifest: never,
+        hasManifest: never,
+        openBlob: never,
+        tags: never,
+        ping: never,
+      },
+    },
     front: {
       publicUrl,
       service: 'r.test',

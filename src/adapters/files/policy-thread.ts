@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { unplaced } from '../../document/problem.ts';
 import { compilePolicySteadily } from '../../policy/evaluate.ts';
-import type { Limit, Policy, PolicyTest, Rule } from '../../policy/model.ts';
+import type { Gate, Limit, Policy, PolicyTest, Rule } from '../../policy/model.ts';
 import type { PolicyText } from '../../policy/files/parse.ts';
 import { type PolicyLoading, loadPolicy } from './policy-loading.ts';
 import type { PolicyPart, WorkerMessage, WorkerTask } from './policy-worker.ts';
@@ -41,6 +41,7 @@ function receive(worker: Worker): Promise<PolicyLoading> {
     tests: [] as PolicyTest[],
     rules: [] as Rule[],
     limits: [] as Limit[],
+    gates: [] as Gate[],
   } satisfies Policy;
   return new Promise((resolve) => {
     const fail = (message: string): void => {

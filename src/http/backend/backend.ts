@@ -4,6 +4,7 @@ import type { RegistryRoute } from '../../distribution/route.ts';
 import { formatTarget } from '../../distribution/target.ts';
 import type { Registry, SendQueues } from '../../ports.ts';
 import { sendToRegistry } from './attempt.ts';
+import { createBlobReader } from './blob-reader.ts';
 import type { Forwarding } from './forwarding.ts';
 import { ProgressWatch } from './progress.ts';
 import { type Asked, createAsk, createQuestions } from './questions.ts';
@@ -68,7 +69,8 @@ export function createBackend(options: BackendOptions): Backend {
   const { contentMemory } = options;
   const terms = { connectMs, idleMs, responseMs, watch, contentMemory, isStopping: () => isStopping };
   const question = createAsk({ origins, agent: agents.questions, timeoutMs: options.askMs });
-  const ask = createQuestions(question, origins);
+  const openBlob = createBlobReader({ origins, agent: agents.questions, timeoutMs: options.askMs });
+  const ask = createQuestions(question, openBlob, origins);
   const digestOfTag = async (repository: string, tag: string): Promise<string | undefined> => {
     const reading = await ask.manifest(repository, tag);
     return reading.ok ? reading.manifest?.digest : undefined;

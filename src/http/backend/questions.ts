@@ -7,9 +7,11 @@ import { parseJson } from '../../distribution/json.ts';
 import { digestOf, hasDigest } from '../../distribution/digest.ts';
 import { registryAddress } from '../../distribution/registry-address.ts';
 import type {
+  Found,
   ListPlace,
   ManifestReading,
   Registry,
+  RegistryFailure,
   RegistryHealth,
   RepositoriesPage,
   TagResolution,
@@ -56,11 +58,13 @@ const errorBody = z.object({ errors: z.array(z.unknown()).min(1) });
 const catalogBody = z.object({ repositories: z.array(z.string()).nullable() });
 
 /** Whatever the registry does is an answer; no question throws. */
-export function createQuestions(ask: Ask, origins: Origins): Registry {
+export function createQuestions(ask: Ask, openBlob: Registry['openBlob'], origins: Origins): Registry {
   const hosts = hostsOf(origins);
   return {
     resolveTag: (repository, tag) => resolveTag(ask, repository, tag),
     manifest: (repository, reference) => readManifest(ask, repository, reference),
+    hasManifest: (repository, digest) => hasManifest(ask, repository, digest),
+    openBlob,
     tags: (repository, size, place) => readTags(ask, hosts, `/v2/${repository}/tags/list`, size, place),
     repositories: (size, place) => readRepositories(ask, hosts, '/v2/_catalog', size, place),
     ping: (withinMs) => ping(ask, withinMs),
@@ -137,6 +141,17 @@ async function resolveTag(ask: Ask, repository: string, tag: string): Promise<Ta
   // The header is optional (distribution-spec, "Pulling manifests"): then only the content tells.
   const reading = await readManifest(ask, repository, tag);
   return reading.ok ? { ok: true, digest: undefined, ...reading.manifest } : reading;
+}
+
+async function hasManifest(ask: Ask, repository: string, digest: string): Promise<Found | RegistryFailure> {
+  const asked = await ask('HEAD', `/v2/${repository}/manifests/${digest}`, { accept: manifestTypes });
+  if ('failed' in asked) return { ok: false, reason: asked.failed };
+  if (asked.status === 404) return { ok: true, found: false };
+  const named = namedDigest(asked);
+  if (asked.status === 200 && (named === undefined || named === digest)) return { ok: true, found: true };
+  if (asked.status !== 405) return { ok: false, reason: 'broken' };
+  const reading = await readManifest(ask, repository, digest);
+  return reading.ok ? { ok: true, found: reading.manifest !== undefined } : reading;
 }
 
 async function readTags(

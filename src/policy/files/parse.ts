@@ -2,11 +2,12 @@
 import { checkDocument } from '../../document/check.ts';
 import { type Problem, sortProblems, unplaced } from '../../document/problem.ts';
 import { type YamlDocument, readYaml } from '../../document/yaml.ts';
-import type { Accounts, Group, Limit, Policy, PolicyTest, Robot, Rule, User, Workload } from '../model.ts';
+import type { Accounts, Gate, Group, Limit, Policy, PolicyTest, Robot, Rule, User, Workload } from '../model.ts';
 import { Findings, Place } from './place.ts';
 import {
   type AccountSections,
   accountsApart,
+  readGate,
   readGroup,
   readLimit,
   readRobot,
@@ -80,6 +81,7 @@ class Reader {
     groups: new Map<string, Group>(),
     rules: [] as Rule[],
     limits: [] as Limit[],
+    gates: [] as Gate[],
     tests: [] as PolicyTest[],
   };
 
@@ -124,6 +126,7 @@ class Reader {
     };
     listed('rules', file.rules, readRule, this.policy.rules);
     listed('limits', file.limits, readLimit, this.policy.limits);
+    listed('gates', file.gates, readGate, this.policy.gates);
     listed('tests', file.tests, readTest, this.policy.tests);
   }
 

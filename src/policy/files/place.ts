@@ -7,7 +7,7 @@ import { type Source, type Subject, accountKinds } from '../model.ts';
 import { type RepositoryPattern, parseRepositoryPattern } from '../pattern.ts';
 
 /** Users, robots and workloads share one space of names: docker sends only a name. */
-type Space = 'account' | 'group' | 'limit' | 'robot token' | 'rule';
+type Space = 'account' | 'gate' | 'group' | 'limit' | 'robot token' | 'rule';
 
 /** What all files of one reading share. */
 export class Findings {

@@ -2,6 +2,7 @@
 import {
   type Action,
   type Expectation,
+  type Gate,
   type Group,
   type Limit,
   type PolicyTest,
@@ -14,10 +15,23 @@ import {
 } from '../model.ts';
 import { parsePasswordHash } from '../password-hash.ts';
 import { type Place, parseSubject } from './place.ts';
-import { type LimitEntry, type PolicyFile, type RuleEntry, type TestEntry, policyFileSchema } from './schema.ts';
+import {
+  type GateEntry,
+  type LimitEntry,
+  type PolicyFile,
+  type RuleEntry,
+  type TestEntry,
+  policyFileSchema,
+} from './schema.ts';
 import { inSeconds } from '../../time.ts';
 import { type Conditions, isNetwork, isZone } from '../conditions.ts';
-import { parseTagPattern } from '../pattern.ts';
+import {
+  type PatternProblem,
+  type RepositoryPattern,
+  type TagPattern,
+  parseRepositoryPattern,
+  parseTagPattern,
+} from '../pattern.ts';
 import { formatRate, parseRate } from '../rate.ts';
 import { parseRepositoryName, parseTag } from '../../distribution/reference.ts';
 
@@ -179,6 +193,54 @@ export function readLimit(place: Place, entry: LimitEntry): Limit | undefined {
     rate,
     burst,
     source: place.key(),
+  };
+}
+
+/** A gate leads from one repository to one other for each pattern; what stands for the caller, or for anything, leads to many. */
+export function readGate(place: Place, entry: GateEntry): Gate {
+  place.at('name').declare('gate', entry.name);
+  const isLed = entry.from.some((text) => text.split('/').includes('**'));
+  const tags = entry.tags && place.at('tags').each(entry.tags, parseGateTag, 'invalid-pattern');
+  const fromTags = entry.fromTags && place.at('fromTags').each(entry.fromTags, parseGateTag, 'invalid-pattern');
+  return {
+    name: entry.name,
+    mode: entry.mode ?? 'enforce',
+    repositories: place.at('repositories').each(entry.repositories, parseGated(isLed), 'invalid-pattern'),
+    tags,
+    except: place.at('except').subjects(entry.except),
+    from: place.at('from').each(entry.from, parseGateSource, 'invalid-pattern'),
+    fromTags,
+    match: entry.match ?? 'image',
+    attachments: entry.attachments ?? 'allow',
+    source: place.key(),
+  };
+}
+
+const ownName: PatternProblem = { problem: 'a gate is the same for everybody: there is no ${account} in it' };
+
+function parseGateTag(text: string): TagPattern | PatternProblem {
+  return text.includes('${account}') ? ownName : parseTagPattern(text);
+}
+
+function parseGated(isLed: boolean): (text: string) => RepositoryPattern | PatternProblem {
+  return (text) => {
+    const pattern = text.includes('${account}') ? ownName : parseRepositoryPattern(text);
+    if ('problem' in pattern) return pattern;
+    const depths = pattern.segments.filter(({ kind }) => kind === 'any-depth').length;
+    if (depths > 1) return { problem: 'a gate has at most one ** in a pattern' };
+    return isLed && depths === 0 ? { problem: 'expected one **, for the ** in `from` to stand for' } : pattern;
+  };
+}
+
+function parseGateSource(text: string): RepositoryPattern | PatternProblem {
+  const pattern = parseRepositoryPattern(text);
+  if ('problem' in pattern) return pattern;
+  const depths = pattern.segments.filter(({ kind }) => kind === 'any-depth').length;
+  const isOne = depths <= 1 && pattern.segments.every(({ kind }) => kind !== 'pieces');
+  if (isOne) return pattern;
+  return {
+    problem:
+      'a gate looks in one repository: names, and at most one **, which stands for the same segments as in `repositories`',
   };
 }
 

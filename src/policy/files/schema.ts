@@ -25,7 +25,7 @@ const subject = z
 const action = z
   .enum(actions)
   .describe(
-    'pull; push (= create + overwrite); create a new tag; overwrite an existing one; delete; catalog (be shown in the list)',
+    'pull; push (= create + overwrite); create a new tag; overwrite an existing one; delete; catalog (be shown in the list); promote (take over an image that is there already)',
   );
 
 const instant = z.string().regex(instantShape, {
@@ -146,7 +146,28 @@ const limit = z.strictObject({
   ),
 });
 
-const question = z.string().regex(/^(?:pull|push|create|overwrite|delete|catalog) +[^ ]+$/, {
+const gate = z.strictObject({
+  name: ruleName.describe('Names the gate in refusals, logs and explanations; unique over all files.'),
+  mode: optional(z.enum(['enforce', 'shadow']), 'shadow: refuse nothing, only log what this gate would have refused.'),
+  repositories: z.array(pattern).min(1).describe('Into which repositories pushes and promotions are gated.'),
+  tags: optional(z.array(z.string()).min(1), 'Only these tags; without them every push, by tag and by digest.'),
+  except: optional(z.array(subject).min(1), 'Subjects the gate does not stop.'),
+  from: z
+    .array(pattern)
+    .min(1)
+    .describe('Where the image must be already; ** stands for the same segments as in `repositories`.'),
+  fromTags: optional(z.array(z.string()).min(1), 'Under such a tag there; without them under any tag.'),
+  match: optional(
+    z.enum(['image', 'digest']),
+    'image (default): the same manifest, or the same image ID with the same layers; digest: the same manifest only.',
+  ),
+  attachments: optional(
+    z.enum(['allow', 'deny']),
+    'allow (default): signatures and SBOMs of an image that is in the target pass; deny: they must be in `from` as well.',
+  ),
+});
+
+const question = z.string().regex(new RegExp(`^(?:${actions.join('|')}) +[^ ]+$`), {
   message: 'expected ACTION REPOSITORY[:TAG], as in: push sandbox/app:1.0',
 });
 
@@ -207,6 +228,10 @@ export const policyFileSchema = z
     ),
     rules: optional(z.array(rule), 'Who may do what. Their order means nothing.'),
     limits: optional(z.array(limit), 'How much is too much. The tightest limit that applies answers.'),
+    gates: optional(
+      z.array(gate),
+      'Where an image must be before it is pushed or promoted further. Every gate must pass.',
+    ),
     tests: optional(z.array(test), 'What must hold. A change that breaks one is not put into force.'),
   })
   .describe('A Portcullis policy file. All files of a directory are read together.');
@@ -214,4 +239,5 @@ export const policyFileSchema = z
 export type PolicyFile = z.infer<typeof policyFileSchema>;
 export type RuleEntry = z.infer<typeof rule>;
 export type LimitEntry = z.infer<typeof limit>;
+export type GateEntry = z.infer<typeof gate>;
 export type TestEntry = z.infer<typeof test>;
