@@ -177,6 +177,7 @@ function openServing(
     limits,
     tagLocks,
     knownParts: new KnownParts(),
+    gates: { count: observed.countGate },
     tickets: createUploadTickets(keys, upstreamUrl),
     cursors: createListCursors(keys, clock, upstreamUrl),
     manifestMemory: createMemoryBudget(manifestBudget),

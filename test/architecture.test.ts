@@ -43,7 +43,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   config: ['document', 'network', 'secret.ts', 'zod', 'node:net', 'node:path'],
   // Addresses and hosts as values. Of node:net only isIP.
   network: ['document/parsed.ts', 'node:net'],
-  'ports.ts': ['time.ts', 'policy', 'node:crypto'],
+  'ports.ts': ['time.ts', 'policy', 'node:crypto', 'node:stream'],
   'secret.ts': ['node:util'],
   limits: ['network', 'policy', 'ports.ts', 'node:net'],
   'time.ts': [],
@@ -62,7 +62,12 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'node:crypto',
     'node:util',
   ]),
-  gate: ['time.ts', 'distribution', 'policy', 'identity', 'sealed', 'ports.ts'],
+  // Of node:crypto, node:stream and node:zlib only what computes a digest of content on its way.
+  gate: ['time.ts', 'distribution', 'policy', 'identity', 'sealed', 'ports.ts'].concat([
+    'node:crypto',
+    'node:stream',
+    'node:zlib',
+  ]),
   // The listener and what it hands requests to.
   http: [
     'time.ts',

@@ -209,12 +209,16 @@ function insufficient(caller: Caller, route: RegistryRoute): Admission {
 
 /** The one line that a refused client reads: who it is taken for, what was asked, and why (contract section 4). */
 export function refusalSentence(caller: Caller, need: DeniedNeed, decision: Decision): string {
-  const who = 'name' in caller.principal ? `${caller.principal.kind} "${caller.principal.name}"` : 'anonymous';
+  return sentenceOf(caller, need, reasonInWords(need, decision));
+}
+
+/** The same where something else than a rule refuses, and says why. */
+export function sentenceOf({ principal }: Caller, need: DeniedNeed, why: string): string {
+  const who = 'name' in principal ? `${principal.kind} "${principal.name}"` : 'anonymous';
   const what =
     need.action === 'catalog'
       ? 'list the catalog'
       : `${need.action} ${need.repository ?? ''}${need.tag === undefined ? '' : `:${need.tag}`}`;
-  const why = reasonInWords(need, decision);
   const sentence = `${who} may not ${what}: ${why}`;
   return sentence.length <= 200 ? sentence : `${who.slice(0, 60)} may not ${need.action} there: ${why}`;
 }

@@ -19,6 +19,7 @@ export interface Observed {
   /** The registry at `upstream` began to answer a request for `target`. */
   readonly upstreamAnswered: (upstream: string, target: string, seconds: number) => void;
   readonly countCache: (kind: string, result: string) => void;
+  readonly countGate: (gate: string, result: string) => void;
   readonly countLimit: (limit: { readonly name: string }, spent: Spent) => void;
   /** From now on `render` shows these as well. */
   watch(watched: Watched): void;
@@ -56,6 +57,7 @@ export function createObserved(log: Log): Observed {
     countHash: (scheme) => counts.hashes([scheme]),
     ...timesOf(metrics),
     countCache: (kind, result) => counts.cached([kind, result]),
+    countGate: (gate, result) => counts.gated([gate, result]),
     countLimit: ({ name }, spent) => counts.limited([name, spent]),
     watch({ machine: { policies, stores, parts }, upstream, certificate, transfers, cachedBytes }) {
       const { gauge, total } = metrics;
@@ -107,6 +109,10 @@ function countsOf({ counter }: Metrics) {
       'Requests that limits counted or refused.',
       ['limit', 'result'],
     ),
+    gated: counter<[gate: string, result: string]>('portcullis_gate_total', 'Images that gates judged.', [
+      'gate',
+      'result',
+    ]),
     cached: counter<[kind: string, result: string]>(
       'portcullis_cache_requests_total',
       'Reads that memory might answer, by what it did.',

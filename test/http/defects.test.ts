@@ -58,6 +58,7 @@ test('a request that meets a defect is answered 500 and logged, and the next one
       limits: noLimits,
       tagLocks: { withTags: never },
       knownParts: new KnownParts(),
+      gates: { count: () => {} },
       tickets: createUploadTickets(keys),
       cursors: createListCursors(keys),
       manifestMemory: createMemoryBudget(manifestBudget),

@@ -231,6 +231,11 @@ export const writeHeld: Answer = refusal(
   { headers: { 'Retry-After': '3' } },
 );
 
+/** A gate's answer hangs on what this repository holds, and nobody could tell. */
+export function gateUnknown(repository: string): Answer {
+  return tryAgain(`the registry did not say whether this image is in ${repository}; try again`, 5);
+}
+
 /** The connection ends with each: the rest of the body is not read. */
 export function manifestRefused(reason: 'too_large' | 'stalled' | 'client_gone' | 'no_memory'): Answer {
   if (reason === 'no_memory') {

@@ -19,6 +19,8 @@ export function draftOf({ address, userAgent, requestId }: Exchange): Draft {
     rule: undefined,
     source: undefined,
     shadow: undefined,
+    gate: undefined,
+    gateFrom: undefined,
     account: undefined,
     kind: undefined,
     method: undefined,

@@ -7,12 +7,14 @@ import { limitHeaders } from '../front/limit-headers.ts';
 import { limitReached } from '../front/respond.ts';
 import type { Outcome } from './outcome.ts';
 
-export type Counted =
-  | { readonly refusal: Outcome }
+export interface Passed {
   /** Names of shadow limits that would have refused. */
-  | { readonly shadow: readonly string[] };
+  readonly shadow: readonly string[];
+}
 
-export const uncounted: Counted = { shadow: [] };
+export type Counted = { readonly refusal: Outcome } | Passed;
+
+export const uncounted: Passed = { shadow: [] };
 
 /**
  * Counts what limits count: fetching a manifest and writing one. Asking whether there is one is free and shows the same

@@ -13,7 +13,7 @@ import { guardRegistryBody } from '../front/guard.ts';
 import { parsedUrl } from '../front/request-host.ts';
 import { send, unusable } from '../front/respond.ts';
 import { type Draft, draftOf, what, who, why } from './audit-facts.ts';
-import { countRequest, uncounted } from './counted.ts';
+import { type Passed, countRequest, uncounted } from './counted.ts';
 import { deleteByDigest } from './delete-by-digest.ts';
 import { beganFiltered, forwardList, showRepositories, showTags } from './lists.ts';
 import { type Outcome, answered, denied, passedOn } from './outcome.ts';
@@ -68,14 +68,14 @@ async function count(parts: RegistryParts, exchange: Exchange, admission: Admitt
   if ('refusal' in counted) return counted.refusal;
   draft.reason = decision?.reason ?? 'authenticated';
   Object.assign(draft, why(decision, counted.shadow));
-  return serve(parts, exchange, admission, isCounted);
+  return serve(parts, exchange, admission, isCounted ? counted : undefined);
 }
 
 async function serve(
   parts: RegistryParts,
   exchange: Exchange,
   admission: Admitted,
-  isCounted: boolean,
+  counted: Passed | undefined,
 ): Promise<Outcome> {
   const { route, caller, policy } = admission;
   if (route.kind === 'ping') return answered({ status: 200, body: '{}' });
@@ -86,7 +86,7 @@ async function serve(
     if (mayHideTags(reader) || beganFiltered(parts, route, caller)) return showTags(parts, exchange, route, reader);
   }
   if (route.kind === 'tags' || route.kind === 'referrers') return forwardList(parts, exchange, route, caller);
-  if (route.kind === 'manifest-put') return pushManifest(parts, { exchange, route, admission, isCounted });
+  if (route.kind === 'manifest-put') return pushManifest(parts, { exchange, route, admission, counted });
   if (route.kind === 'manifest-delete' && 'digest' in route.reference) {
     return deleteByDigest(parts, exchange, route, route.reference.digest, caller);
   }

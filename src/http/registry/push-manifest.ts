@@ -8,7 +8,8 @@ import type { Exchange } from '../front/exchange.ts';
 import { readManifestBody } from '../front/manifest-body.ts';
 import { manifestRefused } from '../front/respond.ts';
 import { why } from './audit-facts.ts';
-import { countRequest } from './counted.ts';
+import { type Passed, countRequest } from './counted.ts';
+import { passGates } from './gated.ts';
 import { type Outcome, passedOn } from './outcome.ts';
 import { refusalOf } from './refusals.ts';
 import {
@@ -26,8 +27,8 @@ interface Push {
   readonly exchange: Exchange;
   readonly route: ManifestPut;
   readonly admission: Admitted;
-  /** Limits have counted it already. */
-  readonly isCounted: boolean;
+  /** undefined: limits are to count it when tags and their rules are known not to refuse it. */
+  readonly counted: Passed | undefined;
 }
 
 /** The whole manifest first, then its tags' turn: a slow client never holds up others. */
@@ -76,7 +77,7 @@ async function inTurn(parts: WriteParts, push: Push, content: Buffer): Promise<O
 
 async function judgeAndWrite(
   parts: WriteParts,
-  { exchange, route, admission, isCounted }: Push,
+  { exchange, route, admission, counted: before }: Push,
   content: Buffer,
   isGuarding: boolean,
 ): Promise<Outcome> {
@@ -95,12 +96,13 @@ async function judgeAndWrite(
     const judgement = await judgeTagWrite(backend.ask, writer, tag, pushed);
     if (judgement.kind !== 'allowed') return notWritten(asked, route, again.caller, judgement);
   }
-  const counted = isCounted ? undefined : await countRequest(gate.limits, exchange, admission);
-  if (counted !== undefined && 'refusal' in counted) return counted.refusal;
+  const counted = before ?? (await countRequest(gate.limits, exchange, admission));
+  if ('refusal' in counted) return counted.refusal;
+  // Counted before: looking for an image may cost the registry more than writing it.
+  const gated = await passGates(parts, again, route, pushed);
+  if ('refusal' in gated) return gated.refusal;
   const forwarding = await backend.open({ exchange, route, content });
   if (isGuarding && forwarding.status === 201) gate.knownParts.learn(repository, content);
-  const { record } = passedOn(forwarding);
-  if (counted === undefined) return { record };
-  const { shadow } = why(admission.decision, counted.shadow);
-  return { record: { ...(shadow && { shadow }), ...record } };
+  const { shadow } = why(admission.decision, [...counted.shadow, ...gated.shadow]);
+  return { record: { ...(shadow && { shadow }), ...gated.record, ...passedOn(forwarding).record } };
 }

@@ -4,6 +4,7 @@ import type { RegistryRoute } from '../../distribution/route.ts';
 import { type AdmitParts, type Admitted, refused } from '../../gate/admit.ts';
 import { type Caller, policyOf } from '../../identity/identify.ts';
 import type { KnownParts } from '../../gate/known-parts.ts';
+import type { GateParts } from '../../gate/provenance.ts';
 import { type TagJudgement, type TagAsker, isGuardedTag } from '../../gate/tag-writes.ts';
 import type { Limits } from '../../limits/spend.ts';
 import type { MemoryBudget } from '../../limits/memory-budget.ts';
@@ -18,6 +19,8 @@ import { type Asked, refusalOf } from './refusals.ts';
 export interface WriteGate extends AdmitParts {
   readonly policies: PolicySource;
   readonly knownParts: KnownParts;
+  /** What judging by gates takes beside the registry. */
+  readonly gates: Omit<GateParts, 'registry'>;
   readonly tagLocks: TagLocks;
   readonly limits: Limits;
   /** For the manifests that clients are pushing. */
