@@ -14,18 +14,31 @@ export async function readPassword({ passwordStdin }: { readonly passwordStdin: 
   return passwordStdin ? readAll() : promptTwice();
 }
 
+/** One that exists already, of a person or a robot: from standard input to its end, or asked once without echo. */
+export async function readCredential({ passwordStdin }: { readonly passwordStdin: boolean }): Promise<Given> {
+  if (!passwordStdin && process.stdin.isTTY !== true) return { problem: noTerminal };
+  const given = passwordStdin ? await readLine() : await ask('Password: ');
+  return given === '' ? { problem: 'the password is empty' } : given;
+}
+
+const noTerminal = 'there is no terminal to ask at; use --password-stdin';
+
 async function readAll(): Promise<Given> {
+  const given = await readLine();
+  return typeof given === 'string' ? checked(given) : given;
+}
+
+async function readLine(): Promise<Given> {
   const bytes = await buffer(process.stdin);
   try {
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    return checked(text.replace(/\r?\n$/, ''));
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes).replace(/\r?\n$/, '');
   } catch {
     return { problem: 'the password is not UTF-8 text, as logins send it' };
   }
 }
 
 async function promptTwice(): Promise<Given> {
-  if (process.stdin.isTTY !== true) return { problem: 'there is no terminal to ask at; use --password-stdin' };
+  if (process.stdin.isTTY !== true) return { problem: noTerminal };
   const first = await ask('Password: ');
   const second = await ask('Again:    ');
   return first === second ? checked(first) : { problem: 'the two passwords differ' };

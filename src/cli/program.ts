@@ -16,6 +16,7 @@ const verbs: Readonly<Record<string, () => AddVerb | Promise<AddVerb>>> = {
   explain: async () => (await import('./explain.ts')).addExplain,
   'who-can': async () => (await import('./who-can.ts')).addWhoCan,
   access: async () => (await import('./access.ts')).addAccess,
+  promote: async () => (await import('./promote.ts')).addPromote,
   diff: async () => (await import('./diff.ts')).addDiff,
   user: async () => (await import('./user.ts')).addUser,
   robot: async () => (await import('./user.ts')).addRobot,

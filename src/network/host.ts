@@ -16,6 +16,12 @@ export function isEveryInterface(host: string): boolean {
   return host === '' || host === '0.0.0.0' || host === '::';
 }
 
+/** `localhost`, 127.0.0.0/8 or ::1, with or without brackets: docker speaks plain HTTP there. */
+export function isLoopback(hostname: string): boolean {
+  const bare = hostname.replace(/^\[(.*)\]$/, '$1');
+  return bare.toLowerCase() === 'localhost' || bare === '::1' || (isIP(bare) === 4 && bare.startsWith('127.'));
+}
+
 /** `host:port` with the brackets an IPv6 address needs. */
 export function formatHostPort(host: string, port: number): string {
   return `${isIPv6(host) ? `[${host}]` : host}:${port}`;

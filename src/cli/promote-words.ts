@@ -1,0 +1,140 @@
+/** What a gateway answers to a promotion, in words, with what to do. */
+import { field } from '../distribution/json.ts';
+import { escapeUnprintable } from '../document/problem.ts';
+import type { GatewayAnswer, Trouble } from './gateway-client.ts';
+import type { Place } from './promote-names.ts';
+
+/** undefined for an answer that is no refusal. */
+export function answerTrouble({ status, headers, body }: GatewayAnswer, place: Place): Trouble | undefined {
+  if (status >= 200 && status < 300) return undefined;
+  const { host } = place.url;
+  const said = saidIn(body);
+  const wait = Number(headers['retry-after']);
+  const again = Number.isFinite(wait) && wait > 0 ? `run it again in ${wait} s` : 'run it again in a while';
+  const made = (problem: string, fix: string): Trouble => ({ problem: escapeUnprintable(problem), fix });
+  switch (kindOf(status, body)) {
+    case 'source-unknown':
+      return made(
+        said ?? `${place.source} is not there, or you may not pull it`,
+        `is it spelled right, and may you pull it? portcullis explain user:NAME pull ${place.sourceRepository}`,
+      );
+    case 'not-allowed':
+      return made(
+        said ?? `you may not promote to ${place.target}`,
+        `who may: portcullis who-can promote ${place.target}`,
+      );
+    case 'tag-taken':
+      return made(
+        said ?? `${place.target} is another image, and may not be moved`,
+        'choose a tag that is free: a released version stays what it is',
+      );
+    case 'gate-failed':
+      return made(
+        [said ?? `a gate does not let ${place.source} into ${place.targetRepository}`, ...unmetIn(body)].join('\n  - '),
+        'have it built, tested and approved there first, then promote what was approved',
+      );
+    case 'registry':
+      return made(
+        said ?? `the registry behind ${host} does not answer`,
+        `${again}: nothing was tagged, and repeating is safe`,
+      );
+    case 'login':
+      return made(
+        `${host} does not accept the login${said === undefined ? '' : `: ${said}`}`,
+        `docker login ${host}, or --user NAME --password-stdin`,
+      );
+    case 'limit':
+      return made(said ?? 'a limit is reached', again);
+    case 'redirect':
+      return made(
+        `${host} leads elsewhere${headers.location === undefined ? '' : `, to ${headers.location}`}`,
+        'name that address with --gateway; credentials are not sent along',
+      );
+    case 'absent':
+      return made(`${host} knows no promotions`, `is ${host} a Portcullis, and new enough?`);
+    default:
+      return made(said ?? `${host} answers ${status}`, status >= 500 ? again : 'see portcullis promote --help');
+  }
+}
+
+type Kind =
+  | 'source-unknown'
+  | 'not-allowed'
+  | 'tag-taken'
+  | 'gate-failed'
+  | 'registry'
+  | 'login'
+  | 'limit'
+  | 'redirect'
+  | 'absent';
+
+/** By the problem's type where it has one (RFC 9457), else by the status. */
+function kindOf(status: number, body: unknown): Kind | undefined {
+  const type = field(body, 'type');
+  const named = typeof type === 'string' ? /[a-z-]+$/.exec(type)?.[0] : undefined;
+  switch (named) {
+    case 'source-unknown':
+    case 'not-allowed':
+    case 'tag-taken':
+    case 'gate-failed':
+    case 'registry':
+      return named;
+  }
+  if (status >= 300 && status < 400) return 'redirect';
+  const byStatus: Readonly<Record<number, Kind>> = {
+    401: 'login',
+    403: 'not-allowed',
+    404: 'absent',
+    405: 'absent',
+    429: 'limit',
+  };
+  return byStatus[status] ?? (status === 502 || status === 503 || status === 504 ? 'registry' : undefined);
+}
+
+/** The `detail` of a problem, or the message of an OCI error. */
+function saidIn(body: unknown): string | undefined {
+  const texts = [field(body, 'detail'), field(body, 'errors', '0', 'message'), field(body, 'title')];
+  return texts.find((text): text is string => typeof text === 'string' && text !== '');
+}
+
+function unmetIn(body: unknown): readonly string[] {
+  const unmet = field(body, 'unmet') ?? field(body, 'conditions');
+  if (!Array.isArray(unmet)) return [];
+  return unmet.flatMap((each: unknown) => {
+    const text = typeof each === 'string' ? each : field(each, 'detail');
+    return typeof text === 'string' ? [text] : [];
+  });
+}
+
+/** Two lines: what is what now, and what it took. */
+export function promotedWords(body: unknown, place: Place, isDryRun: boolean): string {
+  const count = (key: string): number => Number(field(body, key) ?? 0) || 0;
+  const [manifests, blobs, mounted, bytes] = [count('manifests'), count('blobs'), count('mounted'), count('bytes')];
+  const named = field(body, 'digest');
+  const digest = typeof named === 'string' ? named : 'digest unknown';
+  const parts = [
+    counted(manifests, 'manifest'),
+    counted(blobs, 'blob') + (mounted === blobs || isDryRun ? '' : `, ${mounted} of them mounted`),
+  ];
+  if (!isDryRun)
+    parts.push(
+      bytes === 0 ? 'nothing copied' : `${sizeInWords(bytes)} copied`,
+      `${(count('durationMs') / 1000).toFixed(1)} s`,
+    );
+  const did = isDryRun ? 'would promote' : 'promoted';
+  return escapeUnprintable(`${did} ${place.source} to ${place.target}`)
+    .concat('\n', escapeUnprintable(`${digest}  ${parts.join(', ')}`))
+    .concat(isDryRun ? '\nnothing was changed\n' : '\n');
+}
+
+function counted(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
+
+/** In decimal units, as registries and docker count. */
+function sizeInWords(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  const step = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(bytes, 1)) / 3));
+  const value = bytes / 1000 ** step;
+  return `${step === 0 ? value : value.toPrecision(3)} ${units[step]}`;
+}
