@@ -1,8 +1,11 @@
 /** `portcullis access`: all that somebody may do. */
 import { type Exception, type Grant, accessOf } from '../policy/analysis/access.ts';
+import { tagsOf } from '../policy/analysis/gates-about.ts';
 import {
   actionsOf,
   describeConditions,
+  describeGate,
+  describeOrigin,
   describePrincipal,
   describeRule,
   formatPlace,
@@ -83,7 +86,7 @@ async function run(subject: string, { policies, json = false }: PolicyOptions): 
 }
 
 function grantLines(
-  { rule, rights, repositories, exceptions }: Grant,
+  { rule, rights, repositories, exceptions, gates }: Grant,
   faint: (text: string) => string,
 ): readonly string[] {
   const what = `${actionsOf(rights).join(', ')} in ${listed(repositories, 8)}${limits(rule)}`;
@@ -92,6 +95,15 @@ function grantLines(
     ...exceptions.map((each) => {
       const where = listed(each.rule.repositories.map(({ text }) => text));
       return `      but not ${actionsOf(each.rights).join(', ')} in ${where}${limits(each.rule)} ${faint(`(${describeRule(each.rule)})`)}`;
+    }),
+    ...gates.map((gate) => {
+      const where = listed(gate.repositories.map(({ text }) => text));
+      const only = gate.tags === undefined ? '' : `, tags ${tagsOf(gate)}`;
+      const what = `into ${where}${only} what is ${describeOrigin(
+        gate,
+        gate.from.map(({ text }) => text),
+      )}`;
+      return `      only ${what} ${faint(`(${describeGate(gate)}${gate.mode === 'shadow' ? ', in shadow mode: it refuses nothing' : ''})`)}`;
     }),
   ];
 }
@@ -103,8 +115,15 @@ function limits({ tags, when }: Rule): string {
   ].join('');
 }
 
-function grantToJson({ rule, rights, repositories, exceptions }: Grant): unknown {
-  return { ...partToJson({ rule, rights }, repositories), except: exceptions.map((each) => partToJson(each)) };
+function grantToJson({ rule, rights, repositories, exceptions, gates }: Grant): unknown {
+  return {
+    ...partToJson({ rule, rights }, repositories),
+    except: exceptions.map((each) => partToJson(each)),
+    gates:
+      gates.length === 0
+        ? undefined
+        : gates.map((gate) => ({ gate: gate.name, mode: gate.mode, ...placeInJson(gate) })),
+  };
 }
 
 function partToJson(

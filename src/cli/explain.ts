@@ -3,15 +3,18 @@ import { countedPer } from '../limits/spend.ts';
 import { describeLimit, describePrincipal, formatPlace, listed } from '../policy/describe.ts';
 import { type PolicyByName, compileByName } from '../policy/by-name.ts';
 import type { Considered, Inquiry } from '../policy/analysis/consider.ts';
+import { gateLine, ifInWords, isInTheWay } from '../policy/analysis/gates-about.ts';
 import { type Explanation, deletionLines, explain, halfLines } from '../policy/analysis/explain.ts';
-import { type Action, type Counted, type Limit, formatSubject } from '../policy/model.ts';
+import { type Action, type Counted, type Limit, formatSubject, isWrite } from '../policy/model.ts';
 import { describeWait, formatRate } from '../policy/rate.ts';
 import { type ExitCode, exitCodes, paletteFor, placeInJson, printJson, reportBroken } from './report.ts';
 import { type ReadPolicies, readPolicies } from './policy-paths.ts';
 import {
+  actionsInWords,
   areaNote,
   describeAsked,
   describeReach,
+  gateToJson,
   parseAction,
   parseCircumstances,
   parseTarget,
@@ -36,7 +39,7 @@ export function addExplain(program: Command, done: (code: ExitCode) => void): vo
   program
     .command('explain')
     .argument('<subject>', 'user:NAME, robot:NAME, workload:NAME, group:NAME or anonymous')
-    .argument('<action>', 'pull, push, create, overwrite, delete or catalog')
+    .argument('<action>', actionsInWords)
     .argument('<repository[:tag]>', 'as in sandbox/app:1.0')
     .description('say whether somebody may do something, by which rule, and which rules came near')
     .option('--address <ip>', 'the address the request comes from')
@@ -82,7 +85,7 @@ async function run(subject: string, actionText: string, targetText: string, opti
 
 /** The shape that scripts rely on. */
 function toJson(
-  { allowed, rule, reason, inquiry, groups, considered, tags, secrets }: Explanation,
+  { allowed, rule, reason, inquiry, groups, considered, gates, tags, secrets }: Explanation,
   { limits }: ApplyingLimits,
 ): unknown {
   return {
@@ -99,6 +102,7 @@ function toJson(
       matched,
       failed: failures[0]?.part ?? null,
     })),
+    gates: gates.length === 0 ? undefined : gates.map(gateToJson),
     limits: limits.map(({ limit, state }) => ({
       name: limit.name,
       mode: limit.mode,
@@ -125,6 +129,7 @@ function toText(explanation: Explanation, { limits, notes }: ApplyingLimits, { s
     ...(halves === undefined ? [] : halfLines(halves, inquiry)),
     ...(deletion === undefined ? [] : deletionLines(deletion)),
     ...(explanation.impliedByPush ? ['pull is implied by the right to push; listing the tags takes pull itself'] : []),
+    ...(allowed ? explanation.gates.filter(isInTheWay).map(ifInWords) : []),
     ...(tags === undefined
       ? []
       : [`only tags ${listed(tags)}: for another tag ask with it, as ${inquiry.repository}:TAG`]),
@@ -148,6 +153,10 @@ function toText(explanation: Explanation, { limits, notes }: ApplyingLimits, { s
       shadow.map((each) => ruleLine({ rule: each })),
     ),
     ...nearMissLines(explanation.nearMisses),
+    ...section(
+      'gates:',
+      explanation.gates.map((each) => `  ${gateLine(each)}`),
+    ),
     ...section('limits:', [...limits.flatMap(limitLines), ...notes.map((note) => faint(`  (${note})`))]),
   ];
   return `${lines.join('\n')}\n`;
@@ -243,7 +252,7 @@ async function applyingLimits(
 
 function countedBy(action: Action): Counted | undefined {
   if (action === 'pull') return 'pull';
-  return action === 'push' || action === 'create' || action === 'overwrite' ? 'push' : undefined;
+  return isWrite(action) ? 'push' : undefined;
 }
 
 function isSame(there: LimitStates['limits'][number], { name, mode, per, rate, burst }: Limit): boolean {

@@ -6,7 +6,16 @@ import { didYouMean } from '../document/suggest.ts';
 import type { Circumstances } from '../policy/conditions.ts';
 import { type Target, describeTarget } from '../policy/describe.ts';
 import { parseInstant } from '../policy/files/instant.ts';
-import { type Action, type GroupMember, type Named, type Policy, accountKinds, actions } from '../policy/model.ts';
+import type { GateAbout } from '../policy/analysis/gates-about.ts';
+import {
+  type Action,
+  type GroupMember,
+  type Named,
+  type Policy,
+  accountKinds,
+  actions,
+  formatSubject,
+} from '../policy/model.ts';
 import { type RepositoryPattern, parseRepositoryPattern } from '../policy/pattern.ts';
 import { type SecretReach, describeSecret } from '../policy/secret-reach.ts';
 import { placeInJson } from './report.ts';
@@ -21,6 +30,9 @@ export function parseAction(text: string): Action | Misunderstood {
   const found = actions.find((action) => action === text);
   return found ?? { problem: `${quote(text)} is not an action: ${actions.join(', ')}${didYouMean(text, actions)}` };
 }
+
+/** `pull, push, … or promote`, for help. */
+export const actionsInWords = `${actions.slice(0, -1).join(', ')} or ${actions.at(-1) ?? ''}`;
 
 /** `sandbox/app` or `sandbox/app:1.0`. */
 export function parseTarget(text: string): Target | Misunderstood {
@@ -127,4 +139,23 @@ export function describeReach({ token, allowed, only, why }: SecretReach): strin
 /** As `explain --json` and `access --json` print it; what is absent is null. */
 export function secretToJson({ token, allowed, only, why }: SecretReach): unknown {
   return { id: token.id, ...placeInJson(token), allowed, only: only ?? null, why: why ?? null };
+}
+
+/** As `explain --json` and `who-can --json` print it; what is absent is null. */
+export function gateToJson({ gate, sources, exempted, isOfTags }: GateAbout): unknown {
+  const texts = (patterns: readonly { readonly text: string }[] | undefined): readonly string[] | null =>
+    patterns?.map(({ text }) => text) ?? null;
+  return {
+    gate: gate.name,
+    mode: gate.mode,
+    ...placeInJson(gate),
+    stands: exempted === undefined && !isOfTags,
+    exempted: exempted ?? null,
+    tags: texts(gate.tags),
+    from: sources,
+    fromTags: texts(gate.fromTags),
+    match: gate.match,
+    attachments: gate.attachments,
+    except: gate.except.map(formatSubject),
+  };
 }

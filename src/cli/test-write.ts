@@ -1,10 +1,10 @@
 /** `portcullis test --write`: tests for what holds today, where no test exercises a rule. */
 import { addTests, testsInYaml } from '../editing/tests.ts';
-import { describeRule } from '../policy/describe.ts';
+import { describeGate, describeRule } from '../policy/describe.ts';
 import { compileByName } from '../policy/by-name.ts';
 import { grouped } from '../policy/grouped.ts';
 import { proposeTests } from '../policy/analysis/propose-tests.ts';
-import { runTests, unexercisedRules } from '../policy/analysis/test-run.ts';
+import { runTests, unexercisedGates, unexercisedRules } from '../policy/analysis/test-run.ts';
 import { type ExitCode, complain, exitCodes } from './report.ts';
 import { applyEdits, readForEdit } from './policy-edit.ts';
 
@@ -20,9 +20,17 @@ export async function writeTests(
   if (runTests(compiled, now).failures.length > 0) {
     return complain('tests fail already; correct them or the rules first: portcullis test');
   }
-  const { tests, without } = proposeTests(compiled, unexercisedRules(compiled, now), now);
-  for (const rule of without) {
-    process.stderr.write(`${describeRule(rule)} decides nothing by itself: other rules say the same\n`);
+  const { tests, without } = proposeTests(
+    compiled,
+    { rules: unexercisedRules(compiled, now), gates: unexercisedGates(compiled, now) },
+    now,
+  );
+  for (const each of without) {
+    const why =
+      'effect' in each
+        ? `${describeRule(each)} decides nothing by itself: other rules say the same`
+        : `${describeGate(each)} stands in nobody's way: no rule lets anybody write there`;
+    process.stderr.write(`${why}\n`);
   }
   if (tests.length === 0) {
     process.stderr.write('nothing to propose\n');

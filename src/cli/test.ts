@@ -1,7 +1,7 @@
 /** `portcullis test`: the tests in the policies, and the rules that none of them needs. */
 import { compileByName } from '../policy/by-name.ts';
 import { formatPlace } from '../policy/describe.ts';
-import { problemOfFailure, runTests, unexercisedRules } from '../policy/analysis/test-run.ts';
+import { problemOfFailure, runTests, unexercisedGates, unexercisedRules } from '../policy/analysis/test-run.ts';
 import { type ExitCode, exitCodes, paletteFor, placeInJson, printJson, reportBroken } from './report.ts';
 import { readPolicies } from './policy-paths.ts';
 import { type Command, type PolicyOptions, example, policiesOption } from './verb.ts';
@@ -17,9 +17,9 @@ export function addTest(program: Command, done: (code: ExitCode) => void): void 
   program
     .command('test')
     .argument('[path...]', 'policy files or directories (default: the configured ones)')
-    .description('run the tests in the policies and name the rules that no test exercises')
-    .option('--strict', 'fail also when a rule is not exercised')
-    .option('--write', 'propose tests for rules that none exercises, and write them into the files')
+    .description('run the tests in the policies and name the rules and gates that no test exercises')
+    .option('--strict', 'fail also when a rule or a gate is not exercised')
+    .option('--write', 'propose tests for what none exercises, and write them into the files')
     .option('--dry-run', 'with --write: print them instead')
     .option('--json', 'one JSON object instead of text')
     .addOption(policiesOption)
@@ -44,6 +44,7 @@ async function run(paths: readonly string[], { strict = false, json = false }: O
   const now = Date.now();
   const { passed, failures } = runTests(compiled, now);
   const unexercised = unexercisedRules(compiled, now);
+  const gates = unexercisedGates(compiled, now);
   const problems = failures.map(problemOfFailure);
   if (json) {
     printJson({
@@ -51,6 +52,7 @@ async function run(paths: readonly string[], { strict = false, json = false }: O
       failed: failures.length,
       failures: failures.map((failure, index) => ({ test: failure.test.name, ...problems[index] })),
       unexercised: unexercised.map((rule) => ({ rule: rule.name, ...placeInJson(rule) })),
+      unexercisedGates: gates.map((gate) => ({ gate: gate.name, ...placeInJson(gate) })),
     });
   } else {
     const { good, bad, faint } = paletteFor(process.stdout);
@@ -61,6 +63,10 @@ async function run(paths: readonly string[], { strict = false, json = false }: O
     for (const { name, effect, source } of unexercised) {
       process.stdout.write(`  ${effect} "${name}" ${faint(`(${formatPlace(source)})`)}\n`);
     }
+    if (gates.length > 0) process.stdout.write('\ngates that no test exercises with `image: unknown`:\n');
+    for (const { name, source } of gates) {
+      process.stdout.write(`  "${name}" ${faint(`(${formatPlace(source)})`)}\n`);
+    }
   }
-  return failures.length > 0 || (strict && unexercised.length > 0) ? exitCodes.problems : exitCodes.ok;
+  return failures.length > 0 || (strict && unexercised.length + gates.length > 0) ? exitCodes.problems : exitCodes.ok;
 }

@@ -2,10 +2,12 @@
 import { describeRule, listed } from '../policy/describe.ts';
 import { type PolicyByName, compileByName } from '../policy/by-name.ts';
 import { type GroupMember, type Named, formatSubject } from '../policy/model.ts';
+import { gateLine } from '../policy/analysis/gates-about.ts';
 import {
   type Party,
   type Permitted,
   type WhoCan,
+  conditionsOf,
   partiesOf,
   principalsOf,
   whoCan,
@@ -14,9 +16,11 @@ import {
 import { type ExitCode, exitCodes, paletteFor, placeInJson, printJson, reportBroken } from './report.ts';
 import { readPolicies } from './policy-paths.ts';
 import {
+  actionsInWords,
   areaNote,
   describeAsked,
   describeReach,
+  gateToJson,
   parseAction,
   parseArea,
   parseCircumstances,
@@ -37,7 +41,7 @@ type AnyPermitted = Permitted<Named | GroupMember>;
 export function addWhoCan(program: Command, done: (code: ExitCode) => void): void {
   program
     .command('who-can')
-    .argument('<action>', 'pull, push, create, overwrite, delete or catalog')
+    .argument('<action>', actionsInWords)
     .argument('<repository[:tag]>', "as in release/app:1.0, or an area as in 'release/**'")
     .description('say who may do something, by group and by the rule that lets them')
     .option('--people', 'name everybody instead of their groups')
@@ -93,7 +97,7 @@ function toJson({ permitted, otherwise, unreached, emptyGroups }: WhoCan): objec
   };
 }
 
-function entryToJson({ principal, rule, impliedByPush, only, tags, condition, secrets }: AnyPermitted): unknown {
+function entryToJson({ principal, rule, impliedByPush, only, tags, condition, gates, secrets }: AnyPermitted): unknown {
   return {
     subject: formatSubject(principal),
     rule: rule.name,
@@ -102,6 +106,7 @@ function entryToJson({ principal, rule, impliedByPush, only, tags, condition, se
     only: only ?? null,
     condition: condition ?? null,
     tags,
+    gates: gates.length === 0 ? undefined : gates.map(gateToJson),
     secrets: secrets.length === 0 ? undefined : secrets.map(secretToJson),
   };
 }
@@ -137,6 +142,9 @@ function toText(compiled: PolicyByName, asked: string, answer: WhoCan, isByName:
     if (entries.length > 0) lines.push('', title);
     add(entries);
   }
+  const about = [...permitted, ...otherwise, ...unreached, ...emptyGroups].flatMap(({ gates }) => gates);
+  const gates = new Set(about.map((each) => gateLine({ ...each, exempted: undefined })));
+  if (gates.size > 0) lines.push('', 'gates:', ...[...gates].sort().map((line) => `  ${line}`));
   return `${lines.join('\n')}\n`;
 }
 
@@ -153,12 +161,13 @@ function partyName({ subject, members, size }: Party<Named | GroupMember>): stri
   return `${subject}, ${members.length === size ? `all ${size}` : `${members.length} of ${size}`}`;
 }
 
-function remarks({ impliedByPush, only, tags, condition }: AnyPermitted): string {
+function remarks({ impliedByPush, only, tags, condition, gates }: AnyPermitted): string {
   const all = [
     ...(impliedByPush ? ['implied by the right to push'] : []),
     ...(only === undefined ? [] : [onlyInWords[only]]),
     ...(tags === undefined ? [] : [`only tags ${listed(tags)}`]),
     ...(condition === undefined ? [] : [condition]),
+    ...conditionsOf(gates),
   ];
   return all.length === 0 ? '' : `  ${all.join('; ')}`;
 }

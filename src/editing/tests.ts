@@ -54,12 +54,13 @@ function inFlow(test: ProposedTest): string {
 
 /** Each a key with its value; `word` writes one question. */
 function partsOf(test: ProposedTest, word: (question: string) => string): readonly string[] {
-  const { name, as, ...lists } = dataOf(test);
+  const { name, as, image, ...lists } = dataOf(test);
   const pairs = typeof as === 'string' ? [] : Object.entries(as);
   const asker = pairs.map(([key, value]) => `${key}: ${key === 'anonymous' ? 'true' : quoted(String(value))}`);
   return [
     `name: ${quoted(name)}`,
     `as: ${typeof as === 'string' ? quoted(as) : `{ ${asker.join(', ')} }`}`,
+    ...(image === undefined ? [] : [`image: ${image}`]),
     ...Object.entries(lists).map(([key, questions]) => `${key}: [${questions.map(word).join(', ')}]`),
   ];
 }
@@ -69,7 +70,7 @@ function inList(question: string): string {
   return /^[\w ./:-]+$/.test(question) && !/: |:$/.test(question) ? question : quoted(question);
 }
 
-function dataOf({ name, principal, address, at, allow, deny }: ProposedTest) {
+function dataOf({ name, principal, address, at, image, allow, deny }: ProposedTest) {
   const asker = {
     ...('name' in principal ? { [principal.kind]: principal.name } : { anonymous: true }),
     ...(address === undefined ? {} : { address }),
@@ -78,6 +79,7 @@ function dataOf({ name, principal, address, at, allow, deny }: ProposedTest) {
   return {
     name,
     as: address === undefined && at === undefined ? formatSubject(principal) : asker,
+    ...(image === 'approved' ? {} : { image }),
     ...(allow.length === 0 ? {} : { allow }),
     ...(deny.length === 0 ? {} : { deny }),
   };

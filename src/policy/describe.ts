@@ -3,6 +3,7 @@ import type { Conditions } from './conditions.ts';
 import {
   type Action,
   type Counted,
+  type Gate,
   type GroupMember,
   type Limit,
   type Named,
@@ -33,6 +34,22 @@ export function describeTarget({ repository, tag }: Target): string {
 /** `rule "developers-share-sandbox" (policies/areas.yaml:24)`. */
 export function describeRule(rule: Rule): string {
   return `rule "${rule.name}" (${formatPlace(rule.source)})`;
+}
+
+/** `gate "release-takes-what-is-approved" (policies/gates.yaml:12)`. */
+export function describeGate({ name, source }: Gate): string {
+  return `gate "${name}" (${formatPlace(source)})`;
+}
+
+/** What a gate asks for, to be read behind "if" or "must be": `in integration/app (under a tag approved-*)`. */
+export function describeOrigin({ fromTags, match }: Gate, sources: readonly string[]): string {
+  const how = [
+    ...(fromTags === undefined
+      ? []
+      : [`under a tag ${listed(fromTags.map(({ text }) => text)).replaceAll(', ', ' or ')}`]),
+    ...(match === 'digest' ? ['with the same digest'] : []),
+  ];
+  return `in ${sources.join(' or ')}${how.length === 0 ? '' : ` (${how.join(', ')})`}`;
 }
 
 /** `policies/areas.yaml:12`: what editors and terminals open. */

@@ -15,6 +15,8 @@ import {
   type Rights,
   type Rule,
   anonymous,
+  decidingRights,
+  pushes,
   rights,
   rightsOf,
 } from './model.ts';
@@ -128,10 +130,10 @@ function withIndex(policy: Policy, ordered: readonly Rule[], index: RuleIndex): 
 
   const judgesTags = (question: Question): boolean => {
     const subjects = subjectsOf(question.principal);
-    const wanted = rightsOf(question.action);
     const concerns = (bucket: RuleBucket | undefined): boolean =>
       bucket?.conditional.some(
-        (rule) => rule.tags !== undefined && rule.mode === 'enforce' && (rule.rights & wanted) !== 0,
+        ({ tags, mode, effect, rights: set }) =>
+          tags !== undefined && mode === 'enforce' && (set & decidingRights(effect, question.action)) !== 0,
       ) === true;
     const leaves = index.leaves(question.repository, accountNameOf(question.principal));
     return leaves.some((leaf) =>
@@ -259,9 +261,6 @@ export function rightsHere(
 export function isReadByDigest({ action, tag, isListing }: Pick<Question, 'action' | 'tag' | 'isListing'>): boolean {
   return action === 'pull' && isListing !== true && tag !== undefined && isReferrersTag(tag);
 }
-
-/** The two halves of pushing. */
-const pushes = rights.create | rights.overwrite;
 
 function conclude(verdict: Verdict, question: Question): Decision {
   const wanted = rightsOf(question.action);

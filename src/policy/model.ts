@@ -26,6 +26,19 @@ export function rightsOf(action: Action): Rights {
   return action === 'push' ? rights.create | rights.overwrite : rights[action];
 }
 
+/** The two halves of pushing. */
+export const pushes = rights.create | rights.overwrite;
+
+/** The rights by which a rule decides about an action: who may not write may not promote there, either. */
+export function decidingRights(effect: Effect, action: Action): Rights {
+  return action === 'promote' && effect === 'deny' ? rights.promote | pushes : rightsOf(action);
+}
+
+/** Whether the action puts an image somewhere: what gates are about. */
+export function isWrite(action: Action): boolean {
+  return (rightsOf(action) & (rights.promote | pushes)) !== 0;
+}
+
 /** None for no action. */
 export function rightsOfAll(actions: readonly Action[]): Rights {
   return actions.reduce((sum, action) => sum | rightsOf(action), 0);
@@ -191,6 +204,8 @@ export interface PolicyTest {
   readonly address?: string | undefined;
   /** Absent: the time of the run. */
   readonly at?: EpochMs | undefined;
+  /** What is pushed or promoted: an image that every gate lets pass, or one that none does. */
+  readonly image: 'approved' | 'unknown';
   readonly expectations: readonly Expectation[];
   readonly source: Source;
 }

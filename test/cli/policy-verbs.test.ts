@@ -393,6 +393,91 @@ describe('portcullis test', () => {
   });
 });
 
+describe('gates', () => {
+  const gates = `gates:
+  - name: approved
+    repositories: ["release/**"]
+    from: ["integration/**"]
+    fromTags: ["approved-*"]
+    except: [user:dana]
+`;
+  const place = 'gated.yaml:36';
+  beforeAll(() => write('gated.yaml', `${rules}${people}${gates}`));
+  const policies = ['--policies', 'gated.yaml'];
+
+  test('are named by explain, with the condition and their place', async () => {
+    const args = ['explain', 'user:rita', 'push', 'release/app', '--at', '2026-06-01', ...policies];
+    const { code, stdout } = await portcullis(...args);
+    expect(code).toBe(0);
+    expect(stdout).toContain(
+      'allow: user "rita" may push release/app\n  if the image is in integration/app (under a tag approved-*)\n',
+    );
+    expect(stdout).toContain(
+      `gates:\n  gate "approved" (${place}): the image must be in integration/app (under a tag approved-*); not for user:dana\n`,
+    );
+    expect(await json(...args)).toMatchObject({
+      decision: 'allow',
+      gates: [
+        {
+          gate: 'approved',
+          mode: 'enforce',
+          file: 'gated.yaml',
+          line: 36,
+          stands: true,
+          exempted: null,
+          tags: null,
+          from: ['integration/app'],
+          fromTags: ['approved-*'],
+          match: 'image',
+          attachments: 'allow',
+          except: ['user:dana'],
+        },
+      ],
+    });
+  });
+
+  test('are named by who-can, for one repository and for an area', async () => {
+    const one = await portcullis('who-can', 'push', 'release/app', '--at', '2026-06-01', ...policies);
+    expect(one.stdout).toMatch(
+      /group:managers, all 1 .*; if the image is in integration\/app \(under a tag approved-\*\)\n/,
+    );
+    const area = await portcullis('who-can', 'push', 'release/**', '--at', '2026-06-01', ...policies);
+    expect(area.stdout).toContain('if the image is in integration/** (under a tag approved-*)');
+    expect(area.stdout).toContain(`\ngates:\n  gate "approved" (${place}): `);
+    expect(await json('who-can', 'push', 'release/app', '--at', '2026-06-01', ...policies)).toMatchObject({
+      subjects: [{ subject: 'user:rita', gates: [{ gate: 'approved', stands: true }] }],
+    });
+  });
+
+  test('are named by access, below what they are about', async () => {
+    const { stdout } = await portcullis('access', 'user:rita', ...policies);
+    expect(stdout).toContain(
+      `      only into release/** what is in integration/** (under a tag approved-*) (gate "approved" (${place}))\n`,
+    );
+    expect(await json('access', 'user:rita', ...policies)).toMatchObject({
+      grants: [{ gates: [{ gate: 'approved', mode: 'enforce', file: 'gated.yaml', line: 36 }] }],
+    });
+  });
+
+  test('that no test exercises are named by test, which proposes one', async () => {
+    const { stdout } = await portcullis('test', 'gated.yaml');
+    expect(stdout).toContain(`gates that no test exercises with \`image: unknown\`:\n  "approved" (${place})\n`);
+    expect(await json('test', 'gated.yaml')).toMatchObject({ unexercisedGates: [{ gate: 'approved', line: 36 }] });
+    expect((await portcullis('test', 'gated.yaml', '--write', '--dry-run')).stdout).toMatch(
+      /image: unknown\n {4}deny: \[push release\/app\]/,
+    );
+  });
+
+  test('make a question about promote like any other', async () => {
+    const { code, stdout } = await portcullis('who-can', 'promote', 'release/app', ...policies);
+    expect([code, stdout.split('\n')[0]]).toEqual([1, 'nobody may promote release/app']);
+    expect((await portcullis('explain', '--help')).stdout).toContain('catalog or promote');
+    expect((await portcullis('explain', 'user:rita', 'promot', 'a', ...policies)).stderr).toContain(
+      'did you mean "promote"',
+    );
+  });
+});
+
 describe('portcullis test --write', () => {
   test('proposes what holds today for rules that no test exercises, and writes it behind what is there', async () => {
     await write('grown/people.yaml', people);

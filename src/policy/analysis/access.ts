@@ -1,9 +1,9 @@
 /** All that one account, group or anonymous caller may do: what rules allow them, less what rules deny them. */
 import type { PolicyByName } from '../by-name.ts';
 import { byName } from '../evaluate.ts';
-import type { GroupMember, Named, Rights, Rule } from '../model.ts';
+import { type Gate, type GroupMember, type Named, type Rights, type Rule, pushes, rights as bits } from '../model.ts';
 import { type RepositoryPattern, parseRepositoryPattern } from '../pattern.ts';
-import { accountNameOf, isAbout } from '../principal.ts';
+import { accountNameOf, isAbout, names } from '../principal.ts';
 import { covers, filler, meetingOf, meetingOfTags } from './witness.ts';
 import { isExpired } from '../secret-reach.ts';
 
@@ -15,6 +15,8 @@ export interface Grant {
   readonly repositories: readonly string[];
   /** Rules that take a part of it away: some repositories, some tags, some time. */
   readonly exceptions: readonly Exception[];
+  /** What it writes there, or to a part of it, must pass these, shadow ones too. */
+  readonly gates: readonly Gate[];
 }
 
 export interface Exception {
@@ -34,10 +36,11 @@ export function accessOf(compiled: PolicyByName, principal: Named | GroupMember,
     .filter((rule) => rule.mode === 'enforce' && isAbout(rule, subjects))
     .toSorted(byName);
   const denials = own.filter(({ effect }) => effect === 'deny');
+  const gates = compiled.policy.gates.filter(({ except }) => !names(except, subjects));
   const grantsWithin = (bounds: readonly RepositoryPattern[] | undefined, rights: Rights): readonly Grant[] =>
     own
       .filter(({ effect }) => effect === 'allow')
-      .flatMap((rule) => grantsOf({ ...rule, rights: rule.rights & rights }, { denials, bounds, name }));
+      .flatMap((rule) => grantsOf({ ...rule, rights: rule.rights & rights }, { denials, gates, bounds, name }));
   const tokens = principal.kind === 'robot' ? (compiled.policy.robots.get(principal.name)?.tokens ?? []) : [];
   return {
     grants: grantsWithin(undefined, ~0),
@@ -51,23 +54,24 @@ export function accessOf(compiled: PolicyByName, principal: Named | GroupMember,
 
 interface Bounds {
   readonly denials: readonly Rule[];
+  readonly gates: readonly Gate[];
   /** Undefined: everywhere. */
   readonly bounds: readonly RepositoryPattern[] | undefined;
   readonly name: string | undefined;
 }
 
 /** One for all repositories of the rule of which the same is left. */
-function grantsOf(rule: Rule, { denials, bounds, name }: Bounds): readonly Grant[] {
+function grantsOf(rule: Rule, { denials, gates, bounds, name }: Bounds): readonly Grant[] {
   const found = new Map<string, Grant>();
   for (const { text, pattern } of within(ownPatterns(rule.repositories, name) ?? [], bounds, name)) {
-    let rights = rule.rights;
+    let kept: Rights = withWrites(rule.rights);
     const exceptions: Exception[] = [];
     for (const denial of denials) {
       const patterns = ownPatterns(denial.repositories, name) ?? [];
-      const denied = denial.rights & rule.rights;
+      const denied = denial.rights & withWrites(rule.rights);
       // A request may name no tag, so that a deny with tags never takes all away.
       const isWhole = patterns.some((each) => covers(each, pattern)) && denial.tags === undefined;
-      if (isWhole && denial.when === undefined) rights &= ~denied;
+      if (isWhole && denial.when === undefined) kept &= ~denied;
       else if (
         denied !== 0 &&
         patterns.some((each) => meetingOf(each, pattern, name) !== undefined) &&
@@ -76,15 +80,37 @@ function grantsOf(rule: Rule, { denials, bounds, name }: Bounds): readonly Grant
         exceptions.push({ rule: denial, rights: denied });
       }
     }
+    const isBarred = (kept & pushes) === 0;
+    const rights = rule.rights & kept & (isBarred ? ~bits.promote : ~0);
     if (rights === 0) continue;
+    const still = withWrites(rights) & kept;
     const left = exceptions.flatMap((each) =>
-      (each.rights & rights) === 0 ? [] : [{ ...each, rights: each.rights & rights }],
+      (each.rights & still) === 0 ? [] : [{ ...each, rights: each.rights & still }],
     );
-    const key = JSON.stringify([rights, left.map((each) => [each.rule.name, each.rights])]);
+    const passed = (rights & (pushes | bits.promote)) === 0 ? [] : gates.filter((gate) => isOver(gate, rule, pattern));
+    const key = JSON.stringify([
+      rights,
+      left.map((each) => [each.rule.name, each.rights]),
+      passed.map((gate) => gate.name),
+    ]);
     const known = found.get(key);
-    found.set(key, { rule, rights, repositories: [...(known?.repositories ?? []), text], exceptions: left });
+    const repositories = [...(known?.repositories ?? []), text];
+    found.set(key, { rule, rights, repositories, exceptions: left, gates: passed });
   }
   return [...found.values()];
+}
+
+/** Who promotes writes: with what is denied of writing, that is denied of promoting. */
+function withWrites(rights: Rights): Rights {
+  return (rights & bits.promote) === 0 ? rights : rights | pushes;
+}
+
+function isOver(gate: Gate, rule: Rule, pattern: RepositoryPattern): boolean {
+  const areTagsAlike =
+    gate.tags === undefined ||
+    rule.tags === undefined ||
+    gate.tags.some((one) => rule.tags?.some((other) => meetingOfTags(one, other, filler) !== undefined) === true);
+  return areTagsAlike && gate.repositories.some((each) => meetingOf(each, pattern, filler) !== undefined);
 }
 
 /** The patterns as far as they are within `bounds`, each with what to call it. */

@@ -4,7 +4,7 @@ import { nearest } from '../../document/suggest.ts';
 import { type Circumstances, failedCondition, localTime } from '../conditions.ts';
 import { actionsOf, describePrincipal, formatInstant, formatMinute, formatSubjects, listed } from '../describe.ts';
 import { type Untagged, holdsWithoutTag, isReadByDigest, rightsHere } from '../evaluate.ts';
-import { type Action, type GroupMember, type Named, type Rule, formatSubject, rightsOf } from '../model.ts';
+import { type Action, type GroupMember, type Named, type Rule, decidingRights, formatSubject } from '../model.ts';
 import { matchPieces, matchesRepository } from '../pattern.ts';
 import { accountNameOf, names } from '../principal.ts';
 import { isNameableBy } from './lint-people.ts';
@@ -95,7 +95,7 @@ function tagFailure(rule: Rule, inquiry: Inquiry): Failure | undefined {
 
 function actionFailure(rule: Rule, inquiry: Inquiry): Failure | undefined {
   const { action } = inquiry;
-  if ((rightsHere(rule, inquiry) & rightsOf(action)) !== 0) return undefined;
+  if ((rightsHere(rule, inquiry) & decidingRights(rule.effect, action)) !== 0) return undefined;
   const actions = actionsOf(rule.rights);
   return { part: 'action', why: `actions: ${listed(actions, 5)} ${does(actions)} not include ${action}` };
 }

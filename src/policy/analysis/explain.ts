@@ -6,10 +6,11 @@ import type { Decision } from '../evaluate.ts';
 import type { Action, GroupMember, Named, Policy, Rule } from '../model.ts';
 import { accountIn } from '../principal.ts';
 import { isReached, secretsOf } from '../secret-reach.ts';
+import { gatesAbout, ifInWords, isInTheWay } from './gates-about.ts';
 import { type Inquiry, considerAll, isEnforced, isMatching, nearMissesOf } from './consider.ts';
 
-/** One half of pushing to a tag: making it, or moving it to another image. */
-type PushHalf = NonNullable<ReturnType<typeof halvesOf>>[number];
+/** One half of writing to a tag: making it, or moving it to another image. */
+type WriteHalf = NonNullable<ReturnType<typeof halvesOf>>[number];
 
 /** What may be deleted where no tag is named; absent where tags make no difference. */
 export interface Deletion {
@@ -37,19 +38,23 @@ export function explain(compiled: PolicyByName, inquiry: Inquiry) {
     deletion === undefined
       ? reasonOf(policy, inquiry, decision, impliedByPush, halves)
       : deletionLines(deletion).join('; ');
+  const gates = gatesAbout(compiled, inquiry);
+  const conditions = decision.allowed ? gates.filter(isInTheWay).map(ifInWords) : [];
   const shadow = [decision, ...(halves ?? []).map((half) => half.decision)].flatMap((each) => each.shadow);
   return {
     inquiry,
     allowed: decision.allowed && !isTooNarrow,
     rule: isTooNarrow ? undefined : decision.rule,
-    reason: isTooNarrow ? `${reason}, but no secret of this robot reaches it` : reason,
+    reason: isTooNarrow ? `${reason}, but no secret of this robot reaches it` : [reason, ...conditions].join(', '),
     groups: groupsOf(policy, inquiry.principal),
     /** Reading without a rule that gives `pull`, because the caller may push there. */
     impliedByPush: impliedByPush && !isTooNarrow,
     /** No tag is named, and whatever allows it is limited to these tags. */
     tags,
     secrets,
-    /** Present for a push whose halves are not decided alike. */
+    /** Gates over what is written to, whether they stand for this caller or not. */
+    gates,
+    /** Present for a write whose halves are not decided alike. */
     halves: isTooNarrow ? undefined : halves,
     deletion: isTooNarrow ? undefined : deletion,
     /** Shadow rules that would have turned the decision, or that of one half. */
@@ -76,10 +81,11 @@ export function tagLimitOf(
 }
 
 function halvesOf(compiled: PolicyByName, inquiry: Inquiry) {
-  if (inquiry.action !== 'push') return undefined;
+  const { action } = inquiry;
+  if (action !== 'push' && action !== 'promote') return undefined;
   const halves = (['create', 'overwrite'] as const).map((right) => ({
     right,
-    decision: compiled.decide({ ...inquiry, action: right }),
+    decision: compiled.decide(action === 'push' ? { ...inquiry, action: right } : { ...inquiry, writes: right }),
   }));
   const [create, overwrite] = halves;
   return create?.decision.allowed === overwrite?.decision.allowed ? undefined : halves;
@@ -104,15 +110,15 @@ export function deletionLines({ layer, untagged }: Deletion): readonly string[] 
   ];
 }
 
-/** Lines that say how each half of a push is decided, and what is free of both. */
-export function halfLines(halves: readonly PushHalf[], { tag }: Inquiry): readonly string[] {
+/** Lines that say how each half of a write is decided, and what is free of both. */
+export function halfLines(halves: readonly WriteHalf[], { action, tag }: Inquiry): readonly string[] {
   return [
     ...halves.map(
       ({ right, decision }) =>
         `${right === 'create' ? 'creating it' : 'moving it to another image'}: ${verdictOf(decision)}`,
     ),
-    'pushing the same image again: allowed',
-    ...(tag !== undefined && isReferrersTag(tag)
+    `${action === 'promote' ? 'promoting' : 'pushing'} the same image again: allowed`,
+    ...(action === 'push' && tag !== undefined && isReferrersTag(tag)
       ? ['moving it to a list that keeps all it holds: allowed to who may create it']
       : []),
   ];
@@ -123,7 +129,7 @@ function reasonOf(
   inquiry: Inquiry,
   decision: Decision,
   impliedByPush: boolean,
-  halves: readonly PushHalf[] | undefined,
+  halves: readonly WriteHalf[] | undefined,
 ): string {
   const { principal } = inquiry;
   const rule = decision.rule === undefined ? 'a rule' : describeRule(decision.rule);

@@ -1,15 +1,17 @@
 /** The tests embedded in policy files: what must hold before a policy is put into force, and what they leave untried. */
 import type { Problem } from '../../document/problem.ts';
-import { describeRule, describeTarget } from '../describe.ts';
+import { describeGate, describeRule, describeTarget } from '../describe.ts';
 import { type PolicyByName, compileByName } from '../by-name.ts';
 import type { Decision } from '../evaluate.ts';
 import { type Inquiry, isMatching } from './consider.ts';
-import { type Expectation, type PolicyTest, type Rule, entriesOf, rights } from '../model.ts';
+import { type Expectation, type Gate, type PolicyTest, type Rule, entriesOf, isWrite, rights } from '../model.ts';
 
 export interface TestFailure {
   readonly test: PolicyTest;
   readonly expectation: Expectation;
   readonly decision: Decision;
+  /** What refuses the image, where rules allow it. */
+  readonly gate: Gate | undefined;
 }
 
 /**
@@ -21,12 +23,23 @@ export function runTests(policyInForce: PolicyByName, now: number) {
   let passed = 0;
   const failures: TestFailure[] = [];
   for (const { test, expectation, inquiry } of inquiriesOf(compiled, now)) {
-    // As a client would: reading an image that one may push is part of pushing it.
-    const decision = compiled.decide({ ...inquiry, readWhilePushing: true });
-    if (decision.allowed === expectation.allowed) passed++;
-    else failures.push({ test, expectation, decision });
+    const { decision, gate } = judge(compiled, inquiry, test);
+    if ((decision.allowed && gate === undefined) === expectation.allowed) passed++;
+    else failures.push({ test, expectation, decision, gate });
   }
   return { passed, failures };
+}
+
+/** As a client would ask: reading an image that one may push is part of pushing it. */
+function judge(compiled: PolicyByName, inquiry: Inquiry, { image }: Pick<PolicyTest, 'image'>) {
+  const decision = compiled.decide({ ...inquiry, readWhilePushing: true });
+  return { decision, gate: decision.allowed && image === 'unknown' ? gateAgainst(compiled, inquiry) : undefined };
+}
+
+/** Of the gates that refuse an image of which they know nothing, the first; undefined where none stands. */
+export function gateAgainst(compiled: PolicyByName, { principal, action, repository, tag }: Inquiry): Gate | undefined {
+  if (!isWrite(action)) return undefined;
+  return compiled.gatesOf(principal, repository, tag).find(({ gate }) => gate.mode === 'enforce')?.gate;
 }
 
 function withEverybodyEnabled(compiled: PolicyByName): PolicyByName {
@@ -52,12 +65,16 @@ function inquiriesOf({ policy: { tests } }: PolicyByName, now: number) {
 }
 
 /** The failure where its expectation stands, with the rule that decided otherwise. */
-export function problemOfFailure({ test, expectation, decision }: TestFailure): Problem {
+export function problemOfFailure({ test, expectation, decision, gate }: TestFailure): Problem {
   const isUntagged = expectation.action === 'delete' && expectation.tag === undefined;
-  const asked = `${expectation.action} ${describeTarget(expectation)}${isUntagged ? ' (layers, and what no tag leads to)' : ''}`;
+  const isOfUnknown = test.image === 'unknown' && isWrite(expectation.action);
+  const what = isUntagged ? ' (layers, and what no tag leads to)' : isOfUnknown ? ' of an unknown image' : '';
+  const asked = `${expectation.action} ${describeTarget(expectation)}${what}`;
   const wanted = expectation.allowed ? 'allowed' : 'denied';
+  const is = decision.allowed && gate === undefined ? 'allowed' : 'denied';
+  const ungated = isOfUnknown && is === 'allowed' ? ', and no gate stands there' : '';
   const because = decision.rule === undefined ? 'because no rule allows it' : `by ${describeRule(decision.rule)}`;
-  const message = `test "${test.name}" fails: ${asked} should be ${wanted}, but is ${decision.allowed ? 'allowed' : 'denied'} ${because}`;
+  const message = `test "${test.name}" fails: ${asked} should be ${wanted}, but is ${is} ${gate === undefined ? because : `by ${describeGate(gate)}`}${ungated}`;
   return { ...expectation.source, code: 'test-failed', message };
 }
 
@@ -65,20 +82,32 @@ export function problemOfFailure({ test, expectation, decision }: TestFailure): 
 export function unexercisedRules(policyInForce: PolicyByName, now: number): readonly Rule[] {
   const compiled = withEverybodyEnabled(policyInForce);
   const idle = new Set(compiled.policy.rules.filter((rule) => rule.mode === 'enforce'));
-  const refusedPushes: Inquiry[] = [];
+  const refusedWrites: Inquiry[] = [];
   for (const { inquiry } of inquiriesOf(compiled, now)) {
     const { rule, allowed } = compiled.decide({ ...inquiry, readWhilePushing: true });
     if (rule !== undefined) idle.delete(rule);
-    if (!allowed && inquiry.action === 'push') refusedPushes.push(inquiry);
+    if (!allowed && (inquiry.action === 'push' || inquiry.action === 'promote')) refusedWrites.push(inquiry);
   }
-  // A push is refused by a rule for each half, and only one of them is named as deciding.
-  for (const inquiry of refusedPushes) {
+  // Both halves of a write are refused by a rule each, and only one of them is named as deciding.
+  for (const inquiry of refusedWrites) {
     for (const rule of halfDenials(compiled, inquiry, idle)) idle.delete(rule);
   }
   return compiled.policy.rules.filter((rule) => idle.has(rule));
 }
 
-/** Of `candidates`, the rules that alone keep back one half of a push which is otherwise allowed. */
+/** Gates in force that no expectation needs: no image is refused by them, or would be let pass without them. */
+export function unexercisedGates(policyInForce: PolicyByName, now: number): readonly Gate[] {
+  const compiled = withEverybodyEnabled(policyInForce);
+  const idle = new Set(compiled.policy.gates.filter(({ mode }) => mode === 'enforce'));
+  for (const { inquiry, test } of inquiriesOf(compiled, now)) {
+    const { principal, repository, tag } = inquiry;
+    if (judge(compiled, inquiry, test).gate === undefined) continue;
+    for (const { gate } of compiled.gatesOf(principal, repository, tag)) idle.delete(gate);
+  }
+  return compiled.policy.gates.filter((gate) => idle.has(gate));
+}
+
+/** Of `candidates`, the rules that alone keep back one half of a write which is otherwise allowed. */
 function halfDenials(compiled: PolicyByName, inquiry: Inquiry, candidates: ReadonlySet<Rule>): readonly Rule[] {
   const subjects = compiled.subjectsOf(inquiry.principal);
   if (subjects === undefined) return [];
@@ -88,7 +117,10 @@ function halfDenials(compiled: PolicyByName, inquiry: Inquiry, candidates: Reado
     (rule) => rule.mode === 'enforce' && isMatching(rule, inquiry, subjects),
   );
   return [rights.create, rights.overwrite].flatMap((right) => {
-    const concerned = matching.filter((rule) => (rule.rights & right) !== 0);
+    const giving = inquiry.action === 'promote' ? rights.promote : right;
+    const concerned = matching.filter(
+      ({ effect, rights: set }) => (set & (effect === 'allow' ? giving : right | giving)) !== 0,
+    );
     const denials = concerned.filter((rule) => rule.effect === 'deny');
     return denials.length === 1 && denials.length < concerned.length ? denials : [];
   });

@@ -2,6 +2,7 @@
 import { describeConditions, describeRule } from '../describe.ts';
 import { type PolicyByName, compileByName } from '../by-name.ts';
 import type { Decision } from '../evaluate.ts';
+import { type GateAbout, gatesAbout, ifInWords, isInTheWay } from './gates-about.ts';
 import { type Inquiry, consider } from './consider.ts';
 import { tagLimitOf } from './explain.ts';
 import { type GroupMember, type Named, type Policy, type Rule, emptyGroupsOf, formatSubject } from '../model.ts';
@@ -18,12 +19,14 @@ export interface Permitted<P extends Named | GroupMember = Named> {
   readonly rule: Rule;
   /** Reading that comes with the right to push. */
   readonly impliedByPush: boolean;
-  /** Of a push: only tags that do not exist yet, or only tags that do. Of a deletion: no layers, and manifests as their tags allow. */
+  /** Of a push or promotion: only tags that do not exist yet, or only tags that do. Of a deletion: no layers, and manifests as their tags allow. */
   readonly only?: 'create' | 'overwrite' | 'tagged' | undefined;
   /** No tag was named, and whatever allows it is limited to these. */
   readonly tags?: readonly string[] | undefined;
   /** What the permission hangs on, to be read after the name: `only while it is …`; absent when it always holds. */
   readonly condition?: string | undefined;
+  /** Over what is written to, whether they stand for this principal or not. */
+  readonly gates: readonly GateAbout[];
   /** Of a robot: each of its secrets. */
   readonly secrets: readonly SecretReach[];
 }
@@ -55,10 +58,10 @@ export function whoCanIn(
   question: Omit<WhoCanQuestion, 'repository'>,
 ): readonly WhoCanPart[] {
   const asking = new Asking(compiled);
-  const { rules, robots } = compiled.policy;
+  const { rules, robots, gates } = compiled.policy;
   const secrets = [...robots.values()].flatMap(({ tokens }) => tokens);
   const all = new Map(
-    [...rules.filter(({ mode }) => mode === 'enforce'), ...secrets]
+    [...rules.filter(({ mode }) => mode === 'enforce'), ...secrets, ...gates]
       .flatMap(({ repositories = [] }) => repositories)
       .map((pattern) => [pattern.text, pattern]),
   );
@@ -86,17 +89,23 @@ export function whoCanIn(
 function outcomeOf({ permitted, otherwise, unreached, emptyGroups }: WhoCan): string {
   return JSON.stringify(
     [permitted, otherwise, unreached, emptyGroups].map((entries: readonly Permitted<Named | GroupMember>[]) =>
-      entries.map(({ principal, rule, impliedByPush, only, tags, condition, secrets }) => [
+      entries.map(({ principal, rule, impliedByPush, only, tags, condition, gates, secrets }) => [
         formatSubject(principal),
         rule.name,
         impliedByPush,
         only,
         tags,
         condition,
+        conditionsOf(gates),
         secrets.map(({ token, allowed }) => [token.id, allowed]),
       ]),
     ),
   );
+}
+
+/** What an image must be, in words; empty where anything may be written. */
+export function conditionsOf(gates: readonly GateAbout[]): readonly string[] {
+  return gates.filter(isInTheWay).map(ifInWords);
 }
 
 /** The question of everybody: one repository, or one for each by their own name, where there is one. */
@@ -127,7 +136,10 @@ class Asking {
     this.#principals = principalsOf(policy);
     this.#groups = emptyGroupsOf(policy);
     this.#named = new Set(
-      policy.rules.flatMap(({ subjects, except }) => [...subjects, ...except].map((each) => formatSubject(each))),
+      [
+        ...policy.rules.flatMap(({ subjects, except }) => [...subjects, ...except]),
+        ...policy.gates.flatMap(({ except }) => except),
+      ].map(formatSubject),
     );
   }
 
@@ -156,7 +168,10 @@ class Asking {
   #judge(asked: Asked, principal: Named | GroupMember): Answer {
     const repository =
       typeof asked.repository === 'string' ? asked.repository : asked.repository(accountNameOf(principal));
-    return repository === undefined ? undefined : judge(this.#worlds, { ...asked, repository }, principal);
+    const found = repository === undefined ? undefined : judge(this.#worlds, { ...asked, repository }, principal);
+    if (found === undefined || typeof asked.repository === 'string') return found;
+    const gates = found.permitted.gates.map((each) => ({ ...each, sources: each.gate.from.map(({ text }) => text) }));
+    return { ...found, permitted: { ...found.permitted, gates } };
   }
 
   #likeness(principal: Named, { repository, tag = '' }: Asked): string {
@@ -215,9 +230,13 @@ function judgeOnce(worlds: Worlds, question: WhoCanQuestion, principal: Named | 
   const isNow = now.decision.allowed;
   const world = isNow ? worlds.now : worlds.sometimes;
   const secrets = secretsOf(world, principal, question);
-  const isHalf = (action: 'create' | 'overwrite'): boolean => world.decide({ ...question, action, principal }).allowed;
-  const only = question.action === 'push' ? onlyHalf(isHalf) : undefined;
-  return { isNow, permitted: { principal, rule, impliedByPush: best.impliedByPush, secrets, only, tags, condition } };
+  const { action } = question;
+  const isHalf = (half: 'create' | 'overwrite'): boolean =>
+    world.decide({ ...question, principal, ...(action === 'push' ? { action: half } : { writes: half }) }).allowed;
+  const only = action === 'push' || action === 'promote' ? onlyHalf(isHalf) : undefined;
+  const gates = gatesAbout(worlds.now, { ...question, principal });
+  const { impliedByPush } = best;
+  return { isNow, permitted: { principal, rule, impliedByPush, secrets, only, tags, condition, gates } };
 }
 
 function decide(
@@ -277,8 +296,8 @@ export function partiesOf<P extends Named | GroupMember>(
     const { rule, principal, secrets } = entry;
     return { entry, subject: secrets.length > 0 ? formatSubject(principal) : subjectFor(compiled, rule, principal) };
   });
-  const parties = grouped(withSubject, ({ entry: { rule, impliedByPush, only, tags, condition }, subject }) =>
-    JSON.stringify([rule.name, subject, impliedByPush, only, tags, condition]),
+  const parties = grouped(withSubject, ({ entry: { rule, impliedByPush, only, tags, condition, gates }, subject }) =>
+    JSON.stringify([rule.name, subject, impliedByPush, only, tags, condition, conditionsOf(gates)]),
   );
   const sizes = sizesOf(compiled, everybody);
   return [...parties.values()].map((party) => {

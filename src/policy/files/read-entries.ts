@@ -254,7 +254,8 @@ export function readTest(place: Place, entry: TestEntry): PolicyTest | undefined
     ...readExpectations(place.at('deny'), entry.deny ?? [], false),
   ];
   if (expectations.length === 0) place.problem('empty-test', 'a test needs `allow` or `deny`');
-  return asking && { name: entry.name, ...asking, expectations, source: place.key() };
+  const { name, image = 'approved' } = entry;
+  return asking && { name, ...asking, image, expectations, source: place.key() };
 }
 
 function readAsking(place: Place, as: TestEntry['as']): Asking | undefined {

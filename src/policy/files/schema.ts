@@ -187,6 +187,10 @@ const caller = z.union([
 const test = z.strictObject({
   name: z.string().min(1).max(200).describe('The promise, in words.'),
   as: caller.describe('user:NAME, robot:NAME, anonymous; or a map with address and at.'),
+  image: optional(
+    z.enum(['approved', 'unknown']),
+    'What is pushed or promoted. approved (default): an image that the gates let pass; unknown: one that is nowhere else, which every gate refuses.',
+  ),
   allow: optional(z.array(question).min(1), 'What must be allowed: ACTION REPOSITORY[:TAG].'),
   deny: optional(z.array(question).min(1), 'What must be refused: ACTION REPOSITORY[:TAG].'),
 });

@@ -3,7 +3,7 @@ import { type Edit } from '../../../src/editing/edit.ts';
 import { addTests } from '../../../src/editing/tests.ts';
 import { compileByName } from '../../../src/policy/by-name.ts';
 import { type ProposedTest, proposeTests } from '../../../src/policy/analysis/propose-tests.ts';
-import { runTests, unexercisedRules } from '../../../src/policy/analysis/test-run.ts';
+import { runTests, unexercisedGates, unexercisedRules } from '../../../src/policy/analysis/test-run.ts';
 import { compile, readPolicy } from '../../support/policies.ts';
 
 const now = Date.parse('2026-06-03T12:00:40Z');
@@ -29,7 +29,7 @@ function told({ principal, at, address, allow, deny }: ProposedTest): string {
 
 describe('tests to begin from', () => {
   const compiled = compile(text);
-  const { tests, without } = proposeTests(compiled, unexercisedRules(compiled, now), now);
+  const { tests, without } = proposeTests(compiled, { rules: unexercisedRules(compiled, now) }, now);
 
   test('ask what each rule decides, as a group where one will do, and with the time where it matters', () => {
     expect(tests.map(told)).toEqual([
@@ -58,5 +58,32 @@ describe('tests to begin from', () => {
     const written = compileByName(readPolicy(after));
     expect(runTests(written, now + 365 * 86_400_000).failures).toEqual([]);
     expect(unexercisedRules(written, now).map(({ name }) => name)).toEqual(['share']);
+  });
+});
+
+describe('tests to begin from, for gates', () => {
+  const gated = `${text}gates:
+  - { name: approved, repositories: ["release/**"], tags: ["v*"], from: ["integration/**"] }
+  - { name: nowhere, repositories: ["vault/**"], from: ["integration/**"] }
+`;
+  const compiled = compile(gated);
+  const gates = unexercisedGates(compiled, now);
+  const { tests, without } = proposeTests(compiled, { rules: [], gates }, now);
+
+  test('ask for an image that no gate knows where rules allow it, and say where nobody could', () => {
+    expect(tests.map((each) => [each.image, told(each)])).toEqual([
+      ['unknown', 'group:managers at 2026-06-03T12:00: + -push release/app:v1'],
+    ]);
+    expect(without.map(({ name }) => name)).toEqual(['nowhere']);
+  });
+
+  test.each([
+    ['in lines', gated],
+    ['in brackets', `${gated}tests: [{ name: x, as: user:dana, deny: [pull other] }]\n`],
+  ])('hold when they are written %s', (_what, before) => {
+    const edit: Edit = addTests(before, tests);
+    const written = compileByName(readPolicy(edit.ok ? edit.text : ''));
+    expect(runTests(written, now).failures).toEqual([]);
+    expect(unexercisedGates(written, now).map(({ name }) => name)).toEqual(['nowhere']);
   });
 });

@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { problemOfFailure, runTests, unexercisedRules } from '../../../src/policy/analysis/test-run.ts';
+import {
+  problemOfFailure,
+  runTests,
+  unexercisedGates,
+  unexercisedRules,
+} from '../../../src/policy/analysis/test-run.ts';
 import { compile } from '../../support/policies.ts';
 
 const head = `
@@ -73,5 +78,69 @@ describe('a failing expectation', () => {
       'test "t" fails: pull z should be allowed, but is denied because no rule allows it',
       'test "u" fails: pull z should be allowed, but is denied because no rule allows it',
     ]);
+  });
+});
+
+const gated = `
+users: { dana: {}, gus: {} }
+rules:
+  - { name: push, subjects: [authenticated], repositories: ["release/**", "free/**"], actions: [push, promote] }
+  - { name: shut, effect: deny, subjects: [everyone], repositories: ["release/shut/**"], actions: [push] }
+gates:
+  - { name: approved, repositories: ["release/**"], from: ["integration/**"], except: [user:gus] }
+  - { name: versions, repositories: ["release/**"], tags: ["v*"], from: ["signed/**"] }
+  - { name: later, mode: shadow, repositories: ["free/**"], from: ["integration/**"] }
+`;
+
+function failing(test: string): readonly string[] {
+  const { failures } = runTests(compile(`${gated}tests: [{ name: t, ${test} }]`), now);
+  return failures.map((failure) => problemOfFailure(failure).message);
+}
+
+describe('an unknown image', () => {
+  test.each([
+    'as: user:dana, image: unknown, deny: [push release/app, create release/app:1, overwrite release/app:1, promote release/app:v1]',
+    'as: user:dana, image: unknown, allow: [push free/app, promote free/app]',
+    'as: user:dana, image: unknown, deny: [push release/shut/app, push elsewhere]',
+    'as: user:gus, image: unknown, allow: [push release/app, promote release/app:1], deny: [promote release/app:v1]',
+    'as: user:dana, allow: [push release/app, promote release/app:v1]',
+    'as: user:dana, image: approved, allow: [push release/app, promote release/app:v1]',
+  ])('is refused where an enforced gate stands for the caller, and only there: %s', (text) => {
+    expect(failing(text)).toEqual([]);
+  });
+
+  test('that should pass and does not is told with the gate and its place', () => {
+    expect(failing('as: user:dana, image: unknown, allow: [push release/app:v1]')).toEqual([
+      'test "t" fails: push release/app:v1 of an unknown image should be allowed, but is denied by gate "approved" (0.yaml:7)',
+    ]);
+    expect(failing('as: user:gus, image: unknown, allow: [push release/app:v1]')).toEqual([
+      'test "t" fails: push release/app:v1 of an unknown image should be allowed, but is denied by gate "versions" (0.yaml:8)',
+    ]);
+  });
+
+  test('that should be refused and is not is told with what allows it', () => {
+    expect(failing('as: user:dana, image: unknown, deny: [push free/app]')).toEqual([
+      'test "t" fails: push free/app of an unknown image should be denied, but is allowed by rule "push" (0.yaml:4), and no gate stands there',
+    ]);
+  });
+
+  test('is nothing that reading depends on', () => {
+    expect(failing('as: user:dana, image: unknown, allow: [pull release/app]')).toEqual([]);
+  });
+});
+
+describe('a gate is exercised', () => {
+  const idle = (tests: string): readonly string[] =>
+    unexercisedGates(compile(`${gated}tests: [${tests}]`), now).map(({ name }) => name);
+
+  test('by an unknown image that the rules would let pass', () => {
+    expect(idle('{ name: t, as: user:dana, image: unknown, deny: [push release/app:v1] }')).toEqual([]);
+    expect(idle('{ name: t, as: user:dana, image: unknown, deny: [push release/app] }')).toEqual(['versions']);
+  });
+
+  test('not by an approved one, nor by one that the rules refuse; one in shadow mode is not asked for', () => {
+    const tests =
+      '{ name: t, as: user:dana, allow: [push release/app:v1] }, { name: u, as: user:dana, image: unknown, deny: [push release/shut/app:v1] }';
+    expect(idle(tests)).toEqual(['approved', 'versions']);
   });
 });
