@@ -157,7 +157,7 @@ function openServing(
 ) {
   const { publicUrl, trustedProxies, redirects, timeouts } = config;
   const { service, accessTtlSeconds: ttlSeconds, refreshTtlSeconds } = config.tokens;
-  const { sessions, robotUses, tagLocks, limiter, failedLogins } = stores;
+  const { sessions, robotUses, tagLocks, limiter, failedLogins, promotions } = stores;
   const limits = createLimits(limiter, observed.countLimit);
   const tokens = createAccessTokens({ keys, issuer: publicUrl, service, ttlSeconds });
   const passwords = createPasswordSource({
@@ -215,7 +215,13 @@ function openServing(
     ...reportTo(log),
     tls: certificate?.texts,
   };
-  const listener = createListener({ issuer: { tokenService, tokens, sessions, keys }, gate, backend, front });
+  const listener = createListener({
+    issuer: { tokenService, tokens, sessions, keys },
+    gate,
+    backend,
+    promotions,
+    front,
+  });
   const { server, connections } = listener;
   lifecycle.opens(closing(server, () => connections.cutAll()));
   const renewed = certificate && lifecycle.opens(renewCertificate(server, certificate, { clock, log }));

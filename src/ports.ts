@@ -1,8 +1,10 @@
 /** All the I/O that the gateway does. Use cases name only the ports they use; adapters implement them; main.ts connects both. */
 import type { KeyObject } from 'node:crypto';
-import type { Readable } from 'node:stream';
 import type { CompiledPolicy } from './policy/evaluate.ts';
 import type { EpochMs } from './time.ts';
+
+export type * from './registry-ports.ts';
+export type * from './promotion-ports.ts';
 
 export type Clock = () => EpochMs;
 
@@ -48,6 +50,8 @@ export interface AuditRecord {
   readonly action?: string | undefined;
   readonly reference?: string | undefined;
   readonly digest?: string | undefined;
+  /** Where a promotion takes its image from. */
+  readonly from?: string | undefined;
   readonly scope?: string | undefined;
   readonly address?: string | undefined;
   readonly userAgent?: string | undefined;
@@ -65,76 +69,6 @@ export interface AuditRecord {
 export interface AuditLog {
   record(record: AuditRecord): void;
 }
-
-/** What the gate itself asks of the registry behind, apart from forwarding. */
-export interface Registry {
-  /** One page of all repositories; names as the registry sorts them. */
-  repositories(size: number, place?: ListPlace): Promise<RepositoriesPage>;
-  /** What a tag names now. */
-  resolveTag(repository: string, tag: string): Promise<TagResolution>;
-  /** A manifest with its content, which has the digest that it comes with; by tag or by digest. */
-  manifest(repository: string, reference: string): Promise<ManifestReading>;
-  /** Whether a repository holds a manifest with exactly this digest; its content is not read. */
-  hasManifest(repository: string, digest: string): Promise<Found | RegistryFailure>;
-  /** A blob as it comes, not verified: whoever reads it to its end knows its digest. The caller reads or destroys it. */
-  openBlob(repository: string, digest: string): Promise<BlobReading>;
-  /** One page of a repository's tags; all of them, in ASCII order, where the registry knows no pages. */
-  tags(repository: string, size: number, place?: ListPlace): Promise<TagsPage>;
-  /** Whether the registry answers at all, within so many milliseconds. */
-  ping(withinMs?: number): Promise<RegistryHealth>;
-}
-
-export interface Found {
-  readonly ok: true;
-  readonly found: boolean;
-}
-
-/** `blob` is undefined when there is none. `size` as the registry says it. */
-export type BlobReading =
-  | { readonly ok: true; readonly blob: { readonly size: number | undefined; readonly content: Readable } | undefined }
-  | RegistryFailure;
-
-export type RegistryFailure = { readonly ok: false; readonly reason: 'unreachable' | 'timeout' | 'broken' };
-
-/**
- * Where a page begins: behind a name, which a registry may ignore, or where the registry said on the page before that its
- * list goes on (`next`). The latter is opaque, and refused as `broken` where it leads to anything but the same list.
- */
-export type ListPlace = { readonly after: string } | { readonly next: string };
-
-export interface Names {
-  readonly ok: true;
-  readonly names: readonly string[];
-  /** Until this is undefined the list has not been read to its end. */
-  readonly next: string | undefined;
-}
-
-export type NamesPage = Names | RegistryFailure;
-
-/** The registry has no such list, of any repository. */
-export type Unsupported = { readonly ok: false; readonly reason: 'unsupported' };
-
-export type RepositoriesPage = NamesPage | Unsupported;
-
-/** `unknown`: the registry says that there is no such repository. */
-export type TagsPage = NamesPage | Unsupported | { readonly ok: false; readonly reason: 'unknown' };
-
-/** `digest` is undefined when there is no such tag. */
-export type TagResolution =
-  | { readonly ok: true; readonly digest: string; readonly mediaType?: string | undefined }
-  | { readonly ok: true; readonly digest: undefined }
-  | RegistryFailure;
-
-export interface StoredManifest {
-  readonly digest: string;
-  readonly mediaType: string | undefined;
-  readonly content: Buffer;
-}
-
-/** `manifest` is undefined when there is none. */
-export type ManifestReading = { readonly ok: true; readonly manifest: StoredManifest | undefined } | RegistryFailure;
-
-export type RegistryHealth = { readonly ok: true } | { readonly ok: false; readonly detail: string };
 
 /** Keeps two writes of one tag apart, so that both cannot find it missing and create it. */
 export interface TagLocks {

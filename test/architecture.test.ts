@@ -43,7 +43,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   config: ['document', 'network', 'secret.ts', 'zod', 'node:net', 'node:path'],
   // Addresses and hosts as values. Of node:net only isIP.
   network: ['document/parsed.ts', 'node:net'],
-  'ports.ts': ['time.ts', 'policy', 'node:crypto', 'node:stream'],
+  'registry-ports.ts': ['node:stream'],
+  'promotion-ports.ts': ['time.ts'],
+  'ports.ts': ['registry-ports.ts', 'promotion-ports.ts', 'time.ts', 'policy', 'node:crypto', 'node:stream'],
   'secret.ts': ['node:util'],
   limits: ['network', 'policy', 'ports.ts', 'node:net'],
   'time.ts': [],
@@ -68,6 +70,17 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'node:stream',
     'node:zlib',
   ]),
+  // What belongs to an image, and the steps by which it comes into another repository.
+  promotion: [
+    'time.ts',
+    'distribution',
+    'document/suggest.ts',
+    'policy',
+    'gate',
+    'identity/identify.ts',
+    'limits/spend.ts',
+    'ports.ts',
+  ].concat(['zod', 'node:crypto']),
   // The listener and what it hands requests to.
   http: [
     'time.ts',
@@ -76,6 +89,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'identity',
     'sealed',
     'token',
+    'http/api',
     'http/front',
     'http/registry',
     'ports.ts',
@@ -99,6 +113,18 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'http/backend',
     'ports.ts',
   ].concat(['node:crypto']),
+  'http/api': [
+    'distribution',
+    'policy',
+    'limits',
+    'gate',
+    'identity/identify.ts',
+    'promotion',
+    'http/front',
+    'http/backend',
+    'http/registry',
+    'ports.ts',
+  ],
   'http/backend': ['distribution', 'limits', 'http/front', 'ports.ts', 'http-proxy', 'zod', 'lru-cache'].concat([
     'node:http',
     'node:https',

@@ -50,3 +50,6 @@ export const listedFrom: Readonly<Record<FailedBy, number>> = { pair: 5, network
 export const turnMs = 10_000;
 /** Characters of an account name that is kept for lists: no valid one is longer. */
 export const maxListedName = 128;
+/** Promotions are remembered this long, and so many of them. */
+export const promotionsMs = 90 * 24 * 3600 * 1000;
+export const maxPromotions = 50_000;

@@ -28,10 +28,47 @@ export function keepsAttachments(tag: string, before: TypedContent, after: Typed
   });
 }
 
+/**
+ * `list` with the entries of `more` that it lacks behind its own, as content of the same type; only those that `isHeld` says
+ * yes to by their digest. `list` itself where it lacks none. undefined for other tags, other kinds of lists, and for what
+ * two readers could read differently.
+ */
+export function withAttachments(
+  tag: string,
+  list: TypedContent,
+  more: TypedContent,
+  isHeld: (digest: string) => boolean,
+): Buffer | undefined {
+  if (!isReferrersTag(tag)) return undefined;
+  const [own, other] = [readList(tag, list), readList(tag, more)];
+  if (own === undefined || other === undefined || own.mediaType !== other.mediaType) return undefined;
+  const known = new Set(own.entries);
+  const lacking = other.raw.filter(
+    (entry, at) => !known.has(other.entries[at] ?? '') && isHeld(String(entry['digest'])),
+  );
+  if (lacking.length === 0) return list.content;
+  const value = parseJson(list.content);
+  const merged = isObject(value) ? { ...value, [own.key]: [...own.raw, ...lacking] } : value;
+  return Buffer.from(JSON.stringify(merged));
+}
+
+/** The list without the entries whose digests `isHeld` says no to; itself where it has none of them. */
+export function onlyHeld(tag: string, list: TypedContent, isHeld: (digest: string) => boolean): Buffer | undefined {
+  const own = readList(tag, list);
+  if (own === undefined) return undefined;
+  const held = own.raw.filter((entry) => isHeld(String(entry['digest'])));
+  if (held.length === own.raw.length) return list.content;
+  const value = parseJson(list.content);
+  return Buffer.from(JSON.stringify(isObject(value) ? { ...value, [own.key]: held } : value));
+}
+
 interface AttachmentList {
   readonly mediaType: string;
   /** Each in one spelling. */
   readonly entries: readonly string[];
+  /** Under this name, as written there. */
+  readonly key: 'layers' | 'manifests';
+  readonly raw: readonly JsonObject[];
 }
 
 type JsonObject = Readonly<Record<string, unknown>>;
@@ -49,7 +86,9 @@ function readList(tag: string, { content, mediaType }: TypedContent): Attachment
     return undefined;
   }
   const named = value['mediaType'] ?? mediaType?.split(';')[0]?.trim();
-  return typeof named === 'string' ? { mediaType: named, entries: entries.map(inOneSpelling) } : undefined;
+  return typeof named === 'string'
+    ? { mediaType: named, entries: entries.map(inOneSpelling), key, raw: entries }
+    : undefined;
 }
 
 function isObject(value: unknown): value is JsonObject {

@@ -51,7 +51,7 @@ export type ChallengeReason =
   Exclude<RefusalOf<Credentials>['reason'], 'hashing_busy' | 'login_held'> | 'anonymous_refused' | 'scope_insufficient';
 
 export interface DeniedNeed {
-  readonly action: Need['action'] | 'create' | 'overwrite' | 'catalog';
+  readonly action: Need['action'] | 'create' | 'overwrite' | 'catalog' | 'promote';
   /** A manifest to delete that no tag leads to, or none that may be deleted. */
   readonly untagged?: true;
   readonly repository?: string;
@@ -78,20 +78,28 @@ export async function admit(parts: AdmitParts, { parsed, credentials, address }:
   // Without credentials always a challenge: docker takes a 200 here as "no login needed, ever".
   const identified = await parts.identity.identify(credentials, { address, continues });
   if (identified.kind === 'refused') {
-    const { refusal } = identified;
-    if (refusal.reason === 'login_held') {
-      const { account, by, waitMs } = refusal;
-      return { kind: 'held', account, by, waitMs };
-    }
-    if (refusal.reason === 'hashing_busy') {
-      return { kind: 'busy', isUpload: continues(refusal.account, inSeconds(parts.clock())) };
-    }
-    const access = route === undefined ? [] : challengeAccess(route);
-    return { kind: 'challenged', access, ...refusal, ...(isTokenProblem(refusal) ? { error: 'invalid_token' } : {}) };
+    const isUpload = (account: string): boolean => continues(account, inSeconds(parts.clock()));
+    return unidentified(identified.refusal, route === undefined ? [] : challengeAccess(route), isUpload);
   }
   const { caller, policy } = identified;
   if ('problem' in parsed) return { kind: 'unusable', problem: parsed.problem, caller };
   return judge(policy, parsed.route, caller, { address, now: parts.clock() });
+}
+
+/** What becomes of a request whose credentials do not hold. `isUpload`: whether it goes on with an upload of this account. */
+export function unidentified(
+  refusal: RefusalOf<Credentials>,
+  access: readonly Access[],
+  isUpload: (account: string) => boolean = () => false,
+): Refused {
+  switch (refusal.reason) {
+    case 'login_held':
+      return { kind: 'held', account: refusal.account, by: refusal.by, waitMs: refusal.waitMs };
+    case 'hashing_busy':
+      return { kind: 'busy', isUpload: isUpload(refusal.account) };
+    default:
+      return { kind: 'challenged', access, ...refusal, ...(isTokenProblem(refusal) ? { error: 'invalid_token' } : {}) };
+  }
 }
 
 /**

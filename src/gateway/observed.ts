@@ -50,7 +50,8 @@ export function createObserved(log: Log): Observed {
         const { event, decision, status, action, bytes } = record;
         decisions([event, decision]);
         if (status !== undefined) statuses([String(status)]);
-        if (bytes !== undefined && bytes > 0) transferred([action === 'push' ? 'in' : 'out'], bytes);
+        if (bytes !== undefined && bytes > 0 && event !== 'promotion')
+          transferred([action === 'push' ? 'in' : 'out'], bytes);
         log.record(record);
       },
     },

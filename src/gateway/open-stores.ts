@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createMemoryFailedLogins } from '../adapters/memory/failed-logins.ts';
+import { createMemoryPromotions } from '../adapters/memory/promotions.ts';
 import { createMemoryRateLimiter } from '../adapters/memory/rate-limiter.ts';
 import { createMemoryRobotUses } from '../adapters/memory/robot-uses.ts';
 import { createMemorySessionStore } from '../adapters/memory/session-store.ts';
@@ -41,6 +42,7 @@ export async function openStores(config: Config, clock: Clock, log: OperatorLog)
     marks: createRepositoryMarks(),
     limiter: createMemoryRateLimiter(() => Math.floor(performance.now() * 1000)),
     failedLogins: createMemoryFailedLogins(() => performance.now()),
+    promotions: createMemoryPromotions(clock),
     gateways: () => 1,
     clockSkewMs: () => 0,
     limitFallbacks: () => 0,

@@ -4,6 +4,7 @@ import { createRedisConnection } from '../adapters/redis/connection.ts';
 import { createRedisFailedLogins } from '../adapters/redis/failed-logins.ts';
 import { followGateways } from '../adapters/redis/gateways.ts';
 import { followHealth } from '../adapters/redis/health.ts';
+import { createRedisPromotions } from '../adapters/redis/promotions.ts';
 import { createRedisRateLimiter } from '../adapters/redis/rate-limiter.ts';
 import { createRedisRepositoryMarks } from '../adapters/redis/repository-marks.ts';
 import { createRedisRobotUses } from '../adapters/redis/robot-uses.ts';
@@ -36,6 +37,7 @@ export function openRedisStores(url: string, { longestWriteMs, ...memory }: Memo
     marks: createRedisRepositoryMarks(connection, longestWriteMs),
     limiter,
     failedLogins: createRedisFailedLogins(connection, gateways.count),
+    promotions: createRedisPromotions(connection),
     gateways: gateways.count,
     clockSkewMs: gateways.clockSkewMs,
     limitFallbacks: limiter.fallbacks,

@@ -1,5 +1,13 @@
 /** What outlives a request: sessions, limits, locks and marks, wherever they are kept. */
-import type { FailedLogins, RateLimiter, RepositoryMarks, RobotUses, SessionStore, TagLocks } from '../ports.ts';
+import type {
+  FailedLogins,
+  Promotions,
+  RateLimiter,
+  RepositoryMarks,
+  RobotUses,
+  SessionStore,
+  TagLocks,
+} from '../ports.ts';
 
 export interface Stores {
   readonly sessions: SessionStore;
@@ -8,6 +16,7 @@ export interface Stores {
   readonly marks: RepositoryMarks;
   readonly limiter: RateLimiter;
   readonly failedLogins: FailedLogins;
+  readonly promotions: Promotions;
   /** Gateways that share them, as far as is known. */
   readonly gateways: () => number;
   /** Milliseconds by which this machine's clock is ahead of the store's. */

@@ -6,7 +6,7 @@ import type { SecureContextOptions } from 'node:tls';
 import { createPace } from '../identity/pace.ts';
 import type { ConnectionBounds } from '../limits/connection-shares.ts';
 import type { AuditRecord } from '../ports.ts';
-import { type EndpointParts, createEndpoints, endpointPaths } from './endpoints.ts';
+import { type EndpointParts, createEndpoints, isEndpoint } from './endpoints.ts';
 import { capConnections } from './front/connection-caps.ts';
 import { type Connections, followConnections } from './front/connections.ts';
 import { type Exchange, beginExchange, exchangeFacts } from './front/exchange.ts';
@@ -20,6 +20,8 @@ import { type RegistryParts, handleRegistryRequest } from './registry/handle.ts'
 
 export interface ListenerParts extends EndpointParts, RegistryParts {
   readonly front: ListenerFront;
+  readonly gate: RegistryParts['gate'];
+  readonly backend: RegistryParts['backend'] & EndpointParts['backend'];
 }
 
 export interface ListenerFront extends Front {
@@ -135,7 +137,7 @@ function createHandler(parts: ListenerParts): Handler {
     if (problem !== undefined) return refuse(exchange, problem.answer, problem.reason);
     const path = exchange.target.split('?', 1)[0] ?? '';
     if (path === '/v2' || path.startsWith('/v2/')) return handleRegistryRequest(parts, exchange);
-    if (!endpointPaths.has(path)) return refuse(exchange, notFound, 'route_unknown');
+    if (!isEndpoint(path)) return refuse(exchange, notFound, 'route_unknown');
     await pace();
     endpoints(exchange);
   }

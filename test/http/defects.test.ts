@@ -72,10 +72,12 @@ test('a request that meets a defect is answered 500 and logged, and the next one
         manifest: never,
         hasManifest: never,
         openBlob: never,
+        referrers: never,
         tags: never,
         ping: never,
       },
     },
+    promotions: { record: never, find: never, latest: never },
     front: {
       publicUrl,
       service: 'r.test',

@@ -29,6 +29,8 @@
  * | portcullis:{logins}:good:N               | string | an account has logged in from a network; N as in `pair`    | 30 days         |
  * | portcullis:{logins}:worst                | zset   | `kind:N` and in clear whom it is about -> last failure, of | a day           |
  * |                                          |        | those with many failures                                   |                 |
+ * | portcullis:{promotions}:id:N             | string | a promotion, as JSON; N = its id                           | 90 days         |
+ * | portcullis:{promotions}:all              | zset   | id -> when it was done, ms since 1970                      | its last entry  |
  *
  * Limits and failed logins have one slot each: what one request draws on is charged together or not at all, and a request
  * may draw on an account, an address and a repository at once. One slot serves far more requests than a registry gets.
@@ -81,3 +83,11 @@ export function budgetKey(counter: string): string {
 
 export const loginsPrefix = 'portcullis:{logins}:';
 export const worstKey = `${loginsPrefix}worst`;
+
+export const promotionsPrefix = 'portcullis:{promotions}:id:';
+export const promotionsKey = 'portcullis:{promotions}:all';
+
+/** Holds what was promoted. Ids are made here. */
+export function promotionKey(id: string): string {
+  return promotionsPrefix + id;
+}

@@ -2,7 +2,7 @@
 import { registryAddress } from '../../distribution/registry-address.ts';
 import type { RegistryRoute } from '../../distribution/route.ts';
 import { formatTarget } from '../../distribution/target.ts';
-import type { Registry, SendQueues } from '../../ports.ts';
+import type { Registry, RegistryWriter, SendQueues, Unavailable } from '../../ports.ts';
 import { sendToRegistry } from './attempt.ts';
 import { createBlobReader } from './blob-reader.ts';
 import type { Forwarding } from './forwarding.ts';
@@ -11,6 +11,7 @@ import { type Asked, createAsk, createQuestions } from './questions.ts';
 import { createPassingMemory } from './passing-memory.ts';
 import type { RedirectRules } from './redirects.ts';
 import { takeReply } from './registry-reply.ts';
+import { createRegistryWriter } from './registry-writer.ts';
 import { relayIn } from './relay.ts';
 import type { ReplySink } from './reply.ts';
 import { following } from './storage.ts';
@@ -50,6 +51,17 @@ export interface Backend {
   look(route: RegistryRoute, accept: string, withinMs?: number): Promise<Asked>;
   /** The gate's own questions. */
   readonly ask: Registry;
+  /** Writes of its own; those of manifests belong into an `around`. */
+  readonly write: RegistryWriter;
+  /**
+   * Runs what changes manifests of a repository, so that nobody goes on to answer with what was there before. Where
+   * `isOver` says no to what came of it, the registry may be writing still. `unavailable`: it did not run.
+   */
+  around<T>(
+    repository: string,
+    task: () => Promise<T>,
+    isOver: (value: T) => boolean,
+  ): Promise<{ readonly ok: true; readonly value: T } | Unavailable>;
   readonly activeTransfers: () => number;
   /** From now on it is the gateway that ends connections, not their clients. */
   stop(): void;
@@ -105,6 +117,8 @@ export function createBackend(options: BackendOptions): Backend {
       }),
     look: (route, accept, withinMs) => question('HEAD', formatTarget(route), { accept, withinMs }),
     ask,
+    write: createRegistryWriter({ origins, agent: agents.writers, idleMs, responseMs }),
+    around: async (_repository, task) => ({ ok: true, value: await task() }),
     activeTransfers: () => watch.active,
     stop: () => void (isStopping = true),
     close: () => agents.close(),

@@ -47,7 +47,12 @@ const uncountedBytes = 65_536;
 export function cachedBackend(backend: Backend, parts: CacheParts): CachedBackend {
   if (parts.terms.memoryBytes === 0) return { ...backend, cachedBytes: () => 0 };
   const cache = new Cache(backend, parts);
-  return { ...backend, open: (asked, sink) => cache.open(asked, sink), cachedBytes: () => cache.bytes };
+  return {
+    ...backend,
+    open: (asked, sink) => cache.open(asked, sink),
+    around: (repository, task, isOver) => cache.around(repository, task, isOver),
+    cachedBytes: () => cache.bytes,
+  };
 }
 
 /** One read that memory may answer, and the mark that was read before anything else. */
@@ -97,22 +102,29 @@ class Cache {
     return typeof mark === 'string' ? this.#learn(reading, mark) : this.#ask(reading);
   }
 
-  /** What is known of the repository goes before and after: even a mark that no other gateway can read leaves nothing here. */
   async #write(asked: BackendRequest, sink: ReplySink): Promise<Forwarding> {
     const { route, exchange } = asked;
     if (!('repository' in route)) return this.#backend.open(asked, sink);
-    const { repository } = route;
-    const write = async (): Promise<Forwarding> => {
+    const written = await this.around(route.repository, () => this.#backend.open(asked, sink), isOver);
+    if (written.ok) return written.value;
+    return { status: send(exchange, writeHeld), outcome: 'marks_unavailable', bytes: 0, digest: undefined };
+  }
+
+  /** What is known of the repository goes before and after: even a mark that no other gateway can read leaves nothing here. */
+  around<T>(
+    repository: string,
+    task: () => Promise<T>,
+    isOver: (value: T) => boolean,
+  ): Promise<{ readonly ok: true; readonly value: T } | Unavailable> {
+    const forgetting = async (): Promise<T> => {
       this.#kept.forget(repository);
       try {
-        return await this.#backend.open(asked, sink);
+        return await task();
       } finally {
         this.#kept.forget(repository);
       }
     };
-    const written = await this.#marks.around(repository, write, isOver);
-    if (written.ok) return written.value;
-    return { status: send(exchange, writeHeld), outcome: 'marks_unavailable', bytes: 0, digest: undefined };
+    return this.#marks.around(repository, forgetting, isOver);
   }
 
   #isTrue({ mark, confirmedAt, content }: Kept, { wanted, mark: now }: Reading): boolean {

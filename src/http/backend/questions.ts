@@ -10,6 +10,7 @@ import type {
   Found,
   ListPlace,
   ManifestReading,
+  ReferrersReading,
   Registry,
   RegistryFailure,
   RegistryHealth,
@@ -17,6 +18,7 @@ import type {
   TagResolution,
   TagsPage,
 } from '../../ports.ts';
+import { nextPage } from '../../distribution/link.ts';
 import { namesPage, pageTarget } from './list-pages.ts';
 import { type Origins, hostsOf } from './upstream-headers.ts';
 
@@ -53,7 +55,11 @@ const manifestTypes = [
   '*/*;q=0.1',
 ].join(', ');
 
+/** Pages of one list of referrers: far more than anything is signed. */
+const maxReferrersPages = 10;
+
 const tagsBody = z.object({ tags: z.array(z.string()).nullable().optional() });
+const referrersBody = z.object({ manifests: z.array(z.object({ digest: z.string() })).nullable() });
 const errorBody = z.object({ errors: z.array(z.unknown()).min(1) });
 const catalogBody = z.object({ repositories: z.array(z.string()).nullable() });
 
@@ -65,6 +71,7 @@ export function createQuestions(ask: Ask, openBlob: Registry['openBlob'], origin
     manifest: (repository, reference) => readManifest(ask, repository, reference),
     hasManifest: (repository, digest) => hasManifest(ask, repository, digest),
     openBlob,
+    referrers: (repository, digest) => readReferrers(ask, hosts, `/v2/${repository}/referrers/${digest}`),
     tags: (repository, size, place) => readTags(ask, hosts, `/v2/${repository}/tags/list`, size, place),
     repositories: (size, place) => readRepositories(ask, hosts, '/v2/_catalog', size, place),
     ping: (withinMs) => ping(ask, withinMs),
@@ -187,6 +194,27 @@ async function readRepositories(
   const page = asked.status === 200 ? catalogBody.safeParse(parseJson(asked.body)) : undefined;
   if (page?.success !== true) return { ok: false, reason: 'broken' };
   return namesPage(page.data.repositories ?? [], linkOf(asked), { path, target, size, hosts });
+}
+
+async function readReferrers(ask: Ask, hosts: readonly string[], path: string): Promise<ReferrersReading> {
+  const digests: string[] = [];
+  let target = path;
+  for (let page = 0; page < maxReferrersPages; page++) {
+    const asked = await ask('GET', target, {
+      accept: 'application/vnd.oci.image.index.v1+json',
+      maxBytes: maxManifestBytes,
+    });
+    if ('failed' in asked) return { ok: false, reason: asked.failed };
+    if (hasNoRoute(asked) && page === 0) return { ok: false, reason: 'unsupported' };
+    const body = asked.status === 200 ? referrersBody.safeParse(parseJson(asked.body)) : undefined;
+    if (body?.success !== true) return { ok: false, reason: 'broken' };
+    digests.push(...(body.data.manifests ?? []).map(({ digest }) => digest));
+    const next = nextPage(linkOf(asked), path, hosts);
+    if (next.kind === 'end') return { ok: true, digests };
+    if (next.kind !== 'next' || next.target === target) return { ok: false, reason: 'broken' };
+    target = next.target;
+  }
+  return { ok: false, reason: 'broken' };
 }
 
 async function ping(ask: Ask, withinMs: number | undefined): Promise<RegistryHealth> {

@@ -1,0 +1,71 @@
+/** The JSON body of a request to the API: small, soon there, and read only when it is known who sends it. */
+import { parseJson } from '../../distribution/json.ts';
+import type { Exchange } from '../front/exchange.ts';
+import type { Answer } from '../front/respond.ts';
+import { problem } from './problems.ts';
+
+export type JsonBody = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly answer: Answer };
+
+/** Bytes. */
+const maxBytes = 16_384;
+/** Milliseconds for all of it. */
+const withinMs = 10_000;
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+const close = { Connection: 'close' };
+
+/** A value, or the answer that says why there is none. The connection ends with what was not read. */
+export async function readJsonBody(exchange: Exchange): Promise<JsonBody> {
+  const { request, response, expectsContinue } = exchange;
+  const { 'content-type': type = '', 'content-encoding': encoding, 'content-length': length } = request.headers;
+  if (!/^application\/json\s*(?:;\s*charset="?utf-8"?\s*)?$/i.test(type.trim()) || encoding !== undefined)
+    return refuse('type-unsupported', 'send JSON as application/json, in UTF-8 and not compressed');
+  if (Number(length ?? 0) > maxBytes) return tooLarge;
+  if (expectsContinue) response.writeContinue();
+  const content = await readWhole(exchange);
+  if (content === 'too_large') return tooLarge;
+  if (content === 'late') return refuse('body-late', 'the body did not arrive in time');
+  if (content.length === 0) return refuse('request-invalid', 'the request has no body');
+  const text = decode(content);
+  const value = text === undefined ? undefined : parseJson(text);
+  return value === undefined ? refuse('request-invalid', 'the body is no JSON in UTF-8') : { ok: true, value };
+}
+
+function readWhole({ request }: Exchange): Promise<Buffer | 'too_large' | 'late'> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const settle = (content: Buffer | 'too_large' | 'late'): void => {
+      clearTimeout(timer);
+      request.off('data', onData).off('end', onEnd).off('close', onClose);
+      request.pause();
+      resolve(content);
+    };
+    const onData = (chunk: Buffer): void => {
+      size += chunk.length;
+      if (size > maxBytes) settle('too_large');
+      else chunks.push(chunk);
+    };
+    const onEnd = (): void => settle(Buffer.concat(chunks));
+    const onClose = (): void => settle('late');
+    const timer = setTimeout(onClose, withinMs);
+    request.on('data', onData).on('end', onEnd).on('close', onClose);
+  });
+}
+
+function decode(content: Buffer): string | undefined {
+  try {
+    return utf8.decode(content);
+  } catch {
+    return undefined;
+  }
+}
+
+function refuse(...[type, detail]: Parameters<typeof problem>): Extract<JsonBody, { ok: false }> {
+  const headers = type === 'request-invalid' ? {} : close;
+  return { ok: false, answer: problem(type, detail, { headers }) };
+}
+
+const tooLarge: Extract<JsonBody, { ok: false }> = {
+  ok: false,
+  answer: problem('body-too-large', `a body has at most ${maxBytes} bytes`, { headers: close }),
+};

@@ -1,0 +1,129 @@
+/** `/api/v1/promotions`: asking for one, and looking at those that were done. */
+import type { KnownParts } from '../../gate/known-parts.ts';
+import { judgeGates } from '../../gate/provenance.ts';
+import type { Caller, Identity } from '../../identity/identify.ts';
+import type { Limits } from '../../limits/spend.ts';
+import type { CompiledPolicy } from '../../policy/evaluate.ts';
+import type { AuditRecord, Clock, Promotions, TagLocks } from '../../ports.ts';
+import { type PromotionParts, promote } from '../../promotion/promote.ts';
+import { type PromotionRequest, readPromotionRequest } from '../../promotion/request.ts';
+import { Turns } from '../../promotion/turns.ts';
+import type { Backend } from '../backend/backend.ts';
+import type { Exchange } from '../front/exchange.ts';
+import type { Front } from '../front/front.ts';
+import { who } from '../registry/audit-facts.ts';
+import type { WriteGate } from '../registry/tag-writer.ts';
+import { readJsonBody } from './body.ts';
+import { type ApiReply, identifyCaller } from './caller.ts';
+import { problem } from './problems.ts';
+import { answerOf, recordOf } from './promotion-answers.ts';
+import { listPromotions, onePromotion } from './promotion-list.ts';
+
+export interface PromotionApiParts {
+  readonly front: Pick<Front, 'service'>;
+  readonly gate: PromotionGate;
+  readonly backend: Pick<Backend, 'ask' | 'write' | 'around'>;
+  readonly promotions: Promotions;
+}
+
+interface PromotionGate extends Pick<WriteGate, 'gates'> {
+  readonly identity: Pick<Identity, 'identify' | 'again'>;
+  readonly clock: Clock;
+  readonly limits: Limits;
+  readonly tagLocks: TagLocks;
+  readonly knownParts: KnownParts;
+}
+
+export interface PromotionApi {
+  post(exchange: Exchange): Promise<ApiReply>;
+  list(exchange: Exchange): Promise<ApiReply>;
+  one(exchange: Exchange): Promise<ApiReply>;
+}
+
+/** Blobs that pass through this process at once. */
+const streams = 4;
+/** Promotions at once: each holds the manifests of an image. */
+const maxAtOnce = 24;
+const maxOfAccount = 6;
+
+/** A promotion that began goes on to its end, whether or not its client waits for it. */
+export function createPromotionApi({ front, gate, backend, promotions }: PromotionApiParts): PromotionApi {
+  const { identity, clock, limits, tagLocks, knownParts, gates } = gate;
+  const parts: PromotionParts = {
+    registry: backend.ask,
+    writer: backend.write,
+    around: (repository, task, isOver) => backend.around(repository, task, isOver),
+    judgeGates: (registry, standing, written) => judgeGates({ registry, ...gates }, standing, written),
+    streams: new Turns(streams),
+    ...{ identity, clock, limits, tagLocks, knownParts },
+  };
+  const atOnce = new AtOnce();
+  const known =
+    (
+      answer: (
+        called: { readonly caller: Caller; readonly policy: CompiledPolicy },
+        exchange: Exchange,
+      ) => Promise<ApiReply>,
+    ) =>
+    async (exchange: Exchange): Promise<ApiReply> => {
+      const called = await identifyCaller(identity, exchange, front.service);
+      if (!called.ok) return called.reply;
+      const reply = await answer(called, exchange);
+      return { answer: reply.answer, record: { ...who(called.caller), ...reply.record } };
+    };
+  return {
+    post: known(async ({ caller, policy }, exchange) => {
+      if (exchange.target.includes('?')) return refused('request-invalid', 'a promotion has no parameters; send JSON');
+      const body = await readJsonBody(exchange);
+      if (!body.ok) return { answer: body.answer, record: { decision: 'deny', reason: 'body_refused' } };
+      const read = readPromotionRequest(body.value);
+      if (!read.ok) return refused('request-invalid', read.problem);
+      const { request } = read;
+      const account = String(who(caller).account);
+      if (!atOnce.enter(account)) return { answer: tooManyAtOnce, record: busy(request) };
+      try {
+        const outcome = await promote(parts, { request, caller, policy, address: exchange.address });
+        if (outcome.kind === 'promoted' || outcome.kind === 'repeated') await promotions.record(outcome.promotion);
+        const asked = { service: front.service, publicUrl: exchange.publicUrl };
+        return { answer: answerOf(outcome, request, caller, asked), record: recordOf(outcome, request) };
+      } finally {
+        atOnce.leave(account);
+      }
+    }),
+    list: known((called, exchange) => listPromotions({ promotions, clock }, called, exchange)),
+    one: known((called, exchange) => onePromotion({ promotions, clock }, called, exchange)),
+  };
+}
+
+const tooManyAtOnce = problem('busy', 'too many promotions are under way; try again', {
+  headers: { 'Retry-After': '5' },
+});
+
+function busy(request: PromotionRequest): Partial<AuditRecord> {
+  const { repository, tag } = request.target;
+  return { decision: 'error', reason: 'promotions_too_many', repository, reference: tag };
+}
+
+function refused(type: 'request-invalid', detail: string): ApiReply {
+  return { answer: problem(type, detail), record: { decision: 'deny', reason: 'request_malformed', detail } };
+}
+
+class AtOnce {
+  readonly #of = new Map<string, number>();
+  #all = 0;
+
+  enter(account: string): boolean {
+    const own = this.#of.get(account) ?? 0;
+    if (this.#all >= maxAtOnce || own >= maxOfAccount) return false;
+    this.#all++;
+    this.#of.set(account, own + 1);
+    return true;
+  }
+
+  leave(account: string): void {
+    this.#all--;
+    const left = (this.#of.get(account) ?? 1) - 1;
+    if (left === 0) this.#of.delete(account);
+    else this.#of.set(account, left);
+  }
+}

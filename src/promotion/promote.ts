@@ -1,0 +1,341 @@
+/**
+ * A promotion from the first look to the tag: judged, read whole, judged by the gates, copied, and judged once more in the
+ * turn of its tag, which is written last. Whatever fails before leaves no tag, and doing it again is safe.
+ */
+import { randomUUID } from 'node:crypto';
+import { partsHeld } from './held.ts';
+import type { Caller, Identity, NoLonger } from '../identity/identify.ts';
+import type { GateVerdict, Provenance } from '../gate/provenance.ts';
+import type { KnownParts } from '../gate/known-parts.ts';
+import type { LimitState, Limits } from '../limits/spend.ts';
+import type { CompiledPolicy, Decision } from '../policy/evaluate.ts';
+import type { Access } from '../distribution/access.ts';
+import type { Clock, Promotion, Registry, StoredManifest, Unavailable } from '../ports.ts';
+import { type Closure, readClosure } from './closure.ts';
+import { type CopyParts, copyBlobs, copyLists, copyManifests } from './copy.ts';
+import { type Fault, registryFault } from './fault.ts';
+import { type GateOutcome, type JudgeGates, passGates, withCopies } from './gates.ts';
+import type { PromotionRequest } from './request.ts';
+import {
+  type Promoter,
+  type TargetJudgement,
+  isGuarded,
+  judgeTarget,
+  mayAttach,
+  mayPromote,
+  mayPull,
+  reachesFor,
+} from './rights.ts';
+
+export interface PromotionParts extends CopyParts {
+  readonly registry: Registry;
+  readonly identity: Pick<Identity, 'again'>;
+  readonly clock: Clock;
+  readonly limits: Limits;
+  readonly knownParts: KnownParts;
+  readonly judgeGates: JudgeGates;
+  /** Runs what writes manifests to a repository, so that no cache goes on with what was there. */
+  readonly around: <T>(
+    repository: string,
+    task: () => Promise<T>,
+    isOver: (value: T) => boolean,
+  ) => Promise<{ readonly ok: true; readonly value: T } | Unavailable>;
+}
+
+export interface PromotionAsk {
+  readonly request: PromotionRequest;
+  readonly caller: Caller;
+  /** As the caller's credentials see it. */
+  readonly policy: CompiledPolicy;
+  readonly address: string | undefined;
+}
+
+export type PromotionOutcome = PromotionEnd & {
+  readonly digest?: string | undefined;
+  /** Names of shadow limits and gates that would have refused. */
+  readonly shadow?: readonly string[];
+  readonly gate?: GateVerdict | undefined;
+};
+
+interface Done {
+  readonly promotion: Promotion;
+  /** Blobs that the registry has none of, since their manifest names other places for them. */
+  readonly left: readonly string[];
+  readonly decision: Decision;
+  readonly states: readonly LimitState[];
+}
+
+type PromotionEnd =
+  /** `repeated`: the target had it already. `planned`: nothing was to be written. */
+  | ({ readonly kind: 'promoted' | 'repeated' | 'planned' } & Done)
+  | { readonly kind: 'source_unknown' }
+  | { readonly kind: 'scope_insufficient'; readonly access: readonly Access[] }
+  | { readonly kind: 'login_ended'; readonly refusal: NoLonger }
+  | {
+      readonly kind: 'not_allowed' | 'tag_taken';
+      readonly caller: Caller;
+      readonly tag: string;
+      readonly decision: Decision;
+    }
+  | { readonly kind: 'gate_failed'; readonly failed: readonly GateVerdict[] }
+  | { readonly kind: 'limit_reached'; readonly states: readonly LimitState[] }
+  /** Another write of the tag does not end, or nobody can tell; or other gateways could not be told. */
+  | { readonly kind: 'tag_busy' | 'locks_unavailable' | 'marks_unavailable' }
+  | Fault;
+
+/** Milliseconds that the tag waits for another writer of it. */
+const tagTurnMs = 30_000;
+
+/** Every expected failure is an outcome; it throws for bugs and broken I/O only. */
+export async function promote(parts: PromotionParts, ask: PromotionAsk): Promise<PromotionOutcome> {
+  const began = parts.clock();
+  const { source, target } = ask.request;
+  const promoter = promoterOf(parts, ask);
+  const judged = mayPromote(promoter, target.repository, target.tag);
+  if (!judged.allowed) return { kind: 'not_allowed', caller: ask.caller, tag: target.tag, decision: judged };
+  const isReadable = mayPull(promoter, source).allowed;
+  // A source that may not be read is asked for all the same: neither words nor time tell whether it exists.
+  const reading = await parts.registry.manifest(source.repository, source.reference);
+  const access = lackingAccess(ask);
+  if (access !== undefined) return { kind: 'scope_insufficient', access };
+  if (!reading.ok) return registryFault(reading, 'reading the source');
+  if (!isReadable || reading.manifest === undefined) return { kind: 'source_unknown' };
+  const root = reading.manifest;
+  const ended = await begin(parts, ask, promoter, root, began);
+  return { digest: root.digest, ...ended };
+}
+
+function promoterOf({ clock }: Pick<PromotionParts, 'clock'>, { policy, caller, address }: PromotionAsk): Promoter {
+  return { policy, principal: caller.principal, circumstances: { address, now: clock() } };
+}
+
+function lackingAccess({ caller, request: { source, target } }: PromotionAsk): readonly Access[] | undefined {
+  const isReached = reachesFor(caller, source.repository, 'pull') && reachesFor(caller, target.repository, 'promote');
+  if (isReached) return undefined;
+  const pull = { type: 'repository', name: source.repository, actions: ['pull'] } as const;
+  if (source.repository === target.repository) return [{ ...pull, actions: ['pull', 'promote'] }];
+  return [pull, { type: 'repository', name: target.repository, actions: ['promote'] }];
+}
+
+/** What can be told before anything is read or written in full. */
+async function begin(
+  parts: PromotionParts,
+  ask: PromotionAsk,
+  promoter: Promoter,
+  root: StoredManifest,
+  began: number,
+): Promise<PromotionOutcome> {
+  const { request, caller, policy, address } = ask;
+  const { repository, tag } = request.target;
+  const judged = await judgeTarget(parts.registry, promoter, request.target, root.digest);
+  const refusal = refusedBy(judged, caller, tag);
+  if (refusal !== undefined) return refusal;
+  const decision = 'decision' in judged ? judged.decision : mayPromote(promoter, repository, tag);
+  const spender = { principal: caller.principal, address, repository };
+  const spending = request.dryRun ? free : await parts.limits.spend(policy, 'push', spender);
+  if (!spending.admitted) return { kind: 'limit_reached', states: spending.states };
+  const done = (counts: Partial<Counts>): Done => ({
+    promotion: promotionOf(parts, ask, root.digest, began, counts),
+    left: counts.left ?? [],
+    decision,
+    states: spending.states,
+  });
+  if (judged.kind === 'same') return { kind: 'repeated', ...done({}) };
+  const closure = await readAll(parts, ask, promoter, root);
+  if ('kind' in closure) return closure;
+  const first = await passAll(
+    parts,
+    ask,
+    withCopies(parts.registry, repository, request.source.repository, closure),
+    closure,
+  );
+  const refused = refusedByGates(first);
+  if (refused !== undefined) return refused;
+  if (request.dryRun) return { kind: 'planned', ...gateFacts(first), ...done(countsOf(closure)) };
+  const copied = await copyAll(parts, ask, closure);
+  if ('kind' in copied) return copied;
+  const tagged = await setTag(parts, ask, closure);
+  if (tagged.kind !== 'tagged') return tagged;
+  return { kind: 'promoted', ...gateFacts(tagged.gates), ...done({ ...countsOf(closure), ...copied }) };
+}
+
+const free = { admitted: true, states: [] } as const;
+
+interface Counts {
+  readonly manifests: number;
+  readonly blobs: number;
+  readonly mounted: number;
+  readonly bytes: number;
+  readonly left: readonly string[];
+}
+
+function countsOf({ images, attachments, lists, blobs }: Closure): Pick<Counts, 'manifests' | 'blobs'> {
+  return { manifests: images.size + attachments.size + lists.length, blobs: blobs.size };
+}
+
+function promotionOf(
+  { clock }: PromotionParts,
+  { request: { source, target, reason }, caller: { principal } }: PromotionAsk,
+  digest: string,
+  began: number,
+  { manifests = 0, blobs = 0, mounted = 0, bytes = 0 }: Partial<Counts>,
+): Promotion {
+  const now = clock();
+  return {
+    id: randomUUID(),
+    at: now,
+    account: 'name' in principal ? principal.name : '',
+    kind: principal.kind === 'anonymous' ? 'user' : principal.kind,
+    digest,
+    source: { repository: source.repository, reference: source.reference },
+    target: { repository: target.repository, reference: target.tag },
+    reason,
+    manifests,
+    blobs,
+    mounted,
+    bytes,
+    durationMs: Math.max(0, now - began),
+  };
+}
+
+function refusedBy(judged: TargetJudgement, caller: Caller, tag: string): PromotionOutcome | undefined {
+  switch (judged.kind) {
+    case 'unknown':
+      return registryFault(judged.failure, 'reading the tag of the target');
+    case 'taken':
+      return { kind: 'tag_taken', caller, tag, decision: judged.decision };
+    case 'denied':
+      return { kind: 'not_allowed', caller, tag, decision: judged.decision };
+    case 'free':
+    case 'same':
+      return undefined;
+  }
+}
+
+/** Within one repository everything is there already. */
+async function readAll(
+  parts: PromotionParts,
+  { request: { source, target, attachments }, caller }: PromotionAsk,
+  promoter: Promoter,
+  root: StoredManifest,
+): Promise<Closure | PromotionOutcome> {
+  const { repository } = source;
+  const isWithin = repository === target.repository;
+  const mayRead = (tag: string): boolean => mayPull(promoter, { repository, reference: tag }).allowed;
+  const from = { registry: parts.registry, repository, mayRead, attachments: attachments && !isWithin };
+  const closure = await readClosure(from, root);
+  if ('kind' in closure) return closure;
+  for (const { tag } of closure.lists) {
+    const decision = mayAttach(promoter, target.repository, tag);
+    if (!decision.allowed) return { kind: 'not_allowed', caller, tag, decision };
+  }
+  return isWithin ? { ...closure, blobs: new Map() } : closure;
+}
+
+/** The image under its tag, and what comes along by digest or under tags of its own. */
+function passAll(
+  parts: PromotionParts,
+  ask: PromotionAsk,
+  registry: Provenance,
+  closure: Closure,
+): Promise<GateOutcome> {
+  const { caller, policy, request } = ask;
+  const gated = { policy, principal: caller.principal, repository: request.target.repository };
+  const along = [...closure.attachments.values()].map((manifest) => ({ ...manifest, tag: undefined }));
+  const lists = closure.lists.map(({ tag, list }) => ({ ...list, tag }));
+  return passGates(parts.judgeGates, registry, gated, [
+    ...along,
+    ...lists,
+    { ...closure.root, tag: request.target.tag },
+  ]);
+}
+
+function refusedByGates(gates: GateOutcome): PromotionOutcome | undefined {
+  const { failed, unknown } = gates;
+  const [gate] = failed;
+  if (gate !== undefined) return { kind: 'gate_failed', failed, gate };
+  if (unknown?.kind !== 'unknown') return undefined;
+  const detail = `gate ${unknown.standing.gate.name} could not be asked`;
+  return { kind: 'registry', reason: unknown.reason, detail, gate: unknown };
+}
+
+function gateFacts({ passed, shadow }: GateOutcome): Pick<PromotionOutcome, 'gate' | 'shadow'> {
+  return { gate: passed, ...(shadow.length === 0 ? {} : { shadow }) };
+}
+
+/** Everything but the tag. Rights may end meanwhile: what comes after the blobs is judged again. */
+async function copyAll(
+  parts: PromotionParts,
+  ask: PromotionAsk,
+  closure: Closure,
+): Promise<Pick<Counts, 'mounted' | 'bytes' | 'left'> | PromotionOutcome> {
+  const { source, target } = ask.request;
+  const nothing = { mounted: 0, bytes: 0, left: [] };
+  if (source.repository === target.repository) return nothing;
+  const { images, attachments, lists, blobs } = closure;
+  const copied = await copyBlobs(parts, { from: source.repository, into: target.repository }, blobs.values());
+  if ('kind' in copied) return copied;
+  const again = standing(parts, ask);
+  if ('kind' in again) return again;
+  const left = new Set(copied.left);
+  const isHeld = (digest: string): boolean =>
+    images.has(digest) || attachments.has(digest) || (blobs.has(digest) && !left.has(digest));
+  const write = async (): Promise<Fault | undefined> =>
+    (await copyManifests(parts, target.repository, [...images.values(), ...attachments.values()])) ??
+    (await copyLists(parts, target.repository, lists, isHeld));
+  const written = await parts.around(target.repository, write, isOver);
+  if (!written.ok) return { kind: 'marks_unavailable' };
+  return written.value ?? copied;
+}
+
+/** Whether the registry has done with what was written: one that did not answer may do it yet. */
+function isOver(fault: { readonly kind: string; readonly reason?: string } | undefined): boolean {
+  return fault?.kind !== 'registry' || fault.reason === 'refused';
+}
+
+/** Who asked, by the login and the policy of now. */
+function standing(parts: PromotionParts, ask: PromotionAsk): PromotionAsk | PromotionOutcome {
+  const again = parts.identity.again(ask.caller);
+  if (again.kind === 'refused') return { kind: 'login_ended', refusal: again.refusal };
+  const now = { ...ask, caller: again.caller, policy: again.policy };
+  const promoter = promoterOf(parts, now);
+  const { source, target } = ask.request;
+  if (!mayPull(promoter, source).allowed) return { kind: 'source_unknown' };
+  const decision = mayPromote(promoter, target.repository, target.tag);
+  return decision.allowed ? now : { kind: 'not_allowed', caller: now.caller, tag: target.tag, decision };
+}
+
+type Tagged = { readonly kind: 'tagged'; readonly gates: GateOutcome } | PromotionOutcome;
+
+/** In the turn of the tag, of the digest, and of what that is made of: whoever deletes one of them waits for it. */
+async function setTag(parts: PromotionParts, ask: PromotionAsk, closure: Closure): Promise<Tagged> {
+  const { repository, tag } = ask.request.target;
+  const write = (): Promise<Tagged> => judgeAndTag(parts, ask, closure);
+  const turn = await parts.tagLocks.withTags(repository, [tag, ...partsHeld(closure)], tagTurnMs, write);
+  if (turn.ok) return turn.value;
+  if (turn.reason === 'busy') return { kind: 'tag_busy' };
+  // Whoever may do anything with this tag needs no turn to be judged.
+  return isGuarded(promoterOf(parts, ask), repository, tag) ? { kind: 'locks_unavailable' } : write();
+}
+
+async function judgeAndTag(parts: PromotionParts, asked: PromotionAsk, closure: Closure): Promise<Tagged> {
+  const ask = standing(parts, asked);
+  if ('kind' in ask) return ask;
+  const { registry, writer, knownParts } = parts;
+  const { root } = closure;
+  const { repository, tag } = ask.request.target;
+  const judged = await judgeTarget(registry, promoterOf(parts, ask), ask.request.target, root.digest);
+  const refusal = refusedBy(judged, ask.caller, tag);
+  if (refusal !== undefined) return refusal;
+  const gated = { policy: ask.policy, principal: ask.caller.principal, repository };
+  const gates = await passGates(parts.judgeGates, registry, gated, [{ ...root, tag }]);
+  const refused = refusedByGates(gates);
+  if (refused !== undefined) return refused;
+  if (judged.kind === 'same') return { kind: 'tagged', gates };
+  const write = (): ReturnType<typeof writer.putManifest> => writer.putManifest(repository, tag, root);
+  const written = await parts.around(repository, write, (value) => value.ok || value.reason === 'refused');
+  if (!written.ok) return { kind: 'marks_unavailable' };
+  if (!written.value.ok) return registryFault(written.value, 'writing the tag');
+  for (const { content } of closure.images.values()) knownParts.learn(repository, content);
+  return { kind: 'tagged', gates };
+}

@@ -1,0 +1,78 @@
+/** Which promotions somebody may know of, and how much of each. */
+import { didYouMean } from '../document/suggest.ts';
+import type { Caller } from '../identity/identify.ts';
+import type { PromotedName, Promotion } from '../ports.ts';
+import { parseRepositoryName } from '../distribution/reference.ts';
+import type { EpochMs } from '../time.ts';
+import { type Promoter, mayPull, reachesFor } from './rights.ts';
+
+export interface Viewer extends Promoter {
+  readonly caller: Pick<Caller, 'bound'>;
+}
+
+export interface Visible {
+  /** Absent where it may not be pulled. */
+  readonly source: PromotedName | undefined;
+  readonly target: PromotedName | undefined;
+  /** Both sides are visible: then also who asked, and why. */
+  readonly isWhole: boolean;
+  readonly repositories: readonly string[];
+}
+
+/** undefined for who may pull neither side. */
+export function showPromotion(viewer: Viewer, promotion: Promotion): Visible | undefined {
+  const isVisible = (name: PromotedName): boolean =>
+    mayPull(viewer, name).allowed && reachesFor(viewer.caller, name.repository, 'pull');
+  const source = isVisible(promotion.source) ? promotion.source : undefined;
+  const target = isVisible(promotion.target) ? promotion.target : undefined;
+  if (source === undefined && target === undefined) return undefined;
+  const isWhole = source !== undefined && target !== undefined;
+  const repositories = [source, target].flatMap((name) => (name === undefined ? [] : [name.repository]));
+  return { source, target, isWhole, repositories };
+}
+
+export type ListQuery =
+  | {
+      readonly ok: true;
+      readonly repository: string | undefined;
+      readonly since: EpochMs | undefined;
+      readonly limit: number;
+    }
+  | { readonly ok: false; readonly problem: string };
+
+const parameters = ['repository', 'since', 'limit'];
+const usualLimit = 100;
+const maxLimit = 1000;
+const units: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** `query`: without its question mark. `since` is an instant in RFC 3339, or how long ago: `24h`, `7d`. */
+export function readListQuery(query: string, now: EpochMs): ListQuery {
+  const search = new URLSearchParams(query);
+  const names = [...search.keys()];
+  const unknown = names.find((name) => !parameters.includes(name));
+  if (unknown !== undefined)
+    return refuse(`there is no parameter ${JSON.stringify(unknown.slice(0, 40))}${didYouMean(unknown, parameters)}`);
+  if (new Set(names).size < names.length) return refuse('a parameter is given twice');
+  const repository = search.get('repository') ?? undefined;
+  if (repository !== undefined && parseRepositoryName(repository) === undefined)
+    return refuse('repository: no repository, such as release/app');
+  const since = search.get('since') ?? undefined;
+  const from = since === undefined ? undefined : instantOf(since, now);
+  if (since !== undefined && from === undefined)
+    return refuse('since: write an instant such as 2026-11-26T12:00:00Z, or how long ago: 24h, 7d');
+  const limit = search.get('limit') ?? String(usualLimit);
+  if (!/^[0-9]{1,9}$/.test(limit) || Number(limit) === 0) return refuse('limit: a whole number from 1');
+  return { ok: true, repository, since: from, limit: Math.min(Number(limit), maxLimit) };
+}
+
+function instantOf(text: string, now: EpochMs): EpochMs | undefined {
+  const [, amount, unit = ''] = /^([0-9]{1,6})([smhd])$/.exec(text) ?? [];
+  if (amount !== undefined) return Math.max(0, now - Number(amount) * (units[unit] ?? 0));
+  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)$/.test(text)) return undefined;
+  const instant = Date.parse(text);
+  return Number.isNaN(instant) ? undefined : instant;
+}
+
+function refuse(problem: string): ListQuery {
+  return { ok: false, problem };
+}
