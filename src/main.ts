@@ -13,6 +13,7 @@ import { closing, listenAll } from './gateway/listen.ts';
 import { type Machine, openMachine } from './gateway/machine.ts';
 import { type Observed, createObserved } from './gateway/observed.ts';
 import { checkAll, followRegistry } from './gateway/readiness.ts';
+import { GateMemory } from './gate/gate-memory.ts';
 import { KnownParts } from './gate/known-parts.ts';
 import { reportTo } from './gateway/reports.ts';
 import { createAdminListener } from './http/admin/admin.ts';
@@ -177,7 +178,7 @@ function openServing(
     limits,
     tagLocks,
     knownParts: new KnownParts(),
-    gates: { count: observed.countGate },
+    gates: { memory: new GateMemory(), count: observed.countGate },
     tickets: createUploadTickets(keys, upstreamUrl),
     cursors: createListCursors(keys, clock, upstreamUrl),
     manifestMemory: createMemoryBudget(manifestBudget),

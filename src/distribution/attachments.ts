@@ -2,8 +2,8 @@
  * Lists of what is attached to an image, under tags made of its digest: distribution-spec "Referrers Tag Schema" (an index,
  * `sha256-<hex>`), and cosign's signatures and attestations (an image with a layer for each, `sha256-<hex>.sig`, `.att`).
  */
-import { parseJson } from './json.ts';
-import { isReferrersTag } from './reference.ts';
+import { isJsonObject, isPlainlyNamed, parsePlainObject } from './plain-json.ts';
+import { type Digest, isReferrersTag, parseDigest } from './reference.ts';
 
 /** A manifest and the type it is known by. */
 export interface TypedContent {
@@ -71,18 +71,13 @@ interface AttachmentList {
   readonly raw: readonly JsonObject[];
 }
 
-type JsonObject = Readonly<Record<string, unknown>>;
-
 function readList(tag: string, { content, mediaType }: TypedContent): AttachmentList | undefined {
-  const text = content.toString('utf8');
-  const value = parseJson(text);
-  if (!isObject(value) || !isPlain(value) || countStrings(value) !== (text.match(jsonString) ?? []).length) {
-    return undefined;
-  }
+  const value = parsePlainObject(content);
+  if (value === undefined || !isPlainlyNamed(value)) return undefined;
   const [key, other] = tag.includes('.') ? (['layers', 'manifests'] as const) : (['manifests', 'layers'] as const);
   const entries = value[key];
   if (!Array.isArray(entries) || value[other] !== undefined) return undefined;
-  if (!entries.every((entry) => isObject(entry) && isPlain(entry) && typeof entry['digest'] === 'string')) {
+  if (!entries.every((entry) => isJsonObject(entry) && isPlainlyNamed(entry) && typeof entry['digest'] === 'string')) {
     return undefined;
   }
   const named = value['mediaType'] ?? mediaType?.split(';')[0]?.trim();
@@ -91,38 +86,10 @@ function readList(tag: string, { content, mediaType }: TypedContent): Attachment
     : undefined;
 }
 
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-const members = 'schemaVersion mediaType artifactType config layers manifests subject annotations'.split(' ');
-const known = new Map(
-  [...members, 'digest', 'size', 'urls', 'data', 'platform'].map((name) => [name.toLowerCase(), name]),
-);
-
-/** Go takes `Manifests` for `manifests`, and the last of both. */
-function isPlain(value: JsonObject): boolean {
-  return Object.keys(value).every((key) => (known.get(key.toLowerCase()) ?? key) === key);
-}
-
-const jsonString = /"[^"\\]*(?:\\.[^"\\]*)*"/g;
-
-/** Levels of nesting; no list has more than five. */
-const maxDepth = 32;
-
-/** Names and values, NaN when too deep. A name that is written twice is parsed once, and counts less here than in the text. */
-function countStrings(value: unknown, depth = 0): number {
-  if (typeof value === 'string') return 1;
-  if (typeof value !== 'object' || value === null) return 0;
-  if (depth === maxDepth) return NaN;
-  const own = Array.isArray(value) ? 0 : Object.keys(value).length;
-  return Object.values(value).reduce<number>((sum, each) => sum + countStrings(each, depth + 1), own);
-}
-
 /** Members in order, without those that say nothing. */
 function inOneSpelling(value: unknown): string {
   return JSON.stringify(value, (_key, each: unknown) => {
-    if (!isObject(each)) return each;
+    if (!isJsonObject(each)) return each;
     const said = Object.entries(each).filter(([, member]) => !isEmpty(member));
     return Object.fromEntries(said.sort(([left], [right]) => (left < right ? -1 : 1)));
   });
@@ -130,4 +97,14 @@ function inOneSpelling(value: unknown): string {
 
 function isEmpty(value: unknown): boolean {
   return value === null || (typeof value === 'object' && Object.keys(value).length === 0);
+}
+
+/**
+ * The digest that such a tag is made of, and which of the two it is: a list of manifests or an image with a layer for each.
+ * undefined for other tags, and where the digest in it is cut.
+ */
+export function attachmentsTag(tag: string): { readonly of: Digest; readonly form: 'list' | 'layers' } | undefined {
+  const [name = ''] = tag.split('.');
+  const of = isReferrersTag(tag) ? parseDigest(name.replace('-', ':')) : undefined;
+  return of && { of, form: tag.includes('.') ? 'layers' : 'list' };
 }

@@ -1,20 +1,12 @@
 /** What gates say of an image that is about to be written: whether the repositories they name hold it already. */
-import { digestOf } from '../distribution/digest.ts';
 import type { StandingGate } from '../policy/gates.ts';
-import type { Registry, RegistryFailure } from '../ports.ts';
+import type { RegistryFailure } from '../ports.ts';
+import type { GateMemory } from './gate-memory.ts';
+import { type Answer, type FinalAnswer, ImageJudge, type WrittenManifest } from './image-judge.ts';
+import { compareLayers, maxUnpacked } from './layer-content.ts';
+import { Moment, type Provenance } from './moment.ts';
 
-/** A manifest about to be written to a repository, in which everything it names is already. */
-export interface WrittenManifest {
-  readonly repository: string;
-  /** Of the content. */
-  readonly digest: string;
-  readonly content: Buffer;
-  readonly mediaType: string | undefined;
-  /** undefined for a write by digest alone. */
-  readonly tag: string | undefined;
-}
-
-export type Provenance = Pick<Registry, 'resolveTag' | 'manifest' | 'tags' | 'hasManifest' | 'openBlob'>;
+export type { Provenance, WrittenManifest };
 
 /** How one gate answers. `from`: where it was found; else the first of the repositories in which it was looked for. */
 export type GateVerdict = { readonly standing: StandingGate; readonly from: string } & (
@@ -29,17 +21,30 @@ export type GateResult = Extract<GateVerdict, { kind: 'passed' }>['how'] | 'refu
 
 export interface GateParts {
   readonly registry: Provenance;
+  readonly memory: GateMemory;
   /** Hears of every judgement. */
   readonly count: (gate: string, result: GateResult) => void;
+  readonly patience?: Patience;
 }
+
+/** Milliseconds that an answer is waited for; what was begun goes on behind it, so that the next one comes sooner. */
+export interface Patience {
+  /** Questions, and the tags of all sources. */
+  readonly answerMs: number;
+  /** Layers that have to be unpacked. */
+  readonly compareMs: number;
+}
+
+const usual: Patience = { answerMs: 5000, compareMs: 20_000 };
 
 /** What each of the gates says, shadow ones too, in their order. Asks the registry, never memory, what it has now. */
 export async function judgeGates(
-  { registry, count }: GateParts,
+  { registry, memory, count, patience = usual }: GateParts,
   gates: readonly StandingGate[],
   written: WrittenManifest,
 ): Promise<readonly GateVerdict[]> {
-  const verdicts = await Promise.all(gates.map((standing) => judgeGate(registry, standing, written)));
+  const moment = new Moment(registry, memory, patience.answerMs);
+  const verdicts = await Promise.all(gates.map((standing) => judgeGate(moment, standing, written, patience)));
   for (const verdict of verdicts) count(verdict.standing.gate.name, resultOf(verdict));
   return verdicts;
 }
@@ -49,18 +54,43 @@ function resultOf(verdict: GateVerdict): GateResult {
 }
 
 async function judgeGate(
-  registry: Provenance,
+  moment: Moment,
   standing: StandingGate,
-  { content }: WrittenManifest,
+  written: WrittenManifest,
+  { answerMs, compareMs }: Patience,
 ): Promise<GateVerdict> {
   const [first = ''] = standing.sources;
-  for (const from of standing.sources) {
-    const has = await registry.hasManifest(from, digestOf(content));
-    if (!has.ok) return { standing, from, kind: 'unknown', reason: has.reason };
-    if (has.found) return { standing, from, kind: 'passed', how: 'same_digest' };
+  const asked = await within(answerMs, new ImageJudge(moment, standing, written).judge());
+  const answer = asked.kind === 'compare' ? await within(compareMs, compareAll(moment, asked, written)) : asked;
+  return answer.kind === 'passed' ? { standing, ...answer } : { standing, from: first, ...answer };
+}
+
+async function compareAll(
+  { registry, memory }: Moment,
+  { from, alike, unknown }: Extract<Answer, { kind: 'compare' }>,
+  { repository }: WrittenManifest,
+): Promise<FinalAnswer> {
+  const budget = { left: maxUnpacked };
+  for (const { image, approved } of alike) {
+    const compared = await compareLayers({ registry, memory, repository }, image, approved, budget);
+    if (compared.kind === 'unknown') return compared;
+    if (compared.kind === 'differ') {
+      return unknown === undefined ? { kind: 'refused', why: compared.why } : { kind: 'unknown', reason: unknown };
+    }
   }
-  const why = `this image is not in ${first}; push the image you pulled, or use promote`;
-  return { standing, from: first, kind: 'refused', why };
+  return { kind: 'passed', how: 'same_image', from };
+}
+
+async function within<T>(ms: number, work: Promise<T>): Promise<T | Extract<FinalAnswer, { kind: 'unknown' }>> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<{ readonly kind: 'unknown'; readonly reason: 'timeout' }>((resolve) => {
+    timer = setTimeout(() => resolve({ kind: 'unknown', reason: 'timeout' }), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** What the verdicts of all gates come to. A refusal outweighs what nobody could tell. */

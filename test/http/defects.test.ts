@@ -4,6 +4,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { manifestBudget } from '../../src/http/front/manifest-body.ts';
 import { connectionBounds } from '../../src/limits/connection-shares.ts';
 import { createMemoryBudget } from '../../src/limits/memory-budget.ts';
+import { GateMemory } from '../../src/gate/gate-memory.ts';
 import { KnownParts } from '../../src/gate/known-parts.ts';
 import { createListener } from '../../src/http/listener.ts';
 import type { AuditRecord } from '../../src/ports.ts';
@@ -58,7 +59,7 @@ test('a request that meets a defect is answered 500 and logged, and the next one
       limits: noLimits,
       tagLocks: { withTags: never },
       knownParts: new KnownParts(),
-      gates: { count: () => {} },
+      gates: { memory: new GateMemory(), count: () => {} },
       tickets: createUploadTickets(keys),
       cursors: createListCursors(keys),
       manifestMemory: createMemoryBudget(manifestBudget),
