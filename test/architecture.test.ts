@@ -179,6 +179,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'adapters',
     'config',
     'document',
+    'gate/gate-memory.ts',
     'gate/known-parts.ts',
     'gateway',
     'http',

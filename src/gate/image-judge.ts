@@ -127,7 +127,8 @@ export class ImageJudge {
       return { kind: 'compare', from: first.from, alike: [{ image, approved }], unknown };
     }
     if (thing.manifest?.kind === 'index' && gate.match === 'image' && unknown === undefined) {
-      return this.#judgeParts(thing.manifest, thing.depth);
+      const parts = await this.#judgeParts(thing.manifest, thing.depth);
+      return parts.kind === 'refused' && attached.kind === 'none' ? { ...parts, ...attached, kind: 'refused' } : parts;
     }
     if (unknown !== undefined) return { kind: 'unknown', reason: unknown };
     return { kind: 'refused', why: this.#whyNot(thing, attached, isCut) };

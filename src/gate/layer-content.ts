@@ -1,7 +1,6 @@
 /** Layers by what they unpack to: a daemon that lost its record of a pull compresses them anew, and nothing else is the same. */
 import { createHash } from 'node:crypto';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { Readable, promises } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { parseJson, field } from '../distribution/json.ts';
 import { hasDigest } from '../distribution/digest.ts';
@@ -155,7 +154,7 @@ async function digestUnpacked(content: Readable, digest: string, most: number): 
         unpacked.update(chunk);
       }
     };
-    await (unpacker === undefined ? pipeline(source, sink) : pipeline(source, unpacker, sink));
+    await (unpacker === undefined ? promises.pipeline(source, sink) : promises.pipeline(source, unpacker, sink));
     // What came after the end of what could be unpacked.
     while ((await next()) !== undefined);
   } catch (error) {
