@@ -2,7 +2,8 @@
  * Lists of what is attached to an image, under tags made of its digest: distribution-spec "Referrers Tag Schema" (an index,
  * `sha256-<hex>`), and cosign's signatures and attestations (an image with a layer for each, `sha256-<hex>.sig`, `.att`).
  */
-import { isJsonObject, isPlainlyNamed, parsePlainObject } from './plain-json.ts';
+import { parseJson } from './json.ts';
+import { type JsonObject, isJsonObject, isPlainlyNamed, parsePlainObject } from './plain-json.ts';
 import { type Digest, isReferrersTag, parseDigest } from './reference.ts';
 
 /** A manifest and the type it is known by. */
@@ -48,7 +49,7 @@ export function withAttachments(
   );
   if (lacking.length === 0) return list.content;
   const value = parseJson(list.content);
-  const merged = isObject(value) ? { ...value, [own.key]: [...own.raw, ...lacking] } : value;
+  const merged = isJsonObject(value) ? { ...value, [own.key]: [...own.raw, ...lacking] } : value;
   return Buffer.from(JSON.stringify(merged));
 }
 
@@ -59,7 +60,7 @@ export function onlyHeld(tag: string, list: TypedContent, isHeld: (digest: strin
   const held = own.raw.filter((entry) => isHeld(String(entry['digest'])));
   if (held.length === own.raw.length) return list.content;
   const value = parseJson(list.content);
-  return Buffer.from(JSON.stringify(isObject(value) ? { ...value, [own.key]: held } : value));
+  return Buffer.from(JSON.stringify(isJsonObject(value) ? { ...value, [own.key]: held } : value));
 }
 
 interface AttachmentList {
