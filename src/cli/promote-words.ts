@@ -30,7 +30,7 @@ export function answerTrouble({ status, headers, body }: GatewayAnswer, place: P
       );
     case 'gate-failed':
       return made(
-        [said ?? `a gate does not let ${place.source} into ${place.targetRepository}`, ...unmetIn(body)].join('\n  - '),
+        said ?? `a gate does not let ${place.source} into ${place.targetRepository}`,
         'have it built, tested and approved there first, then promote what was approved',
       );
     case 'registry':
@@ -95,15 +95,6 @@ function kindOf(status: number, body: unknown): Kind | undefined {
 function saidIn(body: unknown): string | undefined {
   const texts = [field(body, 'detail'), field(body, 'errors', '0', 'message'), field(body, 'title')];
   return texts.find((text): text is string => typeof text === 'string' && text !== '');
-}
-
-function unmetIn(body: unknown): readonly string[] {
-  const unmet = field(body, 'unmet') ?? field(body, 'conditions');
-  if (!Array.isArray(unmet)) return [];
-  return unmet.flatMap((each: unknown) => {
-    const text = typeof each === 'string' ? each : field(each, 'detail');
-    return typeof text === 'string' ? [text] : [];
-  });
 }
 
 /** Two lines: what is what now, and what it took. */

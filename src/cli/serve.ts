@@ -11,8 +11,13 @@ import { type ExitCode, complain, exitCodes, reportBroken, useColour } from './r
 import { version } from '../version.ts';
 
 /** Outside try mode the configuration names the registry; its absence was reported with the other problems. */
-function configuredGround({ upstream = '' }: Config): { readonly upstream: Upstream; readonly state?: TrialState } {
-  return { upstream: { url: upstream, description: 'configured', stop: () => Promise.resolve() } };
+function configuredGround({ upstream = '' }: Config): {
+  readonly upstream: Upstream;
+  readonly state?: TrialState;
+  readonly extraPolicies: readonly string[];
+} {
+  const url = upstream;
+  return { upstream: { url, description: 'configured', stop: () => Promise.resolve() }, extraPolicies: [] };
 }
 
 /**
@@ -29,10 +34,9 @@ export async function serve(flags: ConfigurationFlags): Promise<ExitCode> {
     ? await (await import('./trial-state.ts')).openTrialGround(config, stopped.signal)
     : configuredGround(config);
   if ('failed' in ground) return complain(ground.failed);
-  const { upstream, state } = ground;
+  const { upstream, state, extraPolicies } = ground;
   const log = createLog();
   try {
-    const extraPolicies = state === undefined ? [] : [state.policyFile];
     const started = await startGateway({ config, upstreamUrl: upstream.url, log, extraPolicies });
     if (!started.ok) return reportBroken(started.problems);
     const { gateway } = started;

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLog } from '../adapters/log/log.ts';
 import { startGateway } from '../main.ts';
+import { builderName, builderSecretFile } from '../trial/builder.ts';
 import { runDemo } from '../trial/demo.ts';
 import { freePort } from '../trial/free-port.ts';
 import type { Config } from '../config/load.ts';
@@ -19,13 +20,19 @@ export async function tryFlow({ json }: { readonly json: boolean }): Promise<Exi
     return complain('`try` shows the flow in try mode only; run it where there is no portcullis.yaml', exitCodes.usage);
   }
   const password = await runningPassword(config);
-  if (password !== undefined) return demonstrate(config.publicUrl, password, json);
+  if (password !== undefined) return demonstrate(config, password, json);
   return withOwnGateway(config, json);
 }
 
-async function demonstrate(url: string, password: string, json: boolean): Promise<ExitCode> {
+async function demonstrate(
+  { publicUrl: url, stateDir }: Pick<Config, 'publicUrl' | 'stateDir'>,
+  password: string,
+  json: boolean,
+): Promise<ExitCode> {
   const print = (line: string): void => void process.stdout.write(`${line}\n`);
-  const result = await runDemo({ url, account: 'admin', password, print: json ? () => {} : print, json });
+  const secret = readIfThere(builderSecretFile(stateDir));
+  const builder = secret === undefined ? undefined : { account: builderName, password: secret };
+  const result = await runDemo({ url, account: 'admin', password, builder, print: json ? () => {} : print, json });
   if (json) printJson(result);
   return result.ok ? exitCodes.ok : exitCodes.problems;
 }
@@ -36,7 +43,15 @@ async function runningPassword(config: Config): Promise<string | undefined> {
     const response = await fetch(`${config.publicUrl}/v2/`, { signal: AbortSignal.timeout(2000) });
     const challenge = response.headers.get('www-authenticate') ?? '';
     if (!challenge.includes(`realm="${config.publicUrl}/token"`)) return undefined;
-    return readFileSync(join(config.stateDir, 'initial-admin-password'), 'utf8').trim();
+    return readIfThere(join(config.stateDir, 'initial-admin-password'));
+  } catch {
+    return undefined;
+  }
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').trim();
   } catch {
     return undefined;
   }
@@ -46,7 +61,7 @@ async function withOwnGateway(config: Config, json: boolean): Promise<ExitCode> 
   complain('no gateway is running here, so one is started for this demonstration');
   const ground = await openTrialGround(config);
   if ('failed' in ground) return complain(ground.failed);
-  const { state, upstream } = ground;
+  const { state, upstream, extraPolicies } = ground;
   // The log goes nowhere: its lines would run through the demonstration.
   const log = { ...createLog(), record: () => {}, info: () => {}, warn: () => {} };
   try {
@@ -60,11 +75,10 @@ async function withOwnGateway(config: Config, json: boolean): Promise<ExitCode> 
       admin: { listen: { host: '127.0.0.1', port: 0 } },
       tokens: { ...config.tokens, service: `127.0.0.1:${port}` },
     };
-    const extraPolicies = [state.policyFile];
     const started = await startGateway({ config: own, upstreamUrl: upstream.url, log, extraPolicies });
     if (!started.ok) return reportBroken(started.problems);
     try {
-      return await demonstrate(publicUrl, state.adminPassword, json);
+      return await demonstrate(own, state.adminPassword, json);
     } finally {
       await started.gateway.close();
     }

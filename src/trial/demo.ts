@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { digestOf } from '../distribution/digest.ts';
 import { field, parseJson } from '../distribution/json.ts';
 import { type DemoExchange, type Surprise, type Visit, digestSurprise, firstError, openVisit } from './demo-visit.ts';
+import { builtImage } from './builder.ts';
 import type { Answer } from './request.ts';
 import { type SampleImage, buildSampleImage } from './sample-image.ts';
 
@@ -12,6 +13,8 @@ export interface DemoOptions {
   readonly account: string;
   readonly password: string;
   readonly print: (line: string) => void;
+  /** The robot that pushes an image to release; absent where the policies have no build servers. */
+  readonly builder?: Login | undefined;
   /** Prints one JSON document at the end instead of lines as it goes. */
   readonly json: boolean;
 }
@@ -31,13 +34,18 @@ export interface DemoResult {
   readonly steps: readonly DemoStep[];
 }
 
-const repository = 'sandbox/hello';
+interface Place {
+  readonly repository: string;
+  readonly tag: string;
+}
+
+const shared: Place = { repository: 'sandbox/hello', tag: 'try' };
+const { repository, tag } = shared;
 const forbiddenRepository = 'release/hello';
-const tag = 'try';
 
 /**
  * Runs the whole flow and checks every answer; stops at the first that is not as expected.
- * Leaves `sandbox/hello:try` in the registry. Neither the password nor a token is ever printed.
+ * Leaves `sandbox/hello:try` and `integration/hello:build-1` in the registry. Neither the password nor a token is ever printed.
  */
 export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const origin = new URL(options.url).origin;
@@ -45,10 +53,10 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const steps: DemoStep[] = [];
   // Filled by the first step, which fails unless it finds them.
   let service: TokenService = { realm: '', service: '' };
-  const { account, password } = options;
+  const { account, password, builder } = options;
   const given = { login: { account, password }, image: buildSampleImage() };
 
-  const plan: readonly (readonly [title: string, run: (walk: Walk) => Promise<Surprise | undefined>])[] = [
+  const plan: readonly Step[] = [
     [
       'Nobody gets in without credentials',
       async (walk) => {
@@ -59,10 +67,11 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
       },
     ],
     [`Login as ${account}`, logIn],
-    [`Push ${repository}:${tag}`, push],
+    [`Push ${repository}:${tag}`, (walk) => push(walk, shared)],
     [`Pull ${repository}:${tag} back`, pull],
     [`A push to ${forbiddenRepository}:${tag} is refused`, pushWhereForbidden],
     ['A wrong password is refused', logInWrongly],
+    ...(builder === undefined ? [] : [pushAs(builder)]),
   ];
   for (const [index, [title, run]] of plan.entries()) {
     print(`${index + 1}. ${title}`);
@@ -90,6 +99,20 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   print(ok ? `All ${plan.length} steps went as they should.` : `Stopped at step ${steps.length} of ${plan.length}.`);
   if (options.json) options.print(JSON.stringify({ ok, steps }));
   return { ok, steps };
+}
+
+type Step = readonly [title: string, run: (walk: Walk) => Promise<Surprise | undefined>];
+
+/** What a release begins with: it is no image of the person who looks on. */
+function pushAs(login: Login): Step {
+  const image = buildSampleImage('Hello from a build server.\n');
+  const step = async (walk: Walk): Promise<Surprise | undefined> => {
+    const surprise = await push({ ...walk, login, image }, builtImage);
+    if (surprise === undefined)
+      walk.note('a tester may approve it now, and a release manager promote what was approved');
+    return surprise;
+  };
+  return [`The build server ${login.account} pushes ${builtImage.repository}:${builtImage.tag}`, step];
 }
 
 interface TokenService {
@@ -139,11 +162,12 @@ async function logIn(walk: Walk): Promise<Surprise | undefined> {
   return undefined;
 }
 
-async function push(walk: Walk): Promise<Surprise | undefined> {
+async function push(walk: Walk, place: Place): Promise<Surprise | undefined> {
   const { call, image, origin } = walk;
+  const { repository, tag } = place;
   const headers = await authorize(walk, `repository:${repository}:pull,push`);
   if ('check' in headers) return headers;
-  const check = mayOne(walk, 'push');
+  const check = mayOne(walk, 'push', place);
   for (const { digest, bytes } of image.blobs) {
     const uploads = `/v2/${repository}/blobs/uploads/`;
     const started = await call('POST', uploads, { headers, expected: 202, what: 'starting an upload', check });
@@ -180,7 +204,7 @@ async function pull(walk: Walk): Promise<Surprise | undefined> {
   const { call, image, note } = walk;
   const headers = await authorize(walk, `repository:${repository}:pull`);
   if ('check' in headers) return headers;
-  const check = mayOne(walk, 'pull');
+  const check = mayOne(walk, 'pull', shared);
   const manifest = await call('GET', `/v2/${repository}/manifests/${tag}`, {
     headers: { ...headers, accept: image.manifest.mediaType },
     expected: 200,
@@ -205,7 +229,7 @@ async function pull(walk: Walk): Promise<Surprise | undefined> {
   return undefined;
 }
 
-function mayOne({ login: { account } }: Walk, action: 'push' | 'pull'): string {
+function mayOne({ login: { account } }: Walk, action: 'push' | 'pull', { repository, tag }: Place): string {
   return `may ${account} ${action} here? portcullis explain user:${account} ${action} ${repository}:${tag}`;
 }
 

@@ -15,8 +15,8 @@ export interface SampleImage {
 }
 
 /** A complete image of under 1 KiB (OCI image-spec): one layer with one text file, a config and a manifest. */
-export function buildSampleImage(): SampleImage {
-  const layerTar = tarWithOneFile('hello.txt', Buffer.from('Hello from behind the portcullis.\n'));
+export function buildSampleImage(text = 'Hello from behind the portcullis.\n'): SampleImage {
+  const layerTar = tarWithOneFile('hello.txt', Buffer.from(text));
   const layer = content('application/vnd.oci.image.layer.v1.tar+gzip', gzipSync(layerTar));
   const config = content(
     'application/vnd.oci.image.config.v1+json',

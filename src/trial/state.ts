@@ -141,8 +141,12 @@ function declaresAdmin(policy: string | undefined): policy is string {
 }
 
 /** Files that cannot be read as YAML declare nothing here; that they are refused is reported with their own lines. */
+export function declaresGroup(policies: readonly string[], group: string): boolean {
+  return policies.some((text) => field(valueOf(text), 'groups', group) !== undefined);
+}
+
 function adminGroups(policies: readonly string[]): readonly string[] {
-  return policies.some((text) => field(valueOf(text), 'groups', adminGroup) !== undefined) ? [adminGroup] : [];
+  return declaresGroup(policies, adminGroup) ? [adminGroup] : [];
 }
 
 /** The policy with the `admin` user in the group, or in it no longer; its comments and everybody else stay. */

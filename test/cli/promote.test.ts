@@ -337,12 +337,7 @@ describe('a refusal is told in words, with what to do', () => {
       'is another image',
       'a tag that is free',
     ],
-    [
-      422,
-      { type: 'gate-failed', detail: 'two gates', unmet: ['not approved', { detail: 'not signed' }] },
-      '- not signed',
-      'approved',
-    ],
+    [422, { type: 'gate-failed', detail: 'not approved' }, 'not approved', 'promote what was approved'],
     [502, { type: 'registry', detail: 'the registry broke' }, 'the registry broke', 'repeating is safe'],
     [503, {}, 'does not answer', 'run it again in 7 s'],
     [429, { errors: [{ message: 'too many pushes' }] }, 'too many pushes', 'run it again in 7 s'],

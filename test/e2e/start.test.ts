@@ -104,7 +104,7 @@ describeWithPrograms(['docker-registry'], 'try mode', () => {
       expect(seen).toMatchObject({ code: 0 });
       expect(seen.stdout).toContain('PUT   /v2/sandbox/hello/manifests/try  201');
       expect(seen.stdout).toContain('denied: user "admin" may not push release/hello: a rule forbids it');
-      expect(seen.stdout).toContain('All 6 steps went as they should.');
+      expect(seen.stdout).toContain('All 7 steps went as they should.');
       expect(seen.stdout).toContain(new URL(place.url).host);
       expect(program.stdout()).toContain('"repository":"sandbox/hello"');
       expect(seen.stdout + seen.stderr).not.toContain(await adminPassword(place));

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { runDemo, type DemoResult } from '../../src/trial/demo.ts';
+import { runDemo, type DemoOptions, type DemoResult } from '../../src/trial/demo.ts';
 import { digestOf } from '../../src/distribution/digest.ts';
 import { type StandIn, startStandIn } from '../support/stand-in.ts';
 
@@ -42,8 +42,9 @@ class GatewayDouble {
       response.writeHead(status).end(JSON.stringify({ errors: [{ code, message }] }));
     };
     if (url.pathname === '/token') {
-      const expected = `Basic ${Buffer.from(`admin:${PASSWORD}`).toString('base64')}`;
-      if (request.headers.authorization !== expected) return refuse(401, 'UNAUTHORIZED', 'wrong name or password');
+      const known = ['admin', 'try-builder'].map((name) => Buffer.from(`${name}:${PASSWORD}`).toString('base64'));
+      if (!known.some((login) => request.headers.authorization === `Basic ${login}`))
+        return refuse(401, 'UNAUTHORIZED', 'wrong name or password');
       const token = randomUUID();
       this.tokens.set(token, url.searchParams.get('scope') ?? '');
       response.end(JSON.stringify({ token, expires_in: 300 }));
@@ -95,9 +96,7 @@ beforeEach(async () => {
 });
 afterEach(() => gateway.close());
 
-function demo(
-  overrides: { readonly json?: boolean; readonly password?: string; readonly url?: string } = {},
-): Promise<DemoResult> {
+function demo(overrides: Partial<DemoOptions> = {}): Promise<DemoResult> {
   return runDemo({
     url: gateway.origin,
     account: 'admin',
@@ -138,6 +137,15 @@ describe('against a gateway that works', () => {
       'repository:release/hello:pull,push',
       null,
     ]);
+  });
+
+  test('a build server, where there is one, pushes an image of its own that may be released', async () => {
+    const { ok, steps } = await demo({ builder: { account: 'try-builder', password: PASSWORD } });
+    expect([ok, steps.length]).toEqual([true, 7]);
+    expect(steps[6]?.title).toBe('The build server try-builder pushes integration/hello:build-1');
+    expect(gateway.requests.filter((line) => line.includes('account=try-builder'))).toHaveLength(1);
+    expect(gateway.content.get('build-1')).not.toEqual(gateway.content.get('try'));
+    expect(lines.join('\n')).toContain('All 7 steps went as they should.');
   });
 
   test('where a limit counts the pull, what is left of it is shown', async () => {
