@@ -73,6 +73,38 @@ describeWithPrograms(['docker-registry'], 'editing policies under a running gate
     expect(await pull(running.url, token, 'one')).toBe(200);
   });
 
+  test('what stands in no rule is in force after an edit as before: gates and limits', async () => {
+    const extra = `
+gates: [{ name: approved, repositories: ["two/**"], from: ["one/**"], fromTags: ["approved-*"] }]
+limits: [{ name: few, subjects: [authenticated], count: pull, per: account, rate: 1000/6h }]
+`;
+    const writing = {
+      'w.yaml': 'rules: [{ name: w, subjects: [user:dana], repositories: ["**"], actions: [push] }]\n',
+    };
+    const running = (gateway = await startGatewayProcess({
+      upstream: registry.url,
+      policies: { 'p.yaml': policy(['one', 'two'], extra), ...writing },
+    }));
+    const headers = {
+      authorization: `Basic ${Buffer.from(`dana:${password}`).toString('base64')}`,
+      'content-type': 'application/vnd.oci.image.manifest.v1+json',
+      accept: 'application/vnd.oci.image.manifest.v1+json',
+    };
+    const known = await (await fetch(`${registry.url}/v2/one/app/manifests/latest`, { headers })).text();
+    const manifest = `${known} `;
+    const seen = async (): Promise<readonly unknown[]> => {
+      const target = `${running.url}/v2/two/app/manifests/v1`;
+      const pushed = await fetch(target, { method: 'PUT', headers, body: manifest });
+      const pulled = await fetch(`${running.url}/v2/one/app/manifests/latest`, { headers });
+      return [pushed.status, await pushed.text(), pulled.headers.get('ratelimit-limit')];
+    };
+    const before = await seen();
+    expect(before).toEqual([403, expect.stringContaining('is not in one/app'), '1000;w=21600']);
+    await writeFile(join(running.policiesDir, 'p.yaml'), policy(['one', 'two', 'three'], extra));
+    await reloaded(running, 'reloaded', 1);
+    expect(await seen()).toEqual(before);
+  });
+
   test('three Kubernetes symlink swaps in a row are all put into force', async () => {
     const dir = await makeTempDir('configmap');
     const areas = ['one', 'two', 'three', 'four'];

@@ -41,6 +41,13 @@ export type WorkerMessage =
 
 const batchSize = 200;
 const accountParts = ['users', 'robots', 'workloads', 'groups'] as const;
+/** All that is no account, in the order of sending: what is left out would be gone after the first edit. */
+const otherParts: Readonly<Record<Exclude<keyof Policy, (typeof accountParts)[number]>, true>> = {
+  tests: true,
+  limits: true,
+  gates: true,
+  rules: true,
+};
 
 async function work(port: MessagePort, { paths, now, before }: WorkerTask): Promise<void> {
   const send = async (message: WorkerMessage): Promise<void> => {
@@ -63,7 +70,7 @@ async function work(port: MessagePort, { paths, now, before }: WorkerTask): Prom
   const { compiled, testsPassed, revision, files } = loading.loaded;
   // Sorted here: on the receiving side the sort finds nothing left to do.
   const policy = { ...compiled.policy, rules: compiled.policy.rules.toSorted(byName) };
-  await sendParts(policy, [...accountParts, 'tests', 'limits', 'rules']);
+  await sendParts(policy, [...accountParts, ...(Object.keys(otherParts) as (keyof typeof otherParts)[])]);
   await send({ part: 'end', testsPassed, revision, files });
 }
 
