@@ -97,25 +97,34 @@ function saidIn(body: unknown): string | undefined {
   return texts.find((text): text is string => typeof text === 'string' && text !== '');
 }
 
-/** Two lines: what is what now, and what it took. */
+/** Two lines: what is what now, and what it took; a third for what was not taken along. */
 export function promotedWords(body: unknown, place: Place, isDryRun: boolean): string {
   const count = (key: string): number => Number(field(body, key) ?? 0) || 0;
-  const [manifests, blobs, mounted, bytes] = [count('manifests'), count('blobs'), count('mounted'), count('bytes')];
   const named = field(body, 'digest');
   const digest = typeof named === 'string' ? named : 'digest unknown';
-  const parts = [
-    counted(manifests, 'manifest'),
-    counted(blobs, 'blob') + (mounted === blobs || isDryRun ? '' : `, ${mounted} of them mounted`),
-  ];
-  if (!isDryRun)
-    parts.push(
-      bytes === 0 ? 'nothing copied' : `${sizeInWords(bytes)} copied`,
-      `${(count('durationMs') / 1000).toFixed(1)} s`,
+  const names = `${place.source} to ${place.target}`;
+  const manifests = count('manifests');
+  if (manifests === 0)
+    return escapeUnprintable(`nothing to do: ${place.target} is ${place.source} already`).concat(
+      `\n`,
+      escapeUnprintable(digest),
+      '\n',
     );
-  const did = isDryRun ? 'would promote' : 'promoted';
-  return escapeUnprintable(`${did} ${place.source} to ${place.target}`)
-    .concat('\n', escapeUnprintable(`${digest}  ${parts.join(', ')}`))
-    .concat(isDryRun ? '\nnothing was changed\n' : '\n');
+  const [blobs, mounted, bytes] = [count('blobs'), count('mounted'), count('bytes')];
+  const made = counted(manifests, 'manifest');
+  if (isDryRun) {
+    const planned = escapeUnprintable(`${digest}  ${made}, ${counted(blobs, 'blob')}`);
+    return `${escapeUnprintable(`would promote ${names}`)}\n${planned}\nnothing was changed\n`;
+  }
+  const moved = mounted === blobs ? counted(blobs, 'blob') : `${counted(blobs, 'blob')}, ${mounted} of them mounted`;
+  const copied = bytes === 0 ? 'nothing copied' : `${sizeInWords(bytes)} copied`;
+  const took = `${made}, ${moved}, ${copied}, ${(count('durationMs') / 1000).toFixed(1)} s`;
+  const left = field(body, 'left');
+  const elsewhere =
+    Array.isArray(left) && left.length > 0
+      ? `${counted(left.length, 'layer')} the registry has none of, as before\n`
+      : '';
+  return `${escapeUnprintable(`promoted ${names}`)}\n${escapeUnprintable(`${digest}  ${took}`)}\n${elsewhere}`;
 }
 
 function counted(number: number, noun: string): string {

@@ -110,13 +110,27 @@ describe('what was promoted is told', () => {
     );
   });
 
+  test('also that there was nothing to do', async () => {
+    answer = (response) =>
+      response.writeHead(201).end(JSON.stringify({ ...done, manifests: 0, blobs: 0, mounted: 0, durationMs: 3 }));
+    expect((await promote(images())).stdout).toBe(
+      `nothing to do: release/app:v1.2.3 is integration/app:1.2.3 already\n${digest}\n`,
+    );
+  });
+
+  test('also which layers the registry has none of', async () => {
+    answer = (response) => response.writeHead(201).end(JSON.stringify({ ...done, left: [digest] }));
+    expect((await promote(images())).stdout).toMatch(/0\.3 s\n1 layer the registry has none of, as before\n$/);
+  });
+
   test('as JSON: the answer', async () => {
     const { code, stdout } = await promote([...images(), '--json']);
     expect([code, JSON.parse(stdout)]).toEqual([0, done]);
   });
 
   test('and nothing that the gateway writes reaches the terminal as a command', async () => {
-    answer = (response) => response.writeHead(201).end(JSON.stringify({ ...done, digest: 'x\u001b[2J\nforged' }));
+    answer = (response) =>
+      response.writeHead(201).end(JSON.stringify({ ...done, digest: 'x\u001b[2J\nforged', left: ['\u001b[2J'] }));
     expect((await promote(images())).stdout).not.toMatch(/\u001b|^forged/m);
     answer = (response) => response.writeHead(422).end(JSON.stringify({ detail: 'x\u001b[2J' }));
     expect((await promote(images())).stderr).not.toContain('\u001b');
