@@ -29,8 +29,10 @@ async function run(beforePath: string, afterPath: string, json: boolean): Promis
   const problems = readings.flatMap((reading) => (reading.ok ? [] : reading.problems));
   const [before, after] = readings;
   if (before?.ok !== true || after?.ok !== true) return reportBroken(problems, json);
-  const { accounts, changes, limits, isComplete } = diffPolicies(before.policy, after.policy, { now: Date.now() });
-  const isSame = accounts.length + changes.length + limits.length === 0;
+  const { accounts, changes, limits, gates, isComplete } = diffPolicies(before.policy, after.policy, {
+    now: Date.now(),
+  });
+  const isSame = accounts.length + changes.length + limits.length + gates.length === 0;
   if (json) {
     printJson({
       changed: !isSame,
@@ -43,6 +45,10 @@ async function run(beforePath: string, afterPath: string, json: boolean): Promis
         ...placeInJson(limit),
         text: sentence,
       })),
+      gates:
+        gates.length === 0
+          ? undefined
+          : gates.map(({ kind, gate, sentence }) => ({ kind, gate: gate.name, ...placeInJson(gate), text: sentence })),
     });
   } else {
     const { good, bad, strong, faint } = paletteFor(process.stdout);
@@ -56,6 +62,11 @@ async function run(beforePath: string, afterPath: string, json: boolean): Promis
       const why = kind === 'removed' ? `was ${place}` : place;
       process.stdout.write(`${strong(`${limitSigns[kind]} ${sentence}`)}${faint(` (${why})`)}\n`);
     }
+    for (const { kind, gate, sentence } of gates) {
+      const place = formatPlace(gate.source);
+      const why = kind === 'removed' ? `was ${place}` : place;
+      process.stdout.write(`${strong(`${gateSigns[kind]} ${sentence}`)}${faint(` (${why})`)}\n`);
+    }
     if (isSame && isComplete) process.stdout.write('no change in who may do what\n');
     if (!isComplete) {
       complain('these policies are too large to compare whole: what is listed is so, but there may be more');
@@ -67,6 +78,8 @@ async function run(beforePath: string, afterPath: string, json: boolean): Promis
 const signs = { granted: '+', revoked: '-', changed: '~' };
 /** Of limits: what is added takes away, so they have no colour of good and bad. */
 const limitSigns = { added: '+', removed: '-', changed: '~' };
+
+const gateSigns = { ...limitSigns, tightened: '~', loosened: '~' };
 
 function toJson({ sentence, rule, ...change }: AccessChange): unknown {
   const { kind, subjects, actions, repositories, exceptSubjects, exceptRepositories, tags = null } = change;

@@ -3,7 +3,7 @@ import type { Expectation, Policy, PolicyTest, Source, Subject } from '../policy
 import type { Place } from './removal.ts';
 
 export interface Mention {
-  readonly what: 'rule' | 'limit' | 'test';
+  readonly what: 'rule' | 'limit' | 'gate' | 'test';
   readonly name: string;
   readonly source: Source;
   /** Nothing would be left of it. */
@@ -17,8 +17,8 @@ interface Named {
   readonly name: string;
 }
 
-/** Rules and limits by subject or exception, and tests that ask as this account. */
-export function mentionsOf({ rules, limits, tests }: Policy, account: Named): readonly Mention[] {
+/** Rules and limits by subject or exception, gates by exception, and tests that ask as this account. */
+export function mentionsOf({ rules, limits, gates, tests }: Policy, account: Named): readonly Mention[] {
   const listed = { rule: [rules, 'rules'], limit: [limits, 'limits'] } as const;
   const inLists = (['rule', 'limit'] as const).flatMap((what) => {
     const [entries, section] = listed[what];
@@ -29,21 +29,35 @@ export function mentionsOf({ rules, limits, tests }: Policy, account: Named): re
       if (subjects.length + except.length === 0) return [];
       const { name, source } = entry;
       if (subjects.length === entry.subjects.length) return [{ what, name, source, isWhole: true, places: [top] }];
-      const places: Place[] = subjects.map((position) => [...top, 'subjects', position]);
-      // An empty `except` is none, and not allowed.
-      if (except.length > 0 && except.length === entry.except.length) places.push([...top, 'except']);
-      else places.push(...except.map((position): Place => [...top, 'except', position]));
+      const places = [
+        ...subjects.map((position): Place => [...top, 'subjects', position]),
+        ...placesInExcept(entry.except, except, top),
+      ];
       return [{ what, name, source, isWhole: false, places }];
     });
+  });
+  const inGates = gates.flatMap((gate): readonly Mention[] => {
+    const except = positionsOf(gate.except, account);
+    if (except.length === 0) return [];
+    const { name, source } = gate;
+    const places = placesInExcept(gate.except, except, ['gates', positionIn(gates, gate)]);
+    return [{ what: 'gate', name, source, isWhole: false, places }];
   });
   const asked = tests.filter(({ principal }) => isNamed(principal, account));
   return [
     ...inLists,
+    ...inGates,
     ...asked.map((test): Mention => {
       const { name, source } = test;
       return { what: 'test', name, source, isWhole: true, places: [['tests', positionIn(tests, test)]] };
     }),
   ];
+}
+
+/** An empty `except` is none, and not allowed. */
+function placesInExcept(all: readonly Subject[], positions: readonly number[], top: Place): readonly Place[] {
+  const isWhole = positions.length > 0 && positions.length === all.length;
+  return isWhole ? [[...top, 'except']] : positions.map((position): Place => [...top, 'except', position]);
 }
 
 /** The expectations as parts of their tests; a test that expects nothing else is one whole. */

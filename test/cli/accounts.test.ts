@@ -36,6 +36,12 @@ const rules = `rules:
     repositories: ["release/**"]
     actions: [push]
     except: [user:dana] # for now
+gates:
+  - name: approved
+    repositories: ["release/**"]
+    from: ["integration/**"]
+    except: [user:dana] # in need
+  - { name: signed, repositories: ["release/**"], from: ["signed/**"], except: [user:dana, group:managers] }
 limits:
   - { name: pushes, subjects: [user:dana, group:managers], count: push, per: account, rate: 60/1m }
 tests:
@@ -83,8 +89,10 @@ describe('remove', () => {
       'policies/rules.yaml:3: rule "share" names user:dana',
       'policies/rules.yaml:7: rule "of-dana" names user:dana',
       'policies/rules.yaml:11: rule "frozen" names user:dana',
-      'policies/rules.yaml:18: limit "pushes" names user:dana',
-      'policies/rules.yaml:20: test "dana shares" names user:dana',
+      'policies/rules.yaml:24: limit "pushes" names user:dana',
+      'policies/rules.yaml:18: gate "approved" names user:dana',
+      'policies/rules.yaml:22: gate "signed" names user:dana',
+      'policies/rules.yaml:26: test "dana shares" names user:dana',
     ]);
     expect(stderr).toContain('portcullis user disable dana');
     expect(stderr).toContain('portcullis user remove dana --everywhere');
@@ -97,13 +105,15 @@ describe('remove', () => {
     expect(stdout).toContain('rule "of-dana" is removed with it');
     expect(stdout).toContain('test "dana shares" is removed with it');
     expect(stdout).toContain('rule "share" no longer names user:dana');
+    expect(stdout).toContain('gate "approved" no longer names user:dana');
     expect(await textOf('people.yaml')).toBe(people.replace('  dana: { groups: [developers] } # she\n', ''));
     expect(await textOf('rules.yaml')).toBe(
       rules
         .replace('[group:developers, user:dana]', '[group:developers]')
         .replace(/ {2}- name: of-dana\n(?: {4}.*\n)+/, '')
         .replace('    except: [user:dana] # for now\n', '')
-        .replace('[user:dana, group:managers]', '[group:managers]')
+        .replace('    except: [user:dana] # in need\n', '')
+        .replaceAll('[user:dana, group:managers]', '[group:managers]')
         .replace(/ {2}- name: dana shares\n(?: {4}.*\n)+/, ''),
     );
     expect((await portcullis('test', 'policies')).code).toBe(0);
@@ -131,7 +141,7 @@ describe('groups', () => {
   test('remove says which test stands in the way, and --drop-tests takes out what it expects', async () => {
     const refused = await portcullis('user', 'groups', 'remove', 'rita', 'developers', 'managers');
     expect(refused.code).toBe(1);
-    expect(refused.stderr).toContain('policies/rules.yaml:25:13: test "rita shares" fails');
+    expect(refused.stderr).toContain('policies/rules.yaml:31:13: test "rita shares" fails');
     expect(refused.stderr).toContain('portcullis user groups remove rita developers,managers --drop-tests');
     await expectNothingWritten();
     const { code, stdout } = await portcullis(
@@ -145,7 +155,7 @@ describe('groups', () => {
     expect([code, stdout]).toEqual([
       0,
       'user "rita" is no longer in developers, managers (policies/people.yaml)\n' +
-        '  policies/rules.yaml:23: test "rita shares" expects less\n',
+        '  policies/rules.yaml:29: test "rita shares" expects less\n',
     ]);
     expect(await textOf('rules.yaml')).toBe(
       rules.replace('address: 10.1.2.3 }\n    allow: [push sandbox/app]\n', 'address: 10.1.2.3 }\n'),

@@ -468,6 +468,21 @@ describe('gates', () => {
     );
   });
 
+  test('that are new, gone or changed are told by diff, with their place', async () => {
+    const there = await portcullis('diff', 'policies', 'gated.yaml');
+    expect([there.code, there.stdout]).toEqual([
+      1,
+      `+ gate "approved" is new: into release/** only what is in integration/** (under a tag approved-*), but not for user:dana (${place})\n`,
+    ]);
+    expect((await portcullis('diff', 'gated.yaml', 'policies')).stdout).toContain(` (was ${place})\n`);
+    await write('loose.yaml', `${rules}${people}${gates.replace('    fromTags: ["approved-*"]\n', '')}`);
+    expect(await json('diff', 'gated.yaml', 'loose.yaml')).toMatchObject({
+      changed: true,
+      changes: [],
+      gates: [{ kind: 'loosened', gate: 'approved', file: 'loose.yaml', line: 36, text: expect.any(String) as string }],
+    });
+  });
+
   test('make a question about promote like any other', async () => {
     const { code, stdout } = await portcullis('who-can', 'promote', 'release/app', ...policies);
     expect([code, stdout.split('\n')[0]]).toEqual([1, 'nobody may promote release/app']);

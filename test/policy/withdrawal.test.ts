@@ -72,3 +72,17 @@ describe('what a row of refused edits takes', () => {
     expect(left.users.size).toBe(14);
   });
 });
+
+test('gates stand as before, also for whoever has left the group that a gate leaves out', () => {
+  const gated = (user: string, ...gates: readonly string[]): string => `${policyOf(user)}rules:
+  - { name: r, subjects: [everyone], repositories: ["release/**"], actions: [push] }
+gates: [${gates.map((gate) => `{ ${gate}, repositories: ["release/**"], from: ["integration/**"] }`).join(', ')}]
+`;
+  const good = compile(gated('dana: { groups: [devs, leads] }', 'name: approved', 'name: open, except: [group:leads]'));
+  const withdrawal = withdraw(good, good.policy, compile(gated('dana: { groups: [devs] }')).policy);
+  const names = (groups: readonly string[]): readonly string[] | undefined =>
+    withdrawal?.compiled?.gatesOf({ kind: 'user', name: 'dana', groups }, 'release/app').map(({ gate }) => gate.name);
+  expect(withdrawal?.losing).toEqual(['dana']);
+  expect(names(['devs'])).toEqual(['approved']);
+  expect(withdrawal?.compiled?.gatesOf({ kind: 'user', name: 'eve', groups: [] }, 'release/app').length).toBe(2);
+});

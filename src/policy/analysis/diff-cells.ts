@@ -14,8 +14,8 @@ import {
 } from './witness.ts';
 import type { Circumstances, Conditions } from '../conditions.ts';
 import { type PolicyByName, compileByName } from '../by-name.ts';
-import { type Decision, rightsHere } from '../evaluate.ts';
-import { type Policy, type Right, type Rule, formatSubject, rights } from '../model.ts';
+import { type Decision, type Question, rightsHere } from '../evaluate.ts';
+import { type Policy, type Rights, type Rule, decidingRights, formatSubject, rights } from '../model.ts';
 import { type RepositoryPattern, type TagPattern, matchesRepository } from '../pattern.ts';
 import { accountNameOf } from '../principal.ts';
 import { grouped } from '../grouped.ts';
@@ -31,10 +31,17 @@ export interface Region {
   readonly repository: string;
 }
 
+/**
+ * What is asked about, each with a bit. Promoting is told apart by what it comes to: a new tag, or another image under a
+ * tag that exists.
+ */
+export const diffRights = { ...rights, promoteOver: 64 } as const;
+export type DiffRight = keyof typeof diffRights;
+
 export interface Cell {
   readonly probe: Probe;
   readonly region: Region;
-  readonly right: Right;
+  readonly right: DiffRight;
   /** The tag pattern asked about; `other` for tags that no pattern names, `no tag` for what none leads to; undefined where no rule speaks of tags. */
   readonly tag: string | undefined;
   readonly before: State;
@@ -164,8 +171,8 @@ class Comparing {
   #compare(probe: Probe, region: Region): void {
     const rules = this.#rulesFor(probe, region);
     if (rules.length === 0) return;
-    for (const right of ['pull', 'create', 'overwrite', 'delete', 'catalog'] as const) {
-      const concerned = rules.filter((rule) => (rightsHere(rule, { action: right }) & rights[right]) !== 0);
+    for (const right of ['pull', 'create', 'overwrite', 'delete', 'catalog', 'promote', 'promoteOver'] as const) {
+      const concerned = rules.filter((rule) => (rightsHere(rule, questionOf(right)) & rightsFor(rule, right)) !== 0);
       if (concerned.length === 0) continue;
       const circumstances = this.#circumstancesFor(concerned.flatMap(({ when }) => when ?? []));
       const patterns = right === 'catalog' ? [] : concerned.flatMap(({ tags }) => tags ?? []);
@@ -183,7 +190,9 @@ class Comparing {
     const { repository } = region;
     const ask = (compiled: PolicyByName): readonly Decision[] => {
       this.#work += circumstances.length;
-      return circumstances.map((each) => compiled.decide({ ...each, principal, action: right, repository, tag }));
+      return circumstances.map((each) =>
+        compiled.decide({ ...each, principal, ...questionOf(right), repository, tag }),
+      );
     };
     const before = ask(this.#before);
     const after = ask(this.#after);
@@ -192,7 +201,7 @@ class Comparing {
     const example = circumstances[firstDifference];
     const isAlike = old.kind === young.kind && old.words === young.words && example !== undefined;
     const stays = (each: Circumstances): boolean =>
-      this.#after.decide({ ...each, principal, action: right, repository, tag, readWhilePushing: true }).allowed;
+      this.#after.decide({ ...each, principal, ...questionOf(right), repository, tag, readWhilePushing: true }).allowed;
     this.#cells.push({
       probe,
       region,
@@ -261,10 +270,21 @@ class Comparing {
 interface Asked {
   readonly probe: Probe;
   readonly region: Region;
-  readonly right: Right;
+  readonly right: DiffRight;
   readonly label: string | undefined;
   readonly tag: string | undefined;
   readonly circumstances: readonly Circumstances[];
+}
+
+function questionOf(right: DiffRight): Pick<Question, 'action' | 'writes'> {
+  if (right === 'promote') return { action: 'promote', writes: 'create' };
+  return right === 'promoteOver' ? { action: 'promote', writes: 'overwrite' } : { action: right };
+}
+
+/** What a rule must be about to matter. */
+function rightsFor({ effect }: Rule, right: DiffRight): Rights {
+  const { action, writes } = questionOf(right);
+  return writes === undefined || effect === 'allow' ? decidingRights(effect, action) : rights.promote | rights[writes];
 }
 
 /** A name that two patterns match stands for the narrower one. */

@@ -1,6 +1,6 @@
 /** Cells that change alike, put together until each group of them is one sentence. */
-import { type Rule, rights } from '../model.ts';
-import { type Cell, otherTags } from './diff-cells.ts';
+import type { Rule } from '../model.ts';
+import { type Cell, diffRights, otherTags } from './diff-cells.ts';
 import { type State, kindOf } from './diff-states.ts';
 import { grouped } from '../grouped.ts';
 import { covers, filler } from './witness.ts';
@@ -10,6 +10,7 @@ type Region = Cell['region'];
 /** Cells that say the same, on the way to one sentence. */
 export interface Finding {
   readonly labels: readonly string[];
+  /** As bits of `diffRights`. */
   readonly rights: number;
   /** All of one pattern. */
   readonly regions: readonly Region[];
@@ -71,7 +72,7 @@ function mergeTags(changed: readonly Cell[], all: readonly Cell[]): readonly Fin
     const isEveryTag = group.length === asked.get(place(first))?.length;
     return {
       labels: first.probe.labels,
-      rights: rights[first.right],
+      rights: diffRights[first.right],
       regions: [first.region],
       repositories: [],
       exceptSubjects: unlike(first),
@@ -111,7 +112,7 @@ function dissent(all: readonly Cell[]): (cell: Cell) => readonly string[] {
  * within another that does not end alike is told as an exception.
  */
 function mergeRegions(findings: readonly Finding[], all: readonly Cell[]): readonly Finding[] {
-  const cellsByPlace = grouped(all, ({ probe, right }) => `${probe.labels[0] ?? ''} ${rights[right]}`);
+  const cellsByPlace = grouped(all, ({ probe, right }) => `${probe.labels[0] ?? ''} ${diffRights[right]}`);
   const alike = grouped(findings, (each) =>
     JSON.stringify([each.labels, each.exceptSubjects, each.rights, each.tags ?? null, ...outcomeOf(each)]),
   );

@@ -1,6 +1,7 @@
 /** What a change of policy grants, takes away and limits, in words. Order, names of rules and places never make a difference. */
 import { actionsOf, describeLimit, formatPlace, listed } from '../describe.ts';
-import { comparePolicies, noTag, otherTags } from './diff-cells.ts';
+import { comparePolicies, diffRights, noTag, otherTags } from './diff-cells.ts';
+import { gateChanges } from './diff-gates.ts';
 import { type Finding, findingsOf, ruleOf } from './diff-findings.ts';
 import { type ChangeKind, kindOf } from './diff-states.ts';
 import { type Limit, type Policy, type Subject, formatSubject } from '../model.ts';
@@ -30,6 +31,7 @@ export function diffPolicies(before: Policy, after: Policy, { now, maxWork = 3_0
     accounts: accountChanges(before, after),
     changes: findingsOf(cells).map(toChange).sort(byKind),
     limits: limitChanges(before, after),
+    gates: gateChanges(before, after),
     isComplete,
   };
 }
@@ -37,7 +39,7 @@ export function diffPolicies(before: Policy, after: Policy, { now, maxWork = 3_0
 function toChange(finding: Finding) {
   const { before, after, labels, repositories, exceptSubjects, exceptRepositories, tags } = finding;
   const kind = kindOf(before, after);
-  const actions = actionsOf(finding.rights);
+  const actions = actionsIn(finding.rights);
   const where = `${listed(repositories, 8)}${tagsInWords(tags)}${butNot(exceptRepositories)}`;
   const what = `${actions.join(', ')} ${where}`;
   const who = `${listed(labels, 6)}${exceptSubjects.length === 0 ? '' : ` (but not ${listed(exceptSubjects)})`}`;
@@ -52,6 +54,15 @@ function toChange(finding: Finding) {
     rule: ruleOf(finding),
     sentence: sentence(kind, who, what, finding),
   };
+}
+
+/** As a file writes them; half of a promotion in words. */
+function actionsIn(bits: number): readonly string[] {
+  const both = diffRights.promote | diffRights.promoteOver;
+  const promotes = bits & both;
+  const half = promotes === diffRights.promote ? 'promote as new tags' : 'promote over existing tags';
+  const words = promotes === 0 ? [] : [promotes === both ? 'promote' : half];
+  return [...actionsOf(bits & ~both), ...words];
 }
 
 function sentence(kind: ChangeKind, who: string, what: string, { before, after, staysReadable }: Finding): string {

@@ -29,13 +29,22 @@ function note(source: Source, code: string, message: string, fix?: string): Prob
   return { ...source, code, message, fix };
 }
 
-function unusedGroups({ groups, rules, limits }: Policy): readonly Problem[] {
+function unusedGroups({ groups, rules, limits, gates }: Policy): readonly Problem[] {
   const about: readonly (Rule | Limit)[] = [...rules, ...limits];
-  const used = new Set(about.flatMap(({ subjects, except }) => [...subjects, ...except]).map(formatSubject));
+  const named = [
+    ...about.flatMap(({ subjects, except }) => [...subjects, ...except]),
+    ...gates.flatMap(({ except }) => except),
+  ];
+  const used = new Set(named.map(formatSubject));
   return [...groups.values()]
     .filter(({ name }) => !used.has(`group:${name}`))
     .map(({ name, source }) =>
-      note(source, 'unused-group', `group "${name}" gives nothing: no rule or limit names it`, 'remove it, or name it'),
+      note(
+        source,
+        'unused-group',
+        `group "${name}" gives nothing: no rule, limit or gate names it`,
+        'remove it, or name it',
+      ),
     );
 }
 
@@ -49,6 +58,7 @@ function listedTwice(policy: Policy): readonly Problem[] {
       const kind = 'rate' in entry ? 'limit' : 'rule';
       return [entry.subjects, entry.except].map((list) => ({ kind, entry, names: list.map(formatSubject) }));
     }),
+    ...policy.gates.map((entry) => ({ kind: 'gate', entry, names: entry.except.map(formatSubject) })),
   ];
   return lists.flatMap(({ kind, entry, names }) =>
     repeatedIn(names).map((name) =>

@@ -1,17 +1,28 @@
 /** Valid but surely not meant: what does nothing or opens far too much (problems), and what is to be known (notes). */
 import { type Problem, sortProblems } from '../../document/problem.ts';
 import { actionsOf, describeRule, formatInstant, formatPlace, formatSubjects, listed } from '../describe.ts';
+import { type Membership, canBeOne, generalisationsOf, membership } from './generals.ts';
+import { lintGates } from './lint-gates.ts';
 import { lintPeople } from './lint-people.ts';
-import { type Limit, type Policy, type Rule, type Subject, emptyGroupsOf, formatSubject, rights } from '../model.ts';
+import {
+  type Limit,
+  type Policy,
+  type Rights,
+  type Rule,
+  type Subject,
+  emptyGroupsOf,
+  formatSubject,
+  pushes,
+  rights,
+} from '../model.ts';
 import type { RepositoryPattern } from '../pattern.ts';
 import { covers, coversTag, meetingOf } from './witness.ts';
-import { accountIn } from '../principal.ts';
 import { grouped } from '../grouped.ts';
 
 interface Lint {
   /** Codes: shadowed, duplicate, unreachable, over-broad. */
   readonly problems: readonly Problem[];
-  /** Codes: shadow-rule, shadow-limit, no-members, expired, over-broad, idle-deny, and those of `lintPeople`. */
+  /** Codes: shadow-rule, shadow-limit, no-members, expired, over-broad, idle-deny, and those of `lintPeople` and `lintGates`. */
   readonly notes: readonly Problem[];
 }
 
@@ -43,7 +54,11 @@ export function lintPolicy(policy: Policy, now: number): Lint {
     const idle = withoutMembers(limit, empty);
     if (idle !== undefined) notes.push(idle);
   }
-  return { problems: sortProblems(problems), notes: sortProblems([...notes, ...lintPeople(policy)]) };
+  const gates = lintGates(policy, now);
+  return {
+    problems: sortProblems([...problems, ...gates.problems]),
+    notes: sortProblems([...notes, ...lintPeople(policy), ...gates.notes]),
+  };
 }
 
 function kindOf(about: Rule | Limit): 'rule' | 'limit' {
@@ -146,7 +161,7 @@ function overruled(denials: CoverIndex, rule: Rule): Problem | undefined {
     for (const pattern of rule.repositories) {
       for (const right of Object.values(rights)) {
         if ((rule.rights & right) === 0) continue;
-        const denial = denials.find(subject, pattern, (other) => (other.rights & right) !== 0 && applies(other, rule));
+        const denial = denials.find(subject, pattern, (other) => keepsBack(other, right) && applies(other, rule));
         if (denial === undefined) return undefined;
         by.add(denial);
       }
@@ -155,6 +170,11 @@ function overruled(denials: CoverIndex, rule: Rule): Problem | undefined {
   const names = [...by].map(describeRule);
   const message = `never allows anything: ${listed(names, 2)} forbid${names.length === 1 ? 's' : ''} all of it`;
   return finding(rule, 'shadowed', message, 'remove it, or exempt its subjects there with `except`');
+}
+
+/** Whether a denial leaves nothing of the right: what may not be written at all may not be promoted. */
+function keepsBack({ rights: set }: Rule, right: Rights): boolean {
+  return (set & right) !== 0 || (right === rights.promote && (set & pushes) === pushes);
 }
 
 /** Whether `other` holds wherever `rule` does, as far as tags, exceptions, conditions and mode go. */
@@ -210,7 +230,7 @@ function overBroad(
   const strangers = rule.subjects.filter(({ kind }) => kind === 'anonymous' || kind === 'everyone');
   const anybody = rule.subjects.filter((subject) => !('name' in subject));
   const isEverything = rule.repositories.some((pattern) => covers(pattern, everything));
-  const writes = rule.rights & (rights.create | rights.overwrite | rights.delete);
+  const writes = rule.rights & (pushes | rights.delete | rights.promote);
   const deletesAll = isEverything && (writes & rights.delete) !== 0;
   // From a named network, strangers are at least somebody's.
   const isProblem = rule.when?.addresses === undefined;
@@ -246,12 +266,13 @@ function overBroad(
 /** A denial of what no rule allows to anybody: it guards nothing today. */
 function idleDeny(rules: readonly Rule[], rule: Rule, memberOf: Membership): Problem | undefined {
   if (rule.effect !== 'deny' || rule.mode === 'shadow') return undefined;
-  // Who may push may read what is being pushed.
-  const reading = (rule.rights & rights.pull) === 0 ? 0 : rights.create | rights.overwrite;
+  // Who may push may read what is being pushed; who may not push may not promote, either.
+  const reading = (rule.rights & rights.pull) === 0 ? 0 : pushes;
+  const promoting = (rule.rights & pushes) === 0 ? 0 : rights.promote;
   const isMet = rules.some(
     (other) =>
       other.effect === 'allow' &&
-      (other.rights & (rule.rights | reading)) !== 0 &&
+      (other.rights & (rule.rights | reading | promoting)) !== 0 &&
       rule.subjects.some((one) => other.subjects.some((another) => canBeOne(one, another, memberOf))) &&
       rule.repositories.some((one) =>
         other.repositories.some((another) => meetingOf(one, another, 'zz0') !== undefined),
@@ -262,36 +283,6 @@ function idleDeny(rules: readonly Rule[], rule: Rule, memberOf: Membership): Pro
 }
 
 const everything: RepositoryPattern = { text: '**', segments: [{ kind: 'any-depth' }] };
-
-/** Groups of an account; of anybody else none. */
-type Membership = (subject: Subject) => readonly string[];
-
-/** As the policy has it. */
-function membership(policy: Policy): Membership {
-  return (subject) => {
-    if (!('name' in subject)) return [];
-    const { kind, name } = subject;
-    return kind === 'group' ? [] : (accountIn(policy, { kind, name })?.groups ?? []);
-  };
-}
-
-/** Subjects that everybody meant by `subject` answers to. */
-function generalisationsOf(subject: Subject, memberOf: Membership): readonly string[] {
-  if (subject.kind === 'everyone') return ['everyone'];
-  if (!('name' in subject)) return [subject.kind, 'everyone'];
-  const groups = memberOf(subject).map((group) => `group:${group}`);
-  return [formatSubject(subject), ...groups, 'authenticated', 'everyone'];
-}
-
-/** Whether somebody may answer to both; who is in a group may be in another one tomorrow. */
-function canBeOne(one: Subject, another: Subject, memberOf: Membership): boolean {
-  if (one.kind === 'everyone' || another.kind === 'everyone') return true;
-  if (one.kind === 'anonymous' || another.kind === 'anonymous') return one.kind === another.kind;
-  if (one.kind === 'authenticated' || another.kind === 'authenticated') return true;
-  if (one.kind === 'group' && another.kind === 'group') return true;
-  const generals = (subject: Subject): readonly string[] => generalisationsOf(subject, memberOf);
-  return generals(one).includes(formatSubject(another)) || generals(another).includes(formatSubject(one));
-}
 
 /** Finds rules that could cover another, without comparing every rule with every other. */
 class CoverIndex {

@@ -164,8 +164,12 @@ function inWords(example: string | undefined, word: string): readonly string[] {
   return example === undefined ? [] : [example.replaceAll(filler, word), example];
 }
 
-/** Groups before single accounts: people come and go. */
-function askersFor(policy: Policy, { subjects }: Rule): readonly (Named | GroupMember)[] {
+/** Whom a rule is about: groups before single accounts, since people come and go, and `some` accounts of each. */
+export function askersFor(
+  policy: Policy,
+  { subjects }: Pick<Rule, 'subjects'>,
+  some = someAccounts,
+): readonly (Named | GroupMember)[] {
   const groups: GroupMember[] = [];
   const single: Named[] = [];
   const accountsIn = (group: string | undefined): readonly Named[] =>
@@ -173,7 +177,7 @@ function askersFor(policy: Policy, { subjects }: Rule): readonly (Named | GroupM
       entriesOf(policy)
         .filter(({ kind, entry }) => kind === wanted && !entry.disabled)
         .filter(({ entry }) => group === undefined || entry.groups.includes(group))
-        .slice(0, someAccounts)
+        .slice(0, some)
         .map(({ kind, entry: { name } }) => ({ kind, name })),
     );
   for (const subject of subjects) {

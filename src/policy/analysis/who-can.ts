@@ -195,7 +195,7 @@ interface Worlds {
 }
 
 /** The policy without the conditional rules of one effect, those of the other applying at any time. */
-function without(policy: Policy, effect: Rule['effect']): Policy {
+export function without(policy: Policy, effect: Rule['effect']): Policy {
   const rules = policy.rules.filter((rule) => rule.when === undefined || rule.effect !== effect).map(unconditional);
   return { ...policy, rules };
 }

@@ -58,6 +58,29 @@ describe('a difference of policies', () => {
       ['- user:olaf may no longer delete legacy/** (layers) (rule keep, 0.yaml:6)'],
     ],
     [
+      'tells a right to promote that is new, and what of pushing went with it',
+      [publish],
+      [publish.replace('push', 'promote')],
+      [
+        '+ group:managers may now promote release/** (rule publish, 0.yaml:5)',
+        '- group:managers may no longer push release/** (was rule publish, 0.yaml:5)',
+      ],
+    ],
+    [
+      'tells that a denial of pushing ends promotions, and one of overwriting those over tags that exist',
+      [publish.replace('push', 'promote'), legacy.replace('pull', 'promote')],
+      [
+        publish.replace('push', 'promote'),
+        legacy.replace('pull', 'promote'),
+        'name: shut, effect: deny, subjects: [everyone], repositories: ["release/**"], actions: [push]',
+        'name: kept, effect: deny, subjects: [everyone], repositories: ["legacy/**"], tags: ["v*"], actions: [overwrite]',
+      ],
+      [
+        '- group:managers may no longer promote release/** (rule shut, 0.yaml:7)',
+        '- user:olaf may no longer promote over existing tags legacy/** (tags v*) (rule kept, 0.yaml:8)',
+      ],
+    ],
+    [
       'tells what a group may now do, once for the group',
       [publish],
       [publish, 'name: fill, subjects: [group:devs], repositories: ["integration/**"], actions: [pull, push]'],
@@ -226,7 +249,7 @@ describe('over random policies', () => {
     effect: fc.constantFrom('allow', 'allow', 'deny'),
     subject: fc.constantFrom('everyone', 'authenticated', 'anonymous', 'user:dana', 'group:devs', 'group:managers'),
     repository: fc.constantFrom('a/**', 'a/b', 'a/*', '**', '*/b', 'p/${account}/**', 'p/**', 'c'),
-    action: fc.constantFrom('pull', 'push', 'create', 'overwrite', 'delete'),
+    action: fc.constantFrom('pull', 'push', 'create', 'overwrite', 'delete', 'promote'),
     tags: fc.constantFrom('', '', ', tags: ["v*"]', ', tags: ["*-rc", latest]'),
     when: fc.constantFrom('', '', ', when: { before: 2026-07-01 }', ', when: { days: [sat, sun], zone: Asia/Tokyo }'),
   });
@@ -244,6 +267,10 @@ describe('over random policies', () => {
     .map(([list, isMore]): readonly [readonly string[], readonly string[]] =>
       isMore ? [list.slice(1), list] : [list, list.slice(1)],
     );
+  const questions = [
+    ...(['pull', 'create', 'overwrite', 'delete'] as const).map((action) => ({ action })),
+    ...(['create', 'overwrite'] as const).map((writes) => ({ action: 'promote' as const, writes })),
+  ];
   const callers: readonly Named[] = [user('dana'), user('rita'), user('olaf'), user('both'), anonymous];
   const times = ['2026-06-03T12:00:00Z', '2026-06-06T12:00:00Z', '2026-08-03T12:00:00Z'].map((text) =>
     Date.parse(text),
@@ -259,10 +286,10 @@ describe('over random policies', () => {
         const [oldPolicy, youngPolicy] = [compileByName(old), compileByName(young)];
         for (const principal of callers) {
           for (const repository of ['a/b', 'a/x', 'a/x/y', 'x/b', 'c', 'p/dana/x', 'p/rita/x', 'p/dana/b']) {
-            for (const action of ['pull', 'create', 'overwrite', 'delete'] as const) {
+            for (const asked of questions) {
               for (const tag of ['v1', 'v1-rc', 'latest', 'x']) {
                 for (const instant of times) {
-                  const question = { principal, repository, action, tag, now: instant };
+                  const question = { ...asked, principal, repository, tag, now: instant };
                   // No expect for each of so many: they would take most of the time.
                   if (youngPolicy.decide(question).allowed !== oldPolicy.decide(question).allowed) {
                     expect.fail(`not told: ${JSON.stringify(question)}`);
@@ -352,5 +379,71 @@ describe('a difference of limits', () => {
     const { accounts, changes, limits } = diffPolicies(limited(before), limited(after), { now });
     expect([accounts, changes]).toEqual([[], []]);
     expect(limits.map(({ kind, sentence }) => `${kind} ${sentence}`)).toEqual(found);
+  });
+});
+
+describe('a difference of gates', () => {
+  const gate = 'name: approved, repositories: ["release/**"], from: ["integration/**"], fromTags: ["approved-*"]';
+  const cases: readonly (readonly [
+    promise: string,
+    before: readonly string[],
+    after: readonly string[],
+    found: readonly string[],
+  ])[] = [
+    ['is none where one only has another name', [gate], [gate.replace('approved,', 'other,')], []],
+    [
+      'is none where the same is written another way',
+      [`${gate}, except: [user:dana, user:olaf]`],
+      [`${gate}, match: image, attachments: allow, mode: enforce, except: [user:olaf, user:dana]`],
+      [],
+    ],
+    [
+      'tells a new one and one that is gone',
+      [gate],
+      [
+        'name: signed, mode: shadow, repositories: ["vault/*"], tags: [v*], from: [signed], match: digest, attachments: deny, except: [group:devs]',
+      ],
+      [
+        'removed gate "approved" is gone: into release/** only what is in integration/** (under a tag approved-*)',
+        'added gate "signed" is new: into vault/* (tags v*) only what is in signed (with the same digest), attachments too, but not for group:devs, in shadow mode',
+      ],
+    ],
+    [
+      'tells one that asks for more',
+      [gate],
+      [gate.replace('approved-*', 'approved-1.*').replace('release/**', '**') + ', match: digest'],
+      [
+        'tightened gate "approved" is tighter: it stands over ** (before: release/**); it looks under tags approved-1.* (before: tags approved-*); it takes the same digest only (before: the same image)',
+      ],
+    ],
+    [
+      'tells one that asks for less',
+      [gate],
+      [
+        'name: approved, mode: shadow, repositories: ["release/**"], tags: [v*], from: ["integration/**", "sandbox/**"], except: [group:devs]',
+      ],
+      [
+        'loosened gate "approved" is looser: it is about tags v* (before: every write); it looks in integration/**, sandbox/** (before: integration/**); it looks under any tag (before: tags approved-*); it lets pass group:devs (before: nobody); it is in shadow mode (before: is enforced)',
+      ],
+    ],
+    [
+      'tells one that asks for something else',
+      [gate],
+      [gate.replace('integration', 'staging')],
+      ['changed gate "approved" is another: it looks in staging/** (before: integration/**)'],
+    ],
+    [
+      'tells attachments that must be there, too',
+      [gate],
+      [`${gate}, attachments: deny`],
+      ['tightened gate "approved" is tighter: attachments of what is there must be there, too (before: pass)'],
+    ],
+  ];
+  const gated = (gates: readonly string[]): Policy =>
+    readPolicy(`${people}gates:\n${gates.map((each) => `  - { ${each} }\n`).join('')}`);
+  test.each(cases)('%s', (_promise, before, after, found) => {
+    const { accounts, changes, limits, gates } = diffPolicies(gated(before), gated(after), { now });
+    expect([accounts, changes, limits]).toEqual([[], [], []]);
+    expect(gates.map(({ kind, sentence }) => `${kind} ${sentence}`)).toEqual(found);
   });
 });
