@@ -10,7 +10,7 @@ import {
   readPlainManifest,
 } from '../distribution/plain-manifest.ts';
 import type { StandingGate } from '../policy/gates.ts';
-import type { RegistryFailure } from '../ports.ts';
+import type { Found, RegistryFailure } from '../ports.ts';
 import { judgeAttached } from './attached.ts';
 import { attachmentsApart, cutShort, elsewhere, notThere, partMissing, tooManyParts } from './gate-words.ts';
 import type { Moment } from './moment.ts';
@@ -111,11 +111,13 @@ export class ImageJudge {
       const walk = this.#moment.walk(from, gate, this.#written.tag);
       const result = await walk.find(async (held) => {
         const match = matchOf(held, thing, hasCopy, image);
-        if (typeof match === 'object') alike.push({ from, ...match });
-        if (typeof match !== 'string') return false;
-        const isThere = held.isPart ? await this.#moment.has(from, held.digest) : { ok: true as const, found: true };
-        if (isThere.ok && isThere.found) how = match;
-        return isThere.ok ? isThere.found : isThere;
+        if (match === undefined) return false;
+        // What an index names may be gone, and be known from elsewhere.
+        const has = held.isPart ? await this.#moment.has(from, held.digest) : found;
+        if (!has.ok || !has.found) return has.ok ? false : has;
+        if (typeof match === 'string') how = match;
+        else alike.push({ from, ...match });
+        return typeof match === 'string';
       });
       if (result.found) return { kind: 'passed', how: how ?? 'same_digest', from };
       unknown ??= result.failed;
@@ -205,6 +207,8 @@ export class ImageJudge {
     });
   }
 }
+
+const found: Found = { ok: true, found: true };
 
 /** An image that may be compared with others by what it is made of. */
 function comparable(manifest: PlainManifest | undefined): ImageManifest | undefined {

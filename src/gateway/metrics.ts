@@ -35,9 +35,18 @@ export function createMetrics() {
     /** A number that is counted elsewhere and only ever grows. */
     total: reading('counter'),
 
-    counter: <V extends Values>(name: string, help: string, labels: NamesOf<V>): Add<V> => {
+    /** `isKept`: series of other values are forgotten; they begin at zero if they come again. */
+    counter: <V extends Values>(
+      name: string,
+      help: string,
+      labels: NamesOf<V>,
+      isKept?: (values: Values) => boolean,
+    ): Add<V> => {
       const series = new Series(labels, () => ({ count: 0 }));
-      const samples = (): readonly string[] => series.map((text, { count }) => [`${name}{${text}} ${count}`]);
+      const samples = (): readonly string[] => {
+        if (isKept !== undefined) series.keep(isKept);
+        return series.map((text, { count }) => [`${name}{${text}} ${count}`]);
+      };
       metrics.push({ type: 'counter', name, help, samples });
       return (values, amount = 1) => void (series.at(values).count += amount);
     },
@@ -84,8 +93,9 @@ interface Branch<Cell> {
 
 /** Cells by the values of their labels. Walked value by value: joining them costs more than all the rest. */
 class Series<Cell> {
-  readonly #root: Branch<Cell> = { below: new Map() };
-  readonly #texts = new Map<string, Cell>();
+  #root: Branch<Cell> = { below: new Map() };
+  #texts = new Map<string, Cell>();
+  #kept = new Map<string, Values>();
   readonly #labels: Values;
   readonly #make: () => Cell;
 
@@ -102,18 +112,39 @@ class Series<Cell> {
     return branch?.cell ?? this.#grow(values);
   }
 
+  /** Forgets all others but the one that stands for those that had no room. */
+  keep(isKept: (values: Values) => boolean): void {
+    const before = { texts: this.#texts, kept: this.#kept };
+    const stays = (values: Values): boolean => isKept(values) || values.every((value) => value === other);
+    if ([...before.kept.values()].every(stays)) return;
+    this.#root = { below: new Map() };
+    this.#texts = new Map();
+    this.#kept = new Map();
+    for (const [text, values] of before.kept) {
+      const cell = before.texts.get(text);
+      if (cell !== undefined && stays(values)) this.#put(values, cell);
+    }
+  }
+
   #grow(values: Values): Cell {
     const kept = this.#texts.size < maxSeries ? values : this.#labels.map(() => other);
+    return this.#put(kept, undefined);
+  }
+
+  /** The cell that is there, else the given one or a new one. */
+  #put(values: Values, given: Cell | undefined): Cell {
     let branch = this.#root;
-    for (const value of kept) {
+    for (const value of values) {
       const next: Branch<Cell> = branch.below.get(value) ?? { below: new Map() };
       branch.below.set(value, next);
       branch = next;
     }
     if (branch.cell !== undefined) return branch.cell;
-    const cell = this.#make();
+    const cell = given ?? this.#make();
     branch.cell = cell;
-    this.#texts.set(textOf(this.#labels, kept), cell);
+    const text = textOf(this.#labels, values);
+    this.#texts.set(text, cell);
+    this.#kept.set(text, values);
     return cell;
   }
 

@@ -41,7 +41,8 @@ const descriptors = '/proc/self/fd';
 /** Counters begin at zero with each gateway. */
 export function createObserved(log: Log): Observed {
   const metrics = createMetrics();
-  const { decisions, statuses, transferred, ...counts } = countsOf(metrics);
+  let isGate: (name: string) => boolean = () => true;
+  const { decisions, statuses, transferred, ...counts } = countsOf(metrics, (name) => isGate(name));
   const sound = (name: string, help: string, { health }: Part): void =>
     metrics.gauge(name, help, () => (health().ok ? 1 : 0));
   return {
@@ -62,6 +63,7 @@ export function createObserved(log: Log): Observed {
     countLimit: ({ name }, spent) => counts.limited([name, spent]),
     watch({ machine: { policies, stores, parts }, upstream, certificate, transfers, cachedBytes }) {
       const { gauge, total } = metrics;
+      isGate = (name) => policies.loaded().compiled.policy.gates.some((gate) => gate.name === name);
       gauge('portcullis_policy_rules', 'Rules in force.', () => policies.loaded().compiled.policy.rules.length);
       sound('portcullis_policy_last_reload_successful', '1 when the newest policy files are in force.', parts.policy);
       sound('portcullis_keys_last_reload_successful', '1 when the newest signing keys are in use.', parts.keys);
@@ -89,7 +91,7 @@ export function createObserved(log: Log): Observed {
 
 type Metrics = ReturnType<typeof createMetrics>;
 
-function countsOf({ counter }: Metrics) {
+function countsOf({ counter }: Metrics, isGate: (name: string) => boolean) {
   return {
     decisions: counter<[event: string, decision: string]>(
       'portcullis_decisions_total',
@@ -110,10 +112,12 @@ function countsOf({ counter }: Metrics) {
       'Requests that limits counted or refused.',
       ['limit', 'result'],
     ),
-    gated: counter<[gate: string, result: string]>('portcullis_gate_total', 'Images that gates judged.', [
-      'gate',
-      'result',
-    ]),
+    gated: counter<[gate: string, result: string]>(
+      'portcullis_gate_total',
+      'Images that gates judged, shadow gates among them.',
+      ['gate', 'result'],
+      ([gate = '']) => isGate(gate),
+    ),
     cached: counter<[kind: string, result: string]>(
       'portcullis_cache_requests_total',
       'Reads that memory might answer, by what it did.',

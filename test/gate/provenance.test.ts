@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { GateMemory } from '../../src/gate/gate-memory.ts';
 import { type GateVerdict, concludeGates, judgeGates } from '../../src/gate/provenance.ts';
+import { summaryOf } from '../../src/gate/source-walk.ts';
 import { gatesAt } from '../../src/policy/gates.ts';
 import type { Gate } from '../../src/policy/model.ts';
 import { backendAt } from '../support/backend.ts';
@@ -150,6 +151,14 @@ describe('an image', () => {
     expect(await judge(same)).toBe('same_image');
     world.of(from).manifests.delete(approved.digest);
     expect(await judge(same)).toBe(notThere);
+  });
+
+  test('that is known from elsewhere does not count where an index only names it', async () => {
+    world.put('elsewhere/app', approved, '1.0');
+    world.put(from, indexOf([approved]), '1.0');
+    memory.rememberManifest(approved.digest, summaryOf(approved.content, approved.mediaType));
+    const packed = imageOf([layerOf('one', (tar) => gzipSync(tar, { level: 1 })), two]);
+    expect([await judge(same), await judge(packed)]).toEqual([notThere, notThere]);
   });
 
   test('passes one of several sources', async () => {

@@ -69,6 +69,27 @@ describe('a counter', () => {
     ]);
   });
 
+  test('forgets what is not to be kept, which begins at zero if it comes again', () => {
+    const metrics = createMetrics();
+    let kept = ['a', 'b'];
+    const count = metrics.counter<[gate: string, result: string]>(
+      'gates_total',
+      'Gates.',
+      ['gate', 'result'],
+      ([gate = '']) => kept.includes(gate),
+    );
+    for (const gate of ['a', 'a', 'b']) count([gate, 'refused']);
+    expect(samplesOf(metrics.render())).toHaveLength(2);
+    kept = ['a'];
+    expect(samplesOf(metrics.render())).toEqual(['gates_total{gate="a",result="refused"} 2']);
+    kept = ['a', 'b'];
+    for (const gate of ['a', 'b']) count([gate, 'refused']);
+    expect(samplesOf(metrics.render())).toEqual([
+      'gates_total{gate="a",result="refused"} 3',
+      'gates_total{gate="b",result="refused"} 1',
+    ]);
+  });
+
   test('tells values apart whatever they consist of, and escapes them', () => {
     const metrics = createMetrics();
     const count = metrics.counter<[a: string, b: string]>('odd_total', 'A \\ and\na line.', ['a', 'b']);
