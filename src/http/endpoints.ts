@@ -44,6 +44,11 @@ const failed: TokenReply = {
   record: { event: 'token', decision: 'error', reason: 'internal_error' },
 };
 
+const apiFailed: TokenReply = {
+  answer: problem('internal', 'the gateway failed; its log says why'),
+  record: { event: 'access', decision: 'error', reason: 'internal_error' },
+};
+
 /** The exchange travels beside Express, which must not wrap or re-read what the gateway has judged. */
 export function createEndpoints(parts: EndpointParts): (exchange: Exchange) => void {
   const { front } = parts;
@@ -84,8 +89,9 @@ export function createEndpoints(parts: EndpointParts): (exchange: Exchange) => v
   app.use((request) => void send(exchangeOf(request), notFound));
 
   const onFailure = (error: unknown, request: object): void => {
-    front.onError(error, exchangeOf(request));
-    reply(request, failed);
+    const exchange = exchangeOf(request);
+    front.onError(error, exchange);
+    reply(request, exchange.target.startsWith('/api/') ? apiFailed : failed);
   };
 
   // Express knows an error handler by its four parameters.

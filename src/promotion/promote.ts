@@ -34,6 +34,8 @@ export interface PromotionParts extends CopyParts {
   readonly limits: Limits;
   readonly knownParts: KnownParts;
   readonly judgeGates: JudgeGates;
+  /** The same, where they were asked before: counted once. */
+  readonly judgeGatesAgain: JudgeGates;
   /** Runs what writes manifests to a repository, so that no cache goes on with what was there. */
   readonly around: <T>(
     repository: string,
@@ -328,7 +330,7 @@ async function judgeAndTag(parts: PromotionParts, asked: PromotionAsk, closure: 
   const refusal = refusedBy(judged, ask.caller, tag);
   if (refusal !== undefined) return refusal;
   const gated = { policy: ask.policy, principal: ask.caller.principal, repository };
-  const gates = await passGates(parts.judgeGates, registry, gated, [{ ...root, tag }]);
+  const gates = await passGates(parts.judgeGatesAgain, registry, gated, [{ ...root, tag }]);
   const refused = refusedByGates(gates);
   if (refused !== undefined) return refused;
   if (judged.kind === 'same') return { kind: 'tagged', gates };

@@ -73,7 +73,7 @@ const claimSet = z.object({
     z.object({
       type: z.enum(['repository', 'registry']),
       name: z.string().max(255),
-      actions: z.array(z.enum(['pull', 'push', 'delete', '*'])).max(8),
+      actions: z.array(z.enum(['pull', 'push', 'delete', 'promote', '*'])).max(8),
     }),
   ),
 });

@@ -17,6 +17,7 @@ const kinds = {
   'gate-failed': [422, 'A gate is closed'],
   'not-promotable': [422, 'It cannot be promoted'],
   'too-many': [429, 'Too many requests'],
+  internal: [500, 'The gateway failed'],
   registry: [502, 'The registry failed'],
   busy: [503, 'Try again'],
 } as const;

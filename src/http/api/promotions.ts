@@ -54,6 +54,8 @@ export function createPromotionApi({ front, gate, backend, promotions }: Promoti
     writer: backend.write,
     around: (repository, task, isOver) => backend.around(repository, task, isOver),
     judgeGates: (registry, standing, written) => judgeGates({ registry, ...gates }, standing, written),
+    judgeGatesAgain: (registry, standing, written) =>
+      judgeGates({ registry, ...gates, count: () => {} }, standing, written),
     streams: new Turns(streams),
     ...{ identity, clock, limits, tagLocks, knownParts },
   };
