@@ -12,7 +12,7 @@ import { type Lifecycle, createLifecycle } from './gateway/lifecycle.ts';
 import { closing, listenAll } from './gateway/listen.ts';
 import { type Machine, openMachine } from './gateway/machine.ts';
 import { type Observed, createObserved } from './gateway/observed.ts';
-import { checkAll, followRegistry } from './gateway/readiness.ts';
+import { checkAll, followRegistry, frozenNow } from './gateway/readiness.ts';
 import { GateMemory } from './gate/gate-memory.ts';
 import { KnownParts } from './gate/known-parts.ts';
 import { reportTo } from './gateway/reports.ts';
@@ -107,7 +107,7 @@ async function open(ground: Ground): Promise<Started> {
   const readiness = [lifecycle.part, parts.policy, health.part, parts.store, parts.keys];
   if (certificate !== undefined) readiness.push(certificate);
   const admin = createAdminListener({
-    readiness: () => checkAll(readiness),
+    readiness: () => checkAll([...readiness, ...frozenNow(policies.loaded().compiled.policy, clock())]),
     metrics: observed.render,
     hostName: hostname(),
     onError: (error) => log.error('the admin API failed', { detail: String(error) }),

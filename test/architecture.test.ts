@@ -166,6 +166,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'document',
     'identity/sources/disabled.ts',
     'limits/spend.ts',
+    'policy/freezes.ts',
     'sealed/upload-ticket.ts',
     'token/access-token.ts',
     'distribution/route-name.ts',

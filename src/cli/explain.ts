@@ -1,10 +1,10 @@
 /** `portcullis explain`: why a question is answered as it is. */
 import { countedPer } from '../limits/spend.ts';
-import { describeLimit, describePrincipal, formatPlace, listed } from '../policy/describe.ts';
+import { describeLimit, describePrincipal, formatInstant, formatPlace, listed } from '../policy/describe.ts';
 import { type PolicyByName, compileByName } from '../policy/by-name.ts';
 import type { Considered, Inquiry } from '../policy/analysis/consider.ts';
 import { gateLine, ifInWords, isInTheWay } from '../policy/analysis/gates-about.ts';
-import { type Explanation, deletionLines, explain, halfLines } from '../policy/analysis/explain.ts';
+import { type Explanation, deletionLines, explain, halfLines, untilInWords } from '../policy/analysis/explain.ts';
 import { type Action, type Counted, type Limit, formatSubject, isWrite } from '../policy/model.ts';
 import { describeWait, formatRate } from '../policy/rate.ts';
 import { type ExitCode, exitCodes, paletteFor, placeInJson, printJson, reportBroken } from './report.ts';
@@ -85,7 +85,7 @@ async function run(subject: string, actionText: string, targetText: string, opti
 
 /** The shape that scripts rely on. */
 function toJson(
-  { allowed, rule, reason, inquiry, groups, considered, gates, tags, secrets }: Explanation,
+  { allowed, rule, reason, frozenUntil, inquiry, groups, considered, gates, tags, secrets }: Explanation,
   { limits }: ApplyingLimits,
 ): unknown {
   return {
@@ -93,6 +93,7 @@ function toJson(
     rule: rule?.name ?? null,
     ...placeInJson(rule),
     reason,
+    frozenUntil: frozenUntil === undefined ? undefined : formatInstant(frozenUntil),
     subject: formatSubject(inquiry.principal),
     groups: groups.map(({ name }) => name),
     tags,
@@ -141,7 +142,13 @@ function toText(explanation: Explanation, { limits, notes }: ApplyingLimits, { s
     ...parts.map((line) => `  ${line}`),
     ...(rule === undefined
       ? []
-      : ['', show(rule.source, `rule "${rule.name}" ${allowed ? 'allows' : 'forbids'} it${limit}`)]),
+      : [
+          '',
+          show(
+            rule.source,
+            `rule "${rule.name}" ${allowed ? 'allows' : 'forbids'} it${untilInWords(explanation)}${limit}`,
+          ),
+        ]),
     ...section(
       'secrets:',
       secrets.map((secret) => `  ${describeReach(secret)}`),

@@ -18,6 +18,7 @@ const verbs: Readonly<Record<string, () => AddVerb | Promise<AddVerb>>> = {
   access: async () => (await import('./access.ts')).addAccess,
   promote: async () => (await import('./promote.ts')).addPromote,
   diff: async () => (await import('./diff.ts')).addDiff,
+  freezes: async () => (await import('./freezes.ts')).addFreezes,
   user: async () => (await import('./user.ts')).addUser,
   robot: async () => (await import('./user.ts')).addRobot,
   token: async () => (await import('./token.ts')).addToken,

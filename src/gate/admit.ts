@@ -5,6 +5,7 @@
 import { type Access, type Need, carries, challengeAccess, requiredAccess } from '../distribution/access.ts';
 import type { Credentials } from '../distribution/credentials.ts';
 import { type Mount, type RegistryRoute, type RouteProblem, ordinaryUpload } from '../distribution/route.ts';
+import { formatMoment } from '../policy/describe.ts';
 import type { CompiledPolicy, Decision } from '../policy/evaluate.ts';
 import type { Principal } from '../policy/model.ts';
 import type { Clock } from '../ports.ts';
@@ -231,7 +232,8 @@ export function sentenceOf({ principal }: Caller, need: DeniedNeed, why: string)
   return sentence.length <= 200 ? sentence : `${who.slice(0, 60)} may not ${need.action} there: ${why}`;
 }
 
-function reasonInWords({ tag, untagged }: DeniedNeed, { reason, rule }: Decision): string {
+function reasonInWords({ tag, untagged }: DeniedNeed, { reason, rule, frozenUntil }: Decision): string {
+  if (frozenUntil !== undefined) return `frozen until ${formatMoment(frozenUntil)}`;
   switch (reason) {
     case 'rule_denies':
       return rule?.tags !== undefined && tag === undefined ? 'a rule about its tags forbids it' : 'a rule forbids it';

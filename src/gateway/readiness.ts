@@ -2,6 +2,7 @@
 import { type Problem, formatProblem } from '../document/problem.ts';
 import type { ReadinessCheck } from '../http/admin/admin.ts';
 import type { OperatorLog } from '../adapters/log/log.ts';
+import { frozenInWords } from '../policy/freezes.ts';
 import type { Registry, RegistryHealth } from '../ports.ts';
 
 interface Health {
@@ -26,6 +27,12 @@ export function checkAll(parts: readonly Part[]): readonly ReadinessCheck[] {
     const state = ok ? 'ok' : isVital ? 'failed' : 'degraded';
     return { name, state, detail };
   });
+}
+
+/** A line for what rules forbid for some time only, while they do. `now` in milliseconds since 1970. */
+export function frozenNow(policy: Parameters<typeof frozenInWords>[0], now: number): readonly Part[] {
+  const detail = frozenInWords(policy, now);
+  return detail === undefined ? [] : [{ name: 'freezes', health: () => ({ ok: true, detail }) }];
 }
 
 /** Of what is read from files again and again: `problems` are those of the newest ones, `kept` what goes on instead. */

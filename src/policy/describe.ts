@@ -97,6 +97,11 @@ export function formatInstant(milliseconds: number): string {
   return `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
 }
 
+/** `2027-01-02T00:00Z`: as short as it is whole, from milliseconds since 1970. */
+export function formatMoment(milliseconds: number): string {
+  return formatInstant(milliseconds).replace(/:00Z$/, 'Z');
+}
+
 /** `18:30`, from minutes since midnight. */
 export function formatMinute(minute: number): string {
   const two = (value: number): string => String(value).padStart(2, '0');

@@ -4,6 +4,7 @@
  */
 import { isReferrersTag } from '../distribution/reference.ts';
 import { type Circumstances, failedCondition } from './conditions.ts';
+import { frozenUntil } from './freezes.ts';
 import { type StandingGate, gatesAt } from './gates.ts';
 import {
   type Action,
@@ -23,6 +24,7 @@ import {
 import { matchPieces } from './pattern.ts';
 import { accountNameOf, isAbout, names, subjectsOf } from './principal.ts';
 import { type Leaf, type RuleBucket, RuleIndex } from './rule-index.ts';
+import type { EpochMs } from '../time.ts';
 
 export interface Question<Who = Principal | GroupMember> extends Circumstances {
   readonly principal: Who;
@@ -63,6 +65,8 @@ export interface Decision {
   readonly rule: Rule | undefined;
   /** Shadow rules that would have turned the decision. */
   readonly shadow: readonly Rule[];
+  /** When it is allowed, of what is forbidden for some time only. */
+  readonly frozenUntil?: EpochMs | undefined;
 }
 
 /** Decides about whoever it is given, in the groups that they bring: nobody is looked up. */
@@ -112,7 +116,12 @@ function withIndex(policy: Policy, ordered: readonly Rule[], index: RuleIndex): 
     const subjects = subjectsOf(question.principal);
     const accountName = accountNameOf(question.principal);
     const leaves = index.leaves(question.repository, accountName);
-    return judge(leaves, subjects, question, accountName);
+    const decision = judge(leaves, subjects, question, accountName);
+    if (decision.allowed || decision.rule?.when === undefined) return decision;
+    const until = frozenUntil(decision, question.now, (now) =>
+      judge(leaves, subjects, { ...question, now }, accountName),
+    );
+    return until === undefined ? decision : { ...decision, frozenUntil: until };
   };
 
   const mayListCatalog = (principal: Principal | GroupMember, circumstances: Circumstances): Decision => {

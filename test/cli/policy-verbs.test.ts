@@ -367,6 +367,64 @@ describe('portcullis diff', () => {
   });
 });
 
+describe('portcullis freezes', () => {
+  test('lists what is frozen, from when, until when and by which rule', async () => {
+    expect(await portcullis('freezes', '--policies', 'policies', '--at', '2026-12-25')).toMatchObject({
+      code: 0,
+      stdout:
+        'frozen now:\n  push, promote in release/** until 2027-01-02T00:00Z (rule "freeze" (policies/rules.yaml:16))\n',
+    });
+    expect((await portcullis('freezes', '--policies', 'policies', '--at', '2026-06-01')).stdout).toBe(
+      'nothing is frozen now\n\nto come:\n  push, promote in release/** from 2026-12-24T00:00Z until 2027-01-02T00:00Z (rule "freeze" (policies/rules.yaml:16))\n',
+    );
+    expect((await portcullis('freezes', '--policies', 'policies', '--at', '2027-01-02')).stdout).toBe(
+      'nothing is frozen, and no rule will freeze anything\n',
+    );
+    expect(await portcullis('freezes', '--at', 'soon')).toMatchObject({ code: 2 });
+  });
+
+  test('names exceptions, tags, hours and whom it is about', async () => {
+    const when = "{ hours: '20:00-06:00', zone: Europe/Berlin, addresses: [10.0.0.0/8] }";
+    await write(
+      'nights.yaml',
+      `${people}rules: [{ name: nights, effect: deny, mode: shadow, subjects: [authenticated], except: [user:rita], repositories: ['a/**'], tags: ['v*'], actions: [overwrite], when: ${when} }]\n`,
+    );
+    expect((await portcullis('freezes', '--policies', 'nights.yaml', '--at', '2026-06-01T22:00:00Z')).stdout).toBe(
+      'frozen now:\n  overwrite in a/** until 2026-06-02T04:00Z (rule "nights" (nights.yaml:9))\n' +
+        '      tags v* only; for authenticated; not for user:rita; from 10.0.0.0/8; again and again, while it is between 20:00 and 06:00 Europe/Berlin; in shadow mode: it forbids nothing\n',
+    );
+  });
+
+  test('prints JSON', async () => {
+    expect(await json('freezes', '--policies', 'policies', '--at', '2026-12-25')).toEqual({
+      at: '2026-12-25T00:00:00Z',
+      freezes: [
+        {
+          rule: 'freeze',
+          mode: 'enforce',
+          file: 'policies/rules.yaml',
+          line: 16,
+          now: true,
+          from: '2026-12-24T00:00:00Z',
+          until: '2027-01-02T00:00:00Z',
+          repositories: ['release/**'],
+          tags: null,
+          actions: ['push', 'promote'],
+          subjects: ['everyone'],
+          except: [],
+          condition: 'it is after 2026-12-24T00:00:00Z and before 2027-01-02T00:00:00Z',
+        },
+      ],
+    });
+  });
+
+  test('explain says when it is over', async () => {
+    const args = ['explain', 'user:rita', 'push', 'release/app', '--at', '2026-12-25', '--policies', 'policies'];
+    expect((await portcullis(...args)).stdout).toContain('rule "freeze" forbids it until 2027-01-02T00:00Z');
+    expect(await json(...args)).toMatchObject({ decision: 'deny', frozenUntil: '2027-01-02T00:00:00Z' });
+  });
+});
+
 describe('portcullis test', () => {
   test('counts expectations and names rules that no test exercises', async () => {
     const { code, stdout } = await portcullis('test', 'policies');

@@ -686,6 +686,24 @@ describe('the sentence that a refused client reads', () => {
     }
   });
 
+  test('names the end of a freeze, and stays as short', () => {
+    const frozen = { ...decision('rule_denies'), frozenUntil: Date.parse('2027-01-02T00:00:00Z') };
+    const caller = {
+      ...login,
+      principal: { ...user('rita'), groups: [] },
+      method: 'password',
+      bound: undefined,
+    } as const;
+    const need = { action: 'promote', repository: 'release/app', tag: 'v1' } as const;
+    expect(refusalSentence(caller, need, frozen)).toBe(
+      'user "rita" may not promote release/app:v1: frozen until 2027-01-02T00:00Z',
+    );
+    const named = { ...caller, principal: { ...user(long.name), groups: [] } };
+    const sentence = refusalSentence(named, { ...need, repository: long.repository, tag: long.tag }, frozen);
+    expect(sentence.length).toBeLessThanOrEqual(200);
+    expect(sentence).toMatch(/: frozen until 2027-01-02T00:00Z$/);
+  });
+
   test('never shows names of rules or files', async () => {
     const denied = await outcome('PUT /v2/sandbox/frozen/manifests/1.0', basic('dana'));
     expect(denied).not.toContain('.yaml');

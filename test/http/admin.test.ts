@@ -46,6 +46,21 @@ describe('the admin listener', () => {
     expect(text.endsWith('ready\n')).toBe(true);
   });
 
+  test('lists what is frozen on one line, while it is', async () => {
+    const freeze = 'effect: deny, subjects: [everyone], repositories: ["a/**"], actions: [push]';
+    await front.setPolicy(
+      rules.replace(
+        /rules: *\[/,
+        `rules: [{ name: shut, ${freeze}, when: { after: 2020-01-01, before: 2999-01-01 } }, `,
+      ),
+    );
+    expect((await admin('/readyz?verbose')).text).toContain(
+      '[+] freezes ok: push, promote in a/** until 2999-01-01T00:00Z (shut)\n',
+    );
+    await front.setPolicy(rules);
+    expect((await admin('/readyz?verbose')).text).not.toContain('freezes');
+  });
+
   test('stays ready with the last good policy, and names the place of the problem', async () => {
     await front.setPolicy('rulez: []\n');
     const { status, text } = await admin('/readyz?verbose');

@@ -1,7 +1,7 @@
 /** Why a question is answered as it is: the rule that decided, the caller's groups, and the rules that nearly decided. */
 import { isReferrersTag } from '../../distribution/reference.ts';
 import type { PolicyByName } from '../by-name.ts';
-import { describePrincipal, describeRule } from '../describe.ts';
+import { describePrincipal, describeRule, formatMoment } from '../describe.ts';
 import type { Decision } from '../evaluate.ts';
 import type { Action, GroupMember, Named, Policy, Rule } from '../model.ts';
 import { accountIn } from '../principal.ts';
@@ -45,6 +45,8 @@ export function explain(compiled: PolicyByName, inquiry: Inquiry) {
     inquiry,
     allowed: decision.allowed && !isTooNarrow,
     rule: isTooNarrow ? undefined : decision.rule,
+    /** When what is refused is allowed, in milliseconds since 1970. */
+    frozenUntil: decision.frozenUntil,
     reason: isTooNarrow ? `${reason}, but no secret of this robot reaches it` : [reason, ...conditions].join(', '),
     groups: groupsOf(policy, inquiry.principal),
     /** Reading without a rule that gives `pull`, because the caller may push there. */
@@ -138,7 +140,7 @@ function reasonOf(
     case 'rule_allows':
       return impliedByPush ? `pull is implied by the right to push, which ${rule} gives` : `${rule} allows it`;
     case 'rule_denies':
-      return `${rule} forbids it`;
+      return `${rule} forbids it${untilInWords(decision)}`;
     case 'no_rule':
       return 'no rule allows it';
     case 'secret_narrow':
@@ -153,10 +155,15 @@ function reasonOf(
   }
 }
 
+/** ` until 2027-01-02T00:00Z`; empty where nobody can tell. */
+export function untilInWords({ frozenUntil }: Pick<Decision, 'frozenUntil'>): string {
+  return frozenUntil === undefined ? '' : ` until ${formatMoment(frozenUntil)}`;
+}
+
 /** `allowed by rule "x" (file:line)`, `forbidden by …`, `no rule allows it`. */
-function verdictOf({ allowed, rule }: Decision): string {
+function verdictOf({ allowed, rule, frozenUntil }: Decision): string {
   if (rule === undefined) return 'no rule allows it';
-  return `${allowed ? 'allowed' : 'forbidden'} by ${describeRule(rule)}`;
+  return `${allowed ? 'allowed' : 'forbidden'} by ${describeRule(rule)}${untilInWords({ frozenUntil })}`;
 }
 
 /** With the place that puts somebody into each. */
