@@ -109,8 +109,6 @@ async function unpack(parts: LayerParts, digest: string, most: number): Promise<
   }
 }
 
-class TooLarge extends Error {}
-
 /** As clients do, by its first bytes and not by what it is called. */
 async function digestUnpacked(content: Readable, digest: string, most: number): Promise<Unpacked | Comparison> {
   const [algorithm = '', encoded] = digest.split(':');
@@ -118,6 +116,7 @@ async function digestUnpacked(content: Readable, digest: string, most: number): 
   const unpacked = createHash('sha256');
   let bytes = 0;
   let isBroken = false;
+  let isTooLarge = false;
   const iterator = (content as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
   const next = async (): Promise<Buffer | undefined> => {
     try {
@@ -150,15 +149,17 @@ async function digestUnpacked(content: Readable, digest: string, most: number): 
     const sink = async (chunks: AsyncIterable<Buffer>): Promise<void> => {
       for await (const chunk of chunks) {
         bytes += chunk.length;
-        if (bytes > most) throw new TooLarge();
+        isTooLarge = bytes > most;
+        if (isTooLarge) throw new Error('the layer is too large');
         unpacked.update(chunk);
       }
     };
     await (unpacker === undefined ? promises.pipeline(source, sink) : promises.pipeline(source, unpacker, sink));
     // What came after the end of what could be unpacked.
     while ((await next()) !== undefined);
-  } catch (error) {
-    if (error instanceof TooLarge) {
+  } catch {
+    // Whichever part of the pipeline said so first.
+    if (isTooLarge) {
       return { kind: 'differ', why: 'layers differ; use promote (they are too large to be compared)' };
     }
     return isBroken ? { kind: 'unknown', reason: 'broken' } : differ;
