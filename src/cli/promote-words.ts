@@ -118,7 +118,7 @@ export function promotedWords(body: unknown, place: Place, isDryRun: boolean): s
   }
   const moved = mounted === blobs ? counted(blobs, 'blob') : `${counted(blobs, 'blob')}, ${mounted} of them mounted`;
   const copied = bytes === 0 ? 'nothing copied' : `${sizeInWords(bytes)} copied`;
-  const took = `${made}, ${moved}, ${copied}, ${(count('durationMs') / 1000).toFixed(1)} s`;
+  const took = `${made}, ${moved}, ${copied}, ${timeInWords(count('durationMs'))}`;
   const left = field(body, 'left');
   const elsewhere =
     Array.isArray(left) && left.length > 0
@@ -129,6 +129,10 @@ export function promotedWords(body: unknown, place: Place, isDryRun: boolean): s
 
 function counted(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
+
+function timeInWords(ms: number): string {
+  return ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
 /** In decimal units, as registries and docker count. */

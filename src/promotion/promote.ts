@@ -98,7 +98,8 @@ export async function promote(parts: PromotionParts, ask: PromotionAsk): Promise
   const isReadable = mayPull(promoter, source).allowed;
   // A source that may not be read is asked for all the same: neither words nor time tell whether it exists.
   const reading = await parts.registry.manifest(source.repository, source.reference);
-  const access = lackingAccess(ask);
+  // A wider token helps only where the policy would give one.
+  const access = isReadable ? lackingAccess(ask) : undefined;
   if (access !== undefined) return { kind: 'scope_insufficient', access };
   if (!reading.ok) return registryFault(reading, 'reading the source');
   if (!isReadable || reading.manifest === undefined) return { kind: 'source_unknown' };
