@@ -110,7 +110,7 @@ export class ImageJudge {
       let how: 'same_digest' | 'same_image' | undefined;
       const walk = this.#moment.walk(from, gate, this.#written.tag);
       const result = await walk.find(async (held) => {
-        const match = matchOf(held, thing, hasCopy, image);
+        const match = matchOf(held, thing, image);
         if (match === undefined) return false;
         // What an index names may be gone, and be known from elsewhere.
         const has = held.isPart ? await this.#moment.has(from, held.digest) : found;
@@ -217,12 +217,11 @@ function comparable(manifest: PlainManifest | undefined): ImageManifest | undefi
 
 /** How what is under a tag is the thing; its layers where only the configuration is the same. */
 function matchOf(
-  { digest, isPart, manifest }: Held,
+  { digest, manifest }: Held,
   thing: Thing,
-  hasCopy: boolean,
   image: ImageManifest | undefined,
 ): 'same_digest' | 'same_image' | { readonly layers: readonly string[] } | undefined {
-  if (thing.isSameAs(digest) && (hasCopy || !isPart)) return 'same_digest';
+  if (thing.isSameAs(digest)) return 'same_digest';
   if (image === undefined || manifest?.kind !== 'image' || manifest.config !== image.config.digest) return undefined;
   const { layers } = manifest;
   const isSame =

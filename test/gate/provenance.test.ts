@@ -467,6 +467,22 @@ describe('what is attached', () => {
       notThere,
     ],
     [
+      'an image by its name alone, with a subject',
+      () =>
+        made(
+          types.image,
+          {
+            config: descriptor(Buffer.from('{"os":"x"}'), types.config),
+            layers: [],
+            subject: descriptor(approved.content, types.image),
+          },
+          [Buffer.from('{"os":"x"}')],
+        ),
+      undefined,
+      notThere,
+      notThere,
+    ],
+    [
       'an image whose configuration goes by another name',
       () =>
         made(

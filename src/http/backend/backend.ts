@@ -81,7 +81,10 @@ export function createBackend(options: BackendOptions): Backend {
   const { contentMemory } = options;
   const terms = { connectMs, idleMs, responseMs, watch, contentMemory, isStopping: () => isStopping };
   const question = createAsk({ origins, agent: agents.questions, timeoutMs: options.askMs });
-  const openBlob = createBlobReader({ origins, agent: agents.questions, timeoutMs: options.askMs });
+  const openBlob = createBlobReader({
+    ...{ origins, agent: agents.questions, timeoutMs: options.askMs, redirects: rules },
+    storageAgent: (protocol) => agents.storage(protocol),
+  });
   const ask = createQuestions(question, openBlob, origins);
   const digestOfTag = async (repository: string, tag: string): Promise<string | undefined> => {
     const reading = await ask.manifest(repository, tag);

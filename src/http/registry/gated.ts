@@ -3,19 +3,18 @@ import { digestOf } from '../../distribution/digest.ts';
 import { type Admitted, sentenceOf } from '../../gate/admit.ts';
 import { type GateVerdict, concludeGates, judgeGates } from '../../gate/provenance.ts';
 import type { AuditRecord } from '../../ports.ts';
-import { gateUnknown, refusal } from '../front/respond.ts';
-import type { Outcome } from './outcome.ts';
+import { type Answer, gateUnknown, refusal } from '../front/respond.ts';
 import { type ManifestPut, type WriteParts, tagsOf } from './tag-writer.ts';
 
-interface PassedGates {
+export interface Gated {
+  /** undefined: all let pass. */
+  readonly refusal?: Answer;
   readonly record: Partial<AuditRecord>;
   /** Names of shadow gates that would have refused. */
   readonly shadow: readonly string[];
 }
 
-export type Gated = { readonly refusal: Outcome } | PassedGates;
-
-const ungated: PassedGates = { record: {}, shadow: [] };
+const ungated: Gated = { record: {}, shadow: [] };
 
 /** By each tag that the push sets, or by none. A push of what a tag names already is a push: what may be there is judged now. */
 export async function passGates(
@@ -26,32 +25,33 @@ export async function passGates(
 ): Promise<Gated> {
   const { repository } = route;
   const tags = tagsOf(route);
-  let passed = ungated;
+  let gated = ungated;
   for (const tag of tags.length === 0 ? [undefined] : tags) {
     const gates = policy.gatesOf(caller.principal, repository, tag);
     if (gates.length === 0) continue;
     const written = { ...pushed, repository, tag, digest: digestOf(pushed.content) };
-    const { decisive, shadow } = concludeGates(
-      await judgeGates({ registry: backend.ask, ...gate.gates }, gates, written),
-    );
-    passed = { record: passed.record, shadow: [...new Set([...passed.shadow, ...shadow])] };
+    const verdicts = await judgeGates({ registry: backend.ask, ...gate.gates }, gates, written);
+    const { decisive, shadow } = concludeGates(verdicts);
+    gated = { ...gated, shadow: [...new Set([...gated.shadow, ...shadow])] };
     if (decisive === undefined) continue;
-    const record = recordOf(decisive, passed.shadow);
-    if (decisive.kind === 'passed') passed = { ...passed, record };
-    else if (decisive.kind === 'unknown') return { refusal: { answer: gateUnknown(decisive.from), record } };
-    else {
-      const answer = refusal('DENIED', sentenceOf(caller, { action: 'push', repository, tag }, decisive.why));
-      return { refusal: { answer, record } };
+    gated = { ...gated, record: recordOf(decisive) };
+    if (decisive.kind === 'unknown') return { ...gated, refusal: gateUnknown(decisive.from) };
+    if (decisive.kind === 'refused') {
+      const sentence = sentenceOf(caller, { action: 'push', repository, tag }, decisive.why);
+      return { ...gated, refusal: refusal('DENIED', sentence) };
     }
   }
-  return passed;
+  return gated;
 }
 
-function recordOf(verdict: GateVerdict, shadow: readonly string[]): Partial<AuditRecord> {
-  const { standing, from, kind } = verdict;
-  const named = { gate: standing.gate.name, gateFrom: from };
-  if (kind === 'passed') return { ...named, reason: `gate_${verdict.how}` };
-  const shadows = shadow.length === 0 ? {} : { shadow };
-  if (kind === 'refused') return { ...named, ...shadows, decision: 'deny', reason: 'gate_refused' };
-  return { ...named, ...shadows, decision: 'error', reason: 'gate_unknown', detail: `the registry: ${verdict.reason}` };
+function recordOf(verdict: GateVerdict): Partial<AuditRecord> {
+  const named = { gate: verdict.standing.gate.name, gateFrom: verdict.from };
+  switch (verdict.kind) {
+    case 'passed':
+      return { ...named, reason: `gate_${verdict.how}` };
+    case 'refused':
+      return { ...named, decision: 'deny', reason: 'gate_refused' };
+    case 'unknown':
+      return { ...named, decision: 'error', reason: 'gate_unknown', detail: `the registry: ${verdict.reason}` };
+  }
 }

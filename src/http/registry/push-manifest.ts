@@ -100,9 +100,10 @@ async function judgeAndWrite(
   if ('refusal' in counted) return counted.refusal;
   // Counted before: looking for an image may cost the registry more than writing it.
   const gated = await passGates(parts, again, route, pushed);
-  if ('refusal' in gated) return gated.refusal;
+  const { shadow } = why(admission.decision, [...counted.shadow, ...gated.shadow]);
+  const record = { ...(shadow && { shadow }), ...gated.record };
+  if (gated.refusal !== undefined) return { answer: gated.refusal, record };
   const forwarding = await backend.open({ exchange, route, content });
   if (isGuarding && forwarding.status === 201) gate.knownParts.learn(repository, content);
-  const { shadow } = why(admission.decision, [...counted.shadow, ...gated.shadow]);
-  return { record: { ...(shadow && { shadow }), ...gated.record, ...passedOn(forwarding).record } };
+  return { record: { ...record, ...passedOn(forwarding).record } };
 }
