@@ -21,7 +21,7 @@ export function answerTrouble({ status, headers, body }: GatewayAnswer, place: P
     case 'not-allowed':
       return made(
         said ?? `you may not promote to ${place.target}`,
-        `who may: portcullis who-can promote ${place.target}`,
+        `portcullis who-can promote ${place.target} says who may, where the policies are`,
       );
     case 'tag-taken':
       return made(

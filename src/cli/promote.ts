@@ -50,7 +50,7 @@ export function addPromote(program: Command, done: (code: ExitCode) => void): vo
         'portcullis promote registry.example.com/integration/app:approved-1.2.3 release/app:v1.2.3',
         'portcullis promote integration/app:v1.2.3 release/app --reason "ticket 123"',
         'portcullis promote integration/app@sha256:… release/app:v1.2.3 --dry-run',
-        'portcullis promote integration/app:v1.2.3 release/app --user releaser --password-stdin < releaser.secret',
+        'portcullis promote integration/app:v1.2.3 release/app --user release-bot --password-stdin < bot.secret',
       ) + about,
     )
     .action(async (source: string, target: string, options: PromoteOptions) =>
