@@ -131,6 +131,9 @@ function toText(explanation: Explanation, { limits, notes }: ApplyingLimits, { s
     ...(deletion === undefined ? [] : deletionLines(deletion)),
     ...(explanation.impliedByPush ? ['pull is implied by the right to push; listing the tags takes pull itself'] : []),
     ...(allowed ? explanation.gates.filter(isInTheWay).map(ifInWords) : []),
+    ...(explanation.unreadable.length === 0
+      ? []
+      : [`but may not pull ${listed(explanation.unreadable)}, and a promotion reads what it takes over`]),
     ...(tags === undefined
       ? []
       : [`only tags ${listed(tags)}: for another tag ask with it, as ${inquiry.repository}:TAG`]),

@@ -98,6 +98,12 @@ describe('on policy files', () => {
     expect((await token('revoke', 'builder', '--all')).stdout).toBe('robot "builder" has no secrets\n');
   });
 
+  test('a secret may be for promoting alone, which is listed as such', async () => {
+    expect(await token('create', 'builder', '--actions', 'pull,promote')).toMatchObject({ code: 0 });
+    expect(await textOf('robots.yaml')).toContain('actions: [pull, promote]');
+    expect((await token('list', 'builder')).stdout).toMatch(/ live +all +pull,promote /);
+  });
+
   test('a second secret takes the limits of the first over and says so, unless told otherwise', async () => {
     const limits = ['--actions', 'pull', '--expires', '2999-01-01', '--repositories', 'a/**'];
     await token('create', 'deployer', '--groups', 'build-servers', ...limits, '--policies', 'policies');

@@ -6,7 +6,7 @@ import type { Decision } from '../evaluate.ts';
 import type { Action, GroupMember, Named, Policy, Rule } from '../model.ts';
 import { accountIn } from '../principal.ts';
 import { isReached, secretsOf } from '../secret-reach.ts';
-import { gatesAbout, ifInWords, isInTheWay } from './gates-about.ts';
+import { type GateAbout, gatesAbout, ifInWords, isInTheWay } from './gates-about.ts';
 import { type Inquiry, considerAll, isEnforced, isMatching, nearMissesOf } from './consider.ts';
 
 /** One half of writing to a tag: making it, or moving it to another image. */
@@ -56,6 +56,7 @@ export function explain(compiled: PolicyByName, inquiry: Inquiry) {
     secrets,
     /** Gates over what is written to, whether they stand for this caller or not. */
     gates,
+    unreadable: decision.allowed ? unreadableSources(compiled, inquiry, gates) : [],
     /** Present for a write whose halves are not decided alike. */
     halves: isTooNarrow ? undefined : halves,
     deletion: isTooNarrow ? undefined : deletion,
@@ -80,6 +81,18 @@ export function tagLimitOf(
   const found = direct.length === 0 && inquiry.action === 'pull' ? allowing('push') : direct;
   if (found.length === 0 || found.some(({ tags }) => tags === undefined)) return undefined;
   return [...new Set(found.flatMap(({ tags = [] }) => tags.map(({ text }) => text)))];
+}
+
+/** Where a gate has a promotion come from and its caller may not pull: all of a gate's sources, or none. */
+function unreadableSources(
+  compiled: PolicyByName,
+  { principal, action, address, now }: Inquiry,
+  gates: readonly GateAbout[],
+): readonly string[] {
+  if (action !== 'promote') return [];
+  const mayPull = (repository: string): boolean =>
+    compiled.decide({ principal, action: 'pull', repository, address, now }).allowed;
+  return gates.filter(isInTheWay).flatMap(({ sources }) => (sources.some(mayPull) ? [] : sources));
 }
 
 function halvesOf(compiled: PolicyByName, inquiry: Inquiry) {

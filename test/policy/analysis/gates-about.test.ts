@@ -81,6 +81,24 @@ describe('an explanation of a write', () => {
     }
   });
 
+  test('of a promotion says that its source may not be read', () => {
+    expect(ask(user('rita'), 'promote', 'release/app').unreadable).toEqual(['integration/app']);
+    expect(ask(user('gus'), 'promote', 'release/app').unreadable).toEqual([]);
+    expect(ask(robot('releaser'), 'push', 'release/app').unreadable).toEqual([]);
+  });
+
+  test('by a robot knows whether its secrets reach promoting', () => {
+    const explained = (actions: string) =>
+      explain(
+        compile(`
+robots: { r: { tokens: [{ id: abcd, sha256: ${'a'.repeat(64)}, actions: [${actions}] }] } }
+rules: [{ name: may, subjects: [robot:r], repositories: ["release/**"], actions: [push, promote] }]`),
+        { principal: robot('r'), action: 'promote', repository: 'release/app', now },
+      );
+    expect(explained('pull, promote').allowed).toBe(true);
+    expect(explained('push')).toMatchObject({ allowed: false, secrets: [{ why: 'actions: only push' }] });
+  });
+
   test('tells a promotion to a new tag from one that moves a tag', () => {
     const { halves, rule } = ask(user('rita'), 'promote', 'release/app:v1');
     expect(halves?.map(({ right, decision }) => [right, decision.allowed, decision.rule?.name])).toEqual([
