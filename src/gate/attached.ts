@@ -112,17 +112,19 @@ async function judgeLayers(
   return undefined;
 }
 
-/** POSIX ustar, "The header block": at its place stands the sum of all bytes, it counting as spaces; some wrote it signed. */
+/**
+ * POSIX ustar, "The header block": at its place stands the sum of all bytes, it counting as spaces; some wrote it signed. Read
+ * as liberally as by any reader: Go takes what stands behind a NUL for nothing, and no digits for zero.
+ */
 const blockBytes = 512;
 const sumAt = { from: 148, to: 156 };
 
 function isTar(head: Buffer): boolean {
   if (head.length < blockBytes) return false;
   const header = Buffer.from(head.subarray(0, blockBytes));
-  const text = header.toString('latin1', sumAt.from, sumAt.to).replaceAll('\0', ' ').trim();
-  if (!/^[0-7]+$/.test(text)) return false;
+  const [digits = '0'] = /[0-7]+/.exec(header.toString('latin1', sumAt.from, sumAt.to)) ?? [];
   header.fill(' ', sumAt.from, sumAt.to);
   const unsigned = header.reduce((sum, byte) => sum + byte, 0);
   const signed = header.reduce((sum, byte) => sum + (byte < 128 ? byte : byte - 256), 0);
-  return [unsigned, signed].includes(parseInt(text, 8));
+  return [unsigned, signed].includes(parseInt(digits, 8));
 }

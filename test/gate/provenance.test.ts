@@ -450,10 +450,38 @@ describe('an index', () => {
   });
 });
 
+/** The archive with another text where the sum of its first block stands, which Go's reader takes for that sum. */
+function withSum(tar: Buffer, write: (octal: string) => string): Buffer {
+  const archive = Buffer.from(tar);
+  const sum = archive
+    .fill(' ', 148, 156)
+    .subarray(0, 512)
+    .reduce((all, byte) => all + byte, 0);
+  archive.write(write(sum.toString(8).padStart(6, '0')).padEnd(8, '\0'), 148, 'latin1');
+  return archive;
+}
+
+/** A longer name, of bytes that count as negative where bytes are signed. */
+function summingToNothing(tar: Buffer): Buffer {
+  const archive = Buffer.from(tar).fill(' ', 148, 156);
+  let left = archive.subarray(0, 512).reduce((all, byte) => all + (byte < 128 ? byte : byte - 256), 0);
+  for (let at = archive.indexOf(0); left > 0; at++) {
+    const part = Math.min(128, left);
+    archive[at] = 256 - part;
+    left -= part;
+  }
+  return archive;
+}
+
 describe('what is attached', () => {
   const absent = 'what it is attached to is not in release/app; push that first';
   const tar = createTar(new Map([['evil', Buffer.from('x')]]));
   const runnable = Buffer.from(JSON.stringify({ rootFS: { diff_ids: [] } }));
+  const archives = [
+    { how: 'with more behind its sum', bytes: withSum(tar, (sum) => `${sum}\0X`) },
+    { how: 'with its sum behind a space', bytes: withSum(tar, (sum) => ` ${sum}\0`) },
+    { how: 'whose signed sum of nothing goes without saying', bytes: withSum(summingToNothing(tar), () => '') },
+  ];
 
   test.each<[string, () => Made, tag: string | undefined, allow: string, deny: string]>([
     ['an artifact about an image of the target', () => artifactOf(approved), undefined, 'attachment', 'as well'],
@@ -512,6 +540,13 @@ describe('what is attached', () => {
       notThere,
       notThere,
     ],
+    ...archives.map((archive): [string, () => Made, string, string, string] => [
+      `an image under the tag of a signature, its layer an archive ${archive.how}`,
+      () => imageOf([{ tar: archive.bytes, stored: archive.bytes }], { layerType: 'text/plain' }),
+      referrersTag(approved, '.sig'),
+      notThere,
+      notThere,
+    ]),
     ['a list of artifacts', () => indexOf([artifactOf(approved)]), referrersTag(approved), 'attachment', 'as well'],
     ['a list of nothing', () => indexOf([]), referrersTag(approved), 'attachment', 'attachment'],
     [
