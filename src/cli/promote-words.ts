@@ -4,10 +4,18 @@ import { escapeUnprintable } from '../document/problem.ts';
 import type { GatewayAnswer, Trouble } from './gateway-client.ts';
 import type { Place } from './promote-names.ts';
 
-/** undefined for an answer that is no refusal. */
-export function answerTrouble({ status, headers, body }: GatewayAnswer, place: Place): Trouble | undefined {
-  if (status >= 200 && status < 300) return undefined;
+/** undefined where it says what was promoted: anything may stand at an address, and answer 200 to everything. */
+export function answerTrouble(
+  { status, headers, body }: GatewayAnswer,
+  place: Place,
+  isDryRun = false,
+): Trouble | undefined {
   const { host } = place.url;
+  if (status >= 200 && status < 300) {
+    const isDone = status === (isDryRun ? 200 : 201) && typeof field(body, 'digest') === 'string';
+    const problem = `${host} answers ${status}, and not what was promoted`;
+    return isDone ? undefined : { problem, fix: `is ${host} a Portcullis, and new enough?` };
+  }
   const said = saidIn(body);
   const wait = Number(headers['retry-after']);
   const again = Number.isFinite(wait) && wait > 0 ? `run it again in ${wait} s` : 'run it again in a while';

@@ -71,7 +71,7 @@ export async function promote(source: string, target: string, options: PromoteOp
   const progress = startProgress(process.stderr, `promoting ${located.source} to ${located.target}`);
   const answer = await ask(located, login, options).finally(progress.end);
   if ('problem' in answer) return tell(answer, options);
-  const trouble = answerTrouble(answer, located);
+  const trouble = answerTrouble(answer, located, options.dryRun);
   if (trouble !== undefined) return tell(trouble, options, answer.body);
   if (options.json === true) printJson(answer.body);
   else process.stdout.write(promotedWords(answer.body, located, options.dryRun === true));
@@ -79,7 +79,7 @@ export async function promote(source: string, target: string, options: PromoteOp
 }
 
 function tell({ problem, fix }: Trouble, { json }: PromoteOptions, body?: unknown): ExitCode {
-  if (json === true) printJson({ ok: false, ...(typeof body === 'object' ? body : {}), problem, fix });
+  if (json === true) printJson({ ...(typeof body === 'object' ? body : {}), ok: false, problem, fix });
   return complain(`${problem}\n    fix: ${fix}`);
 }
 

@@ -377,6 +377,23 @@ describe('a refusal is told in words, with what to do', () => {
     expect(JSON.parse(json.stdout)).toMatchObject({ ok: false, problem: expect.any(String) as string });
   });
 
+  test.each([
+    ['a page', 200, '<html>welcome</html>'],
+    ['an empty object', 201, '{}'],
+    ['something else that was made', 201, '{"ok":true,"id":1}'],
+    ['that it will see to it', 202, JSON.stringify(done)],
+    ['nothing', 204, ''],
+    ['as if it had been a dry run', 200, JSON.stringify(done)],
+  ])('somebody who answers with %s has promoted nothing', async (_what, status, body) => {
+    await loggedIn();
+    answer = (response) => response.writeHead(status).end(body);
+    const { code, stdout, stderr } = await promote(images());
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toContain(`answers ${status}, and not what was promoted`);
+    const json = await promote([...images(), '--json']);
+    expect([json.code, JSON.parse(json.stdout)]).toMatchObject([1, { ok: false }]);
+  });
+
   test('a gateway that is not there', async () => {
     const port = await freePort();
     await dockerConfig({ auths: { [`127.0.0.1:${port}`]: { auth: Buffer.from('a:b').toString('base64') } } });
