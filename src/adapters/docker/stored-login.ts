@@ -17,8 +17,13 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** A helper may ask a person to unlock a keychain. */
 const helperMs = 60_000;
 
-/** How docker is logged in at `host` (`name[:port]`), from `$DOCKER_CONFIG` or `~/.docker`. Never throws. */
-export async function readStoredLogin(env: Environment, host: string, isTls: boolean): Promise<StoredLoginReading> {
+/** How docker is logged in at `host` (`name[:port]`), from `$DOCKER_CONFIG` or `~/.docker`. Never throws. `waitMs` for tests. */
+export async function readStoredLogin(
+  env: Environment,
+  host: string,
+  isTls: boolean,
+  waitMs = helperMs,
+): Promise<StoredLoginReading> {
   const directory = env['DOCKER_CONFIG'] || join(env['HOME'] || homedir(), '.docker');
   const path = join(directory, 'config.json');
   let text;
@@ -34,7 +39,7 @@ export async function readStoredLogin(env: Environment, host: string, isTls: boo
   if (typeof config !== 'object' || config === null) return unreadable(`${path} is not JSON`, path);
   const { helper, kept } = dockerLoginsFor(config, host, isTls);
   for (const server of helper?.servers ?? []) {
-    const told = await askHelper(env, helper?.name ?? '', server);
+    const told = await askHelper(env, helper?.name ?? '', server, waitMs);
     if (typeof told === 'string') {
       const fix = `repair it, take it out of ${path} and log in again, or use --user NAME --password-stdin`;
       return { ok: false, problem: told, fix };
@@ -53,12 +58,13 @@ function askHelper(
   env: Environment,
   name: string,
   server: string,
+  waitMs: number,
 ): Promise<string | { readonly login: StoredLogin | undefined }> {
   const program = `docker-credential-${name}`;
   // The name becomes a program: not one of any folder.
   if (!/^[\w.-]+$/.test(name)) return Promise.resolve(`${JSON.stringify(name)} is no name of a credential helper`);
   return new Promise((resolve) => {
-    const limits = { env: { ...env }, timeout: helperMs, maxBuffer: 1024 * 1024 };
+    const limits = { env: { ...env }, timeout: waitMs, killSignal: 'SIGKILL', maxBuffer: 1024 * 1024 } as const;
     const child = execFile(program, ['get'], limits, (error, stdout, stderr) => {
       if (error === null) {
         const told = parseJson(stdout);
@@ -69,7 +75,7 @@ function askHelper(
       }
       if (error.code === 'ENOENT') return resolve(`${program} is not on PATH, and docker keeps its logins with it`);
       if (error.code === 'EACCES') return resolve(`${program} may not be run, and docker keeps its logins with it`);
-      if (error.killed === true) return resolve(`${program} did not answer within ${helperMs / 1000} s`);
+      if (error.killed === true) return resolve(`${program} did not answer within ${waitMs / 1000} s`);
       // Helpers say it on standard output.
       const said = stdout.trim() || stderr.trim();
       if (/credentials not found/i.test(said)) return resolve({ login: undefined });
