@@ -48,18 +48,31 @@ export function withCopies(registry: Provenance, repository: string, from: strin
   };
 }
 
-/** Of every one of `written`. Where no gate stands nothing is asked. */
+/** The registry as it is, and as it will be. */
+export interface Registries {
+  readonly now: Provenance;
+  readonly then: Provenance;
+}
+
+/**
+ * Of every one of `written`. Where no gate stands nothing is asked. A gate that looks into the target itself asks what is
+ * there now: a copy is no reason for itself.
+ */
 export async function passGates(
   judge: JudgeGates,
-  registry: Provenance,
+  { now, then }: Registries,
   { policy, principal, repository }: Gated,
   written: readonly (StoredManifest & { readonly tag: string | undefined })[],
 ): Promise<GateOutcome> {
   const verdicts: GateVerdict[] = [];
   for (const { digest, content, mediaType, tag } of written) {
     const standing = policy.gatesOf(principal, repository, tag);
-    if (standing.length === 0) continue;
-    verdicts.push(...(await judge(registry, standing, { repository, digest, content, mediaType, tag })));
+    const looksInside = ({ sources }: StandingGate): boolean => sources.includes(repository);
+    for (const isInside of [true, false]) {
+      const gates = standing.filter((gate) => looksInside(gate) === isInside);
+      if (gates.length === 0) continue;
+      verdicts.push(...(await judge(isInside ? now : then, gates, { repository, digest, content, mediaType, tag })));
+    }
   }
   const isEnforced = ({ standing }: GateVerdict): boolean => standing.gate.mode === 'enforce';
   const isRefusal = ({ kind }: GateVerdict): boolean => kind === 'refused';

@@ -5,11 +5,13 @@
 import { randomUUID } from 'node:crypto';
 import { partsHeld } from './held.ts';
 import type { Caller, Identity, NoLonger } from '../identity/identify.ts';
-import type { GateVerdict, Provenance } from '../gate/provenance.ts';
+import type { GateVerdict } from '../gate/provenance.ts';
 import type { KnownParts } from '../gate/known-parts.ts';
 import type { LimitState, Limits } from '../limits/spend.ts';
 import type { CompiledPolicy, Decision } from '../policy/evaluate.ts';
 import type { Access } from '../distribution/access.ts';
+import { onlyHeld } from '../distribution/attachments.ts';
+import { digestOf } from '../distribution/digest.ts';
 import type { Clock, Promotion, Registry, StoredManifest, Unavailable } from '../ports.ts';
 import { type Closure, readClosure } from './closure.ts';
 import { type CopyParts, copyBlobs, copyLists, copyManifests } from './copy.ts';
@@ -96,8 +98,10 @@ export async function promote(parts: PromotionParts, ask: PromotionAsk): Promise
   const judged = mayPromote(promoter, target.repository, target.tag);
   if (!judged.allowed) return { kind: 'not_allowed', caller: ask.caller, tag: target.tag, decision: judged };
   const isReadable = mayPull(promoter, source).allowed;
-  // A source that may not be read is asked for all the same: neither words nor time tell whether it exists.
-  const reading = await parts.registry.manifest(source.repository, source.reference);
+  // In place of a source that may not be read, one that never exists: no word, failure or time tells whether that one does.
+  const reading = await (isReadable
+    ? parts.registry.manifest(source.repository, source.reference)
+    : parts.registry.manifest(target.repository, randomUUID()));
   // A wider token helps only where the policy would give one.
   const access = isReadable ? lackingAccess(ask) : undefined;
   if (access !== undefined) return { kind: 'scope_insufficient', access };
@@ -146,12 +150,7 @@ async function begin(
   if (judged.kind === 'same') return { kind: 'repeated', ...done({}) };
   const closure = await readAll(parts, ask, promoter, root);
   if ('kind' in closure) return closure;
-  const first = await passAll(
-    parts,
-    ask,
-    withCopies(parts.registry, repository, request.source.repository, closure),
-    closure,
-  );
+  const first = await passAll(parts, ask, closure);
   const refused = refusedByGates(first);
   if (refused !== undefined) return refused;
   if (request.dryRun) return { kind: 'planned', ...gateFacts(first), ...done(countsOf(closure)) };
@@ -237,20 +236,22 @@ async function readAll(
 
 /** The image under its tag, and what comes along by digest or under tags of its own. */
 function passAll(
-  parts: PromotionParts,
-  ask: PromotionAsk,
-  registry: Provenance,
+  { registry, judgeGates }: PromotionParts,
+  { caller, policy, request: { source, target } }: PromotionAsk,
   closure: Closure,
 ): Promise<GateOutcome> {
-  const { caller, policy, request } = ask;
-  const gated = { policy, principal: caller.principal, repository: request.target.repository };
+  const { repository } = target;
+  const registries = { now: registry, then: withCopies(registry, repository, source.repository, closure) };
   const along = [...closure.attachments.values()].map((manifest) => ({ ...manifest, tag: undefined }));
-  const lists = closure.lists.map(({ tag, list }) => ({ ...list, tag }));
-  return passGates(parts.judgeGates, registry, gated, [
-    ...along,
-    ...lists,
-    { ...closure.root, tag: request.target.tag },
-  ]);
+  const lists = closure.lists.map(({ tag, list }) => ({ ...withoutLost(tag, list, closure), tag }));
+  const written = [...along, ...lists, { ...closure.root, tag: target.tag }];
+  return passGates(judgeGates, registries, { policy, principal: caller.principal, repository }, written);
+}
+
+/** The list as it will be written: one may outlive what it names. */
+function withoutLost(tag: string, list: StoredManifest, { images, attachments, blobs }: Closure): StoredManifest {
+  const content = onlyHeld(tag, list, (digest) => [images, attachments, blobs].some((held) => held.has(digest)));
+  return content === undefined ? list : { ...list, content, digest: digestOf(content) };
 }
 
 function refusedByGates(gates: GateOutcome): PromotionOutcome | undefined {
@@ -331,7 +332,7 @@ async function judgeAndTag(parts: PromotionParts, asked: PromotionAsk, closure: 
   const refusal = refusedBy(judged, ask.caller, tag);
   if (refusal !== undefined) return refusal;
   const gated = { policy: ask.policy, principal: ask.caller.principal, repository };
-  const gates = await passGates(parts.judgeGatesAgain, registry, gated, [{ ...root, tag }]);
+  const gates = await passGates(parts.judgeGatesAgain, { now: registry, then: registry }, gated, [{ ...root, tag }]);
   const refused = refusedByGates(gates);
   if (refused !== undefined) return refused;
   if (judged.kind === 'same') return { kind: 'tagged', gates };

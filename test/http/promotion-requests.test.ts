@@ -49,6 +49,7 @@ describe('a body', () => {
     ['no target', { source: 'integration/app:1.0' }, 'target'],
     ['a misspelt key', { ...wanted, reson: 'x' }, 'there is no key "reson" — did you mean "reason"?'],
     ['a key of Object', '{"source":"a/b:1","target":"c/d:1","__proto__":{}}', /no key/],
+    ['two sources', '{"source":"a/b:1","target":"c/d:1","sourc\\u0065":"e/f:1"}', 'twice'],
     ['text for true', { ...wanted, dryRun: 'yes' }, 'dryRun'],
     ['a number', { ...wanted, source: 7 }, 'source'],
     ['a long reason', { ...wanted, reason: 'x'.repeat(1001) }, 'reason'],
@@ -207,16 +208,25 @@ describe('somebody', () => {
   });
 
   test('gets the same answer for a source that does not exist and for one that may not be read', async () => {
+    const secretBefore = registry.requests.filter((line) => line.includes('/secret/'));
     const absent = await ask(front.url, { ...wanted, source: 'integration/none:1.0' });
     const hidden = await ask(front.url, { ...wanted, source: 'secret/app:1.0' });
     expect([absent.status, hidden.status]).toEqual([404, 404]);
     const words = JSON.stringify(absent.body).replace('integration/none', 'secret/app');
     expect(JSON.stringify(hidden.body)).toBe(words);
     expect(hidden.body['type']).toBe('source-unknown');
-    // Both were asked for, so that time does not tell either.
-    expect(registry.requests).toContain('GET /v2/secret/app/manifests/1.0');
-    registry.intercept = (_line, _request, response) => (response.writeHead(500).end(), true);
-    expect((await ask(front.url, { ...wanted, source: 'secret/app:1.0' })).status).toBe(502);
+    const down = async (source: string, prefix = '/v2/'): Promise<number> => {
+      registry.intercept = (line, _request, response) => {
+        if (line.includes(prefix)) response.writeHead(500).end();
+        return line.includes(prefix);
+      };
+      return (await ask(front.url, { ...wanted, source })).status;
+    };
+    expect([await down('integration/none:1.0'), await down('secret/app:1.0')]).toEqual([502, 502]);
+    // One that cannot be read (too large, of a kind with another digest) exists.
+    expect(await down('secret/app:1.0', 'secret/')).toBe(404);
+    // Nor does time tell, with a manifest of 4 MiB.
+    expect(registry.requests.filter((line) => line.includes('/secret/'))).toEqual(secretBefore);
   });
 
   test.each([
@@ -406,6 +416,39 @@ describe('gates', () => {
     const refused = await ask(front.url, { source: 'integration/closing:approved-1', target: 'release/closing:v1' });
     expect(refused).toMatchObject({ status: 422, body: { type: 'gate-failed' } });
     expect(await there.tags('release/closing')).toEqual([]);
+  });
+
+  test('that look into the target itself are not met by the copy', async () => {
+    await front.setPolicy(
+      `${house}gates:\n  - { name: there, repositories: ["release/**"], tags: ["v*"], from: ["release/**"] }\n`,
+    );
+    await there.image('integration/itself', '1.0');
+    const asked = { source: 'integration/itself:1.0', target: 'release/itself:v1' };
+    const before = writes().length;
+    for (let time = 0; time < 2; time++)
+      expect(await ask(front.url, asked)).toMatchObject({ status: 422, body: { type: 'gate-failed' } });
+    expect(writes()).toHaveLength(before);
+    expect((await ask(front.url, { ...asked, target: 'release/itself:rc1' })).status).toBe(201);
+    expect((await ask(front.url, asked)).status).toBe(201);
+  });
+
+  test('do not mind a list of attachments that outlived one of them', async () => {
+    await front.setPolicy(
+      `${house}gates:\n  - { name: approved, repositories: ["release/**"], from: ["integration/**"], fromTags: ["approved-*"] }\n`,
+    );
+    const signed = await there.image('integration/outlived', 'approved-1');
+    const lost = await there.attach('integration/outlived', signed);
+    const kept = await there.attach('integration/outlived', signed);
+    registry.intercept = (line, _request, response) => {
+      if (!line.endsWith(`outlived/manifests/${lost.digest}`)) return false;
+      response.writeHead(404).end();
+      return true;
+    };
+    const done = await ask(front.url, { source: 'integration/outlived:approved-1', target: 'release/outlived:v1' });
+    expect(done).toMatchObject({ status: 201, body: { manifests: 3 } });
+    const list = await there.read('release/outlived', signed.digest.replace(':', '-'));
+    expect(list?.content.toString()).toContain(kept.digest);
+    expect(list?.content.toString()).not.toContain(lost.digest);
   });
 
   test('that cannot be asked are 503', async () => {

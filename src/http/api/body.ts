@@ -1,5 +1,6 @@
 /** The JSON body of a request to the API: small, soon there, and read only when it is known who sends it. */
 import { parseJson } from '../../distribution/json.ts';
+import { isJsonObject, parsePlainObject } from '../../distribution/plain-json.ts';
 import type { Exchange } from '../front/exchange.ts';
 import type { Answer } from '../front/respond.ts';
 import { problem } from './problems.ts';
@@ -27,7 +28,11 @@ export async function readJsonBody(exchange: Exchange): Promise<JsonBody> {
   if (content.length === 0) return refuse('request-invalid', 'the request has no body');
   const text = decode(content);
   const value = text === undefined ? undefined : parseJson(text);
-  return value === undefined ? refuse('request-invalid', 'the body is no JSON in UTF-8') : { ok: true, value };
+  if (value === undefined) return refuse('request-invalid', 'the body is no JSON in UTF-8');
+  // Whoever else reads it may take the first of two.
+  if (isJsonObject(value) && parsePlainObject(content) === undefined)
+    return refuse('request-invalid', 'the body names something twice');
+  return { ok: true, value };
 }
 
 function readWhole({ request }: Exchange): Promise<Buffer | 'too_large' | 'late'> {
