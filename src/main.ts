@@ -115,6 +115,7 @@ async function open(ground: Ground): Promise<Started> {
       identity,
       sessions: stores.sessions,
       robotUses: stores.robotUses,
+      promotions: stores.promotions,
       limits,
       limiter: stores.limiter,
       failedLogins: stores.failedLogins,

@@ -137,6 +137,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'policy/analysis',
     'limits',
     'identity',
+    'promotion/visible.ts',
     'http/front',
     'secret.ts',
     'ports.ts',

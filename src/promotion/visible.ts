@@ -6,6 +6,11 @@ import { parseRepositoryName } from '../distribution/reference.ts';
 import type { EpochMs } from '../time.ts';
 import { type Promoter, mayPull, reachesFor } from './rights.ts';
 
+/** `integration/app:1.2.3` or `integration/app@sha256:…`. */
+export function nameOf({ repository, reference }: PromotedName): string {
+  return `${repository}${reference.includes(':') ? '@' : ':'}${reference}`;
+}
+
 export interface Viewer extends Promoter {
   readonly caller: Pick<Caller, 'bound'>;
 }

@@ -1,6 +1,7 @@
 import request from 'supertest';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createMemoryFailedLogins } from '../../src/adapters/memory/failed-logins.ts';
+import { createMemoryPromotions } from '../../src/adapters/memory/promotions.ts';
 import { createMemoryRateLimiter } from '../../src/adapters/memory/rate-limiter.ts';
 import { createMemorySessionStore } from '../../src/adapters/memory/session-store.ts';
 import { Secret } from '../../src/secret.ts';
@@ -11,6 +12,7 @@ import { parsePolicy } from '../../src/policy/files/parse.ts';
 import type { AuditRecord, FailedLogins, RateLimiter, Session, SessionStore } from '../../src/ports.ts';
 import { makeMarkedId } from '../../src/identity/marked-id.ts';
 import type { Named } from '../../src/policy/model.ts';
+import { promotionAt } from '../adapters/promotions.contract.ts';
 import { identityOf } from '../support/identity.ts';
 import { anonymous, inPolicy, user } from '../support/policies.ts';
 
@@ -57,6 +59,8 @@ interface Counters {
   readonly failedLogins: FailedLogins;
 }
 
+const promotions = createMemoryPromotions(() => now);
+
 function listen(sessions: SessionStore, records: AuditRecord[] = [], { limiter, failedLogins }: Counters = counters()) {
   let reloads = 0;
   return createAdminListener({
@@ -72,6 +76,7 @@ function listen(sessions: SessionStore, records: AuditRecord[] = [], { limiter, 
       limits: createLimits(limiter),
       limiter,
       failedLogins,
+      promotions,
       robotUses: { lastUsed: () => Promise.resolve(new Map([['abcd1234', now]])) },
       keys: {
         signingKey: () => {
@@ -356,6 +361,23 @@ describe('the admin API', () => {
         if (path !== '/api/v1/keys') expect((await call).body.detail ?? '').not.toContain('openapi.json');
       }
     }
+  });
+
+  test('shows promotions, whole, to who has the admin token, and makes none', async () => {
+    await promotions.record(promotionAt(now, 'one', { reason: 'CHG-1' }));
+    await promotions.record(promotionAt(now - 1000, 'two', { target: { repository: 'release/web', reference: 'v2' } }));
+    const { body } = await get('/api/v1/promotions?repository=release/app');
+    expect(body).toMatchObject({
+      promotions: [
+        { id: 'one', account: 'rita', reason: 'CHG-1', source: 'integration/app:1.0', target: 'release/app:v1.0' },
+      ],
+    });
+    expect((await get('/api/v1/promotions')).body).toMatchObject({ promotions: [{ id: 'one' }, { id: 'two' }] });
+    expect((await get('/api/v1/promotions?limt=3')).status).toBe(400);
+    expect((await get('/api/v1/promotions/two')).body).toMatchObject({ target: 'release/web:v2' });
+    expect((await get('/api/v1/promotions/three')).status).toBe(404);
+    const posted = await request(server).post('/api/v1/promotions').set('authorization', `Bearer ${token}`);
+    expect(posted.status).toBe(405);
   });
 
   for (const [method, path, status] of [

@@ -304,6 +304,32 @@ describe('a token', () => {
   });
 });
 
+describe('attachments', () => {
+  const denied = (where: string, actions: string): string =>
+    `${house}  - { name: unsigned, effect: deny, subjects: [everyone], repositories: ["${where}/**"], tags: ["*.sig"], actions: [${actions}] }\n`;
+
+  test('that somebody may not read stay where they are', async () => {
+    const signed = await there.image('integration/hidden', '1.0');
+    await there.sign('integration/hidden', signed);
+    await front.setPolicy(denied('integration', 'pull'));
+    const done = await ask(front.url, { source: 'integration/hidden:1.0', target: 'release/hidden:v1' });
+    expect(done).toMatchObject({ status: 201, body: { manifests: 1 } });
+    expect(await there.tags('release/hidden')).toEqual(['v1']);
+  });
+
+  test('that a rule keeps out by name are told so, and can be left', async () => {
+    const signed = await there.image('integration/kept-out', '1.0');
+    await there.sign('integration/kept-out', signed);
+    await front.setPolicy(denied('release', 'create'));
+    const asked = { source: 'integration/kept-out:1.0', target: 'release/kept-out:v1' };
+    expect(await ask(front.url, asked)).toMatchObject({ status: 403, body: { type: 'not-allowed' } });
+    expect(await ask(front.url, { ...asked, attachments: false })).toMatchObject({
+      status: 201,
+      body: { manifests: 1 },
+    });
+  });
+});
+
 describe('while blobs are on their way', () => {
   const duringCopy = async (change: () => Promise<unknown>, target: string) => {
     let changed: Promise<unknown> | undefined;
@@ -318,6 +344,19 @@ describe('while blobs are on their way', () => {
     const changed = await duringCopy(() => front.setPolicy('rules: []\n'), 'release/meanwhile:v1');
     expect([403, 404]).toContain(changed.status);
     expect(await there.tags('release/meanwhile')).toEqual([]);
+    // Nor is anything else written.
+    expect(writes().filter((line) => line.startsWith('PUT /v2/release/meanwhile/'))).toEqual([]);
+  });
+
+  test('the right to promote may end when only the tag is missing', async () => {
+    let changed: Promise<unknown> | undefined;
+    registry.intercept = async (line) => {
+      if (line.startsWith('PUT /v2/release/late/')) await (changed ??= front.setPolicy('rules: []\n'));
+      return false;
+    };
+    const late = await ask(front.url, { ...wanted, target: 'release/late:v1' });
+    expect([403, 404]).toContain(late.status);
+    expect(await there.tags('release/late')).toEqual([]);
   });
 
   test('the login may end', async () => {
@@ -400,6 +439,17 @@ describe('gates', () => {
     const done = await ask(front.url, { source: 'integration/gated:approved-1', target: 'release/gated:v2' });
     expect(done).toMatchObject({ status: 201, body: { digest: passing.digest, manifests: 3 } });
     expect(front.records.at(-1)).toMatchObject({ gate: 'from-integration', gateFrom: 'integration/gated' });
+  });
+
+  test('let pass what is attached to what they let pass, before it is there', async () => {
+    await front.setPolicy(`${house}gates:
+  - { name: all-approved, repositories: ["release/**"], from: ["integration/**"], fromTags: ["approved-*"], match: digest }
+`);
+    const passing = await there.image('integration/signed', 'approved-1');
+    await there.attach('integration/signed', passing);
+    await there.sign('integration/signed', passing);
+    const done = await ask(front.url, { source: 'integration/signed:approved-1', target: 'release/signed:v1' });
+    expect(done).toMatchObject({ status: 201, body: { manifests: 4 } });
   });
 
   test('that close meanwhile refuse the tag', async () => {

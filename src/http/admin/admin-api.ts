@@ -15,9 +15,10 @@ import {
 } from './in-force.ts';
 import { type LimitParts, limitOperations } from './limits.ts';
 import { type Operation, openApiDocument } from './operation.ts';
+import { type PromotionsParts, promotionOperations } from './promotions.ts';
 import { type SessionParts, sessionOperations } from './sessions.ts';
 
-export interface AdminApiParts extends SessionParts, RobotTokenParts, LimitParts, PolicyParts {
+export interface AdminApiParts extends SessionParts, RobotTokenParts, LimitParts, PolicyParts, PromotionsParts {
   readonly policy: PolicyParts['policy'];
   readonly keys: KeyRing;
   /** The caller proves that it can read the state directory. */
@@ -31,6 +32,7 @@ const operations: readonly Operation<AdminApiParts>[] = [
   ...limitOperations,
   ...keyOperations,
   ...policyOperations,
+  ...promotionOperations,
 ];
 
 /** Answers a request below `/api/v1`; every answer needs the admin token. */

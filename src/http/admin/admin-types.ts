@@ -71,3 +71,20 @@ export type LimitList = z.infer<typeof limitList>;
 export type LimitStates = z.infer<typeof limitStates>;
 export type LimitView = z.infer<typeof limit>;
 export type SpentView = z.infer<typeof spent>;
+
+export const promotion = z.object({
+  id: z.string(),
+  time: z.iso.datetime(),
+  account: z.string(),
+  kind: z.enum(['user', 'robot', 'workload']),
+  digest: z.string(),
+  source: z.string(),
+  target: z.string(),
+  reason: z.string().optional(),
+  manifests: z.int(),
+  blobs: z.int(),
+  mounted: z.int(),
+  bytes: z.int().describe('of blobs that could not be mounted'),
+  durationMs: z.number(),
+});
+export const promotionList = z.object({ promotions: z.array(promotion) });

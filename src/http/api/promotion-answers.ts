@@ -2,21 +2,16 @@
 import { refusalSentence } from '../../gate/admit.ts';
 import type { GateVerdict } from '../../gate/provenance.ts';
 import type { Caller } from '../../identity/identify.ts';
-import { shadowLimits } from '../front/limit-audit.ts';
-import { limitRule } from '../front/limit-audit.ts';
+import { limitRule, shadowLimits } from '../front/limit-audit.ts';
 import { limitHeaders } from '../front/limit-headers.ts';
 import { type Answer, limitReached, tagHeld, writeHeld } from '../front/respond.ts';
-import type { AuditRecord, PromotedName } from '../../ports.ts';
+import type { AuditRecord } from '../../ports.ts';
 import type { PromotionOutcome } from '../../promotion/promote.ts';
 import type { PromotionRequest } from '../../promotion/request.ts';
+import { nameOf } from '../../promotion/visible.ts';
 import { why } from '../registry/audit-facts.ts';
 import { problemOf } from './caller.ts';
 import { asProblem, document, problem } from './problems.ts';
-
-/** `integration/app:1.2.3` or `integration/app@sha256:…`. */
-export function nameOf({ repository, reference }: PromotedName): string {
-  return `${repository}${reference.includes(':') ? '@' : ':'}${reference}`;
-}
 
 /** Statuses and words, as docs/promotion.md lists them. */
 export function answerOf(
@@ -84,9 +79,14 @@ function doneAnswer(outcome: Extract<PromotionOutcome, { kind: 'promoted' | 'rep
   return document(201, { id, ...names, ...counted, ...notes }, { ...headers, Location: `/api/v1/promotions/${id}` });
 }
 
+/** A gate tells whoever pushes to promote instead. */
+const adviceToPushers = /;[^;]*\buse promote$/;
+
 function gateFailed(failed: readonly GateVerdict[], target: string): Answer {
   const gates = failed.flatMap((verdict) =>
-    verdict.kind === 'refused' ? [{ gate: verdict.standing.gate.name, from: verdict.from, detail: verdict.why }] : [],
+    verdict.kind === 'refused'
+      ? [{ gate: verdict.standing.gate.name, from: verdict.from, detail: verdict.why.replace(adviceToPushers, '') }]
+      : [],
   );
   const words = [...new Set(gates.map(({ gate, detail }) => `${detail} (gate ${gate})`))].join('; ');
   return problem('gate-failed', `${target}: ${words}`, { more: { gates } });

@@ -2,11 +2,10 @@
 import type { Caller } from '../../identity/identify.ts';
 import type { CompiledPolicy } from '../../policy/evaluate.ts';
 import type { Clock, Promotion, Promotions } from '../../ports.ts';
-import { type Visible, type Viewer, readListQuery, showPromotion } from '../../promotion/visible.ts';
+import { type Visible, type Viewer, nameOf, readListQuery, showPromotion } from '../../promotion/visible.ts';
 import type { Exchange } from '../front/exchange.ts';
 import type { ApiReply } from './caller.ts';
 import { document, problem } from './problems.ts';
-import { nameOf } from './promotion-answers.ts';
 
 interface ListParts {
   readonly promotions: Promotions;

@@ -53,11 +53,19 @@ export function createRegistryWriter(terms: WriteTerms): RegistryWriter {
     },
     async putManifest(repository, reference, { content, digest, mediaType }: StoredManifest) {
       const target = `/v2/${repository}/manifests/${reference}`;
-      const headers = mediaType === undefined ? {} : { 'content-type': mediaType };
+      const type = manifestType(content, mediaType);
+      const headers = type === undefined ? {} : { 'content-type': type };
       const sent = await send('PUT', target, headers, { size: content.length, stream: [content] });
       return 'ok' in sent ? sent : writtenAs(sent, digest);
     },
   };
+}
+
+/** What it was known by where it comes from, if that says more than that it is JSON. */
+function manifestType(content: Buffer, known: string | undefined): string | undefined {
+  if (known?.startsWith('application/vnd.') === true) return known;
+  const own = field(parseJson(content), 'mediaType');
+  return typeof own === 'string' && /^application\/[\w.+-]+$/.test(own) ? own : known;
 }
 
 function mountTarget(repository: string, digest: string, from: string): string | undefined {
