@@ -44,7 +44,7 @@ export async function judgeAttached(moment: Moment, asked: Asked): Promise<Attac
     const missing = tagged?.form === 'layers' ? await missingFrom(moment, repository, tagged.of) : undefined;
     return missing ?? (await judgeLayers(moment, repository, manifest)) ?? itself;
   }
-  if (subject === undefined || subject === digest) return none;
+  if (subject === undefined) return none;
   return (
     (await missingFrom(moment, repository, subject)) ?? (await judgeConfig(moment, repository, manifest)) ?? itself
   );

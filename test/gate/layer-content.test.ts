@@ -80,6 +80,15 @@ test('one approved image that it is like is enough, though another is more alike
   });
 });
 
+test('an approved image with another number of layers than its configuration says vouches for none of them', async () => {
+  const evil = packed('evil', 1).stored;
+  const image = asImage(again);
+  const layers = [{ digest: digestOf(evil), mediaType: undefined }, ...image.layers.slice(1)];
+  const { parts } = registryWith(again, { ...again, blobs: [evil] });
+  const result = await compareLayers(parts, { ...image, layers }, [[digestOf(evil)]], { left: 1e9 });
+  expect(result).toEqual({ kind: 'differ', why: 'layers differ; use promote' });
+});
+
 test('a layer is read once at a time, however many wait for it', async () => {
   const { parts, opened } = registryWith(again);
   const both = await Promise.all(

@@ -161,6 +161,12 @@ describe('an image', () => {
     expect([await judge(same), await judge(packed)]).toEqual([notThere, notThere]);
   });
 
+  test('counts by what it says of itself where the registry calls it otherwise', async () => {
+    world.put(from, approved, '1.0');
+    world.of(from).manifests.set(approved.digest, { ...approved, mediaType: types.dockerImage });
+    expect(await judge(same)).toBe('same_image');
+  });
+
   test('passes one of several sources', async () => {
     const gate = gateOf().name;
     const policy = `gates: [{ name: ${gate}, repositories: ['release/**'], from: ['integration/**', 'archive/**'] }]\nrules: []`;
@@ -547,6 +553,18 @@ describe('what is attached', () => {
       notThere,
       notThere,
     ]),
+    [
+      'what calls its layers those of an image, under the tag of a signature',
+      () => {
+        const text = Buffer.from('{}');
+        const config = Buffer.from('{"os":"x"}');
+        const body = { config: descriptor(config, types.config), layers: [descriptor(text, types.layer)] };
+        return made(types.image, body, [config, text]);
+      },
+      referrersTag(approved, '.sig'),
+      notThere,
+      notThere,
+    ],
     ['a list of artifacts', () => indexOf([artifactOf(approved)]), referrersTag(approved), 'attachment', 'as well'],
     ['a list of nothing', () => indexOf([]), referrersTag(approved), 'attachment', 'attachment'],
     [
@@ -661,6 +679,24 @@ describe('nobody can tell', () => {
     world.put(from, approved, 'v1');
     expect(await judge(same)).toBe('same_image');
   }, 20_000);
+});
+
+test('a refusal outweighs what nobody can tell, and that outweighs what passes', async () => {
+  const named = (name: string, source: string, more = ''): string =>
+    `{ name: ${name}, repositories: ['release/**'], from: ['${source}/**'], match: digest${more} }`;
+  world.put('passing/app', approved);
+  world.trouble = (line) => (line.includes('/dark/') ? 500 : undefined);
+  const all = [named('a', 'dark'), named('b', 'empty'), named('c', 'passing'), named('d', 'passing')];
+  const decisiveOf = async (...gates: readonly string[]): Promise<string | undefined> => {
+    const policy = readPolicy(`gates: [${gates.join(', ')}]\nrules: []`);
+    const { decisive, shadow } = concludeGates(await verdictsOn(approved, { gates: policy.gates }));
+    return `${decisive?.standing.gate.name} ${decisive?.kind}; ${shadow.join(' ')}`;
+  };
+  expect(await decisiveOf(...all)).toBe('b refused; ');
+  expect(await decisiveOf(...all.filter((_, at) => at !== 1))).toBe('a unknown; ');
+  expect(await decisiveOf(...all.slice(2))).toBe('d passed; ');
+  const shadows = all.map((gate) => gate.replace(' }', ', mode: shadow }'));
+  expect(await decisiveOf(...shadows)).toBe('undefined undefined; a b');
 });
 
 test('several gates ask each thing once, and each says its own', async () => {
