@@ -287,3 +287,21 @@ test('a client that leaves in the middle leaves a promotion that goes on to its 
   await expect.poll(async () => (await there.read('release/app', 'v1'))?.digest).toBe(image.digest);
   await expect.poll(() => front.records.find(({ event }) => event === 'promotion')?.reason).toBe('promoted');
 });
+
+test('one account has a few promotions under way at once, and is told to come again', async () => {
+  await there.image('integration/app', '1.0');
+  let release: () => void = () => {};
+  const held = new Promise<void>((resolve) => (release = resolve));
+  registry.intercept = async (line) => {
+    if (line.startsWith('POST /v2/release/')) await held;
+    return false;
+  };
+  const begun = Array.from({ length: 6 }, (_, at) => ask(front.url, { ...wanted, target: `release/app:v${at}` }));
+  await expect.poll(() => registry.requests.filter((line) => line.startsWith('POST /v2/release/')).length).toBe(18);
+  const refused = await ask(front.url, { ...wanted, target: 'release/app:v7' });
+  expect(refused).toMatchObject({ status: 503, body: { type: 'busy' } });
+  expect(refused.headers.get('retry-after')).toBe('5');
+  release();
+  for (const done of await Promise.all(begun)) expect(done.status).toBe(201);
+  expect((await ask(front.url, { ...wanted, target: 'release/app:v7' })).status).toBe(201);
+});
