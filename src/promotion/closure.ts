@@ -2,6 +2,7 @@
 import { type ManifestContents, type NamedBlob, contentsOf } from '../distribution/contents.ts';
 import { parseDigest } from '../distribution/reference.ts';
 import type { Registry, StoredManifest } from '../ports.ts';
+import type { IsAttached } from './attached.ts';
 import { type Fault, registryFault } from './fault.ts';
 import { each } from './turns.ts';
 
@@ -26,6 +27,8 @@ export interface ClosureParts {
   readonly repository: string;
   /** Whether such a tag may be read there. */
   readonly mayRead: (tag: string) => boolean;
+  /** What is not stays behind. */
+  readonly isAttached: IsAttached;
   readonly attachments: boolean;
 }
 
@@ -128,12 +131,18 @@ class ClosureWalk {
         const read = await this.#read(digest);
         // A list may outlive what it names.
         if (read === 'met' || read === undefined) continue;
-        const failed = 'kind' in read ? read : await this.#below(read, this.attachments);
+        const failed = 'kind' in read ? read : await this.#attach(read);
         if (failed !== undefined) return failed;
       }
       subjects = [...this.attachments.keys()].filter((digest) => !before.has(digest));
     }
     return undefined;
+  }
+
+  async #attach(manifest: StoredManifest): Promise<Fault | undefined> {
+    const isAttached = await this.#parts.isAttached(manifest);
+    if (typeof isAttached === 'object') return isAttached;
+    return isAttached ? this.#below(manifest, this.attachments) : undefined;
   }
 
   async #find(subject: string, named: string[]): Promise<Fault | undefined> {
@@ -157,6 +166,8 @@ class ClosureWalk {
     if (!reading.ok) return registryFault(reading, `reading ${tag}`);
     if (reading.manifest === undefined) return undefined;
     this.#met.add(reading.manifest.digest);
+    const isAttached = await this.#parts.isAttached(reading.manifest, tag);
+    if (isAttached !== true) return isAttached || undefined;
     const contents = this.#take(reading.manifest);
     if ('kind' in contents) return contents;
     named.push(...contents.manifests.map(({ digest }) => digest));

@@ -3,6 +3,7 @@
  * turn of its tag, which is written last. Whatever fails before leaves no tag, and doing it again is safe.
  */
 import { randomUUID } from 'node:crypto';
+import { attachedIn } from './attached.ts';
 import { partsHeld } from './held.ts';
 import type { Caller, Identity, NoLonger } from '../identity/identify.ts';
 import type { GateVerdict } from '../gate/provenance.ts';
@@ -224,7 +225,9 @@ async function readAll(
   const { repository } = source;
   const isWithin = repository === target.repository;
   const mayRead = (tag: string): boolean => mayPull(promoter, { repository, reference: tag }).allowed;
-  const from = { registry: parts.registry, repository, mayRead, attachments: attachments && !isWithin };
+  const { registry } = parts;
+  const isAttached = attachedIn(registry, repository);
+  const from = { registry, repository, mayRead, isAttached, attachments: attachments && !isWithin };
   const closure = await readClosure(from, root);
   if ('kind' in closure) return closure;
   for (const { tag } of closure.lists) {
@@ -248,9 +251,9 @@ function passAll(
   return passGates(judgeGates, registries, { policy, principal: caller.principal, repository }, written);
 }
 
-/** The list as it will be written: one may outlive what it names. */
-function withoutLost(tag: string, list: StoredManifest, { images, attachments, blobs }: Closure): StoredManifest {
-  const content = onlyHeld(tag, list, (digest) => [images, attachments, blobs].some((held) => held.has(digest)));
+/** The list as it will be written: one may outlive what it names, and name what is not attached. */
+function withoutLost(tag: string, list: StoredManifest, { attachments, blobs }: Closure): StoredManifest {
+  const content = onlyHeld(tag, list, (digest) => attachments.has(digest) || blobs.has(digest));
   return content === undefined ? list : { ...list, content, digest: digestOf(content) };
 }
 
@@ -282,8 +285,7 @@ async function copyAll(
   const again = standing(parts, ask);
   if ('kind' in again) return again;
   const left = new Set(copied.left);
-  const isHeld = (digest: string): boolean =>
-    images.has(digest) || attachments.has(digest) || (blobs.has(digest) && !left.has(digest));
+  const isHeld = (digest: string): boolean => attachments.has(digest) || (blobs.has(digest) && !left.has(digest));
   const write = async (): Promise<Fault | undefined> =>
     (await copyManifests(parts, target.repository, [...images.values(), ...attachments.values()])) ??
     (await copyLists(parts, target.repository, lists, isHeld));

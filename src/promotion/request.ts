@@ -117,7 +117,9 @@ function inWords(issue: z.core.$ZodIssue): string {
 
 /** Control characters would make further lines of a log. */
 function oneLine(text: string | undefined): string | undefined {
-  const line = text?.replace(/[\s\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]+/g, ' ').trim();
+  const line = text
+    ?.replace(/[\s\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+/g, ' ')
+    .trim();
   return line === '' ? undefined : line;
 }
 

@@ -1,7 +1,9 @@
 /** What is asked for, and by whom: everything that is refused before anything is written. */
+import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type ContentWriter, type Stored, contentWriter } from '../support/content.ts';
+import { type ContentWriter, type Stored, contentWriter, named, types } from '../support/content.ts';
 import { type MemoryRegistry, startMemoryRegistry } from '../support/memory-registry.ts';
 import { type Front, credentials, startFront } from './support/front.ts';
 import { ask, house, look } from './support/promotions.ts';
@@ -120,7 +122,7 @@ describe('a body', () => {
   });
 
   test('with control characters in its reason is one line of the log', async () => {
-    const reason = 'first\nsecond\u0007\u202e  third';
+    const reason = 'first\nsecond\u0007\u202e \u200f\u061c third';
     expect((await ask(front.url, { ...wanted, reason, dryRun: true })).status).toBe(200);
     expect(front.records.at(-1)).toMatchObject({ event: 'promotion', reason: 'planned', detail: 'first second third' });
   });
@@ -408,6 +410,34 @@ describe('limits', () => {
     });
     expect(await there.tags('release/limited')).toEqual(['v1', 'v2']);
   });
+});
+
+test('what a list calls attached, and is an image, stays behind with all that names it', async () => {
+  const name = 'integration/brought';
+  const image = await there.image(name, '1.0');
+  const sbom = await there.attach(name, image);
+  const evil = JSON.parse((await there.image(name)).content.toString()) as { config: object; layers: object[] };
+  const disguised = { ...named(await there.blob(name, Buffer.from('{"rootfs":{}}'))), mediaType: 'text/plain' };
+  const brought = [
+    await there.manifest(name, evil),
+    await there.manifest(name, { ...evil, subject: named(image) }),
+    await there.manifest(name, { ...evil, config: disguised, subject: named(image) }),
+    await there.manifest(name, { schemaVersion: 2, mediaType: types.index, manifests: [], subject: named(image) }),
+    await there.attach(name, sbom),
+  ];
+  const [, , , , aboutTheSbom] = brought;
+  const tag = image.digest.replace(':', '-');
+  const manifests = [sbom, ...brought].map(named);
+  await there.manifest(name, { schemaVersion: 2, mediaType: types.index, manifests }, tag);
+  const archive = await there.blob(name, gzipSync(randomBytes(100)));
+  await there.manifest(name, { ...evil, layers: [{ ...named(archive), mediaType: 'text/plain' }] }, `${tag}.sig`);
+  expect((await ask(front.url, { source: `${name}:1.0`, target: 'release/brought:v1' })).status).toBe(201);
+  expect([...(await there.tags('release/brought'))].sort()).toEqual([tag, sbom.digest.replace(':', '-'), 'v1'].sort());
+  const list = JSON.parse((await there.read('release/brought', tag))?.content.toString() ?? '') as {
+    manifests: Stored[];
+  };
+  expect(list.manifests.map(({ digest }) => digest)).toEqual([sbom.digest, aboutTheSbom?.digest]);
+  for (const { digest } of brought.slice(0, 4)) expect(await there.read('release/brought', digest)).toBeUndefined();
 });
 
 describe('gates', () => {
