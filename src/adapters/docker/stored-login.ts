@@ -5,6 +5,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { type StoredLogin, dockerLoginsFor, storedLogin } from '../../distribution/docker-logins.ts';
 import { field, parseJson } from '../../distribution/json.ts';
+import { escapeUnprintable } from '../../document/problem.ts';
 
 export type StoredLoginReading =
   /** `login` is undefined when docker is not logged in there. */
@@ -79,8 +80,10 @@ function askHelper(
       // Helpers say it on standard output.
       const said = stdout.trim() || stderr.trim();
       if (/credentials not found/i.test(said)) return resolve({ login: undefined });
+      const [line = ''] = said.split('\n', 1);
       // One that prints what it has and fails nevertheless would have its secret shown.
-      const shown = said.startsWith('{') ? '' : `: ${said.split('\n', 1)[0]?.slice(0, 200) ?? ''}`;
+      const shown =
+        line === '' || /[{}]|secret["']?\s*[:=]/i.test(line) ? '' : `: ${escapeUnprintable(line.slice(0, 200))}`;
       return resolve(`${program} failed${shown}`);
     });
     child.stdin?.on('error', () => undefined);
