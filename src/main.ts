@@ -1,6 +1,7 @@
 /** The composition root: what is read, what a machine has once, what each listener is made of. The only file that builds everything. */
 import { hostname } from 'node:os';
 import { readDescriptorLimit } from './adapters/kernel/descriptor-limit.ts';
+import { createIssuerDocuments } from './adapters/issuers/documents.ts';
 import { createSendQueues } from './adapters/kernel/send-queues.ts';
 import type { LoadedPolicy } from './adapters/files/policy-loading.ts';
 import type { Log } from './adapters/log/log.ts';
@@ -22,12 +23,13 @@ import { cachedBackend } from './http/backend/cache.ts';
 import { contentBudget } from './http/backend/whole-content.ts';
 import { manifestBudget } from './http/front/manifest-body.ts';
 import { createListener } from './http/listener.ts';
+import { createIssuerKeys } from './identity/issuer-keys.ts';
 import { createIdentity } from './identity/identify.ts';
 import { createLoginGuard } from './identity/login-guard.ts';
 import { createPasswords } from './identity/password.ts';
 import { createPasswordSource } from './identity/sources/password.ts';
 import { robotSource } from './identity/sources/robot.ts';
-import { workloadSource } from './identity/sources/workload.ts';
+import { createWorkloadSource } from './identity/sources/workload.ts';
 import { VerifiedPasswords } from './identity/verified-passwords.ts';
 import { connectionBounds } from './limits/connection-shares.ts';
 import { createMemoryBudget } from './limits/memory-budget.ts';
@@ -167,8 +169,10 @@ function openServing(
     verified: new VerifiedPasswords(),
     guard: createLoginGuard(failedLogins, keys),
   });
+  const issuerKeys = createIssuerKeys(createIssuerDocuments(), clock, reportTo(log).onIssuerFailure);
+  const workloads = createWorkloadSource({ keys: issuerKeys, ownIssuer: publicUrl });
   // Passwords last: that source takes whatever the others leave.
-  const sources = [robotSource, workloadSource, passwords];
+  const sources = [robotSource, workloads, passwords];
   const login = { tokens, sessions, clock, service, refreshTtlSeconds };
   const identity = createIdentity({ ...login, sources, policies, robotUses });
   const tokenService = createTokenService({ ...login, identity, limits });

@@ -5,6 +5,7 @@ import type { EpochMs } from './time.ts';
 
 export type * from './registry-ports.ts';
 export type * from './promotion-ports.ts';
+export type * from './issuer-ports.ts';
 
 export type Clock = () => EpochMs;
 
@@ -36,7 +37,7 @@ export interface AuditRecord {
   /** A word a program can match, such as `no_rule` or `password_wrong`. */
   readonly reason: string;
   readonly rule?: string | undefined;
-  /** `file:line` of the rule. */
+  /** `file:line` of the rule, or of the workload that logged in. */
   readonly source?: string | undefined;
   readonly shadow?: readonly string[] | undefined;
   /** The gate that refused, or that let pass last. */
@@ -46,6 +47,9 @@ export interface AuditRecord {
   readonly account?: string | undefined;
   readonly kind?: 'user' | 'robot' | 'workload' | 'anonymous' | undefined;
   readonly method?: 'password' | 'session' | 'robot-token' | 'workload' | 'access-token' | undefined;
+  /** Who issued the token that a workload logged in with, and those of its claims that the policy names. */
+  readonly issuer?: string | undefined;
+  readonly claims?: Readonly<Record<string, string>> | undefined;
   readonly repository?: string | undefined;
   readonly action?: string | undefined;
   readonly reference?: string | undefined;

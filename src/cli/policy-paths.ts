@@ -39,15 +39,17 @@ export function configuredPolicies({
 
 async function readPaths(paths: readonly string[]): Promise<PoliciesReading> {
   // The YAML reader takes longer to load than most commands to run, and `--help` does without.
-  const [{ readPolicyFiles }, { revisionOf, shortRevision }, { parsePolicy }] = await Promise.all([
+  const [{ readPolicyFiles, revisionOf, shortRevision }, { trustFileProblems }, { parsePolicy }] = await Promise.all([
     import('../adapters/files/policy-loading.ts'),
-    import('../adapters/files/policy-loading.ts'),
+    import('../adapters/files/trust-files.ts'),
     import('../policy/files/parse.ts'),
   ]);
   const texts = await readPolicyFiles(paths);
   if (!texts.ok) return texts;
   const reading = parsePolicy(texts.files);
   if (!reading.ok) return reading;
+  const problems = await trustFileProblems(reading.policy);
+  if (problems.length > 0) return { ok: false, problems };
   const byFile = new Map(texts.files.map(({ file, text }) => [file, text]));
   const show = (source: Source, message: string): string =>
     formatProblem({ ...source, code: '', message }, byFile.get(source.file));

@@ -10,6 +10,7 @@ import type { CompiledPolicy, Decision } from '../policy/evaluate.ts';
 import type { Principal } from '../policy/model.ts';
 import type { Clock } from '../ports.ts';
 import type { Caller, Identity, RefusalOf, Showing } from '../identity/identify.ts';
+import type { IdTokenRefusal } from '../identity/source.ts';
 import type { Held } from '../identity/login-delays.ts';
 import type { UploadTickets } from '../sealed/upload-ticket.ts';
 import { type EpochMs, type EpochSeconds, inSeconds } from '../time.ts';
@@ -42,6 +43,15 @@ export type Admission =
   | { readonly kind: 'unusable'; readonly problem: RouteProblem; readonly caller: Caller }
   /** More logins than can be hashed. `isUpload`: in the middle of an upload. */
   | { readonly kind: 'busy'; readonly isUpload: boolean }
+  /** Whoever knows the account cannot be asked. */
+  | { readonly kind: 'unavailable'; readonly account: string; readonly detail: string }
+  /** The ID token of a CI job was not taken. */
+  | {
+      readonly kind: 'id-token';
+      readonly access: readonly Access[];
+      readonly account: string;
+      readonly refused: IdTokenRefusal;
+    }
   /** Too many failed logins. */
   | ({ readonly kind: 'held'; readonly account: string } & Held);
 
@@ -49,7 +59,9 @@ export type Admitted = Extract<Admission, { kind: 'admitted' }>;
 export type Refused = Exclude<Admission, { kind: 'admitted' }>;
 
 export type ChallengeReason =
-  Exclude<RefusalOf<Credentials>['reason'], 'hashing_busy' | 'login_held'> | 'anonymous_refused' | 'scope_insufficient';
+  | Exclude<RefusalOf<Credentials>['reason'], 'hashing_busy' | 'login_held' | 'id_token_refused' | 'source_unavailable'>
+  | 'anonymous_refused'
+  | 'scope_insufficient';
 
 export interface DeniedNeed {
   readonly action: Need['action'] | 'create' | 'overwrite' | 'catalog' | 'promote';
@@ -98,6 +110,10 @@ export function unidentified(
       return { kind: 'held', account: refusal.account, by: refusal.by, waitMs: refusal.waitMs };
     case 'hashing_busy':
       return { kind: 'busy', isUpload: isUpload(refusal.account) };
+    case 'source_unavailable':
+      return { kind: 'unavailable', account: refusal.account, detail: refusal.detail };
+    case 'id_token_refused':
+      return { kind: 'id-token', access, account: refusal.account, refused: refusal.refused };
     default:
       return { kind: 'challenged', access, ...refusal, ...(isTokenProblem(refusal) ? { error: 'invalid_token' } : {}) };
   }

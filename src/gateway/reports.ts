@@ -3,8 +3,12 @@ import type { OperatorLog } from '../adapters/log/log.ts';
 import type { ListenerFront } from '../http/listener.ts';
 
 /** In words, with what to do where the operator can do something. */
-export function reportTo(log: OperatorLog): Pick<ListenerFront, 'onError' | 'onUnreadableForwarding'> {
+export function reportTo(log: OperatorLog): Pick<ListenerFront, 'onError' | 'onUnreadableForwarding'> & {
+  readonly onIssuerFailure: (issuer: string, detail: string) => void;
+} {
   return {
+    onIssuerFailure: (issuer, detail) =>
+      log.warn('the keys of a token issuer cannot be read; known ones are used for a day', { issuer, detail }),
     onError: (error, { requestId }) =>
       log.error('a request failed inside the gateway', {
         requestId,

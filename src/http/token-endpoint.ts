@@ -12,6 +12,7 @@ import type { TokenRefusal } from '../token/refusal.ts';
 import type { Exchange } from './front/exchange.ts';
 import type { Front } from './front/front.ts';
 import { heldDetail, limitRule, shadowLimits } from './front/limit-audit.ts';
+import { idTokenFacts } from './front/id-token-words.ts';
 import { limitHeaders } from './front/limit-headers.ts';
 import { type Answer, tokenRefused } from './front/respond.ts';
 import { type EpochMs, inSeconds } from '../time.ts';
@@ -166,7 +167,7 @@ async function issue(
 
 const isGranted = ({ actions }: { readonly actions: readonly string[] }): boolean => actions.length > 0;
 
-function granted({ principal, method, access, limits }: TokenGrant, request: TokenRequest): AuditRecord {
+function granted({ principal, method, evidence, access, limits }: TokenGrant, request: TokenRequest): AuditRecord {
   const shadow = shadowLimits(limits);
   const isLogin = request.scopes.every((scope) => scope.trim() === '');
   return {
@@ -176,6 +177,7 @@ function granted({ principal, method, access, limits }: TokenGrant, request: Tok
     account: 'name' in principal ? principal.name : '',
     kind: principal.kind,
     method,
+    ...evidence,
     scope: formatScopes(access),
     shadow: shadow.length === 0 ? undefined : shadow,
   };
@@ -184,9 +186,15 @@ function granted({ principal, method, access, limits }: TokenGrant, request: Tok
 /** RFC 6749 section 5.2; what the client did wrong is told to it and to the log. */
 export function refuse(front: Front, refusal: TokenRefusal): TokenReply {
   const { reason } = refusal;
-  const decision = reason === 'hashing_busy' || reason === 'store_unavailable' ? 'error' : 'deny';
   const account = 'account' in refusal ? refusal.account : undefined;
-  return { answer: tokenRefused(refusal, front), record: { ...limitFacts(refusal), decision, reason, account } };
+  const record = { ...limitFacts(refusal), decision: isFailure(reason) ? 'error' : 'deny', reason, account } as const;
+  const facts = reason === 'id_token_refused' ? idTokenFacts(refusal.refused) : {};
+  return { answer: tokenRefused(refusal, front), record: { ...record, ...facts } };
+}
+
+/** Whether nothing can be said about what was shown. */
+function isFailure(reason: TokenRefusal['reason']): boolean {
+  return ['hashing_busy', 'store_unavailable', 'source_unavailable'].includes(reason);
 }
 
 /** What kind of event a refusal is, and which limit or count refused. */
@@ -194,5 +202,6 @@ function limitFacts(refusal: TokenRefusal): Pick<AuditRecord, 'event'> & Partial
   if (refusal.reason === 'login_held') return { event: 'limit', detail: heldDetail(refusal) };
   if (refusal.reason === 'limit_reached')
     return { event: 'limit', ...limitRule(refusal.states), kind: refusal.principal.kind };
-  return { event: 'account' in refusal ? 'login' : 'token' };
+  const detail = refusal.reason === 'source_unavailable' ? refusal.detail : undefined;
+  return { event: 'account' in refusal ? 'login' : 'token', detail };
 }

@@ -12,10 +12,12 @@ import {
   type Authentication,
   type AuthenticationMethod,
   type AuthenticationRefusal,
+  type IdTokenRefusal,
   type IdentitySource,
   type Issued,
   type Login,
   type Presented,
+  type SourceUnavailable,
   authenticate,
   standingOf,
 } from './source.ts';
@@ -76,7 +78,17 @@ export type LoginRefusal =
   | { readonly reason: 'hashing_busy'; readonly account: string }
   | SecretMalformed
   /** Too many failed logins; nothing was compared. */
-  | ({ readonly reason: 'login_held'; readonly account: string } & Held);
+  | ({ readonly reason: 'login_held'; readonly account: string } & Held)
+  | IdTokenRefused
+  | ({ readonly account: string } & SourceUnavailable);
+
+/** The ID token of a CI job was not taken. */
+export interface IdTokenRefused {
+  readonly reason: 'id_token_refused';
+  /** As given: it may be that of no workload. */
+  readonly account: string;
+  readonly refused: IdTokenRefusal;
+}
 
 /** What was issued to somebody no longer counts. */
 export interface NoLonger {
@@ -170,10 +182,10 @@ type How = Pick<Caller, 'method'> & Partial<Pick<Caller, 'bound' | 'claims' | 's
 
 /** Written out: a spread with more behind it takes longer than all the rest of identifying. */
 function callerOf(
-  { principal, validFrom, mark, robotToken }: Login,
+  { principal, validFrom, mark, robotToken, endsAt, evidence }: Login,
   { method, bound, claims, sessionId }: How,
 ): Caller {
-  return { principal, validFrom, mark, robotToken, method, bound, claims, sessionId };
+  return { principal, validFrom, mark, robotToken, endsAt, evidence, method, bound, claims, sessionId };
 }
 
 function identified(caller: Caller, policy: CompiledPolicy): Identified {
@@ -199,6 +211,10 @@ async function fromPassword(
   if (!result.ok) {
     if (result.reason === 'login_held')
       return refuse({ reason: result.reason, account, by: result.by, waitMs: result.waitMs });
+    if (result.reason === 'id_token_refused')
+      return refuse({ reason: result.reason, account, refused: result.refused });
+    if (result.reason === 'source_unavailable')
+      return refuse({ reason: result.reason, account, detail: result.detail });
     const { reason, detail = '' } = result;
     return refuse(reason === 'secret_malformed' ? { reason, account, detail } : { reason, account });
   }

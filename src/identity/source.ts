@@ -2,7 +2,7 @@
 import type { Policy, Principal, RobotToken } from '../policy/model.ts';
 import { clockLeewaySeconds } from '../token/access-token.ts';
 import type { Held } from './login-delays.ts';
-import type { EpochMs } from '../time.ts';
+import type { EpochMs, EpochSeconds } from '../time.ts';
 
 export type AuthenticationMethod = 'password' | 'session' | 'robot-token' | 'workload';
 
@@ -28,6 +28,43 @@ export type AuthenticationRefusal =
   | 'secret_unknown'
   | 'secret_expired';
 
+/** Why the ID token of a CI job was not taken. */
+export type IdTokenRefusal =
+  /** Nothing of it is proved: the client is told the same in every case. */
+  | {
+      readonly reason: 'id_token_too_long' | 'id_token_invalid' | 'key_unknown' | 'issuer_wrong' | 'workload_unknown';
+      /** For operators. */
+      readonly detail: string;
+    }
+  /** The rest are told to whoever has a token of the issuer. */
+  | { readonly reason: 'audience_wrong'; readonly given: readonly string[]; readonly wanted: readonly string[] }
+  | { readonly reason: 'claim_wrong'; readonly workload: string; readonly claim: string; readonly given: unknown }
+  | { readonly reason: 'workload_ambiguous'; readonly workloads: readonly string[] }
+  | { readonly reason: 'no_workload_matches' }
+  /** `goodSeconds`: for how long after it was issued it was good. */
+  | {
+      readonly reason: 'id_token_expired';
+      readonly workload: string;
+      readonly goodSeconds: number;
+      readonly hasLifetime: boolean;
+    }
+  | { readonly reason: 'id_token_early'; readonly workload: string };
+
+/** The server that knows cannot be asked: nothing is known about the credentials. */
+export interface SourceUnavailable {
+  readonly reason: 'source_unavailable';
+  /** For operators. */
+  readonly detail: string;
+}
+
+/** By what a workload was known: who vouched for it, what the policy names of its claims, and where it does. */
+export interface Evidence {
+  readonly issuer: string;
+  readonly claims: Readonly<Record<string, string>>;
+  /** `file:line`. */
+  readonly source: string;
+}
+
 /** An account as its source knows it now. */
 export interface Standing {
   /** In the groups that the source gives. undefined: the account is closed, and nothing that was issued to it counts. */
@@ -47,12 +84,17 @@ export interface Standing {
 export interface Login extends Standing {
   readonly principal: Principal;
   readonly mark: string;
+  /** Nothing that is issued to it lives longer. */
+  readonly endsAt?: EpochSeconds | undefined;
+  readonly evidence?: Evidence | undefined;
 }
 
 export type Authentication =
   | { readonly ok: true; readonly login: Login; readonly method: AuthenticationMethod }
   | { readonly ok: false; readonly reason: AuthenticationRefusal; readonly detail?: string }
-  | ({ readonly ok: false; readonly reason: 'login_held' } & Held);
+  | ({ readonly ok: false; readonly reason: 'login_held' } & Held)
+  | { readonly ok: false; readonly reason: 'id_token_refused'; readonly refused: IdTokenRefusal }
+  | ({ readonly ok: false } & SourceUnavailable);
 
 /** To whom something was issued; `secretId` where the account has several secrets, and it was for one of them. */
 export interface Issued {

@@ -173,9 +173,16 @@ export interface Robot {
 export interface Workload {
   readonly name: string;
   readonly issuer: string;
-  readonly audience: string;
+  /** One of them must be the token's. */
+  readonly audiences: readonly string[];
   /** Claim name -> pattern over its value. */
   readonly claims: ReadonlyMap<string, string>;
+  /** The token is good so long from when it was issued; absent: until it expires. */
+  readonly lifetimeSeconds?: number | undefined;
+  /** File of the issuer's public keys; absent: the issuer is asked. */
+  readonly jwks?: string | undefined;
+  /** File of the authorities that the issuer's certificate must come from; absent: those that the system trusts. */
+  readonly ca?: string | undefined;
   readonly groups: readonly string[];
   readonly disabled: boolean;
   /** What was issued to the account before counts no longer. */

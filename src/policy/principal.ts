@@ -7,6 +7,7 @@ import {
   type Policy,
   type Principal,
   type Subject,
+  type Workload,
   accountKinds,
   anonymous,
   formatSubject,
@@ -24,6 +25,12 @@ export function accountsOf(...policies: readonly Policy[]): readonly Account[] {
     const names = policies.flatMap((policy) => [...policy[sections[kind]].keys()]);
     return [...new Set(names)].sort().map((name) => ({ kind, name }));
   });
+}
+
+/** All by which a workload is known: the same text as long as the same tokens are taken for the same time. */
+export function trustOf({ issuer, audiences, claims, lifetimeSeconds = 0, jwks = '', ca = '' }: Workload): string {
+  const named = [...claims].sort(([left], [right]) => (left < right ? -1 : 1));
+  return JSON.stringify([issuer, [...audiences].sort(), named, lifetimeSeconds, jwks, ca]);
 }
 
 const principals = new WeakMap<AnyAccount, Principal>();

@@ -1,7 +1,7 @@
 /** What a refused edit takes away: accounts, secrets, password marks and memberships. It never gives anything. */
 import { type CompiledPolicy, compilePolicy } from './evaluate.ts';
 import type { Accounts, AnyAccount, GroupMember, Principal, Robot, User, Workload } from './model.ts';
-import { accountIn } from './principal.ts';
+import { accountIn, trustOf } from './principal.ts';
 
 export interface Withdrawal {
   /** undefined when so much would be lost that it must be a mistake. */
@@ -110,6 +110,5 @@ function robotLeft(before: Robot, now: Robot): Robot {
 }
 
 function workloadLeft(before: Workload, now: Workload): Workload | undefined {
-  const trust = ({ issuer, audience, claims }: Workload): string => JSON.stringify([issuer, audience, [...claims]]);
-  return trust(before) === trust(now) ? sharedLeft(before, now) : undefined;
+  return trustOf(before) === trustOf(now) ? sharedLeft(before, now) : undefined;
 }

@@ -33,10 +33,12 @@ export interface TokenOrigin {
   readonly sessionId?: string | undefined;
   /** What the policy stores of the password or secret; the token is marked with it. */
   readonly credential?: string | undefined;
+  /** It lives no longer. */
+  readonly endsAt?: EpochSeconds | undefined;
 }
 
 export interface AccessTokens {
-  /** A signed token for `account` ('' for anonymous) that lives `ttlSeconds` from `nowSeconds`. */
+  /** A signed token for `account` ('' for anonymous) that lives `ttlSeconds` from `nowSeconds`, or until it is to end. */
   sign(account: string, access: readonly Access[], nowSeconds: EpochSeconds, origin?: TokenOrigin): Promise<string>;
   /** Never throws for a bad token. */
   verify(token: string, nowSeconds: EpochSeconds): Promise<TokenVerification>;
@@ -89,18 +91,20 @@ interface Verified {
 export function createAccessTokens({ keys, issuer, service, ttlSeconds }: AccessTokenOptions): AccessTokens {
   const remembered = new Map<string, Verified>();
 
-  const sign: AccessTokens['sign'] = async (account, access, nowSeconds, { sessionId, credential = '' } = {}) =>
-    signCompact(keys.signingKey(), {
+  const sign: AccessTokens['sign'] = async (account, access, nowSeconds, origin = {}) => {
+    const { sessionId, credential = '', endsAt = Infinity } = origin;
+    return signCompact(keys.signingKey(), {
       iss: issuer,
       sub: account,
       aud: service,
-      exp: nowSeconds + ttlSeconds,
+      exp: Math.min(nowSeconds + ttlSeconds, endsAt),
       nbf: nowSeconds - 10,
       iat: nowSeconds,
       jti: makeMarkedId(credential),
       access,
       sid: sessionId,
     });
+  };
 
   const verify: AccessTokens['verify'] = async (token, nowSeconds) => {
     let known = remembered.get(token);

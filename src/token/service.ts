@@ -32,6 +32,7 @@ export interface TokenGrant {
   readonly access: readonly Access[];
   readonly principal: Principal;
   readonly method: Caller['method'];
+  readonly evidence: Caller['evidence'];
   /** Of the policy's limits on token requests, those that counted this one. */
   readonly limits: readonly LimitState[];
   /** For people who asked to stay logged in, never for machines. */
@@ -86,15 +87,18 @@ export function createTokenService(parts: TokenServiceParts): TokenService {
       // At least of the instant from which on the account's tokens count, as some other clock had it.
       const from = countsFrom(caller, parts.sessions, account);
       const issuedAt = Math.max(inSeconds(now), Math.ceil(from / 1000));
-      const token = await tokens.sign(account, access, issuedAt, { sessionId, credential: caller.mark });
+      // What the login stands on may have ended by now, where clocks differ.
+      const endsAt = Math.max(caller.endsAt ?? Infinity, issuedAt + 1);
+      const token = await tokens.sign(account, access, issuedAt, { sessionId, credential: caller.mark, endsAt });
       const refreshToken = opened?.refreshToken ?? (credentials.kind === 'session' ? credentials.secret : undefined);
       return {
         ok: true,
         token,
-        expiresInSeconds: tokens.ttlSeconds,
+        expiresInSeconds: Math.min(tokens.ttlSeconds, endsAt - issuedAt),
         access,
         principal,
         method,
+        evidence: caller.evidence,
         limits: states,
         refreshToken,
         sessionId,

@@ -92,6 +92,8 @@ async function outcome(request: string, credentials: Credentials, address?: stri
       return `unusable ${admission.problem.reason}`;
     case 'busy':
     case 'held':
+    case 'unavailable':
+    case 'id-token':
       return admission.kind;
   }
 }

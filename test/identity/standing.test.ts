@@ -17,11 +17,26 @@ const claimsFor = (credential: string) => ({
 const hash = '$argon2id$v=19$m=8192,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
 const workload = "workloads: { ci: { issuer: 'https://ci.example.com', audience: registry, claims: { sub: a } } }";
 
+const trust = markOf(workload);
+const twoClaims = markOf(workload.replace('sub: a', 'sub: a, ref: b'));
+
+function markOf(policy: string): string {
+  return standingOf(fileSources(), readPolicy(policy), { account: 'ci', secretId: undefined }, 0)?.mark ?? '';
+}
+
 test.each([
   ['a workload that took the name of a person does not take over live tokens', workload, hash, true],
-  ['a workload keeps its own', workload, '', false],
+  ['a workload keeps its own', workload, trust, false],
+  ['a workload whose claims changed does not', workload.replace('sub: a', 'sub: b'), trust, true],
+  [
+    'a workload whose claims are written in another order does',
+    workload.replace('sub: a', 'ref: b, sub: a'),
+    twoClaims,
+    false,
+  ],
   ['a person keeps those of the same password', `users: { ci: { password: '${hash}' } }`, hash, false],
-  ['a person does not take over those of a workload', `users: { ci: { password: '${hash}' } }`, '', true],
+  ['a person does not take over those of a workload', `users: { ci: { password: '${hash}' } }`, trust, true],
+  ['a person without a password does not, either', 'users: { ci: {} }', trust, true],
 ])('%s', (_, policy, credential, expected) => {
   const standing = standingOf(fileSources(), readPolicy(policy), { account: 'ci', secretId: undefined }, 0);
   expect(standing && isEnded(standing, sessions, claimsFor(credential))).toBe(expected);

@@ -1,16 +1,23 @@
 /** Identity as main.ts builds it from the policy files' sources; what a test does not name is real or remembers nothing. */
 import { type Identity, type IdentityParts, createIdentity } from '../../src/identity/identify.ts';
+import type { IssuerKeys } from '../../src/identity/issuer-keys.ts';
 import { createPasswords } from '../../src/identity/password.ts';
 import type { IdentitySource } from '../../src/identity/source.ts';
 import { type PasswordParts, createPasswordSource } from '../../src/identity/sources/password.ts';
 import { robotSource } from '../../src/identity/sources/robot.ts';
-import { workloadSource } from '../../src/identity/sources/workload.ts';
+import { createWorkloadSource } from '../../src/identity/sources/workload.ts';
 import { VerifiedPasswords } from '../../src/identity/verified-passwords.ts';
 import { noGuard, noRobotUses, noSessions } from './ports.ts';
 
+const noIssuerKeys: IssuerKeys = {
+  keysOf: () => Promise.resolve({ ok: false, detail: 'no issuer in this test' }),
+  newerThan: () => Promise.resolve(undefined),
+};
+
 export function fileSources(parts: Partial<PasswordParts> = {}): readonly IdentitySource[] {
   const { passwords = createPasswords(), verified = new VerifiedPasswords(), guard = noGuard } = parts;
-  return [robotSource, workloadSource, createPasswordSource({ passwords, verified, guard })];
+  const workloads = createWorkloadSource({ keys: noIssuerKeys, ownIssuer: 'https://registry.test' });
+  return [robotSource, workloads, createPasswordSource({ passwords, verified, guard })];
 }
 
 export type IdentitySetup = Pick<IdentityParts, 'policies' | 'clock'> & Partial<IdentityParts & PasswordParts>;

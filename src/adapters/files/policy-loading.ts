@@ -10,6 +10,7 @@ import { type CompiledPolicy, compilePolicy } from '../../policy/evaluate.ts';
 import { cutProblem } from '../../policy/files/cut-file.ts';
 import type { Accounts } from '../../policy/model.ts';
 import { problemOfFailure, runTests } from '../../policy/analysis/test-run.ts';
+import { trustFileProblems } from './trust-files.ts';
 
 type PolicyTexts =
   | { readonly ok: true; readonly files: readonly PolicyText[] }
@@ -144,6 +145,8 @@ export async function loadPolicy(
   const cut = texts.files.flatMap((each) => cutProblem(each, old.get(each.file) ?? '') ?? []);
   if (!reading.ok) return refused([...cut, ...reading.problems], reading.accounts);
   if (cut.length > 0) return refused(cut, reading.policy);
+  const missing = await trustFileProblems(reading.policy);
+  if (missing.length > 0) return refused(missing, reading.policy);
   const compiled = compilePolicy(reading.policy);
   const { passed, failures } = runTests(askedByName(compiled), now);
   if (failures.length > 0) return refused(failures.map(problemOfFailure), reading.policy);

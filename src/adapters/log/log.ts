@@ -96,7 +96,18 @@ function isClean(record: AuditRecord, line: string): boolean {
 
 function clean(record: AuditRecord): Readonly<Record<string, unknown>> {
   return Object.fromEntries(
-    Object.entries(record).map(([name, value]) => [name, typeof value === 'string' ? cleanText(value) : value]),
+    Object.entries(record).map(([name, value]) => [
+      name,
+      typeof value === 'string' ? cleanText(value) : cleanTexts(value),
+    ]),
+  );
+}
+
+/** What stands below a field, such as claims. */
+function cleanTexts(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, text]) => [cleanText(name), typeof text === 'string' ? cleanText(text) : text]),
   );
 }
 

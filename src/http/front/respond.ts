@@ -10,6 +10,7 @@ import type { TokenRefusal } from '../../token/refusal.ts';
 import { bodyPending, endAfterBody } from './drain.ts';
 import type { Exchange } from './exchange.ts';
 import type { Front } from './front.ts';
+import { idTokenSentence } from './id-token-words.ts';
 import { limitHeaders, retryAfter } from './limit-headers.ts';
 import { turnsEnd } from './turn.ts';
 
@@ -159,6 +160,10 @@ function tokenRefusalAnswer(given: TokenRefusal): Answer {
   switch (given.reason) {
     case 'secret_malformed':
       return withOAuth(given.detail, 'invalid_grant');
+    case 'id_token_refused':
+      return withOAuth(idTokenSentence(given.refused), 'invalid_grant');
+    case 'source_unavailable':
+      return sourceUnavailable;
     case 'request_malformed':
       return withOAuth(given.detail, 'invalid_request', 400);
     case 'scopes_too_many': {
@@ -191,6 +196,12 @@ function tryAgain(message: string, seconds: number, status = 503): Answer {
 
 /** Sessions cannot be read or recorded. Never a 401: clients would throw good credentials away. */
 const storeUnavailable = tryAgain('logins cannot be looked up at the moment; try again', 3);
+
+/** As above: whoever vouches for the account cannot be asked. */
+export const sourceUnavailable = tryAgain(
+  'the server that knows this login cannot be asked at the moment; try again',
+  5,
+);
 
 /** More logins than can be hashed in time; nothing was compared. In an upload 503, which clients take as a pause. */
 export function tooBusy(isUpload = false): Answer {

@@ -24,6 +24,8 @@ export function draftOf({ address, userAgent, requestId }: Exchange): Draft {
     account: undefined,
     kind: undefined,
     method: undefined,
+    issuer: undefined,
+    claims: undefined,
     repository: undefined,
     action: undefined,
     reference: undefined,
@@ -42,8 +44,9 @@ export function draftOf({ address, userAgent, requestId }: Exchange): Draft {
 /** `account`: the name that was given where nobody is known by it. */
 export function who(caller: Caller | undefined, account?: string): Partial<AuditRecord> {
   if (caller === undefined) return account === undefined ? {} : { account };
-  const { principal, method } = caller;
-  return { account: 'name' in principal ? principal.name : '', kind: principal.kind, method };
+  const { principal, method, evidence } = caller;
+  const facts = { account: 'name' in principal ? principal.name : '', kind: principal.kind, method };
+  return evidence === undefined ? facts : { ...facts, issuer: evidence.issuer, claims: evidence.claims };
 }
 
 /** The rule that decided, and names of shadow rules that would have decided otherwise, `further` ones among them. */

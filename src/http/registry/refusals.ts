@@ -1,11 +1,13 @@
 /** Requests that the gate does not let through, in words that clients print. */
 import { type ChallengeReason, type Refused, refusalSentence } from '../../gate/admit.ts';
+import { idTokenFacts, idTokenSentence } from '../front/id-token-words.ts';
 import { heldDetail } from '../front/limit-audit.ts';
 import {
   challenged,
   loginHeld,
   passwordMissing,
   refusal,
+  sourceUnavailable,
   tooBusy,
   unusable,
   wrongCredentials,
@@ -35,6 +37,20 @@ export function refusalOf(admission: Refused, asked: Asked): Outcome {
       return {
         answer: loginHeld(waitMs),
         record: { event: 'limit', decision: 'deny', reason: 'login_held', account, detail },
+      };
+    }
+    case 'unavailable': {
+      const { account, detail } = admission;
+      return {
+        answer: sourceUnavailable,
+        record: { event: 'login', decision: 'error', reason: 'source_unavailable', account, detail },
+      };
+    }
+    case 'id-token': {
+      const { access, account, refused } = admission;
+      return {
+        answer: challenged(asked, access, undefined, idTokenSentence(refused)),
+        record: { event: 'login', decision: 'deny', ...who(undefined, account), ...idTokenFacts(refused) },
       };
     }
     case 'challenged': {

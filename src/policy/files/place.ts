@@ -85,6 +85,12 @@ export class Place {
     return subject;
   }
 
+  /** A path that the file means: what is not absolute lies beside it. */
+  beside(path: string): string {
+    const { file } = this.#document;
+    return path.startsWith('/') ? path : file.slice(0, file.lastIndexOf('/') + 1) + path;
+  }
+
   groups(names: readonly string[] | undefined): readonly string[] {
     for (const [index, name] of (names ?? []).entries()) this.refer({ kind: 'group', name }, ['groups', index]);
     return names ?? [];

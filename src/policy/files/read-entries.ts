@@ -32,6 +32,7 @@ import {
   parseRepositoryPattern,
   parseTagPattern,
 } from '../pattern.ts';
+import { claimNameProblem, maxClaimLength } from '../claims.ts';
 import { formatRate, parseRate } from '../rate.ts';
 import { parseRepositoryName, parseTag } from '../../distribution/reference.ts';
 
@@ -91,11 +92,32 @@ export function readWorkload(place: Place, name: string, entry: Entry<'workloads
   return {
     name,
     issuer: entry.issuer,
-    audience: entry.audience,
-    claims: new Map(Object.entries(entry.claims ?? {})),
+    audiences: typeof entry.audience === 'string' ? [entry.audience] : entry.audience,
+    claims: readClaims(place.at('claims'), entry.claims ?? {}),
+    lifetimeSeconds: entry.lifetime === undefined ? undefined : readLifetime(place.at('lifetime'), entry.lifetime),
+    jwks: entry.jwks && place.beside(entry.jwks),
+    ca: entry.ca && place.beside(entry.ca),
     ...sharedBy(place, entry),
     source: place.declare('account', name),
   };
+}
+
+function readClaims(place: Place, claims: Readonly<Record<string, string>>): ReadonlyMap<string, string> {
+  for (const [name, pattern] of Object.entries(claims)) {
+    const tooLong = `a pattern has at most ${maxClaimLength} characters`;
+    const wrong = claimNameProblem(name) ?? (pattern.length > maxClaimLength ? tooLong : undefined);
+    if (wrong !== undefined) place.at(name).problem('invalid-value', wrong);
+  }
+  return new Map(Object.entries(claims));
+}
+
+const maxLifetimeSeconds = 6 * 3600;
+
+/** Already of this form by the schema. */
+function readLifetime(place: Place, text: string): number {
+  const seconds = Number(text.slice(0, -1)) * { s: 1, m: 60, h: 3600 }[text.slice(-1) as 's' | 'm' | 'h'];
+  if (seconds > maxLifetimeSeconds) place.problem('invalid-value', 'a token of a CI job is taken for at most 6h');
+  return seconds;
 }
 
 /** `groups: { a: }` is a group without a description. */

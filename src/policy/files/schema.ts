@@ -195,22 +195,33 @@ const test = z.strictObject({
   deny: optional(z.array(question).min(1), 'What must be refused: ACTION REPOSITORY[:TAG].'),
 });
 
+const audience = z.string().min(1).max(256);
+const file = z.string().min(1).max(4096);
+
 const workload = z
   .strictObject({
     issuer: z
       .string()
       .regex(/^https:\/\/[^\s?#]+$/, { message: 'expected the https address of the token issuer' })
       .describe('Who issues the tokens: the `iss` claim, an https address.'),
-    audience: z.string().min(1).max(256).describe('The `aud` claim that the tokens carry for this gateway.'),
+    audience: z
+      .union([audience, z.array(audience).min(1)])
+      .describe('The `aud` claim that the tokens carry for this gateway; of several, one.'),
     claims: optional(
       z
-        .record(z.string(), z.string())
+        .record(z.string(), z.string({ error: 'expected text; put a number, true or false in quotes' }).min(1))
         .refine((claims) => Object.keys(claims).length > 0, {
           message: 'there is no claim in it, so every job of this issuer would do; name one',
         })
         .meta({ minProperties: 1 }),
-      'Claims the token must carry, by name; * stands for any characters.',
+      'Claims the token must carry, by name, or by JSON Pointer where the name begins with /. * stands for any characters but / and :, ** for any; of a list, one entry must match.',
     ),
+    lifetime: optional(
+      z.string().regex(/^[1-9]\d{0,4}[smh]$/, { message: 'expected a duration as 30m or 1h, at most 6h' }),
+      'How long after it was issued a token is good, at most 6h; until it expires when left out. For issuers whose tokens expire before a build ends.',
+    ),
+    jwks: optional(file, 'A file with the public keys of the issuer (a JWK set), which is not asked then.'),
+    ca: optional(file, 'A file of certificates (PEM): the authorities that the issuer’s own must come from.'),
     ...accountKeys('workload'),
   })
   .describe('A CI job, which logs in with the OIDC token of its platform.');

@@ -1,0 +1,138 @@
+/** CI jobs log in with the ID token of their platform: over HTTP as clients do, and what is written down about it. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { decodeJwt } from 'jose';
+import { type Issuer, type SigningKey, makeSigningKey, signToken, startIssuer } from '../support/issuer.ts';
+import { type Front, credentials, service, startFront } from './support/front.ts';
+
+let issuer: Issuer;
+let key: SigningKey;
+let front: Front;
+
+const workloads = (claims: string, more = ''): string => `
+workloads:
+  release-job:
+    issuer: ${issuer.url}
+    audience: ${service}
+    ca: ${issuer.ca}
+    claims: ${claims}
+    groups: [builders]
+    ${more}
+groups: { builders: }
+rules: [{ name: build, subjects: ['group:builders'], repositories: ['apps/**'], actions: [pull, push] }]
+`;
+const usual = '{ repository: "acme/app", ref: "refs/heads/*" }';
+
+beforeAll(async () => {
+  key = await makeSigningKey('first');
+  issuer = await startIssuer([key]);
+  front = await startFront({ rules: workloads(usual) });
+});
+afterAll(async () => {
+  await front.close();
+  await issuer.close();
+});
+beforeEach(() => front.setPolicy(workloads(usual)));
+
+const now = (): number => Math.floor(Date.now() / 1000);
+const claims = (more: object = {}): object => ({
+  iss: issuer.url,
+  aud: service,
+  sub: 'repo:acme/app:ref:refs/heads/main',
+  repository: 'acme/app',
+  ref: 'refs/heads/main',
+  iat: now(),
+  exp: now() + 300,
+  ...more,
+});
+
+interface Reply {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly token: string;
+  readonly expires_in: number;
+  readonly refresh_token?: string;
+  readonly errors: readonly { readonly message: string }[];
+}
+
+async function login(account: string, password: string, query = ''): Promise<Reply> {
+  const reply = await fetch(`${front.url}/token?service=${service}&offline_token=true${query}`, {
+    headers: { authorization: `Basic ${credentials(account, password)}` },
+  });
+  return { status: reply.status, headers: reply.headers, ...((await reply.json()) as object) } as Reply;
+}
+
+const bearer = (token: string, path: string): Promise<Response> =>
+  fetch(`${front.url}${path}`, { headers: { authorization: `Bearer ${token}` } });
+
+describe('a CI job', () => {
+  test('logs in by its name with its ID token, and gets no refresh token', async () => {
+    const reply = await login('release-job', await signToken(key, claims()));
+    expect(reply).toMatchObject({ status: 200 });
+    expect(reply.refresh_token).toBeUndefined();
+    expect(decodeJwt(reply.token)).toMatchObject({ sub: 'release-job', iss: 'https://registry.test' });
+    expect(reply.expires_in).toBeLessThanOrEqual(300);
+    expect(front.records.at(-1)).toMatchObject({
+      event: 'login',
+      decision: 'allow',
+      account: 'release-job',
+      kind: 'workload',
+      method: 'workload',
+      issuer: issuer.url,
+      claims: { repository: 'acme/app', ref: 'refs/heads/main' },
+      source: expect.stringMatching(/rules\.yaml:3$/),
+    });
+  });
+
+  test('logs in as oidc when exactly one workload accepts its token, and is that workload from then on', async () => {
+    const reply = await login('oidc', await signToken(key, claims()), '&scope=repository:apps/one:pull,push');
+    expect(decodeJwt(reply.token)).toMatchObject({
+      sub: 'release-job',
+      access: [{ name: 'apps/one', actions: ['pull', 'push'] }],
+    });
+  });
+
+  test('logs in by POST, and by Basic on any route, but never by showing its ID token as a Bearer token', async () => {
+    const password = await signToken(key, claims());
+    const form = new URLSearchParams({ grant_type: 'password', username: 'release-job', password, service });
+    expect((await fetch(`${front.url}/token`, { method: 'POST', body: form })).status).toBe(200);
+    const headers = { authorization: `Basic ${credentials('release-job', password)}` };
+    expect((await fetch(`${front.url}/v2/`, { headers })).status).toBe(200);
+    expect((await bearer(password, '/v2/')).status).toBe(401);
+  });
+
+  test('has an access token that ends with its ID token, or with the lifetime that the policy gives it', async () => {
+    const old = claims({ iat: now() - 400, exp: now() - 100 });
+    expect((await login('release-job', await signToken(key, claims({ exp: now() + 100 })))).expires_in).toBeLessThan(
+      101,
+    );
+    expect((await login('release-job', await signToken(key, old))).status).toBe(401);
+    await front.setPolicy(workloads(usual, 'lifetime: 10m'));
+    const reply = await login('release-job', await signToken(key, old));
+    expect(reply.status).toBe(200);
+    expect(reply.expires_in).toBeLessThanOrEqual(200);
+    expect(reply.expires_in).toBeGreaterThan(150);
+  });
+
+  test.each([
+    ['is disabled', usual, 'disabled: true'],
+    ['must have other claims', '{ repository: "acme/app", ref: refs/tags/* }', ''],
+    ['is reset by validFrom', usual, `validFrom: ${new Date(Date.now() + 3_600_000).toISOString().slice(0, 19)}Z`],
+  ])('loses its live access tokens when it %s', async (_, wanted, more) => {
+    const { token } = await login('release-job', await signToken(key, claims()));
+    expect((await bearer(token, '/v2/')).status).toBe(200);
+    await front.setPolicy(workloads(wanted, more));
+    expect((await bearer(token, '/v2/')).status).toBe(401);
+  });
+
+  test('is told in words what to do when its token has expired, and only when it is a token of the issuer', async () => {
+    const expired = claims({ iat: now() - 1000, exp: now() - 700 });
+    const reply = await login('release-job', await signToken(key, expired));
+    expect(reply.errors[0]?.message).toBe(
+      'the CI token of workload "release-job" has expired (5 minutes after it was made); fetch it right before the push or set lifetime',
+    );
+    const forged = await login('release-job', await signToken(await makeSigningKey('first'), expired));
+    const unknown = await login('no-such-job', await signToken(key, expired));
+    expect(forged.errors).toEqual(unknown.errors);
+    expect(forged.errors[0]?.message).not.toContain('expired');
+  });
+});
