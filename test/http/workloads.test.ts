@@ -136,3 +136,53 @@ describe('a CI job', () => {
     expect(forged.errors[0]?.message).not.toContain('expired');
   });
 });
+
+describe('while the issuer', () => {
+  test('cannot be asked, the job is told to come again, and not that its token is wrong', async () => {
+    const other = await startIssuer([key]);
+    await front.setPolicy(workloads(usual).replace(issuer.url, other.url).replace(issuer.ca, other.ca));
+    const password = await signToken(key, claims({ iss: other.url }));
+    other.instead = () => ({ status: 500 });
+    const reply = await login('release-job', password);
+    expect(reply.status).toBe(503);
+    expect(reply.headers.get('retry-after')).toBe('5');
+    const headers = { authorization: `Basic ${credentials('release-job', password)}` };
+    expect((await fetch(`${front.url}/v2/`, { headers })).status).toBe(503);
+    expect(front.records.at(-1)).toMatchObject({
+      decision: 'error',
+      reason: 'source_unavailable',
+      detail: expect.stringContaining('answers with status 500'),
+    });
+    expect(front.logged.join()).toContain('the keys of a token issuer cannot be read');
+    await other.close();
+  });
+});
+
+test('nothing of an ID token is in any record or line, whatever becomes of it', async () => {
+  const expired = claims({ iat: now() - 1000, exp: now() - 700 });
+  const tokens = [
+    await signToken(key, claims({ secret: 'CANARY-claim' })),
+    await signToken(key, expired),
+    await signToken(await makeSigningKey('first'), claims()),
+    await signToken(await makeSigningKey('unknown'), claims()),
+    await signToken(key, claims({ aud: 'elsewhere' })),
+    await signToken(key, claims({ ref: 'other' })),
+    await signToken(key, claims({ filler: 'x'.repeat(8000) })),
+  ];
+  for (const token of tokens) {
+    for (const account of ['release-job', 'oidc', 'dana', 'nobody']) {
+      await login(account, token);
+      const form = new URLSearchParams({ grant_type: 'password', username: account, password: token, service });
+      await fetch(`${front.url}/token`, { method: 'POST', body: form });
+      const headers = { authorization: `Basic ${credentials(account, token)}` };
+      await fetch(`${front.url}/v2/apps/one/manifests/1`, { headers });
+      await bearer(token, '/v2/apps/one/manifests/1');
+    }
+  }
+  const written = JSON.stringify([front.records, front.logged]);
+  expect(written).toContain('"method":"workload"');
+  expect(written).not.toContain('CANARY-claim');
+  for (const part of tokens.flatMap((token) => token.split('.').slice(1)))
+    expect(written).not.toContain(part.slice(0, 40));
+  expect(front.errors).toEqual([]);
+});

@@ -4,6 +4,7 @@ import { actionsOf, describeRule, formatInstant, formatPlace, formatSubjects, li
 import { type Membership, canBeOne, generalisationsOf, membership } from './generals.ts';
 import { lintGates } from './lint-gates.ts';
 import { lintPeople } from './lint-people.ts';
+import { lintWorkloads } from './lint-workloads.ts';
 import {
   type Limit,
   type Policy,
@@ -20,9 +21,9 @@ import { covers, coversTag, meetingOf } from './witness.ts';
 import { grouped } from '../grouped.ts';
 
 interface Lint {
-  /** Codes: shadowed, duplicate, unreachable, over-broad. */
+  /** Codes: shadowed, duplicate, unreachable, over-broad, workload-open. */
   readonly problems: readonly Problem[];
-  /** Codes: shadow-rule, shadow-limit, no-members, expired, over-broad, idle-deny, and those of `lintPeople` and `lintGates`. */
+  /** Codes: shadow-rule, shadow-limit, no-members, expired, over-broad, idle-deny, and those of `lintPeople`, `lintGates` and `lintWorkloads`. */
   readonly notes: readonly Problem[];
 }
 
@@ -55,9 +56,10 @@ export function lintPolicy(policy: Policy, now: number): Lint {
     if (idle !== undefined) notes.push(idle);
   }
   const gates = lintGates(policy, now);
+  const workloads = lintWorkloads(policy);
   return {
-    problems: sortProblems([...problems, ...gates.problems]),
-    notes: sortProblems([...notes, ...lintPeople(policy), ...gates.notes]),
+    problems: sortProblems([...problems, ...gates.problems, ...workloads.problems]),
+    notes: sortProblems([...notes, ...lintPeople(policy), ...gates.notes, ...workloads.notes]),
   };
 }
 
