@@ -374,6 +374,38 @@ describe('the keys of an issuer', () => {
     expect(await logIn(await withClaims({}))).toBe('in as main-job');
   });
 
+  test.each([
+    ['is about another issuer', { issuer: `${issuer}/`, jwks_uri: `${issuer}/keys` }],
+    ['names no issuer', { jwks_uri: `${issuer}/keys` }],
+    ['names keys without https', { issuer, jwks_uri: `http://ci.example.com/keys` }],
+    ['names no keys', { issuer }],
+    ['is a list', []],
+  ])('are not taken by a document that %s', async (_, document) => {
+    const told: string[] = [];
+    const get = (url: string): Promise<DocumentReading> =>
+      url.endsWith('/keys')
+        ? documents.get(url, undefined)
+        : Promise.resolve({ ok: true, text: JSON.stringify(document) });
+    const keys = createIssuerKeys(
+      { ...documents, get },
+      () => now,
+      (_issuer, detail) => told.push(detail),
+    );
+    source = createWorkloadSource({ keys, ownIssuer: 'https://registry.own' });
+    expect(await logIn(await withClaims({}))).toBe('source_unavailable');
+    expect(told).toHaveLength(1);
+  });
+
+  test.each([[[]], [{}], [[1, null]], ['keys']])('are none where the set of keys is %j', async (keys) => {
+    published = keys as readonly object[];
+    expect(await logIn(await withClaims({}))).toBe('source_unavailable');
+  });
+
+  test('may be of kinds that nobody can use, beside one that is good', async () => {
+    published = [{ kty: 'RSA', kid: 'x', n: '!' }, { kty: 'oct', kid: 'one', k: 'AAAA' }, { kty: 'EC' }, key.jwk, {}];
+    expect(await logIn(await withClaims({}))).toBe('in as main-job');
+  });
+
   test('of one issuer that is down are nothing to another one', async () => {
     expect(await logIn(await withClaims({ iss: 'https://other.example.com' }), 'elsewhere')).toBe('source_unavailable');
     expect(await logIn(await withClaims({}))).toBe('in as main-job');

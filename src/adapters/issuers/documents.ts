@@ -1,6 +1,6 @@
 /** Keys of token issuers, from https addresses and files: bounded in size, time and in where they come from. */
 import { constants } from 'node:fs';
-import { open, readFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { type RequestOptions, request } from 'node:https';
 import type { DocumentReading, IssuerDocuments } from '../../ports.ts';
 import { hasCode, wordsOf } from '../failure.ts';
@@ -17,34 +17,37 @@ export function createIssuerDocuments(withinMs = limitMs): IssuerDocuments {
   return {
     async get(url, ca) {
       try {
-        const certificates = ca === undefined ? undefined : await readFile(ca);
-        return await getFrom(new URL(url), certificates, AbortSignal.timeout(withinMs));
+        const certificates = ca === undefined ? undefined : await readBounded(ca);
+        if (certificates?.ok === false) return certificates;
+        return await getFrom(new URL(url), certificates?.text, AbortSignal.timeout(withinMs));
       } catch (error) {
         return failed(url, reasonOf(error));
       }
     },
-    async read(path) {
-      try {
-        // A FIFO would block for ever, and a device never end.
-        const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-        try {
-          const { size } = await file.stat();
-          if (!(await file.stat()).isFile()) return failed(path, 'is not a regular file');
-          if (size > maxBytes) return failed(path, tooLarge);
-          return { ok: true, text: await file.readFile('utf8') };
-        } finally {
-          await file.close();
-        }
-      } catch (error) {
-        return failed(path, hasCode(error, 'ENOENT') ? 'does not exist' : wordsOf(error));
-      }
-    },
+    read: readBounded,
   };
+}
+
+async function readBounded(path: string): Promise<DocumentReading> {
+  try {
+    // A FIFO would block for ever, and a device never end.
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      const { size } = await file.stat();
+      if (!(await file.stat()).isFile()) return failed(path, 'is not a regular file');
+      if (size > maxBytes) return failed(path, tooLarge);
+      return { ok: true, text: await file.readFile('utf8') };
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    return failed(path, hasCode(error, 'ENOENT') ? 'does not exist' : wordsOf(error));
+  }
 }
 
 const tooLarge = `is larger than ${maxBytes / 1024} KiB`;
 
-async function getFrom(first: URL, ca: Buffer | undefined, signal: AbortSignal): Promise<DocumentReading> {
+async function getFrom(first: URL, ca: string | undefined, signal: AbortSignal): Promise<DocumentReading> {
   let url = first;
   for (let redirects = 0; redirects <= maxRedirects; redirects++) {
     if (url.protocol !== 'https:') return failed(first.href, 'is not https');

@@ -4,6 +4,7 @@ import { comparePolicies, diffRights, noTag, otherTags } from './diff-cells.ts';
 import { gateChanges } from './diff-gates.ts';
 import { type Finding, findingsOf, ruleOf } from './diff-findings.ts';
 import { type ChangeKind, kindOf } from './diff-states.ts';
+import { trustChanges } from './diff-workloads.ts';
 import { type Limit, type Policy, type Subject, formatSubject } from '../model.ts';
 import { accountIn, accountsOf } from '../principal.ts';
 import { standingOf } from './diff-probes.ts';
@@ -131,8 +132,11 @@ function accountChanges(before: Policy, after: Policy): readonly AccountChange[]
     }
     const joined = young.filter((group) => !old.includes(group));
     const left = old.filter((group) => !young.includes(group));
-    if (joined.length + left.length === 0) return [];
+    const [was, is] = [before, after].map(({ workloads }) => workloads.get(principal.name));
+    const trust = principal.kind === 'workload' && was && is ? trustChanges(was, is) : [];
+    if (joined.length + left.length + trust.length === 0) return [];
     const words = [
+      ...(trust.length === 0 ? [] : [`takes other tokens: ${trust.join(', ')}`]),
       ...(joined.length === 0 ? [] : [`joins ${joined.join(', ')}`]),
       ...(left.length === 0 ? [] : [`leaves ${left.join(', ')}`]),
     ];

@@ -447,3 +447,25 @@ describe('a difference of gates', () => {
     expect(gates.map(({ kind, sentence }) => `${kind} ${sentence}`)).toEqual(found);
   });
 });
+
+test('says by which other tokens a workload is known now, wherever its files lie', () => {
+  const job = (more: string): string =>
+    `workloads: { job: { issuer: 'https://ci.example', audience: a, claims: { ref: main, repo: acme/app }${more} } }\n`;
+  const between = (before: string, after: string) =>
+    diffPolicies(policy([], before), policy([], after), { now }).accounts.map(
+      ({ kind, sentence }) => `${kind} ${sentence}`,
+    );
+  expect(between(job(''), job(''))).toEqual([]);
+  expect(between(job(', jwks: a/keys.json'), job(', jwks: b/keys.json'))).toEqual([]);
+  expect(between(job(''), job('').replace('ref: main', 'ref: "**"'))).toEqual([
+    'changed workload:job takes other tokens: claim "ref" "main" becomes "**"',
+  ]);
+  expect(
+    between(
+      job(''),
+      job(', lifetime: 90m, ca: ca.pem').replace(', repo: acme/app', '').replace('audience: a', 'audience: [a, b]'),
+    ),
+  ).toEqual([
+    'changed workload:job takes other tokens: audience "a" becomes "a" or "b", claim "repo" "acme/app" becomes nothing, lifetime until it expires becomes 90m, authority of the system becomes of a file',
+  ]);
+});
