@@ -97,6 +97,10 @@ describe('a CI job', () => {
     expect((await fetch(`${front.url}/token`, { method: 'POST', body: form })).status).toBe(200);
     const headers = { authorization: `Basic ${credentials('release-job', password)}` };
     expect((await fetch(`${front.url}/v2/`, { headers })).status).toBe(200);
+    expect(front.records.at(-1)).toMatchObject({
+      ...{ account: 'release-job', kind: 'workload', method: 'workload', issuer: issuer.url },
+      claims: { repository: 'acme/app', ref: 'refs/heads/main' },
+    });
     expect((await bearer(password, '/v2/')).status).toBe(401);
   });
 

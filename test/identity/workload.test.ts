@@ -393,12 +393,18 @@ describe('the keys of an issuer', () => {
     );
     source = createWorkloadSource({ keys, ownIssuer: 'https://registry.own' });
     expect(await logIn(await withClaims({}))).toBe('source_unavailable');
-    expect(told).toHaveLength(1);
+    expect(told).toEqual([expect.stringMatching(/^https:\S+openid-configuration (?:is about|names no https)/)]);
   });
 
   test.each([[[]], [{}], [[1, null]], ['keys']])('are none where the set of keys is %j', async (keys) => {
     published = keys as readonly object[];
     expect(await logIn(await withClaims({}))).toBe('source_unavailable');
+  });
+
+  test('are used for the algorithms of ID tokens only, whatever else they could do', async () => {
+    const rare = await makeSigningKey('rare', 'RS512');
+    published = [{ ...rare.jwk, alg: undefined }];
+    expect(await logIn(await signToken(rare, good))).toBe('id_token_invalid');
   });
 
   test('may be of kinds that nobody can use, beside one that is good', async () => {
