@@ -183,7 +183,13 @@ describe('with credentials', () => {
       'an access token does not serve as a password',
       'GET /v2/',
       async () => basic('dana', await front.token('dana')),
-      { status: 401, challenge: '', code: 'UNAUTHORIZED', message: 'incorrect username or password' },
+      {
+        status: 401,
+        challenge: '',
+        code: 'UNAUTHORIZED',
+        message:
+          'the token is not accepted as that of a CI job with this name; check the user name, and the issuer and audience of the token',
+      },
     ],
     [
       'a token that is too narrow says so',
