@@ -30,8 +30,22 @@ export interface RedisServerOptions {
   readonly password?: string;
 }
 
+/** Somebody else, often an outgoing connection, may have a port that was free a moment ago. */
+async function onFreePorts<T>(start: () => Promise<T>, attempts = 4): Promise<T> {
+  try {
+    return await start();
+  } catch (error) {
+    if (attempts === 1 || !String(error).includes('Address already in use')) throw error;
+    return onFreePorts(start, attempts - 1);
+  }
+}
+
 /** Starts one server and waits until it answers. */
-export async function startRedisServer({ settings = [], password }: RedisServerOptions = {}): Promise<RedisServer> {
+export function startRedisServer(options: RedisServerOptions = {}): Promise<RedisServer> {
+  return onFreePorts(() => startOnce(options));
+}
+
+async function startOnce({ settings = [], password }: RedisServerOptions): Promise<RedisServer> {
   const dir = await makeTempDir('redis');
   const port = await freePort();
   const authentication = password === undefined ? [] : ['--requirepass', password, '--masterauth', password];
@@ -97,10 +111,12 @@ export interface RedisCluster {
 /** Three masters that share the slots. */
 export async function startRedisCluster(): Promise<RedisCluster> {
   const nodes = await Promise.all(
-    [0, 1, 2].map(async () => {
-      const busPort = await freePort();
-      return startRedisServer({ settings: ['--cluster-enabled', 'yes', '--cluster-port', `${busPort}`] });
-    }),
+    [0, 1, 2].map(() =>
+      onFreePorts(async () => {
+        const busPort = await freePort();
+        return startOnce({ settings: ['--cluster-enabled', 'yes', '--cluster-port', `${busPort}`] });
+      }),
+    ),
   );
   const bounds = [0, 5461, 10_923, 16_384];
   for (const [index, { admin }] of nodes.entries()) {
