@@ -4,7 +4,7 @@ import { parseDigest } from '../distribution/reference.ts';
 import type { Registry, StoredManifest } from '../ports.ts';
 import type { IsAttached } from './attached.ts';
 import { type Fault, registryFault } from './fault.ts';
-import { each } from './turns.ts';
+import { each } from './each.ts';
 
 export interface AttachmentsTag {
   readonly tag: string;

@@ -3,16 +3,17 @@ import type { NamedBlob } from '../distribution/contents.ts';
 import { digestOf } from '../distribution/digest.ts';
 import { onlyHeld, withAttachments } from '../distribution/attachments.ts';
 import type { OpenUpload, Registry, RegistryWriter, StoredManifest, TagLocks } from '../ports.ts';
+import { AtOnce } from '../gate/at-once.ts';
 import type { AttachmentsTag } from './closure.ts';
 import { type Fault, registryFault } from './fault.ts';
-import { Turns, each } from './turns.ts';
+import { each } from './each.ts';
 
 export interface CopyParts {
   readonly registry: Pick<Registry, 'openBlob' | 'manifest'>;
   readonly writer: RegistryWriter;
   readonly tagLocks: TagLocks;
   /** Blobs that pass through this process at once, of all promotions. */
-  readonly streams: Turns;
+  readonly streams: AtOnce;
 }
 
 export interface CopyPlace {
@@ -41,7 +42,7 @@ export async function copyBlobs(
   blobs: Iterable<NamedBlob>,
 ): Promise<CopiedBlobs | Fault> {
   const copied: CopiedBlobs = { mounted: 0, bytes: 0, left: [] };
-  const own = new Turns(streamsAtOnce);
+  const own = new AtOnce(streamsAtOnce);
   const fault = await each([...blobs], mountsAtOnce, async (blob) => {
     const mounting = await parts.writer.mountBlob(place.into, blob.digest, place.from);
     if (!mounting.ok) return registryFault(mounting, `mounting ${blob.digest}`);
@@ -50,7 +51,7 @@ export async function copyBlobs(
       copied.mounted++;
       return undefined;
     }
-    return own.take(() => parts.streams.take(() => sendBlob(parts, place, { blob, upload }, copied)));
+    return own.run(() => parts.streams.run(() => sendBlob(parts, place, { blob, upload }, copied)));
   });
   return fault ?? copied;
 }

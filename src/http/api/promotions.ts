@@ -7,7 +7,7 @@ import type { CompiledPolicy } from '../../policy/evaluate.ts';
 import type { AuditRecord, Clock, Promotions, TagLocks } from '../../ports.ts';
 import { type PromotionParts, promote } from '../../promotion/promote.ts';
 import { type PromotionRequest, readPromotionRequest } from '../../promotion/request.ts';
-import { Turns } from '../../promotion/turns.ts';
+import { AtOnce } from '../../gate/at-once.ts';
 import type { Backend } from '../backend/backend.ts';
 import type { Exchange } from '../front/exchange.ts';
 import type { Front } from '../front/front.ts';
@@ -56,10 +56,10 @@ export function createPromotionApi({ front, gate, backend, promotions }: Promoti
     judgeGates: (registry, standing, written) => judgeGates({ registry, ...gates }, standing, written),
     judgeGatesAgain: (registry, standing, written) =>
       judgeGates({ registry, ...gates, count: () => {} }, standing, written),
-    streams: new Turns(streams),
+    streams: new AtOnce(streams),
     ...{ identity, clock, limits, tagLocks, knownParts },
   };
-  const atOnce = new AtOnce();
+  const underWay = new UnderWay();
   const known =
     (
       answer: (
@@ -82,14 +82,14 @@ export function createPromotionApi({ front, gate, backend, promotions }: Promoti
       if (!read.ok) return refused('request-invalid', read.problem);
       const { request } = read;
       const account = String(who(caller).account);
-      if (!atOnce.enter(account)) return { answer: tooManyAtOnce, record: busy(request) };
+      if (!underWay.enter(account)) return { answer: tooManyAtOnce, record: busy(request) };
       try {
         const outcome = await promote(parts, { request, caller, policy, address: exchange.address });
         if (outcome.kind === 'promoted' || outcome.kind === 'repeated') await promotions.record(outcome.promotion);
         const asked = { service: front.service, publicUrl: exchange.publicUrl };
         return { answer: answerOf(outcome, request, caller, asked), record: recordOf(outcome, request) };
       } finally {
-        atOnce.leave(account);
+        underWay.leave(account);
       }
     }),
     list: known((called, exchange) => listPromotions({ promotions, clock }, called, exchange)),
@@ -110,7 +110,7 @@ function refused(type: 'request-invalid', detail: string): ApiReply {
   return { answer: problem(type, detail), record: { decision: 'deny', reason: 'request_malformed', detail } };
 }
 
-class AtOnce {
+class UnderWay {
   readonly #of = new Map<string, number>();
   #all = 0;
 

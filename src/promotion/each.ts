@@ -1,26 +1,4 @@
-/** Work that is done a few at a time. */
-
-/** Turns for `count` at once, in the order of the calls. */
-export class Turns {
-  #free: number;
-  readonly #waiting: (() => void)[] = [];
-
-  constructor(count: number) {
-    this.#free = count;
-  }
-
-  async take<T>(task: () => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    try {
-      return await task();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#free++;
-      else next();
-    }
-  }
-}
+/** Work on many things, a few at a time, that ends with the first failure. */
 
 /** `task` for each of `items`, `atOnce` of them at a time; the first failure, after which none is begun. */
 export async function each<Item, Failure>(
