@@ -6,6 +6,7 @@ import type { EpochMs } from './time.ts';
 export type * from './registry-ports.ts';
 export type * from './promotion-ports.ts';
 export type * from './issuer-ports.ts';
+export type * from './directory-ports.ts';
 
 export type Clock = () => EpochMs;
 
