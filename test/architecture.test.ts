@@ -46,10 +46,12 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'registry-ports.ts': ['node:stream'],
   'promotion-ports.ts': ['time.ts'],
   'issuer-ports.ts': [],
+  'directory-ports.ts': ['time.ts'],
   'ports.ts': [
     'registry-ports.ts',
     'promotion-ports.ts',
     'issuer-ports.ts',
+    'directory-ports.ts',
     'time.ts',
     'policy',
     'node:crypto',
