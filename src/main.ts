@@ -10,6 +10,7 @@ import type { Problem } from './document/problem.ts';
 import { renewCertificate } from './gateway/certificate.ts';
 import { type Inputs, readInputs } from './gateway/inputs.ts';
 import { type Lifecycle, createLifecycle } from './gateway/lifecycle.ts';
+import { issuersOf } from './gateway/login-sources.ts';
 import { closing, listenAll } from './gateway/listen.ts';
 import { type Machine, openMachine } from './gateway/machine.ts';
 import { type Observed, createObserved } from './gateway/observed.ts';
@@ -96,13 +97,14 @@ async function open(ground: Ground): Promise<Started> {
   const observed = createObserved(log);
   const machine = await openMachine({ ...ground, audit: observed.audit });
   const { policies, keys, stores, parts } = machine;
-  const { listener, identity, backend, limits, certificate } = openServing(ground, machine, observed);
+  const { listener, identity, backend, limits, certificate, issuerKeys } = openServing(ground, machine, observed);
   const health = lifecycle.opens(await followRegistry(backend.ask, { url: upstreamUrl, log }));
 
   observed.watch({
     machine,
     upstream: health.part,
     certificate,
+    loginSources: () => issuersOf(policies.current().policy, issuerKeys),
     transfers: backend.activeTransfers,
     cachedBytes: backend.cachedBytes,
   });
@@ -174,7 +176,7 @@ function openServing(
   // Passwords last: that source takes whatever the others leave.
   const sources = [robotSource, workloads, passwords];
   const login = { tokens, sessions, clock, service, refreshTtlSeconds };
-  const identity = createIdentity({ ...login, sources, policies, robotUses });
+  const identity = createIdentity({ ...login, sources, policies, robotUses, onLogin: observed.countLogin });
   const tokenService = createTokenService({ ...login, identity, limits });
   const gate = {
     identity,
@@ -231,5 +233,5 @@ function openServing(
   const { server, connections } = listener;
   lifecycle.opens(closing(server, () => connections.cutAll()));
   const renewed = certificate && lifecycle.opens(renewCertificate(server, certificate, { clock, log }));
-  return { listener, identity, backend, limits, certificate: renewed?.part };
+  return { listener, identity, backend, limits, issuerKeys, certificate: renewed?.part };
 }

@@ -32,6 +32,19 @@ export function createMetrics() {
     void metrics.push({ type, name, help, samples: () => [`${name} ${read()}`] });
   return {
     gauge: reading('gauge'),
+    /** As many gauges as there are values of the labels now. */
+    gauges: <V extends Values>(
+      name: string,
+      help: string,
+      labels: NamesOf<V>,
+      read: () => readonly (readonly [values: V, now: number])[],
+    ): void => {
+      const samples = (): readonly string[] =>
+        read()
+          .slice(0, maxSeries)
+          .map(([values, now]) => `${name}{${textOf(labels, values)}} ${now}`);
+      metrics.push({ type: 'gauge', name, help, samples });
+    },
     /** A number that is counted elsewhere and only ever grows. */
     total: reading('counter'),
 

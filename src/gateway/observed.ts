@@ -4,6 +4,8 @@ import type { Log } from '../adapters/log/log.ts';
 import type { Spent } from '../limits/spend.ts';
 import type { AuditLog } from '../ports.ts';
 import type { Machine } from './machine.ts';
+import type { IdentityParts, LoginOutcome } from '../identity/identify.ts';
+import type { AuthenticationMethod } from '../identity/source.ts';
 import type { AnswerOutcome, Timing } from '../http/front/timed-response.ts';
 import { type RouteName, routeNameOf } from '../distribution/route-name.ts';
 import { bounds, createMetrics } from './metrics.ts';
@@ -20,6 +22,7 @@ export interface Observed {
   readonly upstreamAnswered: (upstream: string, target: string, seconds: number) => void;
   readonly countCache: (kind: string, result: string) => void;
   readonly countGate: (gate: string, result: string) => void;
+  readonly countLogin: NonNullable<IdentityParts['onLogin']>;
   readonly countLimit: (limit: { readonly name: string }, spent: Spent) => void;
   /** From now on `render` shows these as well. */
   watch(watched: Watched): void;
@@ -31,8 +34,17 @@ export interface Watched {
   readonly machine: Machine;
   readonly upstream: Part;
   readonly certificate: Part | undefined;
+  /** Whoever vouches for accounts and can be asked, each name once. */
+  readonly loginSources: () => readonly LoginSource[];
   readonly transfers: () => number;
   readonly cachedBytes: () => number;
+}
+
+/** `name`: as the configuration or the policy names it. */
+export interface LoginSource {
+  readonly name: string;
+  /** Answered when it was last asked. */
+  readonly isUp: boolean;
 }
 
 /** Linux; other systems have no number to show. */
@@ -60,9 +72,10 @@ export function createObserved(log: Log): Observed {
     ...timesOf(metrics),
     countCache: (kind, result) => counts.cached([kind, result]),
     countGate: (gate, result) => counts.gated([gate, result]),
+    countLogin: (method, outcome) => counts.logins([method, outcome]),
     countLimit: ({ name }, spent) => counts.limited([name, spent]),
-    watch({ machine: { policies, stores, parts }, upstream, certificate, transfers, cachedBytes }) {
-      const { gauge, total } = metrics;
+    watch({ machine: { policies, stores, parts }, upstream, certificate, loginSources, ...sizes }) {
+      const { gauge, gauges, total } = metrics;
       isGate = (name) => policies.loaded().compiled.policy.gates.some((gate) => gate.name === name);
       gauge('portcullis_policy_rules', 'Rules in force.', () => policies.loaded().compiled.policy.rules.length);
       sound('portcullis_policy_last_reload_successful', '1 when the newest policy files are in force.', parts.policy);
@@ -71,8 +84,12 @@ export function createObserved(log: Log): Observed {
         sound('portcullis_certificate_last_reload_successful', '1 when the newest certificate is in use.', certificate);
       sound('portcullis_upstream_up', '1 when the registry answered last.', upstream);
       sound('portcullis_store_up', '1 when sessions can be read and recorded.', parts.store);
-      gauge('portcullis_transfers_in_flight', 'Requests being forwarded.', transfers);
-      gauge('portcullis_cache_bytes', 'Bytes of manifests and small blobs in memory.', cachedBytes);
+      const sources = 'By whom accounts are vouched for: 1 when it answered when it was last asked.';
+      gauges<[source: string]>('portcullis_login_source_up', sources, ['source'], () =>
+        loginSources().map(({ name, isUp }) => [[name], isUp ? 1 : 0]),
+      );
+      gauge('portcullis_transfers_in_flight', 'Requests being forwarded.', sizes.transfers);
+      gauge('portcullis_cache_bytes', 'Bytes of manifests and small blobs in memory.', sizes.cachedBytes);
       gauge('portcullis_gateways', 'Gateways that share the store, at the last answer.', stores.gateways);
       const skew = 'Seconds by which the clock here is ahead of that of Redis.';
       gauge('portcullis_clock_skew_seconds', skew, () => stores.clockSkewMs() / 1000);
@@ -107,6 +124,11 @@ function countsOf({ counter }: Metrics, isGate: (name: string) => boolean) {
     hashes: counter<[scheme: string]>('portcullis_password_hashes_total', 'Password hashes computed, by scheme.', [
       'scheme',
     ]),
+    logins: counter<[method: AuthenticationMethod, result: LoginOutcome]>(
+      'portcullis_logins_total',
+      'Passwords, secrets, ID tokens and sessions that were shown, by what became of them.',
+      ['method', 'result'],
+    ),
     limited: counter<[limit: string, result: Spent]>(
       'portcullis_limit_requests_total',
       'Requests that limits counted or refused.',

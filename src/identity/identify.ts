@@ -9,7 +9,6 @@ import type { AccessClaims, AccessTokens } from '../token/access-token.ts';
 import { parseSecret, secretHash } from './carried-secret.ts';
 import type { Held } from './login-delays.ts';
 import {
-  type Authentication,
   type AuthenticationMethod,
   type AuthenticationRefusal,
   type IdTokenRefusal,
@@ -122,6 +121,8 @@ export interface Identity {
   endOfSession(session: Session): SessionEnd | undefined;
 }
 
+export type LoginOutcome = 'ok' | 'refused' | 'limited' | 'unavailable';
+
 export interface IdentityParts {
   /** In the order in which they are asked whose the credentials are. */
   readonly sources: readonly IdentitySource[];
@@ -129,6 +130,8 @@ export interface IdentityParts {
   readonly tokens: Pick<AccessTokens, 'verify'>;
   readonly sessions: Pick<SessionStore, 'use' | 'revoke' | 'isRevoked' | 'endedBefore'>;
   readonly robotUses: Pick<RobotUses, 'mark'>;
+  /** Hears what became of each password, secret, ID token and session that was shown. */
+  readonly onLogin?: (method: AuthenticationMethod, outcome: LoginOutcome) => void;
   readonly clock: Clock;
   readonly service: string;
   /** Seconds without use after which a session ends. */
@@ -207,7 +210,8 @@ async function fromPassword(
   { address, continues }: Showing,
 ): Promise<Identified | Refused<LoginRefusal>> {
   const isExcused = continues?.(account, inSeconds(parts.clock())) === true;
-  const { result, policy } = await authenticateNow(parts, { account, password, address, isExcused });
+  const { result, policy, method } = await authenticateNow(parts, { account, password, address, isExcused });
+  if (method !== undefined) parts.onLogin?.(method, outcomeOf(result));
   if (!result.ok) {
     if (result.reason === 'login_held')
       return refuse({ reason: result.reason, account, by: result.by, waitMs: result.waitMs });
@@ -218,7 +222,7 @@ async function fromPassword(
     const { reason, detail = '' } = result;
     return refuse(reason === 'secret_malformed' ? { reason, account, detail } : { reason, account });
   }
-  const { login, method } = result;
+  const { login } = result;
   const { robotToken } = login;
   if (robotToken === undefined) return identified(callerOf(login, { method }), policy);
   parts.robotUses.mark(robotToken.id, parts.clock());
@@ -229,11 +233,26 @@ async function fromPassword(
 async function authenticateNow(
   { sources, policies, clock }: IdentityParts,
   presented: Presented,
-): Promise<{ readonly result: Authentication; readonly policy: CompiledPolicy }> {
+): Promise<Awaited<ReturnType<typeof authenticate>> & { readonly policy: CompiledPolicy }> {
   for (;;) {
     const policy = policies.current();
-    const result = await authenticate(sources, policy.policy, presented, clock());
-    if (!result.ok || policy === policies.current()) return { result, policy };
+    const { result, method } = await authenticate(sources, policy.policy, presented, clock());
+    if (!result.ok || policy === policies.current()) return { result, method, policy };
+  }
+}
+
+/** Of whoever was not let in: whether that is their fault, nobody's yet, or ours. */
+function outcomeOf(result: { readonly ok: boolean; readonly reason?: string }): LoginOutcome {
+  if (result.ok) return 'ok';
+  switch (result.reason) {
+    case 'login_held':
+    case 'hashing_busy':
+      return 'limited';
+    case 'source_unavailable':
+    case 'store_unavailable':
+      return 'unavailable';
+    default:
+      return 'refused';
   }
 }
 
@@ -273,8 +292,19 @@ function stillStanding(
   return { principal, validFrom, mark, robotToken };
 }
 
-/** The refresh grant. The token is not rotated: dockerd keeps a static copy of it (moby staticCredentialStore). */
 async function fromSession(
+  parts: IdentityParts,
+  text: string,
+  showing: Showing,
+): Promise<Identified | Refused<SessionRefusal>> {
+  const found = await refreshed(parts, text, showing);
+  const result = found.kind === 'identified' ? { ok: true } : { ok: false, reason: found.refusal.reason };
+  parts.onLogin?.('session', outcomeOf(result));
+  return found;
+}
+
+/** The refresh grant. The token is not rotated: dockerd keeps a static copy of it (moby staticCredentialStore). */
+async function refreshed(
   parts: IdentityParts,
   text: string,
   { address, userAgent }: Showing,

@@ -30,6 +30,8 @@ export interface IssuerKeys {
    * is no such key.
    */
   newerThan(trust: Trust, found: KeysFound & { readonly ok: true }): Promise<KeysFound | undefined>;
+  /** Whether the keys could be read when that was last tried; undefined: never, or it failed too long ago to say. */
+  isReadable(trust: Trust): boolean | undefined;
 }
 
 interface Pace {
@@ -67,8 +69,8 @@ export function createIssuerKeys(
 ): IssuerKeys {
   const issuers = new Map<string, Known>();
 
-  function knownOf({ issuer, jwks = '', ca = '' }: Trust): Known {
-    const name = JSON.stringify([issuer, jwks, ca]);
+  function knownOf(trust: Trust): Known {
+    const name = nameOf(trust);
     const known = issuers.get(name) ?? {};
     if (!issuers.has(name) && issuers.size >= maxIssuers) issuers.delete(issuers.keys().next().value ?? '');
     issuers.set(name, known);
@@ -121,7 +123,16 @@ export function createIssuerKeys(
       const { failure } = known;
       return failure === undefined ? undefined : { ok: false, detail: failure.detail };
     },
+    isReadable(trust) {
+      const { set, failure } = issuers.get(nameOf(trust)) ?? {};
+      if (failure !== undefined) return isWithin(failure.at, asked.goodMs, clock()) ? false : undefined;
+      return set === undefined ? undefined : true;
+    },
   };
+}
+
+function nameOf({ issuer, jwks = '', ca = '' }: Trust): string {
+  return JSON.stringify([issuer, jwks, ca]);
 }
 
 function isWithin(from: EpochMs, ms: number, now: EpochMs): boolean {

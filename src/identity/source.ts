@@ -90,7 +90,7 @@ export interface Login extends Standing {
 }
 
 export type Authentication =
-  | { readonly ok: true; readonly login: Login; readonly method: AuthenticationMethod }
+  | { readonly ok: true; readonly login: Login }
   | { readonly ok: false; readonly reason: AuthenticationRefusal; readonly detail?: string }
   | ({ readonly ok: false; readonly reason: 'login_held' } & Held)
   | { readonly ok: false; readonly reason: 'id_token_refused'; readonly refused: IdTokenRefusal }
@@ -104,6 +104,8 @@ export interface Issued {
 
 /** One kind of accounts. What the policy files say of them is read here and nowhere else on the way of a request. */
 export interface IdentitySource {
+  /** By what its accounts prove who they are. */
+  readonly method: AuthenticationMethod;
   /** undefined: such credentials are another source's. */
   authenticate(
     policy: Policy,
@@ -114,18 +116,18 @@ export interface IdentitySource {
   standing(policy: Policy, issued: Issued, now: EpochMs): Standing | undefined;
 }
 
-/** The first source that takes the credentials answers. */
-export function authenticate(
+/** The first source that takes the credentials answers; by which method, if any did. */
+export async function authenticate(
   sources: readonly IdentitySource[],
   policy: Policy,
   presented: Presented,
   now: EpochMs,
-): Promise<Authentication> | Authentication {
+): Promise<{ readonly result: Authentication; readonly method?: AuthenticationMethod | undefined }> {
   for (const source of sources) {
     const answer = source.authenticate(policy, presented, now);
-    if (answer !== undefined) return answer;
+    if (answer !== undefined) return { result: await answer, method: source.method };
   }
-  return { ok: false, reason: 'account_unknown' };
+  return { result: { ok: false, reason: 'account_unknown' } };
 }
 
 /** The first source that knows the account answers. */

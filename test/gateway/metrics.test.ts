@@ -116,6 +116,20 @@ describe('a counter', () => {
   });
 });
 
+test('gauges with labels are those of now, and bounded in number', () => {
+  const metrics = createMetrics();
+  let now: (readonly [[string], number])[] = [];
+  metrics.gauges<[source: string]>('up', 'Up.', ['source'], () => now);
+  expect(metrics.render()).toBe('# HELP up Up.\n# TYPE up gauge\n');
+  now = [
+    [['a"b'], 1],
+    [['c'], 0],
+  ];
+  expect(samplesOf(metrics.render())).toEqual(['up{source="a\\"b"} 1', 'up{source="c"} 0']);
+  now = Array.from({ length: 500 }, (_, index) => [[`s${index}`], 1]);
+  expect(samplesOf(metrics.render())).toHaveLength(200);
+});
+
 test('gauges and totals are read when they are asked for', () => {
   const metrics = createMetrics();
   let now = 1;

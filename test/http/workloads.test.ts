@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { decodeJwt } from 'jose';
 import { type Issuer, type SigningKey, makeSigningKey, signToken, startIssuer } from '../support/issuer.ts';
-import { type Front, credentials, service, startFront } from './support/front.ts';
+import { type Front, credentials, passwordOf, service, startFront } from './support/front.ts';
 
 let issuer: Issuer;
 let key: SigningKey;
@@ -158,6 +158,55 @@ describe('while the issuer', () => {
       detail: expect.stringContaining('answers with status 500'),
     });
     expect(front.logged.join()).toContain('the keys of a token issuer cannot be read');
+    await other.close();
+  });
+});
+
+describe('the metrics', () => {
+  const samples = async (name: string): Promise<readonly string[]> =>
+    (await (await fetch(`${front.adminUrl}/metrics`)).text()).split('\n').filter((line) => line.startsWith(`${name}{`));
+
+  test('count logins by method and by what became of them, never by what was sent', async () => {
+    const countOf = async (labels: string): Promise<number> => {
+      const line = (await samples('portcullis_logins_total')).find((each) => each.includes(labels));
+      return Number(line?.split(' ')[1] ?? 0);
+    };
+    const shown: readonly (readonly [labels: string, show: () => Promise<unknown>])[] = [
+      ['method="workload",result="ok"', async () => login('release-job', await signToken(key, claims()))],
+      ['method="workload",result="refused"', async () => login('made-up', await signToken(key, claims({ aud: 'x' })))],
+      ['method="password",result="refused"', () => login('made-up', 'made up')],
+      ['method="password",result="ok"', () => login('dana', passwordOf('dana'))],
+      ['method="robot-token",result="refused"', () => login('made-up', 'pct_made-up')],
+    ];
+    for (const [labels, show] of shown) {
+      const before = await countOf(labels);
+      await show();
+      expect(await countOf(labels), labels).toBe(before + 1);
+    }
+    expect((await samples('portcullis_logins_total')).join('\n')).not.toMatch(/made/);
+  });
+
+  test('say of each issuer that the policy names, once it was asked, whether its keys could be read', async () => {
+    const other = await startIssuer([key]);
+    const sourceUp = (): Promise<readonly string[]> => samples('portcullis_login_source_up');
+    await login('release-job', await signToken(key, claims()));
+    expect(await sourceUp()).toEqual([`portcullis_login_source_up{source="${issuer.url}"} 1`]);
+    const more = ['second', 'third'].map((name, index) => {
+      const { ca } = [other, issuer][index] ?? other;
+      return `  ${name}: { issuer: '${other.url}', audience: x, ca: '${ca}', claims: { ref: a } }`;
+    });
+    await front.setPolicy(workloads(usual).replace('groups: {', `${more.join('\n')}\ngroups: {`));
+    expect(await sourceUp()).toHaveLength(1);
+    const ask = async (account: string): Promise<unknown> =>
+      login(account, await signToken(key, claims({ iss: other.url })));
+    await ask('second');
+    expect(await sourceUp()).toContain(`portcullis_login_source_up{source="${other.url}"} 1`);
+    // By another authority the same issuer cannot be asked.
+    await ask('third');
+    expect(await sourceUp()).toContain(`portcullis_login_source_up{source="${other.url}"} 0`);
+    await login('release-job', await signToken(key, claims({ iss: 'https://made-up.example.com' })));
+    await front.setPolicy(workloads(usual));
+    expect(await sourceUp()).toEqual([`portcullis_login_source_up{source="${issuer.url}"} 1`]);
     await other.close();
   });
 });

@@ -19,10 +19,11 @@ rules: [{ name: share, subjects: ['group:devs'], repositories: ['sandbox/**'], a
 /** People of another directory, by name; it may change its mind. */
 let directory: Map<string, Login>;
 const elsewhere: IdentitySource = {
+  method: 'password',
   authenticate(_policy, { account, password }) {
     const login = directory.get(account);
     if (login === undefined) return undefined;
-    return password === 'theirs' ? { ok: true, login, method: 'password' } : { ok: false, reason: 'password_wrong' };
+    return password === 'theirs' ? { ok: true, login } : { ok: false, reason: 'password_wrong' };
   },
   standing: (_policy, { account, secretId }) => (secretId === undefined ? directory.get(account) : undefined),
 };

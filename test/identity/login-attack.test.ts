@@ -36,7 +36,7 @@ beforeEach(() => {
   );
   const sources = fileSources({ passwords: createPasswords(() => hashes++), guard });
   attempt = async (guess) => {
-    const result = await authenticate(sources, policy.policy, guess, now);
+    const { result } = await authenticate(sources, policy.policy, guess, now);
     return result.ok ? 'in' : result.reason;
   };
 });

@@ -12,6 +12,7 @@ import { noGuard, noRobotUses, noSessions } from './ports.ts';
 const noIssuerKeys: IssuerKeys = {
   keysOf: () => Promise.resolve({ ok: false, detail: 'no issuer in this test' }),
   newerThan: () => Promise.resolve(undefined),
+  isReadable: () => undefined,
 };
 
 export function fileSources(parts: Partial<PasswordParts> = {}): readonly IdentitySource[] {

@@ -19,6 +19,7 @@ export interface PasswordParts {
  */
 export function createPasswordSource({ passwords, verified, guard }: PasswordParts): IdentitySource {
   return {
+    method: 'password',
     async authenticate(policy, { account, password, address, isExcused = false }, now): Promise<Authentication> {
       if (password === '') return { ok: false, reason: 'password_missing' };
       if (Buffer.byteLength(password) > maxPasswordLength) return { ok: false, reason: 'password_too_long' };
@@ -37,7 +38,7 @@ export function createPasswordSource({ passwords, verified, guard }: PasswordPar
       if (outcome === 'mismatch') return { ok: false, reason: 'password_wrong' };
       if (user.disabled || isYetToCome(user, now)) return { ok: false, reason: 'account_disabled' };
       if (!isRemembered) verified.add(account, password, hash.text, now);
-      return { ok: true, login: loginOf(user), method: 'password' };
+      return { ok: true, login: loginOf(user) };
     },
     standing(policy, { account, secretId }): Standing | undefined {
       const user = secretId === undefined ? policy.users.get(account) : undefined;

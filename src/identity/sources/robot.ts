@@ -7,6 +7,7 @@ import { type IdentitySource, type Login, isYetToCome } from '../source.ts';
 
 /** Takes what looks like a secret of ours, whatever the account, so that none is ever compared with a password. */
 export const robotSource: IdentitySource = {
+  method: 'robot-token',
   authenticate(policy, { account, password }, now) {
     if (!looksCarried(password)) return undefined;
     const secret = parseSecret(password);
@@ -19,7 +20,7 @@ export const robotSource: IdentitySource = {
     if (robot.disabled) return { ok: false, reason: 'account_disabled' };
     if (isExpired(token, now)) return { ok: false, reason: 'secret_expired' };
     if (isYetToCome(robot, now)) return { ok: false, reason: 'account_disabled' };
-    return { ok: true, login: loginOf(robot, token), method: 'robot-token' };
+    return { ok: true, login: loginOf(robot, token) };
   },
   standing(policy, { account, secretId }, now) {
     const robot = secretId === undefined ? undefined : policy.robots.get(account);

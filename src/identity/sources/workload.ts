@@ -41,6 +41,7 @@ type Checked =
 export function createWorkloadSource({ keys, ownIssuer }: WorkloadParts): IdentitySource {
   const checked = createChecks(keys);
   return {
+    method: 'workload',
     authenticate(policy, { account, password }, now): Promise<Authentication> | Authentication | undefined {
       if (!looksLikeIdToken(password)) return undefined;
       if (Buffer.byteLength(password) > maxIdTokenLength)
@@ -133,7 +134,7 @@ function loginOf(workload: Workload, token: IdToken, now: EpochMs): Authenticati
   if (disabled || isYetToCome(workload, now)) return { ok: false, reason: 'account_disabled' };
   const evidence = evidenceOf(workload, token);
   const principal = principalOf('workload', workload);
-  return { ok: true, method: 'workload', login: { principal, validFrom, mark: trustOf(workload), endsAt, evidence } };
+  return { ok: true, login: { principal, validFrom, mark: trustOf(workload), endsAt, evidence } };
 }
 
 function endOf({ issuedAt, expiresAt }: IdToken, lifetimeSeconds: number | undefined): EpochSeconds {
