@@ -6,6 +6,7 @@ import { createSendQueues } from './adapters/kernel/send-queues.ts';
 import type { LoadedPolicy } from './adapters/files/policy-loading.ts';
 import type { Log } from './adapters/log/log.ts';
 import type { Config } from './config/load.ts';
+import { defaultUpstream } from './config/upstreams.ts';
 import type { Problem } from './document/problem.ts';
 import { renewCertificate } from './gateway/certificate.ts';
 import { type Inputs, readInputs } from './gateway/inputs.ts';
@@ -43,8 +44,8 @@ import type { Clock } from './ports.ts';
 import { version } from './version.ts';
 
 export interface GatewayOptions {
+  /** With at least one registry. */
   readonly config: Config;
-  readonly upstreamUrl: string;
   readonly log: Log;
   /** Policy files beside the configured ones. */
   readonly extraPolicies?: readonly string[];
@@ -68,7 +69,8 @@ export type Started =
 
 /** Problems of policies, keys, certificates and addresses come back together; nothing is open then. */
 export async function startGateway(options: GatewayOptions): Promise<Started> {
-  const { config, upstreamUrl, log, extraPolicies = [] } = options;
+  const { config, log, extraPolicies = [] } = options;
+  const upstreamUrl = (defaultUpstream(config.upstreams) ?? config.upstreams[0])?.url ?? '';
   const read = await readInputs(config, [...config.policies, ...extraPolicies], Date.now());
   if (!read.ok) return read;
   const lifecycle = createLifecycle();

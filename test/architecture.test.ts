@@ -40,7 +40,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'policy/analysis': ['distribution', 'document', 'policy', 'node:net'],
   editing: ['document', 'policy', 'policy/analysis/propose-tests.ts', 'yaml', 'node:util'],
   import: ['document', 'policy', 'policy/analysis/witness.ts', 'editing'],
-  config: ['document', 'network', 'secret.ts', 'zod', 'node:net', 'node:path'],
+  config: ['distribution/reference.ts', 'document', 'network', 'secret.ts', 'zod', 'node:net', 'node:path'],
   // Addresses and hosts as values. Of node:net only isIP.
   network: ['document/parsed.ts', 'node:net'],
   'registry-ports.ts': ['node:stream'],

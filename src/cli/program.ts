@@ -8,8 +8,8 @@ import type { SchemaKind } from './json-schemas.ts';
 import { type AddVerb, example } from './verb.ts';
 
 /** In the order of the help. */
-const verbs: Readonly<Record<string, () => AddVerb | Promise<AddVerb>>> = {
-  serve: async () => addServe((await import('../config/schema.ts')).configKeys()),
+const verbs: Readonly<Record<string, (argv: readonly string[]) => AddVerb | Promise<AddVerb>>> = {
+  serve: async (argv) => addServe(keysToTake(await import('../config/schema.ts'), argv)),
   try: () => addTry,
   check: async () => (await import('./check.ts')).addCheck,
   test: async () => (await import('./test.ts')).addTest,
@@ -48,7 +48,7 @@ export async function runCommandLine(argv: readonly string[]): Promise<ExitCode>
 
   const called = Object.entries(verbs).filter(([name]) => name === argv[2]);
   // Help and suggestions are about all of them.
-  for (const [, load] of called.length > 0 ? called : Object.entries(verbs)) (await load())(program, done);
+  for (const [, load] of called.length > 0 ? called : Object.entries(verbs)) (await load(argv))(program, done);
   for (const verb of verbsOf(program)) {
     if (!withoutConfiguration.has(verb.name()) && verb.parent?.name() !== 'import') addConfigOption(verb);
   }
@@ -73,6 +73,12 @@ function optimizeLate(): void {
   if (Number.parseInt(process.versions.v8, 10) < 12) setFlagsFromString('--interrupt-budget=1400000');
 }
 
+/** What a command line may set: of maps the entries that it names, and once what all have, for the help. */
+function keysToTake({ configKeys, anyName }: typeof import('../config/schema.ts'), argv: readonly string[]) {
+  const named = argv.flatMap((argument) => /^--upstreams-([a-z0-9]+)-/.exec(argument)?.[1] ?? []);
+  return configKeys([anyName, ...new Set(named)]).filter(({ key }) => !key.endsWith('.password'));
+}
+
 function addServe(keys: readonly ConfigKey[]): AddVerb {
   return (program, done) => {
     const serve = program
@@ -82,7 +88,7 @@ function addServe(keys: readonly ConfigKey[]): AddVerb {
       .addHelpText('after', example('portcullis serve --config /etc/portcullis/portcullis.yaml'));
     const flags = new Map<string, string>();
     for (const { key, description } of keys) {
-      const flag = key.replace('.', '-').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+      const flag = key.replaceAll('.', '-').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
       const option = new Option(`--${flag} <value>`, description);
       flags.set(option.attributeName(), key);
       serve.addOption(option);

@@ -10,14 +10,12 @@ import { type ConfigurationFlags, readConfiguration } from './configuration.ts';
 import { type ExitCode, complain, exitCodes, reportBroken, useColour } from './report.ts';
 import { version } from '../version.ts';
 
-/** Outside try mode the configuration names the registry; its absence was reported with the other problems. */
-function configuredGround({ upstream = '' }: Config): {
-  readonly upstream: Upstream;
-  readonly state?: TrialState;
-  readonly extraPolicies: readonly string[];
-} {
-  const url = upstream;
-  return { upstream: { url, description: 'configured', stop: () => Promise.resolve() }, extraPolicies: [] };
+/** What the gateway stands on: outside try mode only what the configuration names. */
+interface Ground {
+  readonly config: Config;
+  /** What try mode stands in front of, and its account. */
+  readonly trial?: { readonly upstream: Upstream; readonly state: TrialState };
+  readonly extraPolicies?: readonly string[];
 }
 
 /**
@@ -27,29 +25,29 @@ function configuredGround({ upstream = '' }: Config): {
 export async function serve(flags: ConfigurationFlags): Promise<ExitCode> {
   const configuration = readConfiguration(flags);
   if (!configuration.ok) return reportBroken(configuration.problems);
-  const { config, isTrial } = configuration;
+  const { isTrial } = configuration;
   const stopped = stopSignals();
   // Only try mode loads what it needs: it takes as long as much of the rest of a start.
-  const ground = isTrial
-    ? await (await import('./trial-state.ts')).openTrialGround(config, stopped.signal)
-    : configuredGround(config);
+  const ground: Ground | { readonly failed: string } = isTrial
+    ? await (await import('./trial-state.ts')).openTrialGround(configuration.config, stopped.signal)
+    : configuration;
   if ('failed' in ground) return complain(ground.failed);
-  const { upstream, state, extraPolicies } = ground;
+  const { config, trial, extraPolicies = [] } = ground;
   const log = createLog();
   try {
-    const started = await startGateway({ config, upstreamUrl: upstream.url, log, extraPolicies });
+    const started = await startGateway({ config, log, extraPolicies });
     if (!started.ok) return reportBroken(started.problems);
     const { gateway } = started;
-    if (state !== undefined) process.stdout.write(banner(config, upstream, state, gateway.policy()));
+    if (trial !== undefined) process.stdout.write(banner(config, trial.upstream, trial.state, gateway.policy()));
     log.info('portcullis is serving', {
       url: gateway.url,
       publicUrl: config.publicUrl,
-      upstream: upstream.url,
+      upstream: config.upstreams.map(({ url }) => url).join(', '),
       version,
     });
     const reload = (): void => void gateway.reload();
     process.on('SIGHUP', reload);
-    const lost = upstream.exited?.then(() => 'registry' as const);
+    const lost = trial?.upstream.exited?.then(() => 'registry' as const);
     const defect = firstDefect(log);
     const reason = await Promise.race([stopped.first, defect, ...(lost === undefined ? [] : [lost])]);
     if (reason === 'registry')
@@ -64,7 +62,7 @@ export async function serve(flags: ConfigurationFlags): Promise<ExitCode> {
     log.info('portcullis has stopped', { clean });
     return reason !== 'signal' || !clean ? exitCodes.problems : exitCodes.ok;
   } finally {
-    await upstream.stop();
+    await trial?.upstream.stop();
     await log.flush();
   }
 }

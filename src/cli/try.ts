@@ -61,7 +61,8 @@ async function withOwnGateway(config: Config, json: boolean): Promise<ExitCode> 
   complain('no gateway is running here, so one is started for this demonstration');
   const ground = await openTrialGround(config);
   if ('failed' in ground) return complain(ground.failed);
-  const { state, upstream, extraPolicies } = ground;
+  const { trial, extraPolicies } = ground;
+  const { state, upstream } = trial;
   // The log goes nowhere: its lines would run through the demonstration.
   const log = { ...createLog(), record: () => {}, info: () => {}, warn: () => {} };
   try {
@@ -69,13 +70,13 @@ async function withOwnGateway(config: Config, json: boolean): Promise<ExitCode> 
     const port = await freePort();
     const publicUrl = `http://127.0.0.1:${port}`;
     const own: Config = {
-      ...config,
+      ...ground.config,
       listen: { host: '127.0.0.1', port },
       publicUrl,
       admin: { listen: { host: '127.0.0.1', port: 0 } },
       tokens: { ...config.tokens, service: `127.0.0.1:${port}` },
     };
-    const started = await startGateway({ config: own, upstreamUrl: upstream.url, log, extraPolicies });
+    const started = await startGateway({ config: own, log, extraPolicies });
     if (!started.ok) return reportBroken(started.problems);
     try {
       return await demonstrate(own, state.adminPassword, json);

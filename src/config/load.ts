@@ -3,9 +3,11 @@ import { resolve } from 'node:path';
 import { type Problem, sortProblems, unplaced } from '../document/problem.ts';
 import { formatHostPort, isEveryInterface } from '../network/host.ts';
 import { configKeys, type Settings } from './schema.ts';
-import { type ConfigInput, environmentSource, fileSource, flagSource } from './sources.ts';
+import { type ConfigInput, type Source, environmentSource, fileSource, flagSource } from './sources.ts';
+import { type ReportAt, overlayUpstreams, upstreamProblems, upstreamTerms } from './upstream-terms.ts';
+import { type UpstreamDefaults, soleUpstream } from './upstreams.ts';
 
-/** The whole configuration, checked. Paths are absolute; `upstream` is undefined only in try mode. */
+/** The whole configuration, checked. Paths are absolute; `upstreams` is empty only in try mode. */
 export type Config = ReturnType<typeof complete>;
 
 export type LoadedConfig =
@@ -15,13 +17,18 @@ export type LoadedConfig =
 export function loadConfig(input: ConfigInput): LoadedConfig {
   const sources = [fileSource(input), environmentSource(input), flagSource(input)];
   const problems = sources.flatMap((source) => source.problems);
-  const isSet = (key: string): boolean => sources.some((source) => source.keys.has(key));
+  const isSet = (key: string): boolean => sources.some((source) => source.isSet(key));
   problems.push(...missingKeys(input, isSet));
-  if (problems.length > 0) return { ok: false, problems: sortProblems(problems) };
-
   const settings = sources.map((source) => source.settings).reduce(overlay);
-  const clashes = clashingSettings(input, settings, isSet);
-  if (clashes.length > 0) return { ok: false, problems: sortProblems(clashes) };
+  const at = reporter(sources, whole(input));
+  problems.push(...registriesTwice(isSet, at));
+  // A source with a mistake gives nothing, so what is missing then may be there.
+  if (problems.length === 0) {
+    const upstreams = settings.upstreams ?? {};
+    problems.push(...clashingSettings(input, settings, isSet));
+    problems.push(...upstreamProblems(upstreams, upstreamDefaults(settings), at));
+  }
+  if (problems.length > 0) return { ok: false, problems: sortProblems(problems) };
   return { ok: true, config: complete(settings, input) };
 }
 
@@ -35,7 +42,27 @@ function overlay(under: Settings, over: Settings): Settings {
     timeouts: { ...under.timeouts, ...over.timeouts },
     redirects: { ...under.redirects, ...over.redirects },
     cache: { ...under.cache, ...over.cache },
+    upstreams: overlayUpstreams(under.upstreams, over.upstreams),
   };
+}
+
+/** Where a setting was made is where the last source that makes it does. */
+function reporter(sources: readonly Source[], elsewhere: string): ReportAt {
+  return (keys, code, message, fix) => {
+    for (const key of keys) {
+      const source = sources.findLast((candidate) => candidate.isSet(key));
+      if (source === undefined) continue;
+      const { name, ...place } = source.placeOf(key);
+      return { ...place, code, message: `${name} ${message}`, fix };
+    }
+    return unplaced(elsewhere, code, `${keys.at(-1) ?? ''} ${message}`, fix);
+  };
+}
+
+function registriesTwice(isSet: (key: string) => boolean, at: ReportAt): readonly Problem[] {
+  if (!isSet('upstream') || !isSet('upstreams')) return [];
+  const fix = 'keep upstreams, with main: { url: … } for the registry that upstream names';
+  return [at(['upstream'], 'set-twice', 'and upstreams are both set', fix)];
 }
 
 function missingKeys(input: ConfigInput, isSet: (key: string) => boolean): readonly Problem[] {
@@ -43,7 +70,8 @@ function missingKeys(input: ConfigInput, isSet: (key: string) => boolean): reado
     ['publicUrl', 'https://registry.example.com'],
     ['upstream', 'http://registry:5000'],
   ];
-  const missing = input.tryMode ? [] : examples.filter(([key]) => !isSet(key));
+  const isThere = (key: string): boolean => isSet(key) || (key === 'upstream' && isSet('upstreams'));
+  const missing = input.tryMode ? [] : examples.filter(([key]) => !isThere(key));
   const problems = missing.map(([key, example]) => required(input, key, `${key} is required`, example));
   const [cert, key] = [isSet('tls.cert'), isSet('tls.key')];
   if (cert && !key) problems.push(required(input, 'tls.key', 'tls.cert is set without tls.key', './tls.key'));
@@ -86,9 +114,22 @@ function listeners(settings: Settings, tryMode: boolean) {
   };
 }
 
+/** For registries that have no terms of their own. */
+function upstreamDefaults({ timeouts, redirects }: Settings): UpstreamDefaults {
+  return {
+    timeouts: {
+      connectMs: 1_000 * (timeouts?.connect ?? 3),
+      idleMs: 1_000 * (timeouts?.idle ?? 60),
+      responseMs: 1_000 * (timeouts?.response ?? 5 * 60),
+    },
+    redirects: { mode: redirects?.mode ?? 'pass', hosts: redirects?.hosts ?? [] },
+  };
+}
+
 function complete(settings: Settings, input: ConfigInput) {
   const { listen, adminListen } = listeners(settings, input.tryMode);
   const { tls, tokens, timeouts, cache } = settings;
+  const defaults = upstreamDefaults(settings);
   const pair = tls?.cert !== undefined && tls.key !== undefined ? { cert: tls.cert, key: tls.key } : undefined;
   // Outside try mode `missingKeys` has made sure of it.
   const publicUrl =
@@ -97,7 +138,11 @@ function complete(settings: Settings, input: ConfigInput) {
     listen,
     /** An origin: no path, no slash at the end. */
     publicUrl,
-    upstream: settings.upstream,
+    /** In the order in which they were named; one at most has no prefix. */
+    upstreams:
+      settings.upstream === undefined
+        ? upstreamTerms(settings.upstreams ?? {}, defaults)
+        : [soleUpstream(settings.upstream, defaults)],
     policies: settings.policies ?? [resolve(input.cwd, 'policies')],
     stateDir: settings.stateDir ?? resolve(input.cwd, '.portcullis'),
     /** Undefined: in-process. */
@@ -113,14 +158,12 @@ function complete(settings: Settings, input: ConfigInput) {
       ...(tokens?.keys === undefined ? {} : { keys: tokens.keys }),
     },
     timeouts: {
-      connectMs: 1_000 * (timeouts?.connect ?? 3),
-      idleMs: 1_000 * (timeouts?.idle ?? 60),
-      responseMs: 1_000 * (timeouts?.response ?? 5 * 60),
+      ...defaults.timeouts,
       drainMs: 1_000 * (timeouts?.drain ?? 15 * 60),
       leaveMs: 1_000 * (timeouts?.leave ?? 0),
     },
     /** `hosts` is not empty with `follow`. */
-    redirects: { mode: settings.redirects?.mode ?? 'pass', hosts: settings.redirects?.hosts ?? [] },
+    redirects: defaults.redirects,
     /** 0 turns each of them off. */
     cache: {
       memoryBytes: cache?.memory ?? 67_108_864,

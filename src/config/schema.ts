@@ -1,70 +1,10 @@
 /** Every setting: key, parser, default and sentence. Variables, docs and the JSON Schema come from here. */
 import { z } from 'zod';
-import {
-  parseDuration,
-  parseHostPattern,
-  parseListenAddress,
-  parseNetwork,
-  parseOrigin,
-  parseProxies,
-  parseSize,
-} from './values.ts';
 import { type Parsed, refuse } from '../document/parsed.ts';
-import { Secret } from '../secret.ts';
 import { parseRedisUrl } from '../network/redis-url.ts';
-
-const minute = 60;
-const day = 86_400;
-
-/** A text setting with its own parser, whose reason becomes the problem's message. */
-function setting<T>(parse: (text: string) => Parsed<T>) {
-  return z.string().transform((text, context): T => take(parse(text), context));
-}
-
-function take<T>(parsed: Parsed<T>, { issues }: z.core.$RefinementCtx): T {
-  if (parsed.ok) return parsed.value;
-  issues.push({ code: 'custom', input: undefined, message: parsed.message, params: { fix: parsed.fix } });
-  return z.NEVER;
-}
-
-/** What may be left out, with the sentence that documents it. */
-function optional<T extends z.ZodType>(schema: T, sentence: string): z.ZodOptional<T> {
-  return z.optional(schema.describe(sentence));
-}
-
-function duration(minSeconds: number, maxSeconds: number) {
-  return z
-    .string({ error: 'expected a duration with its unit, such as 30s, 15m, 6h or 30d' })
-    .transform((text, context): number => take(parseDuration(text, { minSeconds, maxSeconds }), context));
-}
-
-/** YAML reads a bare 0 as a number. */
-function orZero(parser: z.ZodType<number, string>) {
-  return z.union([z.literal(0), parser]);
-}
-
-const path = setting((text): Parsed<string> => {
-  if (text === '') return refuse('the path is empty');
-  return /[\u0000-\u001f]/.test(text) ? refuse('the path contains a control character') : { ok: true, value: text };
-});
-
-/** One text or a list of texts. */
-function listOf<T>(item: z.ZodType<T, string>, minEntries: number) {
-  return z.union([
-    item.transform((one): readonly T[] => [one]),
-    z
-      .array(item)
-      .min(minEntries)
-      .transform((all): readonly T[] => all),
-  ]);
-}
-
-function secret(validate: (text: string) => Parsed<unknown>) {
-  return setting((text): Parsed<Secret> => {
-    const parsed = validate(text);
-    return parsed.ok ? { ok: true, value: new Secret(text) } : parsed;
-  });
-}
+import { day, duration, isNotEmpty, listOf, minute, optional, orZero, path, secret, setting, take } from './fields.ts';
+import { upstreamSchema } from './upstream-schema.ts';
+import { parseHostPattern, parseListenAddress, parseNetwork, parseOrigin, parseProxies, parseSize } from './values.ts';
 
 const serviceName = setting((text): Parsed<string> => {
   // Written between quotes in the challenge (RFC 9110 §5.6.4) and compared byte for byte by clients.
@@ -72,6 +12,9 @@ const serviceName = setting((text): Parsed<string> => {
     ? { ok: true, value: text }
     : refuse('must be 1 to 255 ASCII characters without spaces, quotes and backslashes');
 });
+
+/** What the entries of a map are called: a variable has it in capitals, and nothing in it can be read as a key. */
+const entryName = /^[a-z0-9]+$/;
 
 /** The file form of the configuration: every key there is, with the sentence that documents it. Defaults are in load.ts. */
 export const configSchema = z.strictObject({
@@ -85,7 +28,16 @@ export const configSchema = z.strictObject({
   ),
   upstream: optional(
     setting((text) => parseOrigin(text, 'http://registry:5000')),
-    'URL of the unsecured registry behind the gateway, without a path.',
+    'URL of the unsecured registry behind the gateway, without a path. Several registries: upstreams.',
+  ),
+  upstreams: optional(
+    z
+      .record(
+        z.string().regex(entryName, { error: 'the name of a registry has lower-case letters and digits only' }),
+        upstreamSchema,
+      )
+      .refine(isNotEmpty, 'names no registry'),
+    'Several registries behind one address, by name; instead of upstream.',
   ),
   policies: optional(
     listOf(path, 1),
@@ -208,22 +160,35 @@ export interface ConfigKey {
   readonly list: boolean;
 }
 
-const secretKeys: ReadonlySet<string> = new Set(['redis']);
-const listKeys: ReadonlySet<string> = new Set(['policies', 'trustedProxies', 'redirects.hosts']);
+const secretKey = /^redis$|\.password$/;
+const listKey = /^(?:policies|trustedProxies)$|\.(?:hosts|tokenHosts)$/;
 
-/** Every key in the order of the schema, with its environment variable. */
-export function configKeys(): readonly ConfigKey[] {
-  return keysOf(configSchema, []);
+/** How documentation calls an entry of a map. */
+export const anyName = '<name>';
+
+/** Every key in the order of the schema, with its environment variable; those of maps for each of the names. */
+export function configKeys(names: readonly string[] = [anyName]): readonly ConfigKey[] {
+  return keysOf(configSchema, [], names);
 }
 
-function keysOf(schema: z.ZodObject, parents: readonly string[]): readonly ConfigKey[] {
+function keysOf(schema: z.ZodObject, parents: readonly string[], names: readonly string[]): readonly ConfigKey[] {
   return Object.entries(schema.shape).flatMap(([name, field]) => {
     const { schema: inner, sentence: description } = settingOf(field);
     const path = [...parents, name];
-    if (inner instanceof z.ZodObject) return keysOf(inner, path);
+    if (inner instanceof z.ZodObject) return keysOf(inner, path, names);
+    if (inner instanceof z.ZodRecord) {
+      const entry = inner.valueType;
+      return entry instanceof z.ZodObject ? names.flatMap((each) => keysOf(entry, [...path, each], names)) : [];
+    }
     const key = path.join('.');
-    return [{ key, variable: variableOf(path), description, secret: secretKeys.has(key), list: listKeys.has(key) }];
+    return [{ key, variable: variableOf(path), description, secret: secretKey.test(key), list: listKey.test(key) }];
   });
+}
+
+/** The names that a map of this value has, those that are none left out. */
+export function entryNames(map: unknown): readonly string[] {
+  const names = typeof map === 'object' && map !== null ? Object.keys(map) : [];
+  return names.filter((name) => entryName.test(name));
 }
 
 /** A setting of the schema without what makes it optional, and its sentence. */

@@ -4,8 +4,9 @@ import { dirname, resolve } from 'node:path';
 import { type Origin, checkDocument, valueAt } from '../document/check.ts';
 import { type Problem, quote, unplaced } from '../document/problem.ts';
 import { nearest } from '../document/suggest.ts';
-import { readYaml } from '../document/yaml.ts';
+import { type Position, readYaml } from '../document/yaml.ts';
 import { configKeys, configSchema, type ConfigKey, type Settings } from './schema.ts';
+import type { UpstreamSettings } from './upstream-schema.ts';
 import { parseRedisUrl } from '../network/redis-url.ts';
 
 export interface ConfigInput {
@@ -25,43 +26,54 @@ const commandLine = 'command line';
 const prefix = 'PORTCULLIS_';
 const nowhere = { line: 0, column: 0 };
 
-/** What one place sets. `keys` includes those whose value has a problem, so that nothing is called missing as well. */
+/** What one place sets. */
 export interface Source {
   readonly settings: Settings;
-  readonly keys: ReadonlySet<string>;
+  /** Of a key or of one that holds others. Also when the value has a problem, so that nothing is called missing as well. */
+  isSet(key: string): boolean;
+  /** Where it does, and what messages call the key there. */
+  placeOf(key: string): Position & { readonly file: string; readonly name: string };
   readonly problems: readonly Problem[];
 }
 
 /** Nothing where there is no file. */
 export function fileSource({ file, cwd }: ConfigInput): Source {
-  if (file === undefined) return { settings: {}, keys: new Set(), problems: [] };
-  const all = configKeys().map(({ key }) => key);
+  if (file === undefined) return textSource('', new Map(), cwd, []);
   const reading = readYaml(file.path, file.text);
-  // A file that cannot be read at all may set every key.
-  if (!reading.ok) return { settings: {}, keys: new Set(all), problems: reading.problems };
+  if (!reading.ok) return unreadFile(file.path, reading.problems);
   const document = { ...reading.document, value: reading.document.value ?? {} };
-  const keys = new Set(all.filter((key) => valueAt(document.value, key.split('.')) !== undefined));
   const checked = checkDocument(document, configSchema);
-  if (!checked.ok) return { settings: {}, keys, problems: checked.problems };
-  return { settings: withAbsolutePaths(checked.value, dirname(resolve(cwd, file.path))), keys, problems: [] };
+  return {
+    settings: checked.ok ? withAbsolutePaths(checked.value, dirname(resolve(cwd, file.path))) : {},
+    isSet: (key) => valueAt(document.value, key.split('.')) !== undefined,
+    placeOf: (key) => ({ file: file.path, ...document.keyAt(key.split('.')), name: key }),
+    problems: checked.ok ? [] : checked.problems,
+  };
+}
+
+/** It may set every key, but one of those that exclude each other. */
+function unreadFile(file: string, problems: readonly Problem[]): Source {
+  const placeOf = (name: string): ReturnType<Source['placeOf']> => ({ file, ...nowhere, name });
+  return { settings: {}, isSet: (key) => key !== 'upstreams', placeOf, problems };
 }
 
 /** A `PORTCULLIS_*` variable that is neither a setting nor a service link of Kubernetes is a problem. */
 export function environmentSource(input: ConfigInput): Source {
-  const keys = configKeys();
-  const texts = new Map<string, string>();
+  const keys = configKeys(namesIn(Object.keys(input.env), environmentEntry));
+  const texts = new Map<ConfigKey, Text>();
   const problems: Problem[] = [];
   const known = new Set([`${prefix}CONFIG`, ...keys.map(({ variable }) => variable)]);
   for (const key of keys) {
     const text = input.env[key.variable];
-    if (text !== undefined) texts.set(key.key, text);
-    if (!key.secret) continue;
+    if (text !== undefined) texts.set(key, { text, name: key.variable });
     const fileVariable = `${key.variable}_FILE`;
+    // Where the file has a key of its own, it is a setting like any other.
+    if (!key.secret || known.has(fileVariable)) continue;
     known.add(fileVariable);
     const path = input.env[fileVariable];
     if (path === undefined) continue;
     const secret = text === undefined ? secretFromFile(fileVariable, path, input) : bothSet(key.variable, fileVariable);
-    if (typeof secret === 'string') texts.set(key.key, secret);
+    if (typeof secret === 'string') texts.set(key, { text: secret, name: fileVariable });
     else problems.push(secret);
   }
   for (const [variable, value] of Object.entries(input.env)) {
@@ -69,9 +81,16 @@ export function environmentSource(input: ConfigInput): Source {
     if (variable.startsWith(`${prefix}TEST_`) || isServiceLink(variable, value)) continue;
     problems.push(unknownVariable(variable, known));
   }
-  const nameOf = (key: ConfigKey): string =>
-    input.env[key.variable] === undefined && key.secret ? `${key.variable}_FILE` : key.variable;
-  return textSource(environment, texts, nameOf, input.cwd, problems);
+  return textSource(environment, texts, input.cwd, problems);
+}
+
+/** An entry of a map: its name holds no underscore, so it ends at the next one. */
+const environmentEntry = /^PORTCULLIS_UPSTREAMS_([A-Z0-9]+)_/;
+const flagEntry = /^upstreams\.([a-z0-9]+)\./;
+
+/** The names of entries that these variables or keys are about. */
+function namesIn(texts: readonly string[], entry: RegExp): readonly string[] {
+  return [...new Set(texts.flatMap((text) => entry.exec(text)?.[1]?.toLowerCase() ?? []))];
 }
 
 function bothSet(variable: string, fileVariable: string): Problem {
@@ -119,8 +138,8 @@ function isServiceLink(variable: string, value: string): boolean {
 
 /** A flag that no setting has is a problem, with what was probably meant. */
 export function flagSource(input: ConfigInput): Source {
-  const keys = configKeys();
-  const texts = new Map<string, string>();
+  const keys = configKeys(namesIn(Object.keys(input.flags), flagEntry));
+  const texts = new Map<ConfigKey, Text>();
   const problems: Problem[] = [];
   for (const [flag, text] of Object.entries(input.flags)) {
     const key = keys.find((candidate) => candidate.key === flag);
@@ -133,37 +152,42 @@ export function flagSource(input: ConfigInput): Source {
       problems.push(unplaced(commandLine, 'unknown-key', `unknown option ${quote(`--${flag}`)}${hint}`));
       continue;
     }
-    texts.set(flag, text);
-    const redis = key.key === 'redis' ? parseRedisUrl(text) : undefined;
-    if (redis?.ok === true && redis.value.password !== undefined) {
-      const message = `--${flag}: a password on the command line can be read by every user of this machine`;
-      const fix = `use ${key.variable}, ${key.variable}_FILE or the configuration file`;
-      problems.push(unplaced(commandLine, 'secret-in-argument', message, fix));
-    }
+    texts.set(key, { text, name: `--${flag}` });
+    if (!key.secret || !holdsPassword(key, text)) continue;
+    const message = `--${flag}: a password on the command line can be read by every user of this machine`;
+    const fix = `use ${key.variable}, ${key.variable}_FILE or the configuration file`;
+    problems.push(unplaced(commandLine, 'secret-in-argument', message, fix));
   }
-  return textSource(commandLine, texts, (key) => `--${key.key}`, input.cwd, problems);
+  return textSource(commandLine, texts, input.cwd, problems);
 }
 
-/** Settings that arrive as text by key; `nameOf` is what messages call a key. */
+function holdsPassword({ key }: ConfigKey, text: string): boolean {
+  if (key !== 'redis') return true;
+  const redis = parseRedisUrl(text);
+  return redis.ok && redis.value.password !== undefined;
+}
+
+/** What stands in a variable or flag, and what messages call that. */
+interface Text {
+  readonly text: string;
+  readonly name: string;
+}
+
+/** Settings that arrive as text by key. */
 function textSource(
   file: string,
-  texts: ReadonlyMap<string, string>,
-  nameOf: (key: ConfigKey) => string,
+  texts: ReadonlyMap<ConfigKey, Text>,
   base: string,
   earlier: readonly Problem[],
 ): Source {
-  const value: Record<string, unknown> = {};
+  const value = emptyTree();
   const problems = [...earlier];
   const names = new Map<string, string>();
-  for (const key of configKeys()) {
-    const text = texts.get(key.key);
-    names.set(key.key, nameOf(key));
-    if (text === undefined) continue;
-    if (text === '' && key.key !== 'trustedProxies') {
-      problems.push(unplaced(file, 'missing-value', `${nameOf(key)} is empty`, 'give it a value, or remove it'));
-      continue;
-    }
-    plantText(value, key.key.split('.'), key.list ? splitList(text) : text);
+  for (const [{ key, list }, { text, name }] of texts) {
+    names.set(key, name);
+    if (text === '' && key !== 'trustedProxies') {
+      problems.push(unplaced(file, 'missing-value', `${name} is empty`, 'give it a value, or remove it'));
+    } else plantText(value, key.split('.'), list ? splitList(text) : text);
   }
   const origin: Origin = {
     file,
@@ -177,9 +201,17 @@ function textSource(
     },
   };
   const checked = checkDocument(origin, configSchema);
-  const keys = new Set(texts.keys());
-  if (!checked.ok) return { settings: {}, keys, problems: [...problems, ...checked.problems] };
-  return { settings: withAbsolutePaths(checked.value, base), keys, problems };
+  return {
+    settings: checked.ok ? withAbsolutePaths(checked.value, base) : {},
+    isSet: (key) => names.has(key) || [...names.keys()].some((each) => each.startsWith(`${key}.`)),
+    placeOf: (key) => ({ file, ...nowhere, name: names.get(key) ?? key }),
+    problems: checked.ok ? problems : [...problems, ...checked.problems],
+  };
+}
+
+/** Inherits nothing: an entry may be called `constructor`. */
+function emptyTree(): Record<string, unknown> {
+  return Object.create(null) as Record<string, unknown>;
 }
 
 function splitList(text: string): readonly string[] {
@@ -189,24 +221,31 @@ function splitList(text: string): readonly string[] {
 function plantText(tree: Record<string, unknown>, [step, ...rest]: readonly string[], value: unknown): void {
   if (step === undefined) return;
   if (rest.length === 0) tree[step] = value;
-  else plantText((tree[step] ??= {}) as Record<string, unknown>, rest, value);
+  else plantText((tree[step] ??= emptyTree()) as Record<string, unknown>, rest, value);
 }
 
 function withAbsolutePaths(settings: Settings, base: string): Settings {
+  const { policies, tls, tokens, upstreams } = settings;
   const absolute = (path: string): string => resolve(base, path);
-  const { policies, stateDir, tls, tokens } = settings;
+  /** The part with these of its keys, where it has them, as absolute paths. */
+  const inside = <T extends object>(part: T, ...keys: readonly (keyof T & string)[]): T => ({
+    ...part,
+    ...Object.fromEntries(
+      keys.flatMap((key) => (typeof part[key] === 'string' ? [[key, absolute(part[key])] as const] : [])),
+    ),
+  });
+  const entry = (upstream: UpstreamSettings): UpstreamSettings => {
+    const { credentials } = upstream;
+    const whole = inside(upstream, 'ca');
+    return credentials === undefined ? whole : { ...whole, credentials: inside(credentials, 'passwordFile') };
+  };
   return {
-    ...settings,
+    ...inside(settings, 'stateDir'),
     ...(policies === undefined ? {} : { policies: policies.map(absolute) }),
-    ...(stateDir === undefined ? {} : { stateDir: absolute(stateDir) }),
-    ...(tls === undefined
+    ...(tls === undefined ? {} : { tls: inside(tls, 'cert', 'key') }),
+    ...(tokens === undefined ? {} : { tokens: inside(tokens, 'keys') }),
+    ...(upstreams === undefined
       ? {}
-      : {
-          tls: {
-            ...(tls.cert === undefined ? {} : { cert: absolute(tls.cert) }),
-            ...(tls.key === undefined ? {} : { key: absolute(tls.key) }),
-          },
-        }),
-    ...(tokens?.keys === undefined ? {} : { tokens: { ...tokens, keys: absolute(tokens.keys) } }),
+      : { upstreams: Object.fromEntries(Object.entries(upstreams).map(([name, each]) => [name, entry(each)])) }),
   };
 }

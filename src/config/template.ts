@@ -1,12 +1,28 @@
 /** A configuration file to start from: every setting with its sentence, those that need no decision commented out. */
 import { z } from 'zod';
-import { configSchema, settingOf } from './schema.ts';
+import { anyName, configSchema, settingOf } from './schema.ts';
 
 /** What stands behind each key; every key of the schema has one. */
 const examples: Readonly<Record<string, string>> = {
   listen: '0.0.0.0:5050',
   publicUrl: 'https://registry.example.com',
   upstream: 'http://127.0.0.1:5000',
+  'upstreams.<name>.url': 'https://registry.partner.example.com',
+  'upstreams.<name>.prefix': 'partner',
+  'upstreams.<name>.remotePrefix': 'team',
+  'upstreams.<name>.access': 'read-write',
+  'upstreams.<name>.library': 'false',
+  'upstreams.<name>.ca': './partner-ca.pem',
+  'upstreams.<name>.credentials.username': 'svc',
+  'upstreams.<name>.credentials.password': 'never in a repository',
+  'upstreams.<name>.credentials.passwordFile': './partner.secret',
+  'upstreams.<name>.credentials.helper': 'ecr-login',
+  'upstreams.<name>.tokenHosts': '[auth.partner.example.com]',
+  'upstreams.<name>.timeouts.connect': '3s',
+  'upstreams.<name>.timeouts.idle': '60s',
+  'upstreams.<name>.timeouts.response': '5m',
+  'upstreams.<name>.redirects.mode': 'pass',
+  'upstreams.<name>.redirects.hosts': '[storage.partner.example.com]',
   policies: './policies',
   stateDir: './.portcullis',
   redis: 'redis://127.0.0.1:6379/0',
@@ -37,6 +53,15 @@ const active: ReadonlySet<string> = new Set(['publicUrl', 'upstream', 'policies'
 
 const required: ReadonlySet<string> = new Set(['publicUrl', 'upstream']);
 
+/** Excluded by another that the example has. */
+const instead: ReadonlySet<string> = new Set([
+  'upstreams.<name>.credentials.password',
+  'upstreams.<name>.credentials.helper',
+]);
+
+/** What the entry of a map is called in the example. */
+const exampleName = 'partner';
+
 const head = `# yaml-language-server: $schema=./schema/config.schema.json
 #
 # Portcullis, the front door of an unsecured container registry.
@@ -54,25 +79,41 @@ export function configTemplate(): string {
 }
 
 function partOf(name: string, field: unknown): string {
-  const { schema: inner, sentence } = settingOf(field);
-  const about = comment((required.has(name) ? 'Required. ' : '') + sentence, '');
-  if (!(inner instanceof z.ZodObject)) return about + setting(name, name, '');
-  const isActive = active.has(name);
-  const children = Object.entries(inner.shape).map(([child, childField]) => {
-    const key = `${name}.${child}`;
-    // One "#" is enough to turn a whole section off.
-    const line = isActive ? setting(key, child, '  ') : `  ${child}: ${examples[key] ?? ''}\n`;
-    return comment(settingOf(childField).sentence, '  ') + line;
-  });
-  const section = `${name}:\n${children.join('')}`;
-  return about + (isActive ? section : section.replace(/^(?=.)/gm, '#'));
+  const about = comment((required.has(name) ? 'Required. ' : '') + settingOf(field).sentence, '');
+  const children = childrenOf(field);
+  if (children === undefined || active.has(name)) return about + linesOf([name], field, '');
+  // One "#" is enough to turn a whole section off.
+  return about + linesOf([name], field, '').replace(/^(?=.)/gm, '#');
 }
 
-function setting(key: string, name: string, indent: string): string {
-  return `${indent}${active.has(key) ? '' : '#'}${name}: ${examples[key] ?? ''}\n`;
+/** A setting, or a section with all that it holds, without the sentence in front. */
+function linesOf(path: readonly string[], field: unknown, indent: string): string {
+  const key = path.join('.');
+  const label = path.at(-1) === anyName ? exampleName : path.at(-1);
+  const children = childrenOf(field);
+  if (children === undefined) return `${indent}${markOf(key, path)}${label}: ${examples[key] ?? ''}\n`;
+  const lines = children.map(
+    ([child, each]) =>
+      comment(settingOf(each).sentence, `${indent}  `) + linesOf([...path, child], each, `${indent}  `),
+  );
+  return `${indent}${label}:\n${lines.join('')}`;
+}
+
+/** Undefined for a single setting. */
+function childrenOf(field: unknown): readonly (readonly [string, unknown])[] | undefined {
+  const { schema } = settingOf(field);
+  if (schema instanceof z.ZodObject) return Object.entries<unknown>(schema.shape);
+  return schema instanceof z.ZodRecord ? [[anyName, schema.valueType]] : undefined;
+}
+
+/** What turns a single setting off, where not its section is. */
+function markOf(key: string, [section = '', ...rest]: readonly string[]): string {
+  if (instead.has(key)) return '# ';
+  return active.has(key) || (rest.length > 0 && !active.has(section)) ? '' : '#';
 }
 
 function comment(text: string, indent: string): string {
+  if (text === '') return '';
   const lines: string[] = [];
   for (const word of text.split(' ')) {
     const last = lines.at(-1);

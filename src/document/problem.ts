@@ -44,7 +44,7 @@ export function escapeUnprintable(text: string): string {
 export function formatProblem(problem: Problem, sourceText?: string): string {
   const place = problem.line > 0 ? `${problem.file}:${problem.line}:${problem.column}` : problem.file;
   const lines = [escapeUnprintable(`${place}: ${problem.message}`)];
-  const source = sourceText === undefined || problem.line < 1 ? undefined : lineOf(sourceText, problem.line);
+  const source = sourceText === undefined || problem.line < 1 ? undefined : shownLine(sourceText, problem.line);
   if (source !== undefined) lines.push(...excerpt(source, problem.line, problem.column));
   if (problem.fix !== undefined) lines.push(`    fix: ${escapeUnprintable(problem.fix)}`);
   return lines.join('\n');
@@ -70,6 +70,14 @@ export function lowerFirst(text: string): string {
 
 function escaped(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
+
+/** A secret may stand below its key. */
+const secretBelow = /\bpassword["']?\s*:\s*[|>]?[-+\d]*\s*(?:#.*)?$/i;
+
+function shownLine(text: string, line: number): string | undefined {
+  const isBelow = line > 1 && secretBelow.test(lineOf(text, line - 1) ?? '');
+  return isBelow ? lineOf(text, line)?.replace(/\S.*/, stars) : lineOf(text, line);
 }
 
 function lineOf(text: string, line: number): string | undefined {

@@ -10,6 +10,7 @@ import { createRepositoryMarks } from '../adapters/memory/repository-marks.ts';
 import { createTagLocks } from '../adapters/memory/tag-locks.ts';
 import type { OperatorLog } from '../adapters/log/log.ts';
 import type { Config } from '../config/load.ts';
+import type { UpstreamTerms } from '../config/upstreams.ts';
 import { formatProblem } from '../document/problem.ts';
 import type { Clock } from '../ports.ts';
 import { clockLeewaySeconds } from '../token/access-token.ts';
@@ -27,7 +28,7 @@ export async function openStores(config: Config, clock: Clock, log: OperatorLog)
   // Loading the driver takes as long as much of the rest of a start.
   if (config.redis !== undefined) {
     const { openRedisStores } = await import('./redis-stores.ts');
-    const longest = longestWriteMs(config.timeouts);
+    const longest = Math.max(600_000, ...config.upstreams.map(longestWriteMs));
     return openRedisStores(config.redis.reveal(), { ...memory, longestWriteMs: longest }, log);
   }
   mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
@@ -54,6 +55,6 @@ export async function openStores(config: Config, clock: Clock, log: OperatorLog)
 }
 
 /** Milliseconds: nothing that moves at all takes longer, from the first byte to the registry's answer. */
-function longestWriteMs({ connectMs, idleMs, responseMs }: Config['timeouts']): number {
-  return Math.max(600_000, 2 * (connectMs + idleMs + responseMs));
+function longestWriteMs({ timeouts: { connectMs, idleMs, responseMs } }: UpstreamTerms): number {
+  return 2 * (connectMs + idleMs + responseMs);
 }

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { loadConfig, type Config } from '../../src/config/load.ts';
 import type { ConfigInput } from '../../src/config/sources.ts';
 import { configKeys, configSchema } from '../../src/config/schema.ts';
+import { type UpstreamTerms, soleUpstream } from '../../src/config/upstreams.ts';
 import type { Problem } from '../../src/document/problem.ts';
 import { anyText } from '../support/any-text.ts';
 import { sized } from '../support/size.ts';
@@ -39,6 +40,14 @@ function problemsOf(given: Given): readonly Problem[] {
   return loaded.ok ? [] : loaded.problems;
 }
 
+/** What `upstream: URL` stands for. */
+function main(url: string): UpstreamTerms {
+  return soleUpstream(url, {
+    timeouts: { connectMs: 3_000, idleMs: 60_000, responseMs: 300_000 },
+    redirects: { mode: 'pass', hosts: [] },
+  });
+}
+
 const complete = `listen: 0.0.0.0:8443
 publicUrl: https://registry.example.com:8443/
 upstream: http://registry:5000
@@ -66,7 +75,13 @@ describe('a complete file', () => {
     expect(others).toEqual({
       listen: { host: '0.0.0.0', port: 8443 },
       publicUrl: 'https://registry.example.com:8443',
-      upstream: 'http://registry:5000',
+      upstreams: [
+        {
+          ...main('http://registry:5000'),
+          timeouts: { connectMs: 1_000, idleMs: 2_000, responseMs: 180_000 },
+          redirects: { mode: 'follow', hosts: ['storage.example.com', '*.s3.example.com:9000'] },
+        },
+      ],
       policies: ['/etc/portcullis/policies', '/etc/more.yaml'],
       stateDir: '/etc/portcullis/state',
       trustedProxies: ['10.0.0.0/8', '::1/128'],
@@ -101,7 +116,7 @@ describe('defaults', () => {
     expect(configOf({ env: required })).toEqual({
       listen: { host: '0.0.0.0', port: 5050 },
       publicUrl: 'https://registry.example.com',
-      upstream: 'http://registry:5000',
+      upstreams: [main('http://registry:5000')],
       policies: ['/srv/policies'],
       stateDir: '/srv/.portcullis',
       redis: undefined,
@@ -128,7 +143,7 @@ describe('defaults', () => {
     expect(configOf({ tryMode: true })).toMatchObject({
       listen: { host: '127.0.0.1', port: 5050 },
       publicUrl: 'http://127.0.0.1:5050',
-      upstream: undefined,
+      upstreams: [],
       policies: ['/srv/policies'],
       admin: { listen: { host: '127.0.0.1', port: 5051 } },
       tokens: { service: '127.0.0.1:5050' },
@@ -172,7 +187,7 @@ describe('precedence', () => {
       flags: { publicUrl: 'https://flag' },
     });
     expect(config.publicUrl).toBe('https://flag');
-    expect(config.upstream).toBe('http://env');
+    expect(config.upstreams).toEqual([main('http://env')]);
     expect(config.tokens).toMatchObject({ accessTtlSeconds: 120, refreshTtlSeconds: 3_600 });
   });
 
@@ -193,11 +208,27 @@ describe('precedence', () => {
 });
 
 describe('every key', () => {
-  const keys = configKeys();
+  const keys = configKeys(['cloud']);
   const samples: Readonly<Record<string, string>> = {
     listen: '127.0.0.1:1234',
     publicUrl: 'https://sample',
     upstream: 'http://sample',
+    'upstreams.cloud.url': 'https://sample',
+    'upstreams.cloud.prefix': 'sample/area',
+    'upstreams.cloud.remotePrefix': 'sample',
+    'upstreams.cloud.access': 'read',
+    'upstreams.cloud.library': 'true',
+    'upstreams.cloud.ca': '/sample.pem',
+    'upstreams.cloud.credentials.username': 'sample',
+    'upstreams.cloud.credentials.password': 'sample',
+    'upstreams.cloud.credentials.passwordFile': '/sample',
+    'upstreams.cloud.credentials.helper': 'sample',
+    'upstreams.cloud.tokenHosts': 'sample,other:8443',
+    'upstreams.cloud.timeouts.connect': '9s',
+    'upstreams.cloud.timeouts.idle': '9s',
+    'upstreams.cloud.timeouts.response': '9s',
+    'upstreams.cloud.redirects.mode': 'follow',
+    'upstreams.cloud.redirects.hosts': 'sample,*.other',
     policies: '/sample,/other',
     stateDir: '/sample',
     redis: 'redis://sample',
@@ -223,6 +254,16 @@ describe('every key', () => {
     'cache.staleIfError': '9s',
   };
 
+  const always = { 'tls.cert': '/c', 'tls.key': '/k', 'redirects.hosts': 'x' };
+  const anEntry = { 'upstreams.cloud.url': 'https://base' };
+  /** What makes sense of a key of an entry. */
+  const beside: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+    'credentials.username': { 'upstreams.cloud.credentials.passwordFile': '/beside' },
+    'credentials.password': { 'upstreams.cloud.credentials.username': 'beside' },
+    'credentials.passwordFile': { 'upstreams.cloud.credentials.username': 'beside' },
+    tokenHosts: { 'upstreams.cloud.credentials.helper': 'beside' },
+  };
+
   test('is known by its dotted name', () => {
     expect(keys.map(({ key }) => key)).toEqual(Object.keys(samples));
   });
@@ -232,18 +273,21 @@ describe('every key', () => {
     (_name, key) => {
       expect(key.variable).toMatch(/^PORTCULLIS(_[A-Z]+)+$/);
       expect(key.description).toMatch(/^[A-Z].{20,}\.$/);
-      const base = { tryMode: true, flags: { 'tls.cert': '/c', 'tls.key': '/k', 'redirects.hosts': 'x' } };
+      const base = { tryMode: true, flags: { ...always, ...(key.key.startsWith('upstreams.') ? anEntry : {}) } };
       const text = samples[key.key] ?? '';
       const plain = JSON.stringify(configOf(base));
-      const others = Object.fromEntries(Object.entries(base.flags).filter(([flag]) => flag !== key.key));
+      const needed = { ...base.flags, ...beside[key.key.replace('upstreams.cloud.', '')] };
+      const others = Object.fromEntries(Object.entries(needed).filter(([flag]) => flag !== key.key));
       const fromVariable = configOf({ ...base, flags: others, env: { [key.variable]: text } });
-      const fromFlag = configOf({ ...base, flags: { ...others, [key.key]: text } });
       const value = key.list ? text.split(',') : text;
       const yaml = JSON.stringify(key.key.split('.').reduceRight<unknown>((inner, step) => ({ [step]: inner }), value));
       const fromFile = configOf({ ...base, flags: others, yaml });
       expect(JSON.stringify(fromVariable)).not.toBe(plain);
-      expect(JSON.stringify(fromFlag)).toBe(JSON.stringify(fromVariable));
       expect(JSON.stringify(fromFile)).toBe(JSON.stringify(fromVariable));
+      // Of a command line everybody on the machine can read it.
+      if (key.key.endsWith('.password')) return;
+      const fromFlag = configOf({ ...base, flags: { ...others, [key.key]: text } });
+      expect(JSON.stringify(fromFlag)).toBe(JSON.stringify(fromVariable));
     },
   );
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Log } from '../../src/adapters/log/log.ts';
 import type { Config } from '../../src/config/load.ts';
+import { soleUpstream } from '../../src/config/upstreams.ts';
 import { type Gateway, startGateway } from '../../src/main.ts';
 import type { AuditRecord } from '../../src/ports.ts';
 import { freePort } from './free-port.ts';
@@ -160,7 +161,7 @@ export async function startGatewayHere(
     dropped: () => 0,
     flush: () => {},
   };
-  const started = await startGateway({ config, upstreamUrl: config.upstream ?? '', log });
+  const started = await startGateway({ config, log });
   if (!started.ok) throw new Error(started.problems.map(({ message }) => message).join('\n'));
   const { gateway } = started;
   return {
@@ -201,17 +202,18 @@ export async function startTestGateway(
   timeouts: Partial<Config['timeouts']> = {},
   redirects: Config['redirects'] = { mode: 'pass', hosts: [] },
 ): Promise<TestGateway> {
+  const patience = { connectMs: 500, idleMs: 800, responseMs: 1000, drainMs: 1000, leaveMs: 0, ...timeouts };
   const here = await startGatewayHere({ 'policy.yaml': policy }, (dir, policiesDir) => ({
     listen: { host: '127.0.0.1', port: 0 },
     publicUrl: 'http://registry.test',
-    upstream,
+    upstreams: [soleUpstream(upstream, { timeouts: patience, redirects })],
     policies: [policiesDir],
     stateDir: join(dir, 'state'),
     redis: undefined,
     trustedProxies: [],
     admin: { listen: { host: '127.0.0.1', port: 0 } },
     tokens: { service: 'registry.test', accessTtlSeconds: 900, refreshTtlSeconds: 3600 },
-    timeouts: { connectMs: 500, idleMs: 800, responseMs: 1000, drainMs: 1000, leaveMs: 0, ...timeouts },
+    timeouts: patience,
     redirects,
     cache: { memoryBytes: 67_108_864, blobBytes: 65_536, tagTtlMs: 5000, contentTtlMs: 600_000, staleIfErrorMs: 0 },
   }));
