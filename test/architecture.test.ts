@@ -47,7 +47,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'promotion-ports.ts': ['time.ts'],
   'issuer-ports.ts': [],
   'directory-ports.ts': ['time.ts'],
+  'upstream-ports.ts': ['distribution'],
   'ports.ts': [
+    'upstream-ports.ts',
     'registry-ports.ts',
     'promotion-ports.ts',
     'issuer-ports.ts',
@@ -89,6 +91,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'node:stream',
     'node:zlib',
   ]),
+  // How the gateway itself logs in at a registry; what it asks goes through ports.
+  'registry-login': ['distribution', 'network', 'ports.ts'],
   // What belongs to an image, and the steps by which it comes into another repository.
   promotion: [
     'time.ts',

@@ -1,0 +1,122 @@
+/** `get` of docker's credential-helper protocol: the server's name goes in, JSON comes out; no shell in between. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { type StoredLogin, storedLogin } from '../../distribution/docker-logins.ts';
+import { field, parseJson } from '../../distribution/json.ts';
+import { escapeUnprintable } from '../../document/problem.ts';
+import { hasCode, wordsOf } from '../failure.ts';
+
+export interface HelperCall {
+  /** `docker-credential-NAME`, on the PATH of `env`. */
+  readonly name: string;
+  /** Under which it keeps the login. */
+  readonly server: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly waitMs: number;
+  /** By a person, whose terminal it may use. Otherwise it has none, and what it starts ends with it. */
+  readonly isAttended: boolean;
+}
+
+export type HelperAnswer =
+  /** undefined: it keeps none for this server. */
+  | { readonly ok: true; readonly login: StoredLogin | undefined }
+  /** In words; holds no secret. */
+  | { readonly ok: false; readonly problem: string };
+
+const maxBytes = 65_536;
+/** Milliseconds that output may take to come once the program has ended: what it left running may hold it open for ever. */
+const lateMs = 250;
+
+/** Never rejects. Nothing of it is left when it resolves, but for processes that left its group. */
+export function askHelper(call: HelperCall): Promise<HelperAnswer> {
+  const { name, env, waitMs, isAttended } = call;
+  const program = `docker-credential-${name}`;
+  // The name becomes a program: not one of any folder.
+  if (!/^[\w.-]+$/.test(name)) return no(`${JSON.stringify(name)} is no name of a credential helper`);
+  let child: ChildProcess;
+  try {
+    // Unattended, nobody reads its standard error, where it may say what it should not.
+    const stderr = isAttended ? 'pipe' : 'ignore';
+    child = spawn(program, ['get'], { env: { ...env }, stdio: ['pipe', 'pipe', stderr], detached: !isAttended });
+  } catch (error) {
+    return no(`${program} cannot be run: ${wordsOf(error)}`);
+  }
+  return new Promise((resolve) => {
+    const output = { stdout: '', stderr: '' };
+    let code: number | null = null;
+    let late: NodeJS.Timeout | undefined;
+    const settle = (answer: HelperAnswer): void => {
+      clearTimeout(timer);
+      clearTimeout(late);
+      resolve(answer);
+      for (const stream of child.stdio) stream?.destroy();
+    };
+    const end = (problem: string): void => {
+      kill(child, !isAttended);
+      settle({ ok: false, problem });
+    };
+    const timer = setTimeout(
+      () => end(`${program} did not answer within ${Number((waitMs / 1000).toFixed(1))} s`),
+      waitMs,
+    );
+    for (const stream of ['stdout', 'stderr'] as const) {
+      child[stream]?.on('error', () => undefined);
+      child[stream]?.setEncoding('utf8').on('data', (text: string) => {
+        output[stream] += text;
+        if (output[stream].length > maxBytes) end(`${program} says more than any login needs`);
+      });
+    }
+    child.on('error', (error) => settle({ ok: false, problem: startProblem(program, error) }));
+    child.on('exit', (exitCode) => {
+      code = exitCode;
+      late = setTimeout(() => {
+        kill(child, !isAttended);
+        settle(answerOf(program, code, output));
+      }, lateMs);
+    });
+    child.on('close', () => settle(answerOf(program, code, output)));
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(call.server);
+  });
+}
+
+/** With all that it started, where it has a group of its own. */
+function kill(child: ChildProcess, isGroup: boolean): void {
+  if (!isGroup || child.pid === undefined) return void child.kill('SIGKILL');
+  try {
+    process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // Nobody is left in it.
+  }
+}
+
+function startProblem(program: string, error: Error): string {
+  if (hasCode(error, 'ENOENT')) return `${program} is not on PATH, and docker keeps its logins with it`;
+  if (hasCode(error, 'EACCES')) return `${program} may not be run, and docker keeps its logins with it`;
+  return `${program} cannot be run: ${error.message}`;
+}
+
+function answerOf(
+  program: string,
+  code: number | null,
+  { stdout, stderr }: { readonly stdout: string; readonly stderr: string },
+): HelperAnswer {
+  if (code === 0) {
+    const told = parseJson(stdout);
+    const [account, secret] = [field(told, 'Username'), field(told, 'Secret')];
+    if (typeof account === 'string' && typeof secret === 'string')
+      return { ok: true, login: storedLogin(account, secret) };
+    return { ok: false, problem: `${program} answered in another form than docker's credential helpers do` };
+  }
+  // Helpers say it on standard output.
+  const said = stdout.trim() || stderr.trim();
+  if (/credentials not found/i.test(said)) return { ok: true, login: undefined };
+  const [line = ''] = said.split('\n', 1);
+  // One that prints what it has and fails nevertheless would have its secret shown.
+  const shown =
+    line === '' || /[{}]|secret["']?\s*[:=]/i.test(line) ? '' : `: ${escapeUnprintable(line.slice(0, 200))}`;
+  return { ok: false, problem: `${program} failed${shown}` };
+}
+
+function no(problem: string): Promise<HelperAnswer> {
+  return Promise.resolve({ ok: false, problem });
+}
