@@ -40,24 +40,32 @@ export function textsOf(claim: unknown): readonly string[] {
  * proportion to the product of both lengths, whatever they hold.
  */
 export function matchesClaim(pattern: string, text: string): boolean {
-  const parts = pattern.match(/\*\*+|\*|[^*]/gsu) ?? [];
-  /** Whether the first so many parts match what was read. */
-  let reached = parts.map(() => false);
-  const follow = (from: readonly boolean[], begins: boolean): boolean[] => {
-    const next = [begins, ...from];
-    parts.forEach((part, index) => {
-      if (part.startsWith('*') && next[index] === true) next[index + 1] = true;
-    });
-    return next;
-  };
-  reached = follow(reached, true);
+  const parts = (pattern.match(/\*\*+|\*|[^*]/gsu) ?? []).map((part) => (part.startsWith('**') ? '**' : part));
+  /** Whether the first so many parts match what was read; written over with every character. */
+  const reached = new Uint8Array(parts.length + 1);
+  reached[0] = 1;
+  skipStars(parts, reached);
   for (const character of text) {
-    const stepped = parts.map((part, index) => {
-      if (!part.startsWith('*')) return reached[index] === true && part === character;
-      return reached[index + 1] === true && (part !== '*' || (character !== '/' && character !== ':'));
-    });
-    reached = follow(stepped, false);
-    if (!reached.includes(true)) return false;
+    const isEdge = character === '/' || character === ':';
+    // From behind: each reads what its neighbour was before this character.
+    for (let at = parts.length; at > 0; at--) {
+      const part = parts[at - 1];
+      if (part === character && part !== '*') reached[at] = reached[at - 1] ?? 0;
+      else if (part !== '**' && (part !== '*' || isEdge)) reached[at] = 0;
+    }
+    reached[0] = 0;
+    if (!skipStars(parts, reached)) return false;
   }
-  return reached[parts.length] === true;
+  return reached[parts.length] === 1;
+}
+
+/** A star may stand for nothing. Whether anything is reached at all. */
+function skipStars(parts: readonly string[], reached: Uint8Array): boolean {
+  let some = reached[0] ?? 0;
+  for (let at = 1; at < reached.length; at++) {
+    const part = parts[at - 1];
+    if (reached[at - 1] === 1 && (part === '*' || part === '**')) reached[at] = 1;
+    some |= reached[at] ?? 0;
+  }
+  return some === 1;
 }

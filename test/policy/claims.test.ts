@@ -24,10 +24,14 @@ test.each([
 test('a pattern says what a regular expression of the same words says, for any text', () => {
   const letters = fc.string({ unit: fc.constantFrom('a', 'b', '/', ':', '*'), maxLength: 8 });
   fc.assert(
-    fc.property(letters, fc.string({ unit: fc.constantFrom('a', 'b', '/', ':'), maxLength: 10 }), (pattern, text) => {
-      const source = pattern.replaceAll(/\*\*+|\*/g, (stars) => (stars === '*' ? '[^/:]*' : '[^]*'));
-      expect(matchesClaim(pattern, text)).toBe(new RegExp(`^${source}$`).test(text));
-    }),
+    fc.property(
+      letters,
+      fc.string({ unit: fc.constantFrom('a', 'b', '/', ':', '*'), maxLength: 10 }),
+      (pattern, text) => {
+        const source = pattern.replaceAll(/\*\*+|\*/g, (stars) => (stars === '*' ? '[^/:]*' : '[^]*'));
+        expect(matchesClaim(pattern, text)).toBe(new RegExp(`^${source}$`).test(text));
+      },
+    ),
   );
 });
 
