@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { readDescriptorLimit } from './adapters/kernel/descriptor-limit.ts';
 import { createIssuerDocuments } from './adapters/issuers/documents.ts';
+import { createMemoryFailedLogins } from './adapters/memory/failed-logins.ts';
 import { createSendQueues } from './adapters/kernel/send-queues.ts';
 import type { LoadedPolicy } from './adapters/files/policy-loading.ts';
 import type { Log } from './adapters/log/log.ts';
@@ -25,6 +26,7 @@ import { cachedBackend } from './http/backend/cache.ts';
 import { contentBudget } from './http/backend/whole-content.ts';
 import { manifestBudget } from './http/front/manifest-body.ts';
 import { createListener } from './http/listener.ts';
+import { createIdTokenGuard } from './identity/id-token-guard.ts';
 import { createIssuerKeys } from './identity/issuer-keys.ts';
 import { createIdentity } from './identity/identify.ts';
 import { createLoginGuard } from './identity/login-guard.ts';
@@ -157,6 +159,30 @@ async function open(ground: Ground): Promise<Started> {
   };
 }
 
+/** Where accounts are known, in the order in which they are asked whose the credentials are. */
+function openLogins(
+  { config, log, clock }: Pick<Ground, 'config' | 'log' | 'clock'>,
+  { keys, stores: { failedLogins } }: Pick<Machine, 'keys' | 'stores'>,
+  observed: Observed,
+) {
+  const passwords = createPasswordSource({
+    passwords: createPasswords(observed.countHash, observed.hashWaited),
+    verified: new VerifiedPasswords(),
+    guard: createLoginGuard(failedLogins, keys),
+  });
+  const issuerKeys = createIssuerKeys(createIssuerDocuments(), clock, reportTo(log).onIssuerFailure);
+  const workloads = createWorkloadSource({
+    keys: issuerKeys,
+    ownIssuer: config.publicUrl,
+    guard: createIdTokenGuard(
+      createMemoryFailedLogins(() => performance.now(), 10_000),
+      failedLogins,
+    ),
+  });
+  // Passwords last: that source takes whatever the others leave.
+  return { sources: [robotSource, workloads, passwords], issuerKeys };
+}
+
 /** What each process that serves has: its listener, and the four values it is made of. */
 function openServing(
   { config, upstreamUrl, log, inputs, clock, lifecycle }: Ground,
@@ -165,18 +191,10 @@ function openServing(
 ) {
   const { publicUrl, trustedProxies, redirects, timeouts } = config;
   const { service, accessTtlSeconds: ttlSeconds, refreshTtlSeconds } = config.tokens;
-  const { sessions, robotUses, tagLocks, limiter, failedLogins, promotions } = stores;
+  const { sessions, robotUses, tagLocks, limiter, promotions } = stores;
   const limits = createLimits(limiter, observed.countLimit);
   const tokens = createAccessTokens({ keys, issuer: publicUrl, service, ttlSeconds });
-  const passwords = createPasswordSource({
-    passwords: createPasswords(observed.countHash, observed.hashWaited),
-    verified: new VerifiedPasswords(),
-    guard: createLoginGuard(failedLogins, keys),
-  });
-  const issuerKeys = createIssuerKeys(createIssuerDocuments(), clock, reportTo(log).onIssuerFailure);
-  const workloads = createWorkloadSource({ keys: issuerKeys, ownIssuer: publicUrl });
-  // Passwords last: that source takes whatever the others leave.
-  const sources = [robotSource, workloads, passwords];
+  const { sources, issuerKeys } = openLogins({ config, log, clock }, { keys, stores }, observed);
   const login = { tokens, sessions, clock, service, refreshTtlSeconds };
   const identity = createIdentity({ ...login, sources, policies, robotUses, onLogin: observed.countLogin });
   const tokenService = createTokenService({ ...login, identity, limits });

@@ -1,5 +1,5 @@
 /** ID tokens of CI jobs and clusters (OpenID Connect Core 1.0 section 2): read, and checked by the keys of their issuer. */
-import { createLocalJWKSet, errors, jwtVerify } from 'jose';
+import { type JWTVerifyOptions, createLocalJWKSet, errors, jwtVerify } from 'jose';
 import { parseJson } from '../distribution/json.ts';
 import type { EpochSeconds } from '../time.ts';
 import type { IssuerKeySet } from './issuer-keys.ts';
@@ -9,6 +9,8 @@ export const maxIdTokenLength = 8192;
 
 /** Asymmetric ones only: a public key is no secret to sign with. */
 const algorithms = ['RS256', 'ES256', 'ES384', 'EdDSA', 'PS256'];
+/** Keys of an issuer that are tried for a token that names none: each costs as much as a whole login. */
+const maxTried = 20;
 /** Of an ID token. What else is signed in this form is meant for something else. */
 const types: ReadonlySet<unknown> = new Set([undefined, 'JWT', 'jwt', 'JOSE']);
 const compact = /^([A-Za-z0-9_-]{1,4096})\.([A-Za-z0-9_-]*)\.([A-Za-z0-9_-]*)$/;
@@ -44,14 +46,14 @@ export type IdTokenCheck =
 type KeyOf = ReturnType<typeof createLocalJWKSet>;
 const keysBySet = new WeakMap<IssuerKeySet, KeyOf>();
 
-/** Signature and shape; its time and what it says are judged by the caller. Rejects for no token. */
-export async function checkIdToken(text: string, set: IssuerKeySet): Promise<IdTokenCheck> {
+/** Signature, shape and issuer; its time and what else it says are judged by the caller. Rejects for no token. */
+export async function checkIdToken(text: string, issuer: string, set: IssuerKeySet): Promise<IdTokenCheck> {
   const type = objectIn(compact.exec(text)?.[1] ?? '')?.typ;
   if (!types.has(type)) return invalid(`its type is ${JSON.stringify(type).slice(0, 40)}`);
   try {
     const keyOf = keysBySet.get(set) ?? createLocalJWKSet({ keys: [...set.keys] });
     keysBySet.set(set, keyOf);
-    return read(await verifyWith(text, keyOf));
+    return read(await verifyWith(text, keyOf, { algorithms, issuer, ...untimed }));
   } catch (error) {
     if (error instanceof errors.JWKSNoMatchingKey) return { ok: false, reason: 'key_unknown' };
     // A key that cannot be used is one that did not sign.
@@ -62,15 +64,22 @@ export async function checkIdToken(text: string, set: IssuerKeySet): Promise<IdT
 
 const untimed = { currentDate: new Date(0), clockTolerance: Number.MAX_SAFE_INTEGER };
 
-async function verifyWith(text: string, keyOf: KeyOf): Promise<Readonly<Record<string, unknown>>> {
+async function verifyWith(
+  text: string,
+  keyOf: KeyOf,
+  options: JWTVerifyOptions,
+): Promise<Readonly<Record<string, unknown>>> {
   try {
-    return (await jwtVerify(text, keyOf, { algorithms, ...untimed })).payload;
+    return (await jwtVerify(text, keyOf, options)).payload;
   } catch (error) {
     if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
     // A token that names no key, of an issuer that has several.
+    let left = maxTried;
     for await (const key of error) {
+      if (left-- === 0)
+        throw new Error('it names no key, and its issuer has too many to try them all', { cause: error });
       try {
-        return (await jwtVerify(text, key, { algorithms, ...untimed })).payload;
+        return (await jwtVerify(text, key, options)).payload;
       } catch (each) {
         if (!(each instanceof errors.JWSSignatureVerificationFailed)) throw each;
       }

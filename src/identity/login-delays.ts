@@ -54,10 +54,23 @@ export function heldBy(
     ? ['network', 'site']
     : ['network', 'site', 'account'];
   const kinds: readonly FailedBy[] = isKnownGood ? ['pair'] : ['pair', ...others];
-  return kinds
-    .map((by) => ({ by, waitMs: waitMs(by, failures[by], underWay[by]) }))
-    .filter((held) => held.waitMs > 0)
-    .toSorted((left, right) => right.waitMs - left.waitMs)[0];
+  return longest(kinds.map((by) => ({ by, waitMs: waitMs(by, failures[by], underWay[by]) })));
+}
+
+/**
+ * The same for what nobody can guess, so that no account is protected: by networks that failed too often. From others any
+ * number may come at once.
+ */
+export function heldByPlace(
+  failures: LoginRecord['failures'],
+  underWay: Readonly<Record<'network' | 'site', number>>,
+): Held | undefined {
+  const kinds = (['network', 'site'] as const).filter((by) => delayMs(by, failures[by].count) > 0);
+  return longest(kinds.map((by) => ({ by, waitMs: waitMs(by, failures[by], underWay[by]) })));
+}
+
+function longest(held: readonly Held[]): Held | undefined {
+  return held.filter(({ waitMs }) => waitMs > 0).toSorted((left, right) => right.waitMs - left.waitMs)[0];
 }
 
 function waitMs(by: FailedBy, { count, ageMs }: Failures, underWay: number): number {

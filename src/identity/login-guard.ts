@@ -9,6 +9,7 @@ import type { FailedBy, FailedLogins, KeyRing, LoginAttempt } from '../ports.ts'
 import { derivedKeys } from '../sealed/derived-keys.ts';
 import { type Held, drawsLots, heldBy } from './login-delays.ts';
 import type { PasswordOutcome } from './password.ts';
+import { UnderWay } from './under-way.ts';
 import { type Waiter, createWaitingRoom, waitingBounds } from './waiting-room.ts';
 
 export interface LoginTry {
@@ -68,7 +69,7 @@ export function createLoginGuard(
   lots: Lots = chance,
 ): LoginGuard {
   const same = new Map<string, Promise<GuardedOutcome>>();
-  const underWay = new Map<string, number>();
+  const underWay = new UnderWay();
   const fingerprintOf = fingerprints(keys);
   const drawLot = createLots(failed, lots);
 
@@ -80,10 +81,10 @@ export function createLoginGuard(
     const names = namesOf(attempt);
     // Counted before anything is asked: of many attempts at once none sees the failure of another in time.
     const counts = {
-      pair: enter(underWay, names.pair),
-      network: enter(underWay, names.network),
-      site: enter(underWay, names.site),
-      account: enter(underWay, names.account),
+      pair: underWay.enter(names.pair),
+      network: underWay.enter(names.network),
+      site: underWay.enter(names.site),
+      account: underWay.enter(names.account),
     };
     try {
       const record = await failed.look(attempt);
@@ -97,7 +98,7 @@ export function createLoginGuard(
       else if (outcome === 'mismatch') await failed.fail(attempt);
       return outcome;
     } finally {
-      for (const name of Object.values(names)) leave(underWay, name);
+      for (const name of Object.values(names)) underWay.leave(name);
     }
   }
 
@@ -144,18 +145,6 @@ function createLots(failed: Pick<FailedLogins, 'turn'>, { clock, after, random }
 /** To come back while the next turn can be waited for. */
 function loser(untilTurnMs: number): Held {
   return { by: 'account', waitMs: Math.max(1000, untilTurnMs - longestWaitMs / 2) };
-}
-
-function enter(counts: Map<string, number>, name: string): number {
-  const count = (counts.get(name) ?? 0) + 1;
-  counts.set(name, count);
-  return count;
-}
-
-function leave(counts: Map<string, number>, name: string): void {
-  const count = (counts.get(name) ?? 1) - 1;
-  if (count === 0) counts.delete(name);
-  else counts.set(name, count);
 }
 
 /**

@@ -6,6 +6,7 @@ import { loadPolicy } from '../../src/adapters/files/policy-loading.ts';
 import { createIssuerDocuments } from '../../src/adapters/issuers/documents.ts';
 import { createIssuerKeys } from '../../src/identity/issuer-keys.ts';
 import { createWorkloadSource } from '../../src/identity/sources/workload.ts';
+import { noTokenGuard } from '../support/ports.ts';
 import { makeCertificate } from '../support/certificate.ts';
 import { makeSigningKey, signToken } from '../support/issuer.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
@@ -70,7 +71,11 @@ test('keys of a file are followed: another file is in use within seconds, and a 
   const loading = await load('jwks: ../keys/a.json');
   if (!loading.ok) throw new Error(loading.problems[0]?.message);
   let now = 0;
-  const source = createWorkloadSource({ keys: createIssuerKeys(createIssuerDocuments(), () => now), ownIssuer: 'x' });
+  const source = createWorkloadSource({
+    keys: createIssuerKeys(createIssuerDocuments(), () => now),
+    ownIssuer: 'x',
+    guard: noTokenGuard,
+  });
   let tokens = 0;
   const logIn = async (key: typeof first): Promise<string> => {
     const password = await signToken(key, { iss: issuer, aud: 'registry', iat: 0, exp: 3600, jti: tokens++ });

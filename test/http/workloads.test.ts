@@ -211,6 +211,31 @@ describe('the metrics', () => {
   });
 });
 
+test('tokens that somebody makes up are limited, and a job that was there before goes on beside them', async () => {
+  const attacked = await startFront({ rules: workloads(usual) });
+  const show = async (account: string, token: string): Promise<Response> =>
+    fetch(`${attacked.url}/token?service=${service}`, {
+      headers: { authorization: `Basic ${credentials(account, token)}` },
+    });
+  const stranger = await makeSigningKey('first');
+  const forged = async (): Promise<string> => signToken(stranger, claims({ jti: crypto.randomUUID() }));
+  expect((await show('release-job', await signToken(key, claims()))).status).toBe(200);
+  for (let n = 0; n < 30; n++) expect((await show('oidc', await forged())).status).toBe(401);
+  const held = await show('oidc', await forged());
+  expect(held.status).toBe(429);
+  expect(held.headers.get('retry-after')).toBe('1');
+  expect(attacked.records.at(-1)).toMatchObject({
+    ...{ event: 'limit', decision: 'deny', reason: 'login_held', account: 'oidc' },
+    detail: expect.stringMatching(/^failed logins of this address; \d+ s left$/),
+  });
+  expect((await show('release-job', await forged())).status).toBe(401);
+  expect((await show('release-job', await signToken(key, claims()))).status).toBe(200);
+  expect((await show('dana', passwordOf('dana'))).status).toBe(200);
+  const metrics = await (await fetch(`${attacked.adminUrl}/metrics`)).text();
+  expect(metrics).toContain('portcullis_logins_total{method="workload",result="limited"} 1\n');
+  await attacked.close();
+});
+
 test('nothing of an ID token is in any record or line, whatever becomes of it', async () => {
   const expired = claims({ iat: now() - 1000, exp: now() - 700 });
   const tokens = [

@@ -10,6 +10,7 @@ import { idTokenSentence } from '../../src/http/front/id-token-words.ts';
 import { fileSources, identityOf } from '../support/identity.ts';
 import { type SigningKey, makeSigningKey, signToken } from '../support/issuer.ts';
 import { compile, quickHash, readPolicy } from '../support/policies.ts';
+import { noTokenGuard } from '../support/ports.ts';
 
 const issuer = 'https://ci.example.com';
 const audience = 'registry.example.com';
@@ -68,7 +69,11 @@ beforeEach(() => {
   published = [key.jwk];
   isDown = false;
   asked = [];
-  source = createWorkloadSource({ keys: createIssuerKeys(documents, () => now), ownIssuer: 'https://registry.own' });
+  source = createWorkloadSource({
+    keys: createIssuerKeys(documents, () => now),
+    ownIssuer: 'https://registry.own',
+    guard: noTokenGuard,
+  });
 });
 
 const seconds = start / 1000;
@@ -391,7 +396,7 @@ describe('the keys of an issuer', () => {
       () => now,
       (_issuer, detail) => told.push(detail),
     );
-    source = createWorkloadSource({ keys, ownIssuer: 'https://registry.own' });
+    source = createWorkloadSource({ keys, ownIssuer: 'https://registry.own', guard: noTokenGuard });
     expect(await logIn(await withClaims({}))).toBe('source_unavailable');
     expect(told).toEqual([expect.stringMatching(/^https:\S+openid-configuration (?:is about|names no https)/)]);
   });
@@ -430,7 +435,7 @@ test('of checked tokens a thousand are remembered, for a minute', async () => {
   let checks = 0;
   const keys = createIssuerKeys(documents, () => now);
   const counting = { ...keys, keysOf: (trust: Parameters<typeof keys.keysOf>[0]) => (checks++, keys.keysOf(trust)) };
-  source = createWorkloadSource({ keys: counting, ownIssuer: 'https://registry.own' });
+  source = createWorkloadSource({ keys: counting, ownIssuer: 'https://registry.own', guard: noTokenGuard });
   const tokens = await Promise.all(Array.from({ length: 1001 }, (_, index) => signToken(second, { ...good, index })));
   for (const token of tokens) expect(await logIn(token)).toBe('in as main-job');
   expect(checks).toBe(1001);

@@ -7,7 +7,7 @@ import { type PasswordParts, createPasswordSource } from '../../src/identity/sou
 import { robotSource } from '../../src/identity/sources/robot.ts';
 import { createWorkloadSource } from '../../src/identity/sources/workload.ts';
 import { VerifiedPasswords } from '../../src/identity/verified-passwords.ts';
-import { noGuard, noRobotUses, noSessions } from './ports.ts';
+import { noGuard, noTokenGuard, noRobotUses, noSessions } from './ports.ts';
 
 const noIssuerKeys: IssuerKeys = {
   keysOf: () => Promise.resolve({ ok: false, detail: 'no issuer in this test' }),
@@ -17,7 +17,11 @@ const noIssuerKeys: IssuerKeys = {
 
 export function fileSources(parts: Partial<PasswordParts> = {}): readonly IdentitySource[] {
   const { passwords = createPasswords(), verified = new VerifiedPasswords(), guard = noGuard } = parts;
-  const workloads = createWorkloadSource({ keys: noIssuerKeys, ownIssuer: 'https://registry.test' });
+  const workloads = createWorkloadSource({
+    keys: noIssuerKeys,
+    ownIssuer: 'https://registry.test',
+    guard: noTokenGuard,
+  });
   return [robotSource, workloads, createPasswordSource({ passwords, verified, guard })];
 }
 

@@ -1,6 +1,7 @@
 /** Ports for tests that are about something else: stores that know nothing and record nothing. */
 import type { Limits } from '../../src/limits/spend.ts';
 import type { RobotUses, SessionStore } from '../../src/ports.ts';
+import type { IdTokenGuard } from '../../src/identity/id-token-guard.ts';
 import type { LoginGuard } from '../../src/identity/login-guard.ts';
 
 export const noSessions: SessionStore = {
@@ -21,6 +22,9 @@ export const noLimits: Limits = {
   spend: () => Promise.resolve({ admitted: true, states: [] }),
   look: () => Promise.resolve([]),
 };
+
+/** Lets every token be checked. */
+export const noTokenGuard: IdTokenGuard = { attempt: (_shown, judge) => judge(() => {}) };
 
 /** Lets everybody try as often as they like. */
 export const noGuard: LoginGuard = { attempt: (_login, verify) => verify() };

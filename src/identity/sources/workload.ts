@@ -1,12 +1,13 @@
 /** CI jobs of the policy files, who log in with the ID token that their platform gives them. */
-import { hash } from 'node:crypto';
 import { claimOf, matchesClaim, textsOf } from '../../policy/claims.ts';
 import type { Policy, Workload } from '../../policy/model.ts';
 import { principalOf, trustOf } from '../../policy/principal.ts';
 import { clockLeewaySeconds } from '../../token/access-token.ts';
 import { type EpochMs, type EpochSeconds, inSeconds } from '../../time.ts';
-import { type IdToken, checkIdToken, claimedIssuer, looksLikeIdToken, maxIdTokenLength } from '../id-token.ts';
-import type { IssuerKeys, KeysFound, Trust } from '../issuer-keys.ts';
+import { type IdToken, claimedIssuer, looksLikeIdToken, maxIdTokenLength } from '../id-token.ts';
+import { type Checked, createIdTokenChecks } from '../id-token-checks.ts';
+import type { IdTokenGuard } from '../id-token-guard.ts';
+import type { IssuerKeys, Trust } from '../issuer-keys.ts';
 import {
   type Authentication,
   type Evidence,
@@ -18,44 +19,33 @@ import {
 
 export interface WorkloadParts {
   readonly keys: IssuerKeys;
+  readonly guard: IdTokenGuard;
   /** Who signs our own access tokens: those are no ID tokens. */
   readonly ownIssuer: string;
 }
 
 /** Stands for any workload, where exactly one accepts the token. */
 const anyName = 'oidc';
-/** Checked tokens are remembered for so long: docker shows the same one again for every repository. */
-const rememberMs = 60_000;
-const maxRemembered = 1000;
 /** Characters of a claim that is logged. */
 const maxLoggedLength = 128;
-
-type Checked =
-  | { readonly ok: true; readonly token: IdToken }
-  | { readonly ok: false; readonly why: IdTokenRefusal | SourceUnavailable };
 
 /**
  * Takes whatever looks like an ID token, whatever the account: none is ever hashed, or counted as a failed login. What is
  * issued to a workload is marked with all that the policy knows it by, and ends when that changes.
  */
-export function createWorkloadSource({ keys, ownIssuer }: WorkloadParts): IdentitySource {
-  const checked = createChecks(keys);
+export function createWorkloadSource({ keys, ownIssuer, guard }: WorkloadParts): IdentitySource {
+  const checks = createIdTokenChecks(keys);
   return {
     method: 'workload',
-    authenticate(policy, { account, password }, now): Promise<Authentication> | Authentication | undefined {
+    authenticate(policy, { password, ...shown }, now): Promise<Authentication> | undefined {
       if (!looksLikeIdToken(password)) return undefined;
-      if (Buffer.byteLength(password) > maxIdTokenLength)
-        return refused({ reason: 'id_token_too_long', detail: `${password.length} characters` });
-      const issuer = claimedIssuer(password);
-      if (issuer === undefined || issuer === ownIssuer)
-        return refused({ reason: 'id_token_invalid', detail: issuer ? 'it is one of our own' : 'it names no issuer' });
-      const named = policy.workloads.get(account);
-      if (named !== undefined && named.issuer !== issuer)
-        return refused({ reason: 'issuer_wrong', detail: `it says to be of ${shown(issuer)}` });
-      const candidates = named === undefined ? workloadsOf(policy, account, issuer) : [named];
-      if (candidates.length === 0)
-        return refused({ reason: 'workload_unknown', detail: `it says to be of ${shown(issuer)}` });
-      return logIn(candidates, (trust) => checked(password, trust, now), now);
+      const found = candidatesOf(policy, shown.account, password, ownIssuer);
+      const judge = (inVain: () => void): Promise<Authentication> =>
+        'reason' in found
+          ? Promise.resolve(refused(found))
+          : logIn(found, (trust) => checks.check(password, trust, now, inVain), now);
+      const isKnown = !('reason' in found) && found.some((trust) => checks.isProved(password, trust, now));
+      return isKnown ? judge(() => {}) : guard.attempt(shown, judge);
     },
     standing(policy, { account, secretId }) {
       const workload = secretId === undefined ? policy.workloads.get(account) : undefined;
@@ -67,8 +57,24 @@ export function createWorkloadSource({ keys, ownIssuer }: WorkloadParts): Identi
   };
 }
 
-function workloadsOf(policy: Policy, account: string, issuer: string): readonly Workload[] {
-  return account === anyName ? [...policy.workloads.values()].filter((each) => each.issuer === issuer) : [];
+/** Whose token it may be, by what it says itself. */
+function candidatesOf(
+  policy: Policy,
+  account: string,
+  token: string,
+  ownIssuer: string,
+): readonly Workload[] | IdTokenRefusal {
+  if (Buffer.byteLength(token) > maxIdTokenLength)
+    return { reason: 'id_token_too_long', detail: `${token.length} characters` };
+  const issuer = claimedIssuer(token);
+  if (issuer === undefined || issuer === ownIssuer)
+    return { reason: 'id_token_invalid', detail: issuer ? 'it is one of our own' : 'it names no issuer' };
+  const detail = `it says to be of ${JSON.stringify(issuer).slice(0, 120)}`;
+  const named = policy.workloads.get(account);
+  if (named !== undefined) return named.issuer === issuer ? [named] : { reason: 'issuer_wrong', detail };
+  const all = account === anyName ? [...policy.workloads.values()] : [];
+  const candidates = all.filter((each) => each.issuer === issuer);
+  return candidates.length === 0 ? { reason: 'workload_unknown', detail } : candidates;
 }
 
 /** Of all candidates exactly one must accept the token. */
@@ -149,48 +155,6 @@ function evidenceOf({ issuer, claims, source }: Workload, { claims: all }: IdTok
   return { issuer, claims: Object.fromEntries(named) as Evidence['claims'], source: `${source.file}:${source.line}` };
 }
 
-/** Signatures checked by the keys of those whom a workload trusts; good ones are remembered for a while. */
-function createChecks(keys: IssuerKeys) {
-  const remembered = new Map<string, { readonly token: IdToken; readonly at: EpochMs }>();
-  return async (text: string, { issuer, jwks, ca }: Trust, now: EpochMs): Promise<Checked> => {
-    const trust = { issuer, jwks, ca };
-    const name = hash('sha256', `${JSON.stringify(trust)}\n${text}`, 'base64');
-    const known = remembered.get(name);
-    if (known !== undefined && Math.abs(now - known.at) < rememberMs) return { ok: true, token: known.token };
-    const found = await checkBy(keys, text, trust);
-    if (!found.ok) return found;
-    remembered.delete(name);
-    if (remembered.size >= maxRemembered) remembered.delete(remembered.keys().next().value ?? '');
-    remembered.set(name, { token: found.token, at: now });
-    return found;
-  };
-}
-
-async function checkBy(keys: IssuerKeys, text: string, trust: Trust): Promise<Checked> {
-  const found = await keys.keysOf(trust);
-  if (!found.ok) return unavailableBy(found);
-  let check = await checkIdToken(text, found.set);
-  if (!check.ok && check.reason === 'key_unknown') {
-    const newer = await keys.newerThan(trust, found);
-    if (newer?.ok === false) return unavailableBy(newer);
-    if (newer !== undefined) check = await checkIdToken(text, newer.set);
-  }
-  if (check.ok) return check;
-  const why: IdTokenRefusal =
-    check.reason === 'key_unknown'
-      ? { reason: 'key_unknown', detail: `none of the keys of ${shown(trust.issuer)} can have signed it` }
-      : { reason: 'id_token_invalid', detail: check.detail };
-  return { ok: false, why };
-}
-
-function unavailableBy({ detail }: Exclude<KeysFound, { readonly ok: true }>): Checked {
-  return { ok: false, why: { reason: 'source_unavailable', detail } };
-}
-
 function refused(why: IdTokenRefusal): Authentication {
   return { ok: false, reason: 'id_token_refused', refused: why };
-}
-
-function shown(issuer: string): string {
-  return JSON.stringify(issuer).slice(0, 120);
 }
