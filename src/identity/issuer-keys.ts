@@ -178,7 +178,9 @@ function keysIn(reading: Awaited<ReturnType<IssuerDocuments['get']>>, from: stri
   const keys = field(parseJson(reading.text), 'keys');
   if (!Array.isArray(keys)) return `${from} is no set of keys (JWKS)`;
   const found = (keys as readonly unknown[]).filter((key) => typeof key === 'object' && key !== null);
-  return found.length === 0 ? `${from} holds no key` : found;
+  // With what is published here anybody could sign (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1).
+  const open = found.filter((key) => !('d' in key) && !('k' in key));
+  return open.length === 0 ? `${from} holds no public key` : open;
 }
 
 function shown(value: unknown): string {

@@ -1,5 +1,6 @@
 /** An issuer of ID tokens with keys and a certificate of its own, as CI systems and clusters are: https, in the process of the test. */
 import { readFile } from 'node:fs/promises';
+import type { ServerResponse } from 'node:http';
 import { type Server, createServer } from 'node:https';
 import { join } from 'node:path';
 import { type CryptoKey, type JWK, SignJWT, exportJWK, generateKeyPair } from 'jose';
@@ -24,6 +25,11 @@ export function signToken(key: SigningKey, claims: object, header: object = { ki
   return new SignJWT(stated).setProtectedHeader({ alg: key.alg, ...header }).sign(key.privateKey);
 }
 
+/** A whole answer, or whoever writes it. */
+export type Instead =
+  | { readonly status: number; readonly location?: string; readonly body?: string }
+  | ((response: ServerResponse) => void);
+
 export interface Issuer {
   readonly url: string;
   /** PEM file of the authority of its certificate. */
@@ -32,10 +38,16 @@ export interface Issuer {
   readonly requests: string[];
   /** What it publishes now. */
   keys: readonly SigningKey[];
-  /** What it answers instead, while it is set. */
-  instead:
-    ((path: string) => { readonly status: number; readonly location?: string; readonly body?: string }) | undefined;
+  /** What it answers instead, while it is set; undefined: as ever. */
+  instead: ((path: string) => Instead | undefined) | undefined;
   readonly close: () => Promise<void>;
+}
+
+/** Signs these very bytes with an RS256 key, whatever they say. */
+export async function signBytes(key: SigningKey, header: string, payload: string): Promise<string> {
+  const signed = [header, payload].map((part) => Buffer.from(part).toString('base64url')).join('.');
+  const signature = await crypto.subtle.sign('RSASSA-PKCS1-v1_5', key.privateKey, Buffer.from(signed));
+  return `${signed}.${Buffer.from(signature).toString('base64url')}`;
 }
 
 export async function startIssuer(keys: readonly SigningKey[]): Promise<Issuer> {
@@ -47,6 +59,7 @@ export async function startIssuer(keys: readonly SigningKey[]): Promise<Issuer> 
     const path = request.url ?? '';
     issuer.requests.push(path);
     const instead = issuer.instead?.(path);
+    if (typeof instead === 'function') return instead(response);
     if (instead !== undefined) {
       response.writeHead(instead.status, instead.location === undefined ? {} : { location: instead.location });
       response.end(instead.body);
