@@ -22,6 +22,7 @@ const libraries = [
   'commander',
   'ioredis',
   'lru-cache',
+  'ldapts',
 ];
 
 /**
@@ -40,7 +41,18 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'policy/analysis': ['distribution', 'document', 'policy', 'node:net'],
   editing: ['document', 'policy', 'policy/analysis/propose-tests.ts', 'yaml', 'node:util'],
   import: ['document', 'policy', 'policy/analysis/witness.ts', 'editing'],
-  config: ['distribution/reference.ts', 'document', 'network', 'secret.ts', 'zod', 'node:net', 'node:path'],
+  config: [
+    'distribution/reference.ts',
+    'document',
+    'directory',
+    'network',
+    'secret.ts',
+    'zod',
+    'node:net',
+    'node:path',
+  ],
+  // What is asked of a directory of people, as values.
+  directory: ['document/parsed.ts'],
   // Addresses and hosts as values. Of node:net only isIP.
   network: ['document/parsed.ts', 'node:net'],
   'registry-ports.ts': ['node:stream'],
@@ -167,6 +179,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'zod',
   ].concat(['node:crypto', 'node:http', 'node:net']),
   adapters: [
+    'time.ts',
+    'directory',
     'distribution',
     'document',
     'policy',
@@ -181,6 +195,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'zod',
     'sonic-boom',
     'ioredis',
+    'ldapts',
   ].concat('node:'),
   trial: ['adapters/files/whole-file.ts', 'distribution', 'yaml', 'node:'],
   // What main.ts opens, follows and closes, and what is shown of it.
@@ -255,6 +270,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   yaml: ['document/whole-yaml.ts', 'editing/layout.ts', 'trial/state.ts'],
   commander: ['cli/'],
   ioredis: ['adapters/redis/'],
+  ldapts: ['adapters/ldap/'],
   'lru-cache': ['http/backend/kept-replies.ts'],
 };
 

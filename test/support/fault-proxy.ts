@@ -18,6 +18,8 @@ export interface FaultProxy {
   readonly cut: () => void;
   /** When a client has sent `text`, what the server answers is lost, and the link with it. Resolves when that happened. */
   readonly loseReplyTo: (text: string) => Promise<void>;
+  /** When a client has sent `text`, nothing flows any more on any link. Resolves when that happened. */
+  readonly silenceAt: (text: string) => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
@@ -27,6 +29,7 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
   let isCut = false;
   let isFrozen: (link: Link) => boolean = () => false;
   let loss: { readonly text: string; readonly done: () => void } | undefined;
+  let silence: { readonly text: string; readonly done: () => void } | undefined;
   let accepted = 0;
   const links = new Set<{ readonly client: Socket; readonly flow: () => void }>();
   const cutAll = (): void => links.forEach(({ client }) => client.destroy());
@@ -59,6 +62,13 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
       from.on('data', (chunk: Buffer) => {
         if (from === client) {
           if (begin.length < 4096) begin += chunk.toString('latin1');
+          if (silence !== undefined && chunk.includes(silence.text)) {
+            isFrozen = () => true;
+            silence.done();
+            silence = undefined;
+            links.forEach((each) => each.flow());
+            return;
+          }
           if (loss !== undefined && chunk.includes(loss.text)) {
             losing = loss.done;
             loss = undefined;
@@ -99,6 +109,7 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
       cutAll();
     },
     loseReplyTo: (text) => new Promise((done) => (loss = { text, done })),
+    silenceAt: (text) => new Promise((done) => (silence = { text, done })),
     close: async () => {
       const closed = new Promise((resolve) => server.close(resolve));
       isCut = true;

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, test } from 'vitest';
@@ -57,8 +58,17 @@ export interface StartOptions {
   readonly readyWithinMs?: number;
 }
 
+/** Of what tests unpack for themselves and keep. */
+export const unpackedPrograms = join(
+  process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'),
+  'portcullis-unpacked',
+  'bin',
+);
 /** The daemons live in sbin, which is not on every user's PATH. */
-const searchPath = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'];
+const searchPath = [
+  ...(process.env['PATH'] ?? '').split(delimiter),
+  ...['/usr/local/sbin', '/usr/sbin', '/sbin', unpackedPrograms],
+];
 const running = new Set<ChildProcessWithoutNullStreams>();
 
 /** The absolute path of a program, or nothing when the machine does not have it. */

@@ -1,9 +1,8 @@
 /** Keys of token issuers, from https addresses and files: bounded in size, time and in where they come from. */
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { type RequestOptions, request } from 'node:https';
 import type { DocumentReading, IssuerDocuments } from '../../ports.ts';
-import { hasCode, wordsOf } from '../failure.ts';
+import { readBounded } from '../files/bounded-file.ts';
+import { wordsOf } from '../failure.ts';
 
 const maxBytes = 65_536;
 /** For one document with all its redirects. */
@@ -17,32 +16,15 @@ export function createIssuerDocuments(withinMs = limitMs): IssuerDocuments {
   return {
     async get(url, ca) {
       try {
-        const certificates = ca === undefined ? undefined : await readBounded(ca);
+        const certificates = ca === undefined ? undefined : await readBounded(ca, maxBytes);
         if (certificates?.ok === false) return certificates;
         return await getFrom(new URL(url), certificates?.text, AbortSignal.timeout(withinMs));
       } catch (error) {
         return failed(url, reasonOf(error));
       }
     },
-    read: readBounded,
+    read: (path) => readBounded(path, maxBytes),
   };
-}
-
-async function readBounded(path: string): Promise<DocumentReading> {
-  try {
-    // A FIFO would block for ever, and a device never end.
-    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    try {
-      const { size } = await file.stat();
-      if (!(await file.stat()).isFile()) return failed(path, 'is not a regular file');
-      if (size > maxBytes) return failed(path, tooLarge);
-      return { ok: true, text: await file.readFile('utf8') };
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    return failed(path, hasCode(error, 'ENOENT') ? 'does not exist' : wordsOf(error));
-  }
 }
 
 const tooLarge = `is larger than ${maxBytes / 1024} KiB`;
