@@ -7,7 +7,7 @@ import { createSendQueues } from './adapters/kernel/send-queues.ts';
 import type { LoadedPolicy } from './adapters/files/policy-loading.ts';
 import type { Log } from './adapters/log/log.ts';
 import type { Config } from './config/load.ts';
-import { defaultUpstream } from './config/upstreams.ts';
+import type { UpstreamTerms } from './config/upstreams.ts';
 import type { Problem } from './document/problem.ts';
 import { renewCertificate } from './gateway/certificate.ts';
 import { type Inputs, readInputs } from './gateway/inputs.ts';
@@ -16,13 +16,12 @@ import { issuersOf } from './gateway/login-sources.ts';
 import { closing, listenAll } from './gateway/listen.ts';
 import { type Machine, openMachine } from './gateway/machine.ts';
 import { type Observed, createObserved } from './gateway/observed.ts';
-import { checkAll, followRegistry, frozenNow } from './gateway/readiness.ts';
+import { checkAll, frozenNow } from './gateway/readiness.ts';
 import { GateMemory } from './gate/gate-memory.ts';
 import { KnownParts } from './gate/known-parts.ts';
 import { reportTo } from './gateway/reports.ts';
+import { openUpstreams } from './gateway/upstreams.ts';
 import { createAdminListener } from './http/admin/admin.ts';
-import { createBackend } from './http/backend/backend.ts';
-import { cachedBackend } from './http/backend/cache.ts';
 import { contentBudget } from './http/backend/whole-content.ts';
 import { manifestBudget } from './http/front/manifest-body.ts';
 import { createListener } from './http/listener.ts';
@@ -38,6 +37,7 @@ import { VerifiedPasswords } from './identity/verified-passwords.ts';
 import { connectionBounds } from './limits/connection-shares.ts';
 import { createMemoryBudget } from './limits/memory-budget.ts';
 import { createLimits } from './limits/spend.ts';
+import { type Upstreams, createUpstreams } from './distribution/upstreams.ts';
 import { createListCursors } from './sealed/list-cursor.ts';
 import { createUploadTickets } from './sealed/upload-ticket.ts';
 import { createAccessTokens } from './token/access-token.ts';
@@ -72,12 +72,12 @@ export type Started =
 /** Problems of policies, keys, certificates and addresses come back together; nothing is open then. */
 export async function startGateway(options: GatewayOptions): Promise<Started> {
   const { config, log, extraPolicies = [] } = options;
-  const upstreamUrl = (defaultUpstream(config.upstreams) ?? config.upstreams[0])?.url ?? '';
+  const upstreams = createUpstreams(config.upstreams);
   const read = await readInputs(config, [...config.policies, ...extraPolicies], Date.now());
   if (!read.ok) return read;
   const lifecycle = createLifecycle();
   try {
-    const started = await open({ config, upstreamUrl, log, inputs: read.value, clock: Date.now, lifecycle });
+    const started = await open({ config, upstreams, log, inputs: read.value, clock: Date.now, lifecycle });
     if (!started.ok) await lifecycle.closeAll();
     return started;
   } catch (error) {
@@ -89,7 +89,7 @@ export async function startGateway(options: GatewayOptions): Promise<Started> {
 /** What everything is built from. */
 interface Ground {
   readonly config: Config;
-  readonly upstreamUrl: string;
+  readonly upstreams: Upstreams<UpstreamTerms>;
   readonly log: Log;
   readonly inputs: Inputs;
   readonly clock: Clock;
@@ -97,22 +97,23 @@ interface Ground {
 }
 
 async function open(ground: Ground): Promise<Started> {
-  const { config, upstreamUrl, log, inputs, clock, lifecycle } = ground;
+  const { config, log, inputs, clock, lifecycle } = ground;
   const observed = createObserved(log);
   const machine = await openMachine({ ...ground, audit: observed.audit });
   const { policies, keys, stores, parts } = machine;
-  const { listener, identity, backend, limits, certificate, issuerKeys } = openServing(ground, machine, observed);
-  const health = lifecycle.opens(await followRegistry(backend.ask, { url: upstreamUrl, log }));
+  const { listener, identity, behind, limits, certificate, issuerKeys } = openServing(ground, machine, observed);
+  const { backend } = behind;
+  const registries = await behind.follow();
 
   observed.watch({
     machine,
-    upstream: health.part,
+    upstreams: registries,
     certificate,
     loginSources: () => issuersOf(policies.current().policy, issuerKeys),
     transfers: backend.activeTransfers,
-    cachedBytes: backend.cachedBytes,
+    cachedBytes: behind.cachedBytes,
   });
-  const readiness = [lifecycle.part, parts.policy, health.part, parts.store, parts.keys];
+  const readiness = [lifecycle.part, parts.policy, ...registries.map(({ part }) => part), parts.store, parts.keys];
   if (certificate !== undefined) readiness.push(certificate);
   const admin = createAdminListener({
     readiness: () => checkAll([...readiness, ...frozenNow(policies.loaded().compiled.policy, clock())]),
@@ -185,11 +186,11 @@ function openLogins(
 
 /** What each process that serves has: its listener, and the four values it is made of. */
 function openServing(
-  { config, upstreamUrl, log, inputs, clock, lifecycle }: Ground,
+  { config, upstreams, log, inputs, clock, lifecycle }: Ground,
   { policies, keys, stores }: Machine,
   observed: Observed,
 ) {
-  const { publicUrl, trustedProxies, redirects, timeouts } = config;
+  const { publicUrl, trustedProxies, timeouts } = config;
   const { service, accessTtlSeconds: ttlSeconds, refreshTtlSeconds } = config.tokens;
   const { sessions, robotUses, tagLocks, limiter, promotions } = stores;
   const limits = createLimits(limiter, observed.countLimit);
@@ -197,7 +198,7 @@ function openServing(
   const { sources, issuerKeys } = openLogins({ config, log, clock }, { keys, stores }, observed);
   const login = { tokens, sessions, clock, service, refreshTtlSeconds };
   const identity = createIdentity({ ...login, sources, policies, robotUses, onLogin: observed.countLogin });
-  const tokenService = createTokenService({ ...login, identity, limits });
+  const tokenService = createTokenService({ ...login, identity, limits, upstreams });
   const gate = {
     identity,
     policies,
@@ -206,29 +207,22 @@ function openServing(
     tagLocks,
     knownParts: new KnownParts(),
     gates: { memory: new GateMemory(), count: observed.countGate },
-    tickets: createUploadTickets(keys, upstreamUrl),
-    cursors: createListCursors(keys, clock, upstreamUrl),
+    tickets: createUploadTickets(keys, (repository) => upstreams.of(repository)?.url ?? ''),
+    cursors: createListCursors(keys, clock, upstreams.all.map(({ url }) => url).join(' ')),
     manifestMemory: createMemoryBudget(manifestBudget),
     idleMs: timeouts.idleMs,
   };
-  const sendQueues = createSendQueues();
-  const contentMemory = createMemoryBudget(contentBudget);
-  const registry = lifecycle.opens(
-    createBackend({
-      url: upstreamUrl,
+  const behind = openUpstreams({
+    upstreams,
+    common: {
       publicUrl,
-      ...timeouts,
-      redirects,
       askMs: 10_000,
-      sendQueues,
-      contentMemory,
-      onFirstByte: observed.upstreamAnswered,
-    }),
-  );
-  const backend = cachedBackend(registry, {
-    terms: { ...config.cache, patienceMs: timeouts.connectMs },
-    marks: stores.marks,
-    count: observed.countCache,
+      sendQueues: createSendQueues(),
+      contentMemory: createMemoryBudget(contentBudget),
+    },
+    onFirstByte: observed.upstreamAnswered,
+    cache: { terms: config.cache, marks: stores.marks, count: observed.countCache },
+    ...{ lifecycle, log },
   });
   const { certificate } = inputs;
   const front = {
@@ -246,12 +240,13 @@ function openServing(
   const listener = createListener({
     issuer: { tokenService, tokens, sessions, keys },
     gate,
-    backend,
+    upstreams,
+    backend: behind.backend,
     promotions,
     front,
   });
   const { server, connections } = listener;
   lifecycle.opens(closing(server, () => connections.cutAll()));
   const renewed = certificate && lifecycle.opens(renewCertificate(server, certificate, { clock, log }));
-  return { listener, identity, backend, limits, issuerKeys, certificate: renewed?.part };
+  return { listener, identity, behind, limits, issuerKeys, certificate: renewed?.part };
 }

@@ -53,6 +53,8 @@ export interface AuditRecord {
   readonly issuer?: string | undefined;
   readonly claims?: Readonly<Record<string, string>> | undefined;
   readonly repository?: string | undefined;
+  /** The registry that has it, where there are several. */
+  readonly upstream?: string | undefined;
   readonly action?: string | undefined;
   readonly reference?: string | undefined;
   readonly digest?: string | undefined;

@@ -44,6 +44,10 @@ export interface Names {
   readonly names: readonly string[];
   /** Until this is undefined the list has not been read to its end. */
   readonly next: string | undefined;
+  /** Which of several lists this is of, that are read one after the other: each has an order of its own. */
+  readonly list?: string | undefined;
+  /** Lists that cannot be read now, and are left out. */
+  readonly left?: readonly string[] | undefined;
 }
 
 export type NamesPage = Names | RegistryFailure;
@@ -79,6 +83,8 @@ export type RegistryHealth = { readonly ok: true } | { readonly ok: false; reado
 
 /** Writes of the gateway's own. Each goes out once; none throws. */
 export interface RegistryWriter {
+  /** For a blob that the registry has nowhere else. */
+  openUpload(repository: string): Promise<Mounting>;
   /** Links a blob of another repository. `upload`: the registry would rather have it sent there. */
   mountBlob(repository: string, digest: string, from: string): Promise<Mounting>;
   /**

@@ -213,6 +213,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'sealed/upload-ticket.ts',
     'token/access-token.ts',
     'distribution/route-name.ts',
+    'distribution/upstreams.ts',
+    'http/backend',
     'http/front/timed-response.ts',
     'http/listener.ts',
     'http/admin/admin.ts',
@@ -222,6 +224,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'main.ts': [
     'adapters',
     'config',
+    'distribution/upstreams.ts',
     'document',
     'gate/gate-memory.ts',
     'gate/known-parts.ts',

@@ -92,7 +92,7 @@ export function challengeAccess(route: RegistryRoute): readonly Access[] {
       return [{ type: 'registry', name: 'catalog', actions: ['*'] }];
     case 'repository': {
       const [{ repository, action }] = requirement.needs;
-      const own: Access = { type: 'repository', name: repository, actions: challengeActions[action] };
+      const own: Access = { type: 'repository', name: route.spelled ?? repository, actions: challengeActions[action] };
       const source = route.kind === 'upload-start' ? route.mount?.from : undefined;
       if (source === undefined || source === repository) return [own];
       return [own, { type: 'repository', name: source, actions: ['pull'] }];

@@ -12,6 +12,7 @@ import {
   parseTag,
   parseUploadId,
 } from './reference.ts';
+import type { Upstreams } from './upstreams.ts';
 import { type Query, type QueryProblem, isQuery, parseQuery } from './query.ts';
 
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -33,7 +34,10 @@ export interface Mount {
   readonly origin?: string | undefined;
 }
 
-export type RegistryRoute =
+/** `spelled`: as the client wrote the name of the repository, where that is another one for the same. */
+export type RegistryRoute = RouteShape & { readonly spelled?: RepositoryName | undefined };
+
+type RouteShape =
   | { readonly kind: 'ping' }
   | {
       readonly kind: 'catalog';
@@ -275,6 +279,25 @@ export function withoutForeignMount(parsed: Parsed, host: string): Parsed {
   if (!('route' in parsed) || parsed.route.kind !== 'upload-start') return parsed;
   const origin = parsed.route.mount?.origin;
   return origin === undefined || origin === host ? parsed : { route: ordinaryUpload(parsed.route) };
+}
+
+/** The same with the names by which repositories are judged. */
+export function withCanonicalNames(parsed: Parsed, { canonical }: Pick<Upstreams, 'canonical'>): Parsed {
+  if (!('route' in parsed) || !('repository' in parsed.route)) return parsed;
+  const { route } = parsed;
+  const repository = canonical(route.repository);
+  const named = repository === route.repository ? route : { ...route, repository, spelled: route.repository };
+  if (named.kind !== 'upload-start' || named.mount === undefined) return { route: named };
+  const from = canonical(named.mount.from);
+  return { route: from === named.mount.from ? named : { ...named, mount: { ...named.mount, from } } };
+}
+
+/** The name of the repository for the client that asked. */
+export function spelledOf({
+  repository,
+  spelled,
+}: Pick<RegistryRoute & { readonly repository: RepositoryName }, 'repository' | 'spelled'>): RepositoryName {
+  return spelled ?? repository;
 }
 
 const uploadKinds = {

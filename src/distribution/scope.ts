@@ -1,6 +1,7 @@
 /** The scope grammar of distribution's token authentication (spec/auth/scope.md, "Resource Scope Grammar"). */
 import type { Access, ScopeAction } from './access.ts';
 import { parseRepositoryName } from './reference.ts';
+import type { Upstreams } from './upstreams.ts';
 
 /** `fitting`: how many of the `requested` resources, in their order, one token could carry. */
 export interface ScopesProblem {
@@ -16,13 +17,16 @@ const order: readonly ScopeAction[] = ['pull', 'push', 'delete', 'promote', '*']
 
 /**
  * Reads repeated and space-separated scopes alike; entries for one resource are merged.
- * What this registry does not know (types, names outside the grammar, actions) is dropped: the specification makes
+ * `canonical`: the one spelling of a name, of several. What this registry does not know (types, names outside the grammar, actions) is dropped: the specification makes
  * a partial grant normal. Bound by the size of the token, whatever will be granted of it: judging costs more than counting.
  */
-export function parseScopes(values: readonly string[]): readonly Access[] | ScopesProblem {
+export function parseScopes(
+  values: readonly string[],
+  canonical: Upstreams['canonical'] = (name) => name,
+): readonly Access[] | ScopesProblem {
   const resources = new Map<string, Access>();
   for (const text of values.flatMap((value) => value.split(' '))) {
-    const access = parseScope(text);
+    const access = parseScope(text, canonical);
     if (access === undefined) continue;
     const key = `${access.type}:${access.name}`;
     resources.set(key, merge(resources.get(key), access));
@@ -35,7 +39,7 @@ export function parseScopes(values: readonly string[]): readonly Access[] | Scop
 }
 
 /** Splits at the first and the last colon, because a name may carry a port. */
-function parseScope(text: string): Access | undefined {
+function parseScope(text: string, canonical: Upstreams['canonical']): Access | undefined {
   const first = text.indexOf(':');
   const last = text.lastIndexOf(':');
   if (first === -1 || first === last) return undefined;
@@ -43,7 +47,8 @@ function parseScope(text: string): Access | undefined {
   const name = text.slice(first + 1, last);
   const actions = sortActions(text.slice(last + 1).split(','));
   if (type === 'registry') return name === 'catalog' ? { type, name, actions } : undefined;
-  return type === 'repository' && parseRepositoryName(name) !== undefined ? { type, name, actions } : undefined;
+  const repository = type === 'repository' ? parseRepositoryName(name) : undefined;
+  return repository === undefined ? undefined : { type: 'repository', name: canonical(repository), actions };
 }
 
 function merge(before: Access | undefined, next: Access): Access {

@@ -20,6 +20,8 @@ export interface VisibleNames {
   readonly names: readonly string[];
   /** undefined: there are no more. */
   readonly next: Continuation | undefined;
+  /** Lists that could not be read, and are left out. */
+  readonly left: readonly string[];
 }
 
 export interface Unwanted {
@@ -53,10 +55,13 @@ export async function listVisibleNames<Failure extends { readonly ok: false }>(
   { size, next: firstPage, last: first, isWanted }: Wish,
 ): Promise<VisibleNames | Unwanted | Failure | RegistryFailure> {
   const visible: string[] = [];
+  const left = new Set<string>();
+  let firstList: string | undefined;
   const ended = (after?: string, page?: string): VisibleNames => ({
     ok: true,
     names: visible,
     next: after === undefined ? undefined : { after, isShown: after === visible.at(-1), page },
+    left: [...left],
   });
   if (size === 0) return ended();
   const visited = new Set<string>();
@@ -70,7 +75,9 @@ export async function listVisibleNames<Failure extends { readonly ok: false }>(
     if (!isWanted()) return { ok: false, reason: 'unwanted' };
     const backend = await ask(backendPage, place);
     if (!backend.ok) return backend;
-    for (const name of unread(backend.names, asked)) {
+    if (asked === 0) firstList = backend.list;
+    for (const list of backend.left ?? []) left.add(list);
+    for (const name of backend.list === firstList ? unread(backend.names, asked) : backend.names) {
       if (judged++ === maxJudged) return ended(last, page);
       last = name;
       if (!isVisible(name)) continue;

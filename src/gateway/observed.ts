@@ -18,7 +18,7 @@ export interface Observed {
   readonly hashWaited: (seconds: number) => void;
   /** An answer of the main listener has ended. */
   readonly answered: (timing: Timing) => void;
-  /** The registry at `upstream` began to answer a request for `target`. */
+  /** The registry called `upstream` began to answer a request for `target`. */
   readonly upstreamAnswered: (upstream: string, target: string, seconds: number) => void;
   readonly countCache: (kind: string, result: string) => void;
   readonly countGate: (gate: string, result: string) => void;
@@ -32,7 +32,7 @@ export interface Observed {
 
 export interface Watched {
   readonly machine: Machine;
-  readonly upstream: Part;
+  readonly upstreams: readonly { readonly name: string; readonly part: Part }[];
   readonly certificate: Part | undefined;
   /** Whoever vouches for accounts and can be asked, each name once. */
   readonly loginSources: () => readonly LoginSource[];
@@ -74,7 +74,7 @@ export function createObserved(log: Log): Observed {
     countGate: (gate, result) => counts.gated([gate, result]),
     countLogin: (method, outcome) => counts.logins([method, outcome]),
     countLimit: ({ name }, spent) => counts.limited([name, spent]),
-    watch({ machine: { policies, stores, parts }, upstream, certificate, loginSources, ...sizes }) {
+    watch({ machine: { policies, stores, parts }, upstreams, certificate, loginSources, ...sizes }) {
       const { gauge, gauges, total } = metrics;
       isGate = (name) => policies.loaded().compiled.policy.gates.some((gate) => gate.name === name);
       gauge('portcullis_policy_rules', 'Rules in force.', () => policies.loaded().compiled.policy.rules.length);
@@ -82,7 +82,9 @@ export function createObserved(log: Log): Observed {
       sound('portcullis_keys_last_reload_successful', '1 when the newest signing keys are in use.', parts.keys);
       if (certificate !== undefined)
         sound('portcullis_certificate_last_reload_successful', '1 when the newest certificate is in use.', certificate);
-      sound('portcullis_upstream_up', '1 when the registry answered last.', upstream);
+      gauges<[upstream: string]>('portcullis_upstream_up', '1 when the registry answered last.', ['upstream'], () =>
+        upstreams.map(({ name, part }) => [[name], part.health().ok ? 1 : 0]),
+      );
       sound('portcullis_store_up', '1 when sessions can be read and recorded.', parts.store);
       const sources = 'By whom accounts are vouched for: 1 when it answered when it was last asked.';
       gauges<[source: string]>('portcullis_login_source_up', sources, ['source'], () =>

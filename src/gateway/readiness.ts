@@ -51,10 +51,10 @@ const probeMs = 5000;
 /** How long the start waits to hear of the registry. The gateway serves without as well. */
 const firstProbeMs = 2000;
 
-/** Resolves with the first answer, or without one. `url`: for the log. */
+/** Resolves with the first answer, or without one. `url`: for the log; `name`: for the page. */
 export async function followRegistry(
   registry: Pick<Registry, 'ping'>,
-  { url, log }: { readonly url: string; readonly log: OperatorLog },
+  { url, name, log }: { readonly url: string; readonly name: string; readonly log: OperatorLog },
 ): Promise<{ readonly part: Part; close(): void }> {
   let health: RegistryHealth = await registry.ping(firstProbeMs);
   if (!health.ok)
@@ -63,5 +63,5 @@ export async function followRegistry(
     () => void registry.ping(probeMs - 500).then((latest) => (health = latest)),
     probeMs,
   ).unref();
-  return { part: { name: 'upstream', health: () => health }, close: () => clearInterval(timer) };
+  return { part: { name, health: () => health }, close: () => clearInterval(timer) };
 }

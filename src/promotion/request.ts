@@ -1,5 +1,6 @@
 /** What somebody asks to have promoted, read strictly: names as on the command line, never two readings of one text. */
 import { z } from 'zod';
+import type { Upstreams } from '../distribution/upstreams.ts';
 import { didYouMean } from '../document/suggest.ts';
 import {
   type Digest,
@@ -40,8 +41,11 @@ const body = z.strictObject({
 });
 const keys = Object.keys(body.shape);
 
-/** `value`: what the JSON of the request said. */
-export function readPromotionRequest(value: unknown): RequestReading {
+/** `value`: what the JSON of the request said. `canonical`: the one spelling of a name, of several. */
+export function readPromotionRequest(
+  value: unknown,
+  canonical: Upstreams['canonical'] = (name) => name,
+): RequestReading {
   const read = body.safeParse(value);
   if (!read.success) return refuse(read.error.issues.map(inWords).join('; '));
   const { source, target, reason, attachments = true, dryRun = false } = read.data;
@@ -53,7 +57,11 @@ export function readPromotionRequest(value: unknown): RequestReading {
     return refuse(`target: ${into.tag} is a tag for what is attached to an image; attachments come with their image`);
   return {
     ok: true,
-    request: { source: from, target: into, reason: oneLine(reason), attachments, dryRun },
+    request: {
+      source: { ...from, repository: canonical(from.repository) },
+      target: { ...into, repository: canonical(into.repository) },
+      ...{ reason: oneLine(reason), attachments, dryRun },
+    },
   };
 }
 

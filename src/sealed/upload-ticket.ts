@@ -35,11 +35,14 @@ export const maxUploadSeconds = 6 * 3600;
 /** Seconds by which the clock of another replica may be ahead. */
 const maxAheadSeconds = 60;
 
-/** `upstream`: the registry's URL, of which no ticket is taken to another. */
-export function createUploadTickets(keys: KeyRing, upstream = ''): UploadTickets {
+/** `upstreamOf`: the URL of the registry that has a repository, of which no ticket is taken to another. */
+export function createUploadTickets(
+  keys: KeyRing,
+  upstreamOf: (repository: string) => string = () => '',
+): UploadTickets {
   const seals = createSeals(keys, 'portcullis upload ticket');
   const wordsFor = ({ repository, uploadId, account }: Upload): readonly string[] => [
-    upstream,
+    upstreamOf(repository),
     'upload',
     repository,
     uploadId,

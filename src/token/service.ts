@@ -1,6 +1,7 @@
 /** One token request from start to finish: distribution's spec/auth/token.md (GET) and oauth.md (POST). */
 import type { Access } from '../distribution/access.ts';
 import { parseScopes } from '../distribution/scope.ts';
+import type { Upstreams } from '../distribution/upstreams.ts';
 import type { LimitState, Limits } from '../limits/spend.ts';
 import type { Principal } from '../policy/model.ts';
 import type { Clock, SessionStore } from '../ports.ts';
@@ -53,6 +54,8 @@ export interface TokenServiceParts {
   readonly limits: Pick<Limits, 'spend'>;
   readonly clock: Clock;
   readonly service: string;
+  /** Absent: one registry, by whose names clients call everything. */
+  readonly upstreams?: Pick<Upstreams, 'canonical'>;
   /** Seconds without use after which a session ends. */
   readonly refreshTtlSeconds: number;
 }
@@ -66,7 +69,7 @@ export function createTokenService(parts: TokenServiceParts): TokenService {
       if (request.service !== undefined && request.service !== '' && request.service !== service) {
         return refuse({ reason: 'service_unknown', service: request.service });
       }
-      const requested = parseScopes(scopes);
+      const requested = parseScopes(scopes, parts.upstreams?.canonical);
       if ('reason' in requested) return refuse(requested);
       // Tokens do not breed.
       if (credentials.kind === 'bearer') return refuse({ reason: 'credentials_malformed' });

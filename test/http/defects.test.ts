@@ -16,7 +16,7 @@ import { ok, startRawRegistry } from '../support/stand-in.ts';
 import { identityOf } from '../support/identity.ts';
 import { makeKey, ringOf } from '../support/keys.ts';
 import { compile, quickHash } from '../support/policies.ts';
-import { noLimits, noSessions } from '../support/ports.ts';
+import { noLimits, noSessions, oneRegistry } from '../support/ports.ts';
 import { backendAt } from '../support/backend.ts';
 import { basic } from '../support/trial.ts';
 
@@ -78,6 +78,7 @@ test('a request that meets a defect is answered 500 and logged, and the next one
         ping: never,
       },
     },
+    upstreams: oneRegistry,
     promotions: { record: never, find: never, latest: never },
     front: {
       publicUrl,

@@ -27,7 +27,7 @@ describe('the ticket of an upload', () => {
     const sealed = tickets.seal(upload, now, target);
     expect(tickets.open(sealed, upload, now + 5)).toEqual({ openedAt: now, target });
     expect(Buffer.from(sealed, 'base64url').toString('latin1')).not.toContain('state');
-    const elsewhere = createUploadTickets(ringOf(first), 'http://other:5000');
+    const elsewhere = createUploadTickets(ringOf(first), () => 'http://other:5000');
     expect(elsewhere.open(sealed, upload, now)).toBeUndefined();
   });
 

@@ -202,11 +202,22 @@ export async function startTestGateway(
   timeouts: Partial<Config['timeouts']> = {},
   redirects: Config['redirects'] = { mode: 'pass', hosts: [] },
 ): Promise<TestGateway> {
+  const here = await startGatewayHere({ 'policy.yaml': policy }, testConfig(upstream, timeouts, redirects));
+  return { ...here, token: (...scopes) => tokenFor(here.url, scopes) };
+}
+
+/** Of a gateway in the process of the test, in front of `upstream` or of all of `upstreams`. */
+export function testConfig(
+  upstream: string,
+  timeouts: Partial<Config['timeouts']> = {},
+  redirects: Config['redirects'] = { mode: 'pass', hosts: [] },
+  upstreams?: Config['upstreams'],
+): (dir: string, policiesDir: string) => Config {
   const patience = { connectMs: 500, idleMs: 800, responseMs: 1000, drainMs: 1000, leaveMs: 0, ...timeouts };
-  const here = await startGatewayHere({ 'policy.yaml': policy }, (dir, policiesDir) => ({
+  return (dir, policiesDir) => ({
     listen: { host: '127.0.0.1', port: 0 },
     publicUrl: 'http://registry.test',
-    upstreams: [soleUpstream(upstream, { timeouts: patience, redirects })],
+    upstreams: upstreams ?? [soleUpstream(upstream, { timeouts: patience, redirects })],
     policies: [policiesDir],
     stateDir: join(dir, 'state'),
     redis: undefined,
@@ -216,8 +227,7 @@ export async function startTestGateway(
     timeouts: patience,
     redirects,
     cache: { memoryBytes: 67_108_864, blobBytes: 65_536, tagTtlMs: 5000, contentTtlMs: 600_000, staleIfErrorMs: 0 },
-  }));
-  return { ...here, token: (...scopes) => tokenFor(here.url, scopes) };
+  });
 }
 
 /** A token of dana's, over HTTP as a client gets it. */

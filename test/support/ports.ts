@@ -1,4 +1,5 @@
 /** Ports for tests that are about something else: stores that know nothing and record nothing. */
+import { createUpstreams } from '../../src/distribution/upstreams.ts';
 import type { Limits } from '../../src/limits/spend.ts';
 import type { RobotUses, SessionStore } from '../../src/ports.ts';
 import type { IdTokenGuard } from '../../src/identity/id-token-guard.ts';
@@ -28,3 +29,8 @@ export const noTokenGuard: IdTokenGuard = { attempt: (_shown, judge) => judge(()
 
 /** Lets everybody try as often as they like. */
 export const noGuard: LoginGuard = { attempt: (_login, verify) => verify() };
+
+/** Everything is in one registry, by the clients' names. */
+export const oneRegistry = createUpstreams([
+  { name: 'main', prefix: '', remotePrefix: '', access: 'read-write', library: false },
+]);

@@ -8,6 +8,7 @@ import type { AuditRecord, Clock, Promotions, TagLocks } from '../../ports.ts';
 import { type PromotionParts, promote } from '../../promotion/promote.ts';
 import { type PromotionRequest, readPromotionRequest } from '../../promotion/request.ts';
 import { AtOnce } from '../../gate/at-once.ts';
+import type { Upstreams } from '../../distribution/upstreams.ts';
 import type { Backend } from '../backend/backend.ts';
 import type { Exchange } from '../front/exchange.ts';
 import type { Front } from '../front/front.ts';
@@ -24,6 +25,7 @@ export interface PromotionApiParts {
   readonly gate: PromotionGate;
   readonly backend: Pick<Backend, 'ask' | 'write' | 'around'>;
   readonly promotions: Promotions;
+  readonly upstreams: Upstreams;
 }
 
 interface PromotionGate extends Pick<WriteGate, 'gates'> {
@@ -47,7 +49,7 @@ const maxAtOnce = 24;
 const maxOfAccount = 6;
 
 /** A promotion that began goes on to its end, whether or not its client waits for it. */
-export function createPromotionApi({ front, gate, backend, promotions }: PromotionApiParts): PromotionApi {
+export function createPromotionApi({ front, gate, backend, promotions, upstreams }: PromotionApiParts): PromotionApi {
   const { identity, clock, limits, tagLocks, knownParts, gates } = gate;
   const parts: PromotionParts = {
     registry: backend.ask,
@@ -78,9 +80,11 @@ export function createPromotionApi({ front, gate, backend, promotions }: Promoti
       if (exchange.target.includes('?')) return refused('request-invalid', 'a promotion has no parameters; send JSON');
       const body = await readJsonBody(exchange);
       if (!body.ok) return { answer: body.answer, record: { decision: 'deny', reason: 'body_refused' } };
-      const read = readPromotionRequest(body.value);
+      const read = readPromotionRequest(body.value, upstreams.canonical);
       if (!read.ok) return refused('request-invalid', read.problem);
       const { request } = read;
+      const { repository } = request.target;
+      if (upstreams.of(repository)?.access === 'read') return readOnly(repository);
       const account = String(who(caller).account);
       if (!underWay.enter(account)) return { answer: tooManyAtOnce, record: busy(request) };
       try {
@@ -104,6 +108,14 @@ const tooManyAtOnce = problem('busy', 'too many promotions are under way; try ag
 function busy(request: PromotionRequest): Partial<AuditRecord> {
   const { repository, tag } = request.target;
   return { decision: 'error', reason: 'promotions_too_many', repository, reference: tag };
+}
+
+function readOnly(repository: string): ApiReply {
+  const detail = `target: ${repository} is in a registry that is read-only here`;
+  return {
+    answer: problem('not-allowed', detail),
+    record: { decision: 'deny', reason: 'upstream_read_only', repository, action: 'promote' },
+  };
 }
 
 function refused(type: 'request-invalid', detail: string): ApiReply {

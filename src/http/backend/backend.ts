@@ -29,7 +29,7 @@ export interface BackendOptions extends Pick<TransferTerms, 'connectMs' | 'idleM
   /** Default: redirects of reads are passed on, to wherever they lead. */
   readonly redirects?: RedirectRules;
   /** Hears of the first byte of each reply to a request for `target`, so many seconds after it was asked for. */
-  readonly onFirstByte?: (upstream: string, target: string, seconds: number) => void;
+  readonly onFirstByte?: (target: string, seconds: number) => void;
   /** Default: true. Otherwise the memory of bytes that have left waits for a garbage collection. */
   readonly freesMemory?: boolean;
 }
@@ -104,7 +104,7 @@ export function createBackend(options: BackendOptions): Backend {
         const take = following(transfer, storages, sink, (response) => takeReply(response, transfer, replies, sink));
         const begun = performance.now();
         sendToRegistry(transfer, door, (response) => {
-          options.onFirstByte?.(origin.host, transfer.target, (performance.now() - begun) / 1000);
+          options.onFirstByte?.(transfer.target, (performance.now() - begun) / 1000);
           take(response);
         });
       }),

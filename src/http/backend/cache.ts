@@ -27,6 +27,8 @@ export interface CacheParts {
   readonly terms: CacheTerms;
   readonly marks: RepositoryMarks;
   readonly count: (kind: Wanted['kind'], result: CacheResult) => void;
+  /** Several backends may share one. */
+  readonly kept?: KeptReplies;
   /** Milliseconds that only grow. */
   readonly now?: () => number;
 }
@@ -74,13 +76,13 @@ class Cache {
   readonly #passing = createMemoryBudget(passingBudget);
   #silentUntil = -Infinity;
 
-  constructor(backend: Backend, { terms, marks, count, now = () => performance.now() }: CacheParts) {
+  constructor(backend: Backend, { terms, marks, count, kept, now = () => performance.now() }: CacheParts) {
     this.#backend = backend;
     this.#terms = terms;
     this.#marks = marks;
     this.#count = count;
     this.#now = now;
-    this.#kept = new KeptReplies(terms.memoryBytes);
+    this.#kept = kept ?? new KeptReplies(terms.memoryBytes);
   }
 
   get bytes(): number {

@@ -31,11 +31,19 @@ export function createRegistryWriter(terms: WriteTerms): RegistryWriter {
   const hosts = hostsOf(terms.origins);
   const send = sender(terms);
   return {
+    async openUpload(repository) {
+      const target = uploadTarget(repository);
+      if (target === undefined) return unusableName;
+      const sent = await send('POST', target, {}, empty);
+      return 'ok' in sent ? sent : opened(sent, { repository, hosts });
+    },
     async mountBlob(repository, digest, from) {
       const target = mountTarget(repository, digest, from);
-      if (target === undefined) return broken('a name or digest that no request can carry');
+      if (target === undefined) return unusableName;
       const sent = await send('POST', target, {}, empty);
-      return 'ok' in sent ? sent : mounting(sent, { repository, digest, hosts });
+      if ('ok' in sent) return sent;
+      if (sent.status !== 201) return opened(sent, { repository, hosts });
+      return isOther(sent.headers, digest) ? broken('it mounted another blob') : { ok: true, upload: undefined };
     },
     async sendBlob(upload, { digest, size }, content) {
       const target = `${upload.target}${upload.target.includes('?') ? '&' : '?'}digest=${encodeURIComponent(digest)}`;
@@ -66,6 +74,11 @@ function manifestType(content: Buffer, known: string | undefined): string | unde
   if (known?.startsWith('application/vnd.') === true) return known;
   const own = field(parseJson(content), 'mediaType');
   return typeof own === 'string' && /^application\/[\w.+-]+$/.test(own) ? own : known;
+}
+
+function uploadTarget(repository: string): string | undefined {
+  const into = parseRepositoryName(repository);
+  return into === undefined ? undefined : formatTarget({ kind: 'upload-start', repository: into });
 }
 
 function mountTarget(repository: string, digest: string, from: string): string | undefined {
@@ -187,13 +200,10 @@ async function* checked(content: Readable, digest: string, size: number): AsyncG
   if (!isChecked && !running.matches()) throw new Error('the content has another digest');
 }
 
-function mounting(
+function opened(
   { status, headers, body }: Answer,
-  asked: { readonly repository: string; readonly digest: string; readonly hosts: readonly string[] },
+  { repository, hosts }: { readonly repository: string; readonly hosts: readonly string[] },
 ): Mounting {
-  const { repository, digest, hosts } = asked;
-  if (status === 201)
-    return isOther(headers, digest) ? broken('it mounted another blob') : { ok: true, upload: undefined };
   if (status !== 202) return unexpected(status, body);
   const location = uploadLocation(headers.location ?? '', repository, hosts);
   if (location === undefined) return broken('its upload location cannot be used');
@@ -221,3 +231,5 @@ function unexpected(status: number, body: Buffer): WriteFailure {
 function broken(detail: string): WriteFailure {
   return { ok: false, reason: 'broken', detail };
 }
+
+const unusableName = broken('a name or digest that no request can carry');

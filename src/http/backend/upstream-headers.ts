@@ -64,6 +64,8 @@ export interface Seals {
   readonly sealUpload?: (location: UploadLocation) => string;
   /** `target`: path and query of the page that follows. */
   readonly sealPage?: (target: string) => string;
+  /** What clients call a place of the registry's, by its path and query; undefined for none of theirs. */
+  readonly placeOf?: (target: string) => string | undefined;
 }
 
 /**
@@ -120,7 +122,7 @@ function rewriteLocation(
   status: number,
   route: RegistryRoute,
   origins: Origins,
-  { sealUpload }: Seals,
+  { sealUpload, placeOf = (target) => target }: Seals,
 ): string | undefined {
   const hosts = hostsOf(origins);
   // 201 names what was made, anything else where the upload goes on.
@@ -129,7 +131,7 @@ function rewriteLocation(
     return location === undefined ? undefined : sealUpload(location);
   }
   const own = ownTarget(value, hosts);
-  if (own?.startsWith('/v2/')) return own;
+  if (own?.startsWith('/v2/')) return placeOf(own);
   return storageUrl(value, status, route, origins) === undefined ? undefined : value;
 }
 

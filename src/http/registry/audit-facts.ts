@@ -27,6 +27,7 @@ export function draftOf({ address, userAgent, requestId }: Exchange): Draft {
     issuer: undefined,
     claims: undefined,
     repository: undefined,
+    upstream: undefined,
     action: undefined,
     reference: undefined,
     digest: undefined,

@@ -3,7 +3,8 @@
  * comes here or is 404.
  */
 import { parseAuthorization } from '../../distribution/credentials.ts';
-import { parseRoute, withoutForeignMount } from '../../distribution/route.ts';
+import { parseRoute, withCanonicalNames, withoutForeignMount } from '../../distribution/route.ts';
+import type { Upstreams } from '../../distribution/upstreams.ts';
 import { type Admitted, admit } from '../../gate/admit.ts';
 import { mayHideTags } from '../../gate/tag-list.ts';
 import type { ListCursors } from '../../sealed/list-cursor.ts';
@@ -18,6 +19,7 @@ import { deleteByDigest } from './delete-by-digest.ts';
 import { beganFiltered, forwardList, showRepositories, showTags } from './lists.ts';
 import { type Outcome, answered, denied, passedOn } from './outcome.ts';
 import { pushManifest } from './push-manifest.ts';
+import { isRenamed, misplacedBy, placeOf } from './placed.ts';
 import { refusalOf } from './refusals.ts';
 import { type WriteGate, type WriteParts, isJudgedLate } from './tag-writer.ts';
 import { forwardUpload, isUpload } from './uploads.ts';
@@ -29,6 +31,8 @@ export interface Gate extends WriteGate {
 
 export interface RegistryParts extends WriteParts {
   readonly gate: Gate;
+  /** Who has what behind the gateway. */
+  readonly upstreams: Upstreams;
   readonly front: Front;
 }
 
@@ -44,7 +48,8 @@ export async function handleRegistryRequest(parts: RegistryParts, exchange: Exch
 
 async function outcomeOf(parts: RegistryParts, exchange: Exchange, draft: Draft): Promise<Outcome> {
   const { request, method, target, address, publicUrl } = exchange;
-  const parsed = withoutForeignMount(parseRoute(method, target), parsedUrl(publicUrl).host);
+  const read = withoutForeignMount(parseRoute(method, target), parsedUrl(publicUrl).host);
+  const parsed = withCanonicalNames(read, parts.upstreams);
   const problem = 'problem' in parsed ? parsed.problem : undefined;
   // What no client sends by mistake is refused before any work: another parser might read a different route in it.
   if (problem?.reason === 'target_malformed' || problem?.reason === 'method_not_allowed')
@@ -56,6 +61,10 @@ async function outcomeOf(parts: RegistryParts, exchange: Exchange, draft: Draft)
   const route = 'route' in parsed ? parsed.route : undefined;
   const isLookingForBlob = method === 'HEAD' && route?.kind === 'blob-get';
   Object.assign(draft, what(route, method));
+  const placed = placeOf(route, parts.upstreams);
+  draft.upstream = placed?.name;
+  const misplaced = admission.kind === 'admitted' ? misplacedBy(admission, placed) : undefined;
+  if (misplaced !== undefined) return misplaced;
   if (admission.kind === 'admitted') return count(parts, exchange, admission, draft);
   return refusalOf(admission, { service: parts.front.service, publicUrl, isLookingForBlob });
 }
@@ -83,7 +92,8 @@ async function serve(
   if (route.kind === 'tags') {
     const circumstances = { address: exchange.address, now: parts.gate.clock() };
     const reader = { policy, principal: caller.principal, repository: route.repository, circumstances };
-    if (mayHideTags(reader) || beganFiltered(parts, route, caller)) return showTags(parts, exchange, route, reader);
+    if (isRenamed(route, parts.upstreams) || mayHideTags(reader) || beganFiltered(parts, route, caller))
+      return showTags(parts, exchange, route, reader);
   }
   if (route.kind === 'tags' || route.kind === 'referrers') return forwardList(parts, exchange, route, caller);
   if (route.kind === 'manifest-put') return pushManifest(parts, { exchange, route, admission, counted });

@@ -1,5 +1,5 @@
 /** Lists that are made here because they may have to hide names: repositories, and tags where rules speak of tags. */
-import { type RegistryRoute, ownParameter, parseRoute } from '../../distribution/route.ts';
+import { type RegistryRoute, ownParameter, parseRoute, spelledOf } from '../../distribution/route.ts';
 import { formatTarget } from '../../distribution/target.ts';
 import type { Caller } from '../../identity/identify.ts';
 import { listCatalog } from '../../gate/catalog.ts';
@@ -44,7 +44,8 @@ export async function showRepositories(
   if (!listed.ok && listed.reason === 'unsupported') return answered(catalogUnsupported);
   if (!listed.ok) return notListed(listed.reason);
   const body = JSON.stringify({ repositories: listed.names });
-  return answered({ status: 200, headers: linkTo(parts, route, principal, listed.next), body });
+  const headers = { ...linkTo(parts, route, principal, listed.next), ...warningOf(listed.left) };
+  return answered({ status: 200, headers, body });
 }
 
 /** The answer with the tags that the reader may read. */
@@ -56,7 +57,7 @@ export async function showTags(
 ): Promise<Outcome> {
   const start = startOf(parts, route, reader.principal);
   if (start === undefined) return strangeCursor;
-  const { repository: name } = route;
+  const name = spelledOf(route);
   const listed = await listTags(parts.backend.ask, reader, { ...route.page, ...start }, isWantedBy(exchange));
   if (!listed.ok && (listed.reason === 'unknown' || listed.reason === 'unsupported'))
     return answered(repositoryUnknown(name));
@@ -121,6 +122,12 @@ function notListed(reason: UpstreamFailure | 'unwanted'): Outcome {
   return reason === 'unwanted' ? clientGone : unanswerable(reason);
 }
 
+/** RFC 7234, section 5.5: the list has less in it than there is. */
+function warningOf(left: readonly string[]): Record<string, string> {
+  const names = left.map((name) => `'${name}'`).join(', ');
+  return left.length === 0 ? {} : { Warning: `299 - "the repositories of ${names} cannot be listed now"` };
+}
+
 /** The page of the same size that follows; no header when there is none. */
 function linkTo(
   { gate: { cursors } }: ListParts,
@@ -140,7 +147,8 @@ function linkTo(
 
 /** The path of a list, and its size as a further parameter. */
 function listOf({ page, ...route }: ListRoute): { readonly path: string; readonly size: string } {
-  const [path = ''] = formatTarget({ ...route, page: {} }).split('?', 1);
+  const named = route.kind === 'catalog' ? route : { ...route, repository: spelledOf(route) };
+  const [path = ''] = formatTarget({ ...named, page: {} }).split('?', 1);
   return { path, size: page.size === undefined ? '' : `&n=${page.size}` };
 }
 

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { UploadLocation } from '../../distribution/own-target.ts';
 import { parseUploadId } from '../../distribution/reference.ts';
-import { type RegistryRoute, ownParameter } from '../../distribution/route.ts';
+import { type RegistryRoute, ownParameter, spelledOf } from '../../distribution/route.ts';
 import { withDigest } from '../../distribution/target.ts';
 import type { Caller } from '../../identity/identify.ts';
 import type { Clock } from '../../ports.ts';
@@ -48,7 +48,7 @@ export async function forwardUpload(
   const sealUpload = ({ target, id }: UploadLocation): string => {
     const uploadId = parseUploadId(id) ?? createHash('sha256').update(target).digest('hex').slice(0, 32);
     const sealed = tickets.seal({ repository, uploadId, account }, ticket?.openedAt ?? nowSeconds, target);
-    return `/v2/${repository}/blobs/uploads/${uploadId}?${ownParameter}=${sealed}`;
+    return `/v2/${spelledOf(route)}/blobs/uploads/${uploadId}?${ownParameter}=${sealed}`;
   };
   // What opens an upload is its target; in a body without a digest a registry could only look for other parameters.
   const isOpening = route.kind === 'upload-start' && route.digest === undefined;

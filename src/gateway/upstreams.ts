@@ -1,0 +1,72 @@
+/** The registries behind: a backend for each, and all of them as one. */
+import type { UpstreamTerms } from '../config/upstreams.ts';
+import { type Upstreams, isPlain } from '../distribution/upstreams.ts';
+import type { OperatorLog } from '../adapters/log/log.ts';
+import { type Backend, type BackendOptions, createBackend } from '../http/backend/backend.ts';
+import { type CacheParts, cachedBackend } from '../http/backend/cache.ts';
+import { KeptReplies } from '../http/backend/kept-replies.ts';
+import { renamedBackend } from '../http/backend/renamed.ts';
+import { type Behind, severalBackends } from '../http/backend/several.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import { type Part, followRegistry } from './readiness.ts';
+
+export interface UpstreamParts {
+  readonly upstreams: Upstreams<UpstreamTerms>;
+  /** What all have in common. */
+  readonly common: Pick<BackendOptions, 'publicUrl' | 'askMs' | 'sendQueues' | 'contentMemory'>;
+  readonly onFirstByte: (upstream: string, target: string, seconds: number) => void;
+  readonly cache: Pick<CacheParts, 'marks' | 'count'> & { readonly terms: Omit<CacheParts['terms'], 'patienceMs'> };
+  readonly lifecycle: Pick<Lifecycle, 'opens'>;
+  readonly log: OperatorLog;
+}
+
+export interface OpenedUpstreams {
+  readonly backend: Behind;
+  readonly cachedBytes: () => number;
+  /** Asks each how it is from now on. */
+  follow(): Promise<readonly UpstreamHealth[]>;
+}
+
+export interface UpstreamHealth {
+  readonly name: string;
+  readonly part: Part;
+}
+
+/** All share one memory for what they answered. */
+export function openUpstreams(parts: UpstreamParts): OpenedUpstreams {
+  const { upstreams, cache, lifecycle, log } = parts;
+  const { memoryBytes } = cache.terms;
+  const kept = memoryBytes === 0 ? undefined : new KeptReplies(memoryBytes);
+  const raw = new Map(upstreams.all.map((upstream) => [upstream, lifecycle.opens(openOne(parts, upstream))]));
+  const behind = new Map<string, Behind>();
+  for (const [upstream, backend] of raw) {
+    const { connectMs: patienceMs } = upstream.timeouts;
+    const named = raw.size === 1 && isPlain(upstream) ? backend : renamedBackend(backend, upstreams, upstream);
+    const terms = { ...cache.terms, patienceMs };
+    behind.set(upstream.name, cachedBackend(named, { ...cache, terms, ...(kept && { kept }) }));
+  }
+  const [first, ...more] = behind.values();
+  const isOne = first !== undefined && more.length === 0 && upstreams.all.every(({ prefix }) => prefix === '');
+  return {
+    backend: isOne ? first : severalBackends(upstreams, behind),
+    cachedBytes: () => kept?.bytes ?? 0,
+    follow: () =>
+      Promise.all(
+        [...raw].map(async ([{ name, url }, { ask }]) => {
+          const part = raw.size === 1 ? 'upstream' : `upstream ${name}`;
+          const followed = await followRegistry(ask, { url, name: part, log });
+          return { name, part: lifecycle.opens(followed).part };
+        }),
+      ),
+  };
+}
+
+function openOne({ common, onFirstByte }: UpstreamParts, upstream: UpstreamTerms): Backend {
+  const { name, url, timeouts, redirects } = upstream;
+  return createBackend({
+    ...common,
+    ...timeouts,
+    ...{ url, redirects },
+    onFirstByte: (target, seconds) => onFirstByte(name, target, seconds),
+  });
+}

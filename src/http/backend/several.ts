@@ -1,0 +1,130 @@
+/** Several registries as one backend: each repository is of one of them, and lists show one after the other. */
+import { ordinaryUpload } from '../../distribution/route.ts';
+import type { Upstreams } from '../../distribution/upstreams.ts';
+import type { ListPlace, Registry, RegistryWriter, RepositoriesPage } from '../../ports.ts';
+import type { CachedBackend } from './cache.ts';
+import type { BackendRequest } from './transfer.ts';
+
+/** What the gateway needs of whatever is behind it. */
+export type Behind = Pick<CachedBackend, 'open' | 'ask' | 'write' | 'around' | 'activeTransfers' | 'stop'>;
+
+/** `behind`: a backend for each of `upstreams`, by its name, that knows the clients' names. */
+export function severalBackends(upstreams: Upstreams, behind: ReadonlyMap<string, Behind>): Behind {
+  const all = [...behind.values()];
+  const of = (repository: string): Behind | undefined => behind.get(upstreams.of(repository)?.name ?? '');
+  return {
+    open(asked, sink) {
+      const { route } = asked;
+      const backend = 'repository' in route ? of(route.repository) : undefined;
+      if (backend === undefined) throw new Error('a request for none of the registries');
+      return backend.open(withinOne(asked, upstreams), sink);
+    },
+    ask: severalRegistries(upstreams, behind),
+    write: severalWriters(upstreams, of),
+    around: async (repository, task, isOver) =>
+      (await of(repository)?.around(repository, task, isOver)) ?? { ok: true, value: await task() },
+    activeTransfers: () => all.reduce((sum, { activeTransfers }) => sum + activeTransfers(), 0),
+    stop: () => all.forEach((each) => each.stop()),
+  };
+}
+
+/** What another registry has cannot be mounted: it is sent, as if it were nowhere. */
+function withinOne(asked: BackendRequest, upstreams: Upstreams): BackendRequest {
+  const { route } = asked;
+  if (route.kind !== 'upload-start' || route.mount === undefined) return asked;
+  const isSame = upstreams.of(route.mount.from) === upstreams.of(route.repository);
+  return isSame ? asked : { ...asked, route: ordinaryUpload(route) };
+}
+
+const nothing = {
+  ok: true,
+  digest: undefined,
+  manifest: undefined,
+  blob: undefined,
+  digests: [],
+  found: false,
+} as const;
+
+function severalRegistries(upstreams: Upstreams, behind: ReadonlyMap<string, Behind>): Registry {
+  const of = (repository: string): Registry | undefined => behind.get(upstreams.of(repository)?.name ?? '')?.ask;
+  return {
+    repositories: (size, place) => pageOf(upstreams, behind, size, place),
+    resolveTag: async (repository, tag) => (await of(repository)?.resolveTag(repository, tag)) ?? nothing,
+    manifest: async (repository, reference) => (await of(repository)?.manifest(repository, reference)) ?? nothing,
+    hasManifest: async (repository, digest) => (await of(repository)?.hasManifest(repository, digest)) ?? nothing,
+    openBlob: async (repository, digest) => (await of(repository)?.openBlob(repository, digest)) ?? nothing,
+    referrers: async (repository, digest) => (await of(repository)?.referrers(repository, digest)) ?? nothing,
+    tags: async (repository, size, place) =>
+      (await of(repository)?.tags(repository, size, place)) ?? { ok: false, reason: 'unknown' },
+    async ping(withinMs) {
+      const answers = await Promise.all([...behind.values()].map(({ ask }) => ask.ping(withinMs)));
+      return answers.find((answer) => !answer.ok) ?? { ok: true };
+    },
+  };
+}
+
+/**
+ * One page of one of them. Their names are not merged: registries list in orders of their own. One that cannot be listed
+ * is left out, unless it is the one without a prefix.
+ */
+async function pageOf(
+  upstreams: Upstreams,
+  behind: ReadonlyMap<string, Behind>,
+  size: number,
+  place: ListPlace | undefined,
+): Promise<RepositoriesPage> {
+  const { all } = upstreams;
+  const start = startOf(upstreams, place);
+  if (start === undefined) return { ok: false, reason: 'broken' };
+  const upstream = all[start.at];
+  const registry = behind.get(upstream?.name ?? '')?.ask;
+  if (upstream === undefined || registry === undefined) return { ok: true, names: [], next: undefined };
+  const follower = all[start.at + 1];
+  const next = follower === undefined ? undefined : `/${follower.name}`;
+  const list = upstream.name;
+  const page = await registry.repositories(size, start.place);
+  if (page.ok) return { ...page, list, next: page.next === undefined ? next : `/${list}${page.next}` };
+  if (upstream.prefix === '' && page.reason !== 'unsupported') return page;
+  return { ok: true, names: [], next, list, left: [list] };
+}
+
+/** `next` as this file writes it: the name of a registry, and the page that it gave there, if any. */
+function startOf(
+  { all, of }: Upstreams,
+  place: ListPlace | undefined,
+): { readonly at: number; readonly place: ListPlace | undefined } | undefined {
+  if (place === undefined) return { at: 0, place };
+  if ('after' in place) {
+    const upstream = of(place.after);
+    if (upstream !== undefined) return { at: all.indexOf(upstream), place };
+    const behindIt = all.findIndex(({ prefix }) => prefix > place.after);
+    return { at: behindIt === -1 ? all.length : behindIt, place: undefined };
+  }
+  const [, name, page = ''] = /^\/([a-z0-9]+)(\/.*)?$/.exec(place.next) ?? [];
+  const at = all.findIndex((each) => each.name === name);
+  return at === -1 ? undefined : { at, place: page === '' ? undefined : { next: page } };
+}
+
+const nowhere = { ok: false, reason: 'broken', detail: 'no registry has this name' } as const;
+
+function severalWriters(upstreams: Upstreams, of: (repository: string) => Behind | undefined): RegistryWriter {
+  return {
+    openUpload: async (repository) => (await of(repository)?.write.openUpload(repository)) ?? nowhere,
+    async mountBlob(repository, digest, from) {
+      const writer = of(repository)?.write;
+      if (writer === undefined) return nowhere;
+      return upstreams.of(from) === upstreams.of(repository)
+        ? writer.mountBlob(repository, digest, from)
+        : writer.openUpload(repository);
+    },
+    async sendBlob(upload, blob, content) {
+      const writer = of(upload.repository)?.write;
+      if (writer !== undefined) return writer.sendBlob(upload, blob, content);
+      content.destroy();
+      return nowhere;
+    },
+    cancelUpload: async (upload) => of(upload.repository)?.write.cancelUpload(upload),
+    putManifest: async (repository, reference, manifest) =>
+      (await of(repository)?.write.putManifest(repository, reference, manifest)) ?? nowhere,
+  };
+}
