@@ -21,7 +21,7 @@ export interface VisibleNames {
   /** undefined: there are no more. */
   readonly next: Continuation | undefined;
   /** Lists that could not be read, and are left out. */
-  readonly left: readonly string[];
+  readonly left?: readonly string[];
 }
 
 export interface Unwanted {
@@ -61,7 +61,7 @@ export async function listVisibleNames<Failure extends { readonly ok: false }>(
     ok: true,
     names: visible,
     next: after === undefined ? undefined : { after, isShown: after === visible.at(-1), page },
-    left: [...left],
+    ...(left.size === 0 ? {} : { left: [...left] }),
   });
   if (size === 0) return ended();
   const visited = new Set<string>();

@@ -123,7 +123,7 @@ function notListed(reason: UpstreamFailure | 'unwanted'): Outcome {
 }
 
 /** RFC 7234, section 5.5: the list has less in it than there is. */
-function warningOf(left: readonly string[]): Record<string, string> {
+function warningOf(left: readonly string[] = []): Record<string, string> {
   const names = left.map((name) => `'${name}'`).join(', ');
   return left.length === 0 ? {} : { Warning: `299 - "the repositories of ${names} cannot be listed now"` };
 }
