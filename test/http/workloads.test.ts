@@ -104,6 +104,21 @@ describe('a CI job', () => {
     expect((await bearer(password, '/v2/')).status).toBe(401);
   });
 
+  test('may have a token of 8 KiB, however it shows it', async () => {
+    const { length } = await signToken(key, claims({ filler: '' }));
+    const filler = 'x'.repeat(Math.floor(((8192 - length) * 3) / 4) - 1);
+    const password = await signToken(key, claims({ filler }));
+    expect(password.length).toBeGreaterThan(8185);
+    expect((await login('release-job', password)).status).toBe(200);
+    const form = new URLSearchParams({ grant_type: 'password', username: 'release-job', password, service });
+    expect((await fetch(`${front.url}/token`, { method: 'POST', body: form })).status).toBe(200);
+    // As the kubelet does, and whoever asks for no token first.
+    const headers = { authorization: `Basic ${credentials('release-job', password)}` };
+    expect((await fetch(`${front.url}/v2/`, { headers })).status).toBe(200);
+    const longer = await signToken(key, claims({ filler: `${filler}more than that` }));
+    expect((await login('release-job', longer)).errors[0]?.message).toBe('the token is longer than 8 KiB');
+  });
+
   test('has an access token that ends with its ID token, or with the lifetime that the policy gives it', async () => {
     const old = claims({ iat: now() - 400, exp: now() - 100 });
     expect((await login('release-job', await signToken(key, claims({ exp: now() + 100 })))).expires_in).toBeLessThan(
