@@ -6,7 +6,7 @@ import { createMemoryFailedLogins } from './adapters/memory/failed-logins.ts';
 import { createSendQueues } from './adapters/kernel/send-queues.ts';
 import type { LoadedPolicy } from './adapters/files/policy-loading.ts';
 import type { Log } from './adapters/log/log.ts';
-import type { Config } from './config/load.ts';
+import type { Config, Place } from './config/load.ts';
 import type { UpstreamTerms } from './config/upstreams.ts';
 import type { Problem } from './document/problem.ts';
 import { renewCertificate } from './gateway/certificate.ts';
@@ -49,6 +49,8 @@ export interface GatewayOptions {
   /** With at least one registry. */
   readonly config: Config;
   readonly log: Log;
+  /** Where a setting was made, for problems with the files that it names. */
+  readonly placeOf?: (key: string) => Place;
   /** Policy files beside the configured ones. */
   readonly extraPolicies?: readonly string[];
 }
@@ -71,9 +73,9 @@ export type Started =
 
 /** Problems of policies, keys, certificates and addresses come back together; nothing is open then. */
 export async function startGateway(options: GatewayOptions): Promise<Started> {
-  const { config, log, extraPolicies = [] } = options;
+  const { config, log, placeOf, extraPolicies = [] } = options;
   const upstreams = createUpstreams(config.upstreams);
-  const read = await readInputs(config, [...config.policies, ...extraPolicies], Date.now());
+  const read = await readInputs(config, [...config.policies, ...extraPolicies], Date.now(), placeOf);
   if (!read.ok) return read;
   const lifecycle = createLifecycle();
   try {

@@ -15,6 +15,8 @@ import { compileByName } from '../policy/by-name.ts';
 import { groupsOf } from '../policy/analysis/explain.ts';
 import { type Rule, formatSubject } from '../policy/model.ts';
 import { describeSecret } from '../policy/secret-reach.ts';
+import { parseRepositoryPattern } from '../policy/pattern.ts';
+import { type Behind, readOnlyInWords, writesTo } from './behind.ts';
 import { type ExitCode, exitCodes, paletteFor, placeInJson, printJson, reportBroken } from './report.ts';
 import { readPolicies } from './policy-paths.ts';
 import { parseWho } from './question.ts';
@@ -39,7 +41,7 @@ export function addAccess(program: Command, done: (code: ExitCode) => void): voi
 async function run(subject: string, { policies, json = false }: PolicyOptions): Promise<ExitCode> {
   const reading = await readPolicies(policies);
   if (!reading.ok) return reportBroken(reading.problems, json);
-  const { policy } = reading;
+  const { policy, behind } = reading;
   const principal = parseWho(policy, subject);
   if ('problem' in principal) return usageProblem(principal.problem);
   const found = accessOf(compileByName(policy), principal, Date.now());
@@ -51,11 +53,11 @@ async function run(subject: string, { policies, json = false }: PolicyOptions): 
       subject: formatSubject(principal),
       disabled: found === undefined,
       groups: groups.map(({ name }) => name),
-      grants: grants.map(grantToJson),
+      grants: grants.map((grant) => grantToJson(grant, behind)),
       secrets: secrets.map(({ token, isExpired, grants: own }) => ({
         id: token.id,
         expired: isExpired,
-        grants: own.map(grantToJson),
+        grants: own.map((grant) => grantToJson(grant, behind)),
       })),
     });
   } else {
@@ -64,7 +66,7 @@ async function run(subject: string, { policies, json = false }: PolicyOptions): 
     const lines: string[] = [];
     if (found === undefined) lines.push(bad(`${who} is disabled and may do nothing`));
     else if (grants.length === 0) lines.push(bad(`${who} may do nothing`));
-    else lines.push(good(`${who} may`), ...grants.flatMap((grant) => grantLines(grant, faint)));
+    else lines.push(good(`${who} may`), ...grants.flatMap((grant) => grantLines(grant, behind, faint)));
     if (grants.some(({ rights }) => actionsOf(rights).includes('push'))) {
       lines.push(faint('  (push includes reading what is pushed)'));
     }
@@ -74,7 +76,7 @@ async function run(subject: string, { policies, json = false }: PolicyOptions): 
       lines.push(
         '',
         state === '' ? head : `${head}: ${bad(state)}`,
-        ...own.flatMap((grant) => grantLines(grant, faint)),
+        ...own.flatMap((grant) => grantLines(grant, behind, faint)),
       );
     }
     if (principal.kind !== 'group' && groups.length > 0) {
@@ -85,13 +87,33 @@ async function run(subject: string, { policies, json = false }: PolicyOptions): 
   return reachable.length > 0 ? exitCodes.ok : exitCodes.problems;
 }
 
-function grantLines(
-  { rule, rights, repositories, exceptions, gates }: Grant,
-  faint: (text: string) => string,
-): readonly string[] {
+/** The registries of what is granted, and of these the ones that take no writes. */
+function placesOf({ repositories, rights }: Grant, behind: Behind | undefined) {
+  const patterns = repositories.map(parseRepositoryPattern).flatMap((each) => ('problem' in each ? [] : [each]));
+  const found = behind === undefined ? [] : patterns.flatMap((each) => behind.registriesOf(each));
+  const upstreams = behind?.upstreams.all.filter((each) => found.includes(each)) ?? [];
+  const written = actionsOf(rights).filter(writesTo);
+  return {
+    upstreams,
+    written,
+    readOnly: written.length === 0 ? [] : upstreams.filter(({ access }) => access === 'read'),
+  };
+}
+
+function grantLines(grant: Grant, behind: Behind | undefined, faint: (text: string) => string): readonly string[] {
+  const { rule, rights, repositories, exceptions, gates } = grant;
+  const { upstreams, written, readOnly } = placesOf(grant, behind);
   const what = `${actionsOf(rights).join(', ')} in ${listed(repositories, 8)}${limits(rule)}`;
   return [
     `  ${what} ${faint(`(${describeRule(rule)})`)}`,
+    ...(upstreams.length === 0
+      ? []
+      : [
+          faint(
+            `      in ${upstreams.length === 1 ? 'registry' : 'registries'} ${listed(upstreams.map(({ name }) => name))}`,
+          ),
+        ]),
+    ...readOnly.map((each) => `      but not ${written.join(', ')}: ${readOnlyInWords(each)}`),
     ...exceptions.map((each) => {
       const where = listed(each.rule.repositories.map(({ text }) => text));
       return `      but not ${actionsOf(each.rights).join(', ')} in ${where}${limits(each.rule)} ${faint(`(${describeRule(each.rule)})`)}`;
@@ -115,9 +137,13 @@ function limits({ tags, when }: Rule): string {
   ].join('');
 }
 
-function grantToJson({ rule, rights, repositories, exceptions, gates }: Grant): unknown {
+function grantToJson(grant: Grant, behind: Behind | undefined): unknown {
+  const { rule, rights, repositories, exceptions, gates } = grant;
+  const { upstreams, readOnly } = placesOf(grant, behind);
   return {
     ...partToJson({ rule, rights }, repositories),
+    upstreams: behind === undefined ? undefined : upstreams.map(({ name }) => name),
+    readOnly: readOnly.length === 0 ? undefined : readOnly.map(({ name }) => name),
     except: exceptions.map((each) => partToJson(each)),
     gates:
       gates.length === 0

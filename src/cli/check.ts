@@ -1,11 +1,13 @@
 /** `portcullis check`: configuration, policies, lints and tests, all problems at once. */
+import { upstreamFileProblems } from '../adapters/files/upstream-files.ts';
 import { publicUrlNotes } from '../config/notes.ts';
 import { type Problem, formatProblem, sortProblems } from '../document/problem.ts';
 import { compileByName } from '../policy/by-name.ts';
 import { lintPolicy } from '../policy/analysis/lint.ts';
+import { lintUpstreams } from '../policy/analysis/lint-upstreams.ts';
 import { problemOfFailure, runTests } from '../policy/analysis/test-run.ts';
 import { type ExitCode, exitCodes, printJson, reportProblems } from './report.ts';
-import { configured, configuredPolicies, readPolicies } from './policy-paths.ts';
+import { configured, readConfigured, readPolicies } from './policy-paths.ts';
 import { type Command, type PolicyOptions, example, policiesOption } from './verb.ts';
 
 interface Options extends PolicyOptions {
@@ -65,17 +67,23 @@ async function findingsOf(paths: readonly string[]): Promise<Findings> {
   const nothing: Findings = { problems: [], notes: [], tests: { passed: 0, failed: 0 }, rules: 0 };
   const configuration = paths.length > 0 ? undefined : await configured();
   if (configuration?.ok === false) return { ...nothing, problems: configuration.problems };
-  const reading = await readPolicies(configuration === undefined ? paths : configuredPolicies(configuration));
+  const reading = await (configuration === undefined ? readPolicies(paths) : readConfigured(configuration));
   if (!reading.ok) return { ...nothing, problems: reading.problems };
-  const { policy, revision } = reading;
+  const { policy, revision, behind } = reading;
   const ofConfiguration =
-    configuration === undefined ? [] : publicUrlNotes(configuration.config.publicUrl, 'configuration');
+    configuration === undefined
+      ? []
+      : [
+          ...publicUrlNotes(configuration.config.publicUrl, 'configuration'),
+          ...upstreamFileProblems(configuration.config.upstreams, configuration.placeOf),
+        ];
   const now = Date.now();
   const { passed, failures } = runTests(compileByName(policy), now);
   const { problems, notes } = lintPolicy(policy, now);
+  const registries = behind === undefined ? nothing : lintUpstreams(policy, behind.upstreams, behind.sourceOf);
   return {
-    problems: sortProblems([...problems, ...failures.map(problemOfFailure)]),
-    notes: [...ofConfiguration, ...notes],
+    problems: sortProblems([...problems, ...registries.problems, ...failures.map(problemOfFailure)]),
+    notes: [...ofConfiguration, ...sortProblems([...notes, ...registries.notes])],
     tests: { passed, failed: failures.length },
     rules: policy.rules.length,
     revision,

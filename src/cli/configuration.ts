@@ -1,6 +1,6 @@
 /** Finding and reading the configuration for a command. */
 import { readFileSync } from 'node:fs';
-import { type Config, loadConfig } from '../config/load.ts';
+import { type Config, type Place, loadConfig } from '../config/load.ts';
 import { type Problem, unplaced } from '../document/problem.ts';
 
 export interface ConfigurationFlags {
@@ -10,7 +10,13 @@ export interface ConfigurationFlags {
 }
 
 export type Configuration =
-  | { readonly ok: true; readonly config: Config; readonly isTrial: boolean }
+  | {
+      readonly ok: true;
+      readonly config: Config;
+      readonly isTrial: boolean;
+      /** Where a setting was made. */
+      readonly placeOf: (key: string) => Place;
+    }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
 const defaultFile = 'portcullis.yaml';
@@ -39,5 +45,5 @@ export function readConfiguration({ config: flag, values = {} }: ConfigurationFl
     readSecret: (secret) => readFileSync(secret, 'utf8'),
     tryMode: isTrial,
   });
-  return loaded.ok ? { ok: true, config: loaded.config, isTrial } : loaded;
+  return loaded.ok ? { ...loaded, isTrial } : loaded;
 }

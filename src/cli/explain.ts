@@ -7,6 +7,7 @@ import { gateLine, ifInWords, isInTheWay } from '../policy/analysis/gates-about.
 import { type Explanation, deletionLines, explain, halfLines, untilInWords } from '../policy/analysis/explain.ts';
 import { type Action, type Counted, type Limit, formatSubject, isWrite } from '../policy/model.ts';
 import { describeWait, formatRate } from '../policy/rate.ts';
+import { describeRegistry } from './behind.ts';
 import { type ExitCode, exitCodes, paletteFor, placeInJson, printJson, reportBroken } from './report.ts';
 import { type ReadPolicies, readPolicies } from './policy-paths.ts';
 import {
@@ -19,6 +20,7 @@ import {
   parseCircumstances,
   parseTarget,
   parseWho,
+  placeJson,
   secretToJson,
 } from './question.ts';
 import { type Command, type PolicyOptions, example, policiesOption, usageProblem } from './verb.ts';
@@ -70,24 +72,42 @@ async function run(subject: string, actionText: string, targetText: string, opti
   const principal = parseWho(reading.policy, subject);
   if ('problem' in principal) return usageProblem(principal.problem);
   const compiled = compileByName(reading.policy);
-  const explanation = explain(compiled, { ...circumstances, ...target, principal, action });
+  const { behind } = reading;
+  const repository = behind?.canonical(target.repository) ?? target.repository;
+  const byRules = explain(compiled, { ...circumstances, ...target, repository, principal, action });
+  const explanation = refusedBehind(byRules, behind?.obstacle(action, repository));
   const limits = await applyingLimits(compiled, explanation.inquiry, {
     otherPolicies: options.policies !== undefined,
     otherTime: options.at !== undefined,
   });
-  if (options.json === true) printJson(toJson(explanation, limits));
+  const place = behind?.placeOf(repository);
+  if (options.json === true)
+    printJson({ ...toJson(explanation, limits), ...placeJson(place, repository, target.repository) });
   else {
     process.stderr.write(areaNote(reading.policy, target.repository));
-    process.stdout.write(toText(explanation, limits, reading));
+    const where = place === undefined ? [] : [describeRegistry(place, repository)];
+    const whose = byRules === explanation ? [] : [`the rules would let it pass: ${byRules.reason}`];
+    process.stdout.write(toText(explanation, limits, reading, [...where, ...whose]));
   }
   return explanation.allowed ? exitCodes.ok : exitCodes.problems;
+}
+
+/** What rules allow and the registry behind does not take is refused. */
+function refusedBehind(explanation: Explanation, reason: string | undefined): Explanation {
+  if (reason === undefined || !explanation.allowed) return explanation;
+  const nothing = { rule: undefined, halves: undefined, deletion: undefined, tags: undefined, impliedByPush: false };
+  return {
+    ...explanation,
+    ...nothing,
+    ...{ allowed: false, reason, secrets: [], gates: [], unreadable: [], shadow: [], nearMisses: [] },
+  };
 }
 
 /** The shape that scripts rely on. */
 function toJson(
   { allowed, rule, reason, frozenUntil, inquiry, groups, considered, gates, tags, secrets }: Explanation,
   { limits }: ApplyingLimits,
-): unknown {
+): object {
   return {
     decision: allowed ? 'allow' : 'deny',
     rule: rule?.name ?? null,
@@ -120,13 +140,19 @@ function toJson(
   };
 }
 
-function toText(explanation: Explanation, { limits, notes }: ApplyingLimits, { show }: ReadPolicies): string {
+function toText(
+  explanation: Explanation,
+  { limits, notes }: ApplyingLimits,
+  { show }: ReadPolicies,
+  first: readonly string[],
+): string {
   const { allowed, rule, reason, groups, inquiry, halves, deletion, tags, secrets, shadow } = explanation;
   const { good, bad, faint } = paletteFor(process.stdout);
   const asked = `${describePrincipal(inquiry.principal)} ${allowed ? 'may' : 'may not'} ${describeAsked(inquiry.action, inquiry)}`;
   const isBare = rule === undefined && halves === undefined && deletion === undefined;
   const limit = rule?.tags === undefined ? '' : `; it is about tags ${listed(rule.tags.map(({ text }) => text))}`;
   const parts = [
+    ...first,
     ...(halves === undefined ? [] : halfLines(halves, inquiry)),
     ...(deletion === undefined ? [] : deletionLines(deletion)),
     ...(explanation.impliedByPush ? ['pull is implied by the right to push; listing the tags takes pull itself'] : []),

@@ -3,11 +3,16 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Problem, formatProblem } from '../document/problem.ts';
 import type { Policy, Source } from '../policy/model.ts';
+import { withCanonicalTests } from '../policy/canonical-names.ts';
+import type { Behind } from './behind.ts';
 import type { Configuration } from './configuration.ts';
+
 export interface ReadPolicies {
   readonly policy: Policy;
   /** As a gateway that reads the same files shows it. */
   readonly revision: string;
+  /** What the configuration says of the registries, where it is read and there is more than one way. */
+  readonly behind: Behind | undefined;
   /** `file:line:column: message` with the source line and a caret below the column. */
   readonly show: (source: Source, message: string) => string;
 }
@@ -20,7 +25,15 @@ export async function readPolicies(paths: readonly string[] = []): Promise<Polic
   if (paths.length > 0) return readPaths(paths.map((path) => resolve(path)));
   const configuration = await configured();
   if (!configuration.ok) return configuration;
-  return readPaths(configuredPolicies(configuration));
+  return readConfigured(configuration);
+}
+
+/** With what the configuration says of the registries. */
+export async function readConfigured(
+  configuration: Extract<Configuration, { readonly ok: true }>,
+): Promise<PoliciesReading> {
+  const { behindOf } = await import('./behind.ts');
+  return readPaths(configuredPolicies(configuration), behindOf(configuration));
 }
 
 /** The configuration in force here. What reads it is loaded only now: policies that are named do without. */
@@ -37,7 +50,7 @@ export function configuredPolicies({
   return isTrial && existsSync(admin) ? [...config.policies, admin] : config.policies;
 }
 
-async function readPaths(paths: readonly string[]): Promise<PoliciesReading> {
+async function readPaths(paths: readonly string[], behind?: Behind): Promise<PoliciesReading> {
   // The YAML reader takes longer to load than most commands to run, and `--help` does without.
   const [{ readPolicyFiles, revisionOf, shortRevision }, { trustFileProblems }, { parsePolicy }] = await Promise.all([
     import('../adapters/files/policy-loading.ts'),
@@ -53,5 +66,6 @@ async function readPaths(paths: readonly string[]): Promise<PoliciesReading> {
   const byFile = new Map(texts.files.map(({ file, text }) => [file, text]));
   const show = (source: Source, message: string): string =>
     formatProblem({ ...source, code: '', message }, byFile.get(source.file));
-  return { ok: true, policy: reading.policy, revision: shortRevision(revisionOf(texts.files)), show };
+  const policy = behind === undefined ? reading.policy : withCanonicalTests(reading.policy, behind.upstreams.canonical);
+  return { ok: true, policy, behind, revision: shortRevision(revisionOf(texts.files)), show };
 }

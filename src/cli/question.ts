@@ -18,6 +18,7 @@ import {
 } from '../policy/model.ts';
 import { type RepositoryPattern, parseRepositoryPattern } from '../policy/pattern.ts';
 import { type SecretReach, describeSecret } from '../policy/secret-reach.ts';
+import type { Place } from './behind.ts';
 import { placeInJson } from './report.ts';
 
 /** What is wrong, for a person to read. */
@@ -134,6 +135,14 @@ export function describeAsked(action: Action, target: Target): string {
 export function describeReach({ token, allowed, only, why }: SecretReach): string {
   const halves = only === undefined ? 'yes' : only === 'create' ? 'new tags only' : 'existing tags only';
   return `${token.id} (${describeSecret(token)}): ${allowed ? halves : `no, ${why ?? ''}`}`;
+}
+
+/** Where the repository is, and how it was asked about where that is another spelling; nothing for a single registry. */
+export function placeJson(place: Place | undefined, repository: string, asked: string): object {
+  if (place === undefined) return {};
+  const { upstream, remote } = place;
+  const spelling = repository === asked ? {} : { repository };
+  return { upstream: upstream?.name ?? null, remote: remote ?? null, ...spelling };
 }
 
 /** As `explain --json` and `access --json` print it; what is absent is null. */

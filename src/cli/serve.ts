@@ -35,7 +35,7 @@ export async function serve(flags: ConfigurationFlags): Promise<ExitCode> {
   const { config, trial, extraPolicies = [] } = ground;
   const log = createLog();
   try {
-    const started = await startGateway({ config, log, extraPolicies });
+    const started = await startGateway({ config, log, placeOf: configuration.placeOf, extraPolicies });
     if (!started.ok) return reportBroken(started.problems);
     const { gateway } = started;
     if (trial !== undefined) process.stdout.write(banner(config, trial.upstream, trial.state, gateway.policy()));

@@ -1,7 +1,8 @@
 /** `portcullis who-can`: who may do something, by group and by the rule that lets them. */
 import { describeRule, listed } from '../policy/describe.ts';
 import { type PolicyByName, compileByName } from '../policy/by-name.ts';
-import { type GroupMember, type Named, formatSubject } from '../policy/model.ts';
+import { parseRepositoryPattern } from '../policy/pattern.ts';
+import { type Action, type GroupMember, type Named, formatSubject } from '../policy/model.ts';
 import { gateLine } from '../policy/analysis/gates-about.ts';
 import {
   type Party,
@@ -13,6 +14,7 @@ import {
   whoCan,
   whoCanIn,
 } from '../policy/analysis/who-can.ts';
+import { type Behind, readOnlyInWords, writesTo } from './behind.ts';
 import { type ExitCode, exitCodes, paletteFor, placeInJson, printJson, reportBroken } from './report.ts';
 import { readPolicies } from './policy-paths.ts';
 import {
@@ -67,18 +69,20 @@ async function run(actionText: string, targetText: string, options: Options): Pr
   const reading = await readPolicies(options.policies);
   if (!reading.ok) return reportBroken(reading.problems, options.json === true);
   const compiled = compileByName(reading.policy);
+  const { behind } = reading;
   const { tag } = target;
   const question = { ...circumstances, action, tag };
+  const repository = 'area' in target ? target.area.text : (behind?.canonical(target.repository) ?? target.repository);
   const answers =
     'area' in target
-      ? whoCanIn(compiled, target.area, question)
-      : [{ ...whoCan(compiled, { ...question, repository: target.repository }), repositories: target.repository }];
+      ? whoCanIn(compiled, target.area, question).map((part) => partBehind(behind, action, part))
+      : [partBehind(behind, action, { ...whoCan(compiled, { ...question, repository }), repositories: repository })];
   if (options.json === true) {
-    const head = { action, repository: 'area' in target ? target.area.text : target.repository, tag: tag ?? null };
+    const head = { action, repository, tag: tag ?? null };
     const parts = answers.map((answer) => ({ repositories: answer.repositories, ...toJson(answer) }));
     printJson('area' in target ? { ...head, areas: parts } : { ...head, ...parts[0], repositories: undefined });
   } else {
-    if ('repository' in target) process.stderr.write(areaNote(reading.policy, target.repository));
+    if ('repository' in target) process.stderr.write(areaNote(reading.policy, repository));
     const texts = answers.map((answer) => {
       const asked = describeAsked(action, { repository: answer.repositories, tag });
       return toText(compiled, asked, answer, options.people === true);
@@ -88,8 +92,39 @@ async function run(actionText: string, targetText: string, options: Options): Pr
   return answers.some(({ permitted }) => permitted.length > 0) ? exitCodes.ok : exitCodes.problems;
 }
 
-function toJson({ permitted, otherwise, unreached, emptyGroups }: WhoCan): object {
+/** An answer, and the registries that it is about; none where one has everything. */
+interface Answer extends WhoCan {
+  readonly repositories: string;
+  readonly upstreams?: readonly string[];
+  /** Of these, those that take no such thing from anybody. */
+  readonly readOnly?: readonly string[];
+  /** Why nobody may, whatever rules say. */
+  readonly obstacle?: string;
+}
+
+/** Nobody may write to what is read-only here, or reach what no registry has. */
+function partBehind(
+  behind: Behind | undefined,
+  action: Action,
+  part: WhoCan & { readonly repositories: string },
+): Answer {
+  const pattern = parseRepositoryPattern(part.repositories);
+  if (behind === undefined || 'problem' in pattern) return part;
+  const found = behind.registriesOf(pattern);
+  const closed = writesTo(action) ? found.filter(({ access }) => access === 'read') : [];
+  const upstreams = found.map(({ name }) => name);
+  const [first] = closed;
+  const why = first === undefined ? 'no registry behind has such names' : readOnlyInWords(first);
+  if (closed.length < found.length) return { ...part, upstreams, readOnly: closed.map(readOnlyInWords) };
+  const nobody = { permitted: [], otherwise: [], unreached: [], emptyGroups: [] };
+  return { ...part, ...nobody, upstreams, obstacle: why };
+}
+
+function toJson({ permitted, otherwise, unreached, emptyGroups, upstreams, readOnly, obstacle }: Answer): object {
   return {
+    upstreams,
+    readOnly: readOnly?.length === 0 ? undefined : readOnly,
+    obstacle,
     subjects: permitted.map(entryToJson),
     otherwise: otherwise.map(entryToJson),
     unreached: unreached.length === 0 ? undefined : unreached.map(entryToJson),
@@ -111,11 +146,11 @@ function entryToJson({ principal, rule, impliedByPush, only, tags, condition, ga
   };
 }
 
-function toText(compiled: PolicyByName, asked: string, answer: WhoCan, isByName: boolean): string {
-  const { permitted, otherwise, unreached, emptyGroups, total } = answer;
+function toText(compiled: PolicyByName, asked: string, answer: Answer, isByName: boolean): string {
+  const { permitted, otherwise, unreached, emptyGroups, total, upstreams = [], readOnly = [], obstacle } = answer;
   const { good, bad, strong, faint } = paletteFor(process.stdout);
   const count = permitted.length === 0 ? bad('nobody') : good(`${permitted.length} of ${total}`);
-  const lines = [`${count} may ${asked}`];
+  const lines = [`${count} may ${asked}${obstacle === undefined ? '' : `: ${obstacle}`}`];
   const everybody = principalsOf(compiled.policy);
   const add = (entries: readonly AnyPermitted[]): void => {
     const parties = partiesOf(compiled, entries, everybody);
@@ -144,6 +179,9 @@ function toText(compiled: PolicyByName, asked: string, answer: WhoCan, isByName:
   }
   const about = [...permitted, ...otherwise, ...unreached, ...emptyGroups].flatMap(({ gates }) => gates);
   const gates = new Set(about.map((each) => gateLine({ ...each, exempted: undefined })));
+  if (readOnly.length > 0) lines.push('', ...readOnly.map((why) => `except that ${why}`));
+  if (upstreams.length > 0)
+    lines.push('', faint(`${upstreams.length === 1 ? 'registry' : 'registries'}: ${listed(upstreams)}`));
   if (gates.size > 0) lines.push('', 'gates:', ...[...gates].sort().map((line) => `  ${line}`));
   return `${lines.join('\n')}\n`;
 }

@@ -11,7 +11,15 @@ import { type UpstreamDefaults, soleUpstream } from './upstreams.ts';
 export type Config = ReturnType<typeof complete>;
 
 export type LoadedConfig =
-  { readonly ok: true; readonly config: Config } | { readonly ok: false; readonly problems: readonly Problem[] };
+  | {
+      readonly ok: true;
+      readonly config: Config;
+      /** Where a setting was made, for what is found out about it later. */
+      readonly placeOf: (key: string) => Place;
+    }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+export type Place = Pick<Problem, 'file' | 'line' | 'column'>;
 
 /** Defaults < file < environment < flags, or the problems of all of them at once. */
 export function loadConfig(input: ConfigInput): LoadedConfig {
@@ -29,7 +37,11 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
     problems.push(...upstreamProblems(upstreams, upstreamDefaults(settings), at));
   }
   if (problems.length > 0) return { ok: false, problems: sortProblems(problems) };
-  return { ok: true, config: complete(settings, input) };
+  const placeOf = (key: string): Place => {
+    const { file, line, column } = at([key], '', '', '');
+    return { file, line, column };
+  };
+  return { ok: true, config: complete(settings, input), placeOf };
 }
 
 function overlay(under: Settings, over: Settings): Settings {

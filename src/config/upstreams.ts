@@ -50,6 +50,17 @@ export interface UpstreamDefaults {
   readonly redirects: UpstreamRedirects;
 }
 
+/** What names say of registries, as plain data. */
+export function namesOf(upstreams: readonly UpstreamTerms[]) {
+  return upstreams.map(({ name, prefix, remotePrefix, access, library }) => ({
+    name,
+    prefix,
+    remotePrefix,
+    access,
+    library,
+  }));
+}
+
 /** The one that names lead to which no other claims, where there is one. */
 export function defaultUpstream(upstreams: readonly UpstreamTerms[]): UpstreamTerms | undefined {
   return upstreams.find(({ prefix }) => prefix === '');

@@ -4,7 +4,9 @@ import { ensureAdminToken } from '../adapters/files/admin-token.ts';
 import { type KeyFile, readKeyFiles } from '../adapters/files/key-ring.ts';
 import { type LoadedPolicy, loadPolicy } from '../adapters/files/policy-loading.ts';
 import { wordsOf } from '../adapters/failure.ts';
-import type { Config } from '../config/load.ts';
+import { upstreamFileProblems } from '../adapters/files/upstream-files.ts';
+import type { Config, Place } from '../config/load.ts';
+import { namesOf } from '../config/upstreams.ts';
 import type { Secret } from '../secret.ts';
 import type { Checked } from '../document/check.ts';
 import { unplaced } from '../document/problem.ts';
@@ -25,18 +27,20 @@ export async function readInputs(
   config: Config,
   policyPaths: readonly string[],
   now: number,
+  placeOf: (key: string) => Place = () => ({ file: 'configuration', line: 0, column: 0 }),
 ): Promise<Checked<Inputs>> {
-  const policy = await loadPolicy(policyPaths, now);
+  const policy = await loadPolicy(policyPaths, now, { upstreams: namesOf(config.upstreams) });
   const keyDirectory = config.tokens.keys ?? join(config.stateDir, 'keys');
   const keys = readKeyFiles(keyDirectory, config.tokens.keys === undefined);
   const adminToken = readAdminToken(config.stateDir);
   const certificate = readTls(config.tls, now);
-  if (policy.ok && keys.ok && adminToken.ok && certificate.ok) {
+  const upstreams = upstreamFileProblems(config.upstreams, placeOf);
+  if (policy.ok && keys.ok && adminToken.ok && certificate.ok && upstreams.length === 0) {
     const read = { policy: policy.loaded, keys: keys.files, adminToken: adminToken.value };
     return { ok: true, value: { policyPaths, keyDirectory, ...read, certificate: certificate.value } };
   }
   const problems = [policy, keys, adminToken, certificate].flatMap((each) => (each.ok ? [] : each.problems));
-  return { ok: false, problems };
+  return { ok: false, problems: [...problems, ...upstreams] };
 }
 
 function readAdminToken(stateDir: string): Checked<Secret> {

@@ -4,6 +4,7 @@ import { type PolicyLoading, shortRevision } from '../adapters/files/policy-load
 import { followPolicyFiles } from '../adapters/files/policy-source.ts';
 import type { OperatorLog } from '../adapters/log/log.ts';
 import type { Config } from '../config/load.ts';
+import { namesOf } from '../config/upstreams.ts';
 import { formatProblem } from '../document/problem.ts';
 import { followDisabled } from '../identity/sources/disabled.ts';
 import type { AuditLog, Clock } from '../ports.ts';
@@ -33,6 +34,7 @@ export async function openMachine(options: MachineOptions) {
     followPolicyFiles(inputs.policy, {
       paths: inputs.policyPaths,
       clock,
+      upstreams: namesOf(config.upstreams),
       onReload(result) {
         endDisabled(policies.current().policy);
         recordReload(audit, result);

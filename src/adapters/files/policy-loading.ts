@@ -2,10 +2,12 @@
 import { constants } from 'node:fs';
 import { open, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
+import { type UpstreamNames, createUpstreams } from '../../distribution/upstreams.ts';
 import { type Problem, unplaced } from '../../document/problem.ts';
 import { type PolicyText, parsePolicy } from '../../policy/files/parse.ts';
 import { createHash } from 'node:crypto';
 import { askedByName } from '../../policy/by-name.ts';
+import { withCanonicalTests } from '../../policy/canonical-names.ts';
 import { type CompiledPolicy, compilePolicy } from '../../policy/evaluate.ts';
 import { cutProblem } from '../../policy/files/cut-file.ts';
 import type { Accounts } from '../../policy/model.ts';
@@ -124,11 +126,19 @@ export type PolicyLoading =
       readonly named?: { readonly accounts: Accounts; readonly files: readonly string[] } | undefined;
     };
 
-/** Reads, validates, compiles and tests here and now (`now` in ms). A mere piece of a file `before` is refused. */
+/** What policy files are read beside. */
+export interface LoadingTerms {
+  /** The files in force: a mere piece of one of them is refused. */
+  readonly before?: readonly PolicyText[];
+  /** The registries behind, by whose names tests are judged. */
+  readonly upstreams?: readonly UpstreamNames[];
+}
+
+/** Reads, validates, compiles and tests here and now (`now` in ms). */
 export async function loadPolicy(
   paths: readonly string[],
   now: number,
-  before: readonly PolicyText[] = [],
+  { before = [], upstreams = [] }: LoadingTerms = {},
 ): Promise<PolicyLoading> {
   const texts = await readPolicyFiles(paths);
   if (!texts.ok) return { ok: false, problems: texts.problems, revision: undefined };
@@ -147,7 +157,7 @@ export async function loadPolicy(
   if (cut.length > 0) return refused(cut, reading.policy);
   const missing = await trustFileProblems(reading.policy);
   if (missing.length > 0) return refused(missing, reading.policy);
-  const compiled = compilePolicy(reading.policy);
+  const compiled = compilePolicy(withCanonicalTests(reading.policy, createUpstreams(upstreams).canonical));
   const { passed, failures } = runTests(askedByName(compiled), now);
   if (failures.length > 0) return refused(failures.map(problemOfFailure), reading.policy);
   return { ok: true, loaded: { compiled, testsPassed: passed, revision, files: texts.files } };

@@ -2,7 +2,7 @@
 import { type Problem, unplaced } from '../../document/problem.ts';
 import type { Clock, PolicySource } from '../../ports.ts';
 import { Runs } from '../runs.ts';
-import { type LoadedPolicy, type PolicyLoading, signPolicyFiles } from './policy-loading.ts';
+import { type LoadedPolicy, type LoadingTerms, type PolicyLoading, signPolicyFiles } from './policy-loading.ts';
 import { loadPolicyInThread } from './policy-thread.ts';
 import { watchDirectoriesOf } from './watched-directories.ts';
 import { listed } from '../../policy/describe.ts';
@@ -15,6 +15,7 @@ interface PolicyFilesOptions {
   readonly onReload: (result: PolicyLoading) => void;
   /** Milliseconds between looks at the files, for what no watch reports. */
   readonly pollMs?: number;
+  readonly upstreams?: LoadingTerms['upstreams'];
 }
 
 export interface PolicyFiles extends PolicySource {
@@ -33,7 +34,7 @@ const maxAttempts = 5;
 
 /** Keeps the last good files in force, and looks at them at every change and every `pollMs` until `close`. */
 export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptions): PolicyFiles {
-  const { paths, clock, onReload, pollMs = defaultPollMs } = options;
+  const { paths, clock, onReload, pollMs = defaultPollMs, upstreams = [] } = options;
   const inForce = new PolicyInForce(first);
   let signature: string | undefined;
   let running: Promise<void> = Promise.resolve();
@@ -42,7 +43,7 @@ export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptio
 
   async function read(): Promise<void> {
     if (closed) return;
-    const generation = await readOneGeneration(paths, clock, inForce.loaded.files);
+    const generation = await readOneGeneration(paths, clock, { before: inForce.loaded.files, upstreams });
     if (generation === undefined) return soon();
     if (closed) return;
     // What could not be read at all may be readable a moment later without looking any different (permissions).
@@ -93,11 +94,11 @@ export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptio
 async function readOneGeneration(
   paths: readonly string[],
   clock: Clock,
-  known: LoadedPolicy['files'],
+  terms: LoadingTerms,
 ): Promise<{ readonly result: PolicyLoading; readonly signature: string } | undefined> {
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
     const signature = await signPolicyFiles(paths);
-    const result = await loadPolicyInThread(paths, clock(), known);
+    const result = await loadPolicyInThread(paths, clock(), terms);
     if ((await signPolicyFiles(paths)) === signature) return { result, signature };
   }
   return undefined;

@@ -6,8 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { unplaced } from '../../document/problem.ts';
 import { compilePolicySteadily } from '../../policy/evaluate.ts';
 import type { Gate, Limit, Policy, PolicyTest, Rule } from '../../policy/model.ts';
-import type { PolicyText } from '../../policy/files/parse.ts';
-import { type PolicyLoading, loadPolicy } from './policy-loading.ts';
+import { type LoadingTerms, type PolicyLoading, loadPolicy } from './policy-loading.ts';
 import type { PolicyPart, WorkerMessage, WorkerTask } from './policy-worker.ts';
 
 const workerFile = new URL('./policy-worker.js', import.meta.url);
@@ -19,11 +18,11 @@ const maxHeapMib = 1024;
 export async function loadPolicyInThread(
   paths: readonly string[],
   now: number,
-  before: readonly PolicyText[],
+  terms: LoadingTerms,
 ): Promise<PolicyLoading> {
   // Run from its sources (tests) the program has no compiled worker beside it.
-  if (!existsSync(fileURLToPath(workerFile))) return loadPolicy(paths, now, before);
-  const workerData: WorkerTask = { paths, now, before };
+  if (!existsSync(fileURLToPath(workerFile))) return loadPolicy(paths, now, terms);
+  const workerData: WorkerTask = { paths, now, terms };
   const worker = new Worker(workerFile, { workerData, resourceLimits: { maxOldGenerationSizeMb: maxHeapMib } });
   try {
     return await receive(worker);

@@ -9,12 +9,12 @@ import type { Policy } from '../../policy/model.ts';
 import type { PolicyText } from '../../policy/files/parse.ts';
 import type { Problem } from '../../document/problem.ts';
 import { batches } from '../runs.ts';
-import { loadPolicy } from './policy-loading.ts';
+import { type LoadingTerms, loadPolicy } from './policy-loading.ts';
 
 export interface WorkerTask {
   readonly paths: readonly string[];
   readonly now: number;
-  readonly before: readonly PolicyText[];
+  readonly terms: LoadingTerms;
 }
 
 /** A batch of what one part of a policy holds; of a map the entries are pairs. */
@@ -49,7 +49,7 @@ const otherParts: Readonly<Record<Exclude<keyof Policy, (typeof accountParts)[nu
   rules: true,
 };
 
-async function work(port: MessagePort, { paths, now, before }: WorkerTask): Promise<void> {
+async function work(port: MessagePort, { paths, now, terms }: WorkerTask): Promise<void> {
   const send = async (message: WorkerMessage): Promise<void> => {
     const taken = new Promise((resolve) => port.once('message', resolve));
     port.postMessage(message);
@@ -60,7 +60,7 @@ async function work(port: MessagePort, { paths, now, before }: WorkerTask): Prom
       for (const entries of batches([...(policy[part] ?? [])], batchSize)) await send({ part, entries });
     }
   };
-  const loading = await loadPolicy(paths, now, before);
+  const loading = await loadPolicy(paths, now, terms);
   if (!loading.ok) {
     const { revision, named } = loading;
     if (named !== undefined) await sendParts(named.accounts, accountParts);
