@@ -126,7 +126,7 @@ describe('portcullis.yaml', () => {
   test('is a complete configuration', () => {
     expect(load(sample)).toMatchObject({
       ok: true,
-      config: { upstream: 'http://registry:5000', policies: ['/etc/portcullis/policies'] },
+      config: { upstreams: [{ url: 'http://registry:5000' }], policies: ['/etc/portcullis/policies'] },
     });
   });
 
