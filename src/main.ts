@@ -14,6 +14,7 @@ import { type Inputs, readInputs } from './gateway/inputs.ts';
 import { type Lifecycle, createLifecycle } from './gateway/lifecycle.ts';
 import { issuersOf } from './gateway/login-sources.ts';
 import { closing, listenAll } from './gateway/listen.ts';
+import { type OpenDirectories, openDirectories } from './gateway/directories.ts';
 import { type Machine, openMachine } from './gateway/machine.ts';
 import { type Observed, createObserved } from './gateway/observed.ts';
 import { checkAll, frozenNow } from './gateway/readiness.ts';
@@ -30,6 +31,8 @@ import { createIssuerKeys } from './identity/issuer-keys.ts';
 import { createIdentity } from './identity/identify.ts';
 import { createLoginGuard } from './identity/login-guard.ts';
 import { createPasswords } from './identity/password.ts';
+import type { IdentitySource } from './identity/source.ts';
+import { createDirectorySource } from './identity/sources/directory.ts';
 import { createPasswordSource } from './identity/sources/password.ts';
 import { robotSource } from './identity/sources/robot.ts';
 import { createWorkloadSource } from './identity/sources/workload.ts';
@@ -103,7 +106,8 @@ async function open(ground: Ground): Promise<Started> {
   const observed = createObserved(log);
   const machine = await openMachine({ ...ground, audit: observed.audit });
   const { policies, keys, stores, parts } = machine;
-  const { listener, identity, behind, limits, certificate, issuerKeys } = openServing(ground, machine, observed);
+  const serving = openServing(ground, machine, observed);
+  const { listener, identity, behind, limits, directories, certificate, issuerKeys } = serving;
   const { backend } = behind;
   const registries = await behind.follow();
 
@@ -111,11 +115,12 @@ async function open(ground: Ground): Promise<Started> {
     machine,
     upstreams: registries,
     certificate,
-    loginSources: () => issuersOf(policies.current().policy, issuerKeys),
+    loginSources: () => [...issuersOf(policies.current().policy, issuerKeys), ...directories.sources()],
     transfers: backend.activeTransfers,
     cachedBytes: behind.cachedBytes,
   });
   const readiness = [lifecycle.part, parts.policy, ...registries.map(({ part }) => part), parts.store, parts.keys];
+  readiness.push(...directories.parts);
   if (certificate !== undefined) readiness.push(certificate);
   const admin = createAdminListener({
     readiness: () => checkAll([...readiness, ...frozenNow(policies.loaded().compiled.policy, clock())]),
@@ -164,14 +169,17 @@ async function open(ground: Ground): Promise<Started> {
 
 /** Where accounts are known, in the order in which they are asked whose the credentials are. */
 function openLogins(
-  { config, log, clock }: Pick<Ground, 'config' | 'log' | 'clock'>,
-  { keys, stores: { failedLogins } }: Pick<Machine, 'keys' | 'stores'>,
+  { config, log, clock }: Ground,
+  { keys, stores: { failedLogins, sessions } }: Machine,
   observed: Observed,
+  { opened }: OpenDirectories,
 ) {
+  const guard = createLoginGuard(failedLogins, keys);
   const passwords = createPasswordSource({
     passwords: createPasswords(observed.countHash, observed.hashWaited),
     verified: new VerifiedPasswords(),
-    guard: createLoginGuard(failedLogins, keys),
+    guard,
+    hasNext: opened.length > 0,
   });
   const issuerKeys = createIssuerKeys(createIssuerDocuments(), clock, reportTo(log).onIssuerFailure);
   const workloads = createWorkloadSource({
@@ -182,22 +190,23 @@ function openLogins(
       failedLogins,
     ),
   });
-  // Passwords last: that source takes whatever the others leave.
-  return { sources: [robotSource, workloads, passwords], issuerKeys };
+  const directories = opened.map((each) => createDirectorySource({ ...each, guard, sessions }));
+  // Passwords behind the rest: the last of those sources takes whatever the others leave.
+  const sources: readonly IdentitySource[] = [robotSource, workloads, passwords, ...directories];
+  return { sources, issuerKeys };
 }
 
 /** What each process that serves has: its listener, and the four values it is made of. */
-function openServing(
-  { config, upstreams, log, inputs, clock, lifecycle }: Ground,
-  { policies, keys, stores }: Machine,
-  observed: Observed,
-) {
+function openServing(ground: Ground, machine: Machine, observed: Observed) {
+  const { config, upstreams, log, inputs, clock, lifecycle } = ground;
+  const { policies, keys, stores } = machine;
   const { publicUrl, trustedProxies, timeouts } = config;
   const { service, accessTtlSeconds: ttlSeconds, refreshTtlSeconds } = config.tokens;
   const { sessions, robotUses, tagLocks, limiter, promotions } = stores;
   const limits = createLimits(limiter, observed.countLimit);
   const tokens = createAccessTokens({ keys, issuer: publicUrl, service, ttlSeconds });
-  const { sources, issuerKeys } = openLogins({ config, log, clock }, { keys, stores }, observed);
+  const directories = lifecycle.opens(openDirectories([]));
+  const { sources, issuerKeys } = openLogins(ground, machine, observed, directories);
   const login = { tokens, sessions, clock, service, refreshTtlSeconds };
   const identity = createIdentity({ ...login, sources, policies, robotUses, onLogin: observed.countLogin });
   const tokenService = createTokenService({ ...login, identity, limits, upstreams });
@@ -250,5 +259,5 @@ function openServing(
   const { server, connections } = listener;
   lifecycle.opens(closing(server, () => connections.cutAll()));
   const renewed = certificate && lifecycle.opens(renewCertificate(server, certificate, { clock, log }));
-  return { listener, identity, behind, limits, issuerKeys, certificate: renewed?.part };
+  return { listener, identity, behind, limits, directories, issuerKeys, certificate: renewed?.part };
 }

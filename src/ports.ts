@@ -1,6 +1,7 @@
 /** All the I/O that the gateway does. Use cases name only the ports they use; adapters implement them; main.ts connects both. */
 import type { KeyObject } from 'node:crypto';
 import type { CompiledPolicy } from './policy/evaluate.ts';
+import type { Outside } from './policy/model.ts';
 import type { EpochMs } from './time.ts';
 
 export type * from './registry-ports.ts';
@@ -125,6 +126,21 @@ export interface Session {
   readonly lastUsed: EpochMs;
   readonly address: string | undefined;
   readonly userAgent: string | undefined;
+  /** Of somebody from outside the policy files. */
+  readonly outside?: SessionOutside | undefined;
+}
+
+/** What the source said of somebody, and when. */
+export interface SessionOutside extends Outside {
+  readonly lookedUp: EpochMs;
+}
+
+/** Whose a name is outside the policy files. */
+export interface NameOwner {
+  /** Of one person in one source. */
+  readonly id: string;
+  /** When their password was last set, where that is known. */
+  readonly passwordChanged?: EpochMs | undefined;
 }
 
 /** Nothing can be said or recorded now: never to be taken for "unknown". */
@@ -136,10 +152,15 @@ export type Unavailable = { readonly ok: false; readonly reason: 'unavailable' }
  */
 export interface SessionStore {
   open(tokenHash: string, session: Session, idleSeconds: number): Promise<{ readonly ok: true } | Unavailable>;
-  /** Finds a live session and marks it used. */
+  /** Finds a live session and marks it used; `outside` is what is known of its person from now on. */
   use(
     tokenHash: string,
-    use: { readonly now: EpochMs; readonly address: string | undefined; readonly userAgent: string | undefined },
+    use: {
+      readonly now: EpochMs;
+      readonly address: string | undefined;
+      readonly userAgent: string | undefined;
+      readonly outside?: SessionOutside | undefined;
+    },
     idleSeconds: number,
   ): Promise<
     { readonly ok: true; readonly session: Session } | { readonly ok: false; readonly reason: 'unknown' } | Unavailable
@@ -167,6 +188,15 @@ export interface SessionStore {
    * the store's answering, which is told again if it lost it. Forgotten when the last session of then would have ended.
    */
   endAccount(account: string, at: EpochMs): void;
+  /**
+   * Says who has an account's name now. Where it was somebody else, or the same person with an older password, everything
+   * issued to the account before `now` has ended, as by `endAccount`, and `hasEnded` says so.
+   */
+  own(
+    account: string,
+    owner: NameOwner,
+    now: EpochMs,
+  ): Promise<{ readonly ok: true; readonly hasEnded: boolean } | Unavailable>;
   /** The latest such instant, 0 when there is none: from memory, as `isRevoked`. */
   endedBefore(account: string): EpochMs;
   /** For readiness and metrics. */

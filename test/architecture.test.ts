@@ -113,6 +113,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'policy',
     'gate',
     'identity/identify.ts',
+    'identity/refusal.ts',
     'limits/spend.ts',
     'ports.ts',
   ].concat(['zod', 'node:crypto']),

@@ -31,7 +31,7 @@ export type Admission =
       readonly caller?: Caller;
       readonly account?: string;
       /** For the client: what is wrong with its copy of a secret. */
-      readonly detail?: string;
+      readonly detail?: string | undefined;
       readonly decision?: Decision;
     }
   | {

@@ -202,6 +202,6 @@ function limitFacts(refusal: TokenRefusal): Pick<AuditRecord, 'event'> & Partial
   if (refusal.reason === 'login_held') return { event: 'limit', detail: heldDetail(refusal) };
   if (refusal.reason === 'limit_reached')
     return { event: 'limit', ...limitRule(refusal.states), kind: refusal.principal.kind };
-  const detail = refusal.reason === 'source_unavailable' ? refusal.detail : undefined;
+  const detail = 'detail' in refusal && refusal.reason !== 'secret_malformed' ? refusal.detail : undefined;
   return { event: 'account' in refusal ? 'login' : 'token', detail };
 }

@@ -7,17 +7,15 @@ import { narrowPolicy } from '../policy/secret-reach.ts';
 import type { Clock, PolicySource, RobotUses, Session, SessionStore } from '../ports.ts';
 import type { AccessClaims, AccessTokens } from '../token/access-token.ts';
 import { parseSecret, secretHash } from './carried-secret.ts';
-import type { Held } from './login-delays.ts';
+import type { AccessTokenRefusal, LoginRefusal, NoLonger, NothingShown, SessionRefusal } from './refusal.ts';
 import {
   type AuthenticationMethod,
-  type AuthenticationRefusal,
-  type IdTokenRefusal,
   type IdentitySource,
   type Issued,
   type Login,
   type Presented,
-  type SourceUnavailable,
   authenticate,
+  renew,
   standingOf,
 } from './source.ts';
 import { type SessionEnd, endOfSession, isEnded, robotSidPrefix, robotTokenIdOf } from './standing.ts';
@@ -60,49 +58,6 @@ export interface Refused<Refusal> {
   readonly kind: 'refused';
   readonly refusal: Refusal;
 }
-
-export interface NothingShown {
-  readonly reason: 'credentials_missing' | 'credentials_malformed';
-}
-
-/** `detail` says what is wrong with the copy of the secret, in words for the client. */
-export interface SecretMalformed {
-  readonly reason: 'secret_malformed';
-  readonly account: string;
-  readonly detail: string;
-}
-
-export type LoginRefusal =
-  | { readonly reason: Exclude<AuthenticationRefusal, 'secret_malformed' | 'hashing_busy'>; readonly account: string }
-  | { readonly reason: 'hashing_busy'; readonly account: string }
-  | SecretMalformed
-  /** Too many failed logins; nothing was compared. */
-  | ({ readonly reason: 'login_held'; readonly account: string } & Held)
-  | IdTokenRefused
-  | ({ readonly account: string } & SourceUnavailable);
-
-/** The ID token of a CI job was not taken. */
-export interface IdTokenRefused {
-  readonly reason: 'id_token_refused';
-  /** As given: it may be that of no workload. */
-  readonly account: string;
-  readonly refused: IdTokenRefusal;
-}
-
-/** What was issued to somebody no longer counts. */
-export interface NoLonger {
-  readonly reason: 'token_revoked' | 'account_gone';
-  readonly account: string;
-}
-
-export type AccessTokenRefusal =
-  { readonly reason: 'token_invalid' } | { readonly reason: 'token_expired'; readonly account: string } | NoLonger;
-
-export type SessionRefusal =
-  | SecretMalformed
-  /** `store_unavailable`: nothing is known about the credentials. */
-  | { readonly reason: 'session_unknown' | 'store_unavailable' }
-  | { readonly reason: 'session_of_other_service' | SessionEnd; readonly account: string };
 
 /** Each kind of credentials is refused in its own ways. */
 export type RefusalOf<S extends Shown> = S extends { readonly kind: 'basic' }
@@ -159,7 +114,7 @@ export function createIdentity(parts: IdentityParts): Identity {
     identify,
     again(caller) {
       const policy = parts.policies.current();
-      const issued = { account: accountOf(caller), secretId: caller.robotToken?.id };
+      const issued = { account: accountOf(caller), secretId: caller.robotToken?.id, outside: caller.outside };
       const found = stillStanding(parts, policy, issued, caller);
       return 'reason' in found ? refuse(found) : identified({ ...caller, ...found }, policy);
     },
@@ -185,10 +140,11 @@ type How = Pick<Caller, 'method'> & Partial<Pick<Caller, 'bound' | 'claims' | 's
 
 /** Written out: a spread with more behind it takes longer than all the rest of identifying. */
 function callerOf(
-  { principal, validFrom, mark, robotToken, endsAt, evidence }: Login,
+  { principal, validFrom, mark, robotToken, outside, endsAt, evidence, lookedUp }: Login,
   { method, bound, claims, sessionId }: How,
 ): Caller {
-  return { principal, validFrom, mark, robotToken, endsAt, evidence, method, bound, claims, sessionId };
+  const standing = { principal, validFrom, mark, robotToken, outside };
+  return { ...standing, endsAt, evidence, lookedUp, method, bound, claims, sessionId };
 }
 
 function identified(caller: Caller, policy: CompiledPolicy): Identified {
@@ -220,7 +176,8 @@ async function fromPassword(
     if (result.reason === 'source_unavailable')
       return refuse({ reason: result.reason, account, detail: result.detail });
     const { reason, detail = '' } = result;
-    return refuse(reason === 'secret_malformed' ? { reason, account, detail } : { reason, account });
+    if (reason === 'secret_malformed') return refuse({ reason, account, detail });
+    return refuse(detail === '' ? { reason, account } : { reason, account, detail });
   }
   const { login } = result;
   const { robotToken } = login;
@@ -271,7 +228,8 @@ async function fromAccessToken(
     continues?.(account, inSeconds(parts.clock())) === true && continues(account, expiresAt);
   if (!verified.ok && !mayFinish()) return refuse({ reason: 'token_expired', account });
   const policy = parts.policies.current();
-  const found = stillStanding(parts, policy, { account, secretId: robotTokenIdOf(claims) }, { claims });
+  const issued = { account, secretId: robotTokenIdOf(claims), outside: claims.outside };
+  const found = stillStanding(parts, policy, issued, { claims });
   if ('reason' in found) return refuse(found);
   return identified(callerOf(found, { method: 'access-token', bound: access, claims }), policy);
 }
@@ -286,10 +244,10 @@ function stillStanding(
   const { account } = issued;
   const found = account === '' ? nobody : standingOf(sources, policy, issued, clock());
   if (found?.principal === undefined) return { reason: 'account_gone', account };
-  const { principal, validFrom, mark, robotToken } = found;
+  const { principal, validFrom, mark, robotToken, outside } = found;
   const isSame = claims === undefined ? mark === before : !isEnded(found, sessions, claims);
   if (mark === undefined || !isSame) return { reason: 'token_revoked', account };
-  return { principal, validFrom, mark, robotToken };
+  return { principal, validFrom, mark, robotToken, outside };
 }
 
 async function fromSession(
@@ -313,20 +271,32 @@ async function refreshed(
   if ('problem' in secret) return refuse({ reason: 'secret_malformed', account: '', detail: secret.problem });
   if (secret.kind !== 'session') return refuse({ reason: 'session_unknown' });
   const use = { now: parts.clock(), address, userAgent };
-  const used = await parts.sessions.use(secretHash(secret.text), use, parts.refreshTtlSeconds);
+  const tokenHash = secretHash(secret.text);
+  const used = await parts.sessions.use(tokenHash, use, parts.refreshTtlSeconds);
   if (!used.ok) return refuse({ reason: used.reason === 'unknown' ? 'session_unknown' : 'store_unavailable' });
   const { id, account, service } = used.session;
   if (service !== parts.service) return refuse({ reason: 'session_of_other_service', account });
+  const ended = endOf(parts, parts.policies.current(), used.session);
+  const renewed =
+    ended === undefined
+      ? await renew(parts.sources, parts.policies.current().policy, used.session, use.now)
+      : undefined;
+  if (renewed?.ok === false && renewed.reason === 'source_unavailable')
+    return refuse({ reason: renewed.reason, account, detail: renewed.detail });
+  const session = renewed?.ok === true ? { ...used.session, outside: renewed.outside } : used.session;
   const policy = parts.policies.current();
-  const reason = endOf(parts, policy, used.session);
+  const reason = ended ?? (renewed?.ok === false ? renewed.reason : endOf(parts, policy, session));
   // What has ended for good is not kept in use until that is forgotten.
   if (reason === 'session_ended') await parts.sessions.revoke({ id }, use.now);
   if (reason !== undefined) return refuse({ reason, account });
-  const found = standingOf(parts.sources, policy.policy, { account, secretId: undefined }, use.now);
+  if (session.outside !== used.session.outside)
+    await parts.sessions.use(tokenHash, { ...use, outside: session.outside }, parts.refreshTtlSeconds);
+  const issued = { account, secretId: undefined, outside: session.outside };
+  const found = standingOf(parts.sources, policy.policy, issued, use.now);
   if (found?.principal === undefined || found.mark === undefined)
     return refuse({ reason: 'session_account_gone', account });
-  const login = { principal: found.principal, validFrom: found.validFrom, mark: found.mark };
-  return identified(callerOf(login, { method: 'session', sessionId: id }), policy);
+  const { principal, validFrom, mark, outside } = found;
+  return identified(callerOf({ principal, validFrom, mark, outside }, { method: 'session', sessionId: id }), policy);
 }
 
 function endOf(
@@ -334,6 +304,6 @@ function endOf(
   { policy }: CompiledPolicy,
   session: Session,
 ): SessionEnd | undefined {
-  const issued = { account: session.account, secretId: undefined };
+  const issued = { account: session.account, secretId: undefined, outside: session.outside };
   return endOfSession(standingOf(sources, policy, issued, clock()), sessions, session);
 }

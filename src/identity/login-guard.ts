@@ -20,6 +20,8 @@ export interface LoginTry {
   readonly address: string | undefined;
   /** The account has already proved itself for what it asks: counted apart from every network, so that nobody else’s failures stop it. */
   readonly isExcused: boolean;
+  /** What was wrong may be right by now, without anybody here knowing: it is asked again, and counted once all the same. */
+  readonly mayHaveChanged?: boolean;
 }
 
 export type GuardedOutcome = PasswordOutcome | Held;
@@ -75,7 +77,7 @@ export function createLoginGuard(
 
   async function guarded(
     attempt: LoginAttempt,
-    isExcused: boolean,
+    { isExcused, mayHaveChanged }: Pick<LoginTry, 'isExcused' | 'mayHaveChanged'>,
     verify: () => Promise<PasswordOutcome>,
   ): Promise<GuardedOutcome> {
     const names = namesOf(attempt);
@@ -92,7 +94,7 @@ export function createLoginGuard(
       const judged = { ...record, isKnownGood: record.isKnownGood || isExcused };
       const held = heldBy(judged, counts) ?? (drawsLots(judged) ? await drawLot(attempt) : undefined);
       if (held !== undefined) return held;
-      if (record.isKnownWrong) return 'mismatch';
+      if (record.isKnownWrong && mayHaveChanged !== true) return 'mismatch';
       const outcome = await verify();
       if (outcome === 'match') await failed.succeed(attempt);
       else if (outcome === 'mismatch') await failed.fail(attempt);
@@ -103,13 +105,14 @@ export function createLoginGuard(
   }
 
   return {
-    attempt({ account, password, storedHash, address, isExcused }, verify) {
+    attempt({ account, password, storedHash, address, isExcused, mayHaveChanged }, verify) {
       const network = isExcused ? uploadNetwork : clientNetwork(address);
       const fingerprint = fingerprintOf(account, password, storedHash);
       const name = `${fingerprint} ${network} ${isExcused}`;
       const running = same.get(name);
       if (running !== undefined) return running;
-      const begun = guarded({ account, network, fingerprint }, isExcused, verify).finally(() => same.delete(name));
+      const how = { isExcused, mayHaveChanged: mayHaveChanged === true };
+      const begun = guarded({ account, network, fingerprint }, how, verify).finally(() => same.delete(name));
       same.set(name, begun);
       return begun;
     },

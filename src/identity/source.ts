@@ -1,5 +1,6 @@
 /** Where identities come from: what each source answers of credentials and of accounts, and how several are asked as one. */
-import type { Policy, Principal, RobotToken } from '../policy/model.ts';
+import type { LoginSource, Outside, Policy, Principal, RobotToken } from '../policy/model.ts';
+import type { Session, SessionOutside } from '../ports.ts';
 import { clockLeewaySeconds } from '../token/access-token.ts';
 import type { Held } from './login-delays.ts';
 import type { EpochMs, EpochSeconds } from '../time.ts';
@@ -19,6 +20,10 @@ export interface Presented {
 export type AuthenticationRefusal =
   | 'account_unknown'
   | 'account_disabled'
+  /** The policy files, or an earlier source, have given the name to somebody else. */
+  | 'account_conflict'
+  /** The policy names more groups of one person than a token holds, and none may be left out: denials may hang on it. */
+  | 'groups_too_many'
   | 'password_wrong'
   | 'password_missing'
   | 'password_too_long'
@@ -78,6 +83,8 @@ export interface Standing {
   readonly mark: string | undefined;
   /** The robot's secret, which bounds what is reached with it. */
   readonly robotToken?: RobotToken | undefined;
+  /** What a source outside the policy files said of the person. */
+  readonly outside?: Outside | undefined;
 }
 
 /** Somebody who has proved who they are, and what that stands on. */
@@ -87,6 +94,8 @@ export interface Login extends Standing {
   /** Nothing that is issued to it lives longer. */
   readonly endsAt?: EpochSeconds | undefined;
   readonly evidence?: Evidence | undefined;
+  /** When the source said what is known of somebody outside the policy files. */
+  readonly lookedUp?: EpochMs | undefined;
 }
 
 export type Authentication =
@@ -100,20 +109,38 @@ export type Authentication =
 export interface Issued {
   readonly account: string;
   readonly secretId: string | undefined;
+  /** Of a person outside the policy files, as the source told it then. */
+  readonly outside?: Outside | undefined;
 }
+
+/** What becomes of a session whose person the source was asked about again, or who was asked about not long ago. */
+export type Renewal =
+  | { readonly ok: true; readonly outside: SessionOutside }
+  /** `session_account_gone`: not there now; `session_ended`: the name is somebody else's, or the password another one. */
+  | { readonly ok: false; readonly reason: 'session_account_gone' | 'session_ended'; readonly detail?: string }
+  | ({ readonly ok: false } & SourceUnavailable);
 
 /** One kind of accounts. What the policy files say of them is read here and nowhere else on the way of a request. */
 export interface IdentitySource {
   /** By what its accounts prove who they are. */
   readonly method: AuthenticationMethod;
+  /** Of people outside the policy files; absent: of accounts that these declare. */
+  readonly login?: LoginSource;
   /** undefined: such credentials are another source's. */
   authenticate(
     policy: Policy,
     presented: Presented,
     now: EpochMs,
   ): Promise<Authentication> | Authentication | undefined;
-  /** From memory, without a round trip. undefined: this source never issued that, or no longer knows the account. */
+  /**
+   * From memory, without a round trip. undefined: this source never issued that, or no longer knows the account. Asked only
+   * about what the source of this `login` issued.
+   */
   standing(policy: Policy, issued: Issued, now: EpochMs): Standing | undefined;
+  /** Whether the name is its own whatever the password, so that no source behind it gives it to anybody. From memory. */
+  owns?(account: string): boolean;
+  /** Asks about the person of one of its sessions again, where that was long ago. Never rejects. */
+  renew?(policy: Policy, session: Session & { readonly outside: SessionOutside }, now: EpochMs): Promise<Renewal>;
 }
 
 /** The first source that takes the credentials answers; by which method, if any did. */
@@ -123,25 +150,52 @@ export async function authenticate(
   presented: Presented,
   now: EpochMs,
 ): Promise<{ readonly result: Authentication; readonly method?: AuthenticationMethod | undefined }> {
-  for (const source of sources) {
+  for (const [at, source] of sources.entries()) {
     const answer = source.authenticate(policy, presented, now);
-    if (answer !== undefined) return { result: await answer, method: source.method };
+    if (answer === undefined) continue;
+    const found = await answer;
+    const result = source.login === undefined ? found : withOwnName(sources.slice(0, at), found);
+    return { result, method: source.method };
   }
   return { result: { ok: false, reason: 'account_unknown' } };
 }
 
-/** The first source that knows the account answers. */
+/** A directory may spell a name otherwise than it was asked: as that of somebody whom an earlier source knows. */
+function withOwnName(earlier: readonly IdentitySource[], found: Authentication): Authentication {
+  if (!found.ok || found.login.principal.kind === 'anonymous') return found;
+  const { name } = found.login.principal;
+  const owner = earlier.find((source) => source.owns?.(name) === true)?.login;
+  if (owner === undefined) return found;
+  return { ok: false, reason: 'account_conflict', detail: `"${name}" is a name of the login source ${owner}` };
+}
+
+/** The source that issued it answers, unless an earlier one has the name now. */
 export function standingOf(
   sources: readonly IdentitySource[],
   policy: Policy,
   issued: Issued,
   now: EpochMs,
 ): Standing | undefined {
+  const login = issued.outside?.source;
   for (const source of sources) {
-    const found = source.standing(policy, issued, now);
-    if (found !== undefined) return found;
+    if (source.login === login) {
+      const found = source.standing(policy, issued, now);
+      if (found !== undefined) return found;
+    } else if (login !== undefined && source.owns?.(issued.account) === true) return undefined;
   }
   return undefined;
+}
+
+/** Asks the source of a session about its person again; nothing is asked about accounts of the policy files. */
+export function renew(
+  sources: readonly IdentitySource[],
+  policy: Policy,
+  session: Session,
+  now: EpochMs,
+): Promise<Renewal> | undefined {
+  const { outside } = session;
+  if (outside === undefined) return undefined;
+  return sources.find(({ login }) => login === outside.source)?.renew?.(policy, { ...session, outside }, now);
 }
 
 /** Whether whatever were issued now would count no longer; clocks may differ a little. */

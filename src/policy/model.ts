@@ -66,8 +66,23 @@ export interface Account {
 /** Somebody as policies and people speak of them; in which groups, the files say. */
 export type Named = Account | { readonly kind: 'anonymous' };
 
+/** Where people log in who are not in the policy files: a directory, a file of passwords, a web login. */
+export const loginSources = ['ldap', 'htpasswd', 'oidc'] as const;
+export type LoginSource = (typeof loginSources)[number];
+
+/** What the source of somebody outside the policy files says of them. */
+export interface Outside {
+  readonly source: LoginSource;
+  /** Whose the name is there: another value under the same name is another person. */
+  readonly id: string;
+  /** By the source's own names; those that the policy named when it was asked. */
+  readonly groups: readonly string[];
+}
+
 /** Who a request acts as, in the groups that the source of its identity gives. Absence of credentials is `anonymous`. */
-export type Principal = (Account & { readonly groups: readonly string[] }) | { readonly kind: 'anonymous' };
+export type Principal =
+  | (Account & { readonly groups: readonly string[]; readonly outside?: Outside | undefined })
+  | { readonly kind: 'anonymous' };
 
 export const anonymous: Principal = { kind: 'anonymous' };
 
@@ -190,9 +205,18 @@ export interface Workload {
   readonly source: Source;
 }
 
+/** A group of a login source. */
+export interface OutsideGroup {
+  readonly source: LoginSource;
+  /** As the source names it. */
+  readonly group: string;
+}
+
 export interface Group {
   readonly name: string;
   readonly description?: string | undefined;
+  /** Whoever is in one of these is in this group. */
+  readonly from?: readonly OutsideGroup[] | undefined;
   readonly source: Source;
 }
 

@@ -5,7 +5,8 @@
 import { randomUUID } from 'node:crypto';
 import { attachedIn } from './attached.ts';
 import { partsHeld } from './held.ts';
-import type { Caller, Identity, NoLonger } from '../identity/identify.ts';
+import type { Caller, Identity } from '../identity/identify.ts';
+import type { NoLonger } from '../identity/refusal.ts';
 import type { GateVerdict } from '../gate/provenance.ts';
 import type { KnownParts } from '../gate/known-parts.ts';
 import type { LimitState, Limits } from '../limits/spend.ts';

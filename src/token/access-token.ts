@@ -6,7 +6,8 @@
 import { errors, jwtVerify } from 'jose';
 import { z } from 'zod';
 import type { Access } from '../distribution/access.ts';
-import { namePattern } from '../policy/model.ts';
+import { type Outside, loginSources, namePattern } from '../policy/model.ts';
+import { maxOutsideGroups } from '../policy/outside.ts';
 import type { KeyRing, TokenKey } from '../ports.ts';
 import { makeMarkedId } from '../identity/marked-id.ts';
 import type { EpochSeconds } from '../time.ts';
@@ -18,6 +19,8 @@ export interface AccessClaims {
   readonly access: readonly Access[];
   readonly tokenId: string;
   readonly sessionId?: string | undefined;
+  /** Of a person outside the policy files. */
+  readonly outside?: Outside | undefined;
   readonly issuedAt: EpochSeconds;
   readonly expiresAt: EpochSeconds;
 }
@@ -35,6 +38,8 @@ export interface TokenOrigin {
   readonly credential?: string | undefined;
   /** It lives no longer. */
   readonly endsAt?: EpochSeconds | undefined;
+  /** What is known of somebody outside the policy files: at most 50 groups. */
+  readonly outside?: Outside | undefined;
 }
 
 export interface AccessTokens {
@@ -63,7 +68,14 @@ const maxRememberedLength = 4096;
 
 const compact = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)$/;
 const seconds = z.int().min(0).max(8_640_000_000_000);
+const outsideClaims = {
+  src: z.enum(loginSources).optional(),
+  /** Whose the name is in the source. */
+  own: z.string().min(1).max(64).optional(),
+  groups: z.array(z.string().max(256)).max(maxOutsideGroups).optional(),
+};
 const claimSet = z.object({
+  ...outsideClaims,
   sub: z.union([z.literal(''), z.string().regex(namePattern)]),
   aud: z.string(),
   exp: seconds,
@@ -92,7 +104,7 @@ export function createAccessTokens({ keys, issuer, service, ttlSeconds }: Access
   const remembered = new Map<string, Verified>();
 
   const sign: AccessTokens['sign'] = async (account, access, nowSeconds, origin = {}) => {
-    const { sessionId, credential = '', endsAt = Infinity } = origin;
+    const { sessionId, credential = '', endsAt = Infinity, outside } = origin;
     return signCompact(keys.signingKey(), {
       iss: issuer,
       sub: account,
@@ -103,6 +115,9 @@ export function createAccessTokens({ keys, issuer, service, ttlSeconds }: Access
       jti: makeMarkedId(credential),
       access,
       sid: sessionId,
+      src: outside?.source,
+      own: outside?.id,
+      groups: outside?.groups,
     });
   };
 
@@ -166,10 +181,12 @@ async function verifySignature(
     );
     const claims = claimSet.parse(payload);
     const { sub, access, jti, sid, iat, exp, nbf } = claims;
+    const outside = outsideOf(claims);
+    if (outside === 'refused') return 'refused';
     return {
       kid: protectedHeader.kid ?? '',
       notBefore: nbf,
-      claims: { account: sub, access, tokenId: jti, sessionId: sid, issuedAt: iat, expiresAt: exp },
+      claims: { account: sub, access, tokenId: jti, sessionId: sid, outside, issuedAt: iat, expiresAt: exp },
     };
   } catch (error) {
     if (error instanceof errors.JWKSNoMatchingKey) return 'key_unknown';
@@ -177,6 +194,12 @@ async function verifySignature(
       return 'refused';
     throw error;
   }
+}
+
+/** All of it or nothing: one without the rest is none of ours. */
+function outsideOf({ src, own, groups }: Pick<z.infer<typeof claimSet>, 'src' | 'own' | 'groups'>) {
+  if (src === undefined && own === undefined && groups === undefined) return undefined;
+  return src === undefined || own === undefined || groups === undefined ? 'refused' : { source: src, id: own, groups };
 }
 
 /** Base64url leaves bits of the last character unused, and jose ignores them: without this, one token has 16 spellings. */

@@ -2,7 +2,7 @@
 import type { ScopesProblem } from '../distribution/scope.ts';
 import type { LimitState } from '../limits/spend.ts';
 import type { Principal } from '../policy/model.ts';
-import type { LoginRefusal, NothingShown, SessionRefusal } from '../identity/identify.ts';
+import type { LoginRefusal, NothingShown, SessionRefusal } from '../identity/refusal.ts';
 
 export type TokenRefusal =
   | LoginRefusal

@@ -92,7 +92,12 @@ export function createTokenService(parts: TokenServiceParts): TokenService {
       const issuedAt = Math.max(inSeconds(now), Math.ceil(from / 1000));
       // What the login stands on may have ended by now, where clocks differ.
       const endsAt = Math.max(caller.endsAt ?? Infinity, issuedAt + 1);
-      const token = await tokens.sign(account, access, issuedAt, { sessionId, credential: caller.mark, endsAt });
+      const token = await tokens.sign(account, access, issuedAt, {
+        sessionId,
+        credential: caller.mark,
+        endsAt,
+        outside: caller.outside,
+      });
       const refreshToken = opened?.refreshToken ?? (credentials.kind === 'session' ? credentials.secret : undefined);
       return {
         ok: true,
@@ -129,6 +134,7 @@ async function openSession(
     lastUsed: now,
     address,
     userAgent: userAgent?.slice(0, 256),
+    ...(caller.outside === undefined ? {} : { outside: { ...caller.outside, lookedUp: caller.lookedUp ?? now } }),
   };
   const opened = await sessions.open(secretHash(secret.text), session, refreshTtlSeconds);
   if (!opened.ok) return { ok: false, refusal: { reason: 'store_unavailable' } };

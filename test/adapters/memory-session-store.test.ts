@@ -93,6 +93,7 @@ describe('its file', () => {
     const { content } = JSON.parse(await readFile(file, 'utf8')) as { content: unknown };
     expect(content).toEqual({
       ended: [],
+      owners: [],
       sessions: [],
       revoked: [{ id: 'opened', until: now + revocationMemorySeconds * 1000 }],
     });

@@ -67,6 +67,19 @@ export function describeSessionStore(open: () => Promise<SessionStoreUnderTest>)
         });
       });
 
+      test('of somebody from outside keeps what its source said, and what it says later', async () => {
+        const outside = { source: 'ldap', id: 'x'.repeat(22), groups: ['a, b', 'ü', '"'], lookedUp: now } as const;
+        const session = sessionOf('dana', { outside });
+        await store.open(hashOf('a'), session, week);
+        expect(await listed()).toEqual([session]);
+        expect(await store.use(hashOf('a'), used, week)).toMatchObject({ ok: true, session: { outside } });
+        const later = { ...outside, groups: [], lookedUp: now + 5000 };
+        await store.use(hashOf('a'), { ...used, outside: later }, week);
+        expect(await store.use(hashOf('a'), used, week)).toMatchObject({ ok: true, session: { outside: later } });
+        const again = await under.reopen();
+        expect(await again.use(hashOf('a'), used, week)).toMatchObject({ ok: true, session: { outside: later } });
+      });
+
       test('is unknown by any other hash', async () => {
         await store.open(hashOf('a'), sessionOf('dana'), week);
         for (const other of [hashOf('b'), hashOf('a').toUpperCase(), '', '*', hashOf('a').slice(0, -1)])
@@ -180,6 +193,34 @@ export function describeSessionStore(open: () => Promise<SessionStoreUnderTest>)
         await eventually('a store that begins now knows it', () => again.endedBefore('dana') === now);
         store.endAccount('dana', now + 1);
         expect(store.endedBefore('dana')).toBe(now + 1);
+      });
+
+      test('an account, too, when its name is somebody else’s, or the password a newer one', async () => {
+        const own = async (
+          id: string,
+          passwordChanged: number | undefined,
+          at: number,
+          by = store,
+        ): Promise<boolean> => {
+          const answer = await by.own('olga', { id, passwordChanged }, at);
+          if (!answer.ok) throw new Error('the store is not available');
+          return answer.hasEnded;
+        };
+        expect(await own('one', undefined, now)).toBe(false);
+        expect(await own('one', 5000, now + 1)).toBe(false);
+        expect(await own('one', undefined, now + 2)).toBe(false);
+        expect(await own('one', 4000, now + 3)).toBe(false);
+        expect(store.endedBefore('olga')).toBe(0);
+        expect(await own('one', 6000, now + 4)).toBe(true);
+        expect(store.endedBefore('olga')).toBe(now + 4);
+        expect(await own('one', 5000, now + 5)).toBe(false);
+        expect(await own('two', 1000, now + 6)).toBe(true);
+        expect(await own('two', 1000, now + 7)).toBe(false);
+        expect(await own('two', 2000, now + 8)).toBe(true);
+        const again = await under.reopen();
+        expect(await own('two', 2000, now + 9, again)).toBe(false);
+        await eventually('a store that begins now knows it', () => again.endedBefore('olga') === now + 8);
+        expect(again.endedBefore('olg')).toBe(0);
       });
 
       test('beats every use that begins after it, however many run beside it', async () => {

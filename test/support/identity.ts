@@ -16,13 +16,13 @@ const noIssuerKeys: IssuerKeys = {
 };
 
 export function fileSources(parts: Partial<PasswordParts> = {}): readonly IdentitySource[] {
-  const { passwords = createPasswords(), verified = new VerifiedPasswords(), guard = noGuard } = parts;
+  const { passwords = createPasswords(), verified = new VerifiedPasswords(), guard = noGuard, hasNext = false } = parts;
   const workloads = createWorkloadSource({
     keys: noIssuerKeys,
     ownIssuer: 'https://registry.test',
     guard: noTokenGuard,
   });
-  return [robotSource, workloads, createPasswordSource({ passwords, verified, guard })];
+  return [robotSource, workloads, createPasswordSource({ passwords, verified, guard, hasNext })];
 }
 
 export type IdentitySetup = Pick<IdentityParts, 'policies' | 'clock'> & Partial<IdentityParts & PasswordParts>;

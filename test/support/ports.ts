@@ -12,6 +12,7 @@ export const noSessions: SessionStore = {
   list: () => Promise.resolve({ ok: true, sessions: [] }),
   isRevoked: () => false,
   endAccount: () => {},
+  own: () => Promise.resolve({ ok: true, hasEnded: false }),
   endedBefore: () => 0,
   health: () => ({ ok: true, detail: 'nothing is stored' }),
   close: () => Promise.resolve(),

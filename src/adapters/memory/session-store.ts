@@ -1,6 +1,7 @@
 /** Sessions of one process, kept across restarts by a file. It holds no refresh token, only their SHA-256. */
 import type { Problem } from '../../document/problem.ts';
-import type { Clock, Session, SessionStore } from '../../ports.ts';
+import { loginSources } from '../../policy/model.ts';
+import type { Clock, NameOwner, Session, SessionStore } from '../../ports.ts';
 import { type SessionMemory, cutClient, maxListedSessions, unavailable } from '../bounds.ts';
 import { openStateFile } from './state-file.ts';
 import { z } from 'zod';
@@ -39,11 +40,12 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions): Se
       return unavailable;
     },
 
-    use(tokenHash, use, idleSeconds) {
+    async use(tokenHash, use, idleSeconds) {
       const session = sessions.use(tokenHash, use, idleSeconds);
-      if (session === undefined) return Promise.resolve({ ok: false, reason: 'unknown' });
-      file.saveSoon();
-      return Promise.resolve({ ok: true, session });
+      if (session === undefined) return { ok: false, reason: 'unknown' };
+      if (use.outside === undefined) file.saveSoon();
+      else await file.save();
+      return { ok: true, session };
     },
 
     async revoke(which) {
@@ -60,6 +62,11 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions): Se
     endAccount(account, at) {
       sessions.endAccount(account, at, accountMemorySeconds);
       void file.save();
+    },
+
+    async own(account, owner, now) {
+      const { isNew, hasEnded } = sessions.own(account, owner, now, accountMemorySeconds);
+      return !isNew || (await file.save()) ? { ok: true, hasEnded } : unavailable;
     },
 
     endedBefore: (account) => sessions.endedBefore(account),
@@ -87,12 +94,24 @@ const heldContent = z.object({
       lastUsed: z.number(),
       address: z.string().optional(),
       userAgent: z.string().optional(),
+      outside: z
+        .object({
+          source: z.enum(loginSources),
+          id: z.string(),
+          groups: z.array(z.string()).readonly(),
+          lookedUp: z.number(),
+        })
+        .optional(),
     }),
   ),
   /** Ids, and until when they are remembered. */
   revoked: z.array(z.object({ id: z.string(), until: z.number() })),
   /** Accounts whose sessions and tokens of before `at` have ended. */
   ended: z.array(z.object({ account: z.string(), at: z.number(), until: z.number() })).default([]),
+  /** Whose names are outside the policy files. */
+  owners: z
+    .array(z.object({ account: z.string(), id: z.string(), passwordChanged: z.number().optional(), until: z.number() }))
+    .default([]),
 });
 
 type HeldContent = z.infer<typeof heldContent>;
@@ -108,17 +127,19 @@ class HeldSessions {
   readonly #entries = new Map<string, Entry>();
   readonly #revoked = new Map<string, number>();
   readonly #ended = new Map<string, { readonly at: number; readonly until: number }>();
+  readonly #owners = new Map<string, NameOwner & { readonly until: number }>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   /** What was held before. */
-  restore({ sessions, revoked, ended }: HeldContent): void {
+  restore({ sessions, revoked, ended, owners }: HeldContent): void {
     for (const { tokenHash, expires, address, userAgent, ...rest } of sessions)
       this.#entries.set(tokenHash, { expires, session: { ...rest, address, userAgent } });
     for (const { id, until } of revoked) this.#revoked.set(id, until);
     for (const { account, ...end } of ended) this.#ended.set(account, end);
+    for (const { account, ...owner } of owners) this.#owners.set(account, owner);
   }
 
   /** All that is not over, for `restore`. */
@@ -128,6 +149,7 @@ class HeldSessions {
       sessions: [...this.#entries].map(([tokenHash, { session, expires }]) => ({ tokenHash, expires, ...session })),
       revoked: [...this.#revoked].map(([id, until]) => ({ id, until })),
       ended: [...this.#ended].map(([account, end]) => ({ account, ...end })),
+      owners: [...this.#owners].map(([account, owner]) => ({ account, ...owner })),
     };
   }
 
@@ -143,7 +165,7 @@ class HeldSessions {
   /** Undefined where there is none that lives. */
   use(
     tokenHash: string,
-    { now, address, userAgent }: Parameters<SessionStore['use']>[1],
+    { now, address, userAgent, outside }: Parameters<SessionStore['use']>[1],
     idleSeconds: number,
   ): Session | undefined {
     const entry = this.#entries.get(tokenHash);
@@ -153,6 +175,7 @@ class HeldSessions {
       lastUsed: now,
       address: address ?? entry.session.address,
       userAgent: userAgent ?? entry.session.userAgent,
+      ...(outside === undefined ? {} : { outside }),
     });
     this.open(tokenHash, session, idleSeconds);
     return session;
@@ -197,6 +220,25 @@ class HeldSessions {
     this.#ended.set(account, { at: Math.max(known, at), until: this.#clock() + rememberedSeconds * 1000 });
   }
 
+  /** `isNew`: something of it was not known before. */
+  own(
+    account: string,
+    { id, passwordChanged }: NameOwner,
+    now: number,
+    rememberedSeconds: number,
+  ): { readonly isNew: boolean; readonly hasEnded: boolean } {
+    const held = this.#owners.get(account);
+    const before = held === undefined || held.until <= this.#clock() ? undefined : held;
+    const isOther = before !== undefined && before.id !== id;
+    const isNewer = (passwordChanged ?? 0) > (before?.passwordChanged ?? Infinity);
+    const latest = isOther || isNewer ? passwordChanged : (before?.passwordChanged ?? passwordChanged);
+    const until = this.#clock() + rememberedSeconds * 1000;
+    this.#owners.set(account, { id, passwordChanged: latest, until });
+    if (isOther || isNewer) this.endAccount(account, now, rememberedSeconds);
+    const isNew = before === undefined || isOther || before.passwordChanged !== latest;
+    return { isNew, hasEnded: isOther || isNewer };
+  }
+
   /** Milliseconds since 1970; 0 for an account of which nothing has ended. */
   endedBefore(account: string): number {
     const end = this.#ended.get(account);
@@ -208,5 +250,6 @@ class HeldSessions {
     for (const [tokenHash, { expires }] of this.#entries) if (expires <= now) this.#entries.delete(tokenHash);
     for (const [id, until] of this.#revoked) if (until <= now) this.#revoked.delete(id);
     for (const [account, { until }] of this.#ended) if (until <= now) this.#ended.delete(account);
+    for (const [account, { until }] of this.#owners) if (until <= now) this.#owners.delete(account);
   }
 }

@@ -3,7 +3,16 @@ import { revocationsChannel, sessionsKey, sessionsPrefix } from './keys.ts';
 import { script } from './redis-script.ts';
 
 /** In the order of `sessionFields`; missing fields are nil. */
-export const sessionFields = ['id', 'account', 'service', 'created', 'lastUsed', 'address', 'userAgent'] as const;
+export const sessionFields = [
+  'id',
+  'account',
+  'service',
+  'created',
+  'lastUsed',
+  'address',
+  'userAgent',
+  'outside',
+] as const;
 
 const fieldList = sessionFields.map((field) => `'${field}'`).join(', ');
 
@@ -136,6 +145,24 @@ for at = 1, #found, 2 do
   entries[at + 1] = found[at + 1] - now
 end
 return { marker, replicas, entries }`;
+
+/**
+ * ARGV: account name, its owner's id, when the password was last set or nothing, ms to remember, name of the ended account
+ * and the instant as `remember` takes them, a new marker. Returns 1 when it was another owner or an older password: what was
+ * issued has ended then.
+ */
+export const ownName = script('OwnName')`${sessions}
+local key, id, changed, ttl = prefix .. 'owner:' .. ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local before = redis.call('HMGET', key, 'id', 'changed')
+local isOther = before[1] and before[1] ~= id
+local isNewer = before[2] and changed ~= '' and tonumber(changed) > tonumber(before[2])
+if isOther then redis.call('DEL', key) end
+redis.call('HSET', key, 'id', id)
+if changed ~= '' and (isOther or isNewer or not before[2]) then redis.call('HSET', key, 'changed', changed) end
+redis.call('PEXPIRE', key, ttl)
+if not isOther and not isNewer then return 0 end
+remember({ ARGV[5] }, ttl, ARGV[6])
+return 1`;
 
 /** ARGV: account name or nothing, how many at most. Returns the token hashes of live sessions, most recently used first. */
 export const listSessions = script('ListSessions')`${sessions}

@@ -1,10 +1,19 @@
 /** Sessions in Redis, for any number of gateways. What is kept where: keys.ts. */
-import type { Session, SessionStore } from '../../ports.ts';
+import { loginSources } from '../../policy/model.ts';
+import type { Session, SessionOutside, SessionStore } from '../../ports.ts';
 import { type SessionMemory, cutClient, maxListedSessions, unavailable } from '../bounds.ts';
 import { type RedisCalls, type RedisConnection, listOf } from './connection.ts';
-import { nameKey, sessionsKey } from './keys.ts';
+import { endedAccountName, nameKey, sessionsKey } from './keys.ts';
 import { followRevocations, newMarker } from './revocations.ts';
-import { listSessions, openSession, readSessions, revokeSessions, sessionFields, useSession } from './scripts.ts';
+import {
+  listSessions,
+  openSession,
+  ownName,
+  readSessions,
+  revokeSessions,
+  sessionFields,
+  useSession,
+} from './scripts.ts';
 import { batches } from '../runs.ts';
 
 const replicaTimeoutMs = 200;
@@ -22,6 +31,7 @@ export function createRedisSessionStore(
   const calls = connection.calls();
   const revocations = followRevocations(connection, calls);
   const memoryMs = Math.ceil(revocationMemorySeconds * 1000);
+  const accountMemoryMs = Math.ceil(accountMemorySeconds * 1000);
 
   return {
     async open(tokenHash, session, idleSeconds) {
@@ -31,8 +41,8 @@ export function createRedisSessionStore(
       return answer.ok ? { ok: true } : unavailable;
     },
 
-    async use(tokenHash, { now, address, userAgent }, idleSeconds) {
-      const changes = writeFields({ lastUsed: now, ...cutClient({ address, userAgent }) });
+    async use(tokenHash, { now, address, userAgent, outside }, idleSeconds) {
+      const changes = writeFields({ lastUsed: now, ...cutClient({ address, userAgent }), outside });
       const answer = await calls.run(useSession, [sessionsKey], [tokenHash, ms(idleSeconds), ...changes]);
       if (!answer.ok) return unavailable;
       if (answer.reply === null) return { ok: false, reason: 'unknown' };
@@ -66,8 +76,19 @@ export function createRedisSessionStore(
 
     isRevoked: (id) => revocations.has(id),
     endAccount(account, at) {
-      revocations.endAccount(account, at, Math.ceil(accountMemorySeconds * 1000));
+      revocations.endAccount(account, at, accountMemoryMs);
       revocations.synchronize();
+    },
+
+    async own(account, { id, passwordChanged = '' }, now) {
+      const at = Math.floor(now);
+      const ended = `${endedAccountName(account)}@${at}`;
+      const values = [nameKey(account), id, passwordChanged, accountMemoryMs, ended, newMarker()];
+      const answer = await calls.run(ownName, [sessionsKey], values);
+      if (!answer.ok) return unavailable;
+      if (answer.reply !== 1) return { ok: true, hasEnded: false };
+      revocations.endAccount(account, at, accountMemoryMs);
+      return { ok: true, hasEnded: true };
     },
 
     endedBefore: (account) => revocations.endedBefore(account),
@@ -137,7 +158,8 @@ async function readAll(calls: RedisCalls, account: string | undefined): Promise<
 function writeFields(session: Partial<Session>): readonly (string | number)[] {
   return sessionFields.flatMap((field) => {
     const value = session[field];
-    return value === undefined ? [] : [field, value];
+    if (value === undefined) return [];
+    return [field, typeof value === 'object' ? JSON.stringify(value) : value];
   });
 }
 
@@ -145,7 +167,22 @@ function writeFields(session: Partial<Session>): readonly (string | number)[] {
 function readFields(reply: unknown): Session | undefined {
   if (!Array.isArray(reply)) return undefined;
   const texts: readonly (string | undefined)[] = reply.map((value) => (typeof value === 'string' ? value : undefined));
-  const [id, account, service, created, lastUsed, address, userAgent] = texts;
+  const [id, account, service, created, lastUsed, address, userAgent, outside] = texts;
   if (id === undefined || account === undefined || service === undefined) return undefined;
-  return { id, account, service, created: Number(created), lastUsed: Number(lastUsed), address, userAgent };
+  const session = { id, account, service, created: Number(created), lastUsed: Number(lastUsed), address, userAgent };
+  if (outside === undefined) return session;
+  const read = readOutside(outside);
+  return read && { ...session, outside: read };
+}
+
+/** As this file writes it. Undefined for anything else: of whom the session is nobody can tell then. */
+function readOutside(text: string): SessionOutside | undefined {
+  try {
+    const { source, id, groups, lookedUp } = JSON.parse(text) as Partial<SessionOutside>;
+    const isWhole = typeof id === 'string' && typeof lookedUp === 'number' && Array.isArray(groups);
+    const known = loginSources.find((each) => each === source);
+    return isWhole && known !== undefined ? { source: known, id, groups: groups.map(String), lookedUp } : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -139,6 +139,8 @@ const ended: OAuthAnswer = ['the login has ended; log in again', 'invalid_grant'
 const oauthAnswers = {
   account_unknown: wrong,
   account_disabled: wrong,
+  account_conflict: wrong,
+  groups_too_many: wrong,
   password_wrong: wrong,
   password_too_long: wrong,
   secret_misplaced: wrong,

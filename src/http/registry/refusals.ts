@@ -58,7 +58,7 @@ export function refusalOf(admission: Refused, asked: Asked): Outcome {
       const event = account === undefined || reason === 'account_gone' ? 'access' : 'login';
       return {
         answer: challenged(asked, access, error, challengeMessage(reason, detail)),
-        record: { event, decision: 'deny', reason, ...who(caller, account), ...why(decision) },
+        record: { event, decision: 'deny', reason, ...who(caller, account), ...why(decision), detail },
       };
     }
     case 'unusable': {
@@ -96,6 +96,8 @@ function challengeMessage(reason: ChallengeReason, detail?: string): string {
       return 'the token does not reach this far';
     case 'account_unknown':
     case 'account_disabled':
+    case 'account_conflict':
+    case 'groups_too_many':
     case 'password_wrong':
     case 'password_too_long':
     case 'secret_misplaced':

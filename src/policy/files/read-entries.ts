@@ -14,6 +14,7 @@ import {
   rightsOfAll,
 } from '../model.ts';
 import { parsePasswordHash } from '../password-hash.ts';
+import { readFrom } from './outside-group.ts';
 import { type Place, parseSubject } from './place.ts';
 import {
   type GateEntry,
@@ -123,7 +124,8 @@ function readLifetime(place: Place, text: string): number {
 /** `groups: { a: }` is a group without a description. */
 export function readGroup(place: Place, name: string, entry: Entry<'groups'>): Group {
   const source = place.declare('group', name);
-  return { name, source, description: entry?.description };
+  const from = entry?.from && readFrom(place.at('from'), entry.from);
+  return { name, source, description: entry?.description, ...(from === undefined ? {} : { from }) };
 }
 
 /** What accounts of every kind have. */

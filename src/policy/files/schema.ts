@@ -235,7 +235,13 @@ export const policyFileSchema = z
       z.record(
         name,
         z
-          .strictObject({ description: optional(z.string(), 'What somebody in this group does.') })
+          .strictObject({
+            description: optional(z.string(), 'What somebody in this group does.'),
+            from: optional(
+              z.array(z.string()).min(1),
+              'Groups of login sources whose members are in this one: ldap:NAME, oidc:NAME.',
+            ),
+          })
           .nullable()
           .describe('A group: what its members have in common.'),
       ),

@@ -1,0 +1,94 @@
+/** People from outside the policy files: which declared groups theirs stand for, and what the files say of their names. */
+import type { Account, AnyAccount, LoginSource, Outside, OutsideGroup, Policy, User } from './model.ts';
+import { entriesOf } from './model.ts';
+
+/** Groups of a source that one person brings. */
+export const maxOutsideGroups = 50;
+
+/** Whether a source takes names that differ only in case for the same one (RFC 4519: `uid` and `cn` are). */
+export function ignoresCase(source: LoginSource): boolean {
+  return source === 'ldap';
+}
+
+/** `ldap:developers`, as policy files and the log write it. */
+export function formatOutsideGroup({ source, group }: OutsideGroup): string {
+  return `${source}:${group}`;
+}
+
+interface Lookup {
+  /** Text of a group of a source -> declared groups. */
+  readonly declaredBy: ReadonlyMap<string, readonly string[]>;
+  /** Accounts by name in lower case. */
+  readonly byFoldedName: ReadonlyMap<string, readonly Entry[]>;
+}
+
+interface Entry {
+  readonly kind: Account['kind'];
+  readonly entry: AnyAccount;
+}
+
+const lookups = new WeakMap<Policy, Lookup>();
+
+/** Worked out once for each policy. */
+function lookupOf(policy: Policy): Lookup {
+  const known = lookups.get(policy);
+  if (known !== undefined) return known;
+  const declaredBy = new Map<string, string[]>();
+  for (const { name, from = [] } of policy.groups.values())
+    for (const group of from) add(declaredBy, keyOf(group), name);
+  const byFoldedName = new Map<string, Entry[]>();
+  for (const each of entriesOf(policy)) add(byFoldedName, each.entry.name.toLowerCase(), each);
+  const lookup = { declaredBy, byFoldedName };
+  lookups.set(policy, lookup);
+  return lookup;
+}
+
+function add<Value>(map: Map<string, Value[]>, key: string, value: Value): void {
+  const values = map.get(key);
+  if (values === undefined) map.set(key, [value]);
+  else if (!values.includes(value)) values.push(value);
+}
+
+function keyOf({ source, group }: OutsideGroup): string {
+  return formatOutsideGroup({ source, group: ignoresCase(source) ? group.toLowerCase() : group });
+}
+
+/** Of the source's groups those that the policy maps to declared ones, each once. */
+export function namedGroups(policy: Policy, source: LoginSource, groups: readonly string[]): readonly string[] {
+  const { declaredBy } = lookupOf(policy);
+  return [...new Set(groups)].filter((group) => declaredBy.has(keyOf({ source, group })));
+}
+
+/** The declared groups that somebody's groups outside stand for, sorted. */
+export function mappedGroups(policy: Policy, { source, groups }: Omit<Outside, 'id'>): readonly string[] {
+  const { declaredBy } = lookupOf(policy);
+  return [...new Set(groups.flatMap((group) => declaredBy.get(keyOf({ source, group })) ?? []))].sort();
+}
+
+/** What the files say of a name that somebody from outside has. */
+export interface NameInFiles {
+  /** A machine, or a person with a password of the files, has the name. */
+  readonly takenBy?: Account | undefined;
+  /** The user without a password that the name declares. */
+  readonly user?: User | undefined;
+  readonly disabled: boolean;
+  /** Milliseconds since 1970; 0: no such instant. */
+  readonly validFrom: number;
+}
+
+/**
+ * An entry gives its groups to exactly its own name. What takes away, it takes from every spelling that the source holds for
+ * the same name.
+ */
+export function nameInFiles(policy: Policy, source: LoginSource, name: string): NameInFiles {
+  const folded = lookupOf(policy).byFoldedName.get(name.toLowerCase()) ?? [];
+  const entries = ignoresCase(source) ? folded : folded.filter(({ entry }) => entry.name === name);
+  const taken = entries.find(({ kind, entry }) => kind !== 'user' || ('password' in entry && entry.password));
+  const user = policy.users.get(name);
+  return {
+    takenBy: taken && { kind: taken.kind, name: taken.entry.name },
+    user,
+    disabled: entries.some(({ entry }) => entry.disabled),
+    validFrom: Math.max(0, ...entries.map(({ entry }) => entry.validFrom ?? 0)),
+  };
+}
