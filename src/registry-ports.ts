@@ -31,7 +31,11 @@ export type BlobReading =
   | { readonly ok: true; readonly blob: { readonly size: number | undefined; readonly content: Readable } | undefined }
   | RegistryFailure;
 
-export type RegistryFailure = { readonly ok: false; readonly reason: 'unreachable' | 'timeout' | 'broken' };
+/** `login_failed`: it answers, and the gateway has no way in. */
+export type RegistryFailure = {
+  readonly ok: false;
+  readonly reason: 'unreachable' | 'timeout' | 'broken' | 'login_failed';
+};
 
 /**
  * Where a page begins: behind a name, which a registry may ignore, or where the registry said on the page before that its

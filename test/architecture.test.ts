@@ -166,6 +166,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'node:https',
     'node:net',
     'node:stream',
+    'node:tls',
   ]),
   'http/admin': [
     'time.ts',

@@ -67,7 +67,8 @@ class RegistryLogin implements UpstreamLogin {
     if ('ok' in asked) return asked;
     if (asked.kind === 'open') return nothing;
     if (asked.kind === 'unusable') return this.#noWay(asked.detail);
-    if (asked.kind === 'bearer') return this.#token(asked, scope);
+    // A look at how things are gets no token of better days.
+    if (asked.kind === 'bearer' && (scope !== '' || this.#held() === undefined)) return this.#token(asked, scope);
     const login = await this.#login();
     return login.ok ? this.#basic(login.login) : login;
   }
@@ -126,12 +127,18 @@ class RegistryLogin implements UpstreamLogin {
     this.#reported = undefined;
   }
 
+  #held(): LoginFailure | undefined {
+    const now = this.#now();
+    if (this.#hold !== undefined && now < this.#hold.until) return this.#hold.failure;
+    // Nothing was refused since.
+    if (this.#hold !== undefined && now > this.#hold.until + longestHoldMs) this.#passed();
+    return undefined;
+  }
+
   /** The credentials, unless they were refused a short while ago. */
   async #login(): Promise<{ readonly ok: true; readonly login: StoredLogin } | LoginFailure> {
-    const { until = 0, failure } = this.#hold ?? {};
-    if (failure !== undefined && this.#now() < until) return failure;
-    // Good again for long since.
-    if (this.#now() > until + longestHoldMs) this.#passed();
+    const held = this.#held();
+    if (held !== undefined) return held;
     const reading = await this.#parts.credentials?.get();
     if (reading?.ok === true) return reading;
     return this.#report(failed('login_failed', reading?.detail ?? 'there are no credentials'));

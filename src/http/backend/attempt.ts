@@ -5,8 +5,11 @@
  */
 import { type Agent, type ClientRequest, type IncomingMessage, ServerResponse } from 'node:http';
 import { createProxyServer } from 'http-proxy';
+import { registryScope } from '../../distribution/registry-scope.ts';
 import type { RegistryAddress } from '../../distribution/registry-address.ts';
+import type { UpstreamLogin } from '../../ports.ts';
 import { bodyStream } from '../front/manifest-body.ts';
+import { loggedIn } from './logged-in.ts';
 import { type PassingMemory, onWritten } from './passing-memory.ts';
 import type { Transfer } from './transfer.ts';
 import type { UpstreamAgents } from './upstream-agents.ts';
@@ -20,11 +23,14 @@ export interface RegistryDoor {
   readonly address: RegistryAddress;
   readonly agents: UpstreamAgents;
   readonly memory: PassingMemory;
+  /** Absent: nobody logs in there. */
+  readonly login?: UpstreamLogin | undefined;
 }
 
 /**
  * Sends what `transfer` asks for, its body as it comes. A read goes out again when the kept connection that it took had
- * been closed; any other request has a new one. Failures go to `transfer`.
+ * been closed; any other request has a new one. What can be sent twice is, where the registry wants a newer login. Failures
+ * go to `transfer`.
  */
 export function sendToRegistry(transfer: Transfer, door: RegistryDoor, onResponse: OnResponse): void {
   const { exchange, route, content } = transfer.asked;
@@ -36,16 +42,47 @@ export function sendToRegistry(transfer: Transfer, door: RegistryDoor, onRespons
     delete request.headers['transfer-encoding'];
     request.headers['content-length'] = String(content.length);
   }
+  if (door.login === undefined) return send(transfer, door, undefined, onResponse);
+  const sent = loggedIn<IncomingMessage>({
+    login: door.login,
+    scope: registryScope(request.method ?? '', transfer.target),
+    send: (authorization) =>
+      new Promise((resolve) => {
+        if (transfer.isSettled) return;
+        send(transfer, door, authorization, (response) => {
+          if (response.statusCode === 401 || response.statusCode === 403) {
+            // Nothing of it is passed on; what comes next is another request.
+            transfer.disown();
+            response.destroy();
+          }
+          resolve(response);
+        });
+      }),
+    headOf: (response) => response,
+    mayRepeat: () => content !== undefined || !hasBody(request),
+  });
+  void sent.then((answer) => {
+    if (!('ok' in answer)) return onResponse(answer);
+    transfer.fail(answer.reason, answer.detail);
+  });
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return (headers['content-length'] ?? '0') !== '0' || headers['transfer-encoding'] !== undefined;
+}
+
+function send(transfer: Transfer, door: RegistryDoor, authorization: string | undefined, onResponse: OnResponse): void {
+  const { request } = transfer.asked.exchange;
   const { readers, writers } = door.agents;
-  const again = (): void => attempt(transfer, door, writers, onResponse);
-  if (request.method === 'GET' || request.method === 'HEAD') attempt(transfer, door, readers, onResponse, again);
-  else again();
+  const again = (): void => attempt(transfer, door, { agent: writers, authorization }, onResponse);
+  if (request.method !== 'GET' && request.method !== 'HEAD') return again();
+  attempt(transfer, door, { agent: readers, authorization }, onResponse, again);
 }
 
 function attempt(
   transfer: Transfer,
   { address, memory }: RegistryDoor,
-  agent: Agent,
+  { agent, authorization }: { readonly agent: Agent; readonly authorization: string | undefined },
   onResponse: OnResponse,
   again?: () => void,
 ): void {
@@ -58,6 +95,7 @@ function attempt(
     selfHandleResponse: true,
     ...(content === undefined ? {} : { buffer: bodyStream(content) }),
     prependPath: false,
+    ...(authorization === undefined ? {} : { headers: { authorization } }),
   });
   proxy.on('proxyReq', (outgoing: ClientRequest) => {
     opened = outgoing;

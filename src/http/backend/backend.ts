@@ -1,8 +1,9 @@
 /** One registry behind the gateway, as a value: what is asked for clients, and what the gate asks for itself. */
+import type { SecureContext } from 'node:tls';
 import { registryAddress } from '../../distribution/registry-address.ts';
 import type { RegistryRoute } from '../../distribution/route.ts';
 import { formatTarget } from '../../distribution/target.ts';
-import type { Registry, RegistryWriter, SendQueues, Unavailable } from '../../ports.ts';
+import type { Registry, RegistryWriter, SendQueues, Unavailable, UpstreamLogin } from '../../ports.ts';
 import { sendToRegistry } from './attempt.ts';
 import { createBlobReader } from './blob-reader.ts';
 import type { Forwarding } from './forwarding.ts';
@@ -30,6 +31,10 @@ export interface BackendOptions extends Pick<TransferTerms, 'connectMs' | 'idleM
   readonly redirects?: RedirectRules;
   /** Hears of the first byte of each reply to a request for `target`, so many seconds after it was asked for. */
   readonly onFirstByte?: (target: string, seconds: number) => void;
+  /** The gateway's own at this registry. Default: it is asked without one. */
+  readonly login?: UpstreamLogin | undefined;
+  /** Whose certificates are believed there, and of its storage. Default: those that the system trusts. */
+  readonly secureContext?: SecureContext | undefined;
   /** Default: true. Otherwise the memory of bytes that have left waits for a garbage collection. */
   readonly freesMemory?: boolean;
 }
@@ -74,23 +79,23 @@ export function createBackend(options: BackendOptions): Backend {
   const origin = new URL(url);
   const origins = { upstream: origin, publicUrl: new URL(publicUrl) };
   const memory = createPassingMemory(options.freesMemory);
-  const agents = createUpstreamAgents(origin.protocol, memory);
+  const agents = createUpstreamAgents(origin.protocol, memory, options.secureContext);
   const relay = relayIn(memory);
   const watch = new ProgressWatch(Math.max(10, Math.min(1000, idleMs / 4)), options.sendQueues);
   let isStopping = false;
-  const { contentMemory } = options;
+  const { contentMemory, login } = options;
   const terms = { connectMs, idleMs, responseMs, watch, contentMemory, isStopping: () => isStopping };
-  const question = createAsk({ origins, agent: agents.questions, timeoutMs: options.askMs });
+  const question = createAsk({ origins, agent: agents.questions, timeoutMs: options.askMs, login });
   const openBlob = createBlobReader({
-    ...{ origins, agent: agents.questions, timeoutMs: options.askMs, redirects: rules },
+    ...{ origins, agent: agents.questions, timeoutMs: options.askMs, redirects: rules, login },
     storageAgent: (protocol) => agents.storage(protocol),
   });
-  const ask = createQuestions(question, openBlob, origins);
+  const ask = createQuestions(question, openBlob, { origins, login });
   const digestOfTag = async (repository: string, tag: string): Promise<string | undefined> => {
     const reading = await ask.manifest(repository, tag);
     return reading.ok ? reading.manifest?.digest : undefined;
   };
-  const door = { origin, address: registryAddress(origin), agents, memory };
+  const door = { origin, address: registryAddress(origin), agents, memory, login };
   const storages = { origins, rules, agents };
   const replies = { origins, idleMs, digestOfTag };
 
@@ -120,7 +125,7 @@ export function createBackend(options: BackendOptions): Backend {
       }),
     look: (route, accept, withinMs) => question('HEAD', formatTarget(route), { accept, withinMs }),
     ask,
-    write: createRegistryWriter({ origins, agent: agents.writers, idleMs, responseMs }),
+    write: createRegistryWriter({ origins, agent: agents.writers, idleMs, responseMs, login }),
     around: async (_repository, task) => ({ ok: true, value: await task() }),
     activeTransfers: () => watch.active,
     stop: () => void (isStopping = true),

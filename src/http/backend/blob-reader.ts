@@ -1,8 +1,10 @@
 /** Blobs that the gate reads for itself, as streams, from the registry or from the storage that it points at. */
-import { type Agent, type ClientRequest, request as httpRequest } from 'node:http';
+import { type Agent, type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { registryAddress } from '../../distribution/registry-address.ts';
-import type { Registry } from '../../ports.ts';
+import { registryScope } from '../../distribution/registry-scope.ts';
+import type { BlobReading } from '../../ports.ts';
+import { loggedIn } from './logged-in.ts';
 import type { AskTerms } from './questions.ts';
 import { type RedirectRules, isRedirect, maxHops, redirectProblem } from './redirects.ts';
 
@@ -12,20 +14,38 @@ export interface BlobTerms extends AskTerms {
   readonly storageAgent: (protocol: string) => Agent;
 }
 
-type Settle = (reading: Awaited<ReturnType<Registry['openBlob']>>) => void;
+/** `refusal`: of the registry, its content thrown away. */
+type Answer = BlobReading | { readonly refusal: IncomingMessage };
+type Settle = (answer: Answer) => void;
 
 /** `timeoutMs`: until its head is there, and without a byte of what follows; a stream that ends so ends with an error. */
-export function createBlobReader(terms: BlobTerms): Registry['openBlob'] {
-  const { origins, agent, timeoutMs: timeout } = terms;
+export function createBlobReader(terms: BlobTerms): (repository: string, digest: string) => Promise<BlobReading> {
+  const { origins, agent, timeoutMs: timeout, login } = terms;
   const { host, protocol } = origins.upstream;
   const address = registryAddress(origins.upstream);
   const open = protocol === 'https:' ? httpsRequest : httpRequest;
-  return (repository, digest) =>
+  const read = (path: string, authorization: string | undefined): Promise<Answer> =>
     new Promise((resolve) => {
-      const path = `/v2/${repository}/blobs/${digest}`;
-      const request = open({ ...address, method: 'GET', path, agent, headers: { host }, timeout });
+      const headers = authorization === undefined ? { host } : { host, authorization };
+      const request = open({ ...address, method: 'GET', path, agent, headers, timeout });
       take(request, { terms, from: origins.upstream, hop: 0, settle: resolve });
     });
+  return async (repository, digest) => {
+    const path = `/v2/${repository}/blobs/${digest}`;
+    if (login === undefined) return withoutRefusal(await read(path, undefined));
+    const answer = await loggedIn<Answer>({
+      login,
+      scope: registryScope('GET', path),
+      send: (authorization) => read(path, authorization),
+      headOf: (answer) => ('refusal' in answer ? answer.refusal : undefined),
+      mayRepeat: () => true,
+    });
+    return withoutRefusal(answer);
+  };
+}
+
+function withoutRefusal(answer: Answer): BlobReading {
+  return 'refusal' in answer ? { ok: false, reason: 'broken' } : answer;
 }
 
 interface Reading {
@@ -67,6 +87,7 @@ function take(request: ClientRequest, { terms, from, hop, settle }: Reading): vo
       const following = httpRequest(next, { agent: storageAgent(next.protocol), timeout: timeoutMs });
       return take(following, { terms, from: next, hop: hop + 1, settle });
     }
+    if (hop === 0 && (status === 401 || status === 403)) return settle({ refusal: response });
     // A storage that has nothing is no answer: the registry has just said that it is there.
     settle(status === 404 && hop === 0 ? { ok: true, blob: undefined } : { ok: false, reason: 'broken' });
   });

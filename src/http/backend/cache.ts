@@ -165,7 +165,10 @@ class Cache {
       flight.land('kept');
       return this.#answer(reading, kept, 'confirmed');
     }
-    const isDown = 'failed' in looked ? looked.failed !== 'broken' : [502, 503, 504].includes(looked.status);
+    const isDown =
+      'failed' in looked
+        ? looked.failed === 'unreachable' || looked.failed === 'timeout'
+        : [502, 503, 504].includes(looked.status);
     return isDown && standIn !== undefined ? this.#answerFor(reading, standIn) : this.#ask(reading, flight);
   }
 

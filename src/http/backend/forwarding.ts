@@ -12,6 +12,7 @@ export interface Forwarding {
     | 'upstream_unreachable'
     | 'upstream_timeout'
     | 'upstream_broken'
+    | 'upstream_login_failed'
     | 'gateway_no_memory'
     | 'marks_unavailable';
   readonly bytes: number;

@@ -4,6 +4,7 @@ import { request as httpsRequest } from 'node:https';
 import { z } from 'zod';
 import { parseDigest } from '../../distribution/reference.ts';
 import { parseJson } from '../../distribution/json.ts';
+import { registryScope } from '../../distribution/registry-scope.ts';
 import { digestOf, hasDigest } from '../../distribution/digest.ts';
 import { registryAddress } from '../../distribution/registry-address.ts';
 import type {
@@ -17,7 +18,9 @@ import type {
   RepositoriesPage,
   TagResolution,
   TagsPage,
+  UpstreamLogin,
 } from '../../ports.ts';
+import { loggedIn } from './logged-in.ts';
 import { nextPage } from '../../distribution/link.ts';
 import { namesPage, pageTarget } from './list-pages.ts';
 import { type Origins, hostsOf } from './upstream-headers.ts';
@@ -27,6 +30,8 @@ export interface AskTerms {
   readonly agent: Agent;
   /** Milliseconds for one whole answer. */
   readonly timeoutMs: number;
+  /** Absent: nobody logs in there. */
+  readonly login?: UpstreamLogin | undefined;
 }
 
 /** Bytes of an answer that are read; a page of a thousand names stays far below. */
@@ -42,7 +47,7 @@ export interface RegistryAnswer {
   readonly body: Buffer;
 }
 
-export type Asked = RegistryAnswer | { readonly failed: 'unreachable' | 'timeout' | 'broken'; readonly detail: string };
+export type Asked = RegistryAnswer | { readonly failed: RegistryFailure['reason']; readonly detail: string };
 
 /** Without the full list distribution converts a manifest on the way out, and names the digest of the conversion. */
 const manifestTypes = [
@@ -64,7 +69,11 @@ const errorBody = z.object({ errors: z.array(z.unknown()).min(1) });
 const catalogBody = z.object({ repositories: z.array(z.string()).nullable() });
 
 /** Whatever the registry does is an answer; no question throws. */
-export function createQuestions(ask: Ask, openBlob: Registry['openBlob'], origins: Origins): Registry {
+export function createQuestions(
+  ask: Ask,
+  openBlob: Registry['openBlob'],
+  { origins, login }: Pick<AskTerms, 'origins' | 'login'>,
+): Registry {
   const hosts = hostsOf(origins);
   return {
     resolveTag: (repository, tag) => resolveTag(ask, repository, tag),
@@ -74,7 +83,7 @@ export function createQuestions(ask: Ask, openBlob: Registry['openBlob'], origin
     referrers: (repository, digest) => readReferrers(ask, hosts, `/v2/${repository}/referrers/${digest}`),
     tags: (repository, size, place) => readTags(ask, hosts, `/v2/${repository}/tags/list`, size, place),
     repositories: (size, place) => readRepositories(ask, hosts, '/v2/_catalog', size, place),
-    ping: (withinMs) => ping(ask, withinMs),
+    ping: (withinMs) => ping(ask, withinMs, () => login?.isOpenToAll() === true),
   };
 }
 
@@ -88,13 +97,42 @@ interface AskOptions {
 export type Ask = (method: 'GET' | 'HEAD', path: string, options?: AskOptions) => Promise<Asked>;
 
 /** One question, its answer read whole. It never rejects. */
-export function createAsk({ origins, agent, timeoutMs }: AskTerms): Ask {
+export function createAsk(terms: AskTerms): Ask {
+  const { login, timeoutMs } = terms;
+  const ask = asker(terms);
+  if (login === undefined) return (method, path, options) => ask(method, path, options, undefined);
+  return (method, path, options = {}) => {
+    const { withinMs = timeoutMs } = options;
+    const asked = loggedIn<Asked>({
+      login,
+      scope: registryScope(method, path),
+      send: (authorization) => ask(method, path, options, authorization),
+      headOf: (answer) => ('failed' in answer ? undefined : { statusCode: answer.status, headers: answer.headers }),
+      mayRepeat: () => true,
+    });
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, withinMs, { failed: 'timeout', detail: `no answer within ${withinMs} ms` });
+      void asked.then((answer) => {
+        clearTimeout(timer);
+        resolve('ok' in answer ? { failed: answer.reason, detail: answer.detail } : answer);
+      });
+    });
+  };
+}
+
+function asker({ origins, agent, timeoutMs }: AskTerms) {
   const { host, protocol } = origins.upstream;
   const address = registryAddress(origins.upstream);
   const open = protocol === 'https:' ? httpsRequest : httpRequest;
-  return (method, path, { accept = '*/*', maxBytes = maxAnswerBytes, withinMs = timeoutMs } = {}) =>
+  return (
+    method: 'GET' | 'HEAD',
+    path: string,
+    { accept = '*/*', maxBytes = maxAnswerBytes, withinMs = timeoutMs }: AskOptions = {},
+    authorization: string | undefined,
+  ): Promise<Asked> =>
     new Promise((resolve) => {
-      const request = open({ ...address, method, path, agent, headers: accept === '' ? { host } : { accept, host } });
+      const headers = { ...(accept === '' ? {} : { accept }), ...(authorization && { authorization }), host };
+      const request = open({ ...address, method, path, agent, headers });
       const timer = setTimeout(() => {
         resolve({ failed: 'timeout', detail: `no answer within ${withinMs} ms` });
         request.destroy();
@@ -217,10 +255,11 @@ async function readReferrers(ask: Ask, hosts: readonly string[], path: string): 
   return { ok: false, reason: 'broken' };
 }
 
-async function ping(ask: Ask, withinMs: number | undefined): Promise<RegistryHealth> {
+async function ping(ask: Ask, withinMs: number | undefined, isOpenToAll: () => boolean): Promise<RegistryHealth> {
   const asked = await ask('GET', '/v2/', { withinMs });
-  if ('failed' in asked) return { ok: false, detail: `${asked.failed}: ${asked.detail}` };
-  if (asked.status === 200) return { ok: true };
+  if ('failed' in asked)
+    return { ok: false, detail: asked.failed === 'login_failed' ? asked.detail : `${asked.failed}: ${asked.detail}` };
+  if (asked.status === 200 || (asked.status === 401 && isOpenToAll())) return { ok: true };
   const detail =
     asked.status === 401
       ? 'the registry has access control of its own (401); Portcullis needs it open and reachable only from here'

@@ -2,7 +2,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { digestOf } from '../../distribution/digest.ts';
 import { isManifest, requestedDigest } from './content-digest.ts';
-import { errorHeaders, readError } from './registry-errors.ts';
+import { errorHeaders, ownError, readError } from './registry-errors.ts';
 import type { ReplySink } from './reply.ts';
 import type { Transfer } from './transfer.ts';
 import { type Origins, returnedHeaders } from './upstream-headers.ts';
@@ -60,6 +60,12 @@ function refuse(
   if (exchange.request.method === 'HEAD')
     return sink.onReply({ status, headers: errorHeaders(response, headers), content: response }, transfer);
   transfer.disown();
+  // Words about a login are for whoever logs in there, which no client does.
+  if (response.headers['www-authenticate'] !== undefined) {
+    response.destroy();
+    const { headers: ours, body: content } = ownError(status, route, headers);
+    return sink.onReply({ status, headers: ours, content }, transfer);
+  }
   void readError(response, route, headers, { idleMs, share: transfer.memory() }).then(
     ({ headers, body: content, detail }) => sink.onReply({ status, headers, content, detail }, transfer),
   );

@@ -1,4 +1,7 @@
-/** What the gateway writes to the registry itself, over node:http: one request each, never sent twice. A redirect is broken. */
+/**
+ * What the gateway writes to the registry itself, over node:http: one request each, sent a second time only where the
+ * registry refused it for want of a newer login. A redirect is broken.
+ */
 import { type Agent, type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { type Readable, promises as streams } from 'node:stream';
@@ -6,9 +9,11 @@ import { runningDigest } from '../../distribution/digest.ts';
 import { field, parseJson } from '../../distribution/json.ts';
 import { uploadLocation } from '../../distribution/own-target.ts';
 import { registryAddress } from '../../distribution/registry-address.ts';
+import { registryScope } from '../../distribution/registry-scope.ts';
 import { formatTarget } from '../../distribution/target.ts';
 import { parseDigest, parseRepositoryName } from '../../distribution/reference.ts';
-import type { Mounting, RegistryWriter, StoredManifest, WriteFailure, Written } from '../../ports.ts';
+import type { Mounting, RegistryWriter, StoredManifest, UpstreamLogin, WriteFailure, Written } from '../../ports.ts';
+import { loggedIn } from './logged-in.ts';
 import { type Origins, hostsOf } from './upstream-headers.ts';
 
 export interface WriteTerms {
@@ -19,6 +24,8 @@ export interface WriteTerms {
   readonly idleMs: number;
   /** Milliseconds the registry may think once it has everything. */
   readonly responseMs: number;
+  /** Absent: nobody logs in there. */
+  readonly login?: UpstreamLogin | undefined;
 }
 
 /** Bytes of an answer that are read; what a write is answered is a few lines. */
@@ -29,7 +36,7 @@ const maxDetail = 200;
 /** A writer that throws nothing: whatever the registry does is an outcome. */
 export function createRegistryWriter(terms: WriteTerms): RegistryWriter {
   const hosts = hostsOf(terms.origins);
-  const send = sender(terms);
+  const send = terms.login === undefined ? sender(terms) : loggedInSender(terms.login, sender(terms));
   return {
     async openUpload(repository) {
       const target = uploadTarget(repository);
@@ -106,6 +113,17 @@ type Send = (
   headers: Readonly<Record<string, string>>,
   content: Content | undefined,
 ) => Promise<Answer | WriteFailure>;
+
+function loggedInSender(login: UpstreamLogin, send: Send): Send {
+  return (method, path, headers, content) =>
+    loggedIn<Answer | WriteFailure>({
+      login,
+      scope: registryScope(method, path),
+      send: (authorization) => send(method, path, { ...headers, ...(authorization && { authorization }) }, content),
+      headOf: (answer) => ('ok' in answer ? undefined : { statusCode: answer.status, headers: answer.headers }),
+      mayRepeat: () => content === undefined || Array.isArray(content.stream),
+    });
+}
 
 function sender({ origins, agent, idleMs, responseMs }: WriteTerms): Send {
   const { host, protocol } = origins.upstream;

@@ -2,6 +2,7 @@
 import { type ClientRequest, Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { Duplex, DuplexOptions } from 'node:stream';
+import type { SecureContext } from 'node:tls';
 import type { PassingMemory } from './passing-memory.ts';
 
 /** Milliseconds; below the idle limit of common registries, so that a kept connection is ours to close. */
@@ -19,18 +20,24 @@ export interface UpstreamAgents {
   close(): void;
 }
 
-/** `protocol` is the registry's. What answers reads goes through `memory`. */
-export function createUpstreamAgents(protocol: string, memory: PassingMemory): UpstreamAgents {
+/** `protocol` is the registry's. What answers reads goes through `memory`. `secureContext`: whose certificates are believed. */
+export function createUpstreamAgents(
+  protocol: string,
+  memory: PassingMemory,
+  secureContext?: SecureContext,
+): UpstreamAgents {
+  const trust = secureContext === undefined ? {} : { secureContext };
   const readers = new (quiet(followed(classFor(protocol), memory)))({
     keepAlive: true,
     maxFreeSockets: 64,
     timeout: keepIdleMs,
     scheduling: 'lifo',
+    ...trust,
   });
-  const writers = new (onceOnly(classFor(protocol)))({ keepAlive: true });
-  const questions = new (quiet(classFor(protocol)))({ keepAlive: true, maxSockets: 16, timeout: keepIdleMs });
+  const writers = new (onceOnly(classFor(protocol)))({ keepAlive: true, ...trust });
+  const questions = new (quiet(classFor(protocol)))({ keepAlive: true, maxSockets: 16, timeout: keepIdleMs, ...trust });
   const plainStorage = new (followed(HttpAgent, memory))({ keepAlive: false });
-  const secureStorage = new (followed(HttpsAgent, memory))({ keepAlive: false });
+  const secureStorage = new (followed(HttpsAgent, memory))({ keepAlive: false, ...trust });
   return {
     readers,
     writers,

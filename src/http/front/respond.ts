@@ -275,12 +275,19 @@ export const catalogUnsupported: Answer = refusal('UNSUPPORTED', 'the registry b
 /** The rest of a body did not come, while the registry was ready to take it. */
 export const clientTimedOut: Answer = refusal('SIZE_INVALID', 'the request body did not arrive', { status: 408 });
 
-export type UpstreamFailure = 'unreachable' | 'timeout' | 'broken' | 'no_memory';
+export type UpstreamFailure = 'unreachable' | 'timeout' | 'broken' | 'login_failed' | 'no_memory';
 
 const upstreamAnswers: Readonly<Record<UpstreamFailure, Answer>> = {
   unreachable: tryAgain('the registry behind the gateway cannot be reached', 5, 502),
   timeout: tryAgain('the registry behind the gateway does not answer', 5, 504),
   no_memory: tryAgain('too many manifests and lists wait for their clients at once; try again', 5),
+  login_failed: refusal(
+    'UNAVAILABLE',
+    'the registry behind the gateway refuses the login that the gateway has for it',
+    {
+      status: 502,
+    },
+  ),
   broken: refusal('UNAVAILABLE', 'the registry behind the gateway gave an unusable answer', { status: 502 }),
 };
 
