@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { type Problem, sortProblems, unplaced } from '../document/problem.ts';
 import { formatHostPort, isEveryInterface } from '../network/host.ts';
+import { loginProblems, loginTerms, overlayLogins } from './logins.ts';
 import { configKeys, type Settings } from './schema.ts';
 import { type ConfigInput, type Source, environmentSource, fileSource, flagSource } from './sources.ts';
 import { type ReportAt, overlayUpstreams, upstreamProblems, upstreamTerms } from './upstream-terms.ts';
@@ -35,6 +36,7 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
     const upstreams = settings.upstreams ?? {};
     problems.push(...clashingSettings(input, settings, isSet));
     problems.push(...upstreamProblems(upstreams, upstreamDefaults(settings), at));
+    problems.push(...loginProblems(settings.logins ?? {}, at));
   }
   if (problems.length > 0) return { ok: false, problems: sortProblems(problems) };
   const placeOf = (key: string): Place => {
@@ -55,6 +57,7 @@ function overlay(under: Settings, over: Settings): Settings {
     redirects: { ...under.redirects, ...over.redirects },
     cache: { ...under.cache, ...over.cache },
     upstreams: overlayUpstreams(under.upstreams, over.upstreams),
+    logins: overlayLogins(under.logins, over.logins),
   };
 }
 
@@ -169,6 +172,7 @@ function complete(settings: Settings, input: ConfigInput) {
       refreshTtlSeconds: tokens?.refreshTtl ?? 90 * 86_400,
       ...(tokens?.keys === undefined ? {} : { keys: tokens.keys }),
     },
+    logins: loginTerms(settings.logins),
     timeouts: {
       ...defaults.timeouts,
       drainMs: 1_000 * (timeouts?.drain ?? 15 * 60),

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type Parsed, refuse } from '../document/parsed.ts';
 import { parseRedisUrl } from '../network/redis-url.ts';
 import { day, duration, isNotEmpty, listOf, minute, optional, orZero, path, secret, setting, take } from './fields.ts';
+import { loginsSchema } from './logins-schema.ts';
 import { upstreamSchema } from './upstream-schema.ts';
 import { parseHostPattern, parseListenAddress, parseNetwork, parseOrigin, parseProxies, parseSize } from './values.ts';
 
@@ -86,6 +87,7 @@ export const configSchema = z.strictObject({
     }),
     'Access tokens and login sessions.',
   ),
+  logins: optional(loginsSchema, 'Where people log in from whom no policy file names.'),
   timeouts: optional(
     z.strictObject({
       connect: optional(duration(1, 5 * minute), 'How long connecting to the upstream may take. Default: 3s.'),
@@ -161,7 +163,7 @@ export interface ConfigKey {
 }
 
 const secretKey = /^redis$|\.password$/;
-const listKey = /^(?:policies|trustedProxies)$|\.(?:hosts|tokenHosts)$/;
+const listKey = /^(?:policies|trustedProxies)$|\.(?:hosts|tokenHosts)$|^logins\.ldap\.url$/;
 
 /** How documentation calls an entry of a map. */
 export const anyName = '<name>';

@@ -5,6 +5,7 @@ import { type Origin, checkDocument, valueAt } from '../document/check.ts';
 import { type Problem, quote, unplaced } from '../document/problem.ts';
 import { nearest } from '../document/suggest.ts';
 import { type Position, readYaml } from '../document/yaml.ts';
+import type { LoginSettings } from './logins-schema.ts';
 import { configKeys, configSchema, type ConfigKey, type Settings } from './schema.ts';
 import type { UpstreamSettings } from './upstream-schema.ts';
 import { parseRedisUrl } from '../network/redis-url.ts';
@@ -225,7 +226,7 @@ function plantText(tree: Record<string, unknown>, [step, ...rest]: readonly stri
 }
 
 function withAbsolutePaths(settings: Settings, base: string): Settings {
-  const { policies, tls, tokens, upstreams } = settings;
+  const { policies, tls, tokens, upstreams, logins } = settings;
   const absolute = (path: string): string => resolve(base, path);
   /** The part with these of its keys, where it has them, as absolute paths. */
   const inside = <T extends object>(part: T, ...keys: readonly (keyof T & string)[]): T => ({
@@ -239,11 +240,18 @@ function withAbsolutePaths(settings: Settings, base: string): Settings {
     const whole = inside(upstream, 'ca');
     return credentials === undefined ? whole : { ...whole, credentials: inside(credentials, 'passwordFile') };
   };
+  const people = ({ ldap, ...others }: LoginSettings): LoginSettings => {
+    if (ldap === undefined) return others;
+    const { bind } = ldap;
+    const whole = inside(ldap, 'ca');
+    return { ...others, ldap: bind === undefined ? whole : { ...whole, bind: inside(bind, 'passwordFile') } };
+  };
   return {
     ...inside(settings, 'stateDir'),
     ...(policies === undefined ? {} : { policies: policies.map(absolute) }),
     ...(tls === undefined ? {} : { tls: inside(tls, 'cert', 'key') }),
     ...(tokens === undefined ? {} : { tokens: inside(tokens, 'keys') }),
+    ...(logins === undefined ? {} : { logins: people(logins) }),
     ...(upstreams === undefined
       ? {}
       : { upstreams: Object.fromEntries(Object.entries(upstreams).map(([name, each]) => [name, entry(each)])) }),

@@ -34,6 +34,21 @@ const examples: Readonly<Record<string, string>> = {
   'tokens.accessTtl': '15m',
   'tokens.refreshTtl': '90d',
   'tokens.keys': './keys',
+  'logins.ldap.url': '[ldaps://ldap.example.com]',
+  'logins.ldap.ca': './ldap-ca.pem',
+  'logins.ldap.startTls': 'false',
+  'logins.ldap.bind.dn': 'cn=portcullis,ou=services,dc=example,dc=com',
+  'logins.ldap.bind.password': 'never in a repository',
+  'logins.ldap.bind.passwordFile': './ldap.secret',
+  'logins.ldap.users.base': 'ou=people,dc=example,dc=com',
+  'logins.ldap.users.filter': '(uid=${account})',
+  'logins.ldap.users.name': 'uid',
+  'logins.ldap.groups.base': 'ou=groups,dc=example,dc=com',
+  'logins.ldap.groups.filter': '(member=${dn})',
+  'logins.ldap.groups.name': 'cn',
+  'logins.ldap.groups.nested': 'no',
+  'logins.ldap.refresh': '5m',
+  'logins.ldap.staleFor': '1h',
   'timeouts.connect': '3s',
   'timeouts.idle': '60s',
   'timeouts.response': '5m',
@@ -57,6 +72,7 @@ const required: ReadonlySet<string> = new Set(['publicUrl', 'upstream']);
 const instead: ReadonlySet<string> = new Set([
   'upstreams.<name>.credentials.password',
   'upstreams.<name>.credentials.helper',
+  'logins.ldap.bind.password',
 ]);
 
 /** What the entry of a map is called in the example. */

@@ -93,6 +93,7 @@ describe('a complete file', () => {
         refreshTtlSeconds: 2_592_000,
         keys: '/etc/portcullis/keys',
       },
+      logins: { ldap: undefined },
       timeouts: { connectMs: 1_000, idleMs: 2_000, responseMs: 180_000, drainMs: 14_400_000, leaveMs: 5_000 },
       redirects: { mode: 'follow', hosts: ['storage.example.com', '*.s3.example.com:9000'] },
       cache: {
@@ -123,6 +124,7 @@ describe('defaults', () => {
       trustedProxies: [],
       admin: { listen: { host: '127.0.0.1', port: 5051 } },
       tokens: { service: 'registry.example.com', accessTtlSeconds: 900, refreshTtlSeconds: 7_776_000 },
+      logins: { ldap: undefined },
       timeouts: { connectMs: 3_000, idleMs: 60_000, responseMs: 300_000, drainMs: 900_000, leaveMs: 0 },
       redirects: { mode: 'pass', hosts: [] },
       cache: { memoryBytes: 67_108_864, blobBytes: 65_536, tagTtlMs: 5_000, contentTtlMs: 600_000, staleIfErrorMs: 0 },
@@ -240,6 +242,21 @@ describe('every key', () => {
     'tokens.accessTtl': '1h',
     'tokens.refreshTtl': '1h',
     'tokens.keys': '/sample',
+    'logins.ldap.url': 'ldaps://sample,ldaps://other:6636',
+    'logins.ldap.ca': '/sample.pem',
+    'logins.ldap.startTls': 'true',
+    'logins.ldap.bind.dn': 'cn=sample',
+    'logins.ldap.bind.password': 'sample',
+    'logins.ldap.bind.passwordFile': '/sample',
+    'logins.ldap.users.base': 'ou=sample',
+    'logins.ldap.users.filter': '(sample=${account})',
+    'logins.ldap.users.name': 'sample',
+    'logins.ldap.groups.base': 'ou=sample',
+    'logins.ldap.groups.filter': '(sample=${dn})',
+    'logins.ldap.groups.name': 'sample',
+    'logins.ldap.groups.nested': 'walk',
+    'logins.ldap.refresh': '9s',
+    'logins.ldap.staleFor': '9s',
     'timeouts.connect': '9s',
     'timeouts.idle': '9s',
     'timeouts.response': '9s',
@@ -255,13 +272,23 @@ describe('every key', () => {
   };
 
   const always = { 'tls.cert': '/c', 'tls.key': '/k', 'redirects.hosts': 'x' };
-  const anEntry = { 'upstreams.cloud.url': 'https://base' };
+  const needed: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+    upstreams: { 'upstreams.cloud.url': 'https://base' },
+    logins: { 'logins.ldap.url': 'ldaps://base', 'logins.ldap.users.base': 'ou=base' },
+  };
   /** What makes sense of a key of an entry. */
   const beside: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'credentials.username': { 'upstreams.cloud.credentials.passwordFile': '/beside' },
     'credentials.password': { 'upstreams.cloud.credentials.username': 'beside' },
     'credentials.passwordFile': { 'upstreams.cloud.credentials.username': 'beside' },
     tokenHosts: { 'upstreams.cloud.credentials.helper': 'beside' },
+    'logins.ldap.startTls': { 'logins.ldap.url': 'ldap://beside' },
+    'logins.ldap.bind.dn': { 'logins.ldap.bind.passwordFile': '/beside' },
+    'logins.ldap.bind.password': { 'logins.ldap.bind.dn': 'cn=beside' },
+    'logins.ldap.bind.passwordFile': { 'logins.ldap.bind.dn': 'cn=beside' },
+    'logins.ldap.groups.filter': { 'logins.ldap.groups.base': 'ou=beside' },
+    'logins.ldap.groups.name': { 'logins.ldap.groups.base': 'ou=beside' },
+    'logins.ldap.groups.nested': { 'logins.ldap.groups.base': 'ou=beside' },
   };
 
   test('is known by its dotted name', () => {
@@ -273,11 +300,11 @@ describe('every key', () => {
     (_name, key) => {
       expect(key.variable).toMatch(/^PORTCULLIS(_[A-Z]+)+$/);
       expect(key.description).toMatch(/^[A-Z].{20,}\.$/);
-      const base = { tryMode: true, flags: { ...always, ...(key.key.startsWith('upstreams.') ? anEntry : {}) } };
+      const base = { tryMode: true, flags: { ...always, ...needed[key.key.split('.')[0] ?? ''] } };
       const text = samples[key.key] ?? '';
       const plain = JSON.stringify(configOf(base));
-      const needed = { ...base.flags, ...beside[key.key.replace('upstreams.cloud.', '')] };
-      const others = Object.fromEntries(Object.entries(needed).filter(([flag]) => flag !== key.key));
+      const all = { ...base.flags, ...beside[key.key.replace('upstreams.cloud.', '')] };
+      const others = Object.fromEntries(Object.entries(all).filter(([flag]) => flag !== key.key));
       const fromVariable = configOf({ ...base, flags: others, env: { [key.variable]: text } });
       const value = key.list ? text.split(',') : text;
       const yaml = JSON.stringify(key.key.split('.').reduceRight<unknown>((inner, step) => ({ [step]: inner }), value));
