@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { exportJWK } from 'jose';
 import { createIssuerDocuments } from '../../src/adapters/issuers/documents.ts';
+import { checkIdToken } from '../../src/identity/id-token.ts';
 import { createIssuerKeys } from '../../src/identity/issuer-keys.ts';
 import type { IdentitySource } from '../../src/identity/source.ts';
 import { createWorkloadSource } from '../../src/identity/sources/workload.ts';
@@ -96,6 +97,13 @@ describe('a token', () => {
     const ours = `${JSON.stringify(good()).slice(0, -1)},"iss":${JSON.stringify(other.url)}}`;
     for (const signer of [key, stranger])
       expect(await logIn(await signBytes(signer, header, ours))).toBe('issuer_wrong');
+  });
+
+  test('is good for nobody but the issuer that it names, whoever was asked for the key', async () => {
+    const token = await signToken(key, { ...good(), iss: other.url });
+    const set = { keys: [key.jwk], readAt: start };
+    expect(await checkIdToken(token, issuer.url, set)).toMatchObject({ ok: false, reason: 'invalid' });
+    expect(await checkIdToken(token, other.url, set)).toMatchObject({ ok: true });
   });
 
   test.each([
