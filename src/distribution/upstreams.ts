@@ -66,6 +66,11 @@ export function remotePlace({ prefix, remotePrefix }: UpstreamNames, place: stri
   return withPrefix(remotePrefix, rest);
 }
 
+/** As clients know it: by its prefix, if it has one. */
+export function shownName({ prefix, name }: UpstreamNames): string {
+  return prefix === '' ? name : prefix;
+}
+
 /** Whether clients and the registry call everything the same. */
 export function isPlain({ prefix, remotePrefix, library }: UpstreamNames): boolean {
   return prefix === '' && remotePrefix === '' && !library;

@@ -45,10 +45,10 @@ export function openUpstreams(parts: UpstreamParts): OpenedUpstreams {
     const terms = { ...cache.terms, patienceMs };
     behind.set(upstream.name, cachedBackend(named, { ...cache, terms, ...(kept && { kept }) }));
   }
-  const [first, ...more] = behind.values();
-  const isOne = first !== undefined && more.length === 0 && upstreams.all.every(({ prefix }) => prefix === '');
+  const [first] = upstreams.all;
+  const only = first !== undefined && upstreams.all.length === 1 && isPlain(first) ? behind.get(first.name) : undefined;
   return {
-    backend: isOne ? first : severalBackends(upstreams, behind),
+    backend: only ?? severalBackends(upstreams, behind),
     cachedBytes: () => kept?.bytes ?? 0,
     follow: () =>
       Promise.all(

@@ -3,7 +3,7 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import { type ErrorCode, errorBody } from '../../distribution/error-codes.ts';
 import { parseJson } from '../../distribution/json.ts';
-import type { UpstreamNames } from '../../distribution/upstreams.ts';
+import { type UpstreamNames, shownName } from '../../distribution/upstreams.ts';
 import type { ReplySink } from './reply.ts';
 
 /** A repository as the registry and as the client calls it. */
@@ -19,7 +19,7 @@ const tooMany = 429;
 const envelope = z.object({ errors: z.array(z.object({ code: z.string(), message: z.string().optional() })).min(1) });
 
 /** `detail` of an error is the registry's own, and stays here. */
-export function inClientsWords(sink: ReplySink, { name }: UpstreamNames, names: BothNames): ReplySink {
+export function inClientsWords(sink: ReplySink, upstream: UpstreamNames, names: BothNames): ReplySink {
   return {
     onFailure: (failure, transfer) => sink.onFailure(failure, transfer),
     onReply(reply, transfer) {
@@ -27,14 +27,16 @@ export function inClientsWords(sink: ReplySink, { name }: UpstreamNames, names: 
       if (status < 400) return sink.onReply(reply, transfer);
       const headers = status === tooMany ? { ...reply.headers, ...retryOf(reply.headers) } : reply.headers;
       if (!Buffer.isBuffer(content)) return sink.onReply({ ...reply, headers }, transfer);
-      const words = status === tooMany ? limited(name) : renamed(content, names);
+      const words = status === tooMany ? limited(upstream) : renamed(content, names);
       sink.onReply({ ...reply, headers, content: words ?? content }, transfer);
     },
   };
 }
 
-function limited(name: string): Buffer {
-  return Buffer.from(errorBody('TOOMANYREQUESTS', `the registry behind "${name}" limits pulls; try again later`));
+function limited(upstream: UpstreamNames): Buffer {
+  return Buffer.from(
+    errorBody('TOOMANYREQUESTS', `the registry behind "${shownName(upstream)}" limits pulls; try again later`),
+  );
 }
 
 function retryOf({ 'retry-after': given }: OutgoingHttpHeaders): OutgoingHttpHeaders {

@@ -7,7 +7,6 @@ import {
   remotePlace,
 } from '../../distribution/upstreams.ts';
 import { type RegistryRoute, spelledOf } from '../../distribution/route.ts';
-import { parseRepositoryName } from '../../distribution/reference.ts';
 import { formatTarget } from '../../distribution/target.ts';
 import type { ListPlace, Registry, RegistryWriter, RepositoriesPage } from '../../ports.ts';
 import type { Backend } from './backend.ts';
@@ -39,10 +38,10 @@ function renamedRoute(route: RegistryRoute, upstream: UpstreamNames): RegistryRo
   return { ...renamed, mount: { ...renamed.mount, from: remoteOf(upstream, renamed.mount.from) } };
 }
 
-/** A name that is too long for any registry is one that none has: it stays what it is. */
+/** Whoever asks has found out that there is one. */
 function remoteOf(upstream: UpstreamNames, repository: string) {
-  const name = remoteName(upstream, repository) ?? parseRepositoryName(repository);
-  if (name === undefined) throw new Error('a repository that is no name');
+  const name = remoteName(upstream, repository);
+  if (name === undefined) throw new Error('a repository that the registry cannot have');
   return name;
 }
 

@@ -1,6 +1,6 @@
 /** Several registries as one backend: each repository is of one of them, and lists show one after the other. */
 import { ordinaryUpload } from '../../distribution/route.ts';
-import type { Upstreams } from '../../distribution/upstreams.ts';
+import { type Upstreams, remoteName } from '../../distribution/upstreams.ts';
 import type { ListPlace, Registry, RegistryWriter, RepositoriesPage } from '../../ports.ts';
 import type { CachedBackend } from './cache.ts';
 import type { BackendRequest } from './transfer.ts';
@@ -11,7 +11,7 @@ export type Behind = Pick<CachedBackend, 'open' | 'ask' | 'write' | 'around' | '
 /** `behind`: a backend for each of `upstreams`, by its name, that knows the clients' names. */
 export function severalBackends(upstreams: Upstreams, behind: ReadonlyMap<string, Behind>): Behind {
   const all = [...behind.values()];
-  const of = (repository: string): Behind | undefined => behind.get(upstreams.of(repository)?.name ?? '');
+  const of = finder(upstreams, behind);
   return {
     open(asked, sink) {
       const { route } = asked;
@@ -19,8 +19,8 @@ export function severalBackends(upstreams: Upstreams, behind: ReadonlyMap<string
       if (backend === undefined) throw new Error('a request for none of the registries');
       return backend.open(withinOne(asked, upstreams), sink);
     },
-    ask: severalRegistries(upstreams, behind),
-    write: severalWriters(upstreams, of),
+    ask: severalRegistries(upstreams, behind, of),
+    write: severalWriters(of),
     around: async (repository, task, isOver) =>
       (await of(repository)?.around(repository, task, isOver)) ?? { ok: true, value: await task() },
     activeTransfers: () => all.reduce((sum, { activeTransfers }) => sum + activeTransfers(), 0),
@@ -45,8 +45,20 @@ const nothing = {
   found: false,
 } as const;
 
-function severalRegistries(upstreams: Upstreams, behind: ReadonlyMap<string, Behind>): Registry {
-  const of = (repository: string): Registry | undefined => behind.get(upstreams.of(repository)?.name ?? '')?.ask;
+type Find = (repository: string) => Behind | undefined;
+
+/** undefined for a name that none of them has, or can have. */
+function finder(upstreams: Upstreams, behind: ReadonlyMap<string, Behind>): Find {
+  return (repository) => {
+    const upstream = upstreams.of(repository);
+    return upstream === undefined || remoteName(upstream, repository) === undefined
+      ? undefined
+      : behind.get(upstream.name);
+  };
+}
+
+function severalRegistries(upstreams: Upstreams, behind: ReadonlyMap<string, Behind>, find: Find): Registry {
+  const of = (repository: string): Registry | undefined => find(repository)?.ask;
   return {
     repositories: (size, place) => pageOf(upstreams, behind, size, place),
     resolveTag: async (repository, tag) => (await of(repository)?.resolveTag(repository, tag)) ?? nothing,
@@ -107,15 +119,13 @@ function startOf(
 
 const nowhere = { ok: false, reason: 'broken', detail: 'no registry has this name' } as const;
 
-function severalWriters(upstreams: Upstreams, of: (repository: string) => Behind | undefined): RegistryWriter {
+function severalWriters(of: Find): RegistryWriter {
   return {
     openUpload: async (repository) => (await of(repository)?.write.openUpload(repository)) ?? nowhere,
     async mountBlob(repository, digest, from) {
       const writer = of(repository)?.write;
       if (writer === undefined) return nowhere;
-      return upstreams.of(from) === upstreams.of(repository)
-        ? writer.mountBlob(repository, digest, from)
-        : writer.openUpload(repository);
+      return of(from) === of(repository) ? writer.mountBlob(repository, digest, from) : writer.openUpload(repository);
     },
     async sendBlob(upload, blob, content) {
       const writer = of(upload.repository)?.write;

@@ -1,7 +1,7 @@
 /** Which registry a request is for, and what none of them takes. */
 import { routeAccess } from '../../distribution/access.ts';
 import type { RegistryRoute } from '../../distribution/route.ts';
-import { type UpstreamNames, type Upstreams, isPlain } from '../../distribution/upstreams.ts';
+import { type UpstreamNames, type Upstreams, isPlain, remoteName, shownName } from '../../distribution/upstreams.ts';
 import { type Admitted, sentenceOf } from '../../gate/admit.ts';
 import { refusal, repositoryUnknown } from '../front/respond.ts';
 import { who } from './audit-facts.ts';
@@ -22,14 +22,14 @@ export function isRenamed(route: RegistryRoute, upstreams: Upstreams): boolean {
 export function misplacedBy({ route, caller }: Admitted, upstream: UpstreamNames | undefined): Outcome | undefined {
   if (!('repository' in route)) return undefined;
   const { repository } = route;
-  if (upstream === undefined)
+  if (upstream === undefined || remoteName(upstream, repository) === undefined)
     return {
       answer: repositoryUnknown(repository),
       record: { decision: 'deny', reason: 'upstream_unknown', ...who(caller) },
     };
   const { action } = routeAccess[route.kind];
   if (upstream.access === 'read-write' || action === 'pull') return undefined;
-  const why = `the registry behind "${upstream.prefix || upstream.name}" is read-only here`;
+  const why = `the registry behind "${shownName(upstream)}" is read-only here`;
   return {
     answer: refusal('DENIED', sentenceOf(caller, { action, repository }, why)),
     record: { decision: 'deny', reason: 'upstream_read_only', ...who(caller) },
