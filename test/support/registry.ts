@@ -26,7 +26,13 @@ export interface RedisProcess {
 
 /** A real, open distribution registry (Debian's `docker-registry`). Its folder is kept when `dir` names one. */
 export async function startRegistry(
-  options: { readonly delete?: boolean; readonly dir?: string; readonly port?: number } = {},
+  options: {
+    readonly delete?: boolean;
+    readonly dir?: string;
+    readonly port?: number;
+    /** URL of the registry whose images it fetches and keeps; it takes no pushes then. */
+    readonly mirrorOf?: string;
+  } = {},
 ): Promise<RegistryProcess> {
   const workDir = await makeTempDir('registry');
   const dir = options.dir ?? join(workDir, 'data');
@@ -45,6 +51,7 @@ export async function startRegistry(
         delete: { enabled: options.delete ?? true },
         maintenance: { uploadpurging: { enabled: false } },
       },
+      ...(options.mirrorOf === undefined ? {} : { proxy: { remoteurl: options.mirrorOf } }),
       http: { addr: `127.0.0.1:${port}`, secret: randomBytes(16).toString('hex') },
     }),
   );
