@@ -111,14 +111,20 @@ async function policies({ dir }, { id, variant }) {
   return folder;
 }
 
+/** One registry for everything, or beside it the same under a prefix that it has as well. */
+const behind = (url, prefix) =>
+  prefix === ''
+    ? `upstream: ${url}\n`
+    : `upstreams:\n  main: { url: ${url} }\n  more: { url: ${url}, prefix: ${prefix}, remotePrefix: ${prefix} }\n`;
+
 /** As `npm start` of that build runs it, with the settings of production; tokens live as long as the run. */
-async function gatewayCommand(lab, place, { hasRedis = false, isCached = true, blobs = '' } = {}) {
+async function gatewayCommand(lab, place, { hasRedis = false, isCached = true, blobs = '', prefix = '' } = {}) {
   const build = lab.builds.get(place.label);
   const { port, id } = place;
   const env = {
     NODE_ENV: 'production',
     PATH: [dirname(lab.node), process.env.PATH].join(delimiter),
-    PORTCULLIS_CONFIG: written(`${id}.yaml`, `upstream: http://127.0.0.1:${lab.backend.port}\n`),
+    PORTCULLIS_CONFIG: written(`${id}.yaml`, behind(`http://127.0.0.1:${lab.backend.port}`, prefix)),
     PORTCULLIS_LISTEN: `127.0.0.1:${port}`,
     PORTCULLIS_PUBLIC_URL: `http://127.0.0.1:${port}`,
     PORTCULLIS_ADMIN_LISTEN: `127.0.0.1:${await freePort()}`,
@@ -164,6 +170,11 @@ export const kinds = {
     about: 'Portcullis with cache.blobs 512KiB',
     needs: [],
     start: (lab, place) => gatewayCommand(lab, place, { blobs: '512KiB' }),
+  },
+  'gateway-prefix': {
+    about: 'Portcullis with cache.memory 0, the registry behind a prefix',
+    needs: [],
+    start: (lab, place) => gatewayCommand(lab, place, { isCached: false, prefix: repository.split('/')[0] }),
   },
   pipe: {
     about: 'floor: node:http, both ways piped, without a decision',

@@ -19,7 +19,8 @@ import { wrk } from './wrk.mjs';
  */
 
 /** @type {(kind: string) => boolean} */
-const any = (kind) => kind !== 'gateway-layers';
+const any = (kind) => kind !== 'gateway-layers' && kind !== 'gateway-prefix';
+const reads = (kind) => any(kind) || kind === 'gateway-prefix';
 const butMemory = (kind) => any(kind) && kind !== 'answers';
 const gateways = (kind) => kind === 'gateway' || kind === 'gateway-redis';
 const programs = (kind) => ['registry', 'nginx', 'pipe'].includes(kind) || gateways(kind);
@@ -194,6 +195,7 @@ export const rows = [
   small({
     name: 'one',
     about: 'manifest by tag, one connection',
+    isFor: reads,
     asked: pulled(tagPath),
     isRight: is(image.manifest),
     connections: 1,
