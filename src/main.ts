@@ -33,6 +33,7 @@ import { createLoginGuard } from './identity/login-guard.ts';
 import { createPasswords } from './identity/password.ts';
 import type { IdentitySource } from './identity/source.ts';
 import { createDirectorySource } from './identity/sources/directory.ts';
+import { createHtpasswdSource } from './identity/sources/htpasswd.ts';
 import { createPasswordSource } from './identity/sources/password.ts';
 import { robotSource } from './identity/sources/robot.ts';
 import { createWorkloadSource } from './identity/sources/workload.ts';
@@ -172,15 +173,16 @@ function openLogins(
   { config, log, clock }: Ground,
   { keys, stores: { failedLogins, sessions } }: Machine,
   observed: Observed,
-  { opened }: OpenDirectories,
+  { opened, htpasswd }: OpenDirectories,
 ) {
   const guard = createLoginGuard(failedLogins, keys);
-  const passwords = createPasswordSource({
+  const stored = {
     passwords: createPasswords(observed.countHash, observed.hashWaited),
     verified: new VerifiedPasswords(),
     guard,
-    hasNext: opened.length > 0,
-  });
+  };
+  const hasDirectory = opened.length > 0;
+  const passwords = createPasswordSource({ ...stored, hasNext: hasDirectory || htpasswd !== undefined });
   const issuerKeys = createIssuerKeys(createIssuerDocuments(), clock, reportTo(log).onIssuerFailure);
   const workloads = createWorkloadSource({
     keys: issuerKeys,
@@ -192,7 +194,9 @@ function openLogins(
   });
   const directories = opened.map((each) => createDirectorySource({ ...each, guard, sessions }));
   // Passwords behind the rest: the last of those sources takes whatever the others leave.
-  const sources: readonly IdentitySource[] = [robotSource, workloads, passwords, ...directories];
+  const files = htpasswd && createHtpasswdSource({ ...stored, people: htpasswd.people, hasNext: hasDirectory });
+  const named: readonly IdentitySource[] = files === undefined ? [passwords] : [passwords, files];
+  const sources = [robotSource, workloads, ...named, ...directories];
   return { sources, issuerKeys };
 }
 
@@ -205,7 +209,7 @@ function openServing(ground: Ground, machine: Machine, observed: Observed) {
   const { sessions, robotUses, tagLocks, limiter, promotions } = stores;
   const limits = createLimits(limiter, observed.countLimit);
   const tokens = createAccessTokens({ keys, issuer: publicUrl, service, ttlSeconds });
-  const directories = lifecycle.opens(openDirectories([]));
+  const directories = lifecycle.opens(openDirectories([], inputs.htpasswd, log));
   const { sources, issuerKeys } = openLogins(ground, machine, observed, directories);
   const login = { tokens, sessions, clock, service, refreshTtlSeconds };
   const identity = createIdentity({ ...login, sources, policies, robotUses, onLogin: observed.countLogin });

@@ -69,7 +69,17 @@ const ldap = z
   })
   .refine(isNotEmpty, 'names no server');
 
+const htpasswd = z
+  .strictObject({
+    file: optional(
+      path,
+      'File of lines NAME:HASH with bcrypt hashes, as htpasswd -B writes it; followed while it changes.',
+    ),
+  })
+  .refine(isNotEmpty, 'names no file');
+
 export const loginsSchema = z.strictObject({
+  htpasswd: optional(htpasswd, 'A file of passwords, as many registries and web servers have it.'),
   ldap: optional(ldap, 'An LDAP directory, such as OpenLDAP, 389 or Active Directory.'),
 });
 

@@ -106,8 +106,11 @@ function searchProblems({ users, groups }: Ldap, report: ReportAt): readonly Pro
 }
 
 /** Of settings without problems. */
-export function loginTerms({ ldap }: LoginSettings = {}) {
-  return { ldap: ldap === undefined ? undefined : ldapTerms(ldap) };
+export function loginTerms({ htpasswd, ldap }: LoginSettings = {}) {
+  return {
+    htpasswd: htpasswd?.file === undefined ? undefined : { file: htpasswd.file },
+    ldap: ldap === undefined ? undefined : ldapTerms(ldap),
+  };
 }
 
 function ldapTerms({ url, ca, startTls, bind, users, groups, refresh, staleFor }: Ldap) {

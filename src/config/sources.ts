@@ -240,11 +240,12 @@ function withAbsolutePaths(settings: Settings, base: string): Settings {
     const whole = inside(upstream, 'ca');
     return credentials === undefined ? whole : { ...whole, credentials: inside(credentials, 'passwordFile') };
   };
-  const people = ({ ldap, ...others }: LoginSettings): LoginSettings => {
-    if (ldap === undefined) return others;
+  const people = ({ ldap, htpasswd }: LoginSettings): LoginSettings => {
+    const files = htpasswd === undefined ? {} : { htpasswd: inside(htpasswd, 'file') };
+    if (ldap === undefined) return files;
     const { bind } = ldap;
     const whole = inside(ldap, 'ca');
-    return { ...others, ldap: bind === undefined ? whole : { ...whole, bind: inside(bind, 'passwordFile') } };
+    return { ...files, ldap: bind === undefined ? whole : { ...whole, bind: inside(bind, 'passwordFile') } };
   };
   return {
     ...inside(settings, 'stateDir'),

@@ -34,6 +34,7 @@ const examples: Readonly<Record<string, string>> = {
   'tokens.accessTtl': '15m',
   'tokens.refreshTtl': '90d',
   'tokens.keys': './keys',
+  'logins.htpasswd.file': './htpasswd',
   'logins.ldap.url': '[ldaps://ldap.example.com]',
   'logins.ldap.ca': './ldap-ca.pem',
   'logins.ldap.startTls': 'false',

@@ -1,7 +1,11 @@
 /** Where people outside the policy files are known: what is opened for it, and how each is shown. */
+import { type HtpasswdFile, followHtpasswdFile } from '../adapters/files/htpasswd-file.ts';
+import type { OperatorLog } from '../adapters/log/log.ts';
+import type { Problem } from '../document/problem.ts';
 import type { LoginSource } from '../policy/model.ts';
 import type { Directory } from '../ports.ts';
-import type { Part } from './readiness.ts';
+import type { Inputs } from './inputs.ts';
+import { type Part, formatAll } from './readiness.ts';
 
 /** A directory, and how often it is asked. */
 export interface OpenDirectory {
@@ -13,6 +17,7 @@ export interface OpenDirectory {
 
 /** In the order in which they are asked whose a name is. */
 export interface OpenDirectories {
+  readonly htpasswd: HtpasswdFile | undefined;
   readonly opened: readonly OpenDirectory[];
   readonly parts: readonly Part[];
   /** As metrics show them. */
@@ -20,12 +25,51 @@ export interface OpenDirectories {
   close(): Promise<void>;
 }
 
-/** Connections are made when they are needed: a directory that is away at the start is one that is away. */
-export function openDirectories(directories: readonly OpenDirectory[]): OpenDirectories {
+/**
+ * Connections are made when they are needed: a directory that is away at the start is one that is away. A htpasswd file is
+ * followed from what was read of it.
+ */
+export function openDirectories(
+  directories: readonly OpenDirectory[],
+  htpasswd: Inputs['htpasswd'],
+  log: OperatorLog,
+): OpenDirectories {
+  const file = htpasswd && followHtpasswd(htpasswd, log);
+  const parts: Part[] = directories.map(({ source, directory }) => ({
+    name: `logins.${source}`,
+    health: () => directory.health(),
+  }));
+  if (file !== undefined) parts.unshift({ name: 'logins.htpasswd', health: () => htpasswdHealth(file) });
   return {
     opened: directories,
-    parts: directories.map(({ source, directory }) => ({ name: `logins.${source}`, health: () => directory.health() })),
-    sources: () => directories.map(({ source, directory }) => ({ name: source, isUp: directory.health().ok })),
-    close: async () => void (await Promise.all(directories.map(({ directory }) => directory.close()))),
+    htpasswd: file,
+    parts,
+    sources: () => parts.map(({ name, health }) => ({ name: name.slice('logins.'.length), isUp: health().ok })),
+    async close() {
+      file?.close();
+      await Promise.all(directories.map(({ directory }) => directory.close()));
+    },
+  };
+}
+
+function followHtpasswd({ path, reading }: NonNullable<Inputs['htpasswd']>, log: OperatorLog): HtpasswdFile {
+  const report = (problems: readonly Problem[], isUsed: boolean): void => {
+    const what = isUsed ? 'lines of the htpasswd file cannot be used' : 'the htpasswd file cannot be read';
+    if (problems.length === 0) log.info('the htpasswd file is in use', { file: path });
+    else log.error(isUsed ? what : `${what}; the last good one stays`, { detail: formatAll(problems.slice(0, shown)) });
+  };
+  report(reading.problems, true);
+  return followHtpasswdFile(reading, { path, onChange: report });
+}
+
+/** Problems that one line tells. */
+const shown = 20;
+
+function htpasswdHealth({ people, problems }: HtpasswdFile): { readonly ok: boolean; readonly detail: string } {
+  const found = problems();
+  const count = `${people().users.size} people`;
+  return {
+    ok: found.length === 0,
+    detail: found.length === 0 ? count : `${count}; ${formatAll(found.slice(0, shown))}`,
   };
 }

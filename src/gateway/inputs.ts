@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { ensureAdminToken } from '../adapters/files/admin-token.ts';
 import { type KeyFile, readKeyFiles } from '../adapters/files/key-ring.ts';
 import { type LoadedPolicy, loadPolicy } from '../adapters/files/policy-loading.ts';
+import { type HtpasswdReading, readHtpasswdFile } from '../adapters/files/htpasswd-file.ts';
 import { wordsOf } from '../adapters/failure.ts';
 import { upstreamFileProblems } from '../adapters/files/upstream-files.ts';
 import type { Config, Place } from '../config/load.ts';
@@ -18,6 +19,8 @@ export interface Inputs {
   readonly keyDirectory: string;
   readonly keys: readonly KeyFile[];
   readonly adminToken: Secret;
+  /** undefined: none is configured. */
+  readonly htpasswd: { readonly path: string; readonly reading: HtpasswdReading } | undefined;
   /** undefined: plain HTTP. */
   readonly certificate: CertificateFiles | undefined;
 }
@@ -35,12 +38,20 @@ export async function readInputs(
   const adminToken = readAdminToken(config.stateDir);
   const certificate = readTls(config.tls, now);
   const upstreams = upstreamFileProblems(config.upstreams, placeOf);
-  if (policy.ok && keys.ok && adminToken.ok && certificate.ok && upstreams.length === 0) {
-    const read = { policy: policy.loaded, keys: keys.files, adminToken: adminToken.value };
+  const htpasswd = await readHtpasswd(config.logins.htpasswd?.file);
+  if (policy.ok && keys.ok && adminToken.ok && certificate.ok && htpasswd.ok && upstreams.length === 0) {
+    const read = { policy: policy.loaded, keys: keys.files, adminToken: adminToken.value, htpasswd: htpasswd.value };
     return { ok: true, value: { policyPaths, keyDirectory, ...read, certificate: certificate.value } };
   }
-  const problems = [policy, keys, adminToken, certificate].flatMap((each) => (each.ok ? [] : each.problems));
+  const problems = [policy, keys, adminToken, certificate, htpasswd].flatMap((each) => (each.ok ? [] : each.problems));
   return { ok: false, problems: [...problems, ...upstreams] };
+}
+
+/** Lines that cannot be used are no reason not to start. */
+async function readHtpasswd(path: string | undefined): Promise<Checked<Inputs['htpasswd']>> {
+  if (path === undefined) return { ok: true, value: undefined };
+  const reading = await readHtpasswdFile(path);
+  return reading.ok ? { ok: true, value: { path, reading } } : { ok: false, problems: [reading.problem] };
 }
 
 function readAdminToken(stateDir: string): Checked<Secret> {

@@ -3,17 +3,21 @@ import { availableParallelism } from 'node:os';
 import argon2 from 'argon2';
 import bcrypt from 'bcrypt';
 import type { Argon2Cost, PasswordHash } from '../policy/password-hash.ts';
-import type { Policy } from '../policy/model.ts';
 import { HashQueue } from './hash-queue.ts';
 
 export type PasswordOutcome = 'match' | 'mismatch' | 'busy';
 
+/** All whose passwords are stored in one place. */
+export interface Peers {
+  readonly users: ReadonlyMap<string, { readonly password?: PasswordHash | undefined }>;
+}
+
 export interface Passwords {
   /**
-   * Compares `password` with `hash`, which is one of the policy's; without one, does the same work and answers `mismatch`.
+   * Compares `password` with `hash`, which is one of the peers'; without one, does the same work and answers `mismatch`.
    * `busy`: the queue for hashing is longer than its time bound. Nothing was compared.
    */
-  verify(policy: Policy, hash: PasswordHash | undefined, password: string): Promise<PasswordOutcome>;
+  verify(peers: Peers, hash: PasswordHash | undefined, password: string): Promise<PasswordOutcome>;
 }
 
 /** RFC 9106 suggests more memory for a login service; OWASP's 19 MiB, two passes, one lane is 25 ms on a 2026 core. */
@@ -39,11 +43,11 @@ export function createPasswords(
   // A core stays with the requests that are no logins: with hashes on both of two, pulls waited behind them ten times as
   // long, and no more of them were done.
   const queue = new HashQueue(Math.max(1, Math.min(availableParallelism() - 1, 3)), queueMs, maxWaiting, onWaited);
-  const verify: Passwords['verify'] = async (policy, hash, password) => {
+  const verify: Passwords['verify'] = async (peers, hash, password) => {
     const compare = async (): Promise<boolean> => {
       let isMatch = false;
       // Every attempt computes one hash of each cost in use, so that time does not tell who exists.
-      for (const [cost, dummy] of dummies(policy)) {
+      for (const [cost, dummy] of dummies(peers)) {
         const isOwn = hash !== undefined && costOf(hash) === cost;
         onHash(dummy.scheme, cost);
         const matches = await matchesHash(isOwn ? hash : dummy, password);
@@ -63,21 +67,21 @@ async function matchesHash(hash: PasswordHash, password: string): Promise<boolea
   return (await bcrypt.compare(fits ? password : '', hash.text)) && fits;
 }
 
-const dummiesOf = new WeakMap<Policy, ReadonlyMap<string, PasswordHash>>();
+const dummiesOf = new WeakMap<Peers, ReadonlyMap<string, PasswordHash>>();
 
-/** For each cost among the policy's users a hash that no password has; one of the standard cost when there is none. */
-function dummies(policy: Policy): ReadonlyMap<string, PasswordHash> {
-  const known = dummiesOf.get(policy);
+/** For each cost among the peers a hash that no password has; one of the standard cost when there is none. */
+function dummies(peers: Peers): ReadonlyMap<string, PasswordHash> {
+  const known = dummiesOf.get(peers);
   if (known !== undefined) return known;
   const found = new Map<string, PasswordHash>();
-  for (const { password } of policy.users.values()) {
+  for (const { password } of peers.users.values()) {
     if (password !== undefined && !found.has(costOf(password))) found.set(costOf(password), dummyOf(password));
   }
   if (found.size === 0) {
     const standard = dummyOf({ scheme: 'argon2id', text: '', cost: standardCost });
     found.set(costOf(standard), standard);
   }
-  dummiesOf.set(policy, found);
+  dummiesOf.set(peers, found);
   return found;
 }
 

@@ -1,7 +1,7 @@
 /** Apache's htpasswd files: `name:hash` on each line, comments with `#`, anything behind a second colon ignored. */
 import { type Problem, quote } from '../document/problem.ts';
 import { nameInYaml, quoted } from '../editing/scalar.ts';
-import { parsePasswordHash } from '../policy/password-hash.ts';
+import { foreignScheme, parsePasswordHash } from '../policy/password-hash.ts';
 import { type Imported, inComment, isAccountName } from './imported.ts';
 
 export interface HtpasswdOptions {
@@ -70,19 +70,6 @@ function hashProblem(name: string, password: string): { readonly code: string; r
   return 'problem' in hash
     ? { code: 'invalid-hash', message: `user ${quote(name)}: ${hash.problem}; ${advice}` }
     : undefined;
-}
-
-function foreignScheme(password: string): string | undefined {
-  if (password === '') return 'an empty password';
-  if (password.startsWith('$apr1$') || password.startsWith('$1$')) return 'an MD5 hash';
-  if (password.startsWith('{SHA}')) return 'a SHA-1 hash';
-  if (password.startsWith('{SSHA}')) return 'a salted SHA-1 hash';
-  if (password.startsWith('$5$')) return 'a SHA-256 crypt hash';
-  if (password.startsWith('$6$')) return 'a SHA-512 crypt hash';
-  if (/^\$(?:2[abxy]|argon2)/.test(password)) return undefined;
-  if (password.startsWith('pct_')) return 'a password that begins as access tokens do (pct_)';
-  if (/^\{PLAIN\}$/.test(password)) return 'an empty password';
-  return 'a crypt() hash, or what may be one,';
 }
 
 function format(

@@ -57,3 +57,17 @@ function argon2Problem(cost: Argon2Cost, salt: string): string | undefined {
   }
   return undefined;
 }
+
+/** What stands in a password file in place of a hash that can be used, in words; undefined for what looks like one. */
+export function foreignScheme(password: string): string | undefined {
+  if (password === '') return 'an empty password';
+  if (password.startsWith('$apr1$') || password.startsWith('$1$')) return 'an MD5 hash';
+  if (password.startsWith('{SHA}')) return 'a SHA-1 hash';
+  if (password.startsWith('{SSHA}')) return 'a salted SHA-1 hash';
+  if (password.startsWith('$5$')) return 'a SHA-256 crypt hash';
+  if (password.startsWith('$6$')) return 'a SHA-512 crypt hash';
+  if (/^\$(?:2[abxy]|argon2)/.test(password)) return undefined;
+  if (password.startsWith('pct_')) return 'a password that begins as access tokens do (pct_)';
+  if (/^\{PLAIN\}$/.test(password)) return 'an empty password';
+  return 'a crypt() hash, or what may be one,';
+}

@@ -71,7 +71,7 @@ const seconds = z.int().min(0).max(8_640_000_000_000);
 const outsideClaims = {
   src: z.enum(loginSources).optional(),
   /** Whose the name is in the source. */
-  own: z.string().min(1).max(64).optional(),
+  own: z.string().min(1).max(128).optional(),
   groups: z.array(z.string().max(256)).max(maxOutsideGroups).optional(),
 };
 const claimSet = z.object({

@@ -242,6 +242,7 @@ describe('every key', () => {
     'tokens.accessTtl': '1h',
     'tokens.refreshTtl': '1h',
     'tokens.keys': '/sample',
+    'logins.htpasswd.file': '/sample',
     'logins.ldap.url': 'ldaps://sample,ldaps://other:6636',
     'logins.ldap.ca': '/sample.pem',
     'logins.ldap.startTls': 'true',

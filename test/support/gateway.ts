@@ -224,7 +224,7 @@ export function testConfig(
     trustedProxies: [],
     admin: { listen: { host: '127.0.0.1', port: 0 } },
     tokens: { service: 'registry.test', accessTtlSeconds: 900, refreshTtlSeconds: 3600 },
-    logins: { ldap: undefined },
+    logins: { htpasswd: undefined, ldap: undefined },
     timeouts: patience,
     redirects,
     cache: { memoryBytes: 67_108_864, blobBytes: 65_536, tagTtlMs: 5000, contentTtlMs: 600_000, staleIfErrorMs: 0 },

@@ -1,9 +1,6 @@
 /** People of the policy files, who log in with passwords. */
-import { maxPasswordLength } from '../../distribution/credentials.ts';
 import { type Policy, type User, namePattern } from '../../policy/model.ts';
 import { principalOf } from '../../policy/principal.ts';
-import type { LoginGuard } from '../login-guard.ts';
-import type { Passwords } from '../password.ts';
 import {
   type Authentication,
   type IdentitySource,
@@ -13,12 +10,9 @@ import {
   isYetToCome,
 } from '../source.ts';
 import type { EpochMs } from '../../time.ts';
-import type { VerifiedPasswords } from '../verified-passwords.ts';
+import { type StoredPasswordParts, checkStored } from '../stored-password.ts';
 
-export interface PasswordParts {
-  readonly passwords: Passwords;
-  readonly verified: VerifiedPasswords;
-  readonly guard: LoginGuard;
+export interface PasswordParts extends StoredPasswordParts {
   /** Other sources come behind: names that have no password here are theirs. */
   readonly hasNext?: boolean;
 }
@@ -43,28 +37,15 @@ export function createPasswordSource(parts: PasswordParts): IdentitySource {
 }
 
 async function logIn(
-  { passwords, verified, guard }: PasswordParts,
+  parts: StoredPasswordParts,
   policy: Policy,
-  { account, password, address, isExcused = false }: Presented,
+  presented: Presented,
   now: EpochMs,
 ): Promise<Authentication> {
-  if (password === '') return { ok: false, reason: 'password_missing' };
-  if (Buffer.byteLength(password) > maxPasswordLength) return { ok: false, reason: 'password_too_long' };
-  const user = namePattern.test(account) ? policy.users.get(account) : undefined;
-  const hash = user?.password;
-  const isRemembered = hash !== undefined && verified.has(account, password, hash.text, now);
-  const storedHash = hash?.text ?? '';
-  const outcome = isRemembered
-    ? 'match'
-    : await guard.attempt({ account, password, storedHash, address, isExcused }, () =>
-        passwords.verify(policy, hash, password),
-      );
-  if (typeof outcome === 'object') return { ok: false, reason: 'login_held', ...outcome };
-  if (outcome === 'busy') return { ok: false, reason: 'hashing_busy' };
-  if (user === undefined || hash === undefined) return { ok: false, reason: 'account_unknown' };
-  if (outcome === 'mismatch') return { ok: false, reason: 'password_wrong' };
-  if (user.disabled || isYetToCome(user, now)) return { ok: false, reason: 'account_disabled' };
-  if (!isRemembered) verified.add(account, password, hash.text, now);
+  const user = namePattern.test(presented.account) ? policy.users.get(presented.account) : undefined;
+  const refused = await checkStored(parts, presented, { peers: policy, hash: user?.password, now });
+  if (refused !== undefined) return refused;
+  if (user === undefined || user.disabled || isYetToCome(user, now)) return { ok: false, reason: 'account_disabled' };
   return { ok: true, login: loginOf(user) };
 }
 
