@@ -88,6 +88,7 @@ describe('deploy/mirror', () => {
   test('check has nothing to say about it, and every rule has a test', async () => {
     expect(await ask('check', '--strict')).toMatchObject({ code: 0, stderr: '' });
     expect(await ask('test', '--strict')).toMatchObject({ code: 0 });
+    expect(await callProgram(['check', '--strict', mirror('policies')], { cwd: '/' })).toMatchObject({ code: 0 });
   });
 
   test('nobody at all may write into the mirror', async () => {

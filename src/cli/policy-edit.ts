@@ -3,11 +3,14 @@ import { statSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { readPolicyFiles } from '../adapters/files/policy-loading.ts';
 import { createFile, replaceFile } from '../adapters/files/whole-file.ts';
+import type { RepositoryName } from '../distribution/reference.ts';
+import { createUpstreams } from '../distribution/upstreams.ts';
 import { type Problem, formatProblem, quote } from '../document/problem.ts';
 import { didYouMean } from '../document/suggest.ts';
 import type { Edit } from '../editing/edit.ts';
 import { readOnce } from '../editing/layout.ts';
 import { compileByName } from '../policy/by-name.ts';
+import { withCanonicalTests } from '../policy/canonical-names.ts';
 import { type PolicyText, parsePolicy } from '../policy/files/parse.ts';
 import { type Policy, type Robot, type User, namePattern } from '../policy/model.ts';
 import { problemOfFailure, runTests } from '../policy/analysis/test-run.ts';
@@ -20,6 +23,8 @@ export interface PolicyFiles {
   readonly paths: readonly string[];
   readonly texts: readonly PolicyText[];
   readonly policy: Policy;
+  /** The spelling by which tests name repositories, where the configuration has two for one. */
+  readonly canonical: (repository: RepositoryName) => RepositoryName;
 }
 
 /** A change that cannot be made and of which that was said, with the exit code that says whose fault it is. */
@@ -36,7 +41,8 @@ export async function readForEdit(options: readonly string[], json = false): Pro
   // A directory without files is where the first account goes.
   const reading = parsePolicy(read.files.length === 0 ? [{ file: 'none', text: 'rules: []' }] : read.files, readOnce);
   if (!reading.ok) return { refused: reportBroken(reading.problems, json) };
-  return { paths: paths.paths, texts: read.files, policy: reading.policy };
+  const { canonical } = paths;
+  return { paths: paths.paths, texts: read.files, policy: withCanonicalTests(reading.policy, canonical), canonical };
 }
 
 interface Accounts {
@@ -92,7 +98,7 @@ export async function applyEdits(
     ...files.texts.filter(({ file }) => !edited.has(file)),
     ...[...edited].map(([file, { text }]) => ({ file, text })),
   ];
-  const problems = judge(after);
+  const problems = judge(after, files.canonical);
   if (problems.length > 0) {
     for (const problem of problems) {
       // Lines of the text as it would be, which no file holds.
@@ -144,10 +150,11 @@ export function fileIn(directory: string, name: string): string {
   return near.startsWith('..') ? path : near;
 }
 
-function judge(texts: readonly PolicyText[]): readonly Problem[] {
+function judge(texts: readonly PolicyText[], canonical: PolicyFiles['canonical']): readonly Problem[] {
   const reading = parsePolicy(texts, readOnce);
   if (!reading.ok) return reading.problems;
-  return runTests(compileByName(reading.policy), Date.now()).failures.map(problemOfFailure);
+  const policy = withCanonicalTests(reading.policy, canonical);
+  return runTests(compileByName(policy), Date.now()).failures.map(problemOfFailure);
 }
 
 /** A new file is as readable as its neighbours: the gateway may run as another user than the one who adds accounts. */
@@ -157,7 +164,11 @@ function modeOfNew({ texts: [neighbour] }: PolicyFiles): number {
 }
 
 function policyPaths(options: readonly string[]) {
-  if (options.length > 0) return { ok: true as const, paths: options.map((path) => resolve(path)) };
   const configuration = readConfiguration();
-  return configuration.ok ? { ok: true as const, paths: configuredPolicies(configuration) } : configuration;
+  if (options.length === 0 && !configuration.ok) return configuration;
+  // A configuration that cannot be read says nothing about policies that are named.
+  const upstreams = configuration.ok ? configuration.config.upstreams : [];
+  const paths =
+    options.length === 0 && configuration.ok ? configuredPolicies(configuration) : options.map((path) => resolve(path));
+  return { ok: true as const, paths, canonical: createUpstreams(upstreams).canonical };
 }

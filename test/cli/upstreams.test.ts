@@ -145,6 +145,13 @@ describe('who-can', () => {
   });
 });
 
+test('accounts are edited and tests written where tests say a name the short way', async () => {
+  const add = ['user', 'add', 'zoe', '--groups', 'developers', '--password-stdin'];
+  expect(await portcullis(add, 'correct horse')).toMatchObject({ code: 0, stderr: '' });
+  expect(await portcullis(['user', 'disable', 'zoe', '--policies', 'policies'])).toMatchObject({ code: 0, stderr: '' });
+  expect((await portcullis(['test', '--write', '--dry-run'])).stderr).not.toContain('fail');
+});
+
 describe('serve', () => {
   const serve = (...args: readonly string[]) => folder.built(['serve', ...args]);
 
