@@ -14,7 +14,7 @@ import { type Inputs, readInputs } from './gateway/inputs.ts';
 import { type Lifecycle, createLifecycle } from './gateway/lifecycle.ts';
 import { issuersOf } from './gateway/login-sources.ts';
 import { closing, listenAll } from './gateway/listen.ts';
-import { type OpenDirectories, openDirectories } from './gateway/directories.ts';
+import { type OpenDirectories, connectDirectories, openDirectories } from './gateway/directories.ts';
 import { type Machine, openMachine } from './gateway/machine.ts';
 import { type Observed, createObserved } from './gateway/observed.ts';
 import { checkAll, frozenNow } from './gateway/readiness.ts';
@@ -107,8 +107,11 @@ async function open(ground: Ground): Promise<Started> {
   const observed = createObserved(log);
   const machine = await openMachine({ ...ground, audit: observed.audit });
   const { policies, keys, stores, parts } = machine;
-  const serving = openServing(ground, machine, observed);
-  const { listener, identity, behind, limits, directories, certificate, issuerKeys } = serving;
+  const directories = lifecycle.opens(
+    openDirectories(await connectDirectories(config.logins, clock), inputs.htpasswd, log),
+  );
+  const serving = openServing(ground, machine, observed, directories);
+  const { listener, identity, behind, limits, certificate, issuerKeys } = serving;
   const { backend } = behind;
   const registries = await behind.follow();
 
@@ -201,7 +204,7 @@ function openLogins(
 }
 
 /** What each process that serves has: its listener, and the four values it is made of. */
-function openServing(ground: Ground, machine: Machine, observed: Observed) {
+function openServing(ground: Ground, machine: Machine, observed: Observed, directories: OpenDirectories) {
   const { config, upstreams, log, inputs, clock, lifecycle } = ground;
   const { policies, keys, stores } = machine;
   const { publicUrl, trustedProxies, timeouts } = config;
@@ -209,7 +212,6 @@ function openServing(ground: Ground, machine: Machine, observed: Observed) {
   const { sessions, robotUses, tagLocks, limiter, promotions } = stores;
   const limits = createLimits(limiter, observed.countLimit);
   const tokens = createAccessTokens({ keys, issuer: publicUrl, service, ttlSeconds });
-  const directories = lifecycle.opens(openDirectories([], inputs.htpasswd, log));
   const { sources, issuerKeys } = openLogins(ground, machine, observed, directories);
   const login = { tokens, sessions, clock, service, refreshTtlSeconds };
   const identity = createIdentity({ ...login, sources, policies, robotUses, onLogin: observed.countLogin });
@@ -263,5 +265,5 @@ function openServing(ground: Ground, machine: Machine, observed: Observed) {
   const { server, connections } = listener;
   lifecycle.opens(closing(server, () => connections.cutAll()));
   const renewed = certificate && lifecycle.opens(renewCertificate(server, certificate, { clock, log }));
-  return { listener, identity, behind, limits, directories, issuerKeys, certificate: renewed?.part };
+  return { listener, identity, behind, limits, issuerKeys, certificate: renewed?.part };
 }

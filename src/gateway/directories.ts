@@ -3,7 +3,8 @@ import { type HtpasswdFile, followHtpasswdFile } from '../adapters/files/htpassw
 import type { OperatorLog } from '../adapters/log/log.ts';
 import type { Problem } from '../document/problem.ts';
 import type { LoginSource } from '../policy/model.ts';
-import type { Directory } from '../ports.ts';
+import type { Config } from '../config/load.ts';
+import type { Clock, Directory } from '../ports.ts';
 import type { Inputs } from './inputs.ts';
 import { type Part, formatAll } from './readiness.ts';
 
@@ -23,6 +24,14 @@ export interface OpenDirectories {
   /** As metrics show them. */
   readonly sources: () => readonly { readonly name: string; readonly isUp: boolean }[];
   close(): Promise<void>;
+}
+
+/** Those of the configuration, each asked once, for two seconds at most. A driver is loaded where it is used. */
+export async function connectDirectories({ ldap }: Config['logins'], clock: Clock): Promise<readonly OpenDirectory[]> {
+  if (ldap === undefined) return [];
+  const { openDirectory } = await import('../adapters/ldap/directory.ts');
+  const { refreshMs, staleForMs, ...settings } = ldap;
+  return [{ source: 'ldap', directory: await openDirectory(settings, clock), refreshMs, staleForMs }];
 }
 
 /**
