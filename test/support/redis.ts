@@ -110,7 +110,7 @@ export interface RedisCluster {
 
 /** Three masters that share the slots. */
 export async function startRedisCluster(): Promise<RedisCluster> {
-  const nodes = await Promise.all(
+  const started = await Promise.allSettled(
     [0, 1, 2].map(() =>
       onFreePorts(async () => {
         const busPort = await freePort();
@@ -118,6 +118,27 @@ export async function startRedisCluster(): Promise<RedisCluster> {
       }),
     ),
   );
+  const nodes = started.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+  try {
+    for (const each of started) if (each.status === 'rejected') throw each.reason;
+    await joinCluster(nodes);
+  } catch (error) {
+    await Promise.all(nodes.map((node) => node.stop()));
+    throw error;
+  }
+  return {
+    url: `redis+cluster://${nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}`,
+    nodes,
+    flush: async () => {
+      for (const { admin } of nodes) await admin.flushall();
+    },
+    stop: async () => {
+      await Promise.all(nodes.map((node) => node.stop()));
+    },
+  };
+}
+
+async function joinCluster(nodes: readonly RedisServer[]): Promise<void> {
   const bounds = [0, 5461, 10_923, 16_384];
   for (const [index, { admin }] of nodes.entries()) {
     await admin.call('CLUSTER', 'SET-CONFIG-EPOCH', index + 1);
@@ -138,16 +159,6 @@ export async function startRedisCluster(): Promise<RedisCluster> {
       15_000,
     );
   }
-  return {
-    url: `redis+cluster://${nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}`,
-    nodes,
-    flush: async () => {
-      for (const { admin } of nodes) await admin.flushall();
-    },
-    stop: async () => {
-      await Promise.all(nodes.map((node) => node.stop()));
-    },
-  };
 }
 
 async function busPortOf(admin: Redis): Promise<number> {
