@@ -21,8 +21,8 @@ export interface PromoteOptions extends PromoteWish {
 
 const about = `
 SOURCE is [HOST/]REPOSITORY:TAG or [HOST/]REPOSITORY@sha256:…, TARGET the same with a tag, or without one for the same tag.
-HOST is --gateway, else the one in the names, else publicUrl of the configuration. The login is what docker stored for HOST
-(docker login HOST), or --user with --password-stdin. Nothing is pulled, and no Docker engine is needed.
+HOST is --gateway, else the one in the names, else publicUrl of the configuration. The login is what docker, podman
+or skopeo stored for HOST (docker login HOST), or --user with --password-stdin. Nothing is pulled, and no Docker engine is needed.
 
 You need pull on the source and the action promote on the target; push does not give it. What gates ask of a push they ask
 of a promotion. Repeating is safe: the tag comes last.
@@ -95,8 +95,8 @@ async function chosenLogin(
   const stored = await readStoredLogin(process.env, url.host, isTls);
   if (!stored.ok) return stored;
   if (stored.login !== undefined) return stored.login;
-  const fix = `docker login ${url.host}, or --user NAME --password-stdin`;
-  return { problem: `docker is not logged in at ${url.host}`, fix };
+  const fix = `docker login ${url.host} (or podman login), or --user NAME --password-stdin`;
+  return { problem: `neither docker nor podman is logged in at ${url.host}`, fix };
 }
 
 /** The gateway's answer to the wish; an identity token is changed for an access token first. */

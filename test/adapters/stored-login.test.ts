@@ -1,5 +1,5 @@
 /** Docker's credential helpers that do not do as they should. */
-import { chmod, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type StoredLoginReading, readStoredLogin } from '../../src/adapters/docker/stored-login.ts';
@@ -40,4 +40,28 @@ test('what a helper says reaches no terminal as a command', async () => {
     ok: false,
     problem: expect.stringMatching(/^docker-credential-odd failed: locked[ -~]+$/) as unknown,
   });
+});
+
+test.each([
+  ['the file that REGISTRY_AUTH_FILE names', { REGISTRY_AUTH_FILE: 'named.json' }, 'named'],
+  ['docker', {}, 'docker'],
+  ['podman, in the run-time directory', { DOCKER_CONFIG: 'none' }, 'runtime'],
+  ['podman, in the home directory', { DOCKER_CONFIG: 'none', XDG_RUNTIME_DIR: 'none' }, 'home'],
+])('the login is that of %s, where it has one', async (_what, env, account) => {
+  const write = async (path: string, name: string): Promise<void> => {
+    await mkdir(join(directory, path, '..'), { recursive: true });
+    const auth = Buffer.from(`${name}:s3cret`).toString('base64');
+    await writeFile(join(directory, path), JSON.stringify({ auths: { 'registry.example.com': { auth } } }));
+  };
+  await write('named.json', 'named');
+  await write('docker/config.json', 'docker');
+  await write('run/containers/auth.json', 'runtime');
+  await write('.config/containers/auth.json', 'home');
+  const places = { HOME: '', DOCKER_CONFIG: 'docker', XDG_RUNTIME_DIR: 'run', ...env };
+  const read = await readStoredLogin(
+    Object.fromEntries(Object.entries(places).map(([key, path]) => [key, join(directory, path)])),
+    'registry.example.com',
+    true,
+  );
+  expect(read).toMatchObject({ ok: true, login: { account } });
 });

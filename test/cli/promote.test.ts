@@ -287,13 +287,17 @@ describe('the login', () => {
   });
 
   test.each([
-    ['nothing at all', undefined, 'docker is not logged in at'],
-    ['another host', { auths: { 'registry.example.com': { auth: 'cml0YTpzZWNyZXQ=' } } }, 'docker is not logged in at'],
+    ['nothing at all', undefined, 'neither docker nor podman is logged in at'],
+    [
+      'another host',
+      { auths: { 'registry.example.com': { auth: 'cml0YTpzZWNyZXQ=' } } },
+      'neither docker nor podman is logged in at',
+    ],
   ])('missing, with %s, is told with what to do', async (_, config, message) => {
     if (config !== undefined) await dockerConfig(config);
     const { code, stderr } = await promote(images());
     expect([code, stderr]).toEqual([1, expect.stringContaining(message)]);
-    expect(stderr).toContain(`fix: docker login ${gateway.host}, or --user NAME --password-stdin`);
+    expect(stderr).toContain(`fix: docker login ${gateway.host} (or podman login), or --user NAME --password-stdin`);
     expect(asked).toEqual([]);
   });
 

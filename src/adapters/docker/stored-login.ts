@@ -1,4 +1,4 @@
-/** The logins that `docker login` stored on this machine: docker's `config.json` and its credential helpers. */
+/** The logins that docker, podman and others stored on this machine: their files, and their credential helpers. */
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { parseJson } from '../../distribution/json.ts';
 import { askHelper } from './credential-helper.ts';
 
 export type StoredLoginReading =
-  /** `login` is undefined when docker is not logged in there. */
+  /** `login` is undefined when nobody is logged in there. */
   | { readonly ok: true; readonly login: StoredLogin | undefined }
   /** In words, with what to do; holds no secret. */
   | { readonly ok: false; readonly problem: string; readonly fix: string };
@@ -17,15 +17,44 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** A helper may ask a person to unlock a keychain. */
 const helperMs = 60_000;
 
-/** How docker is logged in at `host` (`name[:port]`), from `$DOCKER_CONFIG` or `~/.docker`. Never throws. `waitMs` for tests. */
+/**
+ * How the tools of this machine are logged in at `host` (`name[:port]`): the first that is, of docker, then podman, skopeo
+ * and buildah (containers-auth.json). Never throws. `waitMs` for tests.
+ */
 export async function readStoredLogin(
   env: Environment,
   host: string,
   isTls: boolean,
   waitMs = helperMs,
 ): Promise<StoredLoginReading> {
-  const directory = env['DOCKER_CONFIG'] || join(env['HOME'] || homedir(), '.docker');
-  const path = join(directory, 'config.json');
+  for (const path of filesOf(env)) {
+    const found = await readFrom(path, { env, host, isTls, waitMs });
+    if (!found.ok || found.login !== undefined) return found;
+  }
+  return { ok: true, login: undefined };
+}
+
+/** In the order in which they are looked at. */
+function filesOf(env: Environment): readonly string[] {
+  const home = env['HOME'] || homedir();
+  const named = env['REGISTRY_AUTH_FILE'];
+  const runtime = env['XDG_RUNTIME_DIR'];
+  return [
+    ...(named ? [named] : []),
+    join(env['DOCKER_CONFIG'] || join(home, '.docker'), 'config.json'),
+    ...(runtime ? [join(runtime, 'containers', 'auth.json')] : []),
+    join(env['XDG_CONFIG_HOME'] || join(home, '.config'), 'containers', 'auth.json'),
+  ];
+}
+
+interface Wanted {
+  readonly env: Environment;
+  readonly host: string;
+  readonly isTls: boolean;
+  readonly waitMs: number;
+}
+
+async function readFrom(path: string, { env, host, isTls, waitMs }: Wanted): Promise<StoredLoginReading> {
   let text;
   try {
     text = await readFile(path, 'utf8');
@@ -33,7 +62,7 @@ export async function readStoredLogin(
     if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
       return { ok: true, login: undefined };
     const reason = error instanceof Error ? error.message : String(error);
-    return unreadable(`docker's configuration cannot be read: ${reason}`, path);
+    return unreadable(`${path} cannot be read: ${reason}`, path);
   }
   const config = parseJson(text.replace(/^\ufeff/, ''));
   if (typeof config !== 'object' || config === null) return unreadable(`${path} is not JSON`, path);
