@@ -40,7 +40,7 @@ export interface AuditRecord {
   /** A word a program can match, such as `no_rule` or `password_wrong`. */
   readonly reason: string;
   readonly rule?: string | undefined;
-  /** `file:line` of the rule, or of the workload that logged in. */
+  /** `file:line` of the rule, or of the workload that logged in; of another login the source that knew who it was. */
   readonly source?: string | undefined;
   readonly shadow?: readonly string[] | undefined;
   /** The gate that refused, or that let pass last. */
@@ -50,6 +50,8 @@ export interface AuditRecord {
   readonly account?: string | undefined;
   readonly kind?: 'user' | 'robot' | 'workload' | 'anonymous' | undefined;
   readonly method?: 'password' | 'session' | 'robot-token' | 'workload' | 'access-token' | undefined;
+  /** Of somebody outside the policy files, as `ldap:developers`. */
+  readonly groups?: readonly string[] | undefined;
   /** Who issued the token that a workload logged in with, and those of its claims that the policy names. */
   readonly issuer?: string | undefined;
   readonly claims?: Readonly<Record<string, string>> | undefined;

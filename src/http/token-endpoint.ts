@@ -14,6 +14,7 @@ import type { Front } from './front/front.ts';
 import { heldDetail, limitRule, shadowLimits } from './front/limit-audit.ts';
 import { idTokenFacts } from './front/id-token-words.ts';
 import { limitHeaders } from './front/limit-headers.ts';
+import { personFacts } from './registry/audit-facts.ts';
 import { type Answer, tokenRefused } from './front/respond.ts';
 import { type EpochMs, inSeconds } from '../time.ts';
 
@@ -174,9 +175,9 @@ function granted({ principal, method, evidence, access, limits }: TokenGrant, re
     event: isLogin ? 'login' : 'token',
     decision: 'allow',
     reason: isLogin || access.every(isGranted) ? 'granted' : 'granted_partly',
-    account: 'name' in principal ? principal.name : '',
-    kind: principal.kind,
+    ...personFacts(principal),
     method,
+    source: 'name' in principal ? principal.outside?.source : undefined,
     ...evidence,
     scope: formatScopes(access),
     shadow: shadow.length === 0 ? undefined : shadow,

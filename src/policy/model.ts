@@ -255,6 +255,8 @@ export interface Policy {
 
 export type AnyAccount = User | Robot | Workload;
 export type Accounts = Pick<Policy, 'users' | 'robots' | 'workloads'>;
+/** With what people from outside become members by. */
+export type AccountsAndGroups = Accounts & Pick<Policy, 'groups'>;
 
 /** `user:dana`, as policy files and `explain` write it. */
 export function formatSubject(subject: Subject | Named): string {

@@ -1,6 +1,7 @@
 /** What a refused edit takes away: accounts, secrets, password marks and memberships. It never gives anything. */
 import { type CompiledPolicy, compilePolicy } from './evaluate.ts';
-import type { Accounts, AnyAccount, GroupMember, Principal, Robot, User, Workload } from './model.ts';
+import type { AccountsAndGroups, AnyAccount, Group, GroupMember, Principal, Robot, User, Workload } from './model.ts';
+import { formatOutsideGroup, mappedGroups } from './outside.ts';
 import { accountIn, trustOf } from './principal.ts';
 
 export interface Withdrawal {
@@ -18,8 +19,12 @@ const alwaysTaken = 10;
  * that is nothing more. Bounded by all that is gone since the good policy, so that no row of edits takes everybody. Only
  * allowances are judged by the memberships that are left: a denial and an `except` keep the old ones.
  */
-export function withdraw(good: CompiledPolicy, left: Accounts, named: Accounts): Withdrawal | undefined {
-  const { users, robots, workloads } = good.policy;
+export function withdraw(
+  good: CompiledPolicy,
+  left: AccountsAndGroups,
+  named: AccountsAndGroups,
+): Withdrawal | undefined {
+  const { users, robots, workloads, groups } = good.policy;
   const losing: string[] = [];
   let takesMore = false;
   const keep = <Account extends AnyAccount>(
@@ -37,15 +42,22 @@ export function withdraw(good: CompiledPolicy, left: Accounts, named: Accounts):
         return kept === undefined ? [] : [[name, kept] as const];
       }),
     );
-  const accounts: Accounts = {
+  const accounts: AccountsAndGroups = {
     users: keep(users, left.users, named.users, userLeft),
     robots: keep(robots, left.robots, named.robots, robotLeft),
     workloads: keep(workloads, left.workloads, named.workloads, workloadLeft),
+    groups: new Map(
+      [...groups].map(([name, group]) => [name, groupLeft(group, left.groups.get(name), named.groups.get(name))]),
+    ),
   };
-  if (!takesMore) return undefined;
+  const isCut = [...groups.keys()].some((name) => accounts.groups.get(name)?.from !== left.groups.get(name)?.from);
+  const shut = shutOut(good.policy, left, named);
+  if (!takesMore && !isCut && shut.every(({ name }) => left.users.has(name))) return undefined;
   const total = users.size + robots.size + workloads.size;
   if (losing.length > alwaysTaken && losing.length * 2 > total) return { losing, compiled: undefined };
-  const policy = { ...good.policy, ...accounts };
+  const shutUsers = new Map([...accounts.users, ...shut.map((user) => [user.name, user] as const)]);
+  const policy = { ...good.policy, ...accounts, users: shutUsers };
+  losing.push(...shut.map(({ name }) => name), ...cutGroups(good.policy.groups, accounts.groups));
   const asBefore = withGroupsOf(good);
   const giving = compilePolicy({ ...policy, rules: policy.rules.filter(({ effect }) => effect === 'allow') });
   return {
@@ -74,11 +86,35 @@ function withGroupsOf({ policy }: CompiledPolicy): (principal: Principal | Group
     if (!('groups' in principal)) return principal;
     const found = known.get(principal);
     if (found !== undefined) return found;
-    const groups = accountIn(policy, principal)?.groups ?? [];
-    const before = { ...principal, groups: [...new Set([...groups, ...principal.groups])] };
+    const declared = accountIn(policy, principal)?.groups ?? [];
+    const mapped = principal.outside === undefined ? [] : mappedGroups(policy, principal.outside);
+    const before = { ...principal, groups: [...new Set([...declared, ...mapped, ...principal.groups])] };
     known.set(principal, before);
     return before;
   };
+}
+
+/** Less the groups of login sources that an edit no longer names. */
+function groupLeft(before: Group, held: Group | undefined, now: Group | undefined): Group {
+  const { from } = before;
+  if (from === undefined) return before;
+  const has = (group: Group | undefined, wanted: string): boolean =>
+    group?.from?.some((each) => formatOutsideGroup(each) === wanted) === true;
+  const kept = from.filter((each) => [held, now].every((group) => has(group, formatOutsideGroup(each))));
+  if (kept.length === from.length) return before;
+  return kept.length === held?.from?.length ? held : { ...before, from: kept };
+}
+
+/** `group developers`, for each that fewer people come into. */
+function cutGroups(before: AccountsAndGroups['groups'], now: AccountsAndGroups['groups']): readonly string[] {
+  return [...before.values()].filter((group) => now.get(group.name) !== group).map(({ name }) => `group ${name}`);
+}
+
+/** Names of nobody in the good policy that an edit disables: people from outside have them. */
+function shutOut(good: AccountsAndGroups, left: AccountsAndGroups, named: AccountsAndGroups): readonly User[] {
+  const isNew = ({ name }: User): boolean => [good.users, good.robots, good.workloads].every((map) => !map.has(name));
+  const found = [...left.users.values(), ...named.users.values()].filter((user) => user.disabled && isNew(user));
+  return found.map((user) => ({ ...user, groups: [], password: undefined }));
 }
 
 type Shared = Pick<User, 'groups' | 'disabled' | 'validFrom'>;

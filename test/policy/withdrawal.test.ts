@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import type { Accounts } from '../../src/policy/model.ts';
+import type { AccountsAndGroups } from '../../src/policy/model.ts';
 import { withdraw } from '../../src/policy/withdrawal.ts';
-import { compile } from '../support/policies.ts';
+import { mappedGroups } from '../../src/policy/outside.ts';
+import { compile, readPolicy } from '../support/policies.ts';
 
 const policyOf = (...users: readonly string[]): string =>
   `groups: { devs: , leads: }\nusers:\n${users.map((user) => `  ${user}\n`).join('')}`;
@@ -13,9 +14,9 @@ describe('what a row of refused edits takes', () => {
   function after(
     good: string,
     ...edits: readonly string[]
-  ): { losing: (readonly string[] | string)[]; left: Accounts } {
+  ): { losing: (readonly string[] | string)[]; left: AccountsAndGroups } {
     const compiled = compile(good);
-    let left: Accounts = compiled.policy;
+    let left: AccountsAndGroups = compiled.policy;
     const losing = edits.map((edit) => {
       const taken = withdraw(compiled, left, compile(edit).policy);
       if (taken === undefined) return 'nothing more';
@@ -85,4 +86,47 @@ gates: [${gates.map((gate) => `{ ${gate}, repositories: ["release/**"], from: ["
   expect(withdrawal?.losing).toEqual(['dana']);
   expect(names(['devs'])).toEqual(['approved']);
   expect(withdrawal?.compiled?.gatesOf({ kind: 'user', name: 'eve', groups: [] }, 'release/app').length).toBe(2);
+});
+
+describe('of people from outside a refused edit', () => {
+  const good = compile(`
+groups: { devs: { from: ["ldap:devs", "ldap:more"] }, banned: { from: ["ldap:banned"] } }
+rules:
+  - { name: share, subjects: ['group:devs'], repositories: ['**'], actions: [pull] }
+  - { name: not-they, effect: deny, subjects: ['group:banned'], repositories: ['**'], actions: [pull] }
+`);
+  const outside = { source: 'ldap', id: 'x', groups: ['devs', 'banned'] } as const;
+
+  test('takes the groups that it no longer names, while denials go on by them', () => {
+    const edit = readPolicy('groups: { devs: { from: ["ldap:more", "ldap:new"] } }');
+    const taken = withdraw(good, good.policy, edit);
+    if (taken?.compiled === undefined) throw new Error('nothing was taken');
+    const left = taken.compiled;
+    expect(taken.losing).toEqual(['group devs', 'group banned']);
+    const mapped = (groups: readonly string[]) => mappedGroups(left.policy, { source: 'ldap', groups });
+    expect([mapped(['devs']), mapped(['more']), mapped(['new']), mapped(['banned'])]).toEqual([[], ['devs'], [], []]);
+    const asks = (groups: readonly string[]): boolean => {
+      const principal = {
+        kind: 'user',
+        name: 'dana',
+        groups: mapped(groups),
+        outside: { ...outside, groups },
+      } as const;
+      return left.decide({ principal, action: 'pull', repository: 'a', now: 0 }).allowed;
+    };
+    expect([asks(['more']), asks(['devs']), asks(['more', 'banned'])]).toEqual([true, false, false]);
+    expect(withdraw(good, left.policy, edit)).toBeUndefined();
+  });
+
+  test('shuts out whom it disables, though the good policy has no such user', () => {
+    const edit = readPolicy(
+      'groups: { devs: { from: ["ldap:devs", "ldap:more"] }, banned: { from: ["ldap:banned"] } }\nusers: { dana: { disabled: true, groups: [devs] }, zoe: { groups: [devs] } }',
+    );
+    const taken = withdraw(good, good.policy, edit);
+    expect([...(taken?.compiled?.policy.users.values() ?? [])]).toMatchObject([
+      { name: 'dana', disabled: true, groups: [] },
+    ]);
+    expect(taken?.losing).toEqual(['dana']);
+    expect(withdraw(good, taken?.compiled?.policy ?? good.policy, edit)).toBeUndefined();
+  });
 });

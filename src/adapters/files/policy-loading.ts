@@ -10,7 +10,7 @@ import { askedByName } from '../../policy/by-name.ts';
 import { withCanonicalTests } from '../../policy/canonical-names.ts';
 import { type CompiledPolicy, compilePolicy } from '../../policy/evaluate.ts';
 import { cutProblem } from '../../policy/files/cut-file.ts';
-import type { Accounts } from '../../policy/model.ts';
+import type { AccountsAndGroups } from '../../policy/model.ts';
 import { problemOfFailure, runTests } from '../../policy/analysis/test-run.ts';
 import { trustFileProblems } from './trust-files.ts';
 
@@ -123,7 +123,7 @@ export type PolicyLoading =
       readonly problems: readonly Problem[];
       readonly revision: string | undefined;
       /** Where what all files say of accounts is whole, these accounts, and the files. */
-      readonly named?: { readonly accounts: Accounts; readonly files: readonly string[] } | undefined;
+      readonly named?: { readonly accounts: AccountsAndGroups; readonly files: readonly string[] } | undefined;
     };
 
 /** What policy files are read beside. */
@@ -145,7 +145,7 @@ export async function loadPolicy(
   const revision = revisionOf(texts.files);
   const reading = parsePolicy(texts.files);
   const files = texts.files.map(({ file }) => file);
-  const refused = (problems: readonly Problem[], accounts: Accounts | undefined): PolicyLoading => ({
+  const refused = (problems: readonly Problem[], accounts: AccountsAndGroups | undefined): PolicyLoading => ({
     ok: false,
     problems,
     revision,

@@ -158,8 +158,10 @@ class PolicyInForce {
    */
   #takeAway(result: PolicyLoading): PolicyLoading {
     if (result.ok) return result;
-    const { users, robots, workloads } = this.#loaded.compiled.policy;
-    const homes = [...users.values(), ...robots.values(), ...workloads.values()].map(({ source }) => source.file);
+    const { users, robots, workloads, groups } = this.#loaded.compiled.policy;
+    const accounts = [...users.values(), ...robots.values(), ...workloads.values()];
+    const mapped = [...groups.values()].filter(({ from }) => from !== undefined);
+    const homes = [...accounts, ...mapped].map(({ source }) => source.file);
     if (homes.length === 0) return result;
     const { named } = result;
     const isKnown = named !== undefined && homes.every((file) => named.files.includes(file));
@@ -169,7 +171,7 @@ class PolicyInForce {
       this.#losers = more.losing;
     }
     const of = (names: readonly string[]): string =>
-      `${listed(names, maxNamed)} (${names.length} of ${homes.length} accounts)`;
+      `${listed(names, maxNamed)} (${names.length} of ${accounts.length} accounts)`;
     const gone = `what refused edits took from ${of(this.#losers)} is gone until an edit is accepted`;
     return {
       ...result,

@@ -105,7 +105,8 @@ function clean(record: AuditRecord): Readonly<Record<string, unknown>> {
 
 /** What stands below a field, such as claims. */
 function cleanTexts(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map((each: unknown) => (typeof each === 'string' ? cleanText(each) : each));
   return Object.fromEntries(
     Object.entries(value).map(([name, text]) => [cleanText(name), typeof text === 'string' ? cleanText(text) : text]),
   );

@@ -4,6 +4,8 @@ import type { RegistryRoute } from '../../distribution/route.ts';
 import { formatReference } from '../../distribution/target.ts';
 import type { Caller } from '../../identity/identify.ts';
 import type { Decision } from '../../policy/evaluate.ts';
+import type { Principal } from '../../policy/model.ts';
+import { formatOutsideGroup } from '../../policy/outside.ts';
 import type { AuditRecord } from '../../ports.ts';
 import type { Exchange } from '../front/exchange.ts';
 
@@ -24,6 +26,7 @@ export function draftOf({ address, userAgent, requestId }: Exchange): Draft {
     account: undefined,
     kind: undefined,
     method: undefined,
+    groups: undefined,
     issuer: undefined,
     claims: undefined,
     repository: undefined,
@@ -46,8 +49,20 @@ export function draftOf({ address, userAgent, requestId }: Exchange): Draft {
 export function who(caller: Caller | undefined, account?: string): Partial<AuditRecord> {
   if (caller === undefined) return account === undefined ? {} : { account };
   const { principal, method, evidence } = caller;
-  const facts = { account: 'name' in principal ? principal.name : '', kind: principal.kind, method };
+  const facts = { ...personFacts(principal), method };
   return evidence === undefined ? facts : { ...facts, issuer: evidence.issuer, claims: evidence.claims };
+}
+
+/** Whom the log names, with the groups that the source of somebody outside the policy files told. */
+export function personFacts(principal: Principal): Pick<AuditRecord, 'account' | 'kind' | 'groups'> {
+  if (!('name' in principal)) return { account: '', kind: principal.kind };
+  const { name: account, kind, outside } = principal;
+  if (outside === undefined) return { account, kind };
+  return {
+    account,
+    kind,
+    groups: outside.groups.map((group) => formatOutsideGroup({ source: outside.source, group })),
+  };
 }
 
 /** The rule that decided, and names of shadow rules that would have decided otherwise, `further` ones among them. */

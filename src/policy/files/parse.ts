@@ -2,7 +2,18 @@
 import { checkDocument } from '../../document/check.ts';
 import { type Problem, sortProblems, unplaced } from '../../document/problem.ts';
 import { type YamlDocument, readYaml } from '../../document/yaml.ts';
-import type { Accounts, Gate, Group, Limit, Policy, PolicyTest, Robot, Rule, User, Workload } from '../model.ts';
+import type {
+  AccountsAndGroups,
+  Gate,
+  Group,
+  Limit,
+  Policy,
+  PolicyTest,
+  Robot,
+  Rule,
+  User,
+  Workload,
+} from '../model.ts';
 import { Findings, Place } from './place.ts';
 import {
   type AccountSections,
@@ -26,7 +37,7 @@ export interface PolicyText {
 export type PolicyReading =
   | { readonly ok: true; readonly policy: Policy }
   /** `accounts` when what every file says of them is whole, whatever else is wrong. */
-  | { readonly ok: false; readonly problems: readonly Problem[]; readonly accounts?: Accounts };
+  | { readonly ok: false; readonly problems: readonly Problem[]; readonly accounts?: AccountsAndGroups };
 
 /** All files are one policy, in any order; all problems at once, by file and line. `read` may know some texts. */
 export function parsePolicy(files: readonly PolicyText[], read: typeof readYaml = readYaml): PolicyReading {
