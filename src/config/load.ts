@@ -31,11 +31,14 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
   const settings = sources.map((source) => source.settings).reduce(overlay);
   const at = reporter(sources, whole(input));
   problems.push(...registriesTwice(isSet, at));
-  // A source with a mistake gives nothing, so what is missing then may be there.
-  if (problems.length === 0) {
-    const upstreams = settings.upstreams ?? {};
+  const isWhole = problems.length === 0;
+  // What a source says of registries is judged even if it has a mistake elsewhere.
+  if (sources.every(({ hasSoundUpstreams }) => hasSoundUpstreams)) {
+    problems.push(...upstreamProblems(settings.upstreams ?? {}, upstreamDefaults(settings), at));
+  }
+  // A source with a mistake gives nothing else, so what is missing then may be there.
+  if (isWhole) {
     problems.push(...clashingSettings(input, settings, isSet));
-    problems.push(...upstreamProblems(upstreams, upstreamDefaults(settings), at));
     problems.push(...loginProblems(settings.logins ?? {}, at));
   }
   if (problems.length > 0) return { ok: false, problems: sortProblems(problems) };

@@ -1,7 +1,7 @@
 /** Where settings come from: the file, variables and flags, each checked by itself. */
 import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
-import { type Origin, checkDocument, valueAt } from '../document/check.ts';
+import { type Checked, type Origin, checkDocument, valueAt } from '../document/check.ts';
 import { type Problem, quote, unplaced } from '../document/problem.ts';
 import { nearest } from '../document/suggest.ts';
 import { type Position, readYaml } from '../document/yaml.ts';
@@ -30,6 +30,8 @@ const nowhere = { line: 0, column: 0 };
 /** What one place sets. */
 export interface Source {
   readonly settings: Settings;
+  /** Whether all that is said of registries is in `settings`. */
+  readonly hasSoundUpstreams: boolean;
   /** Of a key or of one that holds others. Also when the value has a problem, so that nothing is called missing as well. */
   isSet(key: string): boolean;
   /** Where it does, and what messages call the key there. */
@@ -45,7 +47,7 @@ export function fileSource({ file, cwd }: ConfigInput): Source {
   const document = { ...reading.document, value: reading.document.value ?? {} };
   const checked = checkDocument(document, configSchema);
   return {
-    settings: checked.ok ? withAbsolutePaths(checked.value, dirname(resolve(cwd, file.path))) : {},
+    ...settingsOf(checked, document.value, dirname(resolve(cwd, file.path))),
     isSet: (key) => valueAt(document.value, key.split('.')) !== undefined,
     placeOf: (key) => ({ file: file.path, ...document.keyAt(key.split('.')), name: key }),
     problems: checked.ok ? [] : checked.problems,
@@ -55,7 +57,25 @@ export function fileSource({ file, cwd }: ConfigInput): Source {
 /** It may set every key, but one of those that exclude each other. */
 function unreadFile(file: string, problems: readonly Problem[]): Source {
   const placeOf = (name: string): ReturnType<Source['placeOf']> => ({ file, ...nowhere, name });
-  return { settings: {}, isSet: (key) => key !== 'upstreams', placeOf, problems };
+  return { settings: {}, hasSoundUpstreams: false, isSet: (key) => key !== 'upstreams', placeOf, problems };
+}
+
+/** Of a value with a mistake, what it says of registries, where that has none. */
+function settingsOf(
+  checked: Checked<Settings>,
+  value: unknown,
+  base: string,
+): Pick<Source, 'settings' | 'hasSoundUpstreams'> {
+  if (checked.ok) return { settings: withAbsolutePaths(checked.value, base), hasSoundUpstreams: true };
+  const parts = (['upstreams', 'redirects'] as const).flatMap((key) => {
+    const part = valueAt(value, [key]);
+    return part === undefined ? [] : [[key, part] as const];
+  });
+  const found = configSchema.safeParse(Object.fromEntries(parts));
+  return {
+    settings: found.success ? withAbsolutePaths(found.data, base) : {},
+    hasSoundUpstreams: found.success,
+  };
 }
 
 /** A `PORTCULLIS_*` variable that is neither a setting nor a service link of Kubernetes is a problem. */
@@ -202,12 +222,20 @@ function textSource(
     },
   };
   const checked = checkDocument(origin, configSchema);
+  const found = settingsOf(checked, value, base);
+  const isLeftOut = [...names.keys()].some((key) => /^(?:upstreams|redirects)\./.test(key) && !isPlanted(value, key));
   return {
-    settings: checked.ok ? withAbsolutePaths(checked.value, base) : {},
+    ...found,
+    hasSoundUpstreams: found.hasSoundUpstreams && !isLeftOut,
     isSet: (key) => names.has(key) || [...names.keys()].some((each) => each.startsWith(`${key}.`)),
     placeOf: (key) => ({ file, ...nowhere, name: names.get(key) ?? key }),
     problems: checked.ok ? problems : [...problems, ...checked.problems],
   };
+}
+
+/** What is empty was left out. */
+function isPlanted(value: unknown, key: string): boolean {
+  return valueAt(value, key.split('.')) !== undefined;
 }
 
 /** Inherits nothing: an entry may be called `constructor`. */

@@ -179,13 +179,16 @@ describe('variables and flags', () => {
     };
     const { cloud: terms } = termsOf({ ...file(`${cloud} }`), env });
     expect(JSON.stringify(terms)).toContain('"password":"***"');
-    expect(problemsOf({ ...file(`${cloud} }`), flags: { 'upstreams.cloud.credentials.password': 'hunter2' } })).toEqual(
-      [
-        expect.stringMatching(
-          /^command line:0:0 secret-in-argument --upstreams\.cloud\.credentials\.password: (?!.*hunter2)/,
-        ),
-      ],
-    );
+    expect(
+      problemsOf({
+        ...file(`${cloud}, credentials: { username: svc } }`),
+        flags: { 'upstreams.cloud.credentials.password': 'hunter2' },
+      }),
+    ).toEqual([
+      expect.stringMatching(
+        /^command line:0:0 secret-in-argument --upstreams\.cloud\.credentials\.password: (?!.*hunter2)/,
+      ),
+    ]);
   });
 
   test.each(['constructor', 'valueof', '0'])('an entry may be called %s', (name) => {
@@ -425,6 +428,15 @@ describe('mistakes, each in its place', () => {
       'prefix-clash',
       'useless-setting',
     ]);
+  });
+
+  test('those of registries also beside a mistake elsewhere, and none that follows from a mistake', () => {
+    const yaml = 'listen: 5\nupstreams:\n  a: { url: http://a, prefix: x }\n  b: { url: http://b, prefix: x }\n';
+    expect(problemsOf({ yaml }).map((problem) => problem.split(' ')[1])).toEqual(['invalid-value', 'prefix-clash']);
+    expect(problemsOf({ ...file('a: { prefix: x, url: http://a }'), env: { PORTCULLIS_UPSTREAMS_B_URL: '' } })).toEqual(
+      ['environment:0:0 missing-value PORTCULLIS_UPSTREAMS_B_URL is empty'],
+    );
+    expect(problemsOf(file('a: { prefix: x, url: "" }', 'b: { prefix: x, url: http://b }'))).toHaveLength(1);
   });
 
   test('a mistake elsewhere hides none of an entry that stands alone', () => {
