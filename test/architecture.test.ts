@@ -217,6 +217,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'distribution/route-name.ts',
     'distribution/upstreams.ts',
     'http/backend',
+    'registry-login/registry-login.ts',
     'http/front/timed-response.ts',
     'http/listener.ts',
     'http/admin/admin.ts',

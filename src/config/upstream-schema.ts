@@ -41,11 +41,17 @@ const terms = z.strictObject({
     orText(z.boolean()),
     'Whether names of one segment get library/ in front, as at Docker Hub and mirrors of it. Default: false.',
   ),
-  ca: optional(path, 'PEM file with the authority of its certificate. Default: those that the system trusts.'),
-  credentials: optional(credentials, 'Who the gateway is there. Default: nobody, and no login.'),
+  ca: optional(
+    path,
+    'PEM file with authorities of its certificate, besides those that the system trusts; read at the start.',
+  ),
+  credentials: optional(
+    credentials,
+    'Who the gateway is there. Default: nobody; tokens that everybody gets are taken.',
+  ),
   tokenHosts: optional(
     listOf(setting(parseTokenHost), 1),
-    'Hosts besides its own that the credentials may be sent to: its token service. host or host:port. Default: none.',
+    'Hosts besides its own where tokens are asked for, with the credentials. host or host:port. Default: none.',
   ),
   timeouts: optional(
     z.strictObject({

@@ -93,17 +93,10 @@ function entryProblems(
   return problems;
 }
 
-function credentialProblems(
-  { url, credentials = {}, tokenHosts }: UpstreamSettings,
-  report: ReportAt,
-): readonly Problem[] {
+function credentialProblems({ url, credentials = {} }: UpstreamSettings, report: ReportAt): readonly Problem[] {
   const { username, password, passwordFile, helper } = credentials;
   const given = Object.keys(credentials).map((key) => `credentials.${key}`);
-  if (given.length === 0) {
-    if (tokenHosts === undefined) return [];
-    const message = 'names hosts that credentials may be sent to, and there are none';
-    return [report(['tokenHosts'], 'useless-setting', message, 'set credentials, or remove tokenHosts')];
-  }
+  if (given.length === 0) return [];
   const problems: Problem[] = [];
   const secrets = [password, passwordFile].filter((each) => each !== undefined).length;
   if (helper !== undefined && given.length > 1) {
@@ -139,7 +132,7 @@ export function upstreamTerms(all: All, defaults: UpstreamDefaults): readonly Up
       library: settings.library ?? sole.library,
       ca: settings.ca,
       credentials: credentialsOf(settings.credentials ?? {}),
-      tokenHosts: settings.tokenHosts ?? sole.tokenHosts,
+      tokenHosts: settings.tokenHosts ?? [],
       timeouts: {
         connectMs: milliseconds(timeouts.connect) ?? sole.timeouts.connectMs,
         idleMs: milliseconds(timeouts.idle) ?? sole.timeouts.idleMs,

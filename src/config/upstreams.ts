@@ -38,8 +38,11 @@ export interface UpstreamTerms {
   readonly ca: string | undefined;
   /** Undefined: it is asked without. Otherwise its URL is https, or a loopback address. */
   readonly credentials: UpstreamCredentials | undefined;
-  /** `host` or `host:port` in lower case, besides that of `url`; without a port, that of the scheme. */
-  readonly tokenHosts: readonly string[];
+  /**
+   * `host` or `host:port` in lower case, besides that of `url`; without a port, that of the scheme. undefined: the registry
+   * is open, and nobody logs in there.
+   */
+  readonly tokenHosts: readonly string[] | undefined;
   readonly timeouts: UpstreamTimeouts;
   readonly redirects: UpstreamRedirects;
 }
@@ -78,7 +81,7 @@ export function soleUpstream(url: string, { timeouts, redirects }: UpstreamDefau
     library: false,
     ca: undefined,
     credentials: undefined,
-    tokenHosts: [],
+    tokenHosts: undefined,
     timeouts: { connectMs, idleMs, responseMs },
     redirects,
   };

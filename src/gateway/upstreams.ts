@@ -9,6 +9,7 @@ import { renamedBackend } from '../http/backend/renamed.ts';
 import { type Behind, severalBackends } from '../http/backend/several.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { type Part, followRegistry } from './readiness.ts';
+import { loginAt } from './upstream-login.ts';
 
 export interface UpstreamParts {
   readonly upstreams: Upstreams<UpstreamTerms>;
@@ -61,12 +62,13 @@ export function openUpstreams(parts: UpstreamParts): OpenedUpstreams {
   };
 }
 
-function openOne({ common, onFirstByte }: UpstreamParts, upstream: UpstreamTerms): Backend {
+function openOne({ common, onFirstByte, log }: UpstreamParts, upstream: UpstreamTerms): Backend {
   const { name, url, timeouts, redirects } = upstream;
   return createBackend({
     ...common,
     ...timeouts,
     ...{ url, redirects },
+    ...loginAt(upstream, log),
     onFirstByte: (target, seconds) => onFirstByte(name, target, seconds),
   });
 }

@@ -47,7 +47,9 @@ class RegistryLogin implements UpstreamLogin {
   readonly #looks: KeptTokens;
   #asked: AskedLogin | undefined;
   #learning: Promise<AskedLogin | LoginFailure> | undefined;
-  #hold: { readonly failure: LoginFailure; readonly until: number; readonly ms: number } | undefined;
+  #hold:
+    | { readonly login: StoredLogin; readonly failure: LoginFailure; readonly until: number; readonly ms: number }
+    | undefined;
   #reported: string | undefined;
 
   constructor(parts: RegistryLoginParts) {
@@ -67,10 +69,11 @@ class RegistryLogin implements UpstreamLogin {
     if ('ok' in asked) return asked;
     if (asked.kind === 'open') return nothing;
     if (asked.kind === 'unusable') return this.#noWay(asked.detail);
+    if (asked.kind === 'bearer' && (scope !== '' || this.#hold === undefined)) return this.#token(asked, scope);
     // A look at how things are gets no token of better days.
-    if (asked.kind === 'bearer' && (scope !== '' || this.#held() === undefined)) return this.#token(asked, scope);
     const login = await this.#login();
-    return login.ok ? this.#basic(login.login) : login;
+    if (!login.ok) return login;
+    return asked.kind === 'bearer' ? this.#token(asked, scope) : this.#basic(login.login);
   }
 
   async refused(scope: string, used: Authorization, wwwAuthenticate: string | undefined): Promise<Refused> {
@@ -127,21 +130,15 @@ class RegistryLogin implements UpstreamLogin {
     this.#reported = undefined;
   }
 
-  #held(): LoginFailure | undefined {
-    const now = this.#now();
-    if (this.#hold !== undefined && now < this.#hold.until) return this.#hold.failure;
-    // Nothing was refused since.
-    if (this.#hold !== undefined && now > this.#hold.until + longestHoldMs) this.#passed();
-    return undefined;
-  }
-
   /** The credentials, unless they were refused a short while ago. */
   async #login(): Promise<{ readonly ok: true; readonly login: StoredLogin } | LoginFailure> {
-    const held = this.#held();
-    if (held !== undefined) return held;
+    const hold = this.#hold;
+    const isOver = hold !== undefined && this.#now() >= hold.until;
+    if (isOver) this.#parts.credentials?.forget(hold.login);
     const reading = await this.#parts.credentials?.get();
-    if (reading?.ok === true) return reading;
-    return this.#report(failed('login_failed', reading?.detail ?? 'there are no credentials'));
+    if (reading?.ok !== true)
+      return this.#report(failed('login_failed', reading?.detail ?? 'there are no credentials'));
+    return hold !== undefined && !isOver && isSameAccount(reading.login, hold.login) ? hold.failure : reading;
   }
 
   /** Other ones than those that were refused just now, where there are any. */
@@ -154,10 +151,9 @@ class RegistryLogin implements UpstreamLogin {
 
   /** Nobody shows them for a while. */
   #refuse(login: StoredLogin, by: string): LoginFailure {
-    this.#parts.credentials?.forget(login);
     const ms = Math.min(longestHoldMs, this.#hold === undefined ? holdMs : 2 * this.#hold.ms);
     const failure = failed('login_failed', `${refusedWords} by ${by}`);
-    this.#hold = { failure, until: this.#now() + ms, ms };
+    this.#hold = { login, failure, until: this.#now() + ms, ms };
     return this.#report(failure);
   }
 

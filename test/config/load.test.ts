@@ -282,7 +282,6 @@ describe('every key', () => {
     'credentials.username': { 'upstreams.cloud.credentials.passwordFile': '/beside' },
     'credentials.password': { 'upstreams.cloud.credentials.username': 'beside' },
     'credentials.passwordFile': { 'upstreams.cloud.credentials.username': 'beside' },
-    tokenHosts: { 'upstreams.cloud.credentials.helper': 'beside' },
     'logins.ldap.startTls': { 'logins.ldap.url': 'ldap://beside' },
     'logins.ldap.bind.dn': { 'logins.ldap.bind.passwordFile': '/beside' },
     'logins.ldap.bind.password': { 'logins.ldap.bind.dn': 'cn=beside' },

@@ -70,13 +70,13 @@ export function runProgram(path, args, { input = '/dev/null', output, timeoutMs,
   }).finally(() => clearTimeout(timer));
 }
 
-/** Starts a server and resolves once `readyUrl` answers 200; `stop` ends it and waits. */
-export async function startServer(path, args, { output, readyUrl, ...options }) {
+/** Starts a server and resolves once `readyUrl` answers 200, or `readyStatus`; `stop` ends it and waits. */
+export async function startServer(path, args, { output, readyUrl, readyStatus = 200, ...options }) {
   const child = start(path, args, { ...options, input: '/dev/null', output });
   let ended = false;
   const closed = new Promise((resolve) => child.once('close', resolve)).then(() => (ended = true));
   const deadline = Date.now() + 20_000;
-  while (!(await answersOk(readyUrl))) {
+  while (!(await answers(readyUrl, readyStatus))) {
     if (ended || Date.now() > deadline) {
       child.kill('SIGKILL');
       throw new Error(`${path} did not start:\n${readFileSync(output, 'utf8').slice(-3000)}`);
@@ -100,11 +100,11 @@ function start(path, args, { input, output, ...options }) {
   return child;
 }
 
-async function answersOk(url) {
+async function answers(url, status) {
   try {
     const response = await fetch(url);
     await response.body?.cancel();
-    return response.status === 200;
+    return response.status === status;
   } catch {
     return false;
   }

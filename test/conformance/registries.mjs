@@ -23,13 +23,14 @@ export const registries = {
     // With the storage driver that is used here and no other: the clouds' are nine tenths of the program.
     provide: (dir) => {
       const { module, version } = distribution3;
-      const packages = [`${module}/registry`, `${module}/registry/storage/driver/filesystem`];
+      const parts = ['registry', 'registry/storage/driver/filesystem', 'registry/auth/token'];
+      const packages = parts.map((part) => `${module}/${part}`);
       const main = [
         'package main',
         'import (',
         '  "os"',
         `  "${packages[0]}"`,
-        `  _ "${packages[1]}"`,
+        ...packages.slice(1).map((name) => `  _ "${name}"`),
         ')',
         'func main() {',
         '  if registry.RootCmd.Execute() != nil {',
@@ -58,8 +59,9 @@ export function runningRegistry(url) {
   return { title: url, provide: () => undefined, start: () => ({ url, stop: () => undefined }) };
 }
 
-async function startDistribution(program, dir) {
-  const port = await freePort();
+/** `auth`: its own access control, as its configuration has it. */
+async function startDistribution(program, dir, { port: given, auth } = {}) {
+  const port = given ?? (await freePort());
   const url = `http://127.0.0.1:${port}`;
   await mkdir(dir);
   // JSON is YAML. Never the packaged configuration: Debian's turns htpasswd on.
@@ -68,12 +70,14 @@ async function startDistribution(program, dir) {
     log: { level: 'warn' },
     storage: { filesystem: { rootdirectory: join(dir, 'data') }, delete: { enabled: true } },
     http: { addr: `127.0.0.1:${port}`, secret: randomBytes(16).toString('hex') },
+    ...(auth === undefined ? {} : { auth }),
   };
   await writeFile(join(dir, 'config.yml'), JSON.stringify(configuration));
   const server = await startServer(program, ['serve', join(dir, 'config.yml')], {
     env: { HOME: dir, OTEL_TRACES_EXPORTER: 'none' },
     output: join(dir, 'registry.log'),
     readyUrl: `${url}/v2/`,
+    ...(auth === undefined ? {} : { readyStatus: 401 }),
   });
   return { url, stop: server.stop };
 }

@@ -386,7 +386,7 @@ describe('a token server that does not answer', () => {
     expect((await send('GET', manifest)).status).toBe(504);
     expect((await send('PATCH', '/v2/team/app/blobs/uploads/1', Buffer.alloc(2_000_000))).status).toBe(504);
     expect(await backend.ask.resolveTag('team/app', 'v1')).toEqual({ ok: false, reason: 'timeout' });
-    expect(performance.now() - begun).toBeLessThan(3000);
+    expect(performance.now() - begun).toBeLessThan(10_000);
   });
 
   test('does not hold up a look at how things are', async () => {

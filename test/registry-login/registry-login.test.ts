@@ -345,7 +345,7 @@ describe('a token server that is no good', () => {
     ['hangs up', () => (stand.tokens.says = () => (stand.tokens.drop(), undefined)), 'unreachable', ''],
   ])('and %s is a failure in words, and not asked by everybody', async (_what, prepare, reason, detail) => {
     prepare();
-    const login = loginBy(source(svc), { withinMs: 200 });
+    const login = loginBy(source(svc), { withinMs: reason === 'timeout' ? 1000 : 10_000 });
     const found = await login.authorize(pull);
     expect(found).toMatchObject({ ok: false, reason, detail: expect.stringContaining(detail) as unknown });
     expect(found).toMatchObject({

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import bcrypt from 'bcrypt';
 import { freePort } from './free-port.ts';
 import { startProgram } from './programs.ts';
 import { makeTempDir, removeTempDir } from './temp-dir.ts';
@@ -24,16 +25,18 @@ export interface RedisProcess {
   readonly stop: () => Promise<void>;
 }
 
-/** A real, open distribution registry (Debian's `docker-registry`). Its folder is kept when `dir` names one. */
-export async function startRegistry(
-  options: {
-    readonly delete?: boolean;
-    readonly dir?: string;
-    readonly port?: number;
-    /** URL of the registry whose images it fetches and keeps; it takes no pushes then. */
-    readonly mirrorOf?: string;
-  } = {},
-): Promise<RegistryProcess> {
+export interface RegistryOptions {
+  readonly delete?: boolean;
+  readonly dir?: string;
+  readonly port?: number;
+  /** URL of the registry whose images it fetches and keeps; it takes no pushes then. */
+  readonly mirrorOf?: string;
+  /** Lets in nobody else. Default: it is open. */
+  readonly login?: { readonly account: string; readonly password: string };
+}
+
+/** A real distribution registry (Debian's `docker-registry`). Its folder is kept when `dir` names one. */
+export async function startRegistry(options: RegistryOptions = {}): Promise<RegistryProcess> {
   const workDir = await makeTempDir('registry');
   const dir = options.dir ?? join(workDir, 'data');
   await mkdir(dir, { recursive: true });
@@ -41,6 +44,11 @@ export async function startRegistry(
   const url = `http://127.0.0.1:${port}`;
   // Never the packaged configuration: Debian's turns htpasswd on.
   const configPath = join(workDir, 'config.yml');
+  const { login } = options;
+  const path = join(workDir, 'htpasswd');
+  if (login !== undefined) await writeFile(path, `${login.account}:${await bcrypt.hash(login.password, 4)}\n`);
+  const authorization =
+    login === undefined ? '' : `Basic ${Buffer.from(`${login.account}:${login.password}`).toString('base64')}`;
   await writeFile(
     configPath,
     JSON.stringify({
@@ -53,10 +61,11 @@ export async function startRegistry(
       },
       ...(options.mirrorOf === undefined ? {} : { proxy: { remoteurl: options.mirrorOf } }),
       http: { addr: `127.0.0.1:${port}`, secret: randomBytes(16).toString('hex') },
+      ...(login === undefined ? {} : { auth: { htpasswd: { realm: 'registry', path } } }),
     }),
   );
   const program = await startProgram('docker-registry', ['serve', configPath], {
-    isReady: () => answersOk(`${url}/v2/`),
+    isReady: () => answersOk(`${url}/v2/`, authorization),
   });
   // The access log has standard output for itself; everything else it says goes to standard error.
   return {
@@ -98,9 +107,9 @@ export async function startRedis(givenPort?: number): Promise<RedisProcess> {
 }
 
 /** Whether a GET is answered with 200. A refused connection is a no. */
-export async function answersOk(url: string): Promise<boolean> {
+export async function answersOk(url: string, authorization = ''): Promise<boolean> {
   try {
-    const response = await fetch(url);
+    const response = await fetch(url, authorization === '' ? {} : { headers: { authorization } });
     await response.body?.cancel();
     return response.status === 200;
   } catch {
