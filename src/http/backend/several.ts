@@ -5,6 +5,9 @@ import type { ListPlace, Registry, RegistryWriter, RepositoriesPage } from '../.
 import type { CachedBackend } from './cache.ts';
 import type { BackendRequest } from './transfer.ts';
 
+/** Milliseconds for a page of a registry behind a prefix: one that hangs is not to hold up the lists of all others. */
+const listMs = 3000;
+
 /** What the gateway needs of whatever is behind it. */
 export type Behind = Pick<CachedBackend, 'open' | 'ask' | 'write' | 'around' | 'activeTransfers' | 'stop'>;
 
@@ -94,10 +97,19 @@ async function pageOf(
   const follower = all[start.at + 1];
   const next = follower === undefined ? undefined : `/${follower.name}`;
   const list = upstream.name;
-  const page = await registry.repositories(size, start.place);
+  const asked = registry.repositories(size, start.place);
+  const page = await (upstream.prefix === '' ? asked : inTime(asked));
   if (page.ok) return { ...page, list, next: page.next === undefined ? next : `/${list}${page.next}` };
   if (upstream.prefix === '' && page.reason !== 'unsupported') return page;
   return { ok: true, names: [], next, list, left: [list] };
+}
+
+async function inTime(asked: Promise<RepositoriesPage>): Promise<RepositoriesPage> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<RepositoriesPage>((resolve) => {
+    timer = setTimeout(resolve, listMs, { ok: false, reason: 'timeout' });
+  });
+  return Promise.race([asked, late]).finally(() => clearTimeout(timer));
 }
 
 /** `next` as this file writes it: the name of a registry, and the page that it gave there, if any. */

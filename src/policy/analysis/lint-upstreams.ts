@@ -1,5 +1,5 @@
 /** Policies against the registries behind: rules that no request can meet there, and registries that nobody may use. */
-import type { UpstreamNames, Upstreams } from '../../distribution/upstreams.ts';
+import { type UpstreamNames, type Upstreams, clientName } from '../../distribution/upstreams.ts';
 import { type Problem, sortProblems } from '../../document/problem.ts';
 import { actionsOf, listed } from '../describe.ts';
 import { type Policy, type Rule, type Source, pushes, rights } from '../model.ts';
@@ -9,16 +9,19 @@ import { registriesOf } from './registries.ts';
 interface UpstreamLint {
   /** Codes: read-only-push, unreachable. */
   readonly problems: readonly Problem[];
-  /** Codes: unused-upstream, read-only-gate, no-registry. */
+  /** Codes: unused-upstream, two-names, read-only-gate, no-registry. */
   readonly notes: readonly Problem[];
 }
 
 const writes = pushes | rights.promote | rights.delete;
 
+/** A registry, and where it is. */
+type Placed = UpstreamNames & { readonly url: string };
+
 /** `placeOf`: where the terms of a registry stand. */
 export function lintUpstreams(
   policy: Policy,
-  upstreams: Upstreams,
+  upstreams: Upstreams<Placed>,
   placeOf: (upstream: UpstreamNames) => Source,
 ): UpstreamLint {
   const { rules, gates, robots } = policy;
@@ -45,6 +48,7 @@ export function lintUpstreams(
     ]),
     notes: sortProblems([
       ...upstreams.all.filter((upstream) => !used.has(upstream)).map((upstream) => unused(upstream, placeOf(upstream))),
+      ...upstreams.all.flatMap((upstream) => twoNames(upstreams, upstream, placeOf(upstream))),
       ...gates.flatMap(({ name, source, repositories }) => {
         const where = repositories.map((each) => readOnlyAt(upstreams, each));
         const [first] = where;
@@ -73,6 +77,23 @@ function unused({ name, prefix }: UpstreamNames, place: Source): Problem {
   const where = prefix === '' ? 'names that no other registry has' : `${prefix}/**`;
   const message = `upstreams.${name}: no rule allows anybody anything in ${where}`;
   return { ...place, code: 'unused-upstream', message, fix: 'add a rule, or remove the registry' };
+}
+
+/** What another entry before it reaches as well, by other names: whoever is refused under one may be allowed under the other. */
+function twoNames(upstreams: Upstreams<Placed>, upstream: Placed, place: Source): readonly Problem[] {
+  const before = upstreams.all.slice(0, upstreams.all.indexOf(upstream));
+  return before.flatMap((other) => {
+    if (other.url !== upstream.url) return [];
+    const sample = ['team/app', 'app'].map((name) => {
+      const [deeper] = [upstream.remotePrefix, other.remotePrefix].sort((a, b) => b.length - a.length);
+      const remote = deeper === '' ? name : `${deeper}/${name}`;
+      return [clientName(upstreams, other, remote), clientName(upstreams, upstream, remote)] as const;
+    });
+    const both = sample.find(([one, two]) => one !== undefined && two !== undefined);
+    if (both === undefined) return [];
+    const message = `upstreams.${other.name} and upstreams.${upstream.name} are the same registry: ${both[0]} and ${both[1]} are one repository there, under rules of their own each`;
+    return [{ ...place, code: 'two-names', message, fix: 'give them different remotePrefix, or keep one of them' }];
+  });
 }
 
 /** The one registry that all names of the pattern lead to, where it is read-only. */
