@@ -100,7 +100,12 @@ function placesOf({ repositories, rights }: Grant, behind: Behind | undefined) {
   };
 }
 
-function grantLines(grant: Grant, behind: Behind | undefined, faint: (text: string) => string): readonly string[] {
+/** A line for what a rule gives, and one for each thing that is kept from it. */
+export function grantLines(
+  grant: Grant,
+  behind: Behind | undefined,
+  faint: (text: string) => string,
+): readonly string[] {
   const { rule, rights, repositories, exceptions, gates } = grant;
   const { upstreams, written, readOnly } = placesOf(grant, behind);
   const what = `${actionsOf(rights).join(', ')} in ${listed(repositories, 8)}${limits(rule)}`;
@@ -137,7 +142,8 @@ function limits({ tags, when }: Rule): string {
   ].join('');
 }
 
-function grantToJson(grant: Grant, behind: Behind | undefined): unknown {
+/** As `access --json` says it. */
+export function grantToJson(grant: Grant, behind: Behind | undefined): unknown {
   const { rule, rights, repositories, exceptions, gates } = grant;
   const { upstreams, readOnly } = placesOf(grant, behind);
   return {

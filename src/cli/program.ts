@@ -28,6 +28,7 @@ const verbs: Readonly<Record<string, (argv: readonly string[]) => AddVerb | Prom
   session: async () => (await import('./session.ts')).addSession,
   limits: async () => (await import('./limits.ts')).addLimits,
   key: async () => (await import('./key.ts')).addKey,
+  'login-test': async () => (await import('./login-test.ts')).addLoginTest,
   hash: () => addHash,
   healthcheck: () => addHealthcheck,
 };
