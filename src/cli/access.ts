@@ -12,6 +12,7 @@ import {
   listed,
 } from '../policy/describe.ts';
 import { compileByName } from '../policy/by-name.ts';
+import { outsideGroupsOf } from '../policy/outside.ts';
 import { groupsOf } from '../policy/analysis/explain.ts';
 import { type Rule, formatSubject } from '../policy/model.ts';
 import { describeSecret } from '../policy/secret-reach.ts';
@@ -47,12 +48,14 @@ async function run(subject: string, { policies, json = false }: PolicyOptions): 
   const found = accessOf(compileByName(policy), principal, Date.now());
   const { grants = [], secrets = [] } = found ?? {};
   const groups = groupsOf(policy, principal);
+  const from = principal.kind === 'group' ? outsideGroupsOf(policy.groups.get(principal.name)) : [];
   const reachable = secrets.length === 0 ? grants : secrets.flatMap((secret) => secret.grants);
   if (json) {
     printJson({
       subject: formatSubject(principal),
       disabled: found === undefined,
       groups: groups.map(({ name }) => name),
+      from: from.length === 0 ? undefined : from,
       grants: grants.map((grant) => grantToJson(grant, behind)),
       secrets: secrets.map(({ token, isExpired, grants: own }) => ({
         id: token.id,
@@ -82,6 +85,7 @@ async function run(subject: string, { policies, json = false }: PolicyOptions): 
     if (principal.kind !== 'group' && groups.length > 0) {
       lines.push('', 'groups:', ...groups.map(({ name, source }) => `  ${name} ${faint(`(${formatPlace(source)})`)}`));
     }
+    if (from.length > 0) lines.push('', `whoever the login sources have in ${listed(from)} is in it`);
     process.stdout.write(`${lines.join('\n')}\n`);
   }
   return reachable.length > 0 ? exitCodes.ok : exitCodes.problems;

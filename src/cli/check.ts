@@ -6,6 +6,7 @@ import { compileByName } from '../policy/by-name.ts';
 import { lintPolicy } from '../policy/analysis/lint.ts';
 import { lintUpstreams } from '../policy/analysis/lint-upstreams.ts';
 import { problemOfFailure, runTests } from '../policy/analysis/test-run.ts';
+import { checkLogins } from './check-logins.ts';
 import { type ExitCode, exitCodes, printJson, reportProblems } from './report.ts';
 import { configured, readConfigured, readPolicies } from './policy-paths.ts';
 import { type Command, type PolicyOptions, example, policiesOption } from './verb.ts';
@@ -80,10 +81,16 @@ async function findingsOf(paths: readonly string[]): Promise<Findings> {
   const now = Date.now();
   const { passed, failures } = runTests(compileByName(policy), now);
   const { problems, notes } = lintPolicy(policy, now);
+  const logins = configuration === undefined ? nothing : await checkLogins(policy, configuration.config.logins);
   const registries = behind === undefined ? nothing : lintUpstreams(policy, behind.upstreams, behind.sourceOf);
   return {
-    problems: sortProblems([...problems, ...registries.problems, ...failures.map(problemOfFailure)]),
-    notes: [...ofConfiguration, ...sortProblems([...notes, ...registries.notes])],
+    problems: sortProblems([
+      ...problems,
+      ...registries.problems,
+      ...logins.problems,
+      ...failures.map(problemOfFailure),
+    ]),
+    notes: [...ofConfiguration, ...sortProblems([...notes, ...registries.notes, ...logins.notes])],
     tests: { passed, failed: failures.length },
     rules: policy.rules.length,
     revision,

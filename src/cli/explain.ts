@@ -26,11 +26,13 @@ import {
 import { type Command, type PolicyOptions, example, policiesOption, usageProblem } from './verb.ts';
 import { type LimitStates, limitStates } from '../http/admin/admin-types.ts';
 import { callAdmin } from './admin-client.ts';
+import { withPerson } from './outside-person.ts';
 import { readConfiguration } from './configuration.ts';
 
 interface Options extends PolicyOptions {
   readonly address?: string;
   readonly at?: string;
+  readonly groups?: string;
 }
 
 /** Near misses shown to a person; the rest are counted. */
@@ -46,6 +48,7 @@ export function addExplain(program: Command, done: (code: ExitCode) => void): vo
     .description('say whether somebody may do something, by which rule, and which rules came near')
     .option('--address <ip>', 'the address the request comes from')
     .option('--at <instant>', 'the time of the request, as 2026-12-24T18:00:00Z (default: now)')
+    .option('--groups <a,b>', 'of somebody whom no policy file names: declared groups, or ldap:NAME')
     .option('--json', 'one JSON object instead of text')
     .addOption(policiesOption)
     .addHelpText(
@@ -53,6 +56,7 @@ export function addExplain(program: Command, done: (code: ExitCode) => void): vo
       example(
         'portcullis explain user:dana push release/app:1.0',
         'portcullis explain group:developers push release/app --at 2026-12-25 --address 10.1.2.3',
+        'portcullis explain user:zoe pull sandbox/app --groups ldap:developers',
       ) + '\nExit status: 0 allowed, 1 refused, 2 not understood, 78 the policy is broken.\n',
     )
     .action(async (subject: string, action: string, target: string, options: Options) =>
@@ -69,9 +73,12 @@ async function run(subject: string, actionText: string, targetText: string, opti
   if ('problem' in circumstances) return usageProblem(circumstances.problem);
   const reading = await readPolicies(options.policies);
   if (!reading.ok) return reportBroken(reading.problems, options.json === true);
-  const principal = parseWho(reading.policy, subject);
+  const { groups } = options;
+  const asked = groups === undefined ? reading : withPerson(reading.policy, subject, groups);
+  if ('problem' in asked) return usageProblem(asked.problem);
+  const principal = parseWho(asked.policy, subject);
   if ('problem' in principal) return usageProblem(principal.problem);
-  const compiled = compileByName(reading.policy);
+  const compiled = compileByName(asked.policy);
   const { behind } = reading;
   const repository = behind?.canonical(target.repository) ?? target.repository;
   const byRules = explain(compiled, { ...circumstances, ...target, repository, principal, action });

@@ -95,7 +95,9 @@ export function parseWho(policy: Policy, text: string): Named | GroupMember | Mi
   const other = kinds.find((each) => names[each].has(name));
   const alike = [...names[kind].keys()].map((each) => `${kind}:${each}`);
   const hint = other === undefined ? didYouMean(text, alike) : ` — did you mean "${other}:${name}"?`;
-  return { problem: `there is no ${kind} ${quote(name)}${hint}` };
+  const isMapped = [...policy.groups.values()].some(({ from }) => from !== undefined);
+  const outside = kind === 'user' && isMapped ? '; of somebody from outside, explain asks for --groups' : '';
+  return { problem: `there is no ${kind} ${quote(name)}${hint}${outside}` };
 }
 
 type Names = Readonly<Record<(typeof kinds)[number], ReadonlyMap<string, unknown>>>;

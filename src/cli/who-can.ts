@@ -1,8 +1,9 @@
 /** `portcullis who-can`: who may do something, by group and by the rule that lets them. */
 import { describeRule, listed } from '../policy/describe.ts';
 import { type PolicyByName, compileByName } from '../policy/by-name.ts';
+import { outsideGroupsOf } from '../policy/outside.ts';
 import { parseRepositoryPattern } from '../policy/pattern.ts';
-import { type Action, type GroupMember, type Named, formatSubject } from '../policy/model.ts';
+import { type Action, type GroupMember, type Named, type Policy, formatSubject } from '../policy/model.ts';
 import { gateLine } from '../policy/analysis/gates-about.ts';
 import {
   type Party,
@@ -79,7 +80,7 @@ async function run(actionText: string, targetText: string, options: Options): Pr
       : [partBehind(behind, action, { ...whoCan(compiled, { ...question, repository }), repositories: repository })];
   if (options.json === true) {
     const head = { action, repository, tag: tag ?? null };
-    const parts = answers.map((answer) => ({ repositories: answer.repositories, ...toJson(answer) }));
+    const parts = answers.map((answer) => ({ repositories: answer.repositories, ...toJson(answer, reading.policy) }));
     printJson('area' in target ? { ...head, areas: parts } : { ...head, ...parts[0], repositories: undefined });
   } else {
     if ('repository' in target) process.stderr.write(areaNote(reading.policy, repository));
@@ -89,7 +90,9 @@ async function run(actionText: string, targetText: string, options: Options): Pr
     });
     process.stdout.write(texts.join('\n'));
   }
-  return answers.some(({ permitted }) => permitted.length > 0) ? exitCodes.ok : exitCodes.problems;
+  return answers.some(({ permitted, outside }) => permitted.length > 0 || outside.length > 0)
+    ? exitCodes.ok
+    : exitCodes.problems;
 }
 
 /** An answer, and the registries that it is about; none where one has everything. */
@@ -116,11 +119,14 @@ function partBehind(
   const [first] = closed;
   const why = first === undefined ? 'no registry behind has such names' : readOnlyInWords(first);
   if (closed.length < found.length) return { ...part, upstreams, readOnly: closed.map(readOnlyInWords) };
-  const nobody = { permitted: [], otherwise: [], unreached: [], emptyGroups: [] };
+  const nobody = { permitted: [], otherwise: [], unreached: [], emptyGroups: [], outside: [] };
   return { ...part, ...nobody, upstreams, obstacle: why };
 }
 
-function toJson({ permitted, otherwise, unreached, emptyGroups, upstreams, readOnly, obstacle }: Answer): object {
+function toJson(
+  { permitted, otherwise, unreached, emptyGroups, outside, upstreams, readOnly, obstacle }: Answer,
+  { groups }: Policy,
+): object {
   return {
     upstreams,
     readOnly: readOnly?.length === 0 ? undefined : readOnly,
@@ -129,10 +135,14 @@ function toJson({ permitted, otherwise, unreached, emptyGroups, upstreams, readO
     otherwise: otherwise.map(entryToJson),
     unreached: unreached.length === 0 ? undefined : unreached.map(entryToJson),
     emptyGroups: emptyGroups.map(entryToJson),
+    outside:
+      outside.length === 0
+        ? undefined
+        : outside.map((entry) => ({ ...entryToJson(entry), from: outsideGroupsOf(groups.get(entry.principal.name)) })),
   };
 }
 
-function entryToJson({ principal, rule, impliedByPush, only, tags, condition, gates, secrets }: AnyPermitted): unknown {
+function entryToJson({ principal, rule, impliedByPush, only, tags, condition, gates, secrets }: AnyPermitted): object {
   return {
     subject: formatSubject(principal),
     rule: rule.name,
@@ -147,7 +157,17 @@ function entryToJson({ principal, rule, impliedByPush, only, tags, condition, ga
 }
 
 function toText(compiled: PolicyByName, asked: string, answer: Answer, isByName: boolean): string {
-  const { permitted, otherwise, unreached, emptyGroups, total, upstreams = [], readOnly = [], obstacle } = answer;
+  const {
+    permitted,
+    otherwise,
+    unreached,
+    emptyGroups,
+    outside,
+    total,
+    upstreams = [],
+    readOnly = [],
+    obstacle,
+  } = answer;
   const { good, bad, strong, faint } = paletteFor(process.stdout);
   const count = permitted.length === 0 ? bad('nobody') : good(`${permitted.length} of ${total}`);
   const lines = [`${count} may ${asked}${obstacle === undefined ? '' : `: ${obstacle}`}`];
@@ -177,7 +197,15 @@ function toText(compiled: PolicyByName, asked: string, answer: Answer, isByName:
     if (entries.length > 0) lines.push('', title);
     add(entries);
   }
-  const about = [...permitted, ...otherwise, ...unreached, ...emptyGroups].flatMap(({ gates }) => gates);
+  if (outside.length > 0) lines.push('', 'whoever the login sources have in these groups:');
+  for (const rule of new Set(outside.map((entry) => entry.rule))) {
+    lines.push(`  ${describeRule(rule)}`);
+    for (const entry of outside.filter((each) => each.rule === rule)) {
+      const from = listed(outsideGroupsOf(compiled.policy.groups.get(entry.principal.name)));
+      lines.push(`    ${strong(`${from} through ${formatSubject(entry.principal)}`)}${faint(remarks(entry))}`);
+    }
+  }
+  const about = [...permitted, ...otherwise, ...unreached, ...emptyGroups, ...outside].flatMap(({ gates }) => gates);
   const gates = new Set(about.map((each) => gateLine({ ...each, exempted: undefined })));
   if (readOnly.length > 0) lines.push('', ...readOnly.map((why) => `except that ${why}`));
   if (upstreams.length > 0)

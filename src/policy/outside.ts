@@ -1,5 +1,5 @@
 /** People from outside the policy files: which declared groups theirs stand for, and what the files say of their names. */
-import type { Account, AnyAccount, LoginSource, Outside, OutsideGroup, Policy, User } from './model.ts';
+import type { Account, AnyAccount, Group, LoginSource, Outside, OutsideGroup, Policy, User } from './model.ts';
 import { entriesOf } from './model.ts';
 
 /** Groups of a source that one person brings. */
@@ -13,6 +13,11 @@ export function ignoresCase(source: LoginSource): boolean {
 /** `ldap:developers`, as policy files and the log write it. */
 export function formatOutsideGroup({ source, group }: OutsideGroup): string {
   return `${source}:${group}`;
+}
+
+/** `ldap:developers`, for each group of a login source that is in this one. */
+export function outsideGroupsOf(group: Group | undefined): readonly string[] {
+  return (group?.from ?? []).map(formatOutsideGroup);
 }
 
 interface Lookup {

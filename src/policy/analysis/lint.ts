@@ -35,7 +35,13 @@ export function lintPolicy(policy: Policy, now: number): Lint {
     policy.rules.filter(({ effect }) => effect === 'deny'),
   );
   const memberOf = membership(policy);
-  const empty = new Set(emptyGroupsOf(policy).map(formatSubject));
+  // Who is in the groups of login sources no file says.
+  const isFromFiles = (name: string): boolean => policy.groups.get(name)?.from === undefined;
+  const empty = new Set(
+    emptyGroupsOf(policy)
+      .filter(({ name }) => isFromFiles(name))
+      .map(formatSubject),
+  );
   const problems: Problem[] = [];
   const notes: Problem[] = [];
   for (const rule of policy.rules) {

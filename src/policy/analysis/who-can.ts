@@ -33,7 +33,8 @@ export interface Permitted<P extends Named | GroupMember = Named> {
 
 /**
  * `otherwise`: refused now, but allowed at another time or from another address. `unreached`: robots that the rules would
- * let, and none of whose secrets reaches it. `emptyGroups`: groups that nobody is in, whose members would be allowed.
+ * let, and none of whose secrets reaches it. `emptyGroups`: groups that nobody is in, whose members would be allowed. `outside`: the
+ * same of groups that people of login sources come into, whoever they are.
  */
 export type WhoCan = ReturnType<Asking['ask']>;
 
@@ -86,9 +87,9 @@ export function whoCanIn(
   return parts;
 }
 
-function outcomeOf({ permitted, otherwise, unreached, emptyGroups }: WhoCan): string {
+function outcomeOf({ permitted, otherwise, unreached, emptyGroups, outside }: WhoCan): string {
   return JSON.stringify(
-    [permitted, otherwise, unreached, emptyGroups].map((entries: readonly Permitted<Named | GroupMember>[]) =>
+    [permitted, otherwise, unreached, emptyGroups, outside].map((entries: readonly Permitted<Named | GroupMember>[]) =>
       entries.map(({ principal, rule, impliedByPush, only, tags, condition, gates, secrets }) => [
         formatSubject(principal),
         rule.name,
@@ -121,6 +122,8 @@ class Asking {
   readonly #worlds: Worlds;
   readonly #principals: readonly Named[];
   readonly #groups: readonly GroupMember[];
+  /** Groups that people from outside come into. */
+  readonly #outside: readonly GroupMember[];
   readonly #named: ReadonlySet<string>;
 
   constructor(compiled: PolicyByName) {
@@ -134,7 +137,10 @@ class Asking {
       sometimes: compileByName(without(policy, 'deny')),
     };
     this.#principals = principalsOf(policy);
-    this.#groups = emptyGroupsOf(policy);
+    this.#groups = emptyGroupsOf(policy).filter(({ name }) => policy.groups.get(name)?.from === undefined);
+    this.#outside = [...policy.groups.values()].flatMap(({ name, from }) =>
+      from === undefined ? [] : [{ kind: 'group', name }],
+    );
     this.#named = new Set(
       [
         ...policy.rules.flatMap(({ subjects, except }) => [...subjects, ...except]),
@@ -158,11 +164,13 @@ class Asking {
       else if (found.isNow) permitted.push(one);
       else otherwise.push(one);
     }
-    const emptyGroups = this.#groups.flatMap((principal) => {
-      const found = this.#judge(asked, principal);
-      return found?.isNow === true ? [{ ...found.permitted, principal }] : [];
-    });
-    return { permitted, otherwise, unreached, emptyGroups, total: this.#principals.length };
+    const membersOf = (groups: readonly GroupMember[]): readonly Permitted<GroupMember>[] =>
+      groups.flatMap((principal) => {
+        const found = this.#judge(asked, principal);
+        return found?.isNow === true ? [{ ...found.permitted, principal }] : [];
+      });
+    const [emptyGroups, outside] = [membersOf(this.#groups), membersOf(this.#outside)];
+    return { permitted, otherwise, unreached, emptyGroups, outside, total: this.#principals.length };
   }
 
   #judge(asked: Asked, principal: Named | GroupMember): Answer {

@@ -1,0 +1,44 @@
+/** What `check` says of login sources: names that two have, lines that cannot be used, and groups of sources that are not there. */
+import { readHtpasswdFile } from '../adapters/files/htpasswd-file.ts';
+import type { Config } from '../config/load.ts';
+import { type Problem, sortProblems } from '../document/problem.ts';
+import type { LoginSource, Policy } from '../policy/model.ts';
+import { formatOutsideGroup, nameInFiles } from '../policy/outside.ts';
+
+/** Codes: those of the lines of a htpasswd file, account-conflict, login-source (a note). */
+export async function checkLogins(
+  policy: Policy,
+  { htpasswd, ldap }: Config['logins'],
+): Promise<{ readonly problems: readonly Problem[]; readonly notes: readonly Problem[] }> {
+  const configured: LoginSource[] = ldap === undefined ? [] : ['ldap'];
+  return {
+    problems: htpasswd === undefined ? [] : await htpasswdProblems(policy, htpasswd.file),
+    notes: unknownSources(policy, configured),
+  };
+}
+
+async function htpasswdProblems(policy: Policy, path: string): Promise<readonly Problem[]> {
+  const reading = await readHtpasswdFile(path);
+  if (!reading.ok) return [reading.problem];
+  const conflicts = [...reading.people.users].flatMap(([name, { line }]): Problem[] => {
+    const { takenBy } = nameInFiles(policy, 'htpasswd', name);
+    if (takenBy === undefined) return [];
+    const why = takenBy.kind === 'user' ? 'a user with a password' : `a ${takenBy.kind}`;
+    const message = `"${name}" is ${why} in the policy files, so nobody logs in by this line`;
+    return [{ file: path, line, column: 1, code: 'account-conflict', message, fix: 'remove one of the two' }];
+  });
+  return sortProblems([...reading.problems, ...conflicts]);
+}
+
+function unknownSources({ groups }: Policy, configured: readonly LoginSource[]): readonly Problem[] {
+  return [...groups.values()].flatMap(({ name, from = [], source }) =>
+    from
+      .filter((each) => !configured.includes(each.source))
+      .map((each) => ({
+        ...source,
+        code: 'login-source',
+        message: `group "${name}" is from ${formatOutsideGroup(each)}, and the configuration has no logins.${each.source}`,
+        fix: `set logins.${each.source}, or leave it out`,
+      })),
+  );
+}
