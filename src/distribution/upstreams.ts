@@ -32,22 +32,22 @@ export function createUpstreams<Upstream extends UpstreamNames>(upstreams: reado
   const longestFirst = [...all].sort((left, right) => right.prefix.length - left.prefix.length);
   const of = (repository: string): Upstream | undefined =>
     longestFirst.find(({ prefix }) => prefix === '' || repository.startsWith(`${prefix}/`));
-  return {
-    all,
-    of,
-    canonical(repository) {
-      const upstream = of(repository);
-      if (upstream?.library !== true) return repository;
-      const rest = restOf(upstream, repository);
-      if (rest.includes('/')) return repository;
-      return parseRepositoryName(withPrefix(upstream.prefix, library + rest)) ?? repository;
-    },
+  const canonical = (repository: RepositoryName): RepositoryName => {
+    const upstream = of(repository);
+    const rest = upstream === undefined ? '' : restOf(upstream, repository);
+    const written = upstream && parseRepositoryName(withPrefix(upstream.prefix, writtenOut(upstream, rest)));
+    // Written out it may be of another one, whose prefix is longer, and in a library there.
+    return written === undefined || written === repository ? repository : canonical(written);
   };
+  return { all, of, canonical };
 }
 
 /** What a registry calls a repository that is its own; undefined where that would be too long for any. */
 export function remoteName(upstream: UpstreamNames, repository: string): RepositoryName | undefined {
-  return parseRepositoryName(withPrefix(upstream.remotePrefix, restOf(upstream, repository)));
+  const rest = writtenOut(upstream, restOf(upstream, repository));
+  // Its one spelling is a name for clients as well.
+  if (parseRepositoryName(withPrefix(upstream.prefix, rest)) === undefined) return undefined;
+  return parseRepositoryName(withPrefix(upstream.remotePrefix, rest));
 }
 
 /** What clients call a repository of `upstream`; undefined where none of them can reach it by that name. */
@@ -74,6 +74,10 @@ export function shownName({ prefix, name }: UpstreamNames): string {
 /** Whether clients and the registry call everything the same. */
 export function isPlain({ prefix, remotePrefix, library }: UpstreamNames): boolean {
   return prefix === '' && remotePrefix === '' && !library;
+}
+
+function writtenOut(upstream: UpstreamNames, rest: string): string {
+  return upstream.library && !rest.includes('/') ? library + rest : rest;
 }
 
 function restOf({ prefix }: UpstreamNames, repository: string): string {

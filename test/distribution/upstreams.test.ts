@@ -27,7 +27,7 @@ describe('which registry has a repository', () => {
     ['mirror', 'main', 'mirror'],
     ['mirrored/app', 'main', 'mirrored/app'],
     ['mirror/grafana/grafana', 'mirror', 'grafana/grafana'],
-    ['mirror/quay', 'mirror', 'quay'],
+    ['mirror/quay', 'mirror', 'library/quay'],
     ['mirror/quay/app', 'quay', 'acme/team/app'],
     ['mirror/quay/a/b', 'quay', 'acme/team/a/b'],
   ];

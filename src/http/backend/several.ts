@@ -1,5 +1,6 @@
 /** Several registries as one backend: each repository is of one of them, and lists show one after the other. */
 import { ordinaryUpload } from '../../distribution/route.ts';
+import { type RepositoryName, parseRepositoryName } from '../../distribution/reference.ts';
 import { type Upstreams, remoteName } from '../../distribution/upstreams.ts';
 import type { ListPlace, Registry, RegistryWriter, RepositoriesPage } from '../../ports.ts';
 import type { CachedBackend } from './cache.ts';
@@ -14,29 +15,34 @@ export type Behind = Pick<CachedBackend, 'open' | 'ask' | 'write' | 'around' | '
 /** `behind`: a backend for each of `upstreams`, by its name, that knows the clients' names. */
 export function severalBackends(upstreams: Upstreams, behind: ReadonlyMap<string, Behind>): Behind {
   const all = [...behind.values()];
-  const of = finder(upstreams, behind);
+  const find = finder(upstreams, behind);
   return {
     open(asked, sink) {
       const { route } = asked;
-      const backend = 'repository' in route ? of(route.repository) : undefined;
-      if (backend === undefined) throw new Error('a request for none of the registries');
-      return backend.open(withinOne(asked, upstreams), sink);
+      const found = 'repository' in route ? find(route.repository) : undefined;
+      if (found === undefined) throw new Error('a request for none of the registries');
+      return found.backend.open(withinOne(asked, find), sink);
     },
-    ask: severalRegistries(upstreams, behind, of),
-    write: severalWriters(of),
-    around: async (repository, task, isOver) =>
-      (await of(repository)?.around(repository, task, isOver)) ?? { ok: true, value: await task() },
+    ask: severalRegistries(upstreams, behind, find),
+    write: severalWriters(find),
+    around: async (repository, task, isOver) => {
+      const found = find(repository);
+      return found === undefined ? { ok: true, value: await task() } : found.backend.around(found.name, task, isOver);
+    },
     activeTransfers: () => all.reduce((sum, { activeTransfers }) => sum + activeTransfers(), 0),
     stop: () => all.forEach((each) => each.stop()),
   };
 }
 
-/** What another registry has cannot be mounted: it is sent, as if it were nowhere. */
-function withinOne(asked: BackendRequest, upstreams: Upstreams): BackendRequest {
+/** What another registry has, or none can have, cannot be mounted: it is sent, as if it were nowhere. */
+function withinOne(asked: BackendRequest, find: Find): BackendRequest {
   const { route } = asked;
   if (route.kind !== 'upload-start' || route.mount === undefined) return asked;
-  const isSame = upstreams.of(route.mount.from) === upstreams.of(route.repository);
-  return isSame ? asked : { ...asked, route: ordinaryUpload(route) };
+  return isOfOne(find(route.mount.from), find(route.repository)) ? asked : { ...asked, route: ordinaryUpload(route) };
+}
+
+function isOfOne(left: Found | undefined, right: Found | undefined): boolean {
+  return left !== undefined && left.backend === right?.backend;
 }
 
 const nothing = {
@@ -48,29 +54,49 @@ const nothing = {
   found: false,
 } as const;
 
-type Find = (repository: string) => Behind | undefined;
+/** Where a repository is, by its one spelling: what a gate makes of the name of another one need not be that. */
+interface Found {
+  readonly backend: Behind;
+  readonly name: RepositoryName;
+}
+
+type Find = (repository: string) => Found | undefined;
 
 /** undefined for a name that none of them has, or can have. */
 function finder(upstreams: Upstreams, behind: ReadonlyMap<string, Behind>): Find {
   return (repository) => {
-    const upstream = upstreams.of(repository);
-    return upstream === undefined || remoteName(upstream, repository) === undefined
-      ? undefined
-      : behind.get(upstream.name);
+    const parsed = parseRepositoryName(repository);
+    if (parsed === undefined) return undefined;
+    const name = upstreams.canonical(parsed);
+    const upstream = upstreams.of(name);
+    if (upstream === undefined || remoteName(upstream, name) === undefined) return undefined;
+    const backend = behind.get(upstream.name);
+    return backend && { backend, name };
   };
 }
 
 function severalRegistries(upstreams: Upstreams, behind: ReadonlyMap<string, Behind>, find: Find): Registry {
-  const of = (repository: string): Registry | undefined => find(repository)?.ask;
+  const at = async <Answer>(
+    repository: string,
+    ask: (registry: Registry, name: string) => Promise<Answer>,
+  ): Promise<Answer | undefined> => {
+    const found = find(repository);
+    return found && ask(found.backend.ask, found.name);
+  };
   return {
     repositories: (size, place) => pageOf(upstreams, behind, size, place),
-    resolveTag: async (repository, tag) => (await of(repository)?.resolveTag(repository, tag)) ?? nothing,
-    manifest: async (repository, reference) => (await of(repository)?.manifest(repository, reference)) ?? nothing,
-    hasManifest: async (repository, digest) => (await of(repository)?.hasManifest(repository, digest)) ?? nothing,
-    openBlob: async (repository, digest) => (await of(repository)?.openBlob(repository, digest)) ?? nothing,
-    referrers: async (repository, digest) => (await of(repository)?.referrers(repository, digest)) ?? nothing,
+    resolveTag: async (repository, tag) =>
+      (await at(repository, (there, name) => there.resolveTag(name, tag))) ?? nothing,
+    manifest: async (repository, reference) =>
+      (await at(repository, (there, name) => there.manifest(name, reference))) ?? nothing,
+    hasManifest: async (repository, digest) =>
+      (await at(repository, (there, name) => there.hasManifest(name, digest))) ?? nothing,
+    openBlob: async (repository, digest) =>
+      (await at(repository, (there, name) => there.openBlob(name, digest))) ?? nothing,
+    referrers: async (repository, digest) =>
+      (await at(repository, (there, name) => there.referrers(name, digest))) ?? nothing,
     tags: async (repository, size, place) =>
-      (await of(repository)?.tags(repository, size, place)) ?? { ok: false, reason: 'unknown' },
+      (await at(repository, (there, name) => there.tags(name, size, place))) ?? { ok: false, reason: 'unknown' },
     async ping(withinMs) {
       const answers = await Promise.all([...behind.values()].map(({ ask }) => ask.ping(withinMs)));
       return answers.find((answer) => !answer.ok) ?? { ok: true };
@@ -121,7 +147,7 @@ function startOf(
   if ('after' in place) {
     const upstream = of(place.after);
     if (upstream !== undefined) return { at: all.indexOf(upstream), place };
-    const behindIt = all.findIndex(({ prefix }) => prefix > place.after);
+    const behindIt = all.findIndex(({ prefix }) => prefix >= place.after);
     return { at: behindIt === -1 ? all.length : behindIt, place: undefined };
   }
   const [, name, page = ''] = /^\/([a-z0-9]+)(\/.*)?$/.exec(place.next) ?? [];
@@ -131,22 +157,30 @@ function startOf(
 
 const nowhere = { ok: false, reason: 'broken', detail: 'no registry has this name' } as const;
 
-function severalWriters(of: Find): RegistryWriter {
+function severalWriters(find: Find): RegistryWriter {
   return {
-    openUpload: async (repository) => (await of(repository)?.write.openUpload(repository)) ?? nowhere,
+    openUpload: async (repository) => {
+      const into = find(repository);
+      return into === undefined ? nowhere : into.backend.write.openUpload(into.name);
+    },
     async mountBlob(repository, digest, from) {
-      const writer = of(repository)?.write;
-      if (writer === undefined) return nowhere;
-      return of(from) === of(repository) ? writer.mountBlob(repository, digest, from) : writer.openUpload(repository);
+      const [into, source] = [find(repository), find(from)];
+      if (into === undefined) return nowhere;
+      const { write } = into.backend;
+      return source !== undefined && isOfOne(source, into)
+        ? write.mountBlob(into.name, digest, source.name)
+        : write.openUpload(into.name);
     },
     async sendBlob(upload, blob, content) {
-      const writer = of(upload.repository)?.write;
-      if (writer !== undefined) return writer.sendBlob(upload, blob, content);
+      const into = find(upload.repository);
+      if (into !== undefined) return into.backend.write.sendBlob(upload, blob, content);
       content.destroy();
       return nowhere;
     },
-    cancelUpload: async (upload) => of(upload.repository)?.write.cancelUpload(upload),
-    putManifest: async (repository, reference, manifest) =>
-      (await of(repository)?.write.putManifest(repository, reference, manifest)) ?? nowhere,
+    cancelUpload: async (upload) => find(upload.repository)?.backend.write.cancelUpload(upload),
+    putManifest: async (repository, reference, manifest) => {
+      const into = find(repository);
+      return into === undefined ? nowhere : into.backend.write.putManifest(into.name, reference, manifest);
+    },
   };
 }
