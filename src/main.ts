@@ -21,6 +21,7 @@ import { checkAll, frozenNow } from './gateway/readiness.ts';
 import { GateMemory } from './gate/gate-memory.ts';
 import { KnownParts } from './gate/known-parts.ts';
 import { reportTo } from './gateway/reports.ts';
+import { sealedForOf } from './gateway/sealed-for.ts';
 import { openUpstreams } from './gateway/upstreams.ts';
 import { createAdminListener } from './http/admin/admin.ts';
 import { contentBudget } from './http/backend/whole-content.ts';
@@ -216,6 +217,7 @@ function openServing(ground: Ground, machine: Machine, observed: Observed, direc
   const login = { tokens, sessions, clock, service, refreshTtlSeconds };
   const identity = createIdentity({ ...login, sources, policies, robotUses, onLogin: observed.countLogin });
   const tokenService = createTokenService({ ...login, identity, limits, upstreams });
+  const sealedFor = sealedForOf(upstreams);
   const gate = {
     identity,
     policies,
@@ -224,8 +226,8 @@ function openServing(ground: Ground, machine: Machine, observed: Observed, direc
     tagLocks,
     knownParts: new KnownParts(),
     gates: { memory: new GateMemory(), count: observed.countGate },
-    tickets: createUploadTickets(keys, (repository) => upstreams.of(repository)?.url ?? ''),
-    cursors: createListCursors(keys, clock, upstreams.all.map(({ url }) => url).join(' ')),
+    tickets: createUploadTickets(keys, sealedFor.repository),
+    cursors: createListCursors(keys, clock, sealedFor.all),
     manifestMemory: createMemoryBudget(manifestBudget),
     idleMs: timeouts.idleMs,
   };
