@@ -62,13 +62,17 @@ export function openUpstreams(parts: UpstreamParts): OpenedUpstreams {
   };
 }
 
-function openOne({ common, onFirstByte, log }: UpstreamParts, upstream: UpstreamTerms): Backend {
+function openOne({ common, onFirstByte, upstreams, log }: UpstreamParts, upstream: UpstreamTerms): Backend {
   const { name, url, timeouts, redirects } = upstream;
   return createBackend({
     ...common,
     ...timeouts,
-    ...{ url, redirects },
+    ...{ url, redirects: { ...redirects, registries: othersThan(upstream, upstreams.all) } },
     ...loginAt(upstream, log),
     onFirstByte: (target, seconds) => onFirstByte(name, target, seconds),
   });
+}
+
+function othersThan(upstream: UpstreamTerms, all: readonly UpstreamTerms[]): readonly URL[] {
+  return all.filter((each) => each !== upstream).map(({ url }) => new URL(url));
 }

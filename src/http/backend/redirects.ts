@@ -7,6 +7,8 @@ export interface RedirectRules {
   readonly mode: 'pass' | 'follow';
   /** `host`, `host:port` or `*.suffix`, in lower case; without a port the scheme's own. None: `pass` allows any. */
   readonly hosts: readonly string[];
+  /** Other registries behind this gateway: what they have is judged by names, and never fetched for another one. */
+  readonly registries?: readonly URL[];
 }
 
 /** Redirects in a row that are followed; object storage needs one, a change of region another. */
@@ -25,20 +27,29 @@ export function redirectProblem(
   url: URL,
   from: URL,
   upstream: URL,
-  { mode, hosts }: RedirectRules,
+  { mode, hosts, registries = [] }: RedirectRules,
 ): string | undefined {
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return `a redirect leads to ${url.protocol}`;
   if (url.host === upstream.host) return 'a redirect of the storage leads back to the registry';
+  if (registries.some((registry) => isAtOnePort(registry, url)))
+    return `a redirect leads to ${url.host}, which is another registry behind this gateway`;
   if (mode === 'follow' && from.protocol === 'https:' && url.protocol === 'http:')
     return `a redirect leads from https to http, to ${url.host}; let the storage be reached over https`;
   if ((hosts.length === 0 && mode === 'pass') || hosts.some((host) => matches(host, url))) return undefined;
   return `a redirect leads to ${url.host}, which redirects.hosts does not list`;
 }
 
+function isAtOnePort(left: URL, right: URL): boolean {
+  return left.hostname === right.hostname && portOf(left) === portOf(right);
+}
+
+function portOf({ port, protocol }: URL): string {
+  return port === '' ? (protocol === 'https:' ? '443' : '80') : port;
+}
+
 function matches(entry: string, url: URL): boolean {
   const [, name = '', port] = /^(.*?)(?::(\d+))?$/.exec(entry) ?? [];
-  const usedPort = url.port === '' ? (url.protocol === 'https:' ? '443' : '80') : url.port;
-  if (port === undefined ? url.port !== '' : port !== usedPort) return false;
+  if (port === undefined ? url.port !== '' : port !== portOf(url)) return false;
   return name.startsWith('*.') ? url.hostname.endsWith(name.slice(1)) : url.hostname === name;
 }
 
