@@ -3,6 +3,7 @@ import type { ListPlace, Names, RegistryFailure } from '../ports.ts';
 
 /** Where the next page begins. A name that is not shown is for this gateway alone. */
 export interface Continuation {
+  /** '': no name was seen, and `page` is there. */
   readonly after: string;
   readonly isShown: boolean;
   /** The registry's page that `after` is on, as it called it; undefined for the first. */
@@ -92,8 +93,8 @@ export async function listVisibleNames<Failure extends { readonly ok: false }>(
     page = backend.next;
     place = { next: page };
   }
-  // Nothing that lies behind `first`: going on from there would lead here again.
-  return last === undefined ? { ok: false, reason: 'broken' } : ended(last, page);
+  // Without a name to go on behind, the page that the registry named is enough.
+  return ended(last ?? '', page);
 
   /** Without what came before: a registry may ignore where to begin, and begins anew; its pages begin where they begin. */
   function unread(names: readonly string[], asked: number): readonly string[] {

@@ -81,8 +81,14 @@ export async function forwardList(
     const { path, size } = listOf(route);
     return isPlain(target) ? target : `${path}?${ownParameter}=${cursors.seal(words, target)}${size}`;
   };
-  const target = isTarget && place !== undefined ? { target: place } : {};
+  // The same list may have been asked for by another spelling of its name.
+  const target = isTarget && place !== undefined ? { target: listOf(route).path + queryOf(place) } : {};
   return passedOn(await backend.open({ exchange, route, sealPage, ...target }));
+}
+
+function queryOf(target: string): string {
+  const mark = target.indexOf('?');
+  return mark === -1 ? '' : target.slice(mark);
 }
 
 /** Whether it would reach the registry as it is if a client sent it: it holds nothing that only the registry understands. */
@@ -137,7 +143,8 @@ function linkTo(
 ): Record<string, string> {
   if (next === undefined) return {};
   const { path, size } = listOf(route);
-  const isOpaque = next.page !== undefined && !isPlain(next.page);
+  // Without a name only the page says where it goes on.
+  const isOpaque = next.page !== undefined && (next.after === '' || !isPlain(next.page));
   const place =
     next.isShown && !isOpaque
       ? `last=${encodeURIComponent(next.after)}`
