@@ -26,6 +26,11 @@ export function answerTrouble(
         said ?? `${place.source} is not there, or you may not pull it`,
         `is it spelled right, and may you pull it? portcullis explain user:NAME pull ${place.sourceRepository}`,
       );
+    case 'target-unknown':
+      return made(
+        said ?? `no registry behind ${host} has ${place.targetRepository}`,
+        `is it spelled right? upstreams, in the configuration of ${host}, says which names lead where`,
+      );
     case 'not-allowed':
       return made(
         said ?? `you may not promote to ${place.target}`,
@@ -67,6 +72,7 @@ export function answerTrouble(
 
 type Kind =
   | 'source-unknown'
+  | 'target-unknown'
   | 'not-allowed'
   | 'tag-taken'
   | 'gate-failed'
@@ -82,6 +88,7 @@ function kindOf(status: number, body: unknown): Kind | undefined {
   const named = typeof type === 'string' ? /[a-z-]+$/.exec(type)?.[0] : undefined;
   switch (named) {
     case 'source-unknown':
+    case 'target-unknown':
     case 'not-allowed':
     case 'tag-taken':
     case 'gate-failed':

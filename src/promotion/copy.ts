@@ -13,7 +13,8 @@ export interface CopyParts {
   readonly writer: RegistryWriter;
   readonly tagLocks: TagLocks;
   /** Blobs that pass through this process at once, of all promotions. */
-  readonly streams: AtOnce;
+  /** Turns of those that send blobs into the registry of a repository. */
+  readonly streamsInto: (repository: string) => AtOnce;
 }
 
 export interface CopyPlace {
@@ -51,7 +52,7 @@ export async function copyBlobs(
       copied.mounted++;
       return undefined;
     }
-    return own.run(() => parts.streams.run(() => sendBlob(parts, place, { blob, upload }, copied)));
+    return own.run(() => parts.streamsInto(place.into).run(() => sendBlob(parts, place, { blob, upload }, copied)));
   });
   return fault ?? copied;
 }

@@ -8,6 +8,7 @@ const kinds = {
   'credentials-refused': [401, 'Log in'],
   'not-allowed': [403, 'Not allowed'],
   'source-unknown': [404, 'No such source'],
+  'target-unknown': [404, 'No such target'],
   'promotion-unknown': [404, 'No such promotion'],
   'method-unsupported': [405, 'Not a method of this'],
   'body-late': [408, 'The body did not arrive'],

@@ -8,7 +8,7 @@ import type { AuditRecord, Clock, Promotions, TagLocks } from '../../ports.ts';
 import { type PromotionParts, promote } from '../../promotion/promote.ts';
 import { type PromotionRequest, readPromotionRequest } from '../../promotion/request.ts';
 import { AtOnce } from '../../gate/at-once.ts';
-import type { Upstreams } from '../../distribution/upstreams.ts';
+import { type Upstreams, remoteName } from '../../distribution/upstreams.ts';
 import type { Backend } from '../backend/backend.ts';
 import type { Exchange } from '../front/exchange.ts';
 import type { Front } from '../front/front.ts';
@@ -42,7 +42,7 @@ export interface PromotionApi {
   one(exchange: Exchange): Promise<ApiReply>;
 }
 
-/** Blobs that pass through this process at once. */
+/** Blobs that pass through this process at once into one registry. */
 const streams = 4;
 /** Promotions at once: each holds the manifests of an image. */
 const maxAtOnce = 24;
@@ -58,7 +58,7 @@ export function createPromotionApi({ front, gate, backend, promotions, upstreams
     judgeGates: (registry, standing, written) => judgeGates({ registry, ...gates }, standing, written),
     judgeGatesAgain: (registry, standing, written) =>
       judgeGates({ registry, ...gates, count: () => {} }, standing, written),
-    streams: new AtOnce(streams),
+    streamsInto: turnsOf(upstreams),
     ...{ identity, clock, limits, tagLocks, knownParts },
   };
   const underWay = new UnderWay();
@@ -84,7 +84,8 @@ export function createPromotionApi({ front, gate, backend, promotions, upstreams
       if (!read.ok) return refused('request-invalid', read.problem);
       const { request } = read;
       const { repository } = request.target;
-      if (upstreams.of(repository)?.access === 'read') return readOnly(repository);
+      const misplaced = misplacedBy(upstreams, repository);
+      if (misplaced !== undefined) return misplaced;
       const account = String(who(caller).account);
       if (!underWay.enter(account)) return { answer: tooManyAtOnce, record: busy(request) };
       try {
@@ -101,6 +102,17 @@ export function createPromotionApi({ front, gate, backend, promotions, upstreams
   };
 }
 
+/** One registry that hangs keeps up nothing that goes into another. */
+function turnsOf({ of }: Upstreams): PromotionParts['streamsInto'] {
+  const turns = new Map<unknown, AtOnce>();
+  return (repository) => {
+    const upstream = of(repository);
+    const own = turns.get(upstream) ?? new AtOnce(streams);
+    turns.set(upstream, own);
+    return own;
+  };
+}
+
 const tooManyAtOnce = problem('busy', 'too many promotions are under way; try again', {
   headers: { 'Retry-After': '5' },
 });
@@ -110,12 +122,18 @@ function busy(request: PromotionRequest): Partial<AuditRecord> {
   return { decision: 'error', reason: 'promotions_too_many', repository, reference: tag };
 }
 
-function readOnly(repository: string): ApiReply {
+/** undefined where the registry behind takes what is written to the target. */
+function misplacedBy(upstreams: Upstreams, repository: string): ApiReply | undefined {
+  const upstream = upstreams.of(repository);
+  const record = { decision: 'deny', repository, action: 'promote' } as const;
+  if (upstream === undefined || remoteName(upstream, repository) === undefined)
+    return {
+      answer: problem('target-unknown', `target: no registry has ${repository}`),
+      record: { ...record, reason: 'upstream_unknown' },
+    };
+  if (upstream.access === 'read-write') return undefined;
   const detail = `target: ${repository} is in a registry that is read-only here`;
-  return {
-    answer: problem('not-allowed', detail),
-    record: { decision: 'deny', reason: 'upstream_read_only', repository, action: 'promote' },
-  };
+  return { answer: problem('not-allowed', detail), record: { ...record, reason: 'upstream_read_only' } };
 }
 
 function refused(type: 'request-invalid', detail: string): ApiReply {
