@@ -22,7 +22,9 @@ export function standingOutside(policy: Policy, name: string, outside: Outside, 
   const found = nameInFiles(policy, outside.source, name);
   const isClosed = found.takenBy !== undefined || found.disabled;
   const principal = isClosed ? undefined : principalOutside(policy, name, outside, found);
-  const standing = { principal, validFrom: found.validFrom, mark, outside };
+  // A name with a new owner: what was issued before has ended for good.
+  const validFrom = found.takenBy === undefined ? found.validFrom : Infinity;
+  const standing = { principal, validFrom, mark, outside };
   remembered.set(outside, { policy, name, standing });
   return standing;
 }

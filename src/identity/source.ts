@@ -181,7 +181,8 @@ export function standingOf(
     if (source.login === login) {
       const found = source.standing(policy, issued, now);
       if (found !== undefined) return found;
-    } else if (login !== undefined && source.owns?.(issued.account) === true) return undefined;
+    } else if (login !== undefined && source.owns?.(issued.account) === true)
+      return { principal: undefined, validFrom: Infinity, mark: undefined };
   }
   return undefined;
 }

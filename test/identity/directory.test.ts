@@ -206,6 +206,12 @@ describe('what was issued to somebody of a directory', () => {
     }
     policy = compile('robots: { zoe: {} }');
     expect(await bearer(token)).toBe('account_gone');
+    policy = compile(text);
+    const later = await logIn('zoe');
+    policy = compile('robots: { zoe: {} }');
+    expect(await refreshed(later.refreshToken)).toBe('session_ended');
+    policy = compile(text);
+    expect(await refreshed(later.refreshToken)).toBe('session_unknown');
     policy = compile("users: { zoe: { validFrom: '2026-06-01T12:00:01Z' } }");
     expect(await bearer(token)).toBe('token_revoked');
     expect(await refreshed(refreshToken)).toBe('session_ended');
