@@ -90,10 +90,12 @@ describeWithSlapd('people of an LDAP directory', () => {
     expect((await slapd.binds()).slice(before)).toEqual([`cn=nobody,${people}`]);
   });
 
-  test('an empty password reaches nobody', async () => {
+  test('an empty password reaches nobody, nor do names and passwords with a NUL, or too long ones', async () => {
     const [binds, filters] = [(await slapd.binds()).length, (await slapd.filters()).length];
     await directory.logIn('dana', '');
     await directory.logIn('', '');
+    for (const name of ['dana\0', 'x'.repeat(257)]) await directory.logIn(name, password);
+    for (const given of [`${password}\0`, 'x'.repeat(1025)]) await directory.logIn('dana', given);
     expect([(await slapd.binds()).length, (await slapd.filters()).length]).toEqual([binds, filters]);
   });
 

@@ -89,6 +89,15 @@ describeWithSlapd('several directory servers', () => {
     });
   });
 
+  test('one that ends a kept connection when it is asked is asked once more', async () => {
+    await withDirectory(directorySettings(through), async (directory) => {
+      expect(await directory.look('dana')).toMatchObject(dana);
+      const lost = proxy.loseReplyTo('entryUUID');
+      expect(await directory.look('dana')).toMatchObject(dana);
+      await lost;
+    });
+  });
+
   test('nothing is left open: neither after answers of all kinds, nor after trouble, nor when it is closed', async () => {
     const before = descriptors();
     const directory = await openDirectory(directorySettings([through, second.url]), Date.now);
