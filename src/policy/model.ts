@@ -251,9 +251,17 @@ export interface Policy {
   readonly rules: readonly Rule[];
   readonly limits: readonly Limit[];
   readonly gates: readonly Gate[];
+  /** Of accounts that a refused edit takes something from, as they were: nobody outside gets a name by it. */
+  readonly formerEntries?: readonly NamedEntry[] | undefined;
 }
 
 export type AnyAccount = User | Robot | Workload;
+
+export interface NamedEntry {
+  readonly kind: Account['kind'];
+  readonly entry: AnyAccount;
+}
+
 export type Accounts = Pick<Policy, 'users' | 'robots' | 'workloads'>;
 /** With what people from outside become members by. */
 export type AccountsAndGroups = Accounts & Pick<Policy, 'groups'>;
@@ -264,9 +272,7 @@ export function formatSubject(subject: Subject | Named): string {
 }
 
 /** Every account with its kind, disabled ones too: users first, each kind in the order of the files. */
-export function entriesOf(
-  accounts: Accounts,
-): readonly { readonly kind: Account['kind']; readonly entry: AnyAccount }[] {
+export function entriesOf(accounts: Accounts): readonly NamedEntry[] {
   return accountKinds.flatMap((kind) => [...accounts[sections[kind]].values()].map((entry) => ({ kind, entry })));
 }
 

@@ -1,5 +1,5 @@
 /** People from outside the policy files: which declared groups theirs stand for, and what the files say of their names. */
-import type { Account, AnyAccount, Group, LoginSource, Outside, OutsideGroup, Policy, User } from './model.ts';
+import type { Account, Group, LoginSource, NamedEntry, Outside, OutsideGroup, Policy, User } from './model.ts';
 import { entriesOf } from './model.ts';
 
 /** Groups of a source that one person brings. */
@@ -24,12 +24,7 @@ interface Lookup {
   /** Text of a group of a source -> declared groups. */
   readonly declaredBy: ReadonlyMap<string, readonly string[]>;
   /** Accounts by name in lower case. */
-  readonly byFoldedName: ReadonlyMap<string, readonly Entry[]>;
-}
-
-interface Entry {
-  readonly kind: Account['kind'];
-  readonly entry: AnyAccount;
+  readonly byFoldedName: ReadonlyMap<string, readonly NamedEntry[]>;
 }
 
 const lookups = new WeakMap<Policy, Lookup>();
@@ -41,8 +36,9 @@ function lookupOf(policy: Policy): Lookup {
   const declaredBy = new Map<string, string[]>();
   for (const { name, from = [] } of policy.groups.values())
     for (const group of from) add(declaredBy, keyOf(group), name);
-  const byFoldedName = new Map<string, Entry[]>();
-  for (const each of entriesOf(policy)) add(byFoldedName, each.entry.name.toLowerCase(), each);
+  const byFoldedName = new Map<string, NamedEntry[]>();
+  for (const each of [...entriesOf(policy), ...(policy.formerEntries ?? [])])
+    add(byFoldedName, each.entry.name.toLowerCase(), each);
   const lookup = { declaredBy, byFoldedName };
   lookups.set(policy, lookup);
   return lookup;

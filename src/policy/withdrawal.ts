@@ -1,6 +1,16 @@
 /** What a refused edit takes away: accounts, secrets, password marks and memberships. It never gives anything. */
 import { type CompiledPolicy, compilePolicy } from './evaluate.ts';
-import type { AccountsAndGroups, AnyAccount, Group, GroupMember, Principal, Robot, User, Workload } from './model.ts';
+import {
+  type AccountsAndGroups,
+  type AnyAccount,
+  type Group,
+  type GroupMember,
+  type Principal,
+  type Robot,
+  type User,
+  type Workload,
+  entriesOf,
+} from './model.ts';
 import { formatOutsideGroup, mappedGroups } from './outside.ts';
 import { accountIn, trustOf } from './principal.ts';
 
@@ -52,11 +62,13 @@ export function withdraw(
   };
   const isCut = [...groups.keys()].some((name) => accounts.groups.get(name)?.from !== left.groups.get(name)?.from);
   const shut = shutOut(good.policy, left, named);
-  if (!takesMore && !isCut && shut.every(({ name }) => left.users.has(name))) return undefined;
+  if (!takesMore && !isCut && shut.every((user) => left.users.get(user.name) === user)) return undefined;
   const total = users.size + robots.size + workloads.size;
   if (losing.length > alwaysTaken && losing.length * 2 > total) return { losing, compiled: undefined };
   const shutUsers = new Map([...accounts.users, ...shut.map((user) => [user.name, user] as const)]);
-  const policy = { ...good.policy, ...accounts, users: shutUsers };
+  const losers = new Set(losing);
+  const formerEntries = entriesOf(good.policy).filter(({ entry }) => losers.has(entry.name));
+  const policy = { ...good.policy, ...accounts, users: shutUsers, formerEntries };
   losing.push(...shut.map(({ name }) => name), ...cutGroups(good.policy.groups, accounts.groups));
   const asBefore = withGroupsOf(good);
   const giving = compilePolicy({ ...policy, rules: policy.rules.filter(({ effect }) => effect === 'allow') });
@@ -110,11 +122,18 @@ function cutGroups(before: AccountsAndGroups['groups'], now: AccountsAndGroups['
   return [...before.values()].filter((group) => now.get(group.name) !== group).map(({ name }) => `group ${name}`);
 }
 
-/** Names of nobody in the good policy that an edit disables: people from outside have them. */
+/** Names of nobody in the good policy that an edit shuts, for good or until an instant: people from outside have them. */
 function shutOut(good: AccountsAndGroups, left: AccountsAndGroups, named: AccountsAndGroups): readonly User[] {
   const isNew = ({ name }: User): boolean => [good.users, good.robots, good.workloads].every((map) => !map.has(name));
-  const found = [...left.users.values(), ...named.users.values()].filter((user) => user.disabled && isNew(user));
-  return found.map((user) => ({ ...user, groups: [], password: undefined }));
+  const found = new Map([...left.users].filter(([, user]) => isNew(user)));
+  for (const user of named.users.values()) {
+    if (!isNew(user) || !(user.disabled || user.validFrom !== undefined)) continue;
+    const held = found.get(user.name);
+    const { disabled, validFrom } = held === undefined ? user : sharedLeft({ ...held, groups: [] }, user);
+    const isSame = held?.disabled === disabled && held.validFrom === validFrom;
+    if (!isSame) found.set(user.name, { ...user, groups: [], password: undefined, disabled, validFrom });
+  }
+  return [...found.values()];
 }
 
 type Shared = Pick<User, 'groups' | 'disabled' | 'validFrom'>;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type PolicyLoading, loadPolicy } from '../../src/adapters/files/policy-loading.ts';
 import { type PolicyFiles, followPolicyFiles } from '../../src/adapters/files/policy-source.ts';
+import { nameInFiles } from '../../src/policy/outside.ts';
 import { askedByName } from '../../src/policy/by-name.ts';
 import { anonymous } from '../support/policies.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
@@ -300,6 +301,29 @@ tests: [{ name: t, ${of} }]\n`;
     await writeFile(file, policy(accounts, fails[2]));
     await files.reload();
     expect(files.problems()).toMatchObject([{ code: 'test-failed' }]);
+  });
+
+  test('from people outside, also where no account is declared', async () => {
+    const file = join(place, 'policy.yaml');
+    const good = 'rules: [{ name: a, subjects: [authenticated], repositories: [a], actions: [push] }]\n';
+    await writeFile(file, good);
+    const { files } = await follow(place, hour);
+    await writeFile(
+      file,
+      `${good}users: { zoe: { disabled: true } }\ntests: [{ name: t, as: anonymous, allow: [push a] }]\n`,
+    );
+    await files.reload();
+    expect(files.problems()[0]).toMatchObject({
+      code: 'taken-away',
+      message: 'what refused edits took from zoe is gone until an edit is accepted',
+    });
+    expect(nameInFiles(files.current().policy, 'ldap', 'Zoe').disabled).toBe(true);
+    await writeFile(file, 'rules: [');
+    await files.reload();
+    expect(nameInFiles(files.current().policy, 'ldap', 'Zoe').disabled).toBe(true);
+    await writeFile(file, good);
+    await files.reload();
+    expect(nameInFiles(files.current().policy, 'ldap', 'zoe').disabled).toBe(false);
   });
 
   describe('from a file of which nobody can make a policy', () => {

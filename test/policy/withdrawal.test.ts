@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { AccountsAndGroups } from '../../src/policy/model.ts';
+import type { AccountsAndGroups, Policy } from '../../src/policy/model.ts';
 import { withdraw } from '../../src/policy/withdrawal.ts';
-import { mappedGroups } from '../../src/policy/outside.ts';
+import { mappedGroups, nameInFiles } from '../../src/policy/outside.ts';
 import { compile, readPolicy } from '../support/policies.ts';
 
 const policyOf = (...users: readonly string[]): string =>
@@ -128,5 +128,41 @@ rules:
     ]);
     expect(taken?.losing).toEqual(['dana']);
     expect(withdraw(good, taken?.compiled?.policy ?? good.policy, edit)).toBeUndefined();
+  });
+
+  describe('gives nothing', () => {
+    const hash = `$2b$04$${'.'.repeat(53)}`;
+    const ci = 'ci: { issuer: "https://ci.test", audience: a, claims: { sub: b } }';
+    const rest = `robots: { builder: {} }\nworkloads: { ${ci} }\n`;
+    const before = compile(`users: { dana: { disabled: true }, eve: { password: '${hash}' }, max: {} }\n${rest}`);
+    const after = (...edits: readonly string[]): Policy => {
+      let left = before.policy;
+      for (const edit of edits) left = withdraw(before, left, readPolicy(edit))?.compiled?.policy ?? left;
+      return left;
+    };
+
+    test.each(['dana', 'eve', 'builder', 'ci'])('the name of %s, whose entry is gone, to nobody', (name) => {
+      const policy = after('users: { max: {} }', 'rules: []');
+      const { takenBy, disabled } = nameInFiles(policy, 'ldap', name.toUpperCase());
+      expect(takenBy !== undefined || disabled).toBe(true);
+      expect(nameInFiles(policy, 'htpasswd', name)).not.toMatchObject({ takenBy: undefined, disabled: false });
+      expect(nameInFiles(policy, 'ldap', 'max')).toMatchObject({ takenBy: undefined, disabled: false });
+    });
+
+    test('the name of whoever has another password or trust to nobody', () => {
+      const policy = after(`users: { dana: {}, eve: { password: '${hash.replace('04', '05')}' }, max: {} }
+${rest.replace('sub: b', 'sub: c')}`);
+      expect(nameInFiles(policy, 'ldap', 'dana').disabled).toBe(true);
+      expect(nameInFiles(policy, 'ldap', 'eve').takenBy).toEqual({ kind: 'user', name: 'eve' });
+      expect(nameInFiles(policy, 'ldap', 'ci').takenBy).toEqual({ kind: 'workload', name: 'ci' });
+    });
+
+    test('back to whom an earlier one shut', () => {
+      const all = `users: { dana: { disabled: true }, eve: { password: '${hash}' }, max: {}, zoe: {} }\n${rest}`;
+      const zoe = (entry: string): string => all.replace('zoe: {}', `zoe: ${entry}`);
+      const policy = after(zoe('{ disabled: true }'), zoe('{ validFrom: 2026-01-01T00:00:00Z }'), all);
+      const validFrom = Date.parse('2026-01-01');
+      expect(nameInFiles(policy, 'ldap', 'Zoe')).toMatchObject({ disabled: true, validFrom, takenBy: undefined });
+    });
   });
 });

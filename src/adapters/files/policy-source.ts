@@ -162,7 +162,6 @@ class PolicyInForce {
     const accounts = [...users.values(), ...robots.values(), ...workloads.values()];
     const mapped = [...groups.values()].filter(({ from }) => from !== undefined);
     const homes = [...accounts, ...mapped].map(({ source }) => source.file);
-    if (homes.length === 0) return result;
     const { named } = result;
     const isKnown = named !== undefined && homes.every((file) => named.files.includes(file));
     const more = isKnown ? withdraw(this.#loaded.compiled, this.#compiled.policy, named.accounts) : undefined;
@@ -170,15 +169,18 @@ class PolicyInForce {
       this.#compiled = more.compiled;
       this.#losers = more.losing;
     }
-    const of = (names: readonly string[]): string =>
-      `${listed(names, maxNamed)} (${names.length} of ${accounts.length} accounts)`;
+    const declared = new Set(accounts.map(({ name }) => name));
+    const of = (names: readonly string[]): string => {
+      const share = ` (${names.length} of ${accounts.length} accounts)`;
+      return `${listed(names, maxNamed)}${names.every((name) => declared.has(name)) ? share : ''}`;
+    };
     const gone = `what refused edits took from ${of(this.#losers)} is gone until an edit is accepted`;
     return {
       ...result,
       problems: [
         ...(this.#losers.length === 0 ? [] : [unplaced('policies', 'taken-away', gone)]),
         ...(more === undefined || more.compiled !== undefined ? [] : [tooMany(of(more.losing))]),
-        ...(isKnown ? result.problems : result.problems.map(withKeeping)),
+        ...(isKnown || homes.length === 0 ? result.problems : result.problems.map(withKeeping)),
       ],
     };
   }

@@ -19,7 +19,7 @@ export interface WorkerTask {
 
 /** A batch of what one part of a policy holds; of a map the entries are pairs. */
 export interface PolicyPart {
-  readonly part: keyof Policy;
+  readonly part: Exclude<keyof Policy, 'formerEntries'>;
   readonly entries: readonly unknown[];
 }
 
@@ -42,7 +42,7 @@ export type WorkerMessage =
 const batchSize = 200;
 const accountParts = ['users', 'robots', 'workloads', 'groups'] as const;
 /** All that is no account, in the order of sending: what is left out would be gone after the first edit. */
-const otherParts: Readonly<Record<Exclude<keyof Policy, (typeof accountParts)[number]>, true>> = {
+const otherParts: Readonly<Record<Exclude<PolicyPart['part'], (typeof accountParts)[number]>, true>> = {
   tests: true,
   limits: true,
   gates: true,
@@ -55,7 +55,7 @@ async function work(port: MessagePort, { paths, now, terms }: WorkerTask): Promi
     port.postMessage(message);
     await taken;
   };
-  const sendParts = async (policy: Partial<Policy>, parts: readonly (keyof Policy)[]): Promise<void> => {
+  const sendParts = async (policy: Partial<Policy>, parts: readonly PolicyPart['part'][]): Promise<void> => {
     for (const part of parts) {
       for (const entries of batches([...(policy[part] ?? [])], batchSize)) await send({ part, entries });
     }
