@@ -57,7 +57,7 @@ interface Part {
 }
 
 /** Where the content of the part at `at` begins and ends; lengths are of up to four bytes, and definite (RFC 4511, section 5.1). */
-function partAt(bytes: Buffer, at: number): Part | 'short' | undefined {
+export function partAt(bytes: Buffer, at: number): Part | 'short' | undefined {
   const first = bytes[at + 1];
   if (first === undefined) return 'short';
   if (first < 0x80) return { begin: at + 2, end: at + 2 + first };

@@ -16,12 +16,15 @@ import {
 import { wordsOf } from '../failure.ts';
 import { type Entry, entryOf } from './entry.ts';
 import { Frames } from './frames.ts';
+import { isAnswer } from './grammar.ts';
 
 /** `late`: no answer in time; `cut`: the connection ended; `refused`: the server will not, or cannot. In words for operators. */
 export interface Trouble {
   readonly ok: false;
   readonly why: 'late' | 'cut' | 'refused';
   readonly detail: string;
+  /** It is about the person who is asked for: of others the server says what it knows. */
+  readonly isTheirs?: boolean;
 }
 
 /** `status` as RFC 4511 numbers results; `text` is the server's own. */
@@ -46,6 +49,7 @@ interface Pending {
   readonly settle: (reply: Reply) => void;
 }
 
+const noLdap = 'sends what is no LDAP';
 /** Of all that answers one question. */
 const maxAnswerBytes = 4 * 1024 * 1024;
 /** For the server to end a connection that was said goodbye to. */
@@ -70,7 +74,7 @@ export class Wire {
   constructor(socket: Socket) {
     this.#socket = socket;
     this.#parser.on('message', (message) => this.#take(message));
-    this.#parser.on('error', () => this.#fail('sends what is no LDAP'));
+    this.#parser.on('error', () => this.#fail(noLdap));
     socket.on('data', this.#read);
     socket.on('error', (error) => this.#fail(wordsOf(error)));
     socket.on('close', () => this.#fail('closed the connection'));
@@ -119,6 +123,7 @@ export class Wire {
     const frames = this.#frames.push(chunk);
     for (const frame of frames ?? []) {
       if (this.#end !== undefined) return;
+      if (!isAnswer(frame)) return this.#fail(noLdap);
       this.#frameBytes = frame.length;
       this.#parser.read(frame, new Map());
     }
