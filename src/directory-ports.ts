@@ -3,7 +3,7 @@ import type { EpochMs } from './time.ts';
 
 /** Somebody as a directory knows them. */
 export interface Person {
-  /** As the directory spells it, whatever case was asked with. */
+  /** As the directory spells it, whatever case was asked with; of several names always the same one. */
   readonly account: string;
   /** Never given to anybody else (entryUUID, objectGUID): another value under the same name is another person. */
   readonly id: string;
@@ -20,6 +20,8 @@ export interface DirectoryUnavailable {
   readonly ok: false;
   readonly reason: 'unavailable';
   readonly detail: string;
+  /** Only this person: others can be asked about. */
+  readonly isTheirs?: boolean;
 }
 
 /** `ambiguous`: several entries have the name. `disabled`: closed, locked or expired there, whatever the password. */

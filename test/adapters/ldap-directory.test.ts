@@ -58,6 +58,22 @@ describeWithSlapd('people of an LDAP directory', () => {
     expect(await directory.look('RITA')).toMatchObject({ ok: true, person: { account: 'rita', groups: ['testers'] } });
   });
 
+  test.each([
+    [`uid=two,${people}`, ['one', 'two', 'three'], 'two'],
+    [`uid=two,${people}`, ['tw', 'two', 'two,ou'], 'two'],
+    [`cn=x+uid=two,${people}`, ['two', 'one'], 'one'],
+    [`cn=x,${people}`, ['z', 'two', 'three'], 'three'],
+  ])('are one account by whichever of several names: %s with %j is %s', async (dn, names, account) => {
+    const entry = { objectClass: 'inetOrgPerson', sn: 'x', cn: 'x', uid: names, userPassword: password };
+    await slapd.admin((client) => client.add(dn, entry));
+    for (const name of names) {
+      const person = { ok: true, person: { account } };
+      expect(await directory.logIn(name, password), name).toMatchObject(person);
+      expect(await directory.look(name.toUpperCase()), name).toMatchObject(person);
+    }
+    await slapd.admin((client) => client.del(dn));
+  });
+
   test('may have a distinguished name with commas, plus signs, quotes and other letters', async () => {
     const found = await directory.logIn('ute', password);
     expect(found).toMatchObject({ ok: true, person: { account: 'ute', groups: ['testers'] } });
@@ -182,6 +198,7 @@ describeWithSlapd('people of an LDAP directory', () => {
     expect(await directory.look('ute')).toMatchObject({
       ok: false,
       reason: 'unavailable',
+      isTheirs: true,
       detail: expect.stringContaining('narrow') as string,
     });
     await slapd.admin(async (client) => {

@@ -295,6 +295,15 @@ describe('a session of somebody of a directory', () => {
     expect(await refreshed(again.refreshToken)).toBe('zoe of ');
   });
 
+  test('asks about everybody else while the directory cannot say something of one person', async () => {
+    const [dana, zoe] = [await logIn('dana'), await logIn('zoe')];
+    now += 6 * minute;
+    directory.people.set('zoe', { isUnreadable: true });
+    directory.people.delete('dana');
+    expect(await refreshed(zoe.refreshToken)).toBe('zoe of developers,releasers, pulls');
+    expect(await refreshed(dana.refreshToken)).toBe('session_account_gone');
+  });
+
   test('goes on by what was last known while nobody can be asked, for so long', async () => {
     const { refreshToken } = await logIn('zoe');
     directory.isAway = true;

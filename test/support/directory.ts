@@ -4,6 +4,8 @@ import type { Directory, Person } from '../../src/ports.ts';
 export interface TestPerson extends Partial<Person> {
   readonly password?: string;
   readonly disabled?: boolean;
+  /** Nothing can be said of them. */
+  readonly isUnreadable?: boolean;
 }
 
 export interface TestDirectory extends Directory {
@@ -47,6 +49,7 @@ export function testDirectory(people: Readonly<Record<string, TestPerson>>): Tes
       const name = account.toLowerCase();
       const found = held.get(name);
       if (directory.isAway) return Promise.resolve(away);
+      if (found?.isUnreadable === true) return Promise.resolve({ ...away, isTheirs: true });
       if (found === undefined) return Promise.resolve({ ok: false, reason: 'unknown', detail: 'no entry' });
       if (found.disabled === true) return Promise.resolve({ ok: false, reason: 'disabled', detail: 'closed' });
       return Promise.resolve({ ok: true, person: personOf(name, found) });

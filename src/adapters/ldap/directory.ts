@@ -14,13 +14,14 @@ import {
   activeDirectoryReason,
   closedBecause,
   identifierOf,
+  nameOf,
   passwordChangedOf,
   personAttributes,
 } from './entry.ts';
 import { filterOf } from './filters.ts';
 import { groupsOf } from './groups.ts';
 import { createTrust } from './open.ts';
-import { createServers } from './servers.ts';
+import { type Away, createServers } from './servers.ts';
 import { type ServerLink, createServerLink } from './server.ts';
 import type { LdapSettings } from './settings.ts';
 import { type Deadline, type Reply, type Trouble, inWords } from './wire.ts';
@@ -76,10 +77,10 @@ export async function openDirectory(settings: LdapSettings, clock: Clock): Promi
   };
 }
 
-function unlessAway<T>(answer: T | { readonly ok: false; readonly away: string }): T | DirectoryUnavailable {
-  return typeof answer === 'object' && answer !== null && 'away' in answer
-    ? { ok: false, reason: 'unavailable', detail: answer.away }
-    : answer;
+function unlessAway<T extends object>(answer: T | Away): T | DirectoryUnavailable {
+  if (!('away' in answer)) return answer;
+  const { away: detail, isTheirs } = answer;
+  return { ok: false, reason: 'unavailable', detail, ...(isTheirs ? { isTheirs } : {}) };
 }
 
 /** Servers read up to a NUL, or beyond; nobody's name or password has one. */
@@ -153,10 +154,11 @@ async function find(
     entry.texts(attribute).some((text) => text.toLowerCase() === fill(value, values).toLowerCase()),
   );
   if (!isSame) return unknown(`"${entry.dn}" has the name only in another spelling`);
-  const names = entry.texts(users.name);
-  const name = names.find((text) => text.toLowerCase() === account.toLowerCase()) ?? names[0];
-  if (entry.dn === '' || name === undefined || name === '')
-    return { ok: false, why: 'refused', detail: `"${entry.dn}" has no attribute "${users.name}" that may be read` };
+  const name = nameOf(entry, users.name);
+  if (entry.dn === '' || name === undefined || name === '') {
+    const detail = `"${entry.dn}" has no attribute "${users.name}" that may be read`;
+    return { ok: false, why: 'refused', detail, isTheirs: true };
+  }
   return { entry, account: name };
 }
 
@@ -176,7 +178,7 @@ async function personOf(
   const id = identifierOf(entry);
   if (id === undefined) {
     const detail = `"${dn}" has no entryUUID, objectGUID or nsUniqueId that may be read: a later owner of the name would be taken for it`;
-    return { ok: false, why: 'refused', detail };
+    return { ok: false, why: 'refused', detail, isTheirs: true };
   }
   const search = (asked: Parameters<ServerLink['search']>[0]): Promise<Reply> => link.search(asked, deadline);
   const groups = settings.groups === undefined ? undefined : await groupsOf(search, settings.groups, { dn, account });

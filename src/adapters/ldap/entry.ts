@@ -31,6 +31,21 @@ function decode(bytes: Buffer): string | undefined {
   }
 }
 
+/**
+ * The one name of an entry. Of several values, which have no order, the one in its distinguished name, else the first of the
+ * alphabet: somebody who chooses among names would have an account for each, and what is denied to one is not to the others.
+ */
+export function nameOf(entry: Entry, attribute: string): string | undefined {
+  const names = [...entry.texts(attribute)].sort();
+  if (names.length < 2) return names[0];
+  const dn = entry.dn.toLowerCase();
+  const isInDn = (name: string): boolean => {
+    const own = `${attribute}=${name}`.toLowerCase();
+    return dn.startsWith(own) && /^(?:[,+]|$)/.test(dn.slice(own.length));
+  };
+  return names.find(isInDn) ?? names[0];
+}
+
 /** The attributes that the functions below read: some servers give operational ones only to who names them. */
 export const personAttributes = [
   ...['entryUUID', 'objectGUID', 'nsUniqueId', 'pwdChangedTime', 'pwdLastSet', 'userAccountControl', 'accountExpires'],

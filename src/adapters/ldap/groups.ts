@@ -53,5 +53,5 @@ function keyOf(dn: string): string {
 
 function tooMany(dn: string): Trouble {
   const detail = `"${dn}" is in more groups than are read (${maxGroups}); narrow logins.ldap.groups.base or filter`;
-  return { ok: false, why: 'refused', detail };
+  return { ok: false, why: 'refused', detail, isTheirs: true };
 }

@@ -11,6 +11,13 @@ const restMs = 30_000;
 const lookMs = 15_000;
 const firstLookMs = 2000;
 
+/** None could say anything, and why; `isTheirs` as of a trouble. */
+export interface Away {
+  readonly ok: false;
+  readonly away: string;
+  readonly isTheirs: boolean;
+}
+
 type Looking = (link: ServerLink, deadline: Deadline) => Promise<{ readonly ok: true } | Trouble>;
 
 /** `look` is the smallest question, asked when nobody asks anything else. */
@@ -24,12 +31,13 @@ export function createServers(links: readonly ServerLink[], look: Looking) {
     return [...links.filter((link) => !isResting(link)), ...links.filter(isResting)];
   };
 
-  /** What the first server says that can say something. `away`: none of them could, and why. */
+  /** What the first server says that can say something. */
   async function ask<T extends object>(
     step: (link: ServerLink, deadline: Deadline) => Promise<T | Trouble>,
-  ): Promise<T | { readonly ok: false; readonly away: string }> {
+  ): Promise<T | Away> {
     const end = performance.now() + allMs;
     const troubles: string[] = [];
+    let isTheirs = true;
     for (const link of inOrder()) {
       const now = performance.now();
       if (now >= end) break;
@@ -40,12 +48,15 @@ export function createServers(links: readonly ServerLink[], look: Looking) {
         return answer;
       }
       const detail = `${link.url} ${answer.detail}`;
-      resting.set(link, { until: performance.now() + restMs, detail });
+      if (answer.isTheirs !== true) {
+        resting.set(link, { until: performance.now() + restMs, detail });
+        isTheirs = false;
+      }
       troubles.push(detail);
     }
     const away = troubles.join('; ');
     last = { at: performance.now(), away };
-    return { ok: false, away };
+    return { ok: false, away, isTheirs: isTheirs && troubles.length > 0 };
   }
 
   const lookAgain = async (): Promise<void> => void (await ask(look));

@@ -167,7 +167,8 @@ function createAsking({ source, directory, sessions }: DirectoryParts) {
     ): Promise<Renewal> {
       if (mayRest && performance.now() < restUntil) return unavailable('it did not answer a moment ago');
       const found = await look(account);
-      restUntil = !found.ok && found.reason === 'unavailable' ? performance.now() + restMs : 0;
+      if (found.ok || found.reason !== 'unavailable') restUntil = 0;
+      else if (found.isTheirs !== true) restUntil = performance.now() + restMs;
       if (!found.ok) {
         if (found.reason === 'unavailable') return unavailable(found.detail);
         return { ok: false, reason: 'session_account_gone', detail: found.detail };
