@@ -169,7 +169,7 @@ describe('somebody whom only the directory knows', () => {
 describe('a directory that cannot be asked', () => {
   test('is no wrong password, and no failed login', async () => {
     directory.isAway = true;
-    for (let n = 0; n < 20; n += 1) expect(await basic('zoe')).toBe('source_unavailable');
+    for (let n = 0; n < 20; n += 1) expect(await basic('zoe', `try ${n}`)).toBe('source_unavailable');
     directory.isAway = false;
     expect(await basic('zoe')).toBe('zoe of developers,releasers, pulls');
   });
@@ -280,6 +280,15 @@ describe('a session of somebody of a directory', () => {
     directory.people.set('zoe', { password: 'other', id: 'another person', groups: ['developers'] });
     expect(await refreshed(refreshToken)).toBe('session_ended');
     expect(await bearer(token)).toBe('token_revoked');
+  });
+
+  test('ends for another person also when the store no longer knows whose the name was', async () => {
+    const { refreshToken } = await logIn('zoe');
+    now += 6 * minute;
+    sessions.own = () => Promise.resolve({ ok: true, hasEnded: false });
+    directory.people.set('zoe', { password: 'other', id: 'another person' });
+    expect(await refreshed(refreshToken)).toBe('session_ended');
+    expect(await refreshed(refreshToken)).toBe('session_unknown');
   });
 
   test('ends when the password was set later', async () => {
