@@ -162,6 +162,8 @@ class RegistryLogin implements UpstreamLogin {
     if (login.kind !== 'password')
       return this.#report(failed('login_failed', 'it asks for a password, and its helper has an identity token'));
     if (!isProtected(origin)) return this.#noWay(`${origin.host} is reached without TLS`);
+    // Of refused ones it was said already; whether these are any better only the registry tells.
+    if (this.#hold === undefined) this.#reported = undefined;
     return { ok: true, header: basicHeader(login), isNew: false };
   }
 

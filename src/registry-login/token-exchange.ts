@@ -53,7 +53,7 @@ export function tokenAnswer({ status, content }: LoginAnswer & { readonly ok: tr
     return { kind: 'refused', status };
   if (status >= 300 && status < 400) return unusable(`answers with a redirect (${status}), which is not followed`);
   if (status !== 200) return unusable(`answers with status ${status}`);
-  const token = field(answer, 'token') ?? field(answer, 'access_token');
+  const token = field(answer, 'token') || field(answer, 'access_token');
   // It becomes part of a header.
   if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) return unusable('gives no token that can be used');
   const said = field(answer, 'expires_in');

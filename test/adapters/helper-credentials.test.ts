@@ -37,6 +37,8 @@ async function helper(script: string, terms: Partial<HelperTerms> = {}): Promise
   });
 }
 
+const failed = 'docker-credential-odd failed (status 1); run it by hand to see what it says';
+
 const noted = async (name: string): Promise<readonly string[]> =>
   (await readFile(join(directory, name), 'utf8').catch(() => '')).split('\n').filter((line) => line !== '');
 
@@ -103,8 +105,7 @@ describe('a helper', () => {
 
   test('that fails is not run for each request', async () => {
     const source = await helper('echo run >>"$PLACE/runs"; echo locked; exit 1');
-    for (let count = 0; count < 10; count++)
-      expect(await source.get()).toEqual({ ok: false, detail: 'docker-credential-odd failed: locked' });
+    for (let count = 0; count < 10; count++) expect(await source.get()).toEqual({ ok: false, detail: failed });
     expect(await noted('runs')).toHaveLength(1);
     now += 5001;
     await source.get();
@@ -156,9 +157,11 @@ describe('a helper is no danger: it', () => {
       `echo '{"Username":"svc"}'`,
       "docker-credential-odd answered in another form than docker's credential helpers do",
     ],
-    ['prints its secret and fails', `echo '${login}'; exit 1`, 'docker-credential-odd failed'],
-    ['tells it on standard error', `echo 'cannot use s3cret' >&2; exit 1`, 'docker-credential-odd failed'],
-    ['is killed', 'kill -9 $$', 'docker-credential-odd failed'],
+    ['prints its secret and fails', `echo '${login}'; exit 1`, failed],
+    ['prints it in other words and fails', 'echo s3cret; exit 1', failed],
+    ['says what it is and fails', 'echo "the Secret is s3cret"; exit 1', failed],
+    ['tells it on standard error', `echo 'cannot use s3cret' >&2; exit 1`, failed],
+    ['is killed', 'kill -9 $$', 'docker-credential-odd failed (ended by a signal); run it by hand to see what it says'],
     [
       'gives a name that no password goes with',
       `echo '{"Username":"a:b","Secret":"s3cret"}'`,
@@ -170,7 +173,7 @@ describe('a helper is no danger: it', () => {
 
   test('is not there', async () => {
     const source = await helper('true', { name: 'none' });
-    expect(await source.get()).toMatchObject({ ok: false, detail: expect.stringContaining('not on PATH') as unknown });
+    expect(await source.get()).toEqual({ ok: false, detail: 'docker-credential-none is not on PATH' });
   });
 
   test.each(['../odd', '/bin/sh', 'a b', '$(id)', ''])('is never a program of any folder: %s', async (name) => {

@@ -160,6 +160,16 @@ describe('a registry that asks for a password', () => {
     expect(failures).toEqual([]);
   });
 
+  test('is spoken of anew when its credentials are missing again', async () => {
+    asBasic();
+    const missing = { ok: false as const, detail: 'no helper' };
+    const readings = [missing, missing, { ok: true as const, login: svc }, missing];
+    let at = 0;
+    const login = loginBy({ get: () => Promise.resolve(readings[at++] ?? missing), forget: () => {} });
+    for (const isIn of [false, false, true, false]) expect((await login.authorize(pull)).ok).toBe(isIn);
+    expect(failures).toEqual(['no helper', 'no helper']);
+  });
+
   test('gets a newer one where there is one', async () => {
     asBasic();
     const login = loginBy(source({ ...svc, password: 'of yesterday' }, svc));
@@ -217,6 +227,14 @@ describe('a registry that asks for tokens', () => {
     now += 1;
     expect(await headerOf(login)).toBe('Bearer a2');
   });
+
+  test.each([{ token: '', access_token: 'a' }, { token: null, access_token: 'a' }, { access_token: 'a' }])(
+    'takes it from %o',
+    async (said) => {
+      stand.tokens.says = () => ({ status: 200, body: JSON.stringify(said) });
+      expect(await headerOf(loginBy())).toBe('Bearer a');
+    },
+  );
 
   test('keeps none that ends at once, beyond those who wait for it', async () => {
     const says = stand.tokens.says;

@@ -12,7 +12,7 @@ export interface HelperCall {
   readonly server: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly waitMs: number;
-  /** By a person, whose terminal it may use. Otherwise it has none, and what it starts ends with it. */
+  /** By a person, whose terminal it may use and who is told what it says. Otherwise neither, and what it starts ends with it. */
   readonly isAttended: boolean;
 }
 
@@ -65,15 +65,15 @@ export function askHelper(call: HelperCall): Promise<HelperAnswer> {
         if (output[stream].length > maxBytes) end(`${program} says more than any login needs`);
       });
     }
-    child.on('error', (error) => settle({ ok: false, problem: startProblem(program, error) }));
+    child.on('error', (error) => settle({ ok: false, problem: startProblem(call, error) }));
     child.on('exit', (exitCode) => {
       code = exitCode;
       late = setTimeout(() => {
         kill(child, !isAttended);
-        settle(answerOf(program, code, output));
+        settle(answerOf(call, code, output));
       }, lateMs);
     });
-    child.on('close', () => settle(answerOf(program, code, output)));
+    child.on('close', () => settle(answerOf(call, code, output)));
     child.stdin?.on('error', () => undefined);
     child.stdin?.end(call.server);
   });
@@ -89,17 +89,20 @@ function kill(child: ChildProcess, isGroup: boolean): void {
   }
 }
 
-function startProblem(program: string, error: Error): string {
-  if (hasCode(error, 'ENOENT')) return `${program} is not on PATH, and docker keeps its logins with it`;
-  if (hasCode(error, 'EACCES')) return `${program} may not be run, and docker keeps its logins with it`;
+function startProblem({ name, isAttended }: HelperCall, error: Error): string {
+  const program = `docker-credential-${name}`;
+  const why = isAttended ? ', and docker keeps its logins with it' : '';
+  if (hasCode(error, 'ENOENT')) return `${program} is not on PATH${why}`;
+  if (hasCode(error, 'EACCES')) return `${program} may not be run${why}`;
   return `${program} cannot be run: ${error.message}`;
 }
 
 function answerOf(
-  program: string,
+  { name, isAttended }: HelperCall,
   code: number | null,
   { stdout, stderr }: { readonly stdout: string; readonly stderr: string },
 ): HelperAnswer {
+  const program = `docker-credential-${name}`;
   if (code === 0) {
     const told = parseJson(stdout);
     const [account, secret] = [field(told, 'Username'), field(told, 'Secret')];
@@ -110,8 +113,12 @@ function answerOf(
   // Helpers say it on standard output.
   const said = stdout.trim() || stderr.trim();
   if (/credentials not found/i.test(said)) return { ok: true, login: undefined };
+  // One that prints what it has and fails nevertheless would have its secret in logs, in whatever words.
+  if (!isAttended) {
+    const how = code === null ? 'ended by a signal' : `status ${code}`;
+    return { ok: false, problem: `${program} failed (${how}); run it by hand to see what it says` };
+  }
   const [line = ''] = said.split('\n', 1);
-  // One that prints what it has and fails nevertheless would have its secret shown.
   const shown =
     line === '' || /[{}]|secret["']?\s*[:=]/i.test(line) ? '' : `: ${escapeUnprintable(line.slice(0, 200))}`;
   return { ok: false, problem: `${program} failed${shown}` };
