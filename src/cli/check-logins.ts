@@ -11,15 +11,17 @@ export async function checkLogins(
   { htpasswd, ldap }: Config['logins'],
 ): Promise<{ readonly problems: readonly Problem[]; readonly notes: readonly Problem[] }> {
   const configured: LoginSource[] = ldap === undefined ? [] : ['ldap'];
+  const reading = htpasswd && (await readHtpasswdFile(htpasswd.file));
   return {
-    problems: htpasswd === undefined ? [] : await htpasswdProblems(policy, htpasswd.file),
-    notes: unknownSources(policy, configured),
+    problems: htpasswd !== undefined && reading?.ok === true ? lineProblems(policy, htpasswd.file, reading) : [],
+    // It may be on another machine than the one that checks.
+    notes: [...(reading?.ok === false ? [reading.problem] : []), ...unknownSources(policy, configured)],
   };
 }
 
-async function htpasswdProblems(policy: Policy, path: string): Promise<readonly Problem[]> {
-  const reading = await readHtpasswdFile(path);
-  if (!reading.ok) return [reading.problem];
+type Lines = Extract<Awaited<ReturnType<typeof readHtpasswdFile>>, { readonly ok: true }>;
+
+function lineProblems(policy: Policy, path: string, reading: Lines): readonly Problem[] {
   const conflicts = [...reading.people.users].flatMap(([name, { line }]): Problem[] => {
     const { takenBy } = nameInFiles(policy, 'htpasswd', name);
     if (takenBy === undefined) return [];

@@ -85,6 +85,12 @@ describe('check, where it reads the configuration', () => {
     expect(stdout).not.toContain('login-source');
   });
 
+  test('notes a htpasswd file that is not here: it may be on the machine that serves', async () => {
+    await writeFile(at('portcullis.yaml'), `${configuration}logins: { htpasswd: { file: ./elsewhere } }\n`);
+    const { code, stderr } = await portcullis(['check']);
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/note: .*elsewhere does not exist/)]);
+  });
+
   test('names lines of the htpasswd file that nobody can log in by', async () => {
     const hash = `$2y$10$${'.'.repeat(53)}`;
     await writeFile(at('htpasswd'), `zoe:${hash}\nmax:${hash}\nbuilder:${hash}\ndana:${hash}\nold:{SHA}x\n`);
