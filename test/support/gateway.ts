@@ -23,7 +23,8 @@ async function placeWith(policies: GatewayOptions['policies']): Promise<{ dir: s
 }
 
 export interface GatewayOptions {
-  readonly upstream: string;
+  /** Default: what a file says that `env` names. */
+  readonly upstream?: string;
   /** File name to YAML text. */
   readonly policies: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string>>;
@@ -75,7 +76,7 @@ export async function startGatewayProcess(options: GatewayOptions): Promise<Gate
         PORTCULLIS_LISTEN: `127.0.0.1:${port}`,
         PORTCULLIS_ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
         PORTCULLIS_PUBLIC_URL: options.publicUrl ?? url,
-        PORTCULLIS_UPSTREAM: options.upstream,
+        ...(options.upstream === undefined ? {} : { PORTCULLIS_UPSTREAM: options.upstream }),
         PORTCULLIS_POLICIES: policiesDir,
         PORTCULLIS_STATE_DIR: join(dir, 'state'),
         ...options.env,
