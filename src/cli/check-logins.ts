@@ -27,7 +27,7 @@ function lineProblems(policy: Policy, path: string, reading: Lines): readonly Pr
     if (takenBy === undefined) return [];
     const why = takenBy.kind === 'user' ? 'a user with a password' : `a ${takenBy.kind}`;
     const message = `"${name}" is ${why} in the policy files, so nobody logs in by this line`;
-    return [{ file: path, line, column: 1, code: 'account-conflict', message, fix: 'remove one of the two' }];
+    return [{ file: path, line, column: 0, code: 'account-conflict', message, fix: 'remove one of the two' }];
   });
   return sortProblems([...reading.problems, ...conflicts]);
 }

@@ -1,12 +1,12 @@
 /** `portcullis login-test`: what a login of somebody meets, without a gateway: who answers, in which groups, and what these give. */
 import type { Config } from '../config/load.ts';
 import { loginOutside, ownerMark } from '../identity/outsider.ts';
-import { createPasswords } from '../identity/password.ts';
+import { type Peers, createPasswords } from '../identity/password.ts';
 import { accessOf } from '../policy/analysis/access.ts';
 import { compileByName } from '../policy/by-name.ts';
 import { describePrincipal, formatPlace } from '../policy/describe.ts';
 import { type Account, type Outside, type Policy, type Principal, accountKinds, namePattern } from '../policy/model.ts';
-import { mappedGroups, namedGroups } from '../policy/outside.ts';
+import { mappedGroups, maxOutsideGroups, namedGroups } from '../policy/outside.ts';
 import type { PasswordHash } from '../policy/password-hash.ts';
 import { accountIn, principalIn } from '../policy/principal.ts';
 import { grantLines, grantToJson } from './access.ts';
@@ -106,8 +106,8 @@ function machine(policy: Policy, account: Account): Answer {
   return refused('policy files', 'account_conflict', `${where}${describePrincipal(account)} logs in with ${cure}`);
 }
 
-async function isPassword(policy: Pick<Policy, 'users'>, hash: PasswordHash, password: string): Promise<boolean> {
-  return (await createPasswords().verify(policy, hash, password)) === 'match';
+async function isPassword(peers: Peers, hash: PasswordHash, password: string): Promise<boolean> {
+  return (await createPasswords().verify(peers, hash, password)) === 'match';
 }
 
 /** undefined: the file has nobody of this name. */
@@ -123,7 +123,7 @@ async function askFile(
   const entry = reading.people.users.get(name);
   if (entry === undefined) return undefined;
   const place = `${file.file}:${entry.line}`;
-  return (await isPassword(policy, entry.password, password))
+  return (await isPassword(reading.people, entry.password, password))
     ? taken(policy, name, { source: 'htpasswd', id: name, groups: [] }, { detail: place })
     : refused('htpasswd', 'password_wrong', place);
 }
@@ -147,6 +147,10 @@ async function askDirectory(
         person,
       };
     const groups = namedGroups(policy, 'ldap', person.groups);
+    if (groups.length > maxOutsideGroups) {
+      const detail = `in ${groups.length} groups that the policy files name; at most ${maxOutsideGroups} are taken`;
+      return { ...refused('ldap', 'groups_too_many', detail), person };
+    }
     return taken(policy, person.account, { source: 'ldap', id: person.id, groups }, { detail: person.place, person });
   } finally {
     await directory.close();
@@ -199,6 +203,7 @@ const words: Readonly<Record<string, string>> = {
   disabled: 'the account is closed there',
   account_disabled: 'the account is disabled here',
   account_conflict: 'the name belongs to somebody else here',
+  groups_too_many: 'the login is refused',
   source_unavailable: 'nobody can be asked',
 };
 

@@ -1,4 +1,7 @@
-/** What is wrong with a document, in a form a person can act on. Lines and columns count from 1; 0 means "not applicable". */
+/**
+ * What is wrong with a document, in a form a person can act on. Lines and columns count from 1; 0 means "not applicable". A line
+ * without a column is never shown: all of it may be secret.
+ */
 export interface Problem {
   readonly file: string;
   readonly line: number;
@@ -42,10 +45,11 @@ export function escapeUnprintable(text: string): string {
 
 /** `file:line:column: message` with the fix, and of a given text the line with a caret; secrets in it are masked. */
 export function formatProblem(problem: Problem, sourceText?: string): string {
-  const place = problem.line > 0 ? `${problem.file}:${problem.line}:${problem.column}` : problem.file;
+  const { file, line, column } = problem;
+  const place = line < 1 ? file : column < 1 ? `${file}:${line}` : `${file}:${line}:${column}`;
   const lines = [escapeUnprintable(`${place}: ${problem.message}`)];
-  const source = sourceText === undefined || problem.line < 1 ? undefined : shownLine(sourceText, problem.line);
-  if (source !== undefined) lines.push(...excerpt(source, problem.line, problem.column));
+  const source = sourceText === undefined || line < 1 || column < 1 ? undefined : shownLine(sourceText, line);
+  if (source !== undefined) lines.push(...excerpt(source, line, column));
   if (problem.fix !== undefined) lines.push(`    fix: ${escapeUnprintable(problem.fix)}`);
   return lines.join('\n');
 }

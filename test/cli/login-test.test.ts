@@ -1,6 +1,7 @@
 /** `login-test` as a person runs it: at a real directory, at a htpasswd file, and at the policy files. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import bcrypt from 'bcrypt';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { quickHash } from '../support/policies.ts';
 import type { RunResult } from '../support/programs.ts';
@@ -77,6 +78,18 @@ describe('login-test at the policy files', () => {
     );
   });
 
+  test('people of a htpasswd file log in by their line, whatever hashes the policy files have', async () => {
+    const file = join(dir, 'htpasswd');
+    await writeFile(file, `helen:${await bcrypt.hash('hers', 4)}\nrita:${await bcrypt.hash('hers', 5)}\n`);
+    const env = { PORTCULLIS_LOGINS_HTPASSWD_FILE: file };
+    const { code, stdout } = await loginTest(['helen'], 'hers', env);
+    expect([code, stdout]).toEqual([0, expect.stringContaining(`htpasswd: the password is right (${file}:1)`)]);
+    expect(await loginTest(['rita'], 'hers', env)).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining('disabled here') as string,
+    });
+  });
+
   test('people of a htpasswd file are found by line', async () => {
     const file = join(dir, 'htpasswd');
     await writeFile(file, '# people\nhelen:$2y$04$BSf/O8uKxn6mWAvvbx5eZO3BRq05X5GVXn0u.T9tVgWqnhLsT3VEy\n');
@@ -131,6 +144,34 @@ describeWithSlapd('login-test at a directory', () => {
         grants: [expect.objectContaining({ actions: ['pull', 'push'], repositories: ['sandbox/**'], rule: 'share' })],
       },
     ]);
+  });
+
+  test('whoever is in more groups than are taken is refused as the gateway does', async () => {
+    const wide = join(dir, 'wide.yaml');
+    const names = Array.from({ length: 51 }, (_, at) => `wide-${at}`);
+    const from = names.map((name) => `ldap:${name}`);
+    await writeFile(wide, `groups: { wide: { from: ${JSON.stringify(from)} } }\n`);
+    await slapd.admin(async (client) => {
+      for (const name of names)
+        await client.add(`cn=${name},${groups}`, {
+          objectClass: 'groupOfNames',
+          cn: name,
+          member: `uid=wide,${people}`,
+        });
+      await client.add(`uid=wide,${people}`, {
+        objectClass: 'inetOrgPerson',
+        sn: 'x',
+        cn: 'x',
+        uid: 'wide',
+        userPassword: password,
+      });
+    });
+    const { code, stdout } = await loginTest(['wide', '--json'], password, { ...env, PORTCULLIS_POLICIES: wide });
+    expect([code, JSON.parse(stdout)]).toEqual([1, expect.objectContaining({ result: 'groups_too_many', grants: [] })]);
+    await slapd.admin(async (client) => {
+      for (const name of names) await client.del(`cn=${name},${groups}`);
+      await client.del(`uid=wide,${people}`);
+    });
   });
 
   test.each([

@@ -97,6 +97,9 @@ describe('check, where it reads the configuration', () => {
     await writeFile(at('portcullis.yaml'), `${configuration}logins: { htpasswd: { file: ./htpasswd } }\n`);
     const { code, stdout } = await portcullis(['check', '--json']);
     expect(code).toBe(1);
+    const shown = (await portcullis(['check'])).stderr;
+    expect(shown).toContain('htpasswd:5: user "old"');
+    expect(shown).not.toMatch(/\{SHA\}x|\$2y/);
     const { problems } = JSON.parse(stdout) as { problems: object[] };
     expect(problems).toMatchObject([
       { line: 2, code: 'account-conflict', message: expect.stringContaining('a user with a password') },

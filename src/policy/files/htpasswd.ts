@@ -34,7 +34,7 @@ export function readHtpasswd(
     const [name = '', hash] = entry.split(':');
     const read = readEntry(name, hash, firstLines.get(name));
     if (!firstLines.has(name)) firstLines.set(name, line);
-    if ('code' in read) problems.push({ file, line, column: 1, ...read });
+    if ('code' in read) problems.push({ file, line, column: 0, ...read });
     else users.set(name, { password: read, line });
   }
   return { people: { users }, problems };
@@ -48,7 +48,7 @@ function readEntry(
   if (hash === undefined)
     return { code: 'not-an-entry', message: 'the line is not of the form NAME:HASH; correct it or delete it' };
   if (!namePattern.test(name))
-    return { code: 'invalid-name', message: `${quote(name.slice(0, 130))} cannot be an account name here` };
+    return { code: 'invalid-name', message: 'what stands before the colon cannot be an account name here' };
   if (earlier !== undefined) {
     const message = `user ${quote(name)} again; line ${earlier} counts, as for Apache; delete one of them`;
     return { code: 'duplicate-name', message };
