@@ -6,7 +6,7 @@ import { accessOf } from '../policy/analysis/access.ts';
 import { compileByName } from '../policy/by-name.ts';
 import { describePrincipal, formatPlace } from '../policy/describe.ts';
 import { type Account, type Outside, type Policy, type Principal, accountKinds, namePattern } from '../policy/model.ts';
-import { mappedGroups, maxOutsideGroups, namedGroups } from '../policy/outside.ts';
+import { mappedGroups, namedGroups, tooManyGroups } from '../policy/outside.ts';
 import type { PasswordHash } from '../policy/password-hash.ts';
 import { accountIn, principalIn } from '../policy/principal.ts';
 import { grantLines, grantToJson } from './access.ts';
@@ -147,10 +147,8 @@ async function askDirectory(
         person,
       };
     const groups = namedGroups(policy, 'ldap', person.groups);
-    if (groups.length > maxOutsideGroups) {
-      const detail = `in ${groups.length} groups that the policy files name; at most ${maxOutsideGroups} are taken`;
-      return { ...refused('ldap', 'groups_too_many', detail), person };
-    }
+    const many = tooManyGroups(groups);
+    if (many !== undefined) return { ...refused('ldap', 'groups_too_many', many), person };
     return taken(policy, person.account, { source: 'ldap', id: person.id, groups }, { detail: person.place, person });
   } finally {
     await directory.close();

@@ -2,8 +2,18 @@
 import type { Account, Group, LoginSource, NamedEntry, Outside, OutsideGroup, Policy, User } from './model.ts';
 import { entriesOf } from './model.ts';
 
-/** Groups of a source that one person brings. */
-export const maxOutsideGroups = 50;
+/** Groups of a source that one person brings, characters of the name of one, and bytes of all in JSON: headers have room for so much. */
+export const outsideGroupBounds = { groups: 50, name: 256, bytes: 8192 } as const;
+
+/** Why somebody's groups do not fit into what is issued to them, in words; undefined where they do. */
+export function tooManyGroups(groups: readonly string[]): string | undefined {
+  const bounds = outsideGroupBounds;
+  const many = `in ${groups.length} groups that the policy files name`;
+  if (groups.length > bounds.groups) return `${many}; at most ${bounds.groups} are taken`;
+  const isLong = groups.some((group) => group.length > bounds.name);
+  if (!isLong && Buffer.byteLength(JSON.stringify(groups)) <= bounds.bytes) return undefined;
+  return `${many}, whose names are too long together; at most ${bounds.bytes} bytes are taken`;
+}
 
 /** Whether a source takes names that differ only in case for the same one (RFC 4519: `uid` and `cn` are). */
 export function ignoresCase(source: LoginSource): boolean {

@@ -7,7 +7,7 @@ import { errors, jwtVerify } from 'jose';
 import { z } from 'zod';
 import type { Access } from '../distribution/access.ts';
 import { type Outside, loginSources, namePattern } from '../policy/model.ts';
-import { maxOutsideGroups } from '../policy/outside.ts';
+import { outsideGroupBounds } from '../policy/outside.ts';
 import type { KeyRing, TokenKey } from '../ports.ts';
 import { makeMarkedId } from '../identity/marked-id.ts';
 import type { EpochSeconds } from '../time.ts';
@@ -61,8 +61,8 @@ export interface AccessTokenOptions {
 export const clockLeewaySeconds = 60;
 /** Remembered signatures; a verification costs about as much as a hundred policy decisions. */
 const maxRemembered = 4096;
-/** Characters: 48 KiB, and what the longest of names and signatures can add. */
-const maxTokenLength = 51_200;
+/** Characters: 48 KiB, and what the longest of names and signatures can add, and groups (8 KiB before base64). */
+const maxTokenLength = 62_200;
 /** Characters of a token that is worth remembering: anybody may fetch long ones, for names that grant nothing. */
 const maxRememberedLength = 4096;
 
@@ -72,7 +72,7 @@ const outsideClaims = {
   src: z.enum(loginSources).optional(),
   /** Whose the name is in the source. */
   own: z.string().min(1).max(128).optional(),
-  groups: z.array(z.string().max(256)).max(maxOutsideGroups).optional(),
+  groups: z.array(z.string().max(outsideGroupBounds.name)).max(outsideGroupBounds.groups).optional(),
 };
 const claimSet = z.object({
   ...outsideClaims,

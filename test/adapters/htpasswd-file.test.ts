@@ -89,6 +89,18 @@ describe('a htpasswd file', () => {
     expect(told).toEqual(['used 0']);
   });
 
+  test('that is half written is not believed at once, and a line taken from its end soon is', async () => {
+    const [dana, zoe] = [`dana:${hashes.one}\n`, `zoe:${hashes.one}\n`];
+    await follow(dana + zoe, 100);
+    await writeFile(path, dana.slice(0, 20));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await writeFile(path, `${dana}${zoe}# whole\n`);
+    await eventually('it is whole', () => told.length > 0 && names() === 'dana,zoe');
+    expect(told).toEqual(['used 0']);
+    await writeFile(path, dana);
+    await eventually('zoe is gone', () => names() === 'dana');
+  });
+
   test('that cannot be read at the start is a problem with its path', async () => {
     const reading = await readHtpasswdFile(join(dir, 'missing'));
     expect(reading).toMatchObject({ ok: false, problem: { message: expect.stringContaining('does not exist') } });

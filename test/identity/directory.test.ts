@@ -152,6 +152,13 @@ describe('somebody whom only the directory knows', () => {
   test('is refused when the policy names more of the groups than fit, as denials may hang on any', async () => {
     policy = compile(`groups: { all: { from: [${Array.from({ length: 60 }, (_, n) => `"ldap:g${n}"`).join()}] } }`);
     expect(await basic('many')).toBe('groups_too_many');
+    const long = Array.from({ length: 20 }, (_, n) => `${n} ${'組'.repeat(200)}`);
+    directory.people.set('zoe', { password: 'secret', groups: long });
+    policy = compile(`groups: { all: { from: ${JSON.stringify(long.map((name) => `ldap:${name}`))} } }`);
+    expect(await basic('zoe')).toBe('groups_too_many');
+    directory.people.set('dana', { password: 'secret', groups: long.slice(0, 13) });
+    const { token } = await logIn('dana');
+    expect(await bearer(token)).toBe('dana of all');
   });
 
   test('costs one question a minute, and a changed password one at once', async () => {

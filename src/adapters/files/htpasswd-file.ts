@@ -30,9 +30,8 @@ interface HtpasswdFileOptions {
 const maxBytes = 4_194_304;
 const settleMs = 100;
 const defaultPollMs = 2000;
-/** Looks in a row that find nothing in it before it is believed: a writer may have been caught between two steps. */
-const emptyLooks = 2;
-const emptyMs = 1000;
+/** How long a mere beginning of it must stay before it is believed: a writer may have been caught between two steps. */
+const cutMs = 1000;
 
 /** What the file says now, or why it cannot be read. */
 export async function readHtpasswdFile(
@@ -49,7 +48,7 @@ export function followHtpasswdFile(first: HtpasswdReading, options: HtpasswdFile
   let used = first;
   let unread: Problem | undefined;
   let signature: string | undefined;
-  let empty = 0;
+  let cut: { readonly text: string; readonly since: number } | undefined;
   let settling: NodeJS.Timeout | undefined;
   let closed = false;
 
@@ -67,10 +66,12 @@ export function followHtpasswdFile(first: HtpasswdReading, options: HtpasswdFile
       if (wasUnread?.message !== unread?.message) onChange([found.problem], false);
       return;
     }
-    empty = found.text.trim() === '' && used.people.users.size > 0 ? empty + 1 : 0;
-    if (empty > 0 && empty < emptyLooks) signature = undefined;
+    if (!isBeginning(found.text, used)) cut = undefined;
+    else if (cut?.text !== found.text) cut = { text: found.text, since: performance.now() };
+    if (cut !== undefined && performance.now() - cut.since < cutMs) signature = undefined;
     else if (found.text !== used.text || wasUnread !== undefined) {
       used = found;
+      cut = undefined;
       onChange(found.problems, true);
     }
   }
@@ -87,7 +88,7 @@ export function followHtpasswdFile(first: HtpasswdReading, options: HtpasswdFile
   const runs = new Runs(async () => {
     await directories.look();
     await read();
-    return empty === 1 ? Math.min(pollMs, emptyMs) : pollMs;
+    return cut === undefined ? pollMs : Math.min(pollMs, cutMs);
   });
   runs.soon(0);
 
@@ -101,6 +102,11 @@ export function followHtpasswdFile(first: HtpasswdReading, options: HtpasswdFile
       directories.close();
     },
   };
+}
+
+/** Of what was read before, nothing included. */
+function isBeginning(text: string, { text: before, people }: HtpasswdReading): boolean {
+  return people.users.size > 0 && (text.trim() === '' || (text.length < before.length && before.startsWith(text)));
 }
 
 /** Follows symlinks, which Kubernetes swaps. */

@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import { maxPasswordLength } from '../../distribution/credentials.ts';
 import { type LoginSource, type Outside, type Policy, namePattern } from '../../policy/model.ts';
-import { ignoresCase, maxOutsideGroups, namedGroups } from '../../policy/outside.ts';
+import { ignoresCase, namedGroups, tooManyGroups } from '../../policy/outside.ts';
 import type {
   Directory,
   Person,
@@ -153,7 +153,8 @@ function createAsking({ source, directory, sessions }: DirectoryParts) {
       if (!namePattern.test(person.account))
         return { ok: false, reason: 'account_unknown', detail: `the name at ${person.place} is none for an account` };
       const outside = outsideOf(policy, person);
-      if (outside.groups.length > maxOutsideGroups) return tooMany(outside.groups.length);
+      const detail = tooManyGroups(outside.groups);
+      if (detail !== undefined) return { ok: false, reason: 'groups_too_many', detail };
       const owned = await owns(person, outside, now);
       if (!owned.ok) return unavailable('the store cannot tell who had this name before');
       return { ok: true, known: { account: person.account, outside, lookedUp: now } };
@@ -179,7 +180,8 @@ function createAsking({ source, directory, sessions }: DirectoryParts) {
       const owned = await owns(person, latest, now);
       if (!owned.ok) return unavailable('the store cannot tell who had this name before');
       if (owned.hasEnded || latest.id !== outside.id) return { ok: false, reason: 'session_ended' };
-      if (latest.groups.length > maxOutsideGroups) return { ok: false, reason: 'session_account_gone' };
+      const detail = tooManyGroups(latest.groups);
+      if (detail !== undefined) return { ok: false, reason: 'session_account_gone', detail };
       return { ok: true, outside: { ...latest, lookedUp: now } };
     },
   };
@@ -209,11 +211,6 @@ const unknownName: Answer = { ok: false, reason: 'account_unknown', detail: 'thi
 
 function unavailable(detail: string) {
   return { ok: false, reason: 'source_unavailable', detail } as const;
-}
-
-function tooMany(count: number): Answer {
-  const detail = `in ${count} groups that the policy files name; at most ${maxOutsideGroups} are taken`;
-  return { ok: false, reason: 'groups_too_many', detail };
 }
 
 const reasons = {
