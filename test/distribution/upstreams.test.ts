@@ -68,6 +68,12 @@ describe('names of one segment where they are those of a library', () => {
     expect(createUpstreams([terms('hub', '', { library: true })]).canonical(known('alpine'))).toBe('library/alpine');
   });
 
+  test('have one spelling, also where writing them out leads into another library', () => {
+    const nested = createUpstreams([mirror, terms('own', 'mirror/library', { library: true })]);
+    for (const name of ['mirror/alpine', 'mirror/library/alpine', 'mirror/library/library/alpine'])
+      expect(nested.canonical(known(name))).toBe('mirror/library/library/alpine');
+  });
+
   test('are shown only written out', () => {
     expect(clientName(all, mirror, 'library/alpine')).toBe('mirror/library/alpine');
     expect(clientName(all, mirror, 'alpine')).toBeUndefined();
