@@ -125,7 +125,11 @@ function parseHelper(text: string): Parsed<string> {
 /** Never a pattern: whoever can take a name below a domain would be sent the password. */
 function parseTokenHost(text: string): Parsed<string> {
   const host = parseHostPattern(text);
-  return host.ok && host.value.startsWith('*.')
-    ? refuse('credentials are sent to hosts that are named, not to all below one', 'write each host')
-    : host;
+  if (host.ok && !host.value.startsWith('*.')) return host;
+  if (text.startsWith('*.'))
+    return refuse('credentials are sent to hosts that are named, not to all below one', 'write each host');
+  return refuse(
+    'expected host or host:port, without a scheme and a path',
+    'for example auth.partner.example.com or auth.partner.example.com:5001',
+  );
 }

@@ -25,7 +25,9 @@ const unprintable = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\ufeff
 // What a line of a policy or configuration file may hold that must never reach a log: passwords and their hashes,
 // robot secrets, credentials inside URLs.
 const secretParts: readonly RegExp[] = [
-  /(?<=\bpassword["']?\s*:\s*)[^\s,}].*?(?=,\s*[\w"']+\s*:|\s*}|\s*$)/gi,
+  // Misspelt as well: that is when the line is shown.
+  /(?<=\b(?:pa?s+\w*|pwd?|secret|credentials)(?<!file)["']?\s*:\s*)[^\s,}{].*?(?=,\s*[\w"']+\s*:|\s*}|\s*$)/gi,
+  /(?<=\busername["']?\s*:\s*["']?[^\s:"',{}]*:)[^\s"',}]+/gi,
   /(?<=\bsha256["']?\s*:\s*)[^\s,}]+/gi,
   /\$(?:argon2(?:id|i|d)|2[abxy])\$\S+/g,
   /\bpct_\w+/g,
@@ -77,7 +79,7 @@ function escaped(character: string): string {
 }
 
 /** A secret may stand below its key. */
-const secretBelow = /\bpassword["']?\s*:\s*[|>]?[-+\d]*\s*(?:#.*)?$/i;
+const secretBelow = /\b(?:pa?s+\w*|pwd?|secret|credentials)(?<!file)["']?\s*:\s*[|>]?[-+\d]*\s*(?:#.*)?$/i;
 
 function shownLine(text: string, line: number): string | undefined {
   const isBelow = line > 1 && secretBelow.test(lineOf(text, line - 1) ?? '');

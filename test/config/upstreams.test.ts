@@ -353,6 +353,11 @@ describe('mistakes, each in its place', () => {
       '2:34 settings-clash upstreams.a.library puts library/',
     ],
     [
+      'tokenHosts by URL',
+      file('a: { url: https://a, tokenHosts: [https://b/token] }'),
+      'tokenHosts[0]: expected host or host:port, without a scheme and a path',
+    ],
+    [
       'tokenHosts by pattern',
       file('a: { url: https://a, credentials: { helper: x }, tokenHosts: ["*.b"] }'),
       'tokenHosts[0]: credentials are sent to hosts that are named',

@@ -57,6 +57,13 @@ describe('formatProblem', () => {
     ['a password hash', 'dana: { password: $argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA, gruops: [a] }', 'c2FsdA'],
     ['a bcrypt hash', 'dana: $2y$10$abcdefghijklmnopqrstuv', 'abcdef'],
     ['a plain password', 'password: "hunter2, really"', 'hunter2'],
+    ...['pasword', 'passwd', 'passwrod', 'Password', 'pass', 'pwd', 'secret'].map((key): [string, string, string] => [
+      key,
+      `{ username: u, ${key}: hunter2, helper: x }`,
+      'hunter2',
+    ]),
+    ['credentials that are text', 'credentials: "svc:hunter2"', 'hunter2'],
+    ['a password behind a user name', '{ username: "svc:hunter2", passwordFile: x }', 'hunter2'],
     ['a robot secret', 'x: pct_0123456789abcdef', '0123456789'],
     ['the hash of a robot secret', '{ sha256: 9f86d081884c7d65, expires: x }', '9f86d081'],
     ['a password in a URL', 'redis: redis://user:hunter2@redis:6379/0', 'hunter2'],
