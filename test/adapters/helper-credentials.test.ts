@@ -132,15 +132,15 @@ describe('a helper that hangs', () => {
     expect(tookMs).toBeLessThan((limit ?? 10_000) + 1500);
     const pids = (await noted('pids')).map(Number);
     expect(pids).toHaveLength(2);
-    await eventually('nobody of it is alive', () => !pids.some(isAlive), 5000);
-    await eventually('no descriptor is left', async () => (await descriptors()) <= before, 5000);
+    await eventually('nobody of it is alive', () => !pids.some(isAlive));
+    await eventually('no descriptor is left', async () => (await descriptors()) <= before);
   }, 30_000);
 
   test('before it ends, behind its back, keeps nobody waiting', async () => {
     const source = await helper(`sleep 600 & echo $! >>"$PLACE/pids"; echo '${login}'`);
     expect(await source.get()).toMatchObject({ ok: true });
     const pids = (await noted('pids')).map(Number);
-    await eventually('what it left is gone', () => !pids.some(isAlive), 5000);
+    await eventually('what it left is gone', () => !pids.some(isAlive));
   });
 });
 
