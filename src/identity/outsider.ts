@@ -1,6 +1,6 @@
 /** Somebody from outside as the policy in force sees them: mapped groups, and what the files say of their name. */
 import type { Account, LoginSource, Outside, Policy, Principal } from '../policy/model.ts';
-import { type NameInFiles, mappedGroups, nameInFiles } from '../policy/outside.ts';
+import { type NameInFiles, mappedGroups, nameInFiles, spelledInFiles } from '../policy/outside.ts';
 import type { Authentication, Login, Standing } from './source.ts';
 import { isYetToCome } from './source.ts';
 import type { EpochMs } from '../time.ts';
@@ -16,16 +16,17 @@ const remembered = new WeakMap<
 >();
 
 /** The same object for the same policy and person, so that what hangs on it is worked out once. */
-export function standingOutside(policy: Policy, name: string, outside: Outside, mark: string | undefined): Standing {
+export function standingOutside(policy: Policy, called: string, outside: Outside, mark: string | undefined): Standing {
   const known = remembered.get(outside);
-  if (known?.policy === policy && known.name === name && known.standing.mark === mark) return known.standing;
+  if (known?.policy === policy && known.name === called && known.standing.mark === mark) return known.standing;
+  const name = spelledInFiles(policy, outside.source, called);
   const found = nameInFiles(policy, outside.source, name);
   const isClosed = found.takenBy !== undefined || found.disabled;
   const principal = isClosed ? undefined : principalOutside(policy, name, outside, found);
   // A name with a new owner: what was issued before has ended for good.
   const validFrom = found.takenBy === undefined ? found.validFrom : Infinity;
   const standing = { principal, validFrom, mark, outside };
-  remembered.set(outside, { policy, name, standing });
+  remembered.set(outside, { policy, name: called, standing });
   return standing;
 }
 

@@ -88,6 +88,17 @@ export interface NameInFiles {
 }
 
 /**
+ * How the files spell a name of a source that takes all spellings for one, where they declare a user by it: rules are about
+ * that one. Otherwise as the source has it.
+ */
+export function spelledInFiles(policy: Policy, source: LoginSource, name: string): string {
+  if (!ignoresCase(source) || policy.users.has(name)) return name;
+  const folded = lookupOf(policy).byFoldedName.get(name.toLowerCase()) ?? [];
+  const [only, ...more] = folded.filter(({ kind }) => kind === 'user');
+  return more.length === 0 && only !== undefined && policy.users.has(only.entry.name) ? only.entry.name : name;
+}
+
+/**
  * An entry gives its groups to exactly its own name. What takes away, it takes from every spelling that the source holds for
  * the same name.
  */

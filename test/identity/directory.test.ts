@@ -144,6 +144,23 @@ describe('somebody whom only the directory knows', () => {
     expect(directory.asked).toEqual(['login builder', 'login MAX']);
   });
 
+  test('is whom the policy files declare, also where the directory spells the name otherwise', async () => {
+    policy = compile(text.replace('dana: { groups: [testers] }', 'ann: { groups: [testers] }'));
+    directory.people.set('ann', { password: 'secret', account: 'Ann', groups: ['developers'] });
+    expect(await basic('ANN')).toBe('ann of testers,developers, pulls');
+    const { token, refreshToken } = await logIn('ann');
+    expect(await bearer(token)).toBe('ann of testers,developers, pulls');
+    now += 10 * minute;
+    expect(await refreshed(refreshToken)).toBe('ann of testers,developers, pulls');
+    // A token of before they were declared, too: what is denied to the name is denied to them.
+    policy = compile(text);
+    now += minute;
+    const { token: before } = await logIn('ann');
+    expect(await bearer(before)).toBe('Ann of developers, pulls');
+    policy = compile(text.replace('dana: { groups: [testers] }', 'ann: { groups: [testers] }'));
+    expect(await bearer(before)).toBe('ann of testers,developers, pulls');
+  });
+
   test('is shut out by the policy files', async () => {
     expect(await basic('eve')).toBe('account_disabled');
     expect(await basic('EVE')).toBe('account_disabled');

@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import { maxPasswordLength } from '../../distribution/credentials.ts';
 import { type LoginSource, type Outside, type Policy, namePattern } from '../../policy/model.ts';
-import { ignoresCase, namedGroups, tooManyGroups } from '../../policy/outside.ts';
+import { ignoresCase, namedGroups, spelledInFiles, tooManyGroups } from '../../policy/outside.ts';
 import type {
   Directory,
   Person,
@@ -140,6 +140,11 @@ function createAsking({ source, directory, sessions }: DirectoryParts) {
     return begun;
   }
 
+  function named(policy: Policy, person: Person): Person {
+    const account = spelledInFiles(policy, source, person.account);
+    return account === person.account ? person : { ...person, account };
+  }
+
   function outsideOf(policy: Policy, { id, groups }: Person): Outside {
     const named = namedGroups(policy, source, groups);
     return { source, id: hash('sha256', id, 'base64url').slice(0, 22), groups: named };
@@ -149,7 +154,7 @@ function createAsking({ source, directory, sessions }: DirectoryParts) {
     async logIn(policy: Policy, account: string, password: string, now: EpochMs): Promise<Answer> {
       const found: PersonLogin = await inTurn(() => directory.logIn(account, password));
       if (!found.ok) return refusalOf(found);
-      const { person } = found;
+      const person = named(policy, found.person);
       if (!namePattern.test(person.account))
         return { ok: false, reason: 'account_unknown', detail: `the name at ${person.place} is none for an account` };
       const outside = outsideOf(policy, person);
@@ -174,7 +179,7 @@ function createAsking({ source, directory, sessions }: DirectoryParts) {
         if (found.reason === 'unavailable') return unavailable(found.detail);
         return { ok: false, reason: 'session_account_gone', detail: found.detail };
       }
-      const { person } = found;
+      const person = named(policy, found.person);
       if (person.account !== account) return { ok: false, reason: 'session_account_gone' };
       const latest = outsideOf(policy, person);
       const owned = await owns(person, latest, now);
