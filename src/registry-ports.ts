@@ -31,10 +31,10 @@ export type BlobReading =
   | { readonly ok: true; readonly blob: { readonly size: number | undefined; readonly content: Readable } | undefined }
   | RegistryFailure;
 
-/** `login_failed`: it answers, and the gateway has no way in. */
+/** `login_failed`: it answers, and the gateway has no way in. `limited`: it has been asked too often (429). */
 export type RegistryFailure = {
   readonly ok: false;
-  readonly reason: 'unreachable' | 'timeout' | 'broken' | 'login_failed';
+  readonly reason: 'unreachable' | 'timeout' | 'broken' | 'login_failed' | 'limited';
 };
 
 /**

@@ -137,7 +137,8 @@ describe('the catalog', () => {
 
   test.each([400, 401, 403, 410, 429, 500, 502, 503])('is not known to be missing after a %i', async (status) => {
     answer = (_url, response) => void response.writeHead(status).end('{"errors":[{"code":"UNSUPPORTED"}]}');
-    expect(await backend.ask.repositories(10)).toEqual({ ok: false, reason: 'broken' });
+    const reason = status === 429 ? 'limited' : 'broken';
+    expect(await backend.ask.repositories(10)).toEqual({ ok: false, reason });
   });
 
   test('goes on where the registry says', async () => {

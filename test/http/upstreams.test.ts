@@ -93,6 +93,16 @@ describe('what a registry behind a prefix refuses', () => {
       expect(await reply.text()).toContain('the registry behind \\"partner\\" limits pulls');
     });
 
+  test('a limit stays one where the gateway asks for itself: lists, tags under rules, promotions', async () => {
+    await start(says(429, {}), lists('app'));
+    for (const path of ['tags/list', 'tags/list?n=5']) {
+      const reply = await ask(`/v2/partner/app/${path}`);
+      expect([reply.status, reply.headers.get('retry-after')]).toEqual([429, '60']);
+      expect(await reply.text()).toContain('limits requests');
+    }
+    expect(front?.records.at(-1)).toMatchObject({ decision: 'error', reason: 'upstream_limited', status: 429 });
+  });
+
   test('a 401 is never the client’s to answer', async () => {
     await start(says(401, {}, { 'www-authenticate': 'Bearer realm="http://evil.test/"' }));
     const reply = await ask('/v2/partner/app/manifests/v1');

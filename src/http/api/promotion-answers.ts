@@ -101,6 +101,7 @@ function registryFailed({ reason, gate }: Extract<PromotionOutcome, { kind: 'reg
   const details = {
     unreachable: 'the registry behind the gateway cannot be reached; the tag was not set; try again',
     timeout: 'the registry behind the gateway did not answer in time; try again',
+    limited: 'the registry behind the gateway limits requests; try again later',
     login_failed: 'the registry behind the gateway refuses the login that the gateway has for it',
     broken: 'the registry behind the gateway gave an unusable answer; try again',
     refused: 'the registry behind the gateway did not take what was to be copied',

@@ -89,7 +89,8 @@ function take(request: ClientRequest, { terms, from, hop, settle }: Reading): vo
     }
     if (hop === 0 && (status === 401 || status === 403)) return settle({ refusal: response });
     // A storage that has nothing is no answer: the registry has just said that it is there.
-    settle(status === 404 && hop === 0 ? { ok: true, blob: undefined } : { ok: false, reason: 'broken' });
+    if (status === 404 && hop === 0) return settle({ ok: true, blob: undefined });
+    settle({ ok: false, reason: status === 429 && hop === 0 ? 'limited' : 'broken' });
   });
   request.end();
 }

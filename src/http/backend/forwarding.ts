@@ -13,6 +13,7 @@ export interface Forwarding {
     | 'upstream_timeout'
     | 'upstream_broken'
     | 'upstream_login_failed'
+    | 'upstream_limited'
     | 'gateway_no_memory'
     | 'marks_unavailable';
   readonly bytes: number;

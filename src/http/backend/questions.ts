@@ -154,9 +154,11 @@ function asker({ origins, agent, timeoutMs }: AskTerms) {
           else request.destroy(new Error('the answer is too large'));
         });
         response.on('error', (error) => settle({ failed: 'broken', detail: error.message }));
-        response.on('end', () =>
-          settle({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) }),
-        );
+        response.on('end', () => {
+          const { statusCode: status = 0, headers } = response;
+          if (status === 429) return settle({ failed: 'limited', detail: 'it answers 429' });
+          settle({ status, headers, body: Buffer.concat(chunks) });
+        });
       });
       request.end();
     });

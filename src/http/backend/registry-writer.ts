@@ -242,7 +242,8 @@ function isOther(headers: IncomingMessage['headers'], digest: string): boolean {
 function unexpected(status: number, body: Buffer): WriteFailure {
   const said = field(parseJson(body), 'errors', '0', 'message');
   const detail = `${status}${typeof said === 'string' ? `: ${said}` : ''}`.slice(0, maxDetail);
-  const isRefusal = status >= 400 && status < 500 && status !== 401 && status !== 403 && status !== 429;
+  if (status === 429) return { ok: false, reason: 'limited', detail };
+  const isRefusal = status >= 400 && status < 500 && status !== 401 && status !== 403;
   return { ok: false, reason: isRefusal ? 'refused' : 'broken', detail };
 }
 

@@ -275,12 +275,16 @@ export const catalogUnsupported: Answer = refusal('UNSUPPORTED', 'the registry b
 /** The rest of a body did not come, while the registry was ready to take it. */
 export const clientTimedOut: Answer = refusal('SIZE_INVALID', 'the request body did not arrive', { status: 408 });
 
-export type UpstreamFailure = 'unreachable' | 'timeout' | 'broken' | 'login_failed' | 'no_memory';
+export type UpstreamFailure = 'unreachable' | 'timeout' | 'broken' | 'login_failed' | 'limited' | 'no_memory';
 
 const upstreamAnswers: Readonly<Record<UpstreamFailure, Answer>> = {
   unreachable: tryAgain('the registry behind the gateway cannot be reached', 5, 502),
   timeout: tryAgain('the registry behind the gateway does not answer', 5, 504),
   no_memory: tryAgain('too many manifests and lists wait for their clients at once; try again', 5),
+  // skopeo sleeps as long as it is told to.
+  limited: refusal('TOOMANYREQUESTS', 'the registry behind the gateway limits requests; try again later', {
+    headers: { 'Retry-After': '60' },
+  }),
   login_failed: refusal(
     'UNAVAILABLE',
     'the registry behind the gateway refuses the login that the gateway has for it',
