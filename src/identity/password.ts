@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import argon2 from 'argon2';
 import bcrypt from 'bcrypt';
 import type { Argon2Cost, PasswordHash } from '../policy/password-hash.ts';
-import { HashQueue } from './hash-queue.ts';
+import { LoginQueue } from './login-queue.ts';
 
 export type PasswordOutcome = 'match' | 'mismatch' | 'busy';
 
@@ -42,7 +42,7 @@ export function createPasswords(
 ): Passwords {
   // A core stays with the requests that are no logins: with hashes on both of two, pulls waited behind them ten times as
   // long, and no more of them were done.
-  const queue = new HashQueue(Math.max(1, Math.min(availableParallelism() - 1, 3)), queueMs, maxWaiting, onWaited);
+  const queue = new LoginQueue(Math.max(1, Math.min(availableParallelism() - 1, 3)), queueMs, maxWaiting, onWaited);
   const verify: Passwords['verify'] = async (peers, hash, password) => {
     const compare = async (): Promise<boolean> => {
       let isMatch = false;

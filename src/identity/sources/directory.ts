@@ -13,7 +13,7 @@ import type {
   SessionStore,
 } from '../../ports.ts';
 import type { EpochMs } from '../../time.ts';
-import { HashQueue } from '../hash-queue.ts';
+import { LoginQueue } from '../login-queue.ts';
 import type { LoginGuard } from '../login-guard.ts';
 import { loginOutside, ownerMark, standingOutside } from '../outsider.ts';
 import type { PasswordOutcome } from '../password.ts';
@@ -120,7 +120,7 @@ export function createDirectorySource(parts: DirectoryParts): IdentitySource {
 
 /** The calls to the directory: a queue of their own, and what they say in our words. */
 function createAsking({ source, directory, sessions }: DirectoryParts) {
-  const queue = new HashQueue(atOnce, queueMs, maxWaiting);
+  const queue = new LoginQueue(atOnce, queueMs, maxWaiting);
   const looks = new Map<string, Promise<PersonFound>>();
   const owns = createOwns(sessions);
   let restUntil = 0;

@@ -1,14 +1,14 @@
-/** How many passwords are hashed at once, and who waits. */
+/** How many passwords are hashed, or shown to a directory, at once, and who waits. */
 import { createPace } from './pace.ts';
 
 /** Who came at once is refused at once: as many answers in one turn of the event loop would hold up everybody else. */
 const refusedPerTurn = 8;
 
 /**
- * A few workers and a queue bounded by time. Hashing runs on libuv's pool of four threads, which file access shares:
- * more at once would make every file read wait behind passwords.
+ * A few at once, and a queue bounded by time. Hashing runs on libuv's pool of four threads, which file access shares: more
+ * of it at once would make every file read wait behind passwords.
  */
-export class HashQueue {
+export class LoginQueue {
   readonly #slots: number;
   readonly #waitMs: number;
   readonly #maxWaiting: number;

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { HashQueue } from '../../src/identity/hash-queue.ts';
+import { LoginQueue } from '../../src/identity/login-queue.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 /** Tasks that end when they are told to, and what became of each. */
-function tasks(queue: HashQueue): {
+function tasks(queue: LoginQueue): {
   readonly start: (name: string) => void;
   readonly end: (name: string) => void;
   readonly fail: (name: string) => void;
@@ -34,7 +34,7 @@ const settle = (): Promise<unknown> => vi.advanceTimersByTimeAsync(0);
 
 describe('the hash queue', () => {
   test('runs as many at once as it has slots, and the others in the order they came', async () => {
-    const { start, end, log } = tasks(new HashQueue(2, 5000));
+    const { start, end, log } = tasks(new LoginQueue(2, 5000));
     for (const name of ['a', 'b', 'c', 'd']) start(name);
     await settle();
     expect(log).toEqual(['a runs', 'b runs']);
@@ -48,7 +48,7 @@ describe('the hash queue', () => {
   });
 
   test('refuses what has waited too long, and never runs it afterwards', async () => {
-    const { start, end, log } = tasks(new HashQueue(1, 5000));
+    const { start, end, log } = tasks(new LoginQueue(1, 5000));
     start('a');
     start('b');
     await vi.advanceTimersByTimeAsync(4999);
@@ -64,7 +64,7 @@ describe('the hash queue', () => {
   });
 
   test('lets the next in line begin when the one before it gave up', async () => {
-    const { start, end, log } = tasks(new HashQueue(1, 5000));
+    const { start, end, log } = tasks(new LoginQueue(1, 5000));
     start('a');
     start('b');
     await vi.advanceTimersByTimeAsync(3000);
@@ -77,7 +77,7 @@ describe('the hash queue', () => {
   });
 
   test('never refuses what has begun, however long it takes', async () => {
-    const { start, end, log } = tasks(new HashQueue(1, 5000));
+    const { start, end, log } = tasks(new LoginQueue(1, 5000));
     start('a');
     start('b');
     await settle();
@@ -90,7 +90,7 @@ describe('the hash queue', () => {
   });
 
   test('gives a slot back when its task fails', async () => {
-    const { start, fail, log } = tasks(new HashQueue(1, 5000));
+    const { start, fail, log } = tasks(new LoginQueue(1, 5000));
     start('a');
     start('b');
     await settle();
@@ -100,7 +100,7 @@ describe('the hash queue', () => {
   });
 
   test('lets nobody slip in between one task and the next in line', async () => {
-    const { start, end, log } = tasks(new HashQueue(1, 5000));
+    const { start, end, log } = tasks(new LoginQueue(1, 5000));
     start('a');
     start('b');
     await settle();
@@ -114,7 +114,7 @@ describe('the hash queue', () => {
   });
 
   test('keeps no timer for what has begun', async () => {
-    const { start, end } = tasks(new HashQueue(1, 5000));
+    const { start, end } = tasks(new LoginQueue(1, 5000));
     start('a');
     start('b');
     await settle();
@@ -125,7 +125,7 @@ describe('the hash queue', () => {
 });
 
 test('a flood is refused at once when the line is full, and who stands in it is still served', async () => {
-  const queue = new HashQueue(1, 60_000, 2);
+  const queue = new LoginQueue(1, 60_000, 2);
   let finish: () => void = () => {};
   const first = queue.run(() => new Promise<string>((resolve) => (finish = () => resolve('first'))));
   const second = queue.run(() => Promise.resolve('second'));
@@ -136,7 +136,7 @@ test('a flood is refused at once when the line is full, and who stands in it is 
 });
 
 test('a crowd is refused a few at a time, so that others are served in between', async () => {
-  const queue = new HashQueue(1, 60_000, 0);
+  const queue = new LoginQueue(1, 60_000, 0);
   let refused = 0;
   void queue.run(() => new Promise(() => {}));
   for (let n = 0; n < 50; n++) void queue.run(() => Promise.resolve()).then(() => refused++);
