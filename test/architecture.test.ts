@@ -209,6 +209,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'identity/issuer-keys.ts',
     'identity/source.ts',
     'identity/sources/disabled.ts',
+    'limits/memory-budget.ts',
     'limits/spend.ts',
     'policy/model.ts',
     'policy/freezes.ts',

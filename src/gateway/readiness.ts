@@ -63,7 +63,7 @@ export async function followRegistry(
 ): Promise<{ readonly part: Part; close(): void }> {
   let health: RegistryHealth = await registry.ping(firstProbeMs);
   if (!health.ok)
-    log.warn('the registry behind the gateway does not answer yet', { upstream: url, detail: health.detail });
+    log.warn('the registry behind the gateway cannot be used yet', { upstream: url, detail: health.detail });
   const timer = setInterval(
     () => void registry.ping(probeMs - 500).then((latest) => (health = latest)),
     probeMs,

@@ -3,10 +3,11 @@ import type { UpstreamTerms } from '../config/upstreams.ts';
 import { type Upstreams, isPlain } from '../distribution/upstreams.ts';
 import type { OperatorLog } from '../adapters/log/log.ts';
 import { type Backend, type BackendOptions, createBackend } from '../http/backend/backend.ts';
-import { type CacheParts, cachedBackend } from '../http/backend/cache.ts';
+import { type CacheParts, cachedBackend, passingBudget } from '../http/backend/cache.ts';
 import { KeptReplies } from '../http/backend/kept-replies.ts';
 import { renamedBackend } from '../http/backend/renamed.ts';
 import { type Behind, severalBackends } from '../http/backend/several.ts';
+import { createMemoryBudget } from '../limits/memory-budget.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { type Part, followRegistry } from './readiness.ts';
 import { loginAt } from './upstream-login.ts';
@@ -37,20 +38,21 @@ export interface UpstreamHealth {
 export function openUpstreams(parts: UpstreamParts): OpenedUpstreams {
   const { upstreams, cache, lifecycle, log } = parts;
   const { memoryBytes } = cache.terms;
-  const kept = memoryBytes === 0 ? undefined : new KeptReplies(memoryBytes);
+  const shared =
+    memoryBytes === 0 ? undefined : { kept: new KeptReplies(memoryBytes), passing: createMemoryBudget(passingBudget) };
   const raw = new Map(upstreams.all.map((upstream) => [upstream, lifecycle.opens(openOne(parts, upstream))]));
   const behind = new Map<string, Behind>();
   for (const [upstream, backend] of raw) {
     const { connectMs: patienceMs } = upstream.timeouts;
     const named = raw.size === 1 && isPlain(upstream) ? backend : renamedBackend(backend, upstreams, upstream);
     const terms = { ...cache.terms, patienceMs };
-    behind.set(upstream.name, cachedBackend(named, { ...cache, terms, ...(kept && { kept }) }));
+    behind.set(upstream.name, cachedBackend(named, { ...cache, ...shared, terms }));
   }
   const [first] = upstreams.all;
   const only = first !== undefined && upstreams.all.length === 1 && isPlain(first) ? behind.get(first.name) : undefined;
   return {
     backend: only ?? severalBackends(upstreams, behind),
-    cachedBytes: () => kept?.bytes ?? 0,
+    cachedBytes: () => shared?.kept.bytes ?? 0,
     follow: () =>
       Promise.all(
         [...raw].map(async ([{ name, url }, { ask }]) => {

@@ -4,7 +4,7 @@
  * before the registry was asked must be the mark of now.
  */
 import { clientNetwork, clientSite } from '../../limits/client-network.ts';
-import { createMemoryBudget } from '../../limits/memory-budget.ts';
+import { type MemoryBudget, createMemoryBudget } from '../../limits/memory-budget.ts';
 import type { Mark, RepositoryMarks, Unavailable } from '../../ports.ts';
 import { bodyPending } from '../front/drain.ts';
 import { maxManifestBytes } from '../front/manifest-body.ts';
@@ -27,8 +27,9 @@ export interface CacheParts {
   readonly terms: CacheTerms;
   readonly marks: RepositoryMarks;
   readonly count: (kind: Wanted['kind'], result: CacheResult) => void;
-  /** Several backends may share one. */
+  /** Several backends may share one of each. */
   readonly kept?: KeptReplies;
+  readonly passing?: MemoryBudget;
   /** Milliseconds that only grow. */
   readonly now?: () => number;
 }
@@ -39,7 +40,7 @@ export interface CachedBackend extends Backend {
 }
 
 /** For content on its way into memory and out of it to clients that take their time. */
-const passingBudget = { total: 16 * maxManifestBytes, each: 8 * maxManifestBytes };
+export const passingBudget = { total: 16 * maxManifestBytes, each: 8 * maxManifestBytes };
 /** Milliseconds for which a registry that did not answer is not asked again where memory can. */
 const silenceMs = 1000;
 /** Content up to this size may wait uncounted for its client: a socket takes that much anyway. */
@@ -73,15 +74,16 @@ class Cache {
   readonly #now: () => number;
   readonly #kept: KeptReplies;
   readonly #flights = new Flights();
-  readonly #passing = createMemoryBudget(passingBudget);
+  readonly #passing: MemoryBudget;
   #silentUntil = -Infinity;
 
-  constructor(backend: Backend, { terms, marks, count, kept, now = () => performance.now() }: CacheParts) {
+  constructor(backend: Backend, { terms, marks, count, kept, passing, now = () => performance.now() }: CacheParts) {
     this.#backend = backend;
     this.#terms = terms;
     this.#marks = marks;
     this.#count = count;
     this.#now = now;
+    this.#passing = passing ?? createMemoryBudget(passingBudget);
     this.#kept = kept ?? new KeptReplies(terms.memoryBytes);
   }
 
