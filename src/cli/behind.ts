@@ -2,7 +2,7 @@
 import type { Config } from '../config/load.ts';
 import { type UpstreamTerms, defaultUpstream, soleUpstream } from '../config/upstreams.ts';
 import { parseRepositoryName } from '../distribution/reference.ts';
-import { type Upstreams, createUpstreams, isPlain, remoteName } from '../distribution/upstreams.ts';
+import { type Upstreams, createUpstreams, isPlain, readOnlyInWords, remoteName } from '../distribution/upstreams.ts';
 import { registriesOf } from '../policy/analysis/registries.ts';
 import { type Action, type Source, pushes, rights, rightsOf } from '../policy/model.ts';
 import type { RepositoryPattern } from '../policy/pattern.ts';
@@ -65,11 +65,6 @@ export function behindOf({
 /** Whether the action changes anything in a registry. */
 export function writesTo(action: Action): boolean {
   return (rightsOf(action) & (pushes | rights.promote | rights.delete)) !== 0;
-}
-
-/** As the gateway says it. */
-export function readOnlyInWords({ name, prefix }: Pick<UpstreamTerms, 'name' | 'prefix'>): string {
-  return `the registry behind "${prefix === '' ? name : prefix}" is read-only here`;
 }
 
 /** `registry "hub" (http://cache:5000), there library/alpine`. */

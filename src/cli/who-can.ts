@@ -15,7 +15,8 @@ import {
   whoCan,
   whoCanIn,
 } from '../policy/analysis/who-can.ts';
-import { type Behind, readOnlyInWords, writesTo } from './behind.ts';
+import { type Behind, writesTo } from './behind.ts';
+import { readOnlyInWords } from '../distribution/upstreams.ts';
 import { type ExitCode, exitCodes, paletteFor, placeInJson, printJson, reportBroken } from './report.ts';
 import { readPolicies } from './policy-paths.ts';
 import {

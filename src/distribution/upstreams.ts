@@ -71,6 +71,11 @@ export function shownName({ prefix, name }: UpstreamNames): string {
   return prefix === '' ? name : prefix;
 }
 
+/** Why nothing is written there, the same for clients and on the command line. */
+export function readOnlyInWords(upstream: UpstreamNames): string {
+  return `the registry behind "${shownName(upstream)}" is read-only here`;
+}
+
 /** Whether clients and the registry call everything the same. */
 export function isPlain({ prefix, remotePrefix, library }: UpstreamNames): boolean {
   return prefix === '' && remotePrefix === '' && !library;

@@ -215,7 +215,7 @@ describeWithPrograms(['docker-registry', 'redis-server'], 'several registries be
 
     test('goes into no registry that takes nothing, or that is none', async () => {
       const refusals = [
-        ['mirror/app:v1', 'is in a registry that is read-only here'],
+        ['mirror/app:v1', 'the registry behind "mirror" is read-only here'],
         [`sandbox:v1`, 'no rule allows it'],
       ] as const;
       for (const [target, words] of refusals) {

@@ -9,7 +9,7 @@ const policies = `
 users:
   dana: { password: "$argon2id$v=19$m=8192,t=1,p=1$iKSpCHSoNI8PAz4ateNqYg$M2VJNCPpSgUmYyHR2e/+3dj57D+SFIDZ+OG0HU6URjk" }
 rules:
-  - { name: all, subjects: ["user:dana"], repositories: ["**"], actions: [pull, push, delete, catalog] }
+  - { name: all, subjects: ["user:dana"], repositories: ["**"], actions: [pull, push, delete, catalog, promote] }
   - { name: hidden, effect: deny, subjects: [everyone], repositories: ["**/hidden"], actions: [pull, catalog] }
 `;
 const digest = `sha256:${'a'.repeat(64)}`;
@@ -93,7 +93,7 @@ describe('what a registry behind a prefix refuses', () => {
       expect(await reply.text()).toContain('the registry behind \\"partner\\" limits pulls');
     });
 
-  test('a limit stays one where the gateway asks for itself: lists, tags under rules, promotions', async () => {
+  test('a limit stays one where the gateway asks for itself, for tags and for a promotion', async () => {
     await start(says(429, {}), lists('app'));
     for (const path of ['tags/list', 'tags/list?n=5']) {
       const reply = await ask(`/v2/partner/app/${path}`);
@@ -101,6 +101,13 @@ describe('what a registry behind a prefix refuses', () => {
       expect(await reply.text()).toContain('limits requests');
     }
     expect(front?.records.at(-1)).toMatchObject({ decision: 'error', reason: 'upstream_limited', status: 429 });
+    const promoted = await ask('/api/v1/promotions', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ source: 'partner/app:v1', target: 'app:v2' }),
+    });
+    expect([promoted.status, promoted.headers.get('retry-after')]).toEqual([503, '60']);
+    expect(await promoted.text()).toContain('limits requests');
   });
 
   test('a 401 is never the client’s to answer', async () => {

@@ -18,6 +18,16 @@ const head = 'groups: { g1: , g2: }\nusers: { dana: { groups: [g1] }, rita: { gr
 const policyOf = (rules: readonly RuleText[]) =>
   compile(`${head}rules: ${JSON.stringify(rules.map((rule, at) => ({ name: `r${at}`, ...rule })))}\n`);
 
+/** A promotion of dana's, at whatever time and from wherever. */
+const asked = {
+  principal: user('dana'),
+  action: 'promote',
+  repository: 'release/app',
+  tag: 'v1',
+  now: 0,
+  address: undefined,
+} as const;
+
 describe('promoting', () => {
   const allow = (...actions: string[]): RuleText => ({
     ...{ effect: 'allow', subjects: ['group:g1'], repositories: ['release/**'], actions },
@@ -66,14 +76,6 @@ describe('promoting', () => {
   ];
   test.each(cases)('%s', (_what, rules, ...allowed) => {
     const policy = policyOf(rules);
-    const asked = {
-      principal: user('dana'),
-      action: 'promote',
-      repository: 'release/app',
-      tag: 'v1',
-      now: 0,
-      address: undefined,
-    } as const;
     const answers = [undefined, 'create' as const, 'overwrite' as const].map(
       (writes) => policy.decide({ ...asked, ...(writes && { writes }) }).allowed,
     );
@@ -81,13 +83,6 @@ describe('promoting', () => {
   });
 
   test('gives no push, nor the other way', () => {
-    const asked = {
-      principal: user('dana'),
-      repository: 'release/app',
-      tag: 'v1',
-      now: 0,
-      address: undefined,
-    } as const;
     for (const action of ['push', 'create', 'overwrite', 'pull', 'delete'] as const) {
       expect([action, policyOf([allow('promote')]).decide({ ...asked, action }).allowed]).toEqual([action, false]);
       expect([action, policyOf([allow(action)]).decide({ ...asked, action: 'promote' }).allowed]).toEqual([
@@ -98,14 +93,6 @@ describe('promoting', () => {
   });
 
   test('names the rule that forbids it, and would-be rules in the shadow', () => {
-    const asked = {
-      principal: user('dana'),
-      action: 'promote',
-      repository: 'release/app',
-      tag: 'v1',
-      now: 0,
-      address: undefined,
-    } as const;
     const frozen = policyOf([allow('promote'), deny(['push'])]).decide(asked);
     expect([frozen.reason, frozen.rule?.name]).toEqual(['rule_denies', 'r1']);
     const shadowed = policyOf([allow('promote'), deny(['push'], { mode: 'shadow' })]).decide(asked);

@@ -93,7 +93,7 @@ function gateFailed(failed: readonly GateVerdict[], target: string): Answer {
 }
 
 function registryFailed({ reason, gate }: Extract<PromotionOutcome, { kind: 'registry' }>): Answer {
-  const headers = { 'Retry-After': '5' };
+  const headers = { 'Retry-After': reason === 'limited' ? '60' : '5' };
   if (gate !== undefined) {
     const detail = 'the registry could not say whether a gate lets this pass; try again';
     return problem('registry', detail, { status: 503, headers });
@@ -106,7 +106,10 @@ function registryFailed({ reason, gate }: Extract<PromotionOutcome, { kind: 'reg
     broken: 'the registry behind the gateway gave an unusable answer; try again',
     refused: 'the registry behind the gateway did not take what was to be copied',
   };
-  return problem('registry', details[reason], { status: reason === 'timeout' ? 503 : 502, headers });
+  return problem('registry', details[reason], {
+    status: reason === 'timeout' || reason === 'limited' ? 503 : 502,
+    headers,
+  });
 }
 
 /** Refused and failed ones, too. */

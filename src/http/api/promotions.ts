@@ -8,7 +8,7 @@ import type { AuditRecord, Clock, Promotions, TagLocks } from '../../ports.ts';
 import { type PromotionParts, promote } from '../../promotion/promote.ts';
 import { type PromotionRequest, readPromotionRequest } from '../../promotion/request.ts';
 import { AtOnce } from '../../gate/at-once.ts';
-import { type Upstreams, remoteName } from '../../distribution/upstreams.ts';
+import { type Upstreams, readOnlyInWords, remoteName } from '../../distribution/upstreams.ts';
 import type { Backend } from '../backend/backend.ts';
 import type { Exchange } from '../front/exchange.ts';
 import type { Front } from '../front/front.ts';
@@ -132,7 +132,7 @@ function misplacedBy(upstreams: Upstreams, repository: string): ApiReply | undef
       record: { ...record, reason: 'upstream_unknown' },
     };
   if (upstream.access === 'read-write') return undefined;
-  const detail = `target: ${repository} is in a registry that is read-only here`;
+  const detail = `target: ${readOnlyInWords(upstream)}`;
   return { answer: problem('not-allowed', detail), record: { ...record, reason: 'upstream_read_only' } };
 }
 

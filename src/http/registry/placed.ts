@@ -1,7 +1,13 @@
 /** Which registry a request is for, and what none of them takes. */
 import { routeAccess } from '../../distribution/access.ts';
 import type { RegistryRoute } from '../../distribution/route.ts';
-import { type UpstreamNames, type Upstreams, isPlain, remoteName, shownName } from '../../distribution/upstreams.ts';
+import {
+  type UpstreamNames,
+  type Upstreams,
+  isPlain,
+  readOnlyInWords,
+  remoteName,
+} from '../../distribution/upstreams.ts';
 import { type Admitted, sentenceOf } from '../../gate/admit.ts';
 import { refusal, repositoryUnknown } from '../front/respond.ts';
 import { who } from './audit-facts.ts';
@@ -29,9 +35,8 @@ export function misplacedBy({ route, caller }: Admitted, upstream: UpstreamNames
     };
   const { action } = routeAccess[route.kind];
   if (upstream.access === 'read-write' || action === 'pull') return undefined;
-  const why = `the registry behind "${shownName(upstream)}" is read-only here`;
   return {
-    answer: refusal('DENIED', sentenceOf(caller, { action, repository }, why)),
+    answer: refusal('DENIED', sentenceOf(caller, { action, repository }, readOnlyInWords(upstream))),
     record: { decision: 'deny', reason: 'upstream_read_only', ...who(caller) },
   };
 }
