@@ -2,7 +2,7 @@
  * What `tsc` built and the libraries it needs, as a few files: a program of eight hundred files spends twice as long on
  * loading them. Libraries with compiled parts stay outside, and so does YAML, which few runs need.
  */
-import { chmodSync } from 'node:fs';
+import { chmodSync, cpSync } from 'node:fs';
 import { build } from 'rolldown';
 
 await build({
@@ -11,4 +11,5 @@ await build({
   external: ['argon2', 'bcrypt', 'yaml'],
   output: { dir: 'dist', cleanDir: true },
 });
+cpSync('src/assets', 'dist/assets', { recursive: true });
 chmodSync('dist/cli.js', 0o755);

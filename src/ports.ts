@@ -1,7 +1,7 @@
 /** All the I/O that the gateway does. Use cases name only the ports they use; adapters implement them; main.ts connects both. */
 import type { KeyObject } from 'node:crypto';
 import type { CompiledPolicy } from './policy/evaluate.ts';
-import type { Outside } from './policy/model.ts';
+import type { Action, Outside } from './policy/model.ts';
 import type { EpochMs } from './time.ts';
 
 export type * from './registry-ports.ts';
@@ -9,6 +9,7 @@ export type * from './promotion-ports.ts';
 export type * from './issuer-ports.ts';
 export type * from './directory-ports.ts';
 export type * from './upstream-ports.ts';
+export type * from './activity-ports.ts';
 
 export type Clock = () => EpochMs;
 
@@ -130,6 +131,20 @@ export interface Session {
   readonly userAgent: string | undefined;
   /** Of somebody from outside the policy files. */
   readonly outside?: SessionOutside | undefined;
+  /** `web`: of the page; `personal`: an access token that a person made. Absent: of `docker login`. */
+  readonly kind?: 'web' | 'personal' | undefined;
+  /** It has ended from then on, however it is used. */
+  readonly expires?: EpochMs | undefined;
+  /** What its person calls it. */
+  readonly label?: string | undefined;
+  readonly reach?: SessionReach | undefined;
+}
+
+/** What a person's own access token is made for, within what the policy lets the person do; what is absent narrows nothing. */
+export interface SessionReach {
+  /** As policy files write them. */
+  readonly repositories?: readonly string[] | undefined;
+  readonly actions?: readonly Action[] | undefined;
 }
 
 /** What the source said of somebody, and when. */

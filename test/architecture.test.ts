@@ -23,6 +23,9 @@ const libraries = [
   'ioredis',
   'lru-cache',
   'ldapts',
+  'preact',
+  'preact-render-to-string',
+  'openid-client',
 ];
 
 /**
@@ -60,7 +63,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'issuer-ports.ts': [],
   'directory-ports.ts': ['time.ts'],
   'upstream-ports.ts': ['distribution'],
+  'activity-ports.ts': ['ports.ts', 'time.ts'],
   'ports.ts': [
+    'activity-ports.ts',
     'upstream-ports.ts',
     'registry-ports.ts',
     'promotion-ports.ts',
@@ -72,6 +77,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'node:stream',
   ],
   'secret.ts': ['node:util'],
+  'page-assets.ts': ['node:fs'],
   limits: ['network', 'policy', 'ports.ts', 'node:net'],
   'time.ts': [],
   'version.ts': ['node:fs'],
@@ -117,6 +123,45 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'limits/spend.ts',
     'ports.ts',
   ].concat(['zod', 'node:crypto']),
+  // What people and programs ask of a running gateway; nothing here knows HTTP.
+  operations: [
+    'time.ts',
+    'distribution',
+    'document',
+    'gate',
+    'identity',
+    'limits',
+    'policy',
+    'policy/analysis',
+    'promotion',
+    'secret.ts',
+    'sealed',
+    'ports.ts',
+    'zod',
+    'node:crypto',
+  ],
+  // The page: drawn from what operations answer.
+  'http/web': [
+    'time.ts',
+    'distribution',
+    'identity',
+    'limits',
+    'network',
+    'operations',
+    'page-assets.ts',
+    'policy',
+    'sealed',
+    'http/api',
+    'http/front',
+    'http/registry',
+    'secret.ts',
+    'ports.ts',
+    'preact',
+    'preact-render-to-string',
+    'zod',
+    'node:crypto',
+    'node:zlib',
+  ],
   // The listener and what it hands requests to.
   http: [
     'time.ts',
@@ -128,6 +173,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'http/api',
     'http/front',
     'http/registry',
+    'http/web',
     'ports.ts',
   ].concat(['express', 'jose', 'node:http', 'node:https', 'node:net', 'node:tls']),
   'http/front': ['distribution', 'network', 'policy', 'limits', 'identity', 'token/refusal.ts', 'ports.ts'].concat([
@@ -150,6 +196,10 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'ports.ts',
   ].concat(['node:crypto']),
   'http/api': [
+    'time.ts',
+    'operations',
+    'zod',
+    'node:crypto',
     'distribution',
     'policy',
     'limits',
@@ -169,6 +219,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'node:tls',
   ]),
   'http/admin': [
+    'operations',
+    'http/api',
     'time.ts',
     'policy',
     'policy/analysis',
@@ -226,6 +278,10 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'secret.ts',
   ].concat('node:'),
   'main.ts': [
+    'operations',
+    'page-assets.ts',
+    'http/web',
+    'http/api',
     'adapters',
     'config',
     'distribution/upstreams.ts',
@@ -278,7 +334,10 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   commander: ['cli/'],
   ioredis: ['adapters/redis/'],
   ldapts: ['adapters/ldap/'],
-  'lru-cache': ['http/backend/kept-replies.ts'],
+  'lru-cache': ['http/backend/kept-replies.ts', 'adapters/memory/'],
+  preact: ['http/web/'],
+  'preact-render-to-string': ['http/web/'],
+  'openid-client': ['adapters/oidc/'],
 };
 
 const drawers = ['utils', 'util', 'helpers', 'helper', 'common', 'core', 'shared', 'lib', 'misc'];
@@ -312,7 +371,7 @@ function placeOf(file: string): string {
 
 function forbiddenImport(file: string, target: string): readonly string[] {
   const place = placeOf(file);
-  const isOwn = target.endsWith('.ts');
+  const isOwn = /\.tsx?$/.test(target);
   const list = allowed[place];
   if (list === undefined) return [`${file} lies in ${place}, which is not on the map`];
   const named = isOwn ? [placeOf(target), target] : [target, target.replace(/^node:.*/, 'node:')];
@@ -357,7 +416,7 @@ function cycles(sources: Sources): readonly string[] {
 }
 
 function readSources(): Sources {
-  const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+  const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((name) => /\.tsx?$/.test(name));
   return new Map(files.sort().map((name) => [name, readFileSync(join(source, name), 'utf8')]));
 }
 
@@ -373,7 +432,7 @@ describe('the source tree', () => {
     const manifest: unknown = JSON.parse(readFileSync(join(source, '../package.json'), 'utf8'));
     const installed = Object.keys((manifest as { dependencies: Record<string, string> }).dependencies);
     expect(installed.filter((name) => !libraries.includes(name))).toEqual([]);
-    const used = [...sources].flatMap(([file, text]) => importsOf(file, text)).filter((name) => !name.endsWith('.ts'));
+    const used = [...sources].flatMap(([file, text]) => importsOf(file, text)).filter((name) => !/\.tsx?$/.test(name));
     expect([...new Set(used)].filter((name) => !name.startsWith('node:') && !libraries.includes(name))).toEqual([]);
   });
 

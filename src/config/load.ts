@@ -56,6 +56,7 @@ function overlay(under: Settings, over: Settings): Settings {
     tls: { ...under.tls, ...over.tls },
     admin: { ...under.admin, ...over.admin },
     tokens: { ...under.tokens, ...over.tokens },
+    page: { ...under.page, ...over.page },
     timeouts: { ...under.timeouts, ...over.timeouts },
     redirects: { ...under.redirects, ...over.redirects },
     cache: { ...under.cache, ...over.cache },
@@ -146,7 +147,7 @@ function upstreamDefaults({ timeouts, redirects }: Settings): UpstreamDefaults {
 
 function complete(settings: Settings, input: ConfigInput) {
   const { listen, adminListen } = listeners(settings, input.tryMode);
-  const { tls, tokens, timeouts, cache } = settings;
+  const { tls, tokens, timeouts, cache, page } = settings;
   const defaults = upstreamDefaults(settings);
   const pair = tls?.cert !== undefined && tls.key !== undefined ? { cert: tls.cert, key: tls.key } : undefined;
   // Outside try mode `missingKeys` has made sure of it.
@@ -173,7 +174,13 @@ function complete(settings: Settings, input: ConfigInput) {
       service: tokens?.service ?? new URL(publicUrl).host,
       accessTtlSeconds: tokens?.accessTtl ?? 15 * 60,
       refreshTtlSeconds: tokens?.refreshTtl ?? 90 * 86_400,
+      personalMaxTtlSeconds: tokens?.personalMaxTtl ?? 90 * 86_400,
       ...(tokens?.keys === undefined ? {} : { keys: tokens.keys }),
+    },
+    page: {
+      enabled: page?.enabled ?? true,
+      anonymous: page?.anonymous ?? 'auto',
+      showPushers: page?.showPushers ?? 'authenticated',
     },
     logins: loginTerms(settings.logins),
     timeouts: {

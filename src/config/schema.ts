@@ -2,7 +2,20 @@
 import { z } from 'zod';
 import { type Parsed, refuse } from '../document/parsed.ts';
 import { parseRedisUrl } from '../network/redis-url.ts';
-import { day, duration, isNotEmpty, listOf, minute, optional, orZero, path, secret, setting, take } from './fields.ts';
+import {
+  day,
+  duration,
+  isNotEmpty,
+  listOf,
+  minute,
+  optional,
+  orText,
+  orZero,
+  path,
+  secret,
+  setting,
+  take,
+} from './fields.ts';
 import { loginsSchema } from './logins-schema.ts';
 import { upstreamSchema } from './upstream-schema.ts';
 import { parseHostPattern, parseListenAddress, parseNetwork, parseOrigin, parseProxies, parseSize } from './values.ts';
@@ -83,9 +96,27 @@ export const configSchema = z.strictObject({
         duration(minute, 3_650 * day),
         'How long a login session may stay unused before it ends. Default: 90d.',
       ),
+      personalMaxTtl: optional(
+        duration(minute, 3_650 * day),
+        'The longest life of an access token that somebody makes for their own scripts. Default: 90d.',
+      ),
       keys: optional(path, 'Directory of private signing keys (PEM or JWK). Default: one is generated in stateDir.'),
     }),
     'Access tokens and login sessions.',
+  ),
+  page: optional(
+    z.strictObject({
+      enabled: optional(orText(z.boolean()), 'Serve the page for people under /ui. Default: true.'),
+      anonymous: optional(
+        z.enum(['auto', 'never']),
+        'Who is not logged in sees what anonymous callers may pull (auto), or only the login. Default: auto.',
+      ),
+      showPushers: optional(
+        z.enum(['everyone', 'authenticated', 'nobody']),
+        'Who is shown by whom a tag was pushed. Default: authenticated.',
+      ),
+    }),
+    'The page for people, on the main listener.',
   ),
   logins: optional(loginsSchema, 'Where people log in from whom no policy file names.'),
   timeouts: optional(

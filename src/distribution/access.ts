@@ -3,7 +3,7 @@ import type { RegistryRoute } from './route.ts';
 import type { RepositoryName, Tag } from './reference.ts';
 
 /** Actions as they stand in scopes and in the `access` claim. */
-export type ScopeAction = 'pull' | 'push' | 'delete' | 'promote' | '*';
+export type ScopeAction = 'pull' | 'push' | 'delete' | 'promote' | 'inspect' | '*';
 
 /** One entry of the `access` claim; for `registry` the name is `catalog` and the action `*`. */
 export interface Access {

@@ -13,7 +13,7 @@ export interface ScopesProblem {
 /** Characters of the `access` claim in JSON: with it a token stays below 48 KiB, which headers have room for. */
 export const maxAccessLength = 35_450;
 
-const order: readonly ScopeAction[] = ['pull', 'push', 'delete', 'promote', '*'];
+const order: readonly ScopeAction[] = ['pull', 'push', 'delete', 'promote', 'inspect', '*'];
 
 /**
  * Reads repeated and space-separated scopes alike; entries for one resource are merged.

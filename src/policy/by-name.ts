@@ -29,6 +29,10 @@ export function askedByName(compiled: CompiledPolicy): PolicyByName {
       const principal = found(who);
       return principal === undefined ? unknownAccount : compiled.mayListCatalog(principal, circumstances);
     },
+    mayEverywhere(who, action, circumstances) {
+      const principal = found(who);
+      return principal === undefined ? unknownAccount : compiled.mayEverywhere(principal, action, circumstances);
+    },
     judgesTags(question) {
       const principal = found(question.principal);
       return principal !== undefined && compiled.judgesTags({ ...question, principal });

@@ -75,7 +75,7 @@ export function describeLimit(limit: Limit, per: Limit['per'] = limit.per): stri
 export function actionsOf(set: Rights): readonly Action[] {
   const both = rights.create | rights.overwrite;
   const pushes: readonly Action[] = (set & both) === both ? ['push'] : [];
-  const rest = (['pull', 'create', 'overwrite', 'delete', 'catalog', 'promote'] as const).filter(
+  const rest = (Object.keys(rights) as (keyof typeof rights)[]).filter(
     (right) => (set & rights[right]) !== 0 && !(pushes.length > 0 && (rights[right] & both) !== 0),
   );
   return [...rest.filter((right) => right === 'pull'), ...pushes, ...rest.filter((right) => right !== 'pull')];

@@ -75,6 +75,8 @@ export interface CompiledPolicy<Who = Principal | GroupMember> {
   readonly decide: (question: Question<Who>) => Decision;
   /** Whether the principal may call the catalog at all; which names it shows is decided name by name. */
   readonly mayListCatalog: (principal: Who, circumstances: Circumstances) => Decision;
+  /** Whether the principal may do this in every repository there is or will be: allowed for `**`, and nowhere denied. */
+  readonly mayEverywhere: (principal: Who, action: Action, circumstances: Circumstances) => Decision;
   /** Whether some rule judges this action by tag here: otherwise no tag can change the decision. */
   readonly judgesTags: (question: Question<Who>) => boolean;
   /** The limits that count such a request of this principal, by name. */
@@ -137,6 +139,9 @@ function withIndex(policy: Policy, ordered: readonly Rule[], index: RuleIndex): 
     return allowed === undefined ? noRule : decided(true, allowed);
   };
 
+  const mayEverywhere: CompiledPolicy['mayEverywhere'] = (principal, action, circumstances) =>
+    decideEverywhere(ordered, principal, action, circumstances);
+
   const judgesTags = (question: Question): boolean => {
     const subjects = subjectsOf(question.principal);
     const concerns = (bucket: RuleBucket | undefined): boolean =>
@@ -169,7 +174,29 @@ function withIndex(policy: Policy, ordered: readonly Rule[], index: RuleIndex): 
   const gatesOf = (principal: Principal | GroupMember, repository: string, tag?: string): readonly StandingGate[] =>
     gates.length === 0 ? [] : gatesAt(gates, principal, repository, tag);
 
-  return { policy, decide, mayListCatalog, judgesTags, limitsOf, gatesOf };
+  return { policy, decide, mayListCatalog, mayEverywhere, judgesTags, limitsOf, gatesOf };
+}
+
+function decideEverywhere(
+  ordered: readonly Rule[],
+  principal: Principal | GroupMember,
+  action: Action,
+  circumstances: Circumstances,
+): Decision {
+  const subjects = subjectsOf(principal);
+  const wanted = rightsOf(action);
+  const matching = ordered.filter(
+    (rule) =>
+      (rule.rights & wanted) !== 0 &&
+      rule.mode === 'enforce' &&
+      rule.tags === undefined &&
+      isAbout(rule, subjects) &&
+      (rule.when === undefined || failedCondition(rule.when, circumstances) === undefined),
+  );
+  const denied = matching.find(({ effect }) => effect === 'deny');
+  if (denied !== undefined) return decided(false, denied);
+  const allowed = matching.find(({ repositories }) => repositories.some(({ text }) => text === '**'));
+  return allowed === undefined ? noRule : decided(true, allowed);
 }
 
 const noRule: Decision = { allowed: false, reason: 'no_rule', rule: undefined, shadow: [] };

@@ -9,7 +9,16 @@ import type { EpochMs, EpochSeconds } from '../time.ts';
 export const namePattern = /^[A-Za-z0-9](?:[A-Za-z0-9._+@-]{0,126}[A-Za-z0-9])?$/;
 
 /** Single rights; `push` in a file stands for `create` and `overwrite`. */
-export const rights = { pull: 1, create: 2, overwrite: 4, delete: 8, catalog: 16, promote: 32 } as const;
+export const rights = {
+  pull: 1,
+  create: 2,
+  overwrite: 4,
+  delete: 8,
+  catalog: 16,
+  promote: 32,
+  inspect: 64,
+  administer: 128,
+} as const;
 export type Right = keyof typeof rights;
 /** A set of rights as bits. */
 export type Rights = number;
@@ -18,7 +27,17 @@ export type Rights = number;
  * What can be asked of a policy. `push` is allowed where creating or overwriting is. `promote` is allowed by itself alone, and
  * what forbids the write that it comes to forbids it.
  */
-export const actions = ['pull', 'push', 'create', 'overwrite', 'delete', 'catalog', 'promote'] as const;
+export const actions = [
+  'pull',
+  'push',
+  'create',
+  'overwrite',
+  'delete',
+  'catalog',
+  'promote',
+  'inspect',
+  'administer',
+] as const;
 export type Action = (typeof actions)[number];
 
 /** A bit for each right. */

@@ -26,6 +26,12 @@ export function narrowPolicy<Who>(
   return {
     ...policy,
     decide,
+    mayEverywhere(principal, action, circumstances) {
+      const decision = policy.mayEverywhere(principal, action, circumstances);
+      const isWhole =
+        token.repositories === undefined && (token.rights === undefined || (token.rights & rightsOf(action)) !== 0);
+      return decision.allowed && !isWhole ? tooNarrow : decision;
+    },
     mayListCatalog(principal, circumstances) {
       const decision = policy.mayListCatalog(principal, circumstances);
       const isAsked = token.rights === undefined || (token.rights & rightsOf('catalog')) !== 0;

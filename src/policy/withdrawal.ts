@@ -83,6 +83,10 @@ export function withdraw(
         const before = good.decide({ ...question, principal: asBefore(question.principal) });
         return before.allowed ? giving.decide(question) : before;
       },
+      mayEverywhere: (principal, action, circumstances) => {
+        const given = giving.mayEverywhere(principal, action, circumstances);
+        return given.allowed ? good.mayEverywhere(asBefore(principal), action, circumstances) : given;
+      },
       mayListCatalog: (principal, circumstances) => {
         const given = giving.mayListCatalog(principal, circumstances);
         return given.allowed ? good.mayListCatalog(asBefore(principal), circumstances) : given;

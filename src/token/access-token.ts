@@ -87,7 +87,7 @@ const claimSet = z.object({
     z.object({
       type: z.enum(['repository', 'registry']),
       name: z.string().max(255),
-      actions: z.array(z.enum(['pull', 'push', 'delete', 'promote', '*'])).max(8),
+      actions: z.array(z.enum(['pull', 'push', 'delete', 'promote', 'inspect', '*'])).max(8),
     }),
   ),
 });

@@ -4,7 +4,7 @@ import type { CompiledPolicy } from '../policy/evaluate.ts';
 import type { Circumstances } from '../policy/conditions.ts';
 import type { Principal } from '../policy/model.ts';
 
-const concrete = ['pull', 'push', 'delete', 'promote'] as const;
+const concrete = ['pull', 'push', 'delete', 'promote', 'inspect'] as const;
 
 /**
  * `*` is spelled out as the actions that are granted: a signed `*` would mean everything to distribution, also what

@@ -118,9 +118,9 @@ describeWithPrograms(['docker-registry', 'redis-server'], 'logins over two gatew
     const { refresh_token: token = '' } = await login(first.url);
     expect(token).toMatch(/^pct_session_[0-9A-Za-z]{49}$/);
     const replies = await Promise.all(
-      [second, first, second].map(async ({ url }) => (await refresh(url, token)).json()),
+      [second, first, second].map(async ({ url }) => (await (await refresh(url, token)).json()) as TokenReply),
     );
-    for (const reply of replies as TokenReply[]) {
+    for (const reply of replies) {
       expect(reply.refresh_token).toBe(token);
       expect(await ping(first.url, reply.token)).toBe(200);
     }

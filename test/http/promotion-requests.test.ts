@@ -101,7 +101,7 @@ describe('a body', () => {
         controller.close();
       },
     });
-    expect((await post({ body: stream, duplex: 'half' })).status).toBe(413);
+    expect((await post({ body: stream, ...{ duplex: 'half' } })).status).toBe(413);
   });
 
   test('is not asked for before it is known whose it is', async () => {

@@ -1,6 +1,6 @@
 /** Sessions of one process, kept across restarts by a file. It holds no refresh token, only their SHA-256. */
 import type { Problem } from '../../document/problem.ts';
-import { loginSources } from '../../policy/model.ts';
+import { actions, loginSources } from '../../policy/model.ts';
 import type { Clock, NameOwner, Session, SessionStore } from '../../ports.ts';
 import { type SessionMemory, cutClient, maxListedSessions, unavailable } from '../bounds.ts';
 import { openStateFile } from './state-file.ts';
@@ -102,6 +102,15 @@ const heldContent = z.object({
           lookedUp: z.number(),
         })
         .optional(),
+      kind: z.enum(['web', 'personal']).optional(),
+      ends: z.number().optional(),
+      label: z.string().optional(),
+      reach: z
+        .object({
+          repositories: z.array(z.string()).readonly().optional(),
+          actions: z.array(z.enum(actions)).readonly().optional(),
+        })
+        .optional(),
     }),
   ),
   /** Ids, and until when they are remembered. */
@@ -135,8 +144,10 @@ class HeldSessions {
 
   /** What was held before. */
   restore({ sessions, revoked, ended, owners }: HeldContent): void {
-    for (const { tokenHash, expires, address, userAgent, ...rest } of sessions)
-      this.#entries.set(tokenHash, { expires, session: { ...rest, address, userAgent } });
+    for (const { tokenHash, expires, ends, address, userAgent, ...rest } of sessions) {
+      const session = { ...rest, address, userAgent, ...(ends === undefined ? {} : { expires: ends }) };
+      this.#entries.set(tokenHash, { expires, session });
+    }
     for (const { id, until } of revoked) this.#revoked.set(id, until);
     for (const { account, ...end } of ended) this.#ended.set(account, end);
     for (const { account, ...owner } of owners) this.#owners.set(account, owner);
@@ -146,7 +157,10 @@ class HeldSessions {
   content(): HeldContent {
     this.#forgetExpired();
     return {
-      sessions: [...this.#entries].map(([tokenHash, { session, expires }]) => ({ tokenHash, expires, ...session })),
+      sessions: [...this.#entries].map(([tokenHash, { session, expires }]) => ({
+        ...{ tokenHash, ...session, expires },
+        ...(session.expires === undefined ? {} : { ends: session.expires }),
+      })),
       revoked: [...this.#revoked].map(([id, until]) => ({ id, until })),
       ended: [...this.#ended].map(([account, end]) => ({ account, ...end })),
       owners: [...this.#owners].map(([account, owner]) => ({ account, ...owner })),
@@ -154,7 +168,11 @@ class HeldSessions {
   }
 
   open(tokenHash: string, session: Session, idleSeconds: number): void {
-    this.#entries.set(tokenHash, { session: cutClient(session), expires: this.#clock() + idleSeconds * 1000 });
+    const idleEnd = this.#clock() + idleSeconds * 1000;
+    this.#entries.set(tokenHash, {
+      session: cutClient(session),
+      expires: Math.min(idleEnd, session.expires ?? Infinity),
+    });
   }
 
   /** As if it had never been opened. */

@@ -12,6 +12,10 @@ export const sessionFields = [
   'address',
   'userAgent',
   'outside',
+  'kind',
+  'expires',
+  'label',
+  'reach',
 ] as const;
 
 const fieldList = sessionFields.map((field) => `'${field}'`).join(', ');

@@ -1,6 +1,6 @@
 /** Sessions in Redis, for any number of gateways. What is kept where: keys.ts. */
-import { loginSources } from '../../policy/model.ts';
-import type { Session, SessionOutside, SessionStore } from '../../ports.ts';
+import { actions, loginSources } from '../../policy/model.ts';
+import type { Session, SessionOutside, SessionReach, SessionStore } from '../../ports.ts';
 import { type SessionMemory, cutClient, maxListedSessions, unavailable } from '../bounds.ts';
 import { type RedisCalls, type RedisConnection, listOf } from './connection.ts';
 import { endedAccountName, nameKey, sessionsKey } from './keys.ts';
@@ -167,12 +167,36 @@ function writeFields(session: Partial<Session>): readonly (string | number)[] {
 function readFields(reply: unknown): Session | undefined {
   if (!Array.isArray(reply)) return undefined;
   const texts: readonly (string | undefined)[] = reply.map((value) => (typeof value === 'string' ? value : undefined));
-  const [id, account, service, created, lastUsed, address, userAgent, outside] = texts;
+  const [id, account, service, created, lastUsed, address, userAgent, outside, ...special] = texts;
   if (id === undefined || account === undefined || service === undefined) return undefined;
-  const session = { id, account, service, created: Number(created), lastUsed: Number(lastUsed), address, userAgent };
+  const times = { created: Number(created), lastUsed: Number(lastUsed) };
+  const kept = readSpecial(special);
+  if (kept === undefined) return undefined;
+  const session = { id, account, service, ...times, address, userAgent, ...kept };
   if (outside === undefined) return session;
   const read = readOutside(outside);
   return read && { ...session, outside: read };
+}
+
+/** Of what is no login of docker. Undefined for what this file does not write: how far it reaches nobody can tell then. */
+function readSpecial([kind, expires, label, reach]: readonly (string | undefined)[]): Partial<Session> | undefined {
+  if (kind === undefined) return {};
+  if (kind !== 'web' && kind !== 'personal') return undefined;
+  const read = reach === undefined ? undefined : readReach(reach);
+  if (reach !== undefined && read === undefined) return undefined;
+  return { kind, expires: expires === undefined ? undefined : Number(expires), label, reach: read };
+}
+
+function readReach(text: string): SessionReach | undefined {
+  try {
+    const { repositories, actions: named } = JSON.parse(text) as SessionReach;
+    return {
+      ...(Array.isArray(repositories) ? { repositories: repositories.map(String) } : {}),
+      ...(Array.isArray(named) ? { actions: actions.filter((action) => named.includes(action)) } : {}),
+    };
+  } catch {
+    return undefined;
+  }
 }
 
 /** As this file writes it. Undefined for anything else: of whom the session is nobody can tell then. */

@@ -35,7 +35,7 @@ export interface Region {
  * What is asked about, each with a bit. Promoting is told apart by what it comes to: a new tag, or another image under a
  * tag that exists.
  */
-export const diffRights = { ...rights, promoteOver: 64 } as const;
+export const diffRights = { ...rights, promoteOver: 512 } as const;
 export type DiffRight = keyof typeof diffRights;
 
 export interface Cell {
@@ -171,11 +171,14 @@ class Comparing {
   #compare(probe: Probe, region: Region): void {
     const rules = this.#rulesFor(probe, region);
     if (rules.length === 0) return;
-    for (const right of ['pull', 'create', 'overwrite', 'delete', 'catalog', 'promote', 'promoteOver'] as const) {
+    for (const right of Object.keys(diffRights) as DiffRight[]) {
       const concerned = rules.filter((rule) => (rightsHere(rule, questionOf(right)) & rightsFor(rule, right)) !== 0);
       if (concerned.length === 0) continue;
       const circumstances = this.#circumstancesFor(concerned.flatMap(({ when }) => when ?? []));
-      const patterns = right === 'catalog' ? [] : concerned.flatMap(({ tags }) => tags ?? []);
+      const patterns =
+        right === 'catalog' || right === 'inspect' || right === 'administer'
+          ? []
+          : concerned.flatMap(({ tags }) => tags ?? []);
       for (const { label, tag } of this.#tagsFor(patterns, accountNameOf(probe.principal))) {
         this.#ask({ probe, region, right, label, tag, circumstances });
       }
