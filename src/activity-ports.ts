@@ -1,5 +1,5 @@
 /** What the gateway remembers of what passed through it, for people to look at; none of it decides anything. */
-import type { AuditRecord } from './ports.ts';
+import type { AuditRecord } from './audit-ports.ts';
 import type { EpochMs } from './time.ts';
 
 /** A tag that was written through a gateway. */

@@ -4,6 +4,7 @@ import type { CompiledPolicy } from './policy/evaluate.ts';
 import type { Action, Outside } from './policy/model.ts';
 import type { EpochMs } from './time.ts';
 
+export type * from './audit-ports.ts';
 export type * from './registry-ports.ts';
 export type * from './promotion-ports.ts';
 export type * from './issuer-ports.ts';
@@ -32,54 +33,6 @@ export interface KeyRing {
   keys(): readonly TokenKey[];
   /** Looks for new keys because a token names one that is not known; rarely, whatever the number of calls. True when something changed. */
   refresh?(): boolean;
-}
-
-/** Contract section 9. Never a secret: only values that this type names reach the log. */
-export interface AuditRecord {
-  readonly event: 'access' | 'token' | 'login' | 'session' | 'policy' | 'limit' | 'promotion';
-  readonly decision: 'allow' | 'deny' | 'error';
-  /** A word a program can match, such as `no_rule` or `password_wrong`. */
-  readonly reason: string;
-  readonly rule?: string | undefined;
-  /** `file:line` of the rule, or of the workload that logged in; of another login the source that knew who it was. */
-  readonly source?: string | undefined;
-  readonly shadow?: readonly string[] | undefined;
-  /** The gate that refused, or that let pass last. */
-  readonly gate?: string | undefined;
-  /** The repository in which the image was looked for, or found. */
-  readonly gateFrom?: string | undefined;
-  readonly account?: string | undefined;
-  readonly kind?: 'user' | 'robot' | 'workload' | 'anonymous' | undefined;
-  readonly method?: 'password' | 'session' | 'robot-token' | 'workload' | 'access-token' | undefined;
-  /** Of somebody outside the policy files, as `ldap:developers`. */
-  readonly groups?: readonly string[] | undefined;
-  /** Who issued the token that a workload logged in with, and those of its claims that the policy names. */
-  readonly issuer?: string | undefined;
-  readonly claims?: Readonly<Record<string, string>> | undefined;
-  readonly repository?: string | undefined;
-  /** The registry that has it, where there are several. */
-  readonly upstream?: string | undefined;
-  readonly action?: string | undefined;
-  readonly reference?: string | undefined;
-  readonly digest?: string | undefined;
-  /** Where a promotion takes its image from. */
-  readonly from?: string | undefined;
-  readonly scope?: string | undefined;
-  readonly address?: string | undefined;
-  readonly userAgent?: string | undefined;
-  readonly requestId?: string | undefined;
-  readonly status?: number | undefined;
-  /** The reply came from memory: as the registry had just given or confirmed it, or for want of a registry. */
-  readonly cache?: 'hit' | 'confirmed' | 'stale' | undefined;
-  /** Body bytes of the larger direction. */
-  readonly bytes?: number | undefined;
-  readonly durationMs?: number | undefined;
-  /** For operators: what went wrong, in words. */
-  readonly detail?: string | undefined;
-}
-
-export interface AuditLog {
-  record(record: AuditRecord): void;
 }
 
 /** Keeps two writes of one tag apart, so that both cannot find it missing and create it. */

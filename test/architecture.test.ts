@@ -63,9 +63,11 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'issuer-ports.ts': [],
   'directory-ports.ts': ['time.ts'],
   'upstream-ports.ts': ['distribution'],
-  'activity-ports.ts': ['ports.ts', 'time.ts'],
+  'audit-ports.ts': [],
+  'activity-ports.ts': ['audit-ports.ts', 'time.ts'],
   'ports.ts': [
     'activity-ports.ts',
+    'audit-ports.ts',
     'upstream-ports.ts',
     'registry-ports.ts',
     'promotion-ports.ts',
