@@ -61,7 +61,9 @@ tokens:
   service: registry
   accessTtl: 5m
   refreshTtl: 30d
+  personalMaxTtl: 10d
   keys: keys
+page: { enabled: false, anonymous: never, showPushers: nobody }
 timeouts: { connect: 1s, idle: 2s, response: 3m, drain: 4h, leave: 5s }
 redirects: { mode: follow, hosts: [Storage.example.com, '*.s3.example.com:9000'] }
 cache: { memory: 1GiB, blobs: 512KiB, tagTtl: 0s, contentTtl: 1h, staleIfError: 1d }
@@ -91,8 +93,10 @@ describe('a complete file', () => {
         service: 'registry',
         accessTtlSeconds: 300,
         refreshTtlSeconds: 2_592_000,
+        personalMaxTtlSeconds: 864_000,
         keys: '/etc/portcullis/keys',
       },
+      page: { enabled: false, anonymous: 'never', showPushers: 'nobody' },
       logins: { ldap: undefined },
       timeouts: { connectMs: 1_000, idleMs: 2_000, responseMs: 180_000, drainMs: 14_400_000, leaveMs: 5_000 },
       redirects: { mode: 'follow', hosts: ['storage.example.com', '*.s3.example.com:9000'] },
@@ -123,7 +127,13 @@ describe('defaults', () => {
       redis: undefined,
       trustedProxies: [],
       admin: { listen: { host: '127.0.0.1', port: 5051 } },
-      tokens: { service: 'registry.example.com', accessTtlSeconds: 900, refreshTtlSeconds: 7_776_000 },
+      tokens: {
+        service: 'registry.example.com',
+        accessTtlSeconds: 900,
+        refreshTtlSeconds: 7_776_000,
+        personalMaxTtlSeconds: 7_776_000,
+      },
+      page: { enabled: true, anonymous: 'auto', showPushers: 'authenticated' },
       logins: { ldap: undefined },
       timeouts: { connectMs: 3_000, idleMs: 60_000, responseMs: 300_000, drainMs: 900_000, leaveMs: 0 },
       redirects: { mode: 'pass', hosts: [] },
@@ -241,7 +251,11 @@ describe('every key', () => {
     'tokens.service': 'sample',
     'tokens.accessTtl': '1h',
     'tokens.refreshTtl': '1h',
+    'tokens.personalMaxTtl': '1h',
     'tokens.keys': '/sample',
+    'page.enabled': 'false',
+    'page.anonymous': 'never',
+    'page.showPushers': 'nobody',
     'logins.htpasswd.file': '/sample',
     'logins.ldap.url': 'ldaps://sample,ldaps://other:6636',
     'logins.ldap.ca': '/sample.pem',
