@@ -19,6 +19,8 @@ export type Outcome<Answer> =
       readonly reason: 'invalid' | 'unknown' | 'forbidden' | 'conflict' | 'unavailable';
       /** A sentence for whoever asked. */
       readonly detail: string;
+      /** The `type` of the problem, where a program matches one of its own. */
+      readonly type?: 'promotion-unknown';
     };
 
 export interface Operation<Parts, Input extends z.ZodType = z.ZodType, Answer extends z.ZodType = z.ZodType> {
