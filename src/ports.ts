@@ -117,8 +117,9 @@ export interface NameOwner {
 export type Unavailable = { readonly ok: false; readonly reason: 'unavailable' };
 
 /**
- * Sessions by the SHA-256 of their refresh token. Every call is one atomic step whose outcome it returns; none throws for
- * a store that is down or slow, and none takes longer than about a second. A session ends `idleSeconds` after its last use.
+ * Sessions by the SHA-256 of their refresh token, access tokens of people by that of their secret. Every call is one atomic step whose outcome it returns; none throws for
+ * a store that is down or slow, and none takes longer than about a second. A session ends `idleSeconds` after its last use,
+ * and when it expires.
  */
 export interface SessionStore {
   open(tokenHash: string, session: Session, idleSeconds: number): Promise<{ readonly ok: true } | Unavailable>;

@@ -39,6 +39,7 @@ describe('the session store of one process', () => {
         time += ms;
         return Promise.resolve();
       },
+      time: () => Promise.resolve(time),
       reopen: () => Promise.resolve(open()),
       close: () => store.close(),
     });

@@ -44,6 +44,7 @@ describeWithPrograms(['redis-server'], 'the session store on Redis', () => {
         const until = (await serverTimeMs()) + ms;
         await eventually('time has passed', async () => (await serverTimeMs()) > until);
       },
+      time: serverTimeMs,
       reopen: () => open(),
       close: () => store.close(),
     };

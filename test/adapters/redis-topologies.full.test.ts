@@ -47,6 +47,8 @@ describeWithPrograms(['redis-server'], 'a cluster of three', () => {
           const until = performance.now() + ms;
           await eventually('time has passed', () => performance.now() > until);
         },
+        // The nodes run on this machine.
+        time: () => Promise.resolve(Date.now()),
         reopen: openStore,
         close: () => store.close(),
       };

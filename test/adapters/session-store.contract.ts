@@ -8,6 +8,8 @@ export interface SessionStoreUnderTest {
   readonly store: SessionStore;
   /** Lets time pass, as the store measures it. */
   readonly elapse: (ms: number) => Promise<void>;
+  /** Milliseconds since 1970, as the store measures them. */
+  readonly time: () => Promise<number>;
   /** The same state, seen by a store that begins now: another process, or this one after a restart. */
   readonly reopen: () => Promise<SessionStore>;
   readonly close: () => Promise<void>;
@@ -78,6 +80,54 @@ export function describeSessionStore(open: () => Promise<SessionStoreUnderTest>)
         expect(await store.use(hashOf('a'), used, week)).toMatchObject({ ok: true, session: { outside: later } });
         const again = await under.reopen();
         expect(await again.use(hashOf('a'), used, week)).toMatchObject({ ok: true, session: { outside: later } });
+      });
+
+      test('of the page and an access token of a person keep what they are, until when, how they are called and how far they reach', async () => {
+        const expires = (await under.time()) + week * 1000;
+        const kinds: readonly Partial<Session>[] = [
+          { kind: 'web', expires },
+          { kind: 'personal', expires, label: 'ü "laptop", }\u0000', reach: {} },
+          { kind: 'personal', expires, label: '', reach: { repositories: ['sandbox/**', '${account}/*'] } },
+          { kind: 'personal', expires, label: 'x', reach: { repositories: [], actions: ['pull', 'create'] } },
+        ];
+        const sessions = kinds.map((kind) => sessionOf('dana', kind));
+        for (const [at, session] of sessions.entries()) await store.open(hashOf(String(at)), session, week);
+        for (const seen of [store, await under.reopen()]) {
+          const answer = await seen.list('dana', now);
+          const found = answer.ok ? answer.sessions : [];
+          expect(sessions.map(({ id }) => found.find((one) => one.id === id))).toEqual(sessions);
+          for (const [at, session] of sessions.entries()) {
+            const use = { now, address: undefined, userAgent: undefined };
+            expect(await seen.use(hashOf(String(at)), use, week)).toEqual({ ok: true, session });
+          }
+        }
+      });
+
+      test('that expires has ended then, however often it is used', async () => {
+        const expires = (await under.time()) + 300;
+        await store.open(hashOf('a'), sessionOf('dana', { kind: 'personal', expires }), week);
+        expect(await store.use(hashOf('a'), used, week)).toMatchObject({ ok: true, session: { expires } });
+        await under.elapse(350);
+        expect(await store.use(hashOf('a'), used, week)).toEqual({ ok: false, reason: 'unknown' });
+        expect(await listed('dana')).toEqual([]);
+        expect(await ended({ account: 'dana' })).toEqual([]);
+      });
+
+      test('that expires ends before that when it is not used', async () => {
+        const expires = (await under.time()) + week * 1000;
+        await store.open(hashOf('a'), sessionOf('dana', { kind: 'web', expires }), 0.3);
+        await under.elapse(350);
+        expect(await store.use(hashOf('a'), used, week)).toEqual({ ok: false, reason: 'unknown' });
+        expect(await listed()).toEqual([]);
+      });
+
+      test('opened after it expired never was one', async () => {
+        const expires = (await under.time()) - 1;
+        expect(await store.open(hashOf('a'), sessionOf('dana', { kind: 'personal', expires }), week)).toEqual({
+          ok: true,
+        });
+        expect(await store.use(hashOf('a'), used, week)).toEqual({ ok: false, reason: 'unknown' });
+        expect(await listed()).toEqual([]);
       });
 
       test('is unknown by any other hash', async () => {

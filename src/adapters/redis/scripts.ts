@@ -33,16 +33,6 @@ local function atLeast(key, ttl)
   if redis.call('PTTL', key) < ttl then redis.call('PEXPIRE', key, ttl) end
 end
 
-local function lives(token, idName, accountName, ttl)
-  redis.call('PEXPIRE', prefix .. 'token:' .. token, ttl)
-  redis.call('SET', prefix .. 'id:' .. idName, token, 'PX', ttl)
-  for _, index in ipairs({ all, prefix .. 'account:' .. accountName }) do
-    redis.call('ZADD', index, now + ttl, token)
-    redis.call('ZREMRANGEBYSCORE', index, '-inf', now)
-    atLeast(index, ttl)
-  end
-end
-
 local function finish(token)
   local key = prefix .. 'token:' .. token
   local names = redis.call('HMGET', key, 'idName', 'accountName')
@@ -52,6 +42,25 @@ local function finish(token)
   redis.call('DEL', key, prefix .. 'id:' .. names[1])
   redis.call('ZREM', prefix .. 'account:' .. names[2], token)
   return session, names[1]
+end
+
+-- No longer than it may, however it is used; false when that is over.
+local function lives(token, idName, accountName, ttl)
+  local key = prefix .. 'token:' .. token
+  local ends = tonumber(redis.call('HGET', key, 'expires') or '')
+  if ends then ttl = math.min(ttl, math.floor(ends) - now) end
+  if ttl <= 0 then
+    finish(token)
+    return false
+  end
+  redis.call('PEXPIRE', key, ttl)
+  redis.call('SET', prefix .. 'id:' .. idName, token, 'PX', ttl)
+  for _, index in ipairs({ all, prefix .. 'account:' .. accountName }) do
+    redis.call('ZADD', index, now + ttl, token)
+    redis.call('ZREMRANGEBYSCORE', index, '-inf', now)
+    atLeast(index, ttl)
+  end
+  return true
 end
 
 -- Entries are names, those of accounts with the instant: name@instant.
@@ -91,7 +100,7 @@ if revokedUntil and tonumber(revokedUntil) > now then
   return nil
 end
 redis.call('HSET', key, unpack(ARGV, 3))
-lives(ARGV[1], names[1], names[2], tonumber(ARGV[2]))
+if not lives(ARGV[1], names[1], names[2], tonumber(ARGV[2])) then return nil end
 return redis.call('HMGET', key, ${fieldList})`;
 
 /**
