@@ -111,6 +111,8 @@ export interface NameOwner {
   readonly id: string;
   /** When their password was last set, where that is known. */
   readonly passwordChanged?: EpochMs | undefined;
+  /** As of their last login, at a source that speaks of somebody only then; they have one account there. */
+  readonly outside?: SessionOutside | undefined;
 }
 
 /** Nothing can be said or recorded now: never to be taken for "unknown". */
@@ -161,13 +163,16 @@ export interface SessionStore {
   endAccount(account: string, at: EpochMs): void;
   /**
    * Says who has an account's name now. Where it was somebody else, or the same person with an older password, everything
-   * issued to the account before `now` has ended, as by `endAccount`, and `hasEnded` says so.
+   * issued to the account before `now` has ended, as by `endAccount`, and `hasEnded` says so. With `outside`, an account
+   * that the same owner had under another name has ended as well, and has no owner any more.
    */
   own(
     account: string,
     owner: NameOwner,
     now: EpochMs,
   ): Promise<{ readonly ok: true; readonly hasEnded: boolean } | Unavailable>;
+  /** Who has the name, as `own` was told last; undefined where that is not known, or long ago. */
+  owner(account: string): Promise<{ readonly ok: true; readonly owner: NameOwner | undefined } | Unavailable>;
   /** The latest such instant, 0 when there is none: from memory, as `isRevoked`. */
   endedBefore(account: string): EpochMs;
   /** For readiness and metrics. */

@@ -273,6 +273,35 @@ export function describeSessionStore(open: () => Promise<SessionStoreUnderTest>)
         expect(again.endedBefore('olg')).toBe(0);
       });
 
+      test('of somebody with one account at their source the former one, when they come with another name', async () => {
+        const said = (id: string, lookedUp: number) => ({
+          id: `oidc\n${id}`,
+          outside: { source: 'oidc' as const, id, groups: ['dev', 'команда "1"'], lookedUp },
+        });
+        const own = async (account: string, id: string, at: number): Promise<boolean> => {
+          const answer = await store.own(account, said(id, at), at);
+          if (!answer.ok) throw new Error('the store is not available');
+          return answer.hasEnded;
+        };
+        expect(await store.owner('olga')).toEqual({ ok: true, owner: undefined });
+        expect(await own('olga', 'one', now)).toBe(false);
+        expect(await own('olga', 'one', now + 1)).toBe(false);
+        expect(await store.owner('olga')).toMatchObject({ ok: true, owner: said('one', now + 1) });
+        expect(await own('helga', 'one', now + 2)).toBe(false);
+        expect([store.endedBefore('olga'), store.endedBefore('helga')]).toEqual([now + 2, 0]);
+        expect(await store.owner('olga')).toEqual({ ok: true, owner: undefined });
+        // The name that is free now is somebody else's, whom its former owner no longer ends.
+        expect(await own('olga', 'two', now + 3)).toBe(false);
+        expect(await own('helga', 'one', now + 4)).toBe(false);
+        expect(await own('olga', 'one', now + 5)).toBe(true);
+        expect([store.endedBefore('olga'), store.endedBefore('helga')]).toEqual([now + 5, now + 5]);
+        expect(await own('helga', 'two', now + 6)).toBe(false);
+        const again = await under.reopen();
+        expect(await again.owner('olga')).toMatchObject({ ok: true, owner: said('one', now + 5) });
+        expect(await again.owner('helga')).toMatchObject({ ok: true, owner: said('two', now + 6) });
+        await eventually('a store that begins now knows it', () => again.endedBefore('olga') === now + 5);
+      });
+
       test('beats every use that begins after it, however many run beside it', async () => {
         for (let round = 0; round < 10; round += 1) {
           const token = hashOf(`round ${round}`);

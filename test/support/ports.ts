@@ -13,6 +13,7 @@ export const noSessions: SessionStore = {
   isRevoked: () => false,
   endAccount: () => {},
   own: () => Promise.resolve({ ok: true, hasEnded: false }),
+  owner: () => Promise.resolve({ ok: true, owner: undefined }),
   endedBefore: () => 0,
   health: () => ({ ok: true, detail: 'nothing is stored' }),
   close: () => Promise.resolve(),

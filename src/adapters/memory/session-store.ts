@@ -69,6 +69,8 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions): Se
       return !isNew || (await file.save()) ? { ok: true, hasEnded } : unavailable;
     },
 
+    owner: (account) => Promise.resolve({ ok: true, owner: sessions.owner(account) }),
+
     endedBefore: (account) => sessions.endedBefore(account),
 
     health() {
@@ -80,6 +82,13 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions): Se
     close: () => file.close(),
   };
 }
+
+const outside = z.object({
+  source: z.enum(loginSources),
+  id: z.string(),
+  groups: z.array(z.string()).readonly(),
+  lookedUp: z.number(),
+});
 
 /** As they stand in a file. */
 const heldContent = z.object({
@@ -94,14 +103,7 @@ const heldContent = z.object({
       lastUsed: z.number(),
       address: z.string().optional(),
       userAgent: z.string().optional(),
-      outside: z
-        .object({
-          source: z.enum(loginSources),
-          id: z.string(),
-          groups: z.array(z.string()).readonly(),
-          lookedUp: z.number(),
-        })
-        .optional(),
+      outside: outside.optional(),
       kind: z.enum(['web', 'personal']).optional(),
       ends: z.number().optional(),
       label: z.string().optional(),
@@ -119,7 +121,15 @@ const heldContent = z.object({
   ended: z.array(z.object({ account: z.string(), at: z.number(), until: z.number() })).default([]),
   /** Whose names are outside the policy files. */
   owners: z
-    .array(z.object({ account: z.string(), id: z.string(), passwordChanged: z.number().optional(), until: z.number() }))
+    .array(
+      z.object({
+        account: z.string(),
+        id: z.string(),
+        passwordChanged: z.number().optional(),
+        outside: outside.optional(),
+        until: z.number(),
+      }),
+    )
     .default([]),
 });
 
@@ -241,20 +251,36 @@ class HeldSessions {
   /** `isNew`: something of it was not known before. */
   own(
     account: string,
-    { id, passwordChanged }: NameOwner,
+    owner: NameOwner,
     now: number,
     rememberedSeconds: number,
   ): { readonly isNew: boolean; readonly hasEnded: boolean } {
-    const held = this.#owners.get(account);
-    const before = held === undefined || held.until <= this.#clock() ? undefined : held;
+    const { id, passwordChanged, outside } = owner;
+    const before = this.owner(account);
     const isOther = before !== undefined && before.id !== id;
     const isNewer = (passwordChanged ?? 0) > (before?.passwordChanged ?? Infinity);
     const latest = isOther || isNewer ? passwordChanged : (before?.passwordChanged ?? passwordChanged);
     const until = this.#clock() + rememberedSeconds * 1000;
-    this.#owners.set(account, { id, passwordChanged: latest, until });
+    if (outside !== undefined) this.#endOtherNames(account, id, now, rememberedSeconds);
+    this.#owners.set(account, { id, passwordChanged: latest, outside, until });
     if (isOther || isNewer) this.endAccount(account, now, rememberedSeconds);
-    const isNew = before === undefined || isOther || before.passwordChanged !== latest;
+    const isNew = before === undefined || isOther || before.passwordChanged !== latest || outside !== undefined;
     return { isNew, hasEnded: isOther || isNewer };
+  }
+
+  #endOtherNames(account: string, id: string, now: number, rememberedSeconds: number): void {
+    for (const [name, held] of this.#owners) {
+      if (name === account || held.id !== id || held.outside === undefined) continue;
+      this.#owners.delete(name);
+      this.endAccount(name, now, rememberedSeconds);
+    }
+  }
+
+  owner(account: string): NameOwner | undefined {
+    const held = this.#owners.get(account);
+    if (held === undefined || held.until <= this.#clock()) return undefined;
+    const { id, passwordChanged, outside } = held;
+    return { id, passwordChanged, outside };
   }
 
   /** Milliseconds since 1970; 0 for an account of which nothing has ended. */

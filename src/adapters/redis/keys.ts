@@ -11,8 +11,9 @@
  * |                                          |        | forgotten; the entry                                       |                 |
  * |                                          |        | with the highest score is `#` and a value new on each write |                |
  * | portcullis:{sessions}:ended              | hash   | N of an account -> what was issued to it before has ended  | as `revoked`    |
- * | portcullis:{sessions}:owner:N            | hash   | who has an account's name outside the policy files, and     | idle lifetime   |
- * |                                          |        | when their password was last set                           |                 |
+ * | portcullis:{sessions}:owner:N            | hash   | who has an account's name outside the policy files, when    | idle lifetime   |
+ * |                                          |        | their password was last set, what was said of them         |                 |
+ * | portcullis:{sessions}:person:N           | hash   | which account somebody has who has one: N = the owner's id  | idle lifetime   |
  * | portcullis:{sessions}:revocations        | channel| `<ms to remember> N N@ended`: told once, also found above   |                |
  * | portcullis:{tags:N}:N                    | string | who holds a tag (second N) of a repository (first N)       | lease           |
  * | portcullis:{mark:N}                      | string | new at each write to a repository; `|writer@until` of those | a write's       |

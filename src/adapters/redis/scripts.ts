@@ -161,21 +161,40 @@ return { marker, replicas, entries }`;
 
 /**
  * ARGV: account name, its owner's id, when the password was last set or nothing, ms to remember, name of the ended account
- * and the instant as `remember` takes them, a new marker. Returns 1 when it was another owner or an older password: what was
- * issued has ended then.
+ * and the instant as `remember` takes them, a new marker. Of somebody with one account further: their name, the account in
+ * clear, and what their source said. Returns 1 when it was another owner or an older password: what was issued has ended
+ * then; and the account in clear that has ended because they had it before, or nothing.
  */
 export const ownName = script('OwnName')`${sessions}
-local key, id, changed, ttl = prefix .. 'owner:' .. ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local id, changed, ttl, person, account, outside = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[7], ARGV[8], ARGV[9]
+local key, gone = prefix .. 'owner:' .. ARGV[1], {}
 local before = redis.call('HMGET', key, 'id', 'changed')
 local isOther = before[1] and before[1] ~= id
 local isNewer = before[2] and changed ~= '' and tonumber(changed) > tonumber(before[2])
 if isOther then redis.call('DEL', key) end
 redis.call('HSET', key, 'id', id)
 if changed ~= '' and (isOther or isNewer or not before[2]) then redis.call('HSET', key, 'changed', changed) end
+local former = ''
+if person then
+  local one = prefix .. 'person:' .. person
+  local had = redis.call('HMGET', one, 'name', 'ended', 'account')
+  if had[1] and had[1] ~= ARGV[1] and redis.call('HGET', prefix .. 'owner:' .. had[1], 'id') == id then
+    former = had[3]
+    gone[1] = had[2] .. '@' .. string.match(ARGV[5], '@(%d+)$')
+    redis.call('DEL', prefix .. 'owner:' .. had[1])
+  end
+  redis.call('HSET', one, 'name', ARGV[1], 'ended', string.match(ARGV[5], '^[^@]*'), 'account', account)
+  redis.call('PEXPIRE', one, ttl)
+  redis.call('HSET', key, 'outside', outside)
+end
 redis.call('PEXPIRE', key, ttl)
-if not isOther and not isNewer then return 0 end
-remember({ ARGV[5] }, ttl, ARGV[6])
-return 1`;
+if isOther or isNewer then gone[#gone + 1] = ARGV[5] end
+if #gone > 0 then remember(gone, ttl, ARGV[6]) end
+return { (isOther or isNewer) and 1 or 0, former }`;
+
+/** ARGV: account name. Returns its owner's id, when the password was last set, and what their source said. */
+export const readOwner = script('ReadOwner')`
+return redis.call('HMGET', '${sessionsPrefix}owner:' .. ARGV[1], 'id', 'changed', 'outside')`;
 
 /** ARGV: account name or nothing, how many at most. Returns the token hashes of live sessions, most recently used first. */
 export const listSessions = script('ListSessions')`${sessions}

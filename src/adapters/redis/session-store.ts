@@ -1,19 +1,12 @@
 /** Sessions in Redis, for any number of gateways. What is kept where: keys.ts. */
-import { actions, loginSources } from '../../policy/model.ts';
-import type { Session, SessionOutside, SessionReach, SessionStore } from '../../ports.ts';
+import { actions } from '../../policy/model.ts';
+import type { Session, SessionReach, SessionStore } from '../../ports.ts';
 import { type SessionMemory, cutClient, maxListedSessions, unavailable } from '../bounds.ts';
 import { type RedisCalls, type RedisConnection, listOf } from './connection.ts';
-import { endedAccountName, nameKey, sessionsKey } from './keys.ts';
+import { nameKey, sessionsKey } from './keys.ts';
+import { nameOwners, readOutside } from './name-owners.ts';
 import { followRevocations, newMarker } from './revocations.ts';
-import {
-  listSessions,
-  openSession,
-  ownName,
-  readSessions,
-  revokeSessions,
-  sessionFields,
-  useSession,
-} from './scripts.ts';
+import { listSessions, openSession, readSessions, revokeSessions, sessionFields, useSession } from './scripts.ts';
 import { batches } from '../runs.ts';
 
 const replicaTimeoutMs = 200;
@@ -80,17 +73,7 @@ export function createRedisSessionStore(
       revocations.synchronize();
     },
 
-    async own(account, { id, passwordChanged = '' }, now) {
-      const at = Math.floor(now);
-      const ended = `${endedAccountName(account)}@${at}`;
-      const values = [nameKey(account), id, passwordChanged, accountMemoryMs, ended, newMarker()];
-      const answer = await calls.run(ownName, [sessionsKey], values);
-      if (!answer.ok) return unavailable;
-      if (answer.reply !== 1) return { ok: true, hasEnded: false };
-      revocations.endAccount(account, at, accountMemoryMs);
-      return { ok: true, hasEnded: true };
-    },
-
+    ...nameOwners(calls, revocations, accountMemoryMs),
     endedBefore: (account) => revocations.endedBefore(account),
     health: () => healthOf(connection, calls),
     close: () => Promise.resolve(revocations.close()),
@@ -194,18 +177,6 @@ function readReach(text: string): SessionReach | undefined {
       ...(Array.isArray(repositories) ? { repositories: repositories.map(String) } : {}),
       ...(Array.isArray(named) ? { actions: actions.filter((action) => named.includes(action)) } : {}),
     };
-  } catch {
-    return undefined;
-  }
-}
-
-/** As this file writes it. Undefined for anything else: of whom the session is nobody can tell then. */
-function readOutside(text: string): SessionOutside | undefined {
-  try {
-    const { source, id, groups, lookedUp } = JSON.parse(text) as Partial<SessionOutside>;
-    const isWhole = typeof id === 'string' && typeof lookedUp === 'number' && Array.isArray(groups);
-    const known = loginSources.find((each) => each === source);
-    return isWhole && known !== undefined ? { source: known, id, groups: groups.map(String), lookedUp } : undefined;
   } catch {
     return undefined;
   }
