@@ -15,14 +15,15 @@ import {
   type Login,
   type Presented,
   authenticate,
-  renew,
   standingOf,
 } from './source.ts';
-import { type SessionEnd, endOfSession, isEnded, robotSidPrefix, robotTokenIdOf } from './standing.ts';
+import { type SessionEnd, isEnded, robotSidPrefix, robotTokenIdOf } from './standing.ts';
+import { type SessionTerms, endOf, liveSession } from './live-session.ts';
+import { webTerms } from './web-session.ts';
 import { type EpochSeconds, inSeconds } from '../time.ts';
 
-/** What a client may show: an Authorization header, or a refresh token in place of a name and password. */
-export type Shown = Credentials | { readonly kind: 'session'; readonly secret: string };
+/** What a client may show: an Authorization header, a refresh token in place of a name and password, or the page's cookie. */
+export type Shown = Credentials | { readonly kind: 'session' | 'web'; readonly secret: string };
 
 /** Where credentials come from, and what the request says for them. */
 export interface Showing {
@@ -64,7 +65,7 @@ export type RefusalOf<S extends Shown> = S extends { readonly kind: 'basic' }
   ? LoginRefusal
   : S extends { readonly kind: 'bearer' }
     ? AccessTokenRefusal
-    : S extends { readonly kind: 'session' }
+    : S extends { readonly kind: 'session' | 'web' }
       ? SessionRefusal
       : NothingShown;
 
@@ -83,7 +84,7 @@ export interface IdentityParts {
   readonly sources: readonly IdentitySource[];
   readonly policies: PolicySource;
   readonly tokens: Pick<AccessTokens, 'verify'>;
-  readonly sessions: Pick<SessionStore, 'use' | 'revoke' | 'isRevoked' | 'endedBefore'>;
+  readonly sessions: Pick<SessionStore, 'find' | 'use' | 'revoke' | 'isRevoked' | 'endedBefore'>;
   readonly robotUses: Pick<RobotUses, 'mark'>;
   /** Hears what became of each password, secret, ID token and session that was shown. */
   readonly onLogin?: (method: AuthenticationMethod, outcome: LoginOutcome) => void;
@@ -108,6 +109,8 @@ export function createIdentity(parts: IdentityParts): Identity {
         return fromAccessToken(parts, shown.token, showing);
       case 'session':
         return fromSession(parts, shown.secret, showing);
+      case 'web':
+        return bySession(parts, shown.secret, showing, webTerms);
     }
   }
   return {
@@ -265,45 +268,22 @@ async function fromSession(
 async function refreshed(
   parts: IdentityParts,
   text: string,
-  { address, userAgent }: Showing,
+  showing: Showing,
 ): Promise<Identified | Refused<SessionRefusal>> {
   const secret = parseSecret(text);
   if ('problem' in secret) return refuse({ reason: 'secret_malformed', account: '', detail: secret.problem });
   if (secret.kind !== 'session') return refuse({ reason: 'session_unknown' });
-  const use = { now: parts.clock(), address, userAgent };
-  const tokenHash = secretHash(secret.text);
-  const used = await parts.sessions.use(tokenHash, use, parts.refreshTtlSeconds);
-  if (!used.ok) return refuse({ reason: used.reason === 'unknown' ? 'session_unknown' : 'store_unavailable' });
-  const { id, account, service } = used.session;
-  if (service !== parts.service) return refuse({ reason: 'session_of_other_service', account });
-  const ended = endOf(parts, parts.policies.current(), used.session);
-  const renewed =
-    ended === undefined
-      ? await renew(parts.sources, parts.policies.current().policy, used.session, use.now)
-      : undefined;
-  if (renewed?.ok === false && renewed.reason === 'source_unavailable')
-    return refuse({ reason: renewed.reason, account, detail: renewed.detail });
-  const session = renewed?.ok === true ? { ...used.session, outside: renewed.outside } : used.session;
-  const policy = parts.policies.current();
-  const reason = ended ?? (renewed?.ok === false ? renewed.reason : endOf(parts, policy, session));
-  // What has ended for good is not kept in use until that is forgotten.
-  if (reason === 'session_ended') await parts.sessions.revoke({ id }, use.now);
-  if (reason !== undefined) return refuse({ reason, account });
-  if (session.outside !== used.session.outside)
-    await parts.sessions.use(tokenHash, { ...use, outside: session.outside }, parts.refreshTtlSeconds);
-  const issued = { account, secretId: undefined, outside: session.outside };
-  const found = standingOf(parts.sources, policy.policy, issued, use.now);
-  if (found?.principal === undefined || found.mark === undefined)
-    return refuse({ reason: 'session_account_gone', account });
-  const { principal, validFrom, mark, outside } = found;
-  return identified(callerOf({ principal, validFrom, mark, outside }, { method: 'session', sessionId: id }), policy);
+  return bySession(parts, secret.text, showing, { kind: undefined, idleSeconds: parts.refreshTtlSeconds, markMs: 0 });
 }
 
-function endOf(
-  { sources, sessions, clock }: IdentityParts,
-  { policy }: CompiledPolicy,
-  session: Session,
-): SessionEnd | undefined {
-  const issued = { account: session.account, secretId: undefined, outside: session.outside };
-  return endOfSession(standingOf(sources, policy, issued, clock()), sessions, session);
+async function bySession(
+  parts: IdentityParts,
+  secret: string,
+  showing: Showing,
+  terms: SessionTerms,
+): Promise<Identified | Refused<SessionRefusal>> {
+  const found = await liveSession(parts, secretHash(secret), terms, showing);
+  if ('reason' in found) return refuse(found);
+  const { session, login, policy } = found;
+  return identified(callerOf(login, { method: 'session', sessionId: session.id }), policy);
 }
