@@ -1,5 +1,6 @@
 /** What the gateway remembers of what passed through it, for people to look at; none of it decides anything. */
 import type { AuditRecord } from './audit-ports.ts';
+import type { RegistryFailure } from './registry-ports.ts';
 import type { EpochMs } from './time.ts';
 
 /** A tag that was written through a gateway. */
@@ -7,7 +8,7 @@ export interface TagMove {
   readonly tag: string;
   readonly digest: string;
   readonly at: EpochMs;
-  /** The account. */
+  /** The account, as the log names it; '' for nobody in particular. */
   readonly by: string;
 }
 
@@ -17,21 +18,41 @@ export interface TagHistory {
   readonly lastPull: EpochMs | undefined;
 }
 
+/** What a deletion took: one tag, or every tag that its last move led to a digest. */
+export type GoneTags = { readonly tag: string } | { readonly digest: string };
+
 /**
  * Who wrote a tag and when, and when it was last pulled: of 5,000 tags a repository, for 400 days. Best effort: notes wait
  * for nobody, and a lost one is no error. Answers reject never; while the store is away they are `undefined`.
  */
 export interface TagActivity {
+  /** The same digest once more is the same move, by whoever wrote it last. */
   noteWritten(repository: string, move: TagMove): void;
-  noteDeleted(repository: string, tag: string): void;
+  /** What was written after `at` stays. */
+  noteDeleted(repository: string, gone: GoneTags, at: EpochMs): void;
   /** Kept at most once a minute and tag. */
   notePulled(repository: string, tag: string, at: EpochMs): void;
   /** Tags that are remembered, the last written first; at most `limit`. */
   newest(repository: string, limit: number): Promise<readonly TagMove[] | undefined>;
+  /** Of those of the tags of which anything is remembered. */
   of(repository: string, tags: readonly string[]): Promise<ReadonlyMap<string, TagHistory> | undefined>;
-  /** When each repository was last written to. */
+  /** When a tag of each repository was last written, of those that are remembered. */
   lastWrites(repositories: readonly string[]): Promise<ReadonlyMap<string, EpochMs> | undefined>;
   close(): Promise<void>;
+}
+
+/** Told of what the registry has confirmed. Costs its caller next to nothing, waits for nothing and never throws. */
+export interface Seen {
+  /** A manifest, under these tags, which may be none. */
+  written(
+    repository: string,
+    written: { readonly tags: readonly string[]; readonly digest: string; readonly by: string },
+  ): void;
+  deleted(repository: string, gone: GoneTags): void;
+  /** A manifest by its tag. */
+  pulled(repository: string, tag: string): void;
+  /** Content that makes a repository known to some registries before it has a manifest. */
+  contentWritten(repository: string): void;
 }
 
 /** What an image is, read once of content that never changes. */
@@ -47,6 +68,8 @@ export interface ImageFacts {
   readonly annotations: Readonly<Record<string, string>>;
   /** What it is attached to. */
   readonly subject?: string | undefined;
+  /** The configs of all its platforms were looked at. */
+  readonly isWhole: boolean;
 }
 
 export interface PlatformFacts {
@@ -71,10 +94,52 @@ export interface ConfigFacts {
   readonly history: readonly { readonly createdBy: string; readonly isEmpty: boolean }[];
 }
 
-/** In memory, the least recently used leave: 10,000 images, 16 MB. */
+/**
+ * By repository: who may read one is not to learn what another has under a digest. The least recently used leave: 10,000
+ * images, 16 MB.
+ */
 export interface ImageFactsMemory {
-  get(digest: string): ImageFacts | undefined;
-  put(facts: ImageFacts): void;
+  get(repository: string, digest: string): ImageFacts | undefined;
+  put(repository: string, facts: ImageFacts): void;
+}
+
+/** What the registry is asked for people: at most four questions at once for all of them together, apart from pulls. */
+export interface Browser {
+  /** For one page, which waits for answers at most so long, 2 seconds if nothing is said. */
+  glance(withinMs?: number): Glance;
+}
+
+/**
+ * What one page asks; the same may be answered from memory, up to 15 seconds old where the registry was written to past this
+ * gateway. Everything is `undefined` that was not answered in time or at all; what arrives later is known to the next page.
+ */
+export interface Glance {
+  tags(repository: string): Promise<TagNames | undefined>;
+  /** `none`: there is no such tag. */
+  digestOf(repository: string, tag: string): Promise<{ readonly digest: string } | 'none' | undefined>;
+  /**
+   * Only what is in this repository. `none`: there is no such manifest. `wish`: for a row of a list the configs of an index's
+   * images are not needed.
+   */
+  image(repository: string, digest: string, wish: 'row' | 'whole'): Promise<ImageFacts | 'none' | undefined>;
+  /** Digests of what the registry lists as attached, by its API and by the tag `sha256-…`. */
+  attached(repository: string, digest: string): Promise<readonly string[] | undefined>;
+  /** Why something is `undefined`, or older than it should be; the first reason that came up. */
+  trouble(): GlanceTrouble | undefined;
+  /** When the oldest of what was answered from memory for want of the registry was true. */
+  staleSince(): EpochMs | undefined;
+}
+
+/** `late`: not answered yet. */
+export type GlanceTrouble = 'late' | RegistryFailure['reason'];
+
+export interface TagNames {
+  /** In ASCII order. */
+  readonly names: readonly string[];
+  /** false: there are more, of which nobody knows. */
+  readonly isComplete: boolean;
+  /** The registry knows no such repository. */
+  readonly isUnknown: boolean;
 }
 
 /**

@@ -10,6 +10,7 @@ import type { Config, Place } from './config/load.ts';
 import type { UpstreamTerms } from './config/upstreams.ts';
 import type { Problem } from './document/problem.ts';
 import { renewCertificate } from './gateway/certificate.ts';
+import { openIndexes } from './gateway/indexes.ts';
 import { type Inputs, readInputs } from './gateway/inputs.ts';
 import { type Lifecycle, createLifecycle } from './gateway/lifecycle.ts';
 import { issuersOf } from './gateway/login-sources.ts';
@@ -244,6 +245,7 @@ function openServing(ground: Ground, machine: Machine, observed: Observed, direc
     cache: { terms: config.cache, marks: stores.marks, count: observed.countCache },
     ...{ lifecycle, log },
   });
+  const indexes = openIndexes({ registry: behind.backend.browse, activity: stores.tagActivity, clock, lifecycle });
   const { certificate } = inputs;
   const front = {
     publicUrl,
@@ -263,11 +265,12 @@ function openServing(ground: Ground, machine: Machine, observed: Observed, direc
     upstreams,
     backend: behind.backend,
     promotions,
+    seen: indexes.seen,
     front,
     page: openPage({ config, machine, front, identity, parts: { clock } }),
   });
   const { server, connections } = listener;
   lifecycle.opens(closing(server, () => connections.cutAll()));
   const renewed = certificate && lifecycle.opens(renewCertificate(server, certificate, { clock, log }));
-  return { listener, identity, behind, limits, issuerKeys, certificate: renewed?.part };
+  return { listener, identity, behind, indexes, limits, issuerKeys, certificate: renewed?.part };
 }

@@ -64,7 +64,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'directory-ports.ts': ['time.ts'],
   'upstream-ports.ts': ['distribution'],
   'audit-ports.ts': [],
-  'activity-ports.ts': ['audit-ports.ts', 'time.ts'],
+  'activity-ports.ts': ['audit-ports.ts', 'registry-ports.ts', 'time.ts'],
   'ports.ts': [
     'activity-ports.ts',
     'audit-ports.ts',
@@ -125,6 +125,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'limits/spend.ts',
     'ports.ts',
   ].concat(['zod', 'node:crypto']),
+  // What the registry has, for people to look at: asked apart from what decides, and remembered.
+  browse: ['time.ts', 'distribution', 'gate/at-once.ts', 'ports.ts'],
   // What people and programs ask of a running gateway; nothing here knows HTTP.
   operations: [
     'time.ts',
@@ -254,13 +256,16 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'sonic-boom',
     'ioredis',
     'ldapts',
+    'lru-cache',
   ].concat('node:'),
   trial: ['adapters/files/whole-file.ts', 'distribution', 'yaml', 'node:'],
   // What main.ts opens, follows and closes, and what is shown of it.
   gateway: [
     'adapters',
+    'browse',
     'config',
     'document',
+    'gate/at-once.ts',
     'identity/identify.ts',
     'identity/issuer-keys.ts',
     'identity/source.ts',

@@ -53,3 +53,15 @@ export const maxListedName = 128;
 /** Promotions are remembered this long, and so many of them. */
 export const promotionsMs = 90 * 24 * 3600 * 1000;
 export const maxPromotions = 50_000;
+
+/** Tags of a repository of which is remembered who wrote them, as many of which when they were pulled, and for how long. */
+export const maxActiveTags = 5000;
+export const activityMs = 400 * 24 * 3600 * 1000;
+/** Moves of one tag. */
+export const maxMoves = 5;
+/**
+ * Repositories, and tags of all of them: a tag takes about half a kilobyte, so that they stay below 100 MB. Whoever pushes
+ * makes them; the repository of which nothing was heard for longest leaves whole.
+ */
+export const maxActiveRepositories = 20_000;
+export const maxActiveTagsOfAll = 100_000;

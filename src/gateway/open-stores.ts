@@ -7,6 +7,7 @@ import { createMemoryRateLimiter } from '../adapters/memory/rate-limiter.ts';
 import { createMemoryRobotUses } from '../adapters/memory/robot-uses.ts';
 import { createMemorySessionStore } from '../adapters/memory/session-store.ts';
 import { createRepositoryMarks } from '../adapters/memory/repository-marks.ts';
+import { createMemoryTagActivity } from '../adapters/memory/tag-activity.ts';
 import { createTagLocks } from '../adapters/memory/tag-locks.ts';
 import type { OperatorLog } from '../adapters/log/log.ts';
 import type { Config } from '../config/load.ts';
@@ -36,9 +37,11 @@ export async function openStores(config: Config, clock: Clock, log: OperatorLog)
   const file = join(config.stateDir, 'sessions.json');
   const sessions = createMemorySessionStore({ file, ...memory, clock, onProblem });
   const robotUses = createMemoryRobotUses({ file: join(config.stateDir, 'robot-uses.json'), onProblem });
+  const tagActivity = createMemoryTagActivity({ file: join(config.stateDir, 'tag-activity.json'), clock, onProblem });
   return {
     sessions,
     robotUses,
+    tagActivity,
     tagLocks: createTagLocks(),
     marks: createRepositoryMarks(),
     limiter: createMemoryRateLimiter(() => Math.floor(performance.now() * 1000)),
@@ -48,6 +51,7 @@ export async function openStores(config: Config, clock: Clock, log: OperatorLog)
     clockSkewMs: () => 0,
     limitFallbacks: () => 0,
     async close() {
+      await tagActivity.close();
       await robotUses.close();
       await sessions.close();
     },

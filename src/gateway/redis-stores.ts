@@ -9,6 +9,7 @@ import { createRedisRateLimiter } from '../adapters/redis/rate-limiter.ts';
 import { createRedisRepositoryMarks } from '../adapters/redis/repository-marks.ts';
 import { createRedisRobotUses } from '../adapters/redis/robot-uses.ts';
 import { createRedisSessionStore } from '../adapters/redis/session-store.ts';
+import { createMemoryTagActivity } from '../adapters/memory/tag-activity.ts';
 import { createRedisTagLocks } from '../adapters/redis/tag-locks.ts';
 import type { Stores } from './stores.ts';
 
@@ -38,6 +39,7 @@ export function openRedisStores(url: string, { longestWriteMs, ...memory }: Memo
     limiter,
     failedLogins: createRedisFailedLogins(connection, gateways.count),
     promotions: createRedisPromotions(connection),
+    tagActivity: createMemoryTagActivity({ file: undefined, clock: Date.now, onProblem() {} }),
     gateways: gateways.count,
     clockSkewMs: gateways.clockSkewMs,
     limitFallbacks: limiter.fallbacks,

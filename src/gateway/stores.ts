@@ -6,6 +6,7 @@ import type {
   RepositoryMarks,
   RobotUses,
   SessionStore,
+  TagActivity,
   TagLocks,
 } from '../ports.ts';
 
@@ -17,6 +18,7 @@ export interface Stores {
   readonly limiter: RateLimiter;
   readonly failedLogins: FailedLogins;
   readonly promotions: Promotions;
+  readonly tagActivity: TagActivity;
   /** Gateways that share them, as far as is known. */
   readonly gateways: () => number;
   /** Milliseconds by which this machine's clock is ahead of the store's. */

@@ -9,7 +9,7 @@ import { writePrivateFile } from '../files/whole-file.ts';
 export interface StateFile {
   /** False when the disk does not take it: then the old content is still there. Writes what is current when it begins. */
   save(): Promise<boolean>;
-  /** Within some seconds, together with what follows. */
+  /** After a while, together with what follows. */
   saveSoon(): void;
   /** Why the last write failed. */
   problem(): string | undefined;
@@ -26,9 +26,11 @@ export interface StateFileOptions<T> {
   readonly schema: z.ZodType<T>;
   readonly current: () => T;
   readonly onProblem: (problem: Problem) => void;
+  /** Milliseconds that `saveSoon` waits for what follows. */
+  readonly saveSoonMs?: number;
 }
 
-const saveSoonMs = 2000;
+const usualSoonMs = 2000;
 const maxBytes = 256 * 1024 * 1024;
 
 /** The file and what it held. One that cannot be used (cut, not ours, unreadable) is moved aside and reported. */
@@ -36,7 +38,7 @@ export function openStateFile<T>(options: StateFileOptions<T>): {
   readonly file: StateFile;
   readonly held: T | undefined;
 } {
-  const { path, kind, version, current, onProblem } = options;
+  const { path, kind, version, current, onProblem, saveSoonMs = usualSoonMs } = options;
   if (path === undefined) return { file: noFile, held: undefined };
   const held = read(path, options);
   let problem: string | undefined;

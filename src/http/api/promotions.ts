@@ -4,7 +4,7 @@ import { judgeGates } from '../../gate/provenance.ts';
 import type { Caller, Identity } from '../../identity/identify.ts';
 import type { Limits } from '../../limits/spend.ts';
 import type { CompiledPolicy } from '../../policy/evaluate.ts';
-import type { AuditRecord, Clock, Promotions, TagLocks } from '../../ports.ts';
+import type { AuditRecord, Clock, Promotions, Seen, TagLocks } from '../../ports.ts';
 import { type PromotionParts, promote } from '../../promotion/promote.ts';
 import { type PromotionRequest, readPromotionRequest } from '../../promotion/request.ts';
 import { AtOnce } from '../../gate/at-once.ts';
@@ -25,6 +25,7 @@ export interface PromotionApiParts {
   readonly gate: PromotionGate;
   readonly backend: Pick<Backend, 'ask' | 'write' | 'around'>;
   readonly promotions: Promotions;
+  readonly seen: Seen;
   readonly upstreams: Upstreams;
 }
 
@@ -49,7 +50,8 @@ const maxAtOnce = 24;
 const maxOfAccount = 6;
 
 /** A promotion that began goes on to its end, whether or not its client waits for it. */
-export function createPromotionApi({ front, gate, backend, promotions, upstreams }: PromotionApiParts): PromotionApi {
+export function createPromotionApi(own: PromotionApiParts): PromotionApi {
+  const { front, gate, backend, promotions, seen, upstreams } = own;
   const { identity, clock, limits, tagLocks, knownParts, gates } = gate;
   const parts: PromotionParts = {
     registry: backend.ask,
@@ -90,6 +92,10 @@ export function createPromotionApi({ front, gate, backend, promotions, upstreams
       if (!underWay.enter(account)) return { answer: tooManyAtOnce, record: busy(request) };
       try {
         const outcome = await promote(parts, { request, caller, policy, address: exchange.address });
+        if (outcome.kind === 'promoted') {
+          const { digest, target, account: by } = outcome.promotion;
+          seen.written(target.repository, { tags: [target.reference], digest, by });
+        }
         if (outcome.kind === 'promoted' || outcome.kind === 'repeated') await promotions.record(outcome.promotion);
         const asked = { service: front.service, publicUrl: exchange.publicUrl };
         return { answer: answerOf(outcome, request, caller, asked), record: recordOf(outcome, request) };

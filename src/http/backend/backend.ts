@@ -56,6 +56,8 @@ export interface Backend {
   look(route: RegistryRoute, accept: string, withinMs?: number): Promise<Asked>;
   /** The gate's own questions. */
   readonly ask: Registry;
+  /** The same for people who look, over connections of their own. */
+  readonly browse: Registry;
   /** Writes of its own; those of manifests belong into an `around`. */
   readonly write: RegistryWriter;
   /**
@@ -73,6 +75,9 @@ export interface Backend {
   close(): void;
 }
 
+/** Milliseconds for an answer that people wait for; a page has given up before. */
+const browseMs = 5000;
+
 /** Opens no connection before it is asked for something. */
 export function createBackend(options: BackendOptions): Backend {
   const { url, publicUrl, connectMs, idleMs, responseMs, redirects: rules = { mode: 'pass', hosts: [] } } = options;
@@ -85,12 +90,15 @@ export function createBackend(options: BackendOptions): Backend {
   let isStopping = false;
   const { contentMemory, login } = options;
   const terms = { connectMs, idleMs, responseMs, watch, contentMemory, isStopping: () => isStopping };
-  const question = createAsk({ origins, agent: agents.questions, timeoutMs: options.askMs, login });
-  const openBlob = createBlobReader({
-    ...{ origins, agent: agents.questions, timeoutMs: options.askMs, redirects: rules, login },
-    storageAgent: (protocol) => agents.storage(protocol),
-  });
-  const ask = createQuestions(question, openBlob, { origins, login });
+  const storageAgent = (protocol: string): ReturnType<typeof agents.storage> => agents.storage(protocol);
+  const registryAt = (agent: typeof agents.questions, timeoutMs: number) => {
+    const terms = { origins, agent, timeoutMs, login };
+    const question = createAsk(terms);
+    const openBlob = createBlobReader({ ...terms, redirects: rules, storageAgent });
+    return { question, ask: createQuestions(question, openBlob, { origins, login }) };
+  };
+  const { question, ask } = registryAt(agents.questions, options.askMs);
+  const { ask: browse } = registryAt(agents.browsing, Math.min(browseMs, options.askMs));
   const digestOfTag = async (repository: string, tag: string): Promise<string | undefined> => {
     const reading = await ask.manifest(repository, tag);
     return reading.ok ? reading.manifest?.digest : undefined;
@@ -125,6 +133,7 @@ export function createBackend(options: BackendOptions): Backend {
       }),
     look: (route, accept, withinMs) => question('HEAD', formatTarget(route), { accept, withinMs }),
     ask,
+    browse,
     write: createRegistryWriter({ origins, agent: agents.writers, idleMs, responseMs, login }),
     around: async (_repository, task) => ({ ok: true, value: await task() }),
     activeTransfers: () => watch.active,

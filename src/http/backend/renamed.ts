@@ -27,6 +27,7 @@ export function renamedBackend(backend: Backend, upstreams: Upstreams, upstream:
     },
     look: (route, accept, withinMs) => backend.look(renamedRoute(route, upstream), accept, withinMs),
     ask: renamedRegistry(backend.ask, upstreams, upstream),
+    browse: renamedRegistry(backend.browse, upstreams, upstream),
     write: renamedWriter(backend.write, upstream),
   };
 }

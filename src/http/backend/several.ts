@@ -10,7 +10,7 @@ import type { BackendRequest } from './transfer.ts';
 const listMs = 3000;
 
 /** What the gateway needs of whatever is behind it. */
-export type Behind = Pick<CachedBackend, 'open' | 'ask' | 'write' | 'around' | 'activeTransfers' | 'stop'>;
+export type Behind = Pick<CachedBackend, 'open' | 'ask' | 'browse' | 'write' | 'around' | 'activeTransfers' | 'stop'>;
 
 /** `behind`: a backend for each of `upstreams`, by its name, that knows the clients' names. */
 export function severalBackends(upstreams: Upstreams, behind: ReadonlyMap<string, Behind>): Behind {
@@ -23,7 +23,8 @@ export function severalBackends(upstreams: Upstreams, behind: ReadonlyMap<string
       if (found === undefined) throw new Error('a request for none of the registries');
       return found.backend.open(withinOne(asked, find), sink);
     },
-    ask: severalRegistries(upstreams, behind, find),
+    ask: severalRegistries(upstreams, behind, find, 'ask'),
+    browse: severalRegistries(upstreams, behind, find, 'browse'),
     write: severalWriters(find),
     around: async (repository, task, isOver) => {
       const found = find(repository);
@@ -75,16 +76,22 @@ function finder(upstreams: Upstreams, behind: ReadonlyMap<string, Behind>): Find
   };
 }
 
-function severalRegistries(upstreams: Upstreams, behind: ReadonlyMap<string, Behind>, find: Find): Registry {
+/** `way`: how each of them is asked. */
+function severalRegistries(
+  upstreams: Upstreams,
+  behind: ReadonlyMap<string, Behind>,
+  find: Find,
+  way: 'ask' | 'browse',
+): Registry {
   const at = async <Answer>(
     repository: string,
     ask: (registry: Registry, name: string) => Promise<Answer>,
   ): Promise<Answer | undefined> => {
     const found = find(repository);
-    return found && ask(found.backend.ask, found.name);
+    return found && ask(found.backend[way], found.name);
   };
   return {
-    repositories: (size, place) => pageOf(upstreams, behind, size, place),
+    repositories: (size, place) => pageOf(upstreams, (name) => behind.get(name)?.[way], size, place),
     resolveTag: async (repository, tag) =>
       (await at(repository, (there, name) => there.resolveTag(name, tag))) ?? nothing,
     manifest: async (repository, reference) =>
@@ -98,7 +105,7 @@ function severalRegistries(upstreams: Upstreams, behind: ReadonlyMap<string, Beh
     tags: async (repository, size, place) =>
       (await at(repository, (there, name) => there.tags(name, size, place))) ?? { ok: false, reason: 'unknown' },
     async ping(withinMs) {
-      const answers = await Promise.all([...behind.values()].map(({ ask }) => ask.ping(withinMs)));
+      const answers = await Promise.all([...behind.values()].map((each) => each[way].ping(withinMs)));
       return answers.find((answer) => !answer.ok) ?? { ok: true };
     },
   };
@@ -110,7 +117,7 @@ function severalRegistries(upstreams: Upstreams, behind: ReadonlyMap<string, Beh
  */
 async function pageOf(
   upstreams: Upstreams,
-  behind: ReadonlyMap<string, Behind>,
+  registryOf: (upstream: string) => Registry | undefined,
   size: number,
   place: ListPlace | undefined,
 ): Promise<RepositoriesPage> {
@@ -118,7 +125,7 @@ async function pageOf(
   const start = startOf(upstreams, place);
   if (start === undefined) return { ok: false, reason: 'broken' };
   const upstream = all[start.at];
-  const registry = behind.get(upstream?.name ?? '')?.ask;
+  const registry = registryOf(upstream?.name ?? '');
   if (upstream === undefined || registry === undefined) return { ok: true, names: [], next: undefined };
   const follower = all[start.at + 1];
   const next = follower === undefined ? undefined : `/${follower.name}`;

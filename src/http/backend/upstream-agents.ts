@@ -15,6 +15,8 @@ export interface UpstreamAgents {
   readonly writers: HttpAgent;
   /** For the gate's own questions, of which few are asked at once: their answers are read whole. */
   readonly questions: HttpAgent;
+  /** For what people look at, who hold up nobody else. */
+  readonly browsing: HttpAgent;
   /** For a storage; connections are not kept. */
   storage(protocol: string): HttpAgent;
   close(): void;
@@ -36,17 +38,20 @@ export function createUpstreamAgents(
   });
   const writers = new (onceOnly(classFor(protocol)))({ keepAlive: true, ...trust });
   const questions = new (quiet(classFor(protocol)))({ keepAlive: true, maxSockets: 16, timeout: keepIdleMs, ...trust });
+  const browsing = new (quiet(classFor(protocol)))({ keepAlive: true, maxSockets: 4, timeout: keepIdleMs, ...trust });
   const plainStorage = new (followed(HttpAgent, memory))({ keepAlive: false });
   const secureStorage = new (followed(HttpsAgent, memory))({ keepAlive: false, ...trust });
   return {
     readers,
     writers,
     questions,
+    browsing,
     storage: (protocol) => (protocol === 'https:' ? secureStorage : plainStorage),
     close() {
       readers.destroy();
       writers.destroy();
       questions.destroy();
+      browsing.destroy();
     },
   };
 }

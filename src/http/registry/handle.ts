@@ -7,6 +7,7 @@ import { parseRoute, withCanonicalNames, withoutForeignMount } from '../../distr
 import type { Upstreams } from '../../distribution/upstreams.ts';
 import { type Admitted, admit } from '../../gate/admit.ts';
 import { mayHideTags } from '../../gate/tag-list.ts';
+import type { Seen } from '../../ports.ts';
 import type { ListCursors } from '../../sealed/list-cursor.ts';
 import { type Exchange, durationMs } from '../front/exchange.ts';
 import type { Front } from '../front/front.ts';
@@ -22,6 +23,7 @@ import { pushManifest } from './push-manifest.ts';
 import { isRenamed, misplacedBy, placeOf } from './placed.ts';
 import { refusalOf } from './refusals.ts';
 import { type WriteGate, type WriteParts, isJudgedLate } from './tag-writer.ts';
+import { noteSeen } from './seen.ts';
 import { forwardUpload, isUpload } from './uploads.ts';
 
 /** What decides on a request and counts it. */
@@ -34,6 +36,7 @@ export interface RegistryParts extends WriteParts {
   /** Who has what behind the gateway. */
   readonly upstreams: Upstreams;
   readonly front: Front;
+  readonly seen: Seen;
 }
 
 /** Answers one request below `/v2`. Resolves when the response has ended; writes exactly one audit record. */
@@ -77,7 +80,9 @@ async function count(parts: RegistryParts, exchange: Exchange, admission: Admitt
   if ('refusal' in counted) return counted.refusal;
   draft.reason = decision?.reason ?? 'authenticated';
   Object.assign(draft, why(decision, counted.shadow));
-  return serve(parts, exchange, admission, isCounted ? counted : undefined);
+  const outcome = await serve(parts, exchange, admission, isCounted ? counted : undefined);
+  noteSeen(parts.seen, exchange, admission, outcome.record);
+  return outcome;
 }
 
 async function serve(

@@ -1,0 +1,186 @@
+/** Who wrote which tag and when it was pulled, for one process, kept across restarts by a file. */
+import { z } from 'zod';
+import type { Problem } from '../../document/problem.ts';
+import type { Clock, GoneTags, TagActivity, TagHistory, TagMove } from '../../ports.ts';
+import type { EpochMs } from '../../time.ts';
+import { activityMs, maxActiveRepositories, maxActiveTags, maxActiveTagsOfAll, maxMoves } from '../bounds.ts';
+import { PullNotes } from '../pull-notes.ts';
+import { openStateFile } from './state-file.ts';
+
+export interface MemoryTagActivityOptions {
+  /** In a directory that exists and belongs to this process alone. Undefined: a restart forgets. */
+  readonly file: string | undefined;
+  readonly clock: Clock;
+  /** A file that cannot be used or written. */
+  readonly onProblem: (problem: Problem) => void;
+  /** For tests. */
+  readonly maxRepositories?: number;
+  readonly maxTags?: number;
+}
+
+/** What may be lost with the process; a file of all of it is not to be written every other second. */
+const saveSoonMs = 30_000;
+
+/** Both in the order of their last note, the oldest first. */
+interface Repository {
+  readonly written: Map<string, readonly TagMove[]>;
+  readonly pulled: Map<string, EpochMs>;
+}
+
+const content = z.array(
+  z.tuple([
+    z.string(),
+    z.array(z.tuple([z.string(), z.array(z.tuple([z.number(), z.string(), z.string()])).min(1)])),
+    z.array(z.tuple([z.string(), z.number()])),
+  ]),
+);
+
+/** With a `file` notes outlast a restart; where it cannot be read or written they go on in memory. */
+export function createMemoryTagActivity(options: MemoryTagActivityOptions): TagActivity {
+  const { file: path, clock, onProblem } = options;
+  const remembered = new Remembered(options);
+  const { file, held } = openStateFile({
+    path,
+    kind: 'portcullis tag activity',
+    version: 1,
+    schema: content,
+    onProblem,
+    saveSoonMs,
+    current: () => remembered.content(),
+  });
+  for (const each of held ?? []) remembered.load(each);
+  const pulls = new PullNotes();
+  return {
+    noteWritten(repository, move) {
+      remembered.write(repository, move);
+      file.saveSoon();
+    },
+    noteDeleted(repository, gone, at) {
+      remembered.delete(repository, gone, at);
+      file.saveSoon();
+    },
+    notePulled(repository, tag, at) {
+      if (!pulls.isDue(repository, tag, at)) return;
+      remembered.pull(repository, tag, at);
+      file.saveSoon();
+    },
+    newest: (repository, limit) => Promise.resolve(remembered.newest(repository, clock()).slice(0, limit)),
+    of: (repository, tags) => Promise.resolve(remembered.of(repository, tags, clock())),
+    lastWrites(repositories) {
+      const now = clock();
+      const found = repositories.map((name) => [name, remembered.newest(name, now)[0]?.at] as const);
+      return Promise.resolve(new Map(found.flatMap(([name, at]) => (at === undefined ? [] : [[name, at] as const]))));
+    },
+    close: () => file.close(),
+  };
+}
+
+class Remembered {
+  /** In the order of their last note. */
+  readonly #repositories = new Map<string, Repository>();
+  readonly #maxRepositories: number;
+  readonly #maxTags: number;
+  #tags = 0;
+
+  constructor({ maxRepositories = maxActiveRepositories, maxTags = maxActiveTagsOfAll }: MemoryTagActivityOptions) {
+    this.#maxRepositories = maxRepositories;
+    this.#maxTags = maxTags;
+  }
+
+  write(name: string, move: TagMove): void {
+    const { written } = this.#noted(name);
+    this.#put(written, move.tag, withMove(written.get(move.tag) ?? [], move));
+    this.#bound();
+  }
+
+  pull(name: string, tag: string, at: EpochMs): void {
+    const { pulled } = this.#noted(name);
+    this.#put(pulled, tag, Math.max(at, pulled.get(tag) ?? 0));
+    this.#bound();
+  }
+
+  delete(name: string, gone: GoneTags, at: EpochMs): void {
+    const repository = this.#repositories.get(name);
+    if (repository === undefined) return;
+    const { written, pulled } = repository;
+    const tags = 'tag' in gone ? [gone.tag] : tagsAt(written, gone.digest);
+    for (const tag of tags) {
+      if ((written.get(tag)?.[0]?.at ?? 0) > at) continue;
+      for (const map of [written, pulled]) if (map.delete(tag)) this.#tags--;
+    }
+    if (written.size + pulled.size === 0) this.#repositories.delete(name);
+  }
+
+  newest(name: string, now: EpochMs): readonly TagMove[] {
+    const moves = [...(this.#repositories.get(name)?.written.values() ?? [])].flatMap(([last]) => last ?? []);
+    return moves
+      .filter(({ at }) => isRemembered(at, now))
+      .reverse()
+      .sort((left, right) => right.at - left.at);
+  }
+
+  of(name: string, tags: readonly string[], now: EpochMs): ReadonlyMap<string, TagHistory> {
+    const found = new Map<string, TagHistory>();
+    const repository = this.#repositories.get(name);
+    if (repository === undefined) return found;
+    for (const tag of tags) {
+      const moves = (repository.written.get(tag) ?? []).filter(({ at }) => isRemembered(at, now));
+      const pulledAt = repository.pulled.get(tag);
+      const lastPull = pulledAt !== undefined && isRemembered(pulledAt, now) ? pulledAt : undefined;
+      if (moves.length > 0 || lastPull !== undefined) found.set(tag, { moves, lastPull });
+    }
+    return found;
+  }
+
+  content(): z.infer<typeof content> {
+    return [...this.#repositories].map(([name, { written, pulled }]) => [
+      name,
+      [...written].map(([tag, moves]) => [tag, moves.map(({ at, digest, by }) => [at, digest, by])]),
+      [...pulled],
+    ]);
+  }
+
+  load([name, written, pulled]: z.infer<typeof content>[number]): void {
+    const repository = this.#noted(name);
+    for (const [tag, moves] of written)
+      this.#put(repository.written, tag, moves.map(([at, digest, by]) => ({ tag, digest, at, by })).slice(0, maxMoves));
+    for (const [tag, at] of pulled) this.#put(repository.pulled, tag, at);
+    this.#bound();
+  }
+
+  #noted(name: string): Repository {
+    const repository = this.#repositories.get(name) ?? { written: new Map(), pulled: new Map() };
+    this.#repositories.delete(name);
+    this.#repositories.set(name, repository);
+    return repository;
+  }
+
+  #put<T>(map: Map<string, T>, tag: string, value: T): void {
+    if (!map.delete(tag)) this.#tags++;
+    map.set(tag, value);
+    const [oldest] = map.keys();
+    if (map.size > maxActiveTags && oldest !== undefined && map.delete(oldest)) this.#tags--;
+  }
+
+  #bound(): void {
+    for (const [name, { written, pulled }] of this.#repositories) {
+      if (this.#tags <= this.#maxTags && this.#repositories.size <= this.#maxRepositories) return;
+      this.#repositories.delete(name);
+      this.#tags -= written.size + pulled.size;
+    }
+  }
+}
+
+/** By their times, whichever was noted last; the same digest twice in a row is one move, by the later of the two. */
+function withMove(moves: readonly TagMove[], move: TagMove): readonly TagMove[] {
+  const all = [move, ...moves].sort((left, right) => right.at - left.at);
+  return all.filter(({ digest }, at) => at === 0 || digest !== all[at - 1]?.digest).slice(0, maxMoves);
+}
+
+function tagsAt(written: ReadonlyMap<string, readonly TagMove[]>, digest: string): readonly string[] {
+  return [...written].flatMap(([tag, [last]]) => (last?.digest === digest ? [tag] : []));
+}
+
+function isRemembered(at: EpochMs, now: EpochMs): boolean {
+  return now - at < activityMs;
+}
