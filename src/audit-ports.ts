@@ -16,14 +16,14 @@ export interface AuditRecord {
   readonly gateFrom?: string | undefined;
   readonly account?: string | undefined;
   readonly kind?: 'user' | 'robot' | 'workload' | 'anonymous' | undefined;
-  readonly method?: 'password' | 'session' | 'robot-token' | 'workload' | 'access-token' | undefined;
+  readonly method?: 'password' | 'session' | 'robot-token' | 'personal-token' | 'workload' | 'access-token' | undefined;
+  /** Id of the robot's secret, or of the person's access token, behind the credentials. */
+  readonly secret?: string | undefined;
   /** Of somebody outside the policy files, as `ldap:developers`. */
   readonly groups?: readonly string[] | undefined;
   /** Who issued the token that a workload logged in with, and those of its claims that the policy names. */
   readonly issuer?: string | undefined;
   readonly claims?: Readonly<Record<string, string>> | undefined;
-  /** Where somebody asked who did not come by `/v2` or `/token`: the page. */
-  readonly route?: 'ui' | undefined;
   readonly repository?: string | undefined;
   /** The registry that has it, where there are several. */
   readonly upstream?: string | undefined;

@@ -19,7 +19,6 @@ import { type OpenDirectories, connectDirectories, openDirectories } from './gat
 import { type Machine, openMachine } from './gateway/machine.ts';
 import { type Observed, createObserved } from './gateway/observed.ts';
 import { checkAll, frozenNow } from './gateway/readiness.ts';
-import { openPage } from './gateway/page.ts';
 import { GateMemory } from './gate/gate-memory.ts';
 import { KnownParts } from './gate/known-parts.ts';
 import { reportTo } from './gateway/reports.ts';
@@ -38,7 +37,8 @@ import type { IdentitySource } from './identity/source.ts';
 import { createDirectorySource } from './identity/sources/directory.ts';
 import { createHtpasswdSource } from './identity/sources/htpasswd.ts';
 import { createPasswordSource } from './identity/sources/password.ts';
-import { robotSource } from './identity/sources/robot.ts';
+import { createPersonalSource } from './identity/sources/personal.ts';
+import { createRobotSource } from './identity/sources/robot.ts';
 import { createWorkloadSource } from './identity/sources/workload.ts';
 import { VerifiedPasswords } from './identity/verified-passwords.ts';
 import { connectionBounds } from './limits/connection-shares.ts';
@@ -177,7 +177,7 @@ async function open(ground: Ground): Promise<Started> {
 /** Where accounts are known, in the order in which they are asked whose the credentials are. */
 function openLogins(
   { config, log, clock }: Ground,
-  { keys, stores: { failedLogins, sessions } }: Machine,
+  { policies, keys, stores: { failedLogins, sessions } }: Machine,
   observed: Observed,
   { opened, htpasswd }: OpenDirectories,
 ) {
@@ -202,7 +202,10 @@ function openLogins(
   // Passwords behind the rest: the last of those sources takes whatever the others leave.
   const files = htpasswd && createHtpasswdSource({ ...stored, people: htpasswd.people, hasNext: hasDirectory });
   const named: readonly IdentitySource[] = files === undefined ? [passwords] : [passwords, files];
-  const sources = [robotSource, workloads, ...named, ...directories];
+  const people = [...named, ...directories];
+  const { service } = config.tokens;
+  const personal = createPersonalSource({ sources: people, policies, sessions, clock, guard, service });
+  const sources = [createRobotSource({ hasNext: true }), personal, workloads, ...people];
   return { sources, issuerKeys };
 }
 
@@ -267,7 +270,6 @@ function openServing(ground: Ground, machine: Machine, observed: Observed, direc
     promotions,
     seen: indexes.seen,
     front,
-    page: openPage({ config, machine, front, identity, parts: { clock } }),
   });
   const { server, connections } = listener;
   lifecycle.opens(closing(server, () => connections.cutAll()));

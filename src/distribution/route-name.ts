@@ -1,7 +1,6 @@
 /** Requests sorted by what they are about, for figures: a handful of names, whatever a client makes up. */
 
-export type RouteName =
-  'ping' | 'token' | 'manifest' | 'blob' | 'upload' | 'tags' | 'catalog' | 'referrers' | 'ui' | 'api' | 'other';
+export type RouteName = 'ping' | 'token' | 'manifest' | 'blob' | 'upload' | 'tags' | 'catalog' | 'referrers' | 'other';
 
 /** By the last part of a path but one. */
 const names = new Map<string, RouteName>([
@@ -17,8 +16,6 @@ const whole = new Map<string, RouteName>([
   ['/v2/_catalog', 'catalog'],
   ['/token', 'token'],
   ['/token/revoke', 'token'],
-  ['/', 'ui'],
-  ['/ui', 'ui'],
 ]);
 
 /** Of a request target. What no client sends is not told apart: whether it is a route, the parser says. */
@@ -27,7 +24,7 @@ export function routeNameOf(target: string): RouteName {
   const path = mark === -1 ? target : target.slice(0, mark);
   const found = whole.get(path);
   if (found !== undefined) return found;
-  if (!path.startsWith('/v2/')) return path.startsWith('/ui/') ? 'ui' : path.startsWith('/api/v1/') ? 'api' : 'other';
+  if (!path.startsWith('/v2/')) return 'other';
   const last = path.lastIndexOf('/');
   const name = names.get(path.slice(path.lastIndexOf('/', last - 1) + 1, last)) ?? 'other';
   return name === 'blob' && path.endsWith('/uploads') ? 'upload' : name;

@@ -90,12 +90,15 @@ async function namedBy(
   now: EpochMs,
 ): Promise<{ readonly tokenHash: string } | { readonly id: string; readonly account: string } | undefined> {
   const secret = parseSecret(token);
-  if ('kind' in secret) return secret.kind === 'session' ? { tokenHash: secretHash(secret.text) } : undefined;
+  // That of a robot is none of the store's: it is taken out of the policy files.
+  if ('kind' in secret) return { tokenHash: secretHash(secret.text) };
   const nowSeconds = inSeconds(now);
   const verified = await tokens.verify(token, nowSeconds);
   if (!verified.ok && verified.reason === 'token_invalid') return undefined;
-  const { account, sessionId, tokenId, expiresAt } = verified.claims;
-  if (sessionId !== undefined && robotTokenIdOf(verified.claims) === undefined) return { id: sessionId, account };
+  const { account, sessionId, tokenId, expiresAt, reach } = verified.claims;
+  // What was issued for a secret does not end the secret.
+  const isForSecret = reach !== undefined || robotTokenIdOf(verified.claims) !== undefined;
+  if (sessionId !== undefined && !isForSecret) return { id: sessionId, account };
   // Anybody may have an anonymous one, and as many as they like to fill the store with; one long gone ends nothing.
   const isPast = nowSeconds > expiresAt + maxUploadSeconds + 2 * clockLeewaySeconds;
   return account === '' || isPast ? undefined : { id: tokenId, account };
@@ -168,7 +171,10 @@ async function issue(
 
 const isGranted = ({ actions }: { readonly actions: readonly string[] }): boolean => actions.length > 0;
 
-function granted({ principal, method, evidence, access, limits }: TokenGrant, request: TokenRequest): AuditRecord {
+function granted(
+  { principal, method, secretId, evidence, access, limits }: TokenGrant,
+  request: TokenRequest,
+): AuditRecord {
   const shadow = shadowLimits(limits);
   const isLogin = request.scopes.every((scope) => scope.trim() === '');
   return {
@@ -177,6 +183,7 @@ function granted({ principal, method, evidence, access, limits }: TokenGrant, re
     reason: isLogin || access.every(isGranted) ? 'granted' : 'granted_partly',
     ...personFacts(principal),
     method,
+    secret: secretId,
     source: 'name' in principal ? principal.outside?.source : undefined,
     ...evidence,
     scope: formatScopes(access),

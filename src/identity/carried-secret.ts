@@ -1,6 +1,6 @@
 /**
- * Secrets that people and machines carry: `pct_` + 30 random base62 characters + a checksum of 6 for robots, and
- * `pct_session_` + 43 + 6 for refresh tokens. 30 characters are 178 bits, so a plain SHA-256 is enough at rest. The
+ * Secrets that people and machines carry: `pct_` + 30 random base62 characters + a checksum of 6 for robots and for
+ * people's own access tokens, and `pct_session_` + 43 + 6 for refresh tokens. 30 characters are 178 bits, so a plain SHA-256 is enough at rest. The
  * checksum tells a mistyped or cut secret from a revoked one without a look-up, and lets secret scanners be sure.
  */
 import { hash, randomBytes } from 'node:crypto';

@@ -3,10 +3,12 @@ import type { Access } from '../distribution/access.ts';
 import type { Credentials } from '../distribution/credentials.ts';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
 import { anonymous } from '../policy/model.ts';
+import { reachOf } from '../policy/own-reach.ts';
 import { narrowPolicy } from '../policy/secret-reach.ts';
 import type { Clock, PolicySource, RobotUses, Session, SessionStore } from '../ports.ts';
 import type { AccessClaims, AccessTokens } from '../token/access-token.ts';
 import { parseSecret, secretHash } from './carried-secret.ts';
+import { endOf, resume } from './lasting.ts';
 import type { AccessTokenRefusal, LoginRefusal, NoLonger, NothingShown, SessionRefusal } from './refusal.ts';
 import {
   type AuthenticationMethod,
@@ -14,16 +16,15 @@ import {
   type Issued,
   type Login,
   type Presented,
+  type OwnToken,
   authenticate,
   standingOf,
 } from './source.ts';
-import { type SessionEnd, isEnded, robotSidPrefix, robotTokenIdOf } from './standing.ts';
-import { type SessionTerms, endOf, liveSession } from './live-session.ts';
-import { webTerms } from './web-session.ts';
-import { type EpochSeconds, inSeconds } from '../time.ts';
+import { type SessionEnd, countsFrom, isEnded, robotSidPrefix, robotTokenIdOf } from './standing.ts';
+import { type EpochSeconds, inMilliseconds, inSeconds } from '../time.ts';
 
-/** What a client may show: an Authorization header, a refresh token in place of a name and password, or the page's cookie. */
-export type Shown = Credentials | { readonly kind: 'session' | 'web'; readonly secret: string };
+/** What a client may show: an Authorization header, or a refresh token in place of a name and password. */
+export type Shown = Credentials | { readonly kind: 'session'; readonly secret: string };
 
 /** Where credentials come from, and what the request says for them. */
 export interface Showing {
@@ -65,7 +66,7 @@ export type RefusalOf<S extends Shown> = S extends { readonly kind: 'basic' }
   ? LoginRefusal
   : S extends { readonly kind: 'bearer' }
     ? AccessTokenRefusal
-    : S extends { readonly kind: 'session' | 'web' }
+    : S extends { readonly kind: 'session' }
       ? SessionRefusal
       : NothingShown;
 
@@ -84,7 +85,7 @@ export interface IdentityParts {
   readonly sources: readonly IdentitySource[];
   readonly policies: PolicySource;
   readonly tokens: Pick<AccessTokens, 'verify'>;
-  readonly sessions: Pick<SessionStore, 'find' | 'use' | 'revoke' | 'isRevoked' | 'endedBefore'>;
+  readonly sessions: Pick<SessionStore, 'use' | 'revoke' | 'isRevoked' | 'endedBefore'>;
   readonly robotUses: Pick<RobotUses, 'mark'>;
   /** Hears what became of each password, secret, ID token and session that was shown. */
   readonly onLogin?: (method: AuthenticationMethod, outcome: LoginOutcome) => void;
@@ -109,8 +110,6 @@ export function createIdentity(parts: IdentityParts): Identity {
         return fromAccessToken(parts, shown.token, showing);
       case 'session':
         return fromSession(parts, shown.secret, showing);
-      case 'web':
-        return bySession(parts, shown.secret, showing, webTerms);
     }
   }
   return {
@@ -130,24 +129,28 @@ export function accountOf({ principal }: Pick<Caller, 'principal'>): string {
   return 'name' in principal ? principal.name : '';
 }
 
-/** `current` as this caller's credentials see it: the robot's secret behind the request bounds every decision. */
-export function policyOf({ principal, robotToken }: Caller, current: CompiledPolicy): CompiledPolicy {
-  return robotToken === undefined || !('name' in principal)
-    ? current
-    : narrowPolicy(current, principal.name, robotToken);
+/** `current` as this caller's credentials see it: the secret behind the request bounds every decision. */
+export function policyOf({ principal, robotToken, ownToken }: Caller, current: CompiledPolicy): CompiledPolicy {
+  const reach = ownToken === undefined ? robotToken : reachOf(ownToken.reach);
+  return reach === undefined || !('name' in principal) ? current : narrowPolicy(current, principal.name, reach);
+}
+
+/** Of the robot's secret, or of the person's own access token, that stands behind the caller. */
+export function secretIdOf({ robotToken, ownToken }: Pick<Caller, 'robotToken' | 'ownToken'>): string | undefined {
+  return ownToken?.id ?? robotToken?.id;
 }
 
 const nobody: Login = { principal: anonymous, validFrom: 0, mark: '' };
 
-type How = Pick<Caller, 'method'> & Partial<Pick<Caller, 'bound' | 'claims' | 'sessionId'>>;
+type How = Pick<Caller, 'method'> & Partial<Pick<Caller, 'bound' | 'claims' | 'sessionId' | 'ownToken'>>;
 
 /** Written out: a spread with more behind it takes longer than all the rest of identifying. */
 function callerOf(
   { principal, validFrom, mark, robotToken, outside, endsAt, evidence, lookedUp }: Login,
-  { method, bound, claims, sessionId }: How,
+  { method, bound, claims, sessionId, ownToken }: How,
 ): Caller {
   const standing = { principal, validFrom, mark, robotToken, outside };
-  return { ...standing, endsAt, evidence, lookedUp, method, bound, claims, sessionId };
+  return { ...standing, endsAt, evidence, lookedUp, method, bound, claims, sessionId, ownToken };
 }
 
 function identified(caller: Caller, policy: CompiledPolicy): Identified {
@@ -166,10 +169,10 @@ function fromNothing({ policies }: IdentityParts, { mayBeAnonymous }: Showing): 
 async function fromPassword(
   parts: IdentityParts,
   { account, password }: Pick<Presented, 'account' | 'password'>,
-  { address, continues }: Showing,
+  { address, userAgent, continues }: Showing,
 ): Promise<Identified | Refused<LoginRefusal>> {
   const isExcused = continues?.(account, inSeconds(parts.clock())) === true;
-  const { result, policy, method } = await authenticateNow(parts, { account, password, address, isExcused });
+  const { result, policy, method } = await authenticateNow(parts, { account, password, address, userAgent, isExcused });
   if (method !== undefined) parts.onLogin?.(method, outcomeOf(result));
   if (!result.ok) {
     if (result.reason === 'login_held')
@@ -183,8 +186,9 @@ async function fromPassword(
     return refuse(detail === '' ? { reason, account } : { reason, account, detail });
   }
   const { login } = result;
-  const { robotToken } = login;
-  if (robotToken === undefined) return identified(callerOf(login, { method }), policy);
+  const { robotToken, ownToken } = login;
+  if (robotToken === undefined)
+    return identified(callerOf(login, { method, ownToken, sessionId: ownToken?.id }), policy);
   parts.robotUses.mark(robotToken.id, parts.clock());
   return identified(callerOf(login, { method, sessionId: robotSidPrefix + robotToken.id }), policy);
 }
@@ -234,7 +238,14 @@ async function fromAccessToken(
   const issued = { account, secretId: robotTokenIdOf(claims), outside: claims.outside };
   const found = stillStanding(parts, policy, issued, { claims });
   if ('reason' in found) return refuse(found);
-  return identified(callerOf(found, { method: 'access-token', bound: access, claims }), policy);
+  const ownToken = ownTokenOf(claims);
+  return identified(callerOf(found, { method: 'access-token', bound: access, claims, ownToken }), policy);
+}
+
+/** For which the token was issued. */
+function ownTokenOf({ reach, sessionId, issuedAt }: AccessClaims): OwnToken | undefined {
+  if (reach === undefined || sessionId === undefined) return undefined;
+  return { id: sessionId, created: inMilliseconds(issuedAt), reach };
 }
 
 /** Whom an account stands for now, or why what was issued to it no longer counts. */
@@ -242,14 +253,17 @@ function stillStanding(
   { sources, sessions, clock }: IdentityParts,
   { policy }: CompiledPolicy,
   issued: Issued,
-  { claims, mark: before }: Pick<Caller, 'claims'> & Partial<Pick<Caller, 'mark'>>,
+  { claims, mark: before, ownToken }: Pick<Caller, 'claims' | 'ownToken'> & Partial<Pick<Caller, 'mark'>>,
 ): Login | NoLonger {
   const { account } = issued;
   const found = account === '' ? nobody : standingOf(sources, policy, issued, clock());
   if (found?.principal === undefined) return { reason: 'account_gone', account };
   const { principal, validFrom, mark, robotToken, outside } = found;
   const isSame = claims === undefined ? mark === before : !isEnded(found, sessions, claims);
-  if (mark === undefined || !isSame) return { reason: 'token_revoked', account };
+  const isOver =
+    ownToken !== undefined &&
+    (sessions.isRevoked(ownToken.id) || ownToken.created < countsFrom(found, sessions, account));
+  if (mark === undefined || !isSame || isOver) return { reason: 'token_revoked', account };
   return { principal, validFrom, mark, robotToken, outside };
 }
 
@@ -268,22 +282,20 @@ async function fromSession(
 async function refreshed(
   parts: IdentityParts,
   text: string,
-  showing: Showing,
+  { address, userAgent }: Showing,
 ): Promise<Identified | Refused<SessionRefusal>> {
   const secret = parseSecret(text);
   if ('problem' in secret) return refuse({ reason: 'secret_malformed', account: '', detail: secret.problem });
   if (secret.kind !== 'session') return refuse({ reason: 'session_unknown' });
-  return bySession(parts, secret.text, showing, { kind: undefined, idleSeconds: parts.refreshTtlSeconds, markMs: 0 });
-}
-
-async function bySession(
-  parts: IdentityParts,
-  secret: string,
-  showing: Showing,
-  terms: SessionTerms,
-): Promise<Identified | Refused<SessionRefusal>> {
-  const found = await liveSession(parts, secretHash(secret), terms, showing);
-  if ('reason' in found) return refuse(found);
-  const { session, login, policy } = found;
-  return identified(callerOf(login, { method: 'session', sessionId: session.id }), policy);
+  const use = { now: parts.clock(), address, userAgent };
+  const tokenHash = secretHash(secret.text);
+  const used = await parts.sessions.use(tokenHash, use, parts.refreshTtlSeconds);
+  if (!used.ok) return refuse({ reason: used.reason === 'unknown' ? 'session_unknown' : 'store_unavailable' });
+  // Neither the page's nor somebody's access token.
+  if (used.session.kind !== undefined) return refuse({ reason: 'session_unknown' });
+  const { id, account, service } = used.session;
+  if (service !== parts.service) return refuse({ reason: 'session_of_other_service', account });
+  const resumed = await resume(parts, used.session, { tokenHash, use, idleSeconds: parts.refreshTtlSeconds });
+  if (!resumed.ok) return refuse({ ...resumed, account });
+  return identified(callerOf(resumed.login, { method: 'session', sessionId: id }), parts.policies.current());
 }

@@ -1,17 +1,18 @@
 /** Where identities come from: what each source answers of credentials and of accounts, and how several are asked as one. */
 import type { LoginSource, Outside, Policy, Principal, RobotToken } from '../policy/model.ts';
-import type { Session, SessionOutside } from '../ports.ts';
+import type { Session, SessionOutside, SessionReach } from '../ports.ts';
 import { clockLeewaySeconds } from '../token/access-token.ts';
 import type { Held } from './login-delays.ts';
 import type { EpochMs, EpochSeconds } from '../time.ts';
 
-export type AuthenticationMethod = 'password' | 'session' | 'robot-token' | 'workload';
+export type AuthenticationMethod = 'password' | 'session' | 'robot-token' | 'personal-token' | 'workload';
 
 /** Who says to be whom. */
 export interface Presented {
   readonly account: string;
   readonly password: string;
   readonly address: string | undefined;
+  readonly userAgent?: string | undefined;
   /** See `LoginTry`. */
   readonly isExcused?: boolean;
 }
@@ -31,7 +32,9 @@ export type AuthenticationRefusal =
   | 'secret_malformed'
   | 'secret_misplaced'
   | 'secret_unknown'
-  | 'secret_expired';
+  | 'secret_expired'
+  /** With all that its person had: by a new password, or with the account. */
+  | 'secret_ended';
 
 /** Why the ID token of a CI job was not taken. */
 export type IdTokenRefusal =
@@ -87,6 +90,14 @@ export interface Standing {
   readonly outside?: Outside | undefined;
 }
 
+/** The access token that a person made and shows: it bounds all that is reached with it, and what is issued for it. */
+export interface OwnToken {
+  /** Of its session in the store. */
+  readonly id: string;
+  readonly created: EpochMs;
+  readonly reach: SessionReach;
+}
+
 /** Somebody who has proved who they are, and what that stands on. */
 export interface Login extends Standing {
   readonly principal: Principal;
@@ -96,6 +107,7 @@ export interface Login extends Standing {
   readonly evidence?: Evidence | undefined;
   /** When the source said what is known of somebody outside the policy files. */
   readonly lookedUp?: EpochMs | undefined;
+  readonly ownToken?: OwnToken | undefined;
 }
 
 export type Authentication =

@@ -182,14 +182,18 @@ export interface User {
   readonly source: Source;
 }
 
-export interface RobotToken {
+/** What a secret was made for, within what the rules give its account; what is absent narrows nothing. */
+export interface Reach {
+  readonly repositories?: readonly RepositoryPattern[] | undefined;
+  readonly rights?: Rights | undefined;
+}
+
+export interface RobotToken extends Reach {
   readonly id: string;
   /** Hexadecimal SHA-256 of the whole secret. */
   readonly sha256: string;
   /** Absent: does not expire. */
   readonly expires?: EpochSeconds | undefined;
-  readonly repositories?: readonly RepositoryPattern[] | undefined;
-  readonly rights?: Rights | undefined;
   readonly source: Source;
 }
 

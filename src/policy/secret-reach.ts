@@ -1,18 +1,18 @@
-/** How far the secrets of a robot reach: what the rules give the robot, within what each secret was made for. */
+/** How far secrets reach, of robots and of people: what the rules give the account, within what each secret was made for. */
 import { actionsOf, formatInstant, listed } from './describe.ts';
 import type { PolicyByName } from './by-name.ts';
 import type { CompiledPolicy, Decision, Question } from './evaluate.ts';
-import { type GroupMember, type Named, type Rights, type RobotToken, rightsOf } from './model.ts';
+import { type GroupMember, type Named, type Reach, type Rights, type RobotToken, rightsOf } from './model.ts';
 import { matchesRepository } from './pattern.ts';
 import { type EpochMs, inMilliseconds } from '../time.ts';
 
-/** The policy as one secret of a robot sees it: every question asked of it is bounded, so no caller can forget to. */
+/** The policy as one secret sees it: every question asked of it is bounded, so no caller can forget to. */
 export function narrowPolicy<Who>(
   policy: CompiledPolicy<Who>,
   account: string,
-  token: RobotToken | undefined,
+  reach: Reach | undefined,
 ): CompiledPolicy<Who> {
-  if (token === undefined || (token.repositories === undefined && token.rights === undefined)) return policy;
+  if (reach === undefined || (reach.repositories === undefined && reach.rights === undefined)) return policy;
   const decide = (question: Question<Who>): Decision => {
     const { action, repository } = question;
     if (action === 'push') {
@@ -21,7 +21,7 @@ export function narrowPolicy<Who>(
     }
     const decision = policy.decide(question);
     if (!decision.allowed) return decision;
-    return reaches(token, account, repository, askedOf(question)) ? decision : tooNarrow;
+    return reaches(reach, account, repository, askedOf(question)) ? decision : tooNarrow;
   };
   return {
     ...policy,
@@ -29,12 +29,12 @@ export function narrowPolicy<Who>(
     mayEverywhere(principal, action, circumstances) {
       const decision = policy.mayEverywhere(principal, action, circumstances);
       const isWhole =
-        token.repositories === undefined && (token.rights === undefined || (token.rights & rightsOf(action)) !== 0);
+        reach.repositories === undefined && (reach.rights === undefined || (reach.rights & rightsOf(action)) !== 0);
       return decision.allowed && !isWhole ? tooNarrow : decision;
     },
     mayListCatalog(principal, circumstances) {
       const decision = policy.mayListCatalog(principal, circumstances);
-      const isAsked = token.rights === undefined || (token.rights & rightsOf('catalog')) !== 0;
+      const isAsked = reach.rights === undefined || (reach.rights & rightsOf('catalog')) !== 0;
       return decision.allowed && !isAsked ? tooNarrow : decision;
     },
   };
@@ -46,9 +46,9 @@ function askedOf({ action, readWhilePushing }: Pick<Question, 'action' | 'readWh
   return rightsOf(action) | (action === 'pull' && readWhilePushing === true ? rightsOf('push') : 0);
 }
 
-function reaches(token: RobotToken, account: string, repository: string, rights: Rights): boolean {
-  if (token.rights !== undefined && (token.rights & rights) === 0) return false;
-  const { repositories } = token;
+function reaches(reach: Reach, account: string, repository: string, rights: Rights): boolean {
+  if (reach.rights !== undefined && (reach.rights & rights) === 0) return false;
+  const { repositories } = reach;
   return repositories === undefined || repositories.some((pattern) => matchesRepository(pattern, repository, account));
 }
 

@@ -6,9 +6,10 @@
 import { errors, jwtVerify } from 'jose';
 import { z } from 'zod';
 import type { Access } from '../distribution/access.ts';
-import { type Outside, loginSources, namePattern } from '../policy/model.ts';
+import { type Outside, actions, loginSources, namePattern } from '../policy/model.ts';
+import { ownReachBounds } from '../policy/own-reach.ts';
 import { outsideGroupBounds } from '../policy/outside.ts';
-import type { KeyRing, TokenKey } from '../ports.ts';
+import type { KeyRing, SessionReach, TokenKey } from '../ports.ts';
 import { makeMarkedId } from '../identity/marked-id.ts';
 import type { EpochSeconds } from '../time.ts';
 import { signCompact } from './signature.ts';
@@ -21,6 +22,8 @@ export interface AccessClaims {
   readonly sessionId?: string | undefined;
   /** Of a person outside the policy files. */
   readonly outside?: Outside | undefined;
+  /** Of the person's own access token for which it was issued, whose id is `sessionId`: it bounds every use. */
+  readonly reach?: SessionReach | undefined;
   readonly issuedAt: EpochSeconds;
   readonly expiresAt: EpochSeconds;
 }
@@ -40,6 +43,8 @@ export interface TokenOrigin {
   readonly endsAt?: EpochSeconds | undefined;
   /** What is known of somebody outside the policy files: at most 50 groups. */
   readonly outside?: Outside | undefined;
+  /** Of the person's own access token behind it: its id is `sessionId`. */
+  readonly reach?: SessionReach | undefined;
 }
 
 export interface AccessTokens {
@@ -61,8 +66,8 @@ export interface AccessTokenOptions {
 export const clockLeewaySeconds = 60;
 /** Remembered signatures; a verification costs about as much as a hundred policy decisions. */
 const maxRemembered = 4096;
-/** Characters: 48 KiB, and what the longest of names and signatures can add, and groups (8 KiB before base64). */
-const maxTokenLength = 62_200;
+/** Characters: 48 KiB, and what the longest of names and signatures can add, groups (8 KiB before base64) and the reach of an own token. */
+const maxTokenLength = 63_200;
 /** Characters of a token that is worth remembering: anybody may fetch long ones, for names that grant nothing. */
 const maxRememberedLength = 4096;
 
@@ -74,8 +79,13 @@ const outsideClaims = {
   own: z.string().min(1).max(128).optional(),
   groups: z.array(z.string().max(outsideGroupBounds.name)).max(outsideGroupBounds.groups).optional(),
 };
+const reachClaim = z.strictObject({
+  repositories: z.array(z.string().max(ownReachBounds.characters)).max(ownReachBounds.repositories).optional(),
+  actions: z.array(z.enum(actions)).max(actions.length).optional(),
+});
 const claimSet = z.object({
   ...outsideClaims,
+  reach: reachClaim.optional(),
   sub: z.union([z.literal(''), z.string().regex(namePattern)]),
   aud: z.string(),
   exp: seconds,
@@ -104,7 +114,7 @@ export function createAccessTokens({ keys, issuer, service, ttlSeconds }: Access
   const remembered = new Map<string, Verified>();
 
   const sign: AccessTokens['sign'] = async (account, access, nowSeconds, origin = {}) => {
-    const { sessionId, credential = '', endsAt = Infinity, outside } = origin;
+    const { sessionId, credential = '', endsAt = Infinity, outside, reach } = origin;
     return signCompact(keys.signingKey(), {
       iss: issuer,
       sub: account,
@@ -118,6 +128,7 @@ export function createAccessTokens({ keys, issuer, service, ttlSeconds }: Access
       src: outside?.source,
       own: outside?.id,
       groups: outside?.groups,
+      reach,
     });
   };
 
@@ -180,13 +191,13 @@ async function verifySignature(
       },
     );
     const claims = claimSet.parse(payload);
-    const { sub, access, jti, sid, iat, exp, nbf } = claims;
+    const { sub, access, jti, sid, iat, exp, nbf, reach } = claims;
     const outside = outsideOf(claims);
-    if (outside === 'refused') return 'refused';
+    if (outside === 'refused' || (reach !== undefined && sid === undefined)) return 'refused';
     return {
       kid: protectedHeader.kid ?? '',
       notBefore: nbf,
-      claims: { account: sub, access, tokenId: jti, sessionId: sid, outside, issuedAt: iat, expiresAt: exp },
+      claims: { account: sub, access, tokenId: jti, sessionId: sid, outside, reach, issuedAt: iat, expiresAt: exp },
     };
   } catch (error) {
     if (error instanceof errors.JWKSNoMatchingKey) return 'key_unknown';

@@ -7,11 +7,11 @@ import type { Principal } from '../policy/model.ts';
 import type { Clock, SessionStore } from '../ports.ts';
 import type { AccessTokens } from './access-token.ts';
 import { makeSecret, secretHash } from '../identity/carried-secret.ts';
-import { type Caller, type Identity, type Shown, accountOf } from '../identity/identify.ts';
+import { type Caller, type Identity, type Shown, accountOf, secretIdOf } from '../identity/identify.ts';
 import { grantAccess } from './grant.ts';
 import type { TokenRefusal } from './refusal.ts';
+import { makeMarkedId } from '../identity/marked-id.ts';
 import { countsFrom } from '../identity/standing.ts';
-import { newSession } from '../identity/web-session.ts';
 import { inSeconds } from '../time.ts';
 
 export interface TokenRequest {
@@ -33,6 +33,8 @@ export interface TokenGrant {
   readonly access: readonly Access[];
   readonly principal: Principal;
   readonly method: Caller['method'];
+  /** Of the robot's secret, or the person's access token, that was shown. */
+  readonly secretId: string | undefined;
   readonly evidence: Caller['evidence'];
   /** Of the policy's limits on token requests, those that counted this one. */
   readonly limits: readonly LimitState[];
@@ -97,6 +99,7 @@ export function createTokenService(parts: TokenServiceParts): TokenService {
         credential: caller.mark,
         endsAt,
         outside: caller.outside,
+        reach: caller.ownToken?.reach,
       });
       const refreshToken = opened?.refreshToken ?? (credentials.kind === 'session' ? credentials.secret : undefined);
       return {
@@ -106,6 +109,7 @@ export function createTokenService(parts: TokenServiceParts): TokenService {
         access,
         principal,
         method,
+        secretId: secretIdOf(caller),
         evidence: caller.evidence,
         limits: states,
         refreshToken,
@@ -124,7 +128,18 @@ async function openSession(
   | { readonly ok: false; readonly refusal: TokenRefusal }
 > {
   const secret = makeSecret('session');
-  const session = newSession({ sessions, clock, service }, caller, { address, userAgent });
+  const now = clock();
+  const account = accountOf(caller);
+  const session = {
+    id: makeMarkedId(caller.mark),
+    account,
+    service,
+    created: Math.max(now, countsFrom(caller, sessions, account)),
+    lastUsed: now,
+    address,
+    userAgent: userAgent?.slice(0, 256),
+    ...(caller.outside === undefined ? {} : { outside: { ...caller.outside, lookedUp: caller.lookedUp ?? now } }),
+  };
   const opened = await sessions.open(secretHash(secret.text), session, refreshTtlSeconds);
   if (!opened.ok) return { ok: false, refusal: { reason: 'store_unavailable' } };
   return { ok: true, sessionId: session.id, refreshToken: secret.text };

@@ -4,7 +4,7 @@ import type { IssuerKeys } from '../../src/identity/issuer-keys.ts';
 import { createPasswords } from '../../src/identity/password.ts';
 import type { IdentitySource } from '../../src/identity/source.ts';
 import { type PasswordParts, createPasswordSource } from '../../src/identity/sources/password.ts';
-import { robotSource } from '../../src/identity/sources/robot.ts';
+import { createRobotSource } from '../../src/identity/sources/robot.ts';
 import { createWorkloadSource } from '../../src/identity/sources/workload.ts';
 import { VerifiedPasswords } from '../../src/identity/verified-passwords.ts';
 import { noGuard, noTokenGuard, noRobotUses, noSessions } from './ports.ts';
@@ -22,7 +22,11 @@ export function fileSources(parts: Partial<PasswordParts> = {}): readonly Identi
     ownIssuer: 'https://registry.test',
     guard: noTokenGuard,
   });
-  return [robotSource, workloads, createPasswordSource({ passwords, verified, guard, hasNext })];
+  return [
+    createRobotSource({ hasNext: false }),
+    workloads,
+    createPasswordSource({ passwords, verified, guard, hasNext }),
+  ];
 }
 
 export type IdentitySetup = Pick<IdentityParts, 'policies' | 'clock'> & Partial<IdentityParts & PasswordParts>;

@@ -20,13 +20,6 @@ export interface Answer {
   readonly body: string;
 }
 
-/** One whose body need not be text. */
-export interface WholeAnswer extends Pick<Answer, 'status'> {
-  /** Several of one name stand in a list. */
-  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
-  readonly body: Buffer | string;
-}
-
 const statusOf: Readonly<Record<ErrorCode, number>> = {
   UNAUTHORIZED: 401,
   DENIED: 403,
@@ -52,8 +45,8 @@ export function refusal(code: ErrorCode, message: string, extra: Partial<Answer>
   return { status, headers, body: errorBody(code, message, detail) };
 }
 
-/** Sends an answer that this gateway wrote itself, JSON unless its headers say otherwise; returns its status. On a request with an unread body the connection ends with it. */
-export function send(exchange: Exchange, { status, headers = {}, body }: Answer | WholeAnswer): number {
+/** Sends a JSON answer that this gateway wrote itself; returns its status. On a request with an unread body the connection ends with it. */
+export function send(exchange: Exchange, { status, headers = {}, body }: Answer): number {
   const { request, response, method } = exchange;
   if (response.headersSent || response.destroyed) {
     response.destroy();
@@ -154,6 +147,7 @@ const oauthAnswers = {
   secret_unknown: wrong,
   password_missing: [passwordMissing, 'invalid_grant'],
   secret_expired: ['the token has expired; make a new one', 'invalid_grant'],
+  secret_ended: ['the token has ended; make a new one', 'invalid_grant'],
   session_unknown: ended,
   session_of_other_service: ended,
   session_account_gone: ended,

@@ -2,7 +2,7 @@
 import { routeAccess } from '../../distribution/access.ts';
 import type { RegistryRoute } from '../../distribution/route.ts';
 import { formatReference } from '../../distribution/target.ts';
-import type { Caller } from '../../identity/identify.ts';
+import { type Caller, secretIdOf } from '../../identity/identify.ts';
 import type { Decision } from '../../policy/evaluate.ts';
 import type { Principal } from '../../policy/model.ts';
 import { formatOutsideGroup } from '../../policy/outside.ts';
@@ -26,6 +26,7 @@ export function draftOf({ address, userAgent, requestId }: Exchange): Draft {
     account: undefined,
     kind: undefined,
     method: undefined,
+    secret: undefined,
     groups: undefined,
     issuer: undefined,
     claims: undefined,
@@ -49,7 +50,7 @@ export function draftOf({ address, userAgent, requestId }: Exchange): Draft {
 export function who(caller: Caller | undefined, account?: string): Partial<AuditRecord> {
   if (caller === undefined) return account === undefined ? {} : { account };
   const { principal, method, evidence } = caller;
-  const facts = { ...personFacts(principal), method };
+  const facts = { ...personFacts(principal), method, secret: secretIdOf(caller) };
   return evidence === undefined ? facts : { ...facts, issuer: evidence.issuer, claims: evidence.claims };
 }
 

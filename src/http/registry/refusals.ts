@@ -109,5 +109,7 @@ function challengeMessage(reason: ChallengeReason, detail?: string): string {
       return detail ?? wrongCredentials;
     case 'secret_expired':
       return 'the token has expired; make a new one';
+    case 'secret_ended':
+      return 'the token has ended; make a new one';
   }
 }

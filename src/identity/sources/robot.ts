@@ -5,8 +5,11 @@ import { isExpired } from '../../policy/secret-reach.ts';
 import { looksCarried, parseSecret, secretHash } from '../carried-secret.ts';
 import { type IdentitySource, type Login, isYetToCome } from '../source.ts';
 
-/** Takes what looks like a secret of ours, whatever the account, so that none is ever compared with a password. */
-export const robotSource: IdentitySource = {
+/**
+ * Takes what looks like a secret of ours, whatever the account, so that none is ever compared with a password. `hasNext`: the
+ * source that comes behind takes them, too, those that the policy files do not know.
+ */
+export const createRobotSource = ({ hasNext }: { readonly hasNext: boolean }): IdentitySource => ({
   method: 'robot-token',
   authenticate(policy, { account, password }, now) {
     if (!looksCarried(password)) return undefined;
@@ -15,7 +18,8 @@ export const robotSource: IdentitySource = {
     // A refresh token is good at the token endpoint only.
     if (secret.kind === 'session') return { ok: false, reason: 'secret_misplaced' };
     const found = bySecret(policy).get(secretHash(secret.text));
-    if (found === undefined || found.robot.name !== account) return { ok: false, reason: 'secret_unknown' };
+    if (found === undefined && hasNext) return undefined;
+    if (found?.robot.name !== account) return { ok: false, reason: 'secret_unknown' };
     const { robot, token } = found;
     if (robot.disabled) return { ok: false, reason: 'account_disabled' };
     if (isExpired(token, now)) return { ok: false, reason: 'secret_expired' };
@@ -31,7 +35,7 @@ export const robotSource: IdentitySource = {
     const isLive = token !== undefined && !isExpired(token, now);
     return isLive ? loginOf(robot, token) : { principal: principalOf('robot', robot), validFrom, mark: undefined };
   },
-};
+});
 
 function loginOf(robot: Robot, token: RobotToken): Login {
   const { validFrom = 0 } = robot;

@@ -1,0 +1,84 @@
+/** Access tokens that people make for themselves: made, listed and ended. What lies in the store is the SHA-256 of each. */
+import type { Clock, Session, SessionReach, SessionStore } from '../ports.ts';
+import { makeSecret, secretHash } from './carried-secret.ts';
+import { type Caller, type Identity, accountOf } from './identify.ts';
+import { makeMarkedId } from './marked-id.ts';
+import { countsFrom } from './standing.ts';
+
+export interface OwnTokenParts {
+  readonly sessions: Pick<SessionStore, 'open' | 'list' | 'revoke' | 'endedBefore'>;
+  readonly identity: Pick<Identity, 'endOfSession'>;
+  readonly clock: Clock;
+  readonly service: string;
+  /** Of the longest life. */
+  readonly personalMaxTtlSeconds: number;
+}
+
+/** Live at a time, of one account. */
+export const maxOwnTokens = 50;
+/** Characters of what somebody calls one. */
+export const maxLabel = 64;
+
+export interface OwnTokenTerms {
+  readonly label: string;
+  readonly lifetimeSeconds: number;
+  readonly reach: SessionReach;
+  /** Whoever asked for it. */
+  readonly address: string | undefined;
+  readonly userAgent: string | undefined;
+}
+
+export type OwnTokenMade =
+  | { readonly ok: true; readonly session: Session; readonly secret: string }
+  | { readonly ok: false; readonly reason: 'too_many' | 'unavailable' };
+
+/** For somebody who logged in themselves. It is marked as a session of theirs, and ends with what ends those. */
+export async function makeOwnToken(
+  parts: OwnTokenParts,
+  holder: Pick<Caller, 'principal' | 'mark' | 'validFrom' | 'outside' | 'lookedUp'>,
+  { label, lifetimeSeconds, reach, address, userAgent }: OwnTokenTerms,
+): Promise<OwnTokenMade> {
+  const { sessions, clock, service, personalMaxTtlSeconds } = parts;
+  const account = accountOf(holder);
+  const before = await countOf(parts, account);
+  if (before === undefined) return { ok: false, reason: 'unavailable' };
+  if (before >= maxOwnTokens) return { ok: false, reason: 'too_many' };
+  const now = clock();
+  const { text } = makeSecret('robot');
+  const seconds = Math.min(lifetimeSeconds, personalMaxTtlSeconds);
+  const session: Session = {
+    id: makeMarkedId(holder.mark),
+    kind: 'personal',
+    account,
+    service,
+    created: Math.max(now, countsFrom(holder, sessions, account)),
+    lastUsed: now,
+    expires: now + seconds * 1000,
+    label,
+    reach,
+    address,
+    userAgent: userAgent?.slice(0, 256),
+    ...(holder.outside === undefined ? {} : { outside: { ...holder.outside, lookedUp: holder.lookedUp ?? now } }),
+  };
+  const opened = await sessions.open(secretHash(text), session, seconds);
+  if (!opened.ok) return { ok: false, reason: 'unavailable' };
+  // Whoever asked for another one at the same moment was not counted before.
+  const after = await countOf(parts, account);
+  if (after !== undefined && after <= maxOwnTokens) return { ok: true, session, secret: text };
+  await sessions.revoke({ id: session.id }, clock());
+  return { ok: false, reason: after === undefined ? 'unavailable' : 'too_many' };
+}
+
+/** Those of an account that count still, the one used last first; undefined when the store does not tell. */
+export async function ownTokensOf(
+  { sessions, identity, clock }: Pick<OwnTokenParts, 'sessions' | 'identity' | 'clock'>,
+  account: string,
+): Promise<readonly Session[] | undefined> {
+  const listed = await sessions.list(account, clock());
+  if (!listed.ok) return undefined;
+  return listed.sessions.filter((one) => one.kind === 'personal' && identity.endOfSession(one) === undefined);
+}
+
+async function countOf(parts: OwnTokenParts, account: string): Promise<number | undefined> {
+  return (await ownTokensOf(parts, account))?.length;
+}
