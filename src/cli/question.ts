@@ -15,6 +15,7 @@ import {
   accountKinds,
   actions,
   formatSubject,
+  judgesTag,
 } from '../policy/model.ts';
 import { type RepositoryPattern, parseRepositoryPattern } from '../policy/pattern.ts';
 import { type SecretReach, describeSecret } from '../policy/secret-reach.ts';
@@ -130,7 +131,8 @@ export function parseCircumstances(
 
 /** `push sandbox/app:1.0`, `see sandbox/app in the catalog`: to be read behind "may". */
 export function describeAsked(action: Action, target: Target): string {
-  return action === 'catalog' ? `see ${target.repository} in the catalog` : `${action} ${describeTarget(target)}`;
+  if (action === 'catalog') return `see ${target.repository} in the catalog`;
+  return `${action} ${judgesTag(action) ? describeTarget(target) : target.repository}`;
 }
 
 /** `k3v9x2ma (pull in integration/**, for ever): no, actions: pull do not include push`. */

@@ -138,6 +138,7 @@ function parseReach({ repositories, actions, expires }: WantedToken, now: number
   }
   for (const text of actions ?? []) {
     const action = parseAction(text);
+    if (action === 'administer') return { problem: 'no secret is for administer: only a person does that' };
     if (typeof action === 'object') return action;
   }
   const end = expires === undefined ? undefined : parseExpiry(expires, now);

@@ -1,5 +1,5 @@
 /** `portcullis token …`: the secrets of robots in policy files. */
-import { actions } from '../policy/model.ts';
+import { secretActions } from '../policy/model.ts';
 import type { ExitCode } from './report.ts';
 import type { WantedToken } from './token-changes.ts';
 import { type Command, type PolicyOptions, commaList, example, policiesOption, usageProblem } from './verb.ts';
@@ -23,7 +23,7 @@ export function addToken(program: Command, done: (code: ExitCode) => void): void
     .description('make a secret for a robot and print it once, alone on its line')
     .option('--groups <a,b>', 'groups of a robot that does not exist yet', commaList)
     .option('--repositories <patterns>', 'only in these repositories, as in "integration/**,tools/*"', commaList)
-    .option('--actions <a,b>', `only these: ${actions.join(', ')}`, commaList)
+    .option('--actions <a,b>', `only these: ${secretActions.join(', ')}`, commaList)
     .option('--unlimited', 'take no limits over from the secret that the robot has')
     .option('--expires <when>', 'a date, a time or a duration: 2027-01-01, 2027-01-01T08:00:00Z, 90d (default: never)')
     .addHelpText(

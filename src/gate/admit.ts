@@ -257,6 +257,7 @@ function reasonInWords({ tag, untagged }: DeniedNeed, { reason, rule, frozenUnti
       return 'its token was not made for it';
     case 'rule_allows':
     case 'no_rule':
+    case 'not_a_person':
     case 'account_unknown':
       return untagged ? 'no rule allows it without a tag' : 'no rule allows it';
   }

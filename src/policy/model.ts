@@ -25,7 +25,7 @@ export type Rights = number;
 
 /**
  * What can be asked of a policy. `push` is allowed where creating or overwriting is. `promote` is allowed by itself alone, and
- * what forbids the write that it comes to forbids it.
+ * what forbids the write that it comes to forbids it. `inspect` and `administer` imply nothing and are implied by nothing.
  */
 export const actions = [
   'pull',
@@ -39,6 +39,9 @@ export const actions = [
   'administer',
 ] as const;
 export type Action = (typeof actions)[number];
+
+/** What a secret can be made for: administering takes a person. */
+export const secretActions = actions.filter((action) => action !== 'administer');
 
 /** A bit for each right. */
 export function rightsOf(action: Action): Rights {
@@ -56,6 +59,11 @@ export function decidingRights(effect: Effect, action: Action): Rights {
 /** Whether the action puts an image somewhere: what gates are about. */
 export function isWrite(action: Action): boolean {
   return (rightsOf(action) & (rights.promote | pushes)) !== 0;
+}
+
+/** Whether tags of a rule count for the action; otherwise it is about repositories as a whole, whatever tag is named. */
+export function judgesTag(action: Action): boolean {
+  return action !== 'catalog' && action !== 'inspect' && action !== 'administer';
 }
 
 /** None for no action. */
@@ -102,6 +110,11 @@ export interface Outside {
 export type Principal =
   | (Account & { readonly groups: readonly string[]; readonly outside?: Outside | undefined })
   | { readonly kind: 'anonymous' };
+
+/** Who never administers: only a person does, by a password or the page. */
+export function isMachine({ kind }: Pick<Named | GroupMember, 'kind'>): boolean {
+  return kind === 'robot' || kind === 'workload';
+}
 
 export const anonymous: Principal = { kind: 'anonymous' };
 

@@ -6,15 +6,19 @@ import { type GroupMember, type Named, type Reach, type Rights, type RobotToken,
 import { matchesRepository } from './pattern.ts';
 import { type EpochMs, inMilliseconds } from '../time.ts';
 
-/** The policy as one secret sees it: every question asked of it is bounded, so no caller can forget to. */
+/**
+ * The policy as one secret sees it: every question asked of it is bounded, so no caller can forget to. None is
+ * for administering.
+ */
 export function narrowPolicy<Who>(
   policy: CompiledPolicy<Who>,
   account: string,
   reach: Reach | undefined,
 ): CompiledPolicy<Who> {
-  if (reach === undefined || (reach.repositories === undefined && reach.rights === undefined)) return policy;
+  if (reach === undefined) return policy;
   const decide = (question: Question<Who>): Decision => {
     const { action, repository } = question;
+    if (action === 'administer') return tooNarrow;
     if (action === 'push') {
       const creating = decide({ ...question, action: 'create' });
       return creating.allowed ? creating : decide({ ...question, action: 'overwrite' });
@@ -28,8 +32,9 @@ export function narrowPolicy<Who>(
     decide,
     mayEverywhere(principal, action, circumstances) {
       const decision = policy.mayEverywhere(principal, action, circumstances);
-      const isWhole =
-        reach.repositories === undefined && (reach.rights === undefined || (reach.rights & rightsOf(action)) !== 0);
+      const isMeant =
+        action !== 'administer' && (reach.rights === undefined || (reach.rights & rightsOf(action)) !== 0);
+      const isWhole = isMeant && reach.repositories === undefined;
       return decision.allowed && !isWhole ? tooNarrow : decision;
     },
     mayListCatalog(principal, circumstances) {

@@ -1,5 +1,6 @@
 /** What a refused edit takes away: accounts, secrets, password marks and memberships. It never gives anything. */
 import { type CompiledPolicy, compilePolicy } from './evaluate.ts';
+import { losesAdministrators } from './everywhere.ts';
 import {
   type AccountsAndGroups,
   type AnyAccount,
@@ -15,8 +16,9 @@ import { formatOutsideGroup, mappedGroups } from './outside.ts';
 import { accountIn, trustOf } from './principal.ts';
 
 export interface Withdrawal {
-  /** undefined when so much would be lost that it must be a mistake. */
+  /** undefined when so much would be lost that it must be a mistake, or nobody would be left who may administer. */
   readonly compiled: CompiledPolicy | undefined;
+  readonly isOfAllAdministrators?: boolean;
   /** Accounts that have lost something since the good policy, by name. */
   readonly losing: readonly string[];
 }
@@ -66,6 +68,8 @@ export function withdraw(
   const total = users.size + robots.size + workloads.size;
   if (losing.length > alwaysTaken && losing.length * 2 > total) return { losing, compiled: undefined };
   const shutUsers = new Map([...accounts.users, ...shut.map((user) => [user.name, user] as const)]);
+  if (losesAdministrators(good.policy, { users: shutUsers, groups: accounts.groups }))
+    return { losing, compiled: undefined, isOfAllAdministrators: true };
   const losers = new Set(losing);
   const formerEntries = entriesOf(good.policy).filter(({ entry }) => losers.has(entry.name));
   const policy = { ...good.policy, ...accounts, users: shutUsers, formerEntries };

@@ -176,10 +176,18 @@ function newPassword(): string {
   return [group(), group(), group(), group()].join('-');
 }
 
+const ownRule = {
+  name: 'try-mode-admin-looks-after-everything',
+  subjects: ['user:admin'],
+  repositories: ['**'],
+  actions: ['inspect', 'administer'],
+};
+
 function formatAdminPolicy(passwordHash: string, groups: readonly string[]): string {
   return (
     '# Made by try mode and read together with the policies directory.\n' +
     '# The password is in ../initial-admin-password; delete either file and the next start makes both anew.\n' +
-    stringify({ users: { admin: { password: passwordHash, groups } } }, { lineWidth: 0 })
+    '# Whatever the other policies say of it, the page shows this account everything, unless a rule denies that.\n' +
+    stringify({ rules: [ownRule], users: { admin: { password: passwordHash, groups } } }, { lineWidth: 0 })
   );
 }

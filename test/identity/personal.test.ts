@@ -427,7 +427,7 @@ describe('it reaches', () => {
                     const question = { principal, action, repository, tag, now, readWhilePushing };
                     expect([question, seen.decide(question).allowed]).toEqual([question, expected(reach, question)]);
                   }
-            for (const action of ['inspect', 'administer', 'pull'] as const) {
+            for (const action of ['inspect', 'administer'] as const) {
               const isMade = reach.repositories === undefined && (reach.actions ?? ownActions).includes(action);
               const may = isMade && policy.mayEverywhere(principal, action, { now }).allowed;
               expect([action, seen.mayEverywhere(principal, action, { now }).allowed]).toEqual([action, may]);

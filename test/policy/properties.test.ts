@@ -53,7 +53,7 @@ const ruleText: fc.Arbitrary<Omit<RuleText, 'name'>> = fc.record(
       fc.array(segment, { minLength: 1, maxLength: 3 }).map((parts) => parts.join('/')),
       { minLength: 1, maxLength: 2 },
     ),
-    actions: some(['pull', 'push', 'create', 'overwrite', 'delete', 'catalog']),
+    actions: some(['pull', 'push', 'create', 'overwrite', 'delete', 'catalog', 'inspect', 'administer']),
     tags: some(['v*', 'latest', '*', '${account}-*'], 2),
     except: some(subjects, 1),
     when: fc.record({ addresses: some(['10.0.0.0/8', '2001:db8::/32'], 2) }),
@@ -68,7 +68,7 @@ const ruleTexts = fc
 const question: fc.Arbitrary<Asked> = fc.record({
   now: fc.constant(0),
   principal: fc.constantFrom(...principals),
-  action: fc.constantFrom('pull', 'push', 'create', 'overwrite', 'delete', 'catalog'),
+  action: fc.constantFrom('pull', 'push', 'create', 'overwrite', 'delete', 'catalog', 'inspect', 'administer'),
   repository: fc
     .array(fc.constantFrom('a', 'b', 'ab', 'aab', 'dana', 'x-ab'), { minLength: 1, maxLength: 4 })
     .map((parts) => parts.join('/')),
@@ -86,7 +86,10 @@ const compileRules = (rules: readonly RuleText[]): PolicyByName =>
 
 /** Contract section 5, as slowly as it reads. */
 function reference(policy: Policy, asked: Asked): boolean {
-  const { principal, repository, tag } = asked;
+  const { principal, repository } = asked;
+  // What is about a repository as a whole names no tag.
+  const tag = ['catalog', 'inspect', 'administer'].includes(asked.action) ? undefined : asked.tag;
+  if (asked.action === 'administer' && principal.kind === 'robot') return false;
   const own = subjectsOf(policy, principal);
   if (own === undefined) return false;
   const name = principal.kind === 'anonymous' ? undefined : principal.name;
@@ -139,6 +142,11 @@ function matchesTag(text: string, tag: string, account: string | undefined): boo
   if (text.includes('${account}') && account === undefined) return false;
   const plain = text.replaceAll('${account}', account ?? '').replaceAll('.', '\\.');
   return new RegExp(`^${plain.replaceAll('*', '.*')}$`).test(tag);
+}
+
+function combinations(parts: readonly string[], depth: number): readonly (readonly string[])[] {
+  if (depth === 0) return [[]];
+  return parts.flatMap((part) => combinations(parts, depth - 1).map((rest) => [part, ...rest]));
 }
 
 describe('for every policy and every question', () => {
@@ -198,6 +206,57 @@ describe('for every policy and every question', () => {
       }),
       { numRuns: sized(80) },
     );
+  });
+
+  const names = ['a', 'b', 'ab', 'aab', 'dana', 'x-ab', 'x-dana', 'zz0'];
+  const anywhere = [1, 2, 3].flatMap((depth) => combinations(names, depth)).map((parts) => parts.join('/'));
+
+  test('what may be done everywhere may be done anywhere, whatever tag is named', () => {
+    let everywhere = 0;
+    const wide = fc
+      .tuple(ruleTexts, fc.subarray(['inspect', 'administer'], { minLength: 1 }))
+      .map(([rules, actions]) => [
+        ...rules.filter(({ effect }) => effect === 'allow'),
+        ...rules.filter(({ effect }) => effect === 'deny').slice(0, 1),
+        { name: 'wide', effect: 'allow', subjects: ['user:dana', 'anonymous'], repositories: ['**'], actions } as const,
+      ]);
+    fc.assert(
+      fc.property(fc.oneof(ruleTexts, wide), fc.constantFrom(undefined, '10.1.2.3'), (rules, address) => {
+        const policy = compileRules(rules);
+        for (const principal of principals) {
+          for (const action of ['inspect', 'administer'] as const) {
+            const { allowed, rule } = policy.mayEverywhere(principal, action, { now: 0, address });
+            const at = (repository: string, tag?: string): boolean =>
+              policy.decide({ principal, action, repository, tag, now: 0, address }).allowed;
+            if (allowed) {
+              everywhere++;
+              expect(anywhere.filter((repository) => !at(repository) || !at(repository, 'v1'))).toEqual([]);
+            } else if (rule !== undefined) {
+              // The rule that keeps it back does so in each repository that it is about.
+              const name = principal.kind === 'anonymous' ? undefined : principal.name;
+              const there = anywhere.filter((repository) =>
+                rule.repositories.some((pattern) => matchesRepository(pattern, repository, name)),
+              );
+              expect(there.filter((repository) => at(repository))).toEqual([]);
+            } else if (!rules.some(({ effect }) => effect === 'deny')) {
+              const isOfAll = rules.some(
+                (each) =>
+                  each.repositories.includes('**') &&
+                  each.actions.includes(action) &&
+                  each.subjects.includes('everyone') &&
+                  each.except === undefined &&
+                  each.when === undefined &&
+                  each.mode === undefined,
+              );
+              const isHere = principal.kind !== 'robot' || action !== 'administer';
+              expect(isOfAll && isHere && policy.subjectsOf(principal) !== undefined).toBe(false);
+            }
+          }
+        }
+      }),
+      { numRuns: sized(60) },
+    );
+    expect(everywhere).toBeGreaterThan(10);
   });
 
   test('a repository that may be shown means that the list of repositories may be asked for', () => {

@@ -166,3 +166,67 @@ ${rest.replace('sub: b', 'sub: c')}`);
     });
   });
 });
+
+describe('the last who may administer', () => {
+  const hash = `$2b$04$${'.'.repeat(53)}`;
+  const other = `$2b$05$${'.'.repeat(53)}`;
+  const rules = (...more: readonly string[]): string =>
+    `rules:\n  - { name: look-after, subjects: ['group:admins'], repositories: ['**'], actions: [pull, administer], when: { days: [mon] } }\n${more.map((rule) => `  - ${rule}\n`).join('')}`;
+  const files = (users: string, from = '', more: readonly string[] = []): string =>
+    `groups: { admins: { ${from} }, devs: }\nusers: { ${users} }\nrobots: { bot: { groups: [admins] } }\n${rules(...more)}`;
+  const ada = `ada: { groups: [admins], password: '${hash}' }`;
+  const eve = `eve: { groups: [admins], password: '${hash}' }`;
+  const dana = `dana: { groups: [devs] }`;
+
+  /** Whether the edit takes something away, is refused as one that leaves nobody, or changes nothing. */
+  function outcome(before: string, edit: string): string {
+    const good = compile(before);
+    const taken = withdraw(good, good.policy, compile(edit).policy);
+    if (taken === undefined) return 'nothing';
+    return taken.compiled !== undefined ? 'taken' : taken.isOfAllAdministrators === true ? 'nobody left' : 'too many';
+  }
+
+  test.each([
+    ['is not taken by leaving them out', files(`${ada}, ${dana}`), files(dana), 'nobody left'],
+    [
+      'is not taken by disabling them',
+      files(`${ada}, ${dana}`),
+      files(`ada: { disabled: true }, ${dana}`),
+      'nobody left',
+    ],
+    [
+      'is not taken with the group',
+      files(`${ada}, ${dana}`),
+      files(`ada: { password: '${hash}' }, ${dana}`),
+      'nobody left',
+    ],
+    ['is not taken with the password', files(ada), files(ada.replace(hash, other)), 'nobody left'],
+    ['nor is what else the edit takes, then', files(`${ada}, ${dana}`), files(''), 'nobody left'],
+    ['is taken where another one stays', files(`${ada}, ${eve}`), files(eve), 'taken'],
+    [
+      'is taken where somebody from outside may, too',
+      files(ada, 'from: ["ldap:ops"]'),
+      files('', 'from: ["ldap:ops"]'),
+      'taken',
+    ],
+    ['is not taken from those outside, either', files(dana, 'from: ["ldap:ops"]'), files(dana), 'nobody left'],
+    ['is no machine: one that stays is nobody', files(ada), files(''), 'nobody left'],
+    ['leaves the edit alone where nobody ever could', files(dana), files(''), 'taken'],
+    [
+      'leaves it alone where a rule denies them that',
+      files(ada, '', ["{ name: no, effect: deny, subjects: ['user:ada'], repositories: [a], actions: [administer] }"]),
+      files(''),
+      'taken',
+    ],
+  ])('%s', (_promise, before, edit, expected) => {
+    expect(outcome(before, edit)).toBe(expected);
+  });
+
+  test('is not taken by a row of edits, either', () => {
+    const good = compile(files(`${ada}, ${eve}, ${dana}`));
+    const first = withdraw(good, good.policy, compile(files(`${eve}, ${dana}`)).policy);
+    expect(first?.losing).toEqual(['ada']);
+    const second = withdraw(good, first?.compiled?.policy ?? good.policy, compile(files(`${ada}, ${dana}`)).policy);
+    expect(second).toMatchObject({ compiled: undefined, isOfAllAdministrators: true });
+  });
+});

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { compile } from '../support/policies.ts';
 import { type StateOptions, type TrialProblem, type TrialState, prepareState } from '../../src/trial/state.ts';
 
 const hash = (password: string): Promise<string> => Promise.resolve(`$argon2id$v=19$m=8192,t=1,p=1$c2FsdA$${password}`);
@@ -41,12 +42,34 @@ describe('the first start', () => {
     expect(state.policyFile).toBe(join(stateDir, 'policies/admin.yaml'));
     expect(await readFile(join(stateDir, 'initial-admin-password'), 'utf8')).toBe(`${state.adminPassword}\n`);
     expect(parse(await readFile(state.policyFile, 'utf8'))).toEqual({
+      rules: [
+        {
+          name: 'try-mode-admin-looks-after-everything',
+          subjects: ['user:admin'],
+          repositories: ['**'],
+          actions: ['inspect', 'administer'],
+        },
+      ],
       users: { admin: { password: await hash(state.adminPassword), groups: ['admins'] } },
     });
     expect(await mode(stateDir)).toBe('700');
     expect(await mode(join(stateDir, 'policies'))).toBe('700');
     expect(await mode(state.policyFile)).toBe('600');
     expect(await mode(join(stateDir, 'initial-admin-password'))).toBe('600');
+  });
+
+  test('lets the admin inspect and administer, also beside policies that know nothing of that', async () => {
+    const own =
+      'groups: { devs: {} }\nrules: [{ name: a, subjects: ["group:devs"], repositories: [a], actions: [pull] }]\n';
+    const real = (): Promise<string> => Promise.resolve(`$2b$10$${'a'.repeat(53)}`);
+    const { policyFile } = await prepared(stateDir, { hash: real, policies: [own] });
+    const policy = compile(own, await readFile(policyFile, 'utf8'));
+    const may = (action: 'inspect' | 'administer'): boolean =>
+      policy.mayEverywhere({ kind: 'user', name: 'admin' }, action, { now: 0 }).allowed;
+    expect([may('inspect'), may('administer')]).toEqual([true, true]);
+    expect(
+      policy.decide({ principal: { kind: 'user', name: 'admin' }, action: 'pull', repository: 'a', now: 0 }).allowed,
+    ).toBe(false);
   });
 
   test('makes missing parent directories', async () => {

@@ -6,7 +6,7 @@ import { type LoadedPolicy, type LoadingTerms, type PolicyLoading, signPolicyFil
 import { loadPolicyInThread } from './policy-thread.ts';
 import { watchDirectoriesOf } from './watched-directories.ts';
 import { listed } from '../../policy/describe.ts';
-import { withdraw } from '../../policy/withdrawal.ts';
+import { type Withdrawal, withdraw } from '../../policy/withdrawal.ts';
 
 interface PolicyFilesOptions {
   readonly paths: readonly string[];
@@ -179,7 +179,7 @@ class PolicyInForce {
       ...result,
       problems: [
         ...(this.#losers.length === 0 ? [] : [unplaced('policies', 'taken-away', gone)]),
-        ...(more === undefined || more.compiled !== undefined ? [] : [tooMany(of(more.losing))]),
+        ...(more === undefined || more.compiled !== undefined ? [] : [notTaken(more, of(more.losing))]),
         ...(isKnown || homes.length === 0 ? result.problems : result.problems.map(withKeeping)),
       ],
     };
@@ -192,8 +192,9 @@ function withKeeping(problem: Problem, index: number, { length }: readonly Probl
   return { ...problem, message: `${problem.message}; no account loses anything by this edit, as not all can be read` };
 }
 
-function tooMany(whose: string): Problem {
-  const message = `this edit is refused, and nothing of it is in force: it would take something from ${whose}, more than leavers would be`;
+function notTaken({ isOfAllAdministrators }: Withdrawal, whose: string): Problem {
+  const why = isOfAllAdministrators === true ? 'and leave nobody who may administer' : 'more than leavers would be';
+  const message = `this edit is refused, and nothing of it is in force: it would take something from ${whose}, ${why}`;
   const fix = 'correct the problems below; an edit that is accepted takes away all that it leaves out';
   return unplaced('policies', 'not-taken', message, fix);
 }

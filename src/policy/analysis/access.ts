@@ -1,7 +1,16 @@
 /** All that one account, group or anonymous caller may do: what rules allow them, less what rules deny them. */
 import type { PolicyByName } from '../by-name.ts';
 import { byName } from '../evaluate.ts';
-import { type Gate, type GroupMember, type Named, type Rights, type Rule, pushes, rights as bits } from '../model.ts';
+import {
+  type Gate,
+  type GroupMember,
+  type Named,
+  type Rights,
+  type Rule,
+  isMachine,
+  pushes,
+  rights as bits,
+} from '../model.ts';
 import { type RepositoryPattern, parseRepositoryPattern } from '../pattern.ts';
 import { accountNameOf, isAbout, names } from '../principal.ts';
 import { covers, filler, meetingOf, meetingOfTags } from './witness.ts';
@@ -32,6 +41,7 @@ export function accessOf(compiled: PolicyByName, principal: Named | GroupMember,
   if (subjects === undefined) return undefined;
   // A group alone stands for members of any name.
   const name = principal.kind === 'group' ? filler : accountNameOf(principal);
+  const meant = isMachine(principal) ? ~bits.administer : ~0;
   const own = compiled.policy.rules
     .filter((rule) => rule.mode === 'enforce' && isAbout(rule, subjects))
     .toSorted(byName);
@@ -43,11 +53,13 @@ export function accessOf(compiled: PolicyByName, principal: Named | GroupMember,
       .flatMap((rule) => grantsOf({ ...rule, rights: rule.rights & rights }, { denials, gates, bounds, name }));
   const tokens = principal.kind === 'robot' ? (compiled.policy.robots.get(principal.name)?.tokens ?? []) : [];
   return {
-    grants: grantsWithin(undefined, ~0),
+    grants: grantsWithin(undefined, meant),
     secrets: tokens.map((token) => ({
       token,
       isExpired: isExpired(token, now),
-      grants: isExpired(token, now) ? [] : grantsWithin(ownPatterns(token.repositories, name), token.rights ?? ~0),
+      grants: isExpired(token, now)
+        ? []
+        : grantsWithin(ownPatterns(token.repositories, name), (token.rights ?? ~0) & meant),
     })),
   };
 }

@@ -3,8 +3,17 @@ import { compareText } from '../../document/problem.ts';
 import { nearest } from '../../document/suggest.ts';
 import { type Circumstances, failedCondition, localTime } from '../conditions.ts';
 import { actionsOf, describePrincipal, formatInstant, formatMinute, formatSubjects, listed } from '../describe.ts';
-import { type Untagged, holdsWithoutTag, isReadByDigest, rightsHere } from '../evaluate.ts';
-import { type Action, type GroupMember, type Named, type Rule, decidingRights, formatSubject } from '../model.ts';
+import type { Untagged } from '../question.ts';
+import { holdsWithoutTag, isReadByDigest, rightsHere } from '../verdict.ts';
+import {
+  type Action,
+  type GroupMember,
+  type Named,
+  type Rule,
+  decidingRights,
+  formatSubject,
+  judgesTag,
+} from '../model.ts';
 import { matchPieces, matchesRepository } from '../pattern.ts';
 import { accountNameOf, names } from '../principal.ts';
 import { isNameableBy } from './lint-people.ts';
@@ -80,12 +89,14 @@ function repositoryFailure(rule: Rule, { principal, repository }: Inquiry): Fail
 }
 
 function tagFailure(rule: Rule, inquiry: Inquiry): Failure | undefined {
-  const { principal, tag } = inquiry;
+  const { principal } = inquiry;
+  const tag = judgesTag(inquiry.action) ? inquiry.tag : undefined;
   if (rule.tags === undefined) return undefined;
   const texts = listed(rule.tags.map((pattern) => pattern.text));
   if (tag === undefined) {
     if (holdsWithoutTag(rule, inquiry)) return undefined;
-    return { part: 'tag', why: `tags: ${texts} count only where a tag is named` };
+    const where = judgesTag(inquiry.action) ? 'count only where a tag is named' : `never count for ${inquiry.action}`;
+    return { part: 'tag', why: `tags: ${texts} ${where}` };
   }
   const accountName = accountNameOf(principal);
   if (rule.tags.some((pattern) => matchPieces(pattern.pieces, tag, accountName))) return undefined;

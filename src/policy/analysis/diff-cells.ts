@@ -14,8 +14,9 @@ import {
 } from './witness.ts';
 import type { Circumstances, Conditions } from '../conditions.ts';
 import { type PolicyByName, compileByName } from '../by-name.ts';
-import { type Decision, type Question, rightsHere } from '../evaluate.ts';
-import { type Policy, type Rights, type Rule, decidingRights, formatSubject, rights } from '../model.ts';
+import type { Decision, Question } from '../question.ts';
+import { rightsHere } from '../verdict.ts';
+import { type Policy, type Rights, type Rule, decidingRights, formatSubject, judgesTag, rights } from '../model.ts';
 import { type RepositoryPattern, type TagPattern, matchesRepository } from '../pattern.ts';
 import { accountNameOf } from '../principal.ts';
 import { grouped } from '../grouped.ts';
@@ -175,10 +176,7 @@ class Comparing {
       const concerned = rules.filter((rule) => (rightsHere(rule, questionOf(right)) & rightsFor(rule, right)) !== 0);
       if (concerned.length === 0) continue;
       const circumstances = this.#circumstancesFor(concerned.flatMap(({ when }) => when ?? []));
-      const patterns =
-        right === 'catalog' || right === 'inspect' || right === 'administer'
-          ? []
-          : concerned.flatMap(({ tags }) => tags ?? []);
+      const patterns = right === 'promoteOver' || judgesTag(right) ? concerned.flatMap(({ tags }) => tags ?? []) : [];
       for (const { label, tag } of this.#tagsFor(patterns, accountNameOf(probe.principal))) {
         this.#ask({ probe, region, right, label, tag, circumstances });
       }

@@ -2,8 +2,8 @@
 import { isReferrersTag } from '../../distribution/reference.ts';
 import type { PolicyByName } from '../by-name.ts';
 import { describePrincipal, describeRule, formatMoment } from '../describe.ts';
-import type { Decision } from '../evaluate.ts';
-import type { Action, GroupMember, Named, Policy, Rule } from '../model.ts';
+import type { Decision } from '../question.ts';
+import { type Action, type GroupMember, type Named, type Policy, type Rule, judgesTag } from '../model.ts';
 import { accountIn } from '../principal.ts';
 import { isReached, secretsOf } from '../secret-reach.ts';
 import { type GateAbout, gatesAbout, ifInWords, isInTheWay } from './gates-about.ts';
@@ -74,7 +74,7 @@ export function tagLimitOf(
   inquiry: Inquiry,
   subjects: readonly string[],
 ): readonly string[] | undefined {
-  if (inquiry.tag !== undefined || inquiry.action === 'catalog') return undefined;
+  if (inquiry.tag !== undefined || !judgesTag(inquiry.action)) return undefined;
   const allowing = (action: Action): readonly Rule[] =>
     rules.filter((rule) => isEnforced(rule, 'allow') && isMatching(rule, { ...inquiry, action }, subjects));
   const direct = allowing(inquiry.action);
@@ -156,6 +156,8 @@ function reasonOf(
       return `${rule} forbids it${untilInWords(decision)}`;
     case 'no_rule':
       return 'no rule allows it';
+    case 'not_a_person':
+      return 'only a person administers, by password or on the page: never a machine';
     case 'secret_narrow':
       return 'the secret of this robot does not reach it';
     case 'account_unknown': {

@@ -2,6 +2,8 @@
 import { type Problem, sortProblems } from '../../document/problem.ts';
 import { actionsOf, describeRule, formatInstant, formatPlace, formatSubjects, listed } from '../describe.ts';
 import { type Membership, canBeOne, generalisationsOf, membership } from './generals.ts';
+import { aboutLooking, idleAdministering, overBroad } from './lint-broad.ts';
+import { finding, kindOf } from './lint-finding.ts';
 import { lintGates } from './lint-gates.ts';
 import { lintPeople } from './lint-people.ts';
 import { lintWorkloads } from './lint-workloads.ts';
@@ -13,6 +15,7 @@ import {
   type Subject,
   emptyGroupsOf,
   formatSubject,
+  judgesTag,
   pushes,
   rights,
 } from '../model.ts';
@@ -23,7 +26,7 @@ import { grouped } from '../grouped.ts';
 interface Lint {
   /** Codes: shadowed, duplicate, unreachable, over-broad, workload-open. */
   readonly problems: readonly Problem[];
-  /** Codes: shadow-rule, shadow-limit, no-members, expired, over-broad, idle-deny, and those of `lintPeople`, `lintGates` and `lintWorkloads`. */
+  /** Codes: shadow-rule, shadow-limit, no-members, expired, over-broad, idle-deny, tags-ignored, idle-administer, and those of `lintPeople`, `lintGates` and `lintWorkloads`. */
   readonly notes: readonly Problem[];
 }
 
@@ -51,6 +54,8 @@ export function lintPolicy(policy: Policy, now: number): Lint {
     const broad = overBroad(rule, policy.rules);
     if (broad?.isProblem === true) problems.push(broad.finding);
     else if (broad !== undefined) notes.push(broad.finding);
+    const looking = aboutLooking(rule);
+    if (looking !== undefined) notes.push(looking);
     const idle = expired(rule, now) ?? withoutMembers(rule, empty) ?? idleDeny(policy.rules, rule, memberOf);
     if (idle !== undefined) notes.push(idle);
   }
@@ -67,14 +72,6 @@ export function lintPolicy(policy: Policy, now: number): Lint {
     problems: sortProblems([...problems, ...gates.problems, ...workloads.problems]),
     notes: sortProblems([...notes, ...lintPeople(policy), ...gates.notes, ...workloads.notes]),
   };
-}
-
-function kindOf(about: Rule | Limit): 'rule' | 'limit' {
-  return 'rate' in about ? 'limit' : 'rule';
-}
-
-function finding(about: Rule | Limit, code: string, message: string, fix?: string): Problem {
-  return { ...about.source, code, message: `${kindOf(about)} "${about.name}" ${message}`, fix };
 }
 
 function inShadow(about: Rule | Limit): Problem {
@@ -155,8 +152,13 @@ function unreachable(policy: Policy, rule: Rule): Problem | undefined {
   if (impossible !== undefined) {
     return finding(rule, 'unreachable', `names "${impossible.text}", which no repository can be called`);
   }
-  if (rule.effect === 'deny' && rule.tags !== undefined && rule.rights === rights.catalog) {
-    return finding(rule, 'unreachable', 'denies nothing: the catalog names no tags, so `tags` is never judged there');
+  if (rule.effect === 'deny' && rule.tags !== undefined && actionsOf(rule.rights).every((each) => !judgesTag(each))) {
+    const names = listed(actionsOf(rule.rights));
+    return finding(rule, 'unreachable', `denies nothing: ${names} names no tags, so \`tags\` is never judged there`);
+  }
+  if (rule.effect === 'allow' && rule.rights === rights.administer) {
+    const why = idleAdministering(rule);
+    if (why !== undefined) return finding(rule, 'unreachable', why);
   }
   return undefined;
 }
@@ -225,52 +227,6 @@ function isBefore({ source: a, name }: Rule | Limit, { source: b, name: other }:
   return a.line === b.line ? name < other : a.line < b.line;
 }
 
-/** Allowances that a registry open to the world would not have, either. */
-function overBroad(
-  rule: Rule,
-  rules: readonly Rule[],
-): { readonly isProblem: boolean; readonly finding: Problem } | undefined {
-  if (rule.effect !== 'allow' || rule.mode === 'shadow') return undefined;
-  const found = (message: string, isProblem = false, fix?: string) => ({
-    isProblem,
-    finding: finding(rule, 'over-broad', message, fix),
-  });
-  const strangers = rule.subjects.filter(({ kind }) => kind === 'anonymous' || kind === 'everyone');
-  const anybody = rule.subjects.filter((subject) => !('name' in subject));
-  const isEverything = rule.repositories.some((pattern) => covers(pattern, everything));
-  const writes = rule.rights & (pushes | rights.delete | rights.promote);
-  const deletesAll = isEverything && (writes & rights.delete) !== 0;
-  // From a named network, strangers are at least somebody's.
-  const isProblem = rule.when?.addresses === undefined;
-  if (strangers.length > 0 && writes !== 0) {
-    const message = `lets ${formatSubjects(strangers)} ${listed(actionsOf(writes))} without logging in`;
-    return found(message, isProblem, 'name groups or `authenticated` instead');
-  }
-  if (anybody.length > 0 && deletesAll) {
-    const message = `lets ${formatSubjects(anybody)} delete in every repository`;
-    return found(message, isProblem, 'name a group, or the repositories that are meant');
-  }
-  const named = rule.subjects.filter(({ kind }) => kind === 'group');
-  // Whoever wrote a deny of deleting has thought about it.
-  const isKept = (): boolean =>
-    rules.some(
-      ({ effect, mode, rights: denied, subjects }) =>
-        effect === 'deny' &&
-        mode !== 'shadow' &&
-        (denied & rights.delete) !== 0 &&
-        subjects.some(({ kind }) => kind === 'everyone' || kind === 'authenticated'),
-    );
-  if (named.length > 0 && deletesAll && !isKept()) {
-    return found(`lets ${formatSubjects(named)} delete in every repository`);
-  }
-  if (strangers.length === 0) return undefined;
-  if (isEverything) {
-    return found(`opens every repository to ${formatSubjects(strangers)}: ${listed(actionsOf(rule.rights))}`);
-  }
-  if ((rule.rights & rights.catalog) === 0) return undefined;
-  return found(`shows names of repositories to ${formatSubjects(strangers)}`);
-}
-
 /** A denial of what no rule allows to anybody: it guards nothing today. */
 function idleDeny(rules: readonly Rule[], rule: Rule, memberOf: Membership): Problem | undefined {
   if (rule.effect !== 'deny' || rule.mode === 'shadow') return undefined;
@@ -289,8 +245,6 @@ function idleDeny(rules: readonly Rule[], rule: Rule, memberOf: Membership): Pro
   if (isMet) return undefined;
   return finding(rule, 'idle-deny', 'denies what no rule allows, so it changes nothing today');
 }
-
-const everything: RepositoryPattern = { text: '**', segments: [{ kind: 'any-depth' }] };
 
 /** Finds rules that could cover another, without comparing every rule with every other. */
 class CoverIndex {

@@ -14,6 +14,7 @@ import {
   entriesOf,
   formatSubject,
   isWrite,
+  judgesTag,
 } from '../model.ts';
 import { matchesRepository } from '../pattern.ts';
 import { grouped } from '../grouped.ts';
@@ -91,7 +92,7 @@ function questionFor(compiled: PolicyByName, rule: Rule, now: number): Found | u
             ...each,
             file: rule.source.file,
             principal,
-            question: `${action} ${describeTarget({ repository, tag })}`,
+            question: `${action} ${judgesTag(action) ? describeTarget({ repository, tag }) : repository}`,
             allowed: decision.allowed,
             image: 'approved',
             isTimed: isTimed(compiled, inquiry, subjects),

@@ -5,7 +5,15 @@ import type { Decision } from '../evaluate.ts';
 import { type GateAbout, gatesAbout, ifInWords, isInTheWay } from './gates-about.ts';
 import { type Inquiry, consider } from './consider.ts';
 import { tagLimitOf } from './explain.ts';
-import { type GroupMember, type Named, type Policy, type Rule, emptyGroupsOf, formatSubject } from '../model.ts';
+import {
+  type GroupMember,
+  type Named,
+  type Policy,
+  type Rule,
+  emptyGroupsOf,
+  formatSubject,
+  isMachine,
+} from '../model.ts';
 import type { RepositoryPattern } from '../pattern.ts';
 import { accountNameOf, accountsOf } from '../principal.ts';
 import { covers, exampleOf, filler, meetingOf } from './witness.ts';
@@ -190,7 +198,7 @@ class Asking {
       return subject;
     }
     const [, ...groups] = this.#compiled.subjectsOf(principal) ?? [subject];
-    return groups.toSorted().join(' ');
+    return `${isMachine(principal) ? 'machine ' : ''}${groups.toSorted().join(' ')}`;
   }
 }
 

@@ -1,6 +1,6 @@
 /** The shape of a policy file. The only definition: it validates, types the parser, and becomes the JSON Schema for editors. */
 import { z } from 'zod';
-import { actions, namePattern } from '../model.ts';
+import { actions, namePattern, secretActions } from '../model.ts';
 import { instantShape } from './instant.ts';
 
 /** What may be left out, with the sentence that editors show. */
@@ -25,7 +25,7 @@ const subject = z
 const action = z
   .enum(actions)
   .describe(
-    'pull; push (= create + overwrite); create a new tag; overwrite an existing one; delete; catalog (be shown in the list); promote (take over an image that is there already)',
+    'pull; push (= create + overwrite); create a new tag; overwrite an existing one; delete; catalog (be shown in the list); promote (take over an image that is there already); inspect (see who may do what there, and who was refused); administer (end logins of others, reload; only for ** and people)',
   );
 
 const instant = z.string().regex(instantShape, {
@@ -73,7 +73,10 @@ const robotToken = z.strictObject({
     .describe('SHA-256 of the whole secret, in hexadecimal.'),
   expires: optional(instant, 'The secret ends at this instant.'),
   repositories: optional(z.array(pattern).min(1), 'Narrows the robot: never more than the rules give it.'),
-  actions: optional(z.array(action).min(1), 'Narrows the robot: never more than the rules give it.'),
+  actions: optional(
+    z.array(z.enum(secretActions)).min(1),
+    'Narrows the robot: never more than the rules give it. No secret administers.',
+  ),
 });
 
 const robot = z

@@ -90,6 +90,32 @@ describe('a lint', () => {
       ['unreachable r0'],
     ],
     [
+      'finds that tags never keep anybody from inspecting or administering',
+      [
+        'effect: deny, subjects: [group:devs], repositories: ["a/**"], tags: ["v*"], actions: [inspect, administer, catalog]',
+        'subjects: [group:devs], repositories: ["a/**"], tags: ["v*"], actions: [pull, inspect]',
+      ],
+      ['unreachable r0', 'note tags-ignored r1'],
+    ],
+    [
+      'finds administering that nobody can do: elsewhere than everywhere, and by machines',
+      [
+        'subjects: [group:devs], repositories: ["a/**"], actions: [administer]',
+        'subjects: [group:devs], repositories: ["b/**"], actions: [pull, administer]',
+        'subjects: [group:devs], repositories: ["**"], actions: [administer]',
+      ],
+      ['unreachable r0', 'note idle-administer r1'],
+    ],
+    [
+      'finds inspecting by strangers and administering by everybody, and notes inspecting by all who log in',
+      [
+        'subjects: [everyone], repositories: ["a/**"], actions: [inspect]',
+        'subjects: [authenticated], repositories: ["**"], actions: [administer]',
+        'subjects: [authenticated], repositories: ["b/**"], actions: [inspect]',
+      ],
+      ['over-broad r0', 'over-broad r1', 'note over-broad r2'],
+    ],
+    [
       'finds deletion of everything by everybody who logs in',
       ['subjects: [authenticated], repositories: ["**"], actions: [pull, delete]'],
       ['over-broad r0'],

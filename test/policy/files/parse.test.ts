@@ -201,7 +201,7 @@ describe('a policy is refused, with place and suggestion, for', () => {
     [
       'an unknown action',
       rule(whole.replace('pull', 'pul')),
-      'invalid-value rules[0].actions[0]: expected one of pull, push, create, overwrite, delete, catalog, promote — did you mean "pull"?',
+      'invalid-value rules[0].actions[0]: expected one of pull, push, create, overwrite, delete, catalog, promote, inspect, administer — did you mean "pull"?',
     ],
     ['an unknown effect', rule(`${whole}, effect: permit`), 'expected one of allow, deny'],
     ['an empty list of subjects', rule(whole.replace('everyone', '')), 'rules[0].subjects: must have at least 1 entry'],
