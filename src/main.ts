@@ -19,6 +19,7 @@ import { type OpenDirectories, connectDirectories, openDirectories } from './gat
 import { type Machine, openMachine } from './gateway/machine.ts';
 import { type Observed, createObserved } from './gateway/observed.ts';
 import { checkAll, frozenNow } from './gateway/readiness.ts';
+import { openPage } from './gateway/page.ts';
 import { GateMemory } from './gate/gate-memory.ts';
 import { KnownParts } from './gate/known-parts.ts';
 import { reportTo } from './gateway/reports.ts';
@@ -270,6 +271,7 @@ function openServing(ground: Ground, machine: Machine, observed: Observed, direc
     promotions,
     seen: indexes.seen,
     front,
+    page: openPage({ config, machine, front, identity, parts: { clock } }),
   });
   const { server, connections } = listener;
   lifecycle.opens(closing(server, () => connections.cutAll()));

@@ -125,6 +125,12 @@ export type Unavailable = { readonly ok: false; readonly reason: 'unavailable' }
  */
 export interface SessionStore {
   open(tokenHash: string, session: Session, idleSeconds: number): Promise<{ readonly ok: true } | Unavailable>;
+  /** Finds a live session, and leaves it as it is. */
+  find(
+    tokenHash: string,
+  ): Promise<
+    { readonly ok: true; readonly session: Session } | { readonly ok: false; readonly reason: 'unknown' } | Unavailable
+  >;
   /** Finds a live session and marks it used; `outside` is what is known of its person from now on. */
   use(
     tokenHash: string,

@@ -1,6 +1,7 @@
 /** Requests sorted by what they are about, for figures: a handful of names, whatever a client makes up. */
 
-export type RouteName = 'ping' | 'token' | 'manifest' | 'blob' | 'upload' | 'tags' | 'catalog' | 'referrers' | 'other';
+export type RouteName =
+  'ping' | 'token' | 'manifest' | 'blob' | 'upload' | 'tags' | 'catalog' | 'referrers' | 'ui' | 'api' | 'other';
 
 /** By the last part of a path but one. */
 const names = new Map<string, RouteName>([
@@ -16,6 +17,8 @@ const whole = new Map<string, RouteName>([
   ['/v2/_catalog', 'catalog'],
   ['/token', 'token'],
   ['/token/revoke', 'token'],
+  ['/', 'ui'],
+  ['/ui', 'ui'],
 ]);
 
 /** Of a request target. What no client sends is not told apart: whether it is a route, the parser says. */
@@ -24,7 +27,7 @@ export function routeNameOf(target: string): RouteName {
   const path = mark === -1 ? target : target.slice(0, mark);
   const found = whole.get(path);
   if (found !== undefined) return found;
-  if (!path.startsWith('/v2/')) return 'other';
+  if (!path.startsWith('/v2/')) return path.startsWith('/ui/') ? 'ui' : path.startsWith('/api/v1/') ? 'api' : 'other';
   const last = path.lastIndexOf('/');
   const name = names.get(path.slice(path.lastIndexOf('/', last - 1) + 1, last)) ?? 'other';
   return name === 'blob' && path.endsWith('/uploads') ? 'upload' : name;

@@ -17,11 +17,14 @@ import { type Timing, timedResponse } from './front/timed-response.ts';
 import { type Rejected, type Unread, parseFailure, recordUnread, rejectUnread } from './front/unread.ts';
 import { ignoreUpgradeOffers } from './front/upgrade-offers.ts';
 import { type RegistryParts, handleRegistryRequest } from './registry/handle.ts';
+import type { Web } from './web/router.ts';
 
 export interface ListenerParts extends EndpointParts, RegistryParts {
   readonly front: ListenerFront;
   readonly gate: RegistryParts['gate'];
   readonly backend: RegistryParts['backend'] & EndpointParts['backend'];
+  /** Absent: there is no page. */
+  readonly page?: Web | undefined;
 }
 
 export interface ListenerFront extends Front {
@@ -106,7 +109,7 @@ type Handler = (request: IncomingMessage, response: ServerResponse, expectsConti
 
 /** What is looked at in a request, in this order; a defect on the way is answered with 500. */
 function createHandler(parts: ListenerParts): Handler {
-  const { front } = parts;
+  const { front, page } = parts;
   const { publicUrl, trustedProxies, clock } = front;
   const pace = createPace(endpointsPerTurn);
   const endpoints = createEndpoints(parts);
@@ -137,6 +140,10 @@ function createHandler(parts: ListenerParts): Handler {
     if (problem !== undefined) return refuse(exchange, problem.answer, problem.reason);
     const path = exchange.target.split('?', 1)[0] ?? '';
     if (path === '/v2' || path.startsWith('/v2/')) return handleRegistryRequest(parts, exchange);
+    if (page?.takes(path, request) === true) {
+      await pace();
+      return page.handle(exchange);
+    }
     if (!isEndpoint(path)) return refuse(exchange, notFound, 'route_unknown');
     await pace();
     endpoints(exchange);

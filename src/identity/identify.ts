@@ -8,7 +8,6 @@ import { narrowPolicy } from '../policy/secret-reach.ts';
 import type { Clock, PolicySource, RobotUses, Session, SessionStore } from '../ports.ts';
 import type { AccessClaims, AccessTokens } from '../token/access-token.ts';
 import { parseSecret, secretHash } from './carried-secret.ts';
-import { endOf, resume } from './lasting.ts';
 import type { AccessTokenRefusal, LoginRefusal, NoLonger, NothingShown, SessionRefusal } from './refusal.ts';
 import {
   type AuthenticationMethod,
@@ -21,10 +20,12 @@ import {
   standingOf,
 } from './source.ts';
 import { type SessionEnd, countsFrom, isEnded, robotSidPrefix, robotTokenIdOf } from './standing.ts';
+import { type SessionTerms, endOf, liveSession } from './live-session.ts';
+import { webTerms } from './web-session.ts';
 import { type EpochSeconds, inMilliseconds, inSeconds } from '../time.ts';
 
-/** What a client may show: an Authorization header, or a refresh token in place of a name and password. */
-export type Shown = Credentials | { readonly kind: 'session'; readonly secret: string };
+/** What a client may show: an Authorization header, a refresh token in place of a name and password, or the page's cookie. */
+export type Shown = Credentials | { readonly kind: 'session' | 'web'; readonly secret: string };
 
 /** Where credentials come from, and what the request says for them. */
 export interface Showing {
@@ -66,7 +67,7 @@ export type RefusalOf<S extends Shown> = S extends { readonly kind: 'basic' }
   ? LoginRefusal
   : S extends { readonly kind: 'bearer' }
     ? AccessTokenRefusal
-    : S extends { readonly kind: 'session' }
+    : S extends { readonly kind: 'session' | 'web' }
       ? SessionRefusal
       : NothingShown;
 
@@ -85,7 +86,7 @@ export interface IdentityParts {
   readonly sources: readonly IdentitySource[];
   readonly policies: PolicySource;
   readonly tokens: Pick<AccessTokens, 'verify'>;
-  readonly sessions: Pick<SessionStore, 'use' | 'revoke' | 'isRevoked' | 'endedBefore'>;
+  readonly sessions: Pick<SessionStore, 'find' | 'use' | 'revoke' | 'isRevoked' | 'endedBefore'>;
   readonly robotUses: Pick<RobotUses, 'mark'>;
   /** Hears what became of each password, secret, ID token and session that was shown. */
   readonly onLogin?: (method: AuthenticationMethod, outcome: LoginOutcome) => void;
@@ -110,6 +111,8 @@ export function createIdentity(parts: IdentityParts): Identity {
         return fromAccessToken(parts, shown.token, showing);
       case 'session':
         return fromSession(parts, shown.secret, showing);
+      case 'web':
+        return bySession(parts, shown.secret, showing, webTerms);
     }
   }
   return {
@@ -282,20 +285,22 @@ async function fromSession(
 async function refreshed(
   parts: IdentityParts,
   text: string,
-  { address, userAgent }: Showing,
+  showing: Showing,
 ): Promise<Identified | Refused<SessionRefusal>> {
   const secret = parseSecret(text);
   if ('problem' in secret) return refuse({ reason: 'secret_malformed', account: '', detail: secret.problem });
   if (secret.kind !== 'session') return refuse({ reason: 'session_unknown' });
-  const use = { now: parts.clock(), address, userAgent };
-  const tokenHash = secretHash(secret.text);
-  const used = await parts.sessions.use(tokenHash, use, parts.refreshTtlSeconds);
-  if (!used.ok) return refuse({ reason: used.reason === 'unknown' ? 'session_unknown' : 'store_unavailable' });
-  // Neither the page's nor somebody's access token.
-  if (used.session.kind !== undefined) return refuse({ reason: 'session_unknown' });
-  const { id, account, service } = used.session;
-  if (service !== parts.service) return refuse({ reason: 'session_of_other_service', account });
-  const resumed = await resume(parts, used.session, { tokenHash, use, idleSeconds: parts.refreshTtlSeconds });
-  if (!resumed.ok) return refuse({ ...resumed, account });
-  return identified(callerOf(resumed.login, { method: 'session', sessionId: id }), parts.policies.current());
+  return bySession(parts, secret.text, showing, { kind: undefined, idleSeconds: parts.refreshTtlSeconds, markMs: 0 });
+}
+
+async function bySession(
+  parts: IdentityParts,
+  secret: string,
+  showing: Showing,
+  terms: SessionTerms,
+): Promise<Identified | Refused<SessionRefusal>> {
+  const found = await liveSession(parts, secretHash(secret), terms, showing);
+  if ('reason' in found) return refuse(found);
+  const { session, login, policy } = found;
+  return identified(callerOf(login, { method: 'session', sessionId: session.id }), policy);
 }

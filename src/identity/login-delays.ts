@@ -28,6 +28,11 @@ export function delayMs(by: FailedBy, count: number): number {
   return count < free ? 0 : Math.min(longestSeconds, 2 ** (count - free)) * 1000;
 }
 
+/** Further mistakes of one account from one network, of which `count` are known, before there is a wait. */
+export function triesLeft(count: number): number {
+  return Math.max(0, patience.pair.free - count);
+}
+
 export interface Held {
   readonly by: FailedBy;
   readonly waitMs: number;

@@ -1,9 +1,9 @@
 /** Access tokens that people make for themselves: made, listed and ended. What lies in the store is the SHA-256 of each. */
 import type { Clock, Session, SessionReach, SessionStore } from '../ports.ts';
 import { makeSecret, secretHash } from './carried-secret.ts';
-import { type Caller, type Identity, accountOf } from './identify.ts';
-import { makeMarkedId } from './marked-id.ts';
-import { countsFrom } from './standing.ts';
+import { type Identity, accountOf } from './identify.ts';
+import type { Login } from './source.ts';
+import { newSession } from './web-session.ts';
 
 export interface OwnTokenParts {
   readonly sessions: Pick<SessionStore, 'open' | 'list' | 'revoke' | 'endedBefore'>;
@@ -35,10 +35,10 @@ export type OwnTokenMade =
 /** For somebody who logged in themselves. It is marked as a session of theirs, and ends with what ends those. */
 export async function makeOwnToken(
   parts: OwnTokenParts,
-  holder: Pick<Caller, 'principal' | 'mark' | 'validFrom' | 'outside' | 'lookedUp'>,
+  holder: Login,
   { label, lifetimeSeconds, reach, address, userAgent }: OwnTokenTerms,
 ): Promise<OwnTokenMade> {
-  const { sessions, clock, service, personalMaxTtlSeconds } = parts;
+  const { sessions, clock, personalMaxTtlSeconds } = parts;
   const account = accountOf(holder);
   const before = await countOf(parts, account);
   if (before === undefined) return { ok: false, reason: 'unavailable' };
@@ -47,18 +47,11 @@ export async function makeOwnToken(
   const { text } = makeSecret('robot');
   const seconds = Math.min(lifetimeSeconds, personalMaxTtlSeconds);
   const session: Session = {
-    id: makeMarkedId(holder.mark),
+    ...newSession(parts, holder, { address, userAgent }),
     kind: 'personal',
-    account,
-    service,
-    created: Math.max(now, countsFrom(holder, sessions, account)),
-    lastUsed: now,
     expires: now + seconds * 1000,
     label,
     reach,
-    address,
-    userAgent: userAgent?.slice(0, 256),
-    ...(holder.outside === undefined ? {} : { outside: { ...holder.outside, lookedUp: holder.lookedUp ?? now } }),
   };
   const opened = await sessions.open(secretHash(text), session, seconds);
   if (!opened.ok) return { ok: false, reason: 'unavailable' };

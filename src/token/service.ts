@@ -10,8 +10,8 @@ import { makeSecret, secretHash } from '../identity/carried-secret.ts';
 import { type Caller, type Identity, type Shown, accountOf, secretIdOf } from '../identity/identify.ts';
 import { grantAccess } from './grant.ts';
 import type { TokenRefusal } from './refusal.ts';
-import { makeMarkedId } from '../identity/marked-id.ts';
 import { countsFrom } from '../identity/standing.ts';
+import { newSession } from '../identity/web-session.ts';
 import { inSeconds } from '../time.ts';
 
 export interface TokenRequest {
@@ -128,18 +128,7 @@ async function openSession(
   | { readonly ok: false; readonly refusal: TokenRefusal }
 > {
   const secret = makeSecret('session');
-  const now = clock();
-  const account = accountOf(caller);
-  const session = {
-    id: makeMarkedId(caller.mark),
-    account,
-    service,
-    created: Math.max(now, countsFrom(caller, sessions, account)),
-    lastUsed: now,
-    address,
-    userAgent: userAgent?.slice(0, 256),
-    ...(caller.outside === undefined ? {} : { outside: { ...caller.outside, lookedUp: caller.lookedUp ?? now } }),
-  };
+  const session = newSession({ sessions, clock, service }, caller, { address, userAgent });
   const opened = await sessions.open(secretHash(secret.text), session, refreshTtlSeconds);
   if (!opened.ok) return { ok: false, refusal: { reason: 'store_unavailable' } };
   return { ok: true, sessionId: session.id, refreshToken: secret.text };

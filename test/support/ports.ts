@@ -7,6 +7,7 @@ import type { LoginGuard } from '../../src/identity/login-guard.ts';
 
 export const noSessions: SessionStore = {
   open: () => Promise.resolve({ ok: false, reason: 'unavailable' }),
+  find: () => Promise.resolve({ ok: false, reason: 'unknown' }),
   use: () => Promise.resolve({ ok: false, reason: 'unknown' }),
   revoke: () => Promise.resolve({ ok: true, ended: [] }),
   list: () => Promise.resolve({ ok: true, sessions: [] }),

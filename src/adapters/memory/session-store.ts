@@ -40,6 +40,11 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions): Se
       return unavailable;
     },
 
+    find(tokenHash) {
+      const session = sessions.find(tokenHash);
+      return Promise.resolve(session === undefined ? { ok: false, reason: 'unknown' } : { ok: true, session });
+    },
+
     async use(tokenHash, use, idleSeconds) {
       const session = sessions.use(tokenHash, use, idleSeconds);
       if (session === undefined) return { ok: false, reason: 'unknown' };
@@ -191,18 +196,24 @@ class HeldSessions {
   }
 
   /** Undefined where there is none that lives. */
+  find(tokenHash: string): Session | undefined {
+    const entry = this.#entries.get(tokenHash);
+    return entry === undefined || entry.expires <= this.#clock() ? undefined : entry.session;
+  }
+
+  /** As `find`. */
   use(
     tokenHash: string,
     { now, address, userAgent, outside }: Parameters<SessionStore['use']>[1],
     idleSeconds: number,
   ): Session | undefined {
-    const entry = this.#entries.get(tokenHash);
-    if (entry === undefined || entry.expires <= this.#clock()) return undefined;
+    const found = this.find(tokenHash);
+    if (found === undefined) return undefined;
     const session = cutClient({
-      ...entry.session,
+      ...found,
       lastUsed: now,
-      address: address ?? entry.session.address,
-      userAgent: userAgent ?? entry.session.userAgent,
+      address: address ?? found.address,
+      userAgent: userAgent ?? found.userAgent,
       ...(outside === undefined ? {} : { outside }),
     });
     this.open(tokenHash, session, idleSeconds);

@@ -89,6 +89,15 @@ redis.call('HSET', key, 'idName', ARGV[2], 'accountName', ARGV[3], unpack(ARGV, 
 lives(ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]))
 return 1`;
 
+/** ARGV: token hash. Returns the session's fields, or nil. */
+export const findSession = script('FindSession')`${sessions}
+local key = prefix .. 'token:' .. ARGV[1]
+local idName = redis.call('HGET', key, 'idName')
+if not idName then return nil end
+local revokedUntil = redis.call('ZSCORE', revoked, idName)
+if revokedUntil and tonumber(revokedUntil) > now then return nil end
+return redis.call('HMGET', key, ${fieldList})`;
+
 /** ARGV: token hash, idle ms, then field, value of what changes. Returns the session's fields, or nil. */
 export const useSession = script('UseSession')`${sessions}
 local key = prefix .. 'token:' .. ARGV[1]

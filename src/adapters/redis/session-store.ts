@@ -6,7 +6,15 @@ import { type RedisCalls, type RedisConnection, listOf } from './connection.ts';
 import { nameKey, sessionsKey } from './keys.ts';
 import { nameOwners, readOutside } from './name-owners.ts';
 import { followRevocations, newMarker } from './revocations.ts';
-import { listSessions, openSession, readSessions, revokeSessions, sessionFields, useSession } from './scripts.ts';
+import {
+  findSession,
+  listSessions,
+  openSession,
+  readSessions,
+  revokeSessions,
+  sessionFields,
+  useSession,
+} from './scripts.ts';
 import { batches } from '../runs.ts';
 
 const replicaTimeoutMs = 200;
@@ -26,6 +34,17 @@ export function createRedisSessionStore(
   const memoryMs = Math.ceil(revocationMemorySeconds * 1000);
   const accountMemoryMs = Math.ceil(accountMemorySeconds * 1000);
 
+  function liveOf(answer: Awaited<ReturnType<RedisCalls['run']>>): Awaited<ReturnType<SessionStore['find']>> {
+    if (!answer.ok) return unavailable;
+    if (answer.reply === null) return { ok: false, reason: 'unknown' };
+    const session = readFields(answer.reply);
+    if (session === undefined) return unavailable;
+    if (!revocations.has(session.id)) return { ok: true, session };
+    // The store has lost the revocation: it is told again at once.
+    revocations.synchronize();
+    return { ok: false, reason: 'unknown' };
+  }
+
   return {
     async open(tokenHash, session, idleSeconds) {
       const fields = writeFields(cutClient(session));
@@ -34,17 +53,11 @@ export function createRedisSessionStore(
       return answer.ok ? { ok: true } : unavailable;
     },
 
+    find: async (tokenHash) => liveOf(await calls.run(findSession, [sessionsKey], [tokenHash])),
+
     async use(tokenHash, { now, address, userAgent, outside }, idleSeconds) {
       const changes = writeFields({ lastUsed: now, ...cutClient({ address, userAgent }), outside });
-      const answer = await calls.run(useSession, [sessionsKey], [tokenHash, ms(idleSeconds), ...changes]);
-      if (!answer.ok) return unavailable;
-      if (answer.reply === null) return { ok: false, reason: 'unknown' };
-      const session = readFields(answer.reply);
-      if (session === undefined) return unavailable;
-      if (!revocations.has(session.id)) return { ok: true, session };
-      // The store has lost the revocation: it is told again at once.
-      revocations.synchronize();
-      return { ok: false, reason: 'unknown' };
+      return liveOf(await calls.run(useSession, [sessionsKey], [tokenHash, ms(idleSeconds), ...changes]));
     },
 
     async revoke(which) {

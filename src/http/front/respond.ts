@@ -20,6 +20,13 @@ export interface Answer {
   readonly body: string;
 }
 
+/** One whose body need not be text. */
+export interface WholeAnswer extends Pick<Answer, 'status'> {
+  /** Several of one name stand in a list. */
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+  readonly body: Buffer | string;
+}
+
 const statusOf: Readonly<Record<ErrorCode, number>> = {
   UNAUTHORIZED: 401,
   DENIED: 403,
@@ -45,8 +52,8 @@ export function refusal(code: ErrorCode, message: string, extra: Partial<Answer>
   return { status, headers, body: errorBody(code, message, detail) };
 }
 
-/** Sends a JSON answer that this gateway wrote itself; returns its status. On a request with an unread body the connection ends with it. */
-export function send(exchange: Exchange, { status, headers = {}, body }: Answer): number {
+/** Sends an answer that this gateway wrote itself, JSON unless its headers say otherwise; returns its status. On a request with an unread body the connection ends with it. */
+export function send(exchange: Exchange, { status, headers = {}, body }: Answer | WholeAnswer): number {
   const { request, response, method } = exchange;
   if (response.headersSent || response.destroyed) {
     response.destroy();

@@ -7,14 +7,14 @@ import { ignoresCase } from '../../policy/outside.ts';
 import type { Session, SessionStore } from '../../ports.ts';
 import { type EpochMs, inSeconds } from '../../time.ts';
 import { looksCarried, parseSecret, secretHash } from '../carried-secret.ts';
-import { type LastingParts, resume } from '../lasting.ts';
+import { type LiveSessionParts, resume } from '../live-session.ts';
 import type { LoginGuard } from '../login-guard.ts';
+import type { SessionRefusal } from '../refusal.ts';
 import type { Authentication, IdentitySource, Presented } from '../source.ts';
 
-export interface PersonalParts extends LastingParts {
-  readonly sessions: Pick<SessionStore, 'use' | 'revoke' | 'isRevoked' | 'endedBefore'>;
+export interface PersonalParts extends LiveSessionParts {
+  readonly sessions: LiveSessionParts['sessions'] & Pick<SessionStore, 'isRevoked'>;
   readonly guard: LoginGuard;
-  readonly service: string;
 }
 
 /** For so long the store is not asked again. */
@@ -70,7 +70,7 @@ export function createPersonalSource(parts: PersonalParts): IdentitySource {
     if (expires <= now) return { ok: false, reason: 'secret_expired' };
     const use = { now, address: presented.address, userAgent: presented.userAgent };
     const resumed = await resume(parts, found, { tokenHash, use, idleSeconds });
-    if (!resumed.ok) return refusalOf(resumed);
+    if ('reason' in resumed) return refusalOf(resumed);
     if (resumed.session !== found) kept.keep(tokenHash, resumed.session, now);
     return { ok: true, login: { ...resumed.login, endsAt: inSeconds(expires), ownToken: { id, created, reach } } };
   }
@@ -95,15 +95,19 @@ function isNameOf({ account, outside }: Session, given: string): boolean {
 }
 
 /** Why a token that its person still has does not count. */
-function refusalOf(ended: Extract<Awaited<ReturnType<typeof resume>>, { readonly ok: false }>): Refused {
+function refusalOf(ended: SessionRefusal): Refused {
   switch (ended.reason) {
     case 'source_unavailable':
-      return ended;
-    case 'session_account_gone':
-      return { ok: false, reason: 'account_disabled' };
+      return { ok: false, reason: ended.reason, detail: ended.detail };
+    case 'store_unavailable':
+      return unavailable;
     case 'session_password_changed':
     case 'session_ended':
       return { ok: false, reason: 'secret_ended' };
+    case 'session_account_gone':
+      return { ok: false, reason: 'account_disabled' };
+    default:
+      return unknown;
   }
 }
 

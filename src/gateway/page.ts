@@ -1,0 +1,55 @@
+/** The page and the API behind it: where each room adds its pages, its forms, its operations and what these work with. */
+import type { Config } from '../config/load.ts';
+import type { Front } from '../http/front/front.ts';
+import type { Form, Page } from '../http/web/page.ts';
+import { welcomePage } from '../http/web/pages/welcome.tsx';
+import { type Web, type WebParts, createWeb } from '../http/web/router.ts';
+import type { Operation } from '../operations/operation.ts';
+import { whoAmI } from '../operations/who-am-i.ts';
+import { readPageAssets } from '../page-assets.ts';
+import { formatProblem } from '../document/problem.ts';
+import { shortRevision } from '../adapters/files/policy-loading.ts';
+import type { Clock } from '../ports.ts';
+import { version } from '../version.ts';
+import type { Machine } from './machine.ts';
+
+/** What all operations work with: a room's own parts are one more name after `extends`. */
+export interface PageParts {
+  readonly clock: Clock;
+}
+
+/** What `/api/v1` answers on both listeners. */
+export const operations: readonly Operation<PageParts>[] = [whoAmI];
+
+const pages: readonly Page<PageParts>[] = [welcomePage];
+const forms: readonly Form<PageParts>[] = [];
+
+export interface PageGround {
+  readonly config: Pick<Config, 'page' | 'tls'>;
+  readonly machine: Pick<Machine, 'policies' | 'stores'>;
+  readonly front: Front;
+  readonly identity: WebParts<PageParts>['identity'];
+  readonly parts: PageParts;
+}
+
+/** undefined where the configuration turns it off. */
+export function openPage({ config, machine, front, identity, parts }: PageGround): Web | undefined {
+  if (!config.page.enabled) return undefined;
+  const { policies, stores } = machine;
+  return createWeb({
+    ...{ front, identity, policies, parts, pages, forms, version },
+    sessions: stores.sessions,
+    limiter: stores.limiter,
+    failedLogins: stores.failedLogins,
+    endsTls: config.tls !== undefined,
+    anonymous: config.page.anonymous,
+    assets: readPageAssets(),
+    revision: () => shortRevision(policies.loaded().revision),
+    warning() {
+      const [first, ...more] = policies.problems();
+      if (first === undefined) return undefined;
+      const rest = more.length === 0 ? '' : ` (and ${more.length} more)`;
+      return `The newest policy files are not in force: ${formatProblem(first).split('\n', 1)[0] ?? ''}${rest}`;
+    },
+  });
+}

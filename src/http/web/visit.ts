@@ -1,0 +1,91 @@
+/** Who comes to the page, and the frame that everything is drawn in for them. */
+import type { Identity, RefusalOf } from '../../identity/identify.ts';
+import { mayAnywhere } from '../../operations/anywhere.ts';
+import { type Looker, mayEverywhere, nameOf } from '../../operations/viewer.ts';
+import { anonymous } from '../../policy/model.ts';
+import type { PolicySource } from '../../ports.ts';
+import type { Exchange } from '../front/exchange.ts';
+import type { Front } from '../front/front.ts';
+import { isLoopbackName, parsedUrl } from '../front/request-host.ts';
+import type { Assets } from './assets.ts';
+import { csrfToken } from './csrf.ts';
+import type { Frame } from './page.ts';
+import { identifyCookie } from './session-cookie.ts';
+
+export interface VisitParts {
+  readonly front: Pick<Front, 'publicUrl' | 'clock'>;
+  readonly identity: Pick<Identity, 'identify'>;
+  readonly policies: PolicySource;
+  readonly version: string;
+  /** Of the policy in force. */
+  readonly revision: () => string;
+  /** What stands over every page of those who may see the policy. */
+  readonly warning: () => string | undefined;
+}
+
+export interface Visit {
+  readonly exchange: Exchange;
+  readonly viewer: Looker;
+  readonly frame: Frame;
+  /** Of the cookie by which the viewer is known. */
+  readonly secret: string | undefined;
+  /** Why the cookie that came counts for nothing. */
+  readonly refused: RefusalOf<{ readonly kind: 'web'; readonly secret: string }> | undefined;
+}
+
+/** Over anything else passwords and cookies could be read. */
+export function canLogInAt(publicUrl: string): boolean {
+  const { protocol, hostname } = parsedUrl(publicUrl);
+  return protocol === 'https:' || isLoopbackName(hostname);
+}
+
+/** By the cookie, or as nobody in particular. */
+export async function beginVisit(parts: VisitParts, assets: Assets, exchange: Exchange): Promise<Visit> {
+  const found = await identifyCookie(parts.identity, exchange);
+  const isKnown = found.kind === 'identified';
+  const circumstances = { address: exchange.address, now: parts.front.clock() };
+  const viewer: Looker = isKnown
+    ? { ...whoIs(found), circumstances, isInPerson: true, sessionId: found.caller.sessionId }
+    : { kind: 'caller', caller: nobody, policy: parts.policies.current(), circumstances, isInPerson: false };
+  const secret = isKnown ? found.secret : undefined;
+  const frame = frameOf(parts, assets, exchange, viewer, secret);
+  return { exchange, viewer, frame, secret, refused: found.kind === 'refused' ? found.refusal : undefined };
+}
+
+const nobody: Looker['caller'] = { principal: anonymous, validFrom: 0, mark: '', method: undefined, bound: undefined };
+
+function whoIs({ caller, policy }: Pick<Looker, 'caller' | 'policy'>) {
+  return { kind: 'caller', caller, policy } as const;
+}
+
+function frameOf(
+  { front, version, revision, warning }: VisitParts,
+  assets: Assets,
+  exchange: Exchange,
+  viewer: Looker,
+  secret: string | undefined,
+): Frame {
+  const { publicUrl } = front;
+  const name = nameOf(viewer);
+  const mayInspectAll = mayEverywhere(viewer, 'inspect');
+  const mayAdminister = mayEverywhere(viewer, 'administer');
+  return {
+    viewer: {
+      name: name ?? '',
+      isKnown: name !== undefined,
+      mayInspect: mayInspectAll || mayAnywhere(viewer, 'inspect'),
+      mayInspectAll,
+      mayAdminister,
+    },
+    host: parsedUrl(publicUrl).host,
+    publicUrl,
+    now: viewer.circumstances.now,
+    csrf: (path) => (secret === undefined ? '' : csrfToken(secret, path)),
+    at: exchange.target,
+    assets: assets.paths,
+    canLogIn: canLogInAt(publicUrl),
+    version,
+    revision: revision(),
+    warning: mayInspectAll || mayAdminister ? warning() : undefined,
+  };
+}
