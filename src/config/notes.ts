@@ -27,7 +27,8 @@ export function publicUrlNotes(publicUrl: string, file: string): readonly Proble
     notes.push(unplaced(file, 'public-url-private', message, 'use the name that clients use'));
   }
   if (protocol === 'http:') {
-    const message = 'publicUrl is http:// on another machine: passwords and tokens cross the network in clear';
+    const message =
+      'publicUrl is http:// on another machine: passwords and tokens cross the network in clear, and the page has no login';
     notes.push(unplaced(file, 'public-url-plain', message, 'serve https, by tls or a proxy, and write https:// here'));
   }
   return notes;

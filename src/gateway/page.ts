@@ -4,6 +4,7 @@ import type { Front } from '../http/front/front.ts';
 import type { Form, Page } from '../http/web/page.ts';
 import { welcomePage } from '../http/web/pages/welcome.tsx';
 import { type Web, type WebParts, createWeb } from '../http/web/router.ts';
+import type { Door } from '../http/web/step.ts';
 import type { Operation } from '../operations/operation.ts';
 import { whoAmI } from '../operations/who-am-i.ts';
 import { readPageAssets } from '../page-assets.ts';
@@ -23,6 +24,8 @@ export const operations: readonly Operation<PageParts>[] = [whoAmI];
 
 const pages: readonly Page<PageParts>[] = [welcomePage];
 const forms: readonly Form<PageParts>[] = [];
+/** Ways of logging in beside the password, and whatever else is no page of an operation. */
+const doors: readonly Door[] = [];
 
 export interface PageGround {
   readonly config: Pick<Config, 'page' | 'tls'>;
@@ -37,7 +40,7 @@ export function openPage({ config, machine, front, identity, parts }: PageGround
   if (!config.page.enabled) return undefined;
   const { policies, stores } = machine;
   return createWeb({
-    ...{ front, identity, policies, parts, pages, forms, version },
+    ...{ front, identity, policies, parts, pages, forms, doors, version },
     sessions: stores.sessions,
     limiter: stores.limiter,
     failedLogins: stores.failedLogins,

@@ -130,6 +130,25 @@ export function describeSessionStore(open: () => Promise<SessionStoreUnderTest>)
         expect(await listed()).toEqual([]);
       });
 
+      test('is found without being used, as long as it lives', async () => {
+        const session = sessionOf('dana');
+        await store.open(hashOf('a'), session, week);
+        const found = { ok: true, session };
+        expect([await store.find(hashOf('a')), await store.find(hashOf('a'))]).toEqual([found, found]);
+        expect(await store.find(hashOf('b'))).toEqual({ ok: false, reason: 'unknown' });
+        await ended({ id: session.id });
+        expect(await store.find(hashOf('a'))).toEqual({ ok: false, reason: 'unknown' });
+        expect(await (await under.reopen()).find(hashOf('a'))).toEqual({ ok: false, reason: 'unknown' });
+      });
+
+      test('that is only looked at ends all the same', async () => {
+        await store.open(hashOf('a'), sessionOf('dana'), 0.3);
+        await under.elapse(200);
+        expect(await store.find(hashOf('a'))).toMatchObject({ ok: true });
+        await under.elapse(150);
+        expect(await store.find(hashOf('a'))).toEqual({ ok: false, reason: 'unknown' });
+      });
+
       test('is unknown by any other hash', async () => {
         await store.open(hashOf('a'), sessionOf('dana'), week);
         for (const other of [hashOf('b'), hashOf('a').toUpperCase(), '', '*', hashOf('a').slice(0, -1)])

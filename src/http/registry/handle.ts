@@ -41,6 +41,8 @@ export interface RegistryParts extends WriteParts {
 
 /** Answers one request below `/v2`. Resolves when the response has ended; writes exactly one audit record. */
 export async function handleRegistryRequest(parts: RegistryParts, exchange: Exchange): Promise<void> {
+  // Whatever type a blob says to have, no browser runs it: it would have the power of the page on this host.
+  exchange.response.setHeader('Content-Security-Policy', 'sandbox');
   const draft = draftOf(exchange);
   const { answer, record } = await outcomeOf(parts, exchange, draft);
   Object.assign(draft, record);

@@ -2,22 +2,32 @@
 import { triesLeft } from '../../identity/login-delays.ts';
 import type { LoginRefusal } from '../../identity/refusal.ts';
 import { describeWait } from '../../policy/rate.ts';
+import { heldDetail } from '../front/limit-audit.ts';
 
 export interface LoginProblem {
   readonly status: 401 | 403 | 429 | 503;
-  /** For the log. */
-  readonly reason: string;
   /** A sentence. */
   readonly problem: string;
   /** Seconds. */
   readonly retryAfter?: number;
+  /** For the log, as is the rest. */
+  readonly reason: string;
+  readonly event?: 'login' | 'limit';
+  readonly detail?: string | undefined;
 }
+
+/** The form belongs to no cookie, or to another one. */
+export const formTooOld: LoginProblem = {
+  status: 403,
+  reason: 'form_token_invalid',
+  problem: 'The form was an old one, or the browser takes no cookies. Try again with this one.',
+};
 
 /** Access tokens and ID tokens, whatever they are worth: the page is for people. */
 export const machineCredentials: LoginProblem = {
   status: 403,
   reason: 'credentials_of_machine',
-  problem: 'This is an access token. Tokens are for programs such as docker; log in here with your password.',
+  problem: 'This is a token. Tokens are for programs such as docker; log in here with your password.',
 };
 
 export const sessionNotOpened: LoginProblem = {
@@ -34,7 +44,7 @@ export function loginProblem(refusal: LoginRefusal, failures: number): LoginProb
     case 'login_held': {
       const seconds = Math.max(1, Math.ceil(refusal.waitMs / 1000));
       const problem = `Too many failed logins. Try again in ${describeWait(seconds)}.`;
-      return { status: 429, reason, problem, retryAfter: seconds };
+      return { status: 429, reason, problem, retryAfter: seconds, event: 'limit', detail: heldDetail(refusal) };
     }
     case 'hashing_busy':
       return {
@@ -45,26 +55,21 @@ export function loginProblem(refusal: LoginRefusal, failures: number): LoginProb
       };
     case 'source_unavailable': {
       const problem = 'The server that knows this login cannot be asked at the moment; try again in a few seconds.';
-      return { status: 503, reason, problem, retryAfter: 5 };
+      return { status: 503, reason, problem, retryAfter: 5, detail: refusal.detail };
     }
     case 'secret_malformed':
-    case 'secret_misplaced':
-    case 'secret_unknown':
-    case 'secret_expired':
     case 'id_token_refused':
       return { ...machineCredentials, reason };
     case 'password_missing':
       return { status: 401, reason, problem: 'The password is missing.' };
-    default:
-      return {
-        status: 401,
-        reason,
-        problem: `The user name or the password is wrong. ${outlook(triesLeft(failures + 1))}`,
-      };
+    default: {
+      const problem = `The user name or the password is wrong. ${outlook(triesLeft(failures + 1))}`;
+      return { status: 401, reason, problem, detail: refusal.detail };
+    }
   }
 }
 
 function outlook(left: number): string {
-  if (left === 0) return 'Wait before you try again: each mistake from now on doubles the pause.';
+  if (left === 0) return 'There is a pause before the next try now, and each mistake doubles it.';
   return `${left === 1 ? '1 more try' : `${left} more tries`} before there is a pause.`;
 }

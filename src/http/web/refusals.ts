@@ -32,8 +32,9 @@ export const pageUnknown: PageRefusal = {
   detail: 'Nothing that you may see has this address.',
 };
 
-/** `allowed`: as the header has it. */
-export function methodRefused(allowed: string): PageRefusal {
+/** `methods`: those that the address takes. */
+export function methodRefused(methods: readonly string[]): PageRefusal {
+  const allowed = methods.join(', ');
   return {
     status: 405,
     reason: 'method_not_allowed',
@@ -110,4 +111,5 @@ export const pageFailed: PageRefusal = {
   reason: 'internal_error',
   title: 'The gateway failed',
   detail: 'This is a mistake of the gateway, not yours. Whoever runs it finds the request below in the log.',
+  isUnchecked: true,
 };

@@ -42,21 +42,25 @@ export function canLogInAt(publicUrl: string): boolean {
 /** By the cookie, or as nobody in particular. */
 export async function beginVisit(parts: VisitParts, assets: Assets, exchange: Exchange): Promise<Visit> {
   const found = await identifyCookie(parts.identity, exchange);
-  const isKnown = found.kind === 'identified';
+  if (found.kind !== 'identified')
+    return { ...visitOfNobody(parts, assets, exchange), refused: found.kind === 'refused' ? found.refusal : undefined };
+  const { caller, policy, secret } = found;
   const circumstances = { address: exchange.address, now: parts.front.clock() };
-  const viewer: Looker = isKnown
-    ? { ...whoIs(found), circumstances, isInPerson: true, sessionId: found.caller.sessionId }
-    : { kind: 'caller', caller: nobody, policy: parts.policies.current(), circumstances, isInPerson: false };
-  const secret = isKnown ? found.secret : undefined;
-  const frame = frameOf(parts, assets, exchange, viewer, secret);
-  return { exchange, viewer, frame, secret, refused: found.kind === 'refused' ? found.refusal : undefined };
+  const { sessionId } = caller;
+  const viewer: Looker = { kind: 'caller', caller, policy, circumstances, isInPerson: true, sessionId };
+  return { exchange, viewer, frame: frameOf(parts, assets, exchange, viewer, secret), secret, refused: undefined };
+}
+
+/** Whatever cookie there is. */
+export function visitOfNobody(parts: VisitParts, assets: Assets, exchange: Exchange): Visit {
+  const circumstances = { address: exchange.address, now: parts.front.clock() };
+  const policy = parts.policies.current();
+  const viewer: Looker = { kind: 'caller', caller: nobody, policy, circumstances, isInPerson: false };
+  const frame = frameOf(parts, assets, exchange, viewer, undefined);
+  return { exchange, viewer, frame, secret: undefined, refused: undefined };
 }
 
 const nobody: Looker['caller'] = { principal: anonymous, validFrom: 0, mark: '', method: undefined, bound: undefined };
-
-function whoIs({ caller, policy }: Pick<Looker, 'caller' | 'policy'>) {
-  return { kind: 'caller', caller, policy } as const;
-}
 
 function frameOf(
   { front, version, revision, warning }: VisitParts,

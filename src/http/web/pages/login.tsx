@@ -9,6 +9,8 @@ export interface LoginView {
   readonly next: string;
   /** Of the login form. */
   readonly csrf: string;
+  /** Other ways than a password. */
+  readonly ways: readonly { readonly path: string; readonly offer: string }[];
   /** What was wrong. */
   readonly problem?: string | undefined;
   /** What nobody did wrong, such as a login that has ended. */
@@ -18,7 +20,7 @@ export interface LoginView {
 }
 
 /** Where no login is possible it says why. */
-export function LoginPage({ frame, next, csrf, problem, note, account }: LoginView) {
+export function LoginPage({ frame, next, csrf, ways, problem, note, account }: LoginView) {
   return (
     <Layout title="Log in" at="/ui/login" frame={frame}>
       {frame.canLogIn ? (
@@ -52,6 +54,11 @@ export function LoginPage({ frame, next, csrf, problem, note, account }: LoginVi
             Password <input name="password" type="password" autocomplete="current-password" required />
           </label>
           <button class="primary">Log in</button>
+          {ways.map(({ path, offer }) => (
+            <a class="button" href={`${path}?next=${encodeURIComponent(next)}`}>
+              {offer}
+            </a>
+          ))}
           <p class="note">
             The account is the one that you use with <code>docker login</code>. On the command line:
           </p>
