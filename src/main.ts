@@ -10,6 +10,7 @@ import type { Config, Place } from './config/load.ts';
 import type { UpstreamTerms } from './config/upstreams.ts';
 import type { Problem } from './document/problem.ts';
 import { renewCertificate } from './gateway/certificate.ts';
+import { developerParts } from './gateway/developer.ts';
 import { openIndexes } from './gateway/indexes.ts';
 import { type Inputs, readInputs } from './gateway/inputs.ts';
 import { type Lifecycle, createLifecycle } from './gateway/lifecycle.ts';
@@ -263,6 +264,14 @@ function openServing(ground: Ground, machine: Machine, observed: Observed, direc
     ...reportTo(log),
     tls: certificate?.texts,
   };
+  const developer = developerParts({
+    config,
+    gate,
+    upstreams,
+    backend: behind.backend,
+    indexes,
+    audit: observed.audit,
+  });
   const listener = createListener({
     issuer: { tokenService, tokens, sessions, keys },
     gate,
@@ -271,7 +280,7 @@ function openServing(ground: Ground, machine: Machine, observed: Observed, direc
     promotions,
     seen: indexes.seen,
     front,
-    page: openPage({ config, machine, front, identity, parts: { clock } }),
+    page: openPage({ config, machine, front, identity, parts: developer }),
   });
   const { server, connections } = listener;
   lifecycle.opens(closing(server, () => connections.cutAll()));

@@ -104,6 +104,8 @@ export interface RegistryWriter {
   cancelUpload(upload: OpenUpload): Promise<void>;
   /** By a tag, or by the digest that it has. `broken` where the registry names another digest. */
   putManifest(repository: string, reference: string, manifest: StoredManifest): Promise<Written>;
+  /** By a tag, which some registries take away alone and others not at all, or by a digest, with every tag of it. */
+  deleteManifest(repository: string, reference: string): Promise<Deleted>;
 }
 
 /** Where the registry said that an upload goes on. */
@@ -115,6 +117,12 @@ export interface OpenUpload {
 export type Mounting = { readonly ok: true; readonly upload: OpenUpload | undefined } | WriteFailure;
 
 export type Written = { readonly ok: true } | WriteFailure;
+
+/** `unknown`: there is none; `unsupported`: it deletes nothing by such a reference. */
+export type Deleted =
+  | { readonly ok: true }
+  | WriteFailure
+  | { readonly ok: false; readonly reason: 'unknown' | 'unsupported'; readonly detail: string };
 
 /** `refused`: it answered that it will not have this. `detail` in its own words, for operators. */
 export interface WriteFailure {

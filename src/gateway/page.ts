@@ -2,7 +2,12 @@
 import type { Config } from '../config/load.ts';
 import type { Front } from '../http/front/front.ts';
 import type { Form, Page } from '../http/web/page.ts';
-import { welcomePage } from '../http/web/pages/welcome.tsx';
+import {
+  type DeveloperParts,
+  developerForms,
+  developerOperations,
+  developerPages,
+} from '../http/web/pages/developer.tsx';
 import { type Web, type WebParts, createWeb } from '../http/web/router.ts';
 import type { Door } from '../http/web/step.ts';
 import type { Operation } from '../operations/operation.ts';
@@ -15,15 +20,15 @@ import { version } from '../version.ts';
 import type { Machine } from './machine.ts';
 
 /** What all operations work with: a room's own parts are one more name after `extends`. */
-export interface PageParts {
+export interface PageParts extends DeveloperParts {
   readonly clock: Clock;
 }
 
 /** What `/api/v1` answers on both listeners. */
-export const operations: readonly Operation<PageParts>[] = [whoAmI];
+export const operations: readonly Operation<PageParts>[] = [whoAmI, ...developerOperations];
 
-const pages: readonly Page<PageParts>[] = [welcomePage];
-const forms: readonly Form<PageParts>[] = [];
+const pages: readonly Page<PageParts>[] = [...developerPages];
+const forms: readonly Form<PageParts>[] = [...developerForms];
 /** Ways of logging in beside the password, and whatever else is no page of an operation. */
 const doors: readonly Door[] = [];
 

@@ -12,7 +12,15 @@ import { registryAddress } from '../../distribution/registry-address.ts';
 import { registryScope } from '../../distribution/registry-scope.ts';
 import { formatTarget } from '../../distribution/target.ts';
 import { parseDigest, parseRepositoryName } from '../../distribution/reference.ts';
-import type { Mounting, RegistryWriter, StoredManifest, UpstreamLogin, WriteFailure, Written } from '../../ports.ts';
+import type {
+  Deleted,
+  Mounting,
+  RegistryWriter,
+  StoredManifest,
+  UpstreamLogin,
+  WriteFailure,
+  Written,
+} from '../../ports.ts';
 import { loggedIn } from './logged-in.ts';
 import { type Origins, hostsOf } from './upstream-headers.ts';
 
@@ -72,6 +80,10 @@ export function createRegistryWriter(terms: WriteTerms): RegistryWriter {
       const headers = type === undefined ? {} : { 'content-type': type };
       const sent = await send('PUT', target, headers, { size: content.length, stream: [content] });
       return 'ok' in sent ? sent : writtenAs(sent, digest);
+    },
+    async deleteManifest(repository, reference) {
+      const sent = await send('DELETE', `/v2/${repository}/manifests/${reference}`, {}, undefined);
+      return 'ok' in sent ? sent : deletedAs(sent);
     },
   };
 }
@@ -231,6 +243,16 @@ function opened(
 function writtenAs({ status, headers, body }: Answer, digest: string): Written {
   if (status !== 201) return unexpected(status, body);
   return isOther(headers, digest) ? broken('it names another digest than that of the content') : { ok: true };
+}
+
+/** distribution 2.8 takes a tag for a digest that is not its own (400), and where nothing may be deleted answers 405. */
+function deletedAs({ status, body }: Answer): Deleted {
+  if (status === 200 || status === 202 || status === 204) return { ok: true };
+  const code = field(parseJson(body), 'errors', '0', 'code');
+  const isUnsupported = status === 405 || (status === 400 && (code === 'DIGEST_INVALID' || code === 'UNSUPPORTED'));
+  const { detail, ...failed } = unexpected(status, body);
+  if (status === 404) return { ok: false, reason: 'unknown', detail };
+  return isUnsupported ? { ok: false, reason: 'unsupported', detail } : { ...failed, detail };
 }
 
 /** Whether the answer names a digest, and not this one. */

@@ -106,6 +106,7 @@ function renamedWriter(writer: RegistryWriter, upstream: UpstreamNames): Registr
       writer.sendBlob({ ...upload, repository: remote(upload.repository) }, blob, content),
     cancelUpload: (upload) => writer.cancelUpload({ ...upload, repository: remote(upload.repository) }),
     putManifest: (repository, reference, manifest) => writer.putManifest(remote(repository), reference, manifest),
+    deleteManifest: (repository, reference) => writer.deleteManifest(remote(repository), reference),
   };
 }
 

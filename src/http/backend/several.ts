@@ -189,5 +189,9 @@ function severalWriters(find: Find): RegistryWriter {
       const into = find(repository);
       return into === undefined ? nowhere : into.backend.write.putManifest(into.name, reference, manifest);
     },
+    deleteManifest: async (repository, reference) => {
+      const from = find(repository);
+      return from === undefined ? nowhere : from.backend.write.deleteManifest(from.name, reference);
+    },
   };
 }

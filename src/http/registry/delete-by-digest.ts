@@ -1,37 +1,44 @@
 /** Deletions of manifests by digest, which take every tag with them that leads there. */
+import type { Digest } from '../../distribution/reference.ts';
 import type { RegistryRoute } from '../../distribution/route.ts';
-import { admitAgain } from '../../gate/admit.ts';
+import { deleteByDigest as judgedDeletion } from '../../gate/deletion.ts';
 import type { Caller } from '../../identity/identify.ts';
-import { deletionOf } from '../../gate/contained.ts';
-import { hasGuardedTags, judgeDeleteByDigest } from '../../gate/delete-by-digest.ts';
 import type { Exchange } from '../front/exchange.ts';
 import { manifestUnknown } from '../front/respond.ts';
-import { type Outcome, clientGone, denied, passedOn } from './outcome.ts';
+import { type Outcome, clientGone, denied, passedOn, unanswerable } from './outcome.ts';
 import { refusalOf } from './refusals.ts';
-import { type WriteParts, askedOf, notWritten, tagTurnMs, turnMissed, writerOf } from './tag-writer.ts';
+import { type WriteParts, askedOf, turnMissed } from './tag-writer.ts';
 
-/** Where tags are protected no push may point one at the digest between the look at the tags and the deletion. */
+/** Judged, and passed on where it is allowed. */
 export async function deleteByDigest(
   parts: WriteParts,
   exchange: Exchange,
   route: RegistryRoute & { readonly kind: 'manifest-delete' },
-  digest: string,
+  digest: Digest,
   caller: Caller,
 ): Promise<Outcome> {
   const { gate, backend } = parts;
-  const { repository } = route;
+  const { address } = exchange;
+  const { repository, spelled } = route;
+  const isWanted = (): boolean => !exchange.response.destroyed;
   const forward = async (): Promise<Outcome> => passedOn(await backend.open({ exchange, route }));
-  if (!hasGuardedTags(writerOf(gate, exchange, repository, caller))) return forward();
-  const asked = askedOf(parts, exchange);
-  const turn = await gate.tagLocks.withTags(repository, [digest, deletionOf(digest)], tagTurnMs, async () => {
-    const again = admitAgain(gate, route, caller, exchange.address);
-    if (again.kind !== 'admitted') return refusalOf(again, asked);
-    const isWanted = (): boolean => !exchange.response.destroyed;
-    const current = writerOf(gate, exchange, repository, again.caller);
-    const judgement = await judgeDeleteByDigest(backend.ask, current, digest, gate.knownParts, isWanted);
-    if (!isWanted()) return clientGone;
-    if (judgement.kind === 'absent') return denied(manifestUnknown, 'manifest_unknown');
-    return judgement.kind === 'allowed' ? forward() : notWritten(asked, route, again.caller, judgement);
-  });
-  return turn.ok ? turn.value : turnMissed(turn.reason);
+  const deletion = { repository, spelled, caller, address, isWanted };
+  const deleted = await judgedDeletion(gate, backend.ask, deletion, digest, forward);
+  switch (deleted.kind) {
+    case 'done':
+      return deleted.value;
+    case 'refused': {
+      const { answer, record } = refusalOf(deleted.refused, askedOf(parts, exchange));
+      const need = deleted.judgement?.need;
+      return { ...(answer && { answer }), record: { ...record, ...(need && { action: need.action }) } };
+    }
+    case 'unknown':
+      return unanswerable(deleted.reason);
+    case 'absent':
+      return denied(manifestUnknown, 'manifest_unknown');
+    case 'unwanted':
+      return clientGone;
+    case 'missed':
+      return turnMissed(deleted.reason);
+  }
 }

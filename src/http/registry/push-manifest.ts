@@ -2,6 +2,7 @@
 import { digestOf, hasDigest } from '../../distribution/digest.ts';
 import { type Admitted, admitAgain } from '../../gate/admit.ts';
 import { everyDeletion, partsOf } from '../../gate/contained.ts';
+import { tagTurnMs } from '../../gate/deletion.ts';
 import { type PushedManifest, isGuardedTag, judgeTagWrite } from '../../gate/tag-writes.ts';
 import { clientNetwork, clientSite } from '../../limits/client-network.ts';
 import type { Exchange } from '../front/exchange.ts';
@@ -12,16 +13,7 @@ import { type Passed, countRequest } from './counted.ts';
 import { passGates } from './gated.ts';
 import { type Outcome, passedOn } from './outcome.ts';
 import { refusalOf } from './refusals.ts';
-import {
-  type ManifestPut,
-  type WriteParts,
-  askedOf,
-  notWritten,
-  tagTurnMs,
-  tagsOf,
-  turnMissed,
-  writerOf,
-} from './tag-writer.ts';
+import { type ManifestPut, type WriteParts, askedOf, notWritten, tagsOf, turnMissed, writerOf } from './tag-writer.ts';
 
 interface Push {
   readonly exchange: Exchange;

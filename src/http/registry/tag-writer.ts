@@ -1,14 +1,13 @@
 /** What the handlers that write and delete manifests have in common. */
 import { challengeAccess } from '../../distribution/access.ts';
 import type { RegistryRoute } from '../../distribution/route.ts';
-import { type AdmitParts, type Admitted, refused } from '../../gate/admit.ts';
-import { type Caller, policyOf } from '../../identity/identify.ts';
-import type { KnownParts } from '../../gate/known-parts.ts';
+import { type Admitted, refused } from '../../gate/admit.ts';
+import { type DeletionParts, askerOf } from '../../gate/deletion.ts';
+import type { Caller } from '../../identity/identify.ts';
 import type { GateParts } from '../../gate/provenance.ts';
 import { type TagJudgement, type TagAsker, isGuardedTag } from '../../gate/tag-writes.ts';
 import type { Limits } from '../../limits/spend.ts';
 import type { MemoryBudget } from '../../limits/memory-budget.ts';
-import type { PolicySource, TagLocks } from '../../ports.ts';
 import type { Backend } from '../backend/backend.ts';
 import type { Exchange } from '../front/exchange.ts';
 import { tagHeld } from '../front/respond.ts';
@@ -16,12 +15,9 @@ import { type Outcome, unanswerable } from './outcome.ts';
 import { type Asked, refusalOf } from './refusals.ts';
 
 /** What decides on a write, keeps writes of one tag apart, and counts them. */
-export interface WriteGate extends AdmitParts {
-  readonly policies: PolicySource;
-  readonly knownParts: KnownParts;
+export interface WriteGate extends DeletionParts {
   /** What judging by gates takes beside the registry. */
   readonly gates: Omit<GateParts, 'registry'>;
-  readonly tagLocks: TagLocks;
   readonly limits: Limits;
   /** For the manifests that clients are pushing. */
   readonly manifestMemory: MemoryBudget;
@@ -37,17 +33,9 @@ export interface WriteParts {
 
 export type ManifestPut = RegistryRoute & { readonly kind: 'manifest-put' };
 
-/** Milliseconds that a write waits for another one of the same tag. */
-export const tagTurnMs = 30_000;
-
 /** Judged by the policy of this moment, not of the one before a body came. */
-export function writerOf(gate: WriteGate, exchange: Exchange, repository: string, caller: Caller): TagAsker {
-  return {
-    policy: policyOf(caller, gate.policies.current()),
-    principal: caller.principal,
-    repository,
-    circumstances: { address: exchange.address, now: gate.clock() },
-  };
+export function writerOf(gate: WriteGate, { address }: Exchange, repository: string, caller: Caller): TagAsker {
+  return askerOf(gate, caller, repository, address);
 }
 
 /** The tags that a push of a manifest would set. */

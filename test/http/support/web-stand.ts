@@ -5,7 +5,7 @@ import { createMemoryFailedLogins } from '../../../src/adapters/memory/failed-lo
 import { createMemoryRateLimiter } from '../../../src/adapters/memory/rate-limiter.ts';
 import { createMemorySessionStore } from '../../../src/adapters/memory/session-store.ts';
 import { beginExchange } from '../../../src/http/front/exchange.ts';
-import { welcomePage } from '../../../src/http/web/pages/welcome.tsx';
+import { welcomePage } from './welcome.tsx';
 import { type WebParts, createWeb } from '../../../src/http/web/router.ts';
 import { createLoginGuard } from '../../../src/identity/login-guard.ts';
 import { readPageAssets } from '../../../src/page-assets.ts';

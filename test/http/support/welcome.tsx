@@ -1,8 +1,8 @@
-/** The first page, until there is more to see. */
-import { whoAmI } from '../../../operations/who-am-i.ts';
-import type { Page } from '../page.ts';
-import { Layout } from './layout.tsx';
-import { Command } from './parts.tsx';
+/** A page with nothing in it but who looks. */
+import { whoAmI } from '../../../src/operations/who-am-i.ts';
+import type { Page } from '../../../src/http/web/page.ts';
+import { Layout } from '../../../src/http/web/pages/layout.tsx';
+import { Command } from '../../../src/http/web/pages/parts.tsx';
 
 export const welcomePage: Page<unknown, typeof whoAmI.input, typeof whoAmI.answer> = {
   path: '/ui/',

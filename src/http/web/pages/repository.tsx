@@ -1,0 +1,99 @@
+/** A repository: what may I do here, the exact command, and which image a tag is. */
+import type { TagsAnswer } from '../../../operations/tags.ts';
+import type { Asked, Frame } from '../page.ts';
+import { loginLine, pullLines, pushLine } from './commands.ts';
+import { Layout } from './layout.tsx';
+import { repositoryLink } from './links.ts';
+import { Foreign } from './parts.tsx';
+import { Commands, Crumbs, Known, Rights } from './registry-parts.tsx';
+import { TagTable } from './tag-table.tsx';
+
+interface View {
+  readonly answer: TagsAnswer;
+  readonly frame: Frame;
+  readonly asked: Asked;
+}
+
+const orders = [
+  ['newest', 'newest push'],
+  ['name', 'name'],
+  ['size', 'size'],
+] as const;
+
+/** With its tags, fifty a page. */
+export function RepositoryPage({ answer, frame, asked: { query } }: View) {
+  const { repository, rights, total, matching, tags, next, stale } = answer;
+  const q = query.get('q') ?? '';
+  const order = query.get('order') ?? 'newest';
+  const gone = query.get('gone') ?? '';
+  const isGone = /^\w[\w.-]{0,127}$/.test(gone) && !tags.some(({ tag }) => tag === gone);
+  return (
+    <Layout title={repository} at="/ui/" frame={frame}>
+      <Known stale={stale} now={frame.now} />
+      {isGone ? (
+        <p class="notice good" role="status">
+          {gone} is deleted.
+        </p>
+      ) : null}
+      <Crumbs repository={repository} />
+      <h1>{repository}</h1>
+      <Rights rights={rights} repository={repository} frame={frame} />
+      <HowTo answer={answer} frame={frame} />
+      <div class="bar">
+        <h2>
+          Tags <span class="count">{(q === '' ? total : matching).toLocaleString('en')}</span>
+        </h2>
+        <form method="get" class="find" role="search" action={repositoryLink(repository)}>
+          <label>
+            <span class="hidden">Find a tag</span>
+            <input type="search" name="q" value={q} placeholder="Find a tag, v1.* or sha256:…" />
+          </label>
+          <label>
+            <span class="hidden">Order</span>
+            <select name="order">
+              {orders.map(([value, label]) => (
+                <option value={value} selected={value === order}>
+                  {label}
+                </option>
+              ))}
+            </select>
+          </label>
+          <button>Find</button>
+        </form>
+      </div>
+      {tags.length > 0 ? (
+        <TagTable repository={repository} rows={tags} now={frame.now} />
+      ) : (
+        <p class="empty">
+          {total === 0 ? (
+            'Nothing has been pushed here that you may see.'
+          ) : (
+            <>
+              No tag matches “<Foreign text={q} />
+              ”. <a href={repositoryLink(repository)}>Show all tags</a>
+            </>
+          )}
+        </p>
+      )}
+      <nav class="pages" aria-label="Pages">
+        <span>
+          {tags.length} of {matching.toLocaleString('en')}
+        </span>
+        {next === undefined ? null : (
+          <a class="button" rel="next" href={repositoryLink(repository, { q, order, after: next })}>
+            Next
+          </a>
+        )}
+      </nav>
+    </Layout>
+  );
+}
+
+function HowTo({ answer: { repository, newest, rights }, frame }: Omit<View, 'asked'>) {
+  const [pull, ...others] = pullLines(frame, { repository, ...newest });
+  const mayPush = rights.some(
+    ({ action, answer }) => action === 'push' && (answer === 'yes' || answer === 'sometimes'),
+  );
+  const first = mayPush ? [pull, pushLine(frame, repository)] : [pull];
+  return <Commands first={first} others={[loginLine(frame, frame.viewer.name), ...others]} />;
+}
