@@ -250,7 +250,7 @@ function openServing(ground: Ground, machine: Machine, observed: Observed, direc
     cache: { terms: config.cache, marks: stores.marks, count: observed.countCache },
     ...{ lifecycle, log },
   });
-  const indexes = openIndexes({ registry: behind.backend.browse, activity: stores.tagActivity, clock, lifecycle });
+  const indexes = openIndexes({ backend: behind.backend, stores, clock, lifecycle });
   const { certificate } = inputs;
   const front = {
     publicUrl,
@@ -279,6 +279,7 @@ function openServing(ground: Ground, machine: Machine, observed: Observed, direc
     backend: behind.backend,
     promotions,
     seen: indexes.seen,
+    catalog: indexes.catalog,
     front,
     page: openPage({ config, machine, front, identity, parts: developer }),
   });

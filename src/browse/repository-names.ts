@@ -1,19 +1,24 @@
 /**
  * The names of all repositories, walked in the background: a page at a time, while somebody asks and some minutes more. What
- * is pushed through this gateway is known at once; what others do is known after the next walk.
+ * is written through any gateway is known within about a second, through this one at once; what others do to the registry is
+ * known after the next walk: a minute after the last, later where a walk takes more than six seconds.
  */
 import type { AtOnce } from '../gate/at-once.ts';
-import type { Clock, Registry, RepositoryNames } from '../ports.ts';
+import type { Clock, Mark, Registry, RepositoryMarks, RepositoryNames } from '../ports.ts';
 import type { EpochMs } from '../time.ts';
-import { type Walk, walkRepositories } from './repository-walk.ts';
+import { type Walk, type WalkedPage, walkRepositories } from './repository-walk.ts';
 
 export interface NamesParts {
   readonly registry: Pick<Registry, 'repositories'>;
   /** A walk takes its turns among the questions of pages. */
   readonly turns: AtOnce;
+  /** Tell of repositories that other gateways made or emptied. */
+  readonly marks: RepositoryMarks;
   readonly clock: Clock;
   /** From one walk to the next. */
   readonly everyMs?: number;
+  /** The same after something was written that the last walk did not see. */
+  readonly soonMs?: number;
   /** How long walks go on after somebody asked. */
   readonly wantedMs?: number;
   readonly maxNames?: number;
@@ -22,14 +27,31 @@ export interface NamesParts {
 export interface WalkedNames extends RepositoryNames {
   /** The last of a repository may have gone with what was deleted. */
   noteDeleted(repository: string): void;
+  /** Walks go on for a while, as if somebody had asked. */
+  keep(): void;
+  /** As the registry gave them, while it would give the same now as far as any gateway knows. */
+  pages(): Promise<readonly WalkedPage[] | undefined>;
   close(): void;
 }
 
 type Known = NonNullable<ReturnType<RepositoryNames['current']>>;
 
-const usual = { everyMs: 60_000, wantedMs: 300_000, maxNames: 100_000 };
+interface Finished extends Walk {
+  /** By a clock that only grows. */
+  readonly began: number;
+  readonly mark: Mark | undefined;
+  readonly all: ReadonlySet<string>;
+}
+
+const usual = { everyMs: 60_000, soonMs: 5000, wantedMs: 300_000, maxNames: 100_000 };
 /** Names that are noted between two walks. */
 const maxNotes = 10_000;
+/** Of the time between two walks, one takes at most this part: a large registry is not kept busy with it. */
+const walkingPart = 0.1;
+/** Gateways are told at most so often. */
+const tellMs = 1000;
+/** The mark that changes when a repository may have come or gone. No repository has this name. */
+const everyRepository = '*';
 
 /** Asks nothing before somebody asks it. */
 export function createRepositoryNames(parts: NamesParts): WalkedNames {
@@ -38,13 +60,16 @@ export function createRepositoryNames(parts: NamesParts): WalkedNames {
 
 class Names implements WalkedNames {
   readonly #parts: Required<NamesParts>;
-  #walk: Walk | undefined;
+  #walk: Finished | undefined;
   #known: Known | undefined;
-  /** Own pushes, by when they were. */
+  /** What was written through this gateway and the last walk does not have, by when. */
   readonly #notes = new Map<string, EpochMs>();
+  #deleted = -Infinity;
   #running: Promise<void> | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  #next: { readonly timer: NodeJS.Timeout; readonly at: number } | undefined;
+  #telling: NodeJS.Timeout | undefined;
   #endedAt = -Infinity;
+  #tookMs = 0;
   #wantedUntil = -Infinity;
   #isClosed = false;
 
@@ -65,21 +90,49 @@ class Names implements WalkedNames {
     await Promise.race([this.#running, late]).finally(() => clearTimeout(timer));
   }
 
+  keep(): void {
+    this.#want();
+  }
+
+  async pages(): Promise<readonly WalkedPage[] | undefined> {
+    const walk = this.#walk;
+    if (walk?.isComplete !== true || walk.mark === undefined || !this.#isUndisturbed(walk)) return undefined;
+    const mark = await this.#parts.marks.read(everyRepository);
+    return mark === walk.mark && this.#isUndisturbed(walk) ? walk.pages : undefined;
+  }
+
   noteWritten(repository: string): void {
-    if (this.#known !== undefined && holds(this.#known.names, repository)) return;
-    const isNew = !this.#notes.has(repository);
-    if (isNew && this.#notes.size >= maxNotes) return;
-    this.#notes.set(repository, this.#parts.clock());
-    if (isNew) this.#known = undefined;
+    if (this.#walk?.all.has(repository) === true || this.#notes.has(repository)) return;
+    if (this.#notes.size < maxNotes) this.#notes.set(repository, this.#parts.clock());
+    this.#known = undefined;
+    this.#disturbed();
   }
 
   noteDeleted(repository: string): void {
     this.#notes.delete(repository);
+    this.#deleted = performance.now();
+    this.#disturbed();
   }
 
   close(): void {
     this.#isClosed = true;
-    clearTimeout(this.#timer);
+    clearTimeout(this.#next?.timer);
+    clearTimeout(this.#telling);
+  }
+
+  #isUndisturbed({ began }: Finished): boolean {
+    const isYoung = performance.now() - began < 2 * this.#parts.everyMs;
+    return isYoung && this.#notes.size === 0 && this.#deleted < began;
+  }
+
+  /** Other gateways hear of it in a moment, all of one second at once. */
+  #disturbed(): void {
+    this.#plan();
+    if (this.#isClosed) return;
+    this.#telling ??= setTimeout(() => {
+      this.#telling = undefined;
+      void this.#parts.marks.around(everyRepository, () => Promise.resolve());
+    }, tellMs).unref();
   }
 
   #want(): void {
@@ -87,29 +140,40 @@ class Names implements WalkedNames {
     this.#plan();
   }
 
-  /** The next walk: one minute after the last, or now. */
+  /** The next walk, while somebody wants one: a minute after the last, earlier where that is known to be wrong. */
   #plan(): void {
-    if (this.#running !== undefined || this.#timer !== undefined || this.#isClosed) return;
-    const inMs = this.#endedAt + this.#parts.everyMs - performance.now();
-    if (inMs <= 0) {
+    const now = performance.now();
+    if (this.#running !== undefined || this.#isClosed || now >= this.#wantedUntil) return;
+    const { everyMs, soonMs } = this.#parts;
+    const isRight = this.#walk !== undefined && this.#isUndisturbed(this.#walk);
+    const at = this.#endedAt + Math.max(isRight ? everyMs : soonMs, this.#tookMs / walkingPart);
+    if (at <= now) {
       this.#running = this.#run();
       return;
     }
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      if (performance.now() < this.#wantedUntil) this.#plan();
-    }, inMs).unref();
+    if (this.#next !== undefined && this.#next.at <= at) return;
+    clearTimeout(this.#next?.timer);
+    const timer = setTimeout(() => {
+      this.#next = undefined;
+      this.#plan();
+    }, at - now);
+    this.#next = { timer: timer.unref(), at };
   }
 
   async #run(): Promise<void> {
-    const { registry, turns, clock, maxNames } = this.#parts;
+    const { registry, turns, clock, maxNames, marks } = this.#parts;
+    const began = performance.now();
+    const at = clock();
+    const mark = await marks.read(everyRepository);
     const ask: typeof registry.repositories = (size, place) => turns.run(() => registry.repositories(size, place));
-    const walk = await walkRepositories(ask, { before: this.#walk, at: clock(), maxNames });
-    this.#walk = walk;
+    const walk = await walkRepositories(ask, { before: this.#walk, at, maxNames });
+    const all = new Set(walk.names);
+    this.#walk = { ...walk, began, all, mark: typeof mark === 'string' ? mark : undefined };
     // What was pushed while it went may have come behind it.
-    for (const [name, at] of this.#notes) if (at < walk.at) this.#notes.delete(name);
+    for (const [name, noted] of this.#notes) if (noted < at || all.has(name)) this.#notes.delete(name);
     this.#known = undefined;
     this.#endedAt = performance.now();
+    this.#tookMs = this.#endedAt - began;
     this.#running = undefined;
     this.#plan();
   }
@@ -117,18 +181,7 @@ class Names implements WalkedNames {
   #merge(): Known | undefined {
     const walk = this.#walk;
     if (walk === undefined) return undefined;
-    const names = new Set(walk.names);
-    for (const name of this.#notes.keys()) names.add(name);
+    const names = new Set([...walk.names, ...this.#notes.keys()]);
     return { names: [...names].sort(), at: walk.at, complete: walk.isComplete };
   }
-}
-
-function holds(sorted: readonly string[], name: string): boolean {
-  let [low, high] = [0, sorted.length];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((sorted[middle] ?? '') < name) low = middle + 1;
-    else high = middle;
-  }
-  return sorted[low] === name;
 }

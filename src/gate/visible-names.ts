@@ -104,7 +104,9 @@ export async function listVisibleNames<Failure extends { readonly ok: false }>(
   }
 }
 
-/** In both of the orders that registries keep, ASCII and without regard to case. */
+/** In each of the orders that registries keep: ASCII, without regard to case, folder by folder. */
 function isBefore(name: string, last: string): boolean {
-  return name <= last && name.toLowerCase() <= last.toLowerCase();
+  return (
+    name <= last && name.toLowerCase() <= last.toLowerCase() && name.replaceAll('/', '\0') <= last.replaceAll('/', '\0')
+  );
 }

@@ -9,7 +9,7 @@ import { createRedisRateLimiter } from '../adapters/redis/rate-limiter.ts';
 import { createRedisRepositoryMarks } from '../adapters/redis/repository-marks.ts';
 import { createRedisRobotUses } from '../adapters/redis/robot-uses.ts';
 import { createRedisSessionStore } from '../adapters/redis/session-store.ts';
-import { createMemoryTagActivity } from '../adapters/memory/tag-activity.ts';
+import { createRedisTagActivity } from '../adapters/redis/tag-activity.ts';
 import { createRedisTagLocks } from '../adapters/redis/tag-locks.ts';
 import type { Stores } from './stores.ts';
 
@@ -29,6 +29,7 @@ export function openRedisStores(url: string, { longestWriteMs, ...memory }: Memo
   const tagLocks = createRedisTagLocks(connection, {
     onLost: (repository, tags) => log.error('a tag lock ran out during a push', { repository, tags }),
   });
+  const tagActivity = createRedisTagActivity(connection);
   const gateways = followGateways(connection);
   const limiter = createRedisRateLimiter(connection, gateways.count);
   return {
@@ -39,13 +40,14 @@ export function openRedisStores(url: string, { longestWriteMs, ...memory }: Memo
     limiter,
     failedLogins: createRedisFailedLogins(connection, gateways.count),
     promotions: createRedisPromotions(connection),
-    tagActivity: createMemoryTagActivity({ file: undefined, clock: Date.now, onProblem() {} }),
+    tagActivity,
     gateways: gateways.count,
     clockSkewMs: gateways.clockSkewMs,
     limitFallbacks: limiter.fallbacks,
     async close() {
       stopChecking();
       await gateways.close();
+      await tagActivity.close();
       await robotUses.close();
       await sessions.close();
       await connection.close();

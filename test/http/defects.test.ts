@@ -79,6 +79,7 @@ test('a request that meets a defect is answered 500 and logged, and the next one
       },
     },
     upstreams: oneRegistry,
+    catalog: { repositories: never },
     seen: { written: never, deleted: never, pulled() {}, contentWritten: never },
     promotions: { record: never, find: never, latest: never },
     front: {

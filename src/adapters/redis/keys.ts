@@ -18,6 +18,13 @@
  * | portcullis:{tags:N}:N                    | string | who holds a tag (second N) of a repository (first N)       | lease           |
  * | portcullis:{mark:N}                      | string | new at each write to a repository; `|writer@until` of those | a write's       |
  * |                                          |        | under way, until in ms since 1970                          | longest time    |
+ * | portcullis:{activity:N}:moves            | hash   | a tag of a repository (N) -> its last moves: when, to which | 400 days after  |
+ * |                                          |        | digest, by whom                                            | the last note   |
+ * | portcullis:{activity:N}:written          | zset   | tag -> when it was last written                            | the same        |
+ * | portcullis:{activity:N}:pulled           | zset   | tag -> when it was last pulled                             | the same        |
+ * | portcullis:{activity}:heard              | zset   | N of a repository -> when anything of it was last noted    | the same        |
+ * | portcullis:{activity}:written            | zset   | N of a repository -> when a tag of it was last written     | the same        |
+ * | portcullis:{activity}:entries            | hash   | N of a repository -> entries in its keys; `all`: the sum   | the same        |
  * | portcullis:{robots}:used:N               | string | when a robot's secret was last used, ms since 1970         | 400 days        |
  * | portcullis:{limits}:budget:N             | string | when a budget is full again, µs since 1970; N = its counter| until then      |
  * | portcullis:{limits}:owing                | zset   | counter -> when it is full again, of those that owe much   | its last entry  |
@@ -94,3 +101,12 @@ export const promotionsKey = 'portcullis:{promotions}:all';
 export function promotionKey(id: string): string {
   return promotionsPrefix + id;
 }
+
+/** Hold the moves of a repository's tags, when they were written, and when they were pulled. `name`: as `nameKey` writes it. */
+export function activityKeys(name: string): readonly [moves: string, written: string, pulled: string] {
+  const prefix = `portcullis:{activity:${name}}:`;
+  return [`${prefix}moves`, `${prefix}written`, `${prefix}pulled`];
+}
+
+/** Hold of which repositories anything is remembered there, and how much. */
+export const activeRepositoriesKeys = ['heard', 'written', 'entries'].map((part) => `portcullis:{activity}:${part}`);

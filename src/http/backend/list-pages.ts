@@ -55,8 +55,13 @@ function caseless(left: string, right: string): number {
   return ascii(left.toLowerCase(), right.toLowerCase()) || ascii(left, right);
 }
 
+/** As a walk through folders goes: `a/b` comes before `a-b` (distribution). */
+function byFolder(left: string, right: string): number {
+  return ascii(left.replaceAll('/', '\0'), right.replaceAll('/', '\0'));
+}
+
 /** The orders that registries keep. */
-const orders = [ascii, caseless];
+const orders = [ascii, caseless, byFolder];
 
 function isAscending(names: readonly string[], order: typeof ascii): boolean {
   return names.every((name, index) => index === 0 || order(names[index - 1] ?? '', name) <= 0);

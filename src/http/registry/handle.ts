@@ -7,7 +7,7 @@ import { parseRoute, withCanonicalNames, withoutForeignMount } from '../../distr
 import type { Upstreams } from '../../distribution/upstreams.ts';
 import { type Admitted, admit } from '../../gate/admit.ts';
 import { mayHideTags } from '../../gate/tag-list.ts';
-import type { Seen } from '../../ports.ts';
+import type { Registry, Seen } from '../../ports.ts';
 import type { ListCursors } from '../../sealed/list-cursor.ts';
 import { type Exchange, durationMs } from '../front/exchange.ts';
 import type { Front } from '../front/front.ts';
@@ -37,6 +37,8 @@ export interface RegistryParts extends WriteParts {
   readonly upstreams: Upstreams;
   readonly front: Front;
   readonly seen: Seen;
+  /** Asked for pages of all repositories. */
+  readonly catalog: Pick<Registry, 'repositories'>;
 }
 
 /** Answers one request below `/v2`. Resolves when the response has ended; writes exactly one audit record. */

@@ -8,7 +8,7 @@ import type { TagAsker } from '../../gate/tag-writes.ts';
 import type { Continuation, ListStart } from '../../gate/visible-names.ts';
 import type { CompiledPolicy } from '../../policy/evaluate.ts';
 import { type Principal, formatSubject } from '../../policy/model.ts';
-import type { Clock } from '../../ports.ts';
+import type { Clock, Registry } from '../../ports.ts';
 import type { ListCursors } from '../../sealed/list-cursor.ts';
 import type { Exchange } from '../front/exchange.ts';
 import { type UpstreamFailure, catalogUnsupported, repositoryUnknown, unusable } from '../front/respond.ts';
@@ -17,6 +17,8 @@ import { type Outcome, answered, clientGone, denied, passedOn, unanswerable } fr
 
 export interface ListParts {
   readonly backend: Pick<Backend, 'open' | 'ask'>;
+  /** Asked for pages of all repositories. */
+  readonly catalog: Pick<Registry, 'repositories'>;
   readonly gate: { readonly cursors: ListCursors; readonly clock: Clock };
 }
 
@@ -34,7 +36,7 @@ export async function showRepositories(
   if (start === undefined) return strangeCursor;
   const circumstances = { address: exchange.address, now: parts.gate.clock() };
   const listed = await listCatalog(
-    parts.backend.ask,
+    parts.catalog,
     policy,
     principal,
     { ...route.page, ...start },
