@@ -215,8 +215,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'http/front',
     'http/backend',
     'http/registry',
-    'http/web/csrf.ts',
-    'http/web/session-cookie.ts',
+    'http/web/cookie-callers.ts',
     'ports.ts',
   ],
   'http/backend': ['distribution', 'limits', 'http/front', 'ports.ts', 'http-proxy', 'zod', 'lru-cache'].concat([

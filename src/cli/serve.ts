@@ -124,6 +124,7 @@ function banner(
   return formatBanner({
     version,
     url: config.publicUrl,
+    hasPage: config.page.enabled,
     upstream: { url, description },
     store: config.redis === undefined ? 'in this process, kept in the state directory' : 'Redis (PORTCULLIS_REDIS)',
     policies: {

@@ -6,6 +6,8 @@ export interface BannerInfo {
   readonly version: string;
   /** What clients use, such as http://127.0.0.1:5050. */
   readonly url: string;
+  /** Whether people find a page there. */
+  readonly hasPage: boolean;
   readonly upstream: { readonly url: string; readonly description: string };
   /** Where sessions and limits are kept, in words. */
   readonly store: string;
@@ -39,6 +41,7 @@ export function formatBanner(info: BannerInfo): string {
 
   const rows: readonly (readonly [label: string, text: string])[] = [
     ['Gateway', bold(info.url)],
+    ...(info.hasPage ? [['Page', `${info.url}/ui/  ${quiet('in a browser, by the same account')}`] as const] : []),
     ['Registry', `${info.upstream.url}  ${quiet(info.upstream.description)}`],
     ['Store', info.store],
     [

@@ -1,6 +1,9 @@
 /** People of a directory: who gets in, in which groups, how long what they were given counts, and what stops whom. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createMemoryFailedLogins } from '../../src/adapters/memory/failed-logins.ts';
+import { makeSecret, secretHash } from '../../src/identity/carried-secret.ts';
+import { makeMarkedId } from '../../src/identity/marked-id.ts';
+import { openWebSession } from '../../src/identity/web-session.ts';
 import { createMemorySessionStore } from '../../src/adapters/memory/session-store.ts';
 import type { Identity, Identified } from '../../src/identity/identify.ts';
 import { createLoginGuard } from '../../src/identity/login-guard.ts';
@@ -346,5 +349,69 @@ describe('a session of somebody of a directory', () => {
     expect(await refreshed(refreshToken)).toBe('source_unavailable');
     directory.isAway = false;
     expect(await refreshed(refreshToken)).toBe('zoe of developers,releasers, pulls');
+  });
+});
+
+describe('a session of the page of somebody of a directory', () => {
+  /** As the page opens it. */
+  async function openPage(account: string): Promise<string> {
+    const found = await identity.identify({ kind: 'basic', account, password: 'secret' }, { address: undefined });
+    if (found.kind === 'refused') throw new Error(found.refusal.reason);
+    const client = { address: undefined, userAgent: undefined };
+    const opened = await openWebSession({ sessions, clock: () => now, service: 'registry.test' }, found.caller, client);
+    if (!opened.ok) throw new Error('no session');
+    return opened.secret;
+  }
+
+  async function visit(secret: string): Promise<string> {
+    const found = await identity.identify({ kind: 'web', secret }, { address: undefined });
+    return found.kind === 'refused' ? found.refusal.reason : describeCaller(found);
+  }
+
+  test('asks again when what it knows is old, and has the groups of now', async () => {
+    const secret = await openPage('dana');
+    directory.people.set('dana', { password: 'secret', groups: ['release managers'] });
+    now += 4 * minute;
+    expect(await visit(secret)).toBe('dana of testers,developers, pulls');
+    now += 2 * minute;
+    expect(await visit(secret)).toBe('dana of testers,releasers');
+    now += 2 * minute;
+    expect(await visit(secret)).toBe('dana of testers,releasers');
+    expect(directory.asked).toEqual(['login dana', 'look dana']);
+  });
+
+  test('is shut out while the entry is gone, and ends when the name is somebody else’s', async () => {
+    const secret = await openPage('zoe');
+    const zoe = directory.people.get('zoe') ?? {};
+    now += 6 * minute;
+    directory.people.delete('zoe');
+    expect(await visit(secret)).toBe('session_account_gone');
+    directory.people.set('zoe', zoe);
+    expect(await visit(secret)).toBe('zoe of developers,releasers, pulls');
+    directory.people.set('zoe', { password: 'other', id: 'another person', groups: ['developers'] });
+    expect(await basic('zoe', 'other')).toBe('zoe of developers, pulls');
+    expect(await visit(secret)).toBe('session_ended');
+    expect(await visit(secret)).toBe('session_unknown');
+  });
+
+  test('is no refresh token, nor is a refresh token a cookie, nor is either an access token of a person', async () => {
+    const secret = await openPage('dana');
+    const { refreshToken } = await logIn('dana');
+    expect(await refreshed(secret)).toBe('secret_malformed');
+    expect(await visit(refreshToken)).toBe('session_unknown');
+    // Whatever the text: the kind of the session decides.
+    const kinds = {
+      web: ['session_unknown', 'dana of testers,developers, pulls'],
+      personal: ['session_unknown', 'session_unknown'],
+    };
+    for (const [kind, answers] of Object.entries(kinds)) {
+      const text = makeSecret('session').text;
+      const session = { id: makeMarkedId('x'), account: 'dana', service: 'registry.test', created: now, lastUsed: now };
+      const listed = await sessions.list('dana', now);
+      const [like] = listed.ok ? listed.sessions : [];
+      const client = { address: undefined, userAgent: undefined };
+      await sessions.open(secretHash(text), { ...session, ...like, ...client, kind: kind as 'web' | 'personal' }, 3600);
+      expect([kind, await refreshed(text), await visit(text)]).toEqual([kind, ...answers]);
+    }
   });
 });

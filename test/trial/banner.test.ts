@@ -4,6 +4,7 @@ import { formatBanner, type BannerInfo } from '../../src/trial/banner.ts';
 const info: BannerInfo = {
   version: '1.2.3',
   url: 'http://127.0.0.1:5050',
+  hasPage: true,
   upstream: { url: 'http://127.0.0.1:41234', description: 'docker-registry 2.8.2' },
   store: 'in this process, kept across restarts',
   policies: { from: 'policies/', rules: 7, testsPassed: 1 },
@@ -21,6 +22,7 @@ describe('the banner', () => {
   const promises: readonly (readonly [title: string, text: string])[] = [
     ['says loudly that this is not production', 'TRY MODE, not for production'],
     ['names the gateway', 'http://127.0.0.1:5050'],
+    ['says where browsers find the page', 'http://127.0.0.1:5050/ui/'],
     ['names the registry behind it', 'http://127.0.0.1:41234  docker-registry 2.8.2'],
     ['says where sessions are kept', 'in this process, kept across restarts'],
     ['counts rules and tests', 'policies/  7 rules, 1 test passed'],

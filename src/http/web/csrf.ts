@@ -35,14 +35,3 @@ export function isFromOwnPage({ request, publicUrl }: Exchange): boolean {
   if (site !== undefined) return site === 'same-origin';
   return origin !== undefined && origin === parsedUrl(publicUrl).origin;
 }
-
-/**
- * For what comes to `/api/v1` with the page's cookie: reading is free; what changes something comes from a page of ours, and
- * its body is JSON, which no form can send.
- */
-export function isOwnApiRequest(exchange: Exchange): boolean {
-  const { method, request } = exchange;
-  if (method === 'GET' || method === 'HEAD') return true;
-  const isJson = /^application\/json\s*(?:;|$)/i.test(request.headers['content-type'] ?? '');
-  return isFromOwnPage(exchange) && (isJson || method === 'DELETE');
-}
