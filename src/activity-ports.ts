@@ -157,16 +157,17 @@ export interface RepositoryNames {
 /** The last 5,000 audit records of a day, of this gateway. */
 export interface Recent {
   note(record: AuditRecord, at: EpochMs): void;
-  /** The latest first. `after`: only those noted behind that one. */
+  /** The latest first, without claims and groups. `after`, `before`: only those noted behind, ahead of that one. */
   list(wish: {
     readonly limit: number;
-    readonly matches?: (record: AuditRecord) => boolean;
-    readonly after?: number;
+    readonly matches?: (record: AuditRecord, at: EpochMs) => boolean;
+    readonly after?: number | undefined;
+    readonly before?: number | undefined;
   }): readonly RecentRecord[];
 }
 
 export interface RecentRecord {
-  /** Counts up; of this process. */
+  /** Grows from one to the next, over restarts too; how many there are in between it does not tell. */
   readonly number: number;
   readonly at: EpochMs;
   readonly record: AuditRecord;
@@ -176,8 +177,8 @@ export interface RecentRecord {
 export interface Minutes {
   note(kind: 'request' | 'refusal', at: EpochMs): void;
   noteManifestPull(seconds: number, at: EpochMs): void;
-  noteBytesOut(bytes: number, at: EpochMs): void;
-  notePull(repository: string, bytes: number, at: EpochMs): void;
+  /** Content that went to clients; `pulls`: 1 for the manifest of a pull, 0 for what belongs to it. */
+  noteSent(repository: string | undefined, pulls: 0 | 1, bytes: number, at: EpochMs): void;
   list(now: EpochMs): readonly MinuteFacts[];
   /** Repositories by pulls in that hour. */
   busiest(now: EpochMs, limit: number, isShown: (repository: string) => boolean): readonly BusyRepository[];

@@ -24,8 +24,8 @@ export interface AuditRecord {
   /** Who issued the token that a workload logged in with, and those of its claims that the policy names. */
   readonly issuer?: string | undefined;
   readonly claims?: Readonly<Record<string, string>> | undefined;
-  /** Where somebody asked who did not come by `/v2` or `/token`: the page. */
-  readonly route?: 'ui' | undefined;
+  /** Where somebody asked who did not come by `/v2` or `/token`: the page, `/api/v1`. */
+  readonly route?: 'ui' | 'api' | undefined;
   readonly repository?: string | undefined;
   /** The registry that has it, where there are several. */
   readonly upstream?: string | undefined;

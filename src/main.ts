@@ -2,6 +2,8 @@
 import { hostname } from 'node:os';
 import { readDescriptorLimit } from './adapters/kernel/descriptor-limit.ts';
 import { createIssuerDocuments } from './adapters/issuers/documents.ts';
+import { createMinutes } from './adapters/memory/minutes.ts';
+import { createRecent } from './adapters/memory/recent.ts';
 import { createMemoryFailedLogins } from './adapters/memory/failed-logins.ts';
 import { createSendQueues } from './adapters/kernel/send-queues.ts';
 import type { LoadedPolicy } from './adapters/files/policy-loading.ts';
@@ -19,10 +21,11 @@ import { closing, listenAll } from './gateway/listen.ts';
 import { type OpenDirectories, connectDirectories, openDirectories } from './gateway/directories.ts';
 import { type Machine, openMachine } from './gateway/machine.ts';
 import { type Observed, createObserved } from './gateway/observed.ts';
-import { checkAll, frozenNow } from './gateway/readiness.ts';
-import { openPage } from './gateway/page.ts';
+import { type Part, checkAll, frozenNow } from './gateway/readiness.ts';
+import { type PageParts, apiCallers, openPage, operations, pagePartsOf } from './gateway/page.ts';
 import { GateMemory } from './gate/gate-memory.ts';
 import { KnownParts } from './gate/known-parts.ts';
+import { remembering } from './gateway/remembered.ts';
 import { reportTo } from './gateway/reports.ts';
 import { sealedForOf } from './gateway/sealed-for.ts';
 import { openUpstreams } from './gateway/upstreams.ts';
@@ -51,6 +54,7 @@ import { createListCursors } from './sealed/list-cursor.ts';
 import { createUploadTickets } from './sealed/upload-ticket.ts';
 import { createAccessTokens } from './token/access-token.ts';
 import { createTokenService } from './token/service.ts';
+import { asking } from './operations/ask.ts';
 import type { Clock } from './ports.ts';
 import { version } from './version.ts';
 
@@ -109,14 +113,18 @@ interface Ground {
 
 async function open(ground: Ground): Promise<Started> {
   const { config, log, inputs, clock, lifecycle } = ground;
-  const observed = createObserved(log);
+  const [recent, minutes] = [createRecent(clock), createMinutes()];
+  const observed = remembering(createObserved(log), recent, minutes, clock);
   const machine = await openMachine({ ...ground, audit: observed.audit });
-  const { policies, keys, stores, parts } = machine;
+  const { policies, parts } = machine;
   const directories = lifecycle.opens(
     openDirectories(await connectDirectories(config.logins, clock), inputs.htpasswd, log),
   );
-  const serving = openServing(ground, machine, observed, directories);
-  const { listener, identity, behind, limits, certificate, issuerKeys } = serving;
+  const readiness: Part[] = [lifecycle.part, parts.policy];
+  const checks = (): ReturnType<typeof checkAll> =>
+    checkAll([...readiness, ...frozenNow(policies.loaded().compiled.policy, clock())]);
+  const serving = openServing(ground, machine, observed, directories, { recent, minutes, checks });
+  const { listener, behind, operationParts, certificate, issuerKeys } = serving;
   const { backend } = behind;
   const registries = await behind.follow();
 
@@ -128,31 +136,14 @@ async function open(ground: Ground): Promise<Started> {
     transfers: backend.activeTransfers,
     cachedBytes: behind.cachedBytes,
   });
-  const readiness = [lifecycle.part, parts.policy, ...registries.map(({ part }) => part), parts.store, parts.keys];
-  readiness.push(...directories.parts);
+  readiness.push(...registries.map(({ part }) => part), parts.store, parts.keys, ...directories.parts);
   if (certificate !== undefined) readiness.push(certificate);
   const admin = createAdminListener({
-    readiness: () => checkAll([...readiness, ...frozenNow(policies.loaded().compiled.policy, clock())]),
+    readiness: checks,
     metrics: observed.render,
     hostName: hostname(),
     onError: (error) => log.error('the admin API failed', { detail: String(error) }),
-    api: {
-      identity,
-      sessions: stores.sessions,
-      robotUses: stores.robotUses,
-      promotions: stores.promotions,
-      limits,
-      limiter: stores.limiter,
-      failedLogins: stores.failedLogins,
-      keys,
-      policy: policies.loaded,
-      policyProblems: policies.problems,
-      reloadPolicy: () => policies.reload(),
-      audit: observed.audit,
-      clock,
-      token: inputs.adminToken,
-      version,
-    },
+    api: { ...operationParts, asking: asking(operations, operationParts), token: inputs.adminToken, version },
   });
   lifecycle.opens(closing(admin, () => admin.closeAllConnections()));
   const at = { server: listener.server, at: config.listen };
@@ -212,7 +203,13 @@ function openLogins(
 }
 
 /** What each process that serves has: its listener, and the four values it is made of. */
-function openServing(ground: Ground, machine: Machine, observed: Observed, directories: OpenDirectories) {
+function openServing(
+  ground: Ground,
+  machine: Machine,
+  observed: Observed,
+  directories: OpenDirectories,
+  lookedAt: Pick<PageParts, 'recent' | 'minutes' | 'checks'>,
+) {
   const { config, upstreams, log, inputs, clock, lifecycle } = ground;
   const { policies, keys, stores } = machine;
   const { publicUrl, trustedProxies, timeouts } = config;
@@ -251,11 +248,15 @@ function openServing(ground: Ground, machine: Machine, observed: Observed, direc
     ...{ lifecycle, log },
   });
   const indexes = openIndexes({ backend: behind.backend, stores, clock, lifecycle });
+  const { backend } = behind;
+  const { audit } = observed;
+  const developer = developerParts({ config, gate, upstreams, backend, indexes, audit });
+  const operationParts = pagePartsOf(machine, { ...lookedAt, ...developer, identity, limits, audit });
   const { certificate } = inputs;
   const front = {
     publicUrl,
     service,
-    audit: observed.audit,
+    audit,
     onAnswered: observed.answered,
     clock,
     trustedProxies,
@@ -264,27 +265,20 @@ function openServing(ground: Ground, machine: Machine, observed: Observed, direc
     ...reportTo(log),
     tls: certificate?.texts,
   };
-  const developer = developerParts({
-    config,
-    gate,
-    upstreams,
-    backend: behind.backend,
-    indexes,
-    audit: observed.audit,
-  });
   const listener = createListener({
     issuer: { tokenService, tokens, sessions, keys },
     gate,
     upstreams,
-    backend: behind.backend,
+    backend,
     promotions,
     seen: indexes.seen,
     catalog: indexes.catalog,
     front,
-    page: openPage({ config, machine, front, identity, parts: developer }),
+    page: openPage({ config, machine, front, identity, parts: operationParts }),
+    api: { ...apiCallers(config, identity), asking: asking(operations, operationParts), version },
   });
   const { server, connections } = listener;
   lifecycle.opens(closing(server, () => connections.cutAll()));
   const renewed = certificate && lifecycle.opens(renewCertificate(server, certificate, { clock, log }));
-  return { listener, identity, behind, indexes, limits, issuerKeys, certificate: renewed?.part };
+  return { listener, behind, indexes, operationParts, issuerKeys, certificate: renewed?.part };
 }

@@ -280,6 +280,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'distribution/route-name.ts',
     'distribution/upstreams.ts',
     'http/backend',
+    'http/api/viewer.ts',
     'http/front/front.ts',
     'http/web',
     'operations',
@@ -332,7 +333,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'trial',
     'main.ts',
     'version.ts',
-  ].concat(['http/admin/admin-types.ts', 'commander', 'node:']),
+  ].concat(['operations/answers.ts', 'commander', 'node:']),
   'cli.ts': ['cli'],
 };
 

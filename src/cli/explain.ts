@@ -24,7 +24,7 @@ import {
   secretToJson,
 } from './question.ts';
 import { type Command, type PolicyOptions, example, policiesOption, usageProblem } from './verb.ts';
-import { type LimitStates, limitStates } from '../http/admin/admin-types.ts';
+import { type LimitStates, limitStates } from '../operations/answers.ts';
 import { callAdmin } from './admin-client.ts';
 import { withPerson } from './outside-person.ts';
 import { readConfiguration } from './configuration.ts';

@@ -1,7 +1,7 @@
 /** `portcullis limits`: who is near a limit, and whom failed logins hold back. */
 import type { Command } from 'commander';
 import { quote } from '../document/problem.ts';
-import type { LimitList } from '../http/admin/admin-types.ts';
+import type { LimitList } from '../operations/answers.ts';
 import { describeWait } from '../policy/rate.ts';
 import { askAdmin } from './admin-client.ts';
 import { type ExitCode, formatTable, printJson } from './report.ts';

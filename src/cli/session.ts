@@ -1,5 +1,5 @@
 /** `portcullis session`: who is logged in, and ending it. */
-import type { SessionView } from '../http/admin/admin-types.ts';
+import type { SessionView } from '../operations/answers.ts';
 import { askAdmin } from './admin-client.ts';
 import { type ExitCode, complain, exitCodes, formatTable, printJson } from './report.ts';
 import { type Command, example } from './verb.ts';

@@ -26,7 +26,7 @@ import {
 } from './policy-edit.ts';
 import { type Misunderstood, parseAction } from './question.ts';
 import { usageProblem } from './verb.ts';
-import type { RobotTokenView } from '../http/admin/admin-types.ts';
+import type { RobotTokenView } from '../operations/answers.ts';
 import { callAdmin } from './admin-client.ts';
 
 export interface WantedToken {

@@ -1,6 +1,9 @@
 /** The page and the API behind it: where each room adds its pages, its forms, its operations and what these work with. */
 import type { Config } from '../config/load.ts';
+import type { CookieCallers } from '../http/api/viewer.ts';
 import type { Front } from '../http/front/front.ts';
+import { createCookieCallers } from '../http/web/cookie-callers.ts';
+import type { Identity } from '../identity/identify.ts';
 import type { Form, Page } from '../http/web/page.ts';
 import {
   type DeveloperParts,
@@ -11,6 +14,7 @@ import {
 import { type Web, type WebParts, createWeb } from '../http/web/router.ts';
 import type { Door } from '../http/web/step.ts';
 import type { Operation } from '../operations/operation.ts';
+import { type OperationParts, gatewayOperations } from '../operations/table.ts';
 import { whoAmI } from '../operations/who-am-i.ts';
 import { readPageAssets } from '../page-assets.ts';
 import { formatProblem } from '../document/problem.ts';
@@ -20,12 +24,12 @@ import { version } from '../version.ts';
 import type { Machine } from './machine.ts';
 
 /** What all operations work with: a room's own parts are one more name after `extends`. */
-export interface PageParts extends DeveloperParts {
+export interface PageParts extends OperationParts, DeveloperParts {
   readonly clock: Clock;
 }
 
 /** What `/api/v1` answers on both listeners. */
-export const operations: readonly Operation<PageParts>[] = [whoAmI, ...developerOperations];
+export const operations: readonly Operation<PageParts>[] = [whoAmI, ...gatewayOperations, ...developerOperations];
 
 const pages: readonly Page<PageParts>[] = [...developerPages];
 const forms: readonly Form<PageParts>[] = [...developerForms];
@@ -38,6 +42,33 @@ export interface PageGround {
   readonly front: Front;
   readonly identity: WebParts<PageParts>['identity'];
   readonly parts: PageParts;
+}
+
+/** What operations work with, beside what a machine has once. */
+type Serving = DeveloperParts &
+  Pick<PageParts, 'recent' | 'minutes' | 'checks' | 'identity' | 'limits' | 'clock' | 'audit'>;
+
+/** All that operations work with. */
+export function pagePartsOf({ policies, keys, stores }: Machine, serving: Serving): PageParts {
+  const { sessions, robotUses, promotions, limiter, failedLogins, gateways } = stores;
+  return {
+    ...serving,
+    ...{ sessions, robotUses, promotions, limiter, failedLogins, gateways, keys, version },
+    policy: policies.loaded,
+    policyProblems: policies.problems,
+    reloadPolicy: () => policies.reload(),
+  };
+}
+
+/** Who may come to `/api/v1` beside those with credentials: by the page's cookie, and as anybody where the page is for them. */
+export function apiCallers(
+  { page: { enabled, anonymous } }: Pick<Config, 'page'>,
+  identity: Pick<Identity, 'identify'>,
+): { readonly showsAnonymous: boolean; readonly cookies: CookieCallers | undefined } {
+  return {
+    showsAnonymous: enabled && anonymous === 'auto',
+    cookies: enabled ? createCookieCallers(identity) : undefined,
+  };
 }
 
 /** undefined where the configuration turns it off. */

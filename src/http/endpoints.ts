@@ -2,9 +2,6 @@
 import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
 import { exportJWK } from 'jose';
 import type { KeyRing, TokenKey } from '../ports.ts';
-import { type PromotionApiParts, createPromotionApi } from './api/promotions.ts';
-import type { ApiReply } from './api/caller.ts';
-import { problem } from './api/problems.ts';
 import { type Exchange, exchangeFacts } from './front/exchange.ts';
 import type { Front } from './front/front.ts';
 import { type Answer, internalError, notFound, refusal, send } from './front/respond.ts';
@@ -18,17 +15,16 @@ import {
   refuse,
 } from './token-endpoint.ts';
 
-export interface EndpointParts extends TokenEndpointParts, PromotionApiParts {
+export interface EndpointParts extends TokenEndpointParts {
   readonly front: Front;
   readonly issuer: TokenIssuer & { readonly keys: KeyRing };
 }
 
-const paths: ReadonlySet<string> = new Set(['/token', '/token/revoke', '/.well-known/jwks.json', '/api/v1/promotions']);
-const onePromotion = /^\/api\/v1\/promotions\/[A-Za-z0-9_-]{1,64}$/;
+const paths: ReadonlySet<string> = new Set(['/token', '/token/revoke', '/.well-known/jwks.json']);
 
 /** Whether a path, byte for byte, is one of ours. */
 export function isEndpoint(path: string): boolean {
-  return paths.has(path) || onePromotion.test(path);
+  return paths.has(path);
 }
 
 /** As much as a URL may hold: what a token cannot carry is to be counted, not cut. */
@@ -42,11 +38,6 @@ const malformed = { reason: 'request_malformed', detail: 'the body cannot be rea
 const failed: TokenReply = {
   answer: internalError,
   record: { event: 'token', decision: 'error', reason: 'internal_error' },
-};
-
-const apiFailed: TokenReply = {
-  answer: problem('internal', 'the gateway failed; its log says why'),
-  record: { event: 'access', decision: 'error', reason: 'internal_error' },
 };
 
 /** The exchange travels beside Express, which must not wrap or re-read what the gateway has judged. */
@@ -84,14 +75,12 @@ export function createEndpoints(parts: EndpointParts): (exchange: Exchange) => v
     send(exchangeOf(request), await keySet(parts.issuer.keys.keys()));
   });
 
-  addPromotions(app, parts, exchangeOf, reply);
-
   app.use((request) => void send(exchangeOf(request), notFound));
 
   const onFailure = (error: unknown, request: object): void => {
     const exchange = exchangeOf(request);
     front.onError(error, exchange);
-    reply(request, exchange.target.startsWith('/api/') ? apiFailed : failed);
+    reply(request, failed);
   };
 
   // Express knows an error handler by its four parameters.
@@ -103,8 +92,7 @@ export function createEndpoints(parts: EndpointParts): (exchange: Exchange) => v
   app.use(onError);
   return (exchange) => {
     const { request, response, target } = exchange;
-    // The API reads no body before it knows whose it is.
-    if (exchange.expectsContinue && !target.startsWith('/api/')) response.writeContinue();
+    if (exchange.expectsContinue) response.writeContinue();
     exchanges.set(request, exchange);
     // Without a body there is nothing for Express to read: what every login and pull begins with goes without it.
     if (request.method === 'GET' && target.split('?', 1)[0] === '/token') {
@@ -117,34 +105,6 @@ export function createEndpoints(parts: EndpointParts): (exchange: Exchange) => v
     response.once('close', () => clearTimeout(timer));
     app(request, response);
   };
-}
-
-function addPromotions(
-  app: express.Express,
-  parts: EndpointParts,
-  exchangeOf: (request: object) => Exchange,
-  reply: (request: object, reply: TokenReply) => void,
-): void {
-  const promotions = createPromotionApi(parts);
-  const show = (request: object, { answer, record }: ApiReply): void =>
-    reply(request, { answer, record: { event: 'access', decision: 'allow', reason: 'authenticated', ...record } });
-  const only = (...methods: readonly string[]): RequestHandler => {
-    const headers = { Allow: methods.join(', ') };
-    const answer = problem('method-unsupported', `use ${methods.join(' or ')}`, { headers });
-    return (request) => void send(exchangeOf(request), answer);
-  };
-  app
-    .route('/api/v1/promotions')
-    .get(async (request) => show(request, await promotions.list(exchangeOf(request))))
-    .post(async (request) => {
-      const { answer, record } = await promotions.post(exchangeOf(request));
-      reply(request, { answer, record: { decision: 'allow', reason: 'promoted', ...record, event: 'promotion' } });
-    })
-    .all(only('GET', 'HEAD', 'POST'));
-  app
-    .route(onePromotion)
-    .get(async (request) => show(request, await promotions.one(exchangeOf(request))))
-    .all(only('GET', 'HEAD'));
 }
 
 function plainApp(): express.Express {

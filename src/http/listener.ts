@@ -6,6 +6,7 @@ import type { SecureContextOptions } from 'node:tls';
 import { createPace } from '../identity/pace.ts';
 import type { ConnectionBounds } from '../limits/connection-shares.ts';
 import type { AuditRecord } from '../ports.ts';
+import { type MainApiParts, createMainApi } from './api/main-api.ts';
 import { type EndpointParts, createEndpoints, isEndpoint } from './endpoints.ts';
 import { capConnections } from './front/connection-caps.ts';
 import { type Connections, followConnections } from './front/connections.ts';
@@ -19,10 +20,10 @@ import { ignoreUpgradeOffers } from './front/upgrade-offers.ts';
 import { type RegistryParts, handleRegistryRequest } from './registry/handle.ts';
 import type { Web } from './web/router.ts';
 
-export interface ListenerParts extends EndpointParts, RegistryParts {
+export interface ListenerParts extends EndpointParts, MainApiParts, RegistryParts {
   readonly front: ListenerFront;
   readonly gate: RegistryParts['gate'];
-  readonly backend: RegistryParts['backend'] & EndpointParts['backend'];
+  readonly backend: RegistryParts['backend'] & MainApiParts['backend'];
   /** Absent: there is no page. */
   readonly page?: Web | undefined;
 }
@@ -113,6 +114,7 @@ function createHandler(parts: ListenerParts): Handler {
   const { publicUrl, trustedProxies, clock } = front;
   const pace = createPace(endpointsPerTurn);
   const endpoints = createEndpoints(parts);
+  const api = createMainApi(parts);
 
   let isWarned = false;
   function onUnreadable(entry: string): void {
@@ -144,9 +146,13 @@ function createHandler(parts: ListenerParts): Handler {
       await pace();
       return page.handle(exchange);
     }
-    if (!isEndpoint(path)) return refuse(exchange, notFound, 'route_unknown');
+    const isOfApi = api.has(path);
+    if (!isOfApi && !isEndpoint(path)) return refuse(exchange, notFound, 'route_unknown');
     await pace();
-    endpoints(exchange);
+    if (!isOfApi) return endpoints(exchange);
+    const { answer, record } = await api.handle(exchange);
+    const status = send(exchange, answer);
+    front.audit.record({ ...record, ...exchangeFacts(exchange, clock()), status });
   }
 
   return async (request, response, expectsContinue) => {

@@ -25,6 +25,17 @@ export async function ask<Parts, Input extends z.ZodType, Answer extends z.ZodTy
   return outcome.ok ? { ok: true, answer: operation.answer.parse(outcome.answer) } : outcome;
 }
 
+/** Operations together with what they work with. */
+export interface Asking {
+  readonly operations: readonly Operation<unknown>[];
+  readonly parts: unknown;
+}
+
+/** The only way to put the two together: the operations get what they were made for. */
+export function asking<Parts>(operations: readonly Operation<Parts>[], parts: Parts): Asking {
+  return { operations, parts };
+}
+
 export type InputReading<Value> =
   | { readonly ok: true; readonly value: Value }
   /** On one line, for whoever asked. */

@@ -116,10 +116,13 @@ function narrowness(token: RobotToken, account: string, question: Omit<Question,
 }
 
 /** How far a secret reaches, in the words of a policy file: `pull, push in integration/**, until 2027-01-01T00:00:00Z`. */
-export function describeSecret({ rights, repositories, expires }: RobotToken): string {
-  const parts = [
-    rights === undefined ? 'all that the rules give' : actionsOf(rights).join(', '),
-    ...(repositories === undefined ? [] : [`in ${listed(repositories.map(({ text }) => text))}`]),
-  ];
-  return `${parts.join(' ')}, ${expires === undefined ? 'for ever' : `until ${formatInstant(inMilliseconds(expires))}`}`;
+export function describeSecret(token: RobotToken): string {
+  const { expires } = token;
+  return `${describeReach(token)}, ${expires === undefined ? 'for ever' : `until ${formatInstant(inMilliseconds(expires))}`}`;
+}
+
+/** `pull, push in integration/**`. */
+export function describeReach({ rights, repositories }: Reach): string {
+  const where = repositories === undefined ? '' : ` in ${listed(repositories.map(({ text }) => text))}`;
+  return `${rights === undefined ? 'all that the rules give' : actionsOf(rights).join(', ')}${where}`;
 }

@@ -32,21 +32,22 @@ export type RequestReading =
 const maxReason = 1000;
 const maxName = 600;
 
-const body = z.strictObject({
-  source: z.string().min(1).max(maxName),
-  target: z.string().min(1).max(maxName),
+/** What a request says, before its names are read. */
+export const promotionBody = z.strictObject({
+  source: z.string().min(1).max(maxName).describe('repository:tag or repository@digest'),
+  target: z.string().min(1).max(maxName).describe('repository:tag; without a tag that of the source'),
   reason: z.string().max(maxReason).optional(),
   attachments: z.boolean().optional(),
   dryRun: z.boolean().optional(),
 });
-const keys = Object.keys(body.shape);
+const keys = Object.keys(promotionBody.shape);
 
 /** `value`: what the JSON of the request said. `canonical`: the one spelling of a name, of several. */
 export function readPromotionRequest(
   value: unknown,
   canonical: Upstreams['canonical'] = (name) => name,
 ): RequestReading {
-  const read = body.safeParse(value);
+  const read = promotionBody.safeParse(value);
   if (!read.success) return refuse(read.error.issues.map(inWords).join('; '));
   const { source, target, reason, attachments = true, dryRun = false } = read.data;
   const from = readSource(source);

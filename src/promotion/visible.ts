@@ -1,5 +1,4 @@
 /** Which promotions somebody may know of, and how much of each. */
-import { didYouMean } from '../document/suggest.ts';
 import type { Caller } from '../identity/identify.ts';
 import type { PromotedName, Promotion } from '../ports.ts';
 import { parseRepositoryName } from '../distribution/reference.ts';
@@ -45,27 +44,25 @@ export type ListQuery =
     }
   | { readonly ok: false; readonly problem: string };
 
-const parameters = ['repository', 'since', 'limit'];
 const usualLimit = 100;
 const maxLimit = 1000;
 const units: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** `query`: without its question mark. `since` is an instant in RFC 3339, or how long ago: `24h`, `7d`. */
-export function readListQuery(query: string, now: EpochMs): ListQuery {
-  const search = new URLSearchParams(query);
-  const names = [...search.keys()];
-  const unknown = names.find((name) => !parameters.includes(name));
-  if (unknown !== undefined)
-    return refuse(`there is no parameter ${JSON.stringify(unknown.slice(0, 40))}${didYouMean(unknown, parameters)}`);
-  if (new Set(names).size < names.length) return refuse('a parameter is given twice');
-  const repository = search.get('repository') ?? undefined;
+/** `since` is an instant in RFC 3339, or how long ago: `24h`, `7d`. */
+export function readListQuery(
+  asked: {
+    readonly repository?: string | undefined;
+    readonly since?: string | undefined;
+    readonly limit?: string | undefined;
+  },
+  now: EpochMs,
+): ListQuery {
+  const { repository, since, limit = String(usualLimit) } = asked;
   if (repository !== undefined && parseRepositoryName(repository) === undefined)
     return refuse('repository: no repository, such as release/app');
-  const since = search.get('since') ?? undefined;
   const from = since === undefined ? undefined : instantOf(since, now);
   if (since !== undefined && from === undefined)
     return refuse('since: write an instant such as 2026-11-26T12:00:00Z, or how long ago: 24h, 7d');
-  const limit = search.get('limit') ?? String(usualLimit);
   if (!/^[0-9]{1,9}$/.test(limit) || Number(limit) === 0) return refuse('limit: a whole number from 1');
   return { ok: true, repository, since: from, limit: Math.min(Number(limit), maxLimit) };
 }

@@ -1,11 +1,15 @@
 import request from 'supertest';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createMemoryFailedLogins } from '../../src/adapters/memory/failed-logins.ts';
+import { createMinutes } from '../../src/adapters/memory/minutes.ts';
+import { createRecent } from '../../src/adapters/memory/recent.ts';
 import { createMemoryPromotions } from '../../src/adapters/memory/promotions.ts';
 import { createMemoryRateLimiter } from '../../src/adapters/memory/rate-limiter.ts';
 import { createMemorySessionStore } from '../../src/adapters/memory/session-store.ts';
 import { Secret } from '../../src/secret.ts';
 import { createAdminListener } from '../../src/http/admin/admin.ts';
+import { asking } from '../../src/operations/ask.ts';
+import { type OperationParts, gatewayOperations } from '../../src/operations/table.ts';
 import { createLimits } from '../../src/limits/spend.ts';
 import { compilePolicy } from '../../src/policy/evaluate.ts';
 import { parsePolicy } from '../../src/policy/files/parse.ts';
@@ -70,7 +74,7 @@ function listen(sessions: SessionStore, records: AuditRecord[] = [], { limiter, 
     onError: (error) => {
       throw error;
     },
-    api: {
+    api: adminApi({
       identity: identityOf({ policies: { current: policy }, sessions, clock: () => now }),
       sessions,
       limits: createLimits(limiter),
@@ -92,10 +96,17 @@ function listen(sessions: SessionStore, records: AuditRecord[] = [], { limiter, 
       },
       audit: { record: (record) => records.push(record) },
       clock: () => now,
-      token: new Secret(token),
+      recent: createRecent(() => now),
+      minutes: createMinutes(),
+      checks: () => [],
+      gateways: () => 1,
       version: '1.2.3',
-    },
+    }),
   });
+}
+
+function adminApi(parts: OperationParts) {
+  return { ...parts, asking: asking(gatewayOperations, parts), token: new Secret(token) };
 }
 
 describe('the admin API', () => {
@@ -159,6 +170,7 @@ describe('the admin API', () => {
     expect(sessions.isRevoked('one')).toBe(true);
     expect(records).toMatchObject([
       { event: 'session', decision: 'allow', reason: 'revoked', account: 'dana', detail: 'one' },
+      { event: 'access', route: 'api', reason: 'admin_token', detail: 'DELETE /api/v1/sessions/one', status: 200 },
     ]);
     expect((await remove('/api/v1/sessions/one')).status).toBe(404);
   });

@@ -16,7 +16,7 @@ import { ok, startRawRegistry } from '../support/stand-in.ts';
 import { identityOf } from '../support/identity.ts';
 import { makeKey, ringOf } from '../support/keys.ts';
 import { compile, quickHash } from '../support/policies.ts';
-import { noLimits, noSessions, oneRegistry } from '../support/ports.ts';
+import { noLimits, noSessions, nothingAsked, oneRegistry } from '../support/ports.ts';
 import { backendAt } from '../support/backend.ts';
 import { basic } from '../support/trial.ts';
 
@@ -82,6 +82,7 @@ test('a request that meets a defect is answered 500 and logged, and the next one
     catalog: { repositories: never },
     seen: { written: never, deleted: never, pulled() {}, contentWritten: never },
     promotions: { record: never, find: never, latest: never },
+    api: { asking: nothingAsked, version: '1.2.3', showsAnonymous: false },
     front: {
       publicUrl,
       service: 'r.test',

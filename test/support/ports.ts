@@ -1,6 +1,7 @@
 /** Ports for tests that are about something else: stores that know nothing and record nothing. */
 import { createUpstreams } from '../../src/distribution/upstreams.ts';
 import type { Limits } from '../../src/limits/spend.ts';
+import type { Asking } from '../../src/operations/ask.ts';
 import type { RobotUses, SessionStore } from '../../src/ports.ts';
 import type { IdTokenGuard } from '../../src/identity/id-token-guard.ts';
 import type { LoginGuard } from '../../src/identity/login-guard.ts';
@@ -37,3 +38,6 @@ export const noGuard: LoginGuard = { attempt: (_login, verify) => verify() };
 export const oneRegistry = createUpstreams([
   { name: 'main', prefix: '', remotePrefix: '', access: 'read-write', library: false },
 ]);
+
+/** For a listener whose API is not asked. */
+export const nothingAsked: Asking = { operations: [], parts: undefined };

@@ -1,6 +1,6 @@
 /** The admin listener: liveness, readiness, metrics. Meant for a private address; never shows a secret. */
 import { type Server, createServer } from 'node:http';
-import { type AdminApiParts, handleAdminApi } from './admin-api.ts';
+import { type AdminApiParts, createAdminApi } from './admin-api.ts';
 import { notFound } from '../front/respond.ts';
 import { isIPv4, isIPv6 } from 'node:net';
 
@@ -27,6 +27,7 @@ export interface AdminParts {
 
 /** Not listening yet. A request has ten seconds to arrive. */
 export function createAdminListener({ readiness, metrics, api, hostName, onError }: AdminParts): Server {
+  const handleApi = createAdminApi(api, onError);
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000 }, (request, response) => {
     const [path = '', query = ''] = (request.url ?? '').split('?', 2);
     const answer = (status: number, type: string, body: string): void => {
@@ -51,7 +52,7 @@ export function createAdminListener({ readiness, metrics, api, hostName, onError
       return answer(421, 'text/plain', 'call the admin listener by an address or a local name, such as 127.0.0.1\n');
     }
     if (path.startsWith('/api/')) {
-      handleAdminApi(api, request, response).catch((error: unknown) => {
+      handleApi(request, response).catch((error: unknown) => {
         onError(error);
         response.destroy();
       });

@@ -14,13 +14,18 @@ const withinMs = 10_000;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 const close = { Connection: 'close' };
 
+/** Whether the body is said to be JSON in UTF-8, not compressed. */
+export function isJsonType({ headers }: Exchange['request']): boolean {
+  const { 'content-type': type = '', 'content-encoding': encoding } = headers;
+  return /^application\/json\s*(?:;\s*charset="?utf-8"?\s*)?$/i.test(type.trim()) && encoding === undefined;
+}
+
 /** A value, or the answer that says why there is none. The connection ends with what was not read. */
 export async function readJsonBody(exchange: Exchange): Promise<JsonBody> {
   const { request, response, expectsContinue } = exchange;
-  const { 'content-type': type = '', 'content-encoding': encoding, 'content-length': length } = request.headers;
-  if (!/^application\/json\s*(?:;\s*charset="?utf-8"?\s*)?$/i.test(type.trim()) || encoding !== undefined)
+  if (!isJsonType(request))
     return refuse('type-unsupported', 'send JSON as application/json, in UTF-8 and not compressed');
-  if (Number(length ?? 0) > maxBytes) return tooLarge;
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) return tooLarge;
   if (expectsContinue) response.writeContinue();
   const content = await readWhole(exchange);
   if (content === 'too_large') return tooLarge;

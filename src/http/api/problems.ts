@@ -10,9 +10,11 @@ const kinds = {
   'source-unknown': [404, 'No such source'],
   'target-unknown': [404, 'No such target'],
   'promotion-unknown': [404, 'No such promotion'],
+  unknown: [404, 'Not Found'],
   'method-unsupported': [405, 'Not a method of this'],
   'body-late': [408, 'The body did not arrive'],
   'tag-taken': [409, 'The tag is taken'],
+  conflict: [409, 'Conflict'],
   'body-too-large': [413, 'The body is too large'],
   'type-unsupported': [415, 'Not a type of body that is read here'],
   'gate-failed': [422, 'A gate is closed'],
@@ -21,6 +23,7 @@ const kinds = {
   internal: [500, 'The gateway failed'],
   registry: [502, 'The registry failed'],
   busy: [503, 'Try again'],
+  unavailable: [503, 'Service Unavailable'],
 } as const;
 
 export type ProblemType = keyof typeof kinds;

@@ -1,12 +1,12 @@
-/** `/api/v1/promotions`: asking for one, and looking at those that were done. */
+/** `POST /api/v1/promotions`: asking for one, by an account. Those that were done are shown by an operation. */
+import { z } from 'zod';
 import type { KnownParts } from '../../gate/known-parts.ts';
 import { judgeGates } from '../../gate/provenance.ts';
-import type { Caller, Identity } from '../../identity/identify.ts';
+import type { Identity } from '../../identity/identify.ts';
 import type { Limits } from '../../limits/spend.ts';
-import type { CompiledPolicy } from '../../policy/evaluate.ts';
 import type { AuditRecord, Clock, Promotions, Seen, TagLocks } from '../../ports.ts';
 import { type PromotionParts, promote } from '../../promotion/promote.ts';
-import { type PromotionRequest, readPromotionRequest } from '../../promotion/request.ts';
+import { type PromotionRequest, promotionBody, readPromotionRequest } from '../../promotion/request.ts';
 import { AtOnce } from '../../gate/at-once.ts';
 import { type Upstreams, readOnlyInWords, remoteName } from '../../distribution/upstreams.ts';
 import type { Backend } from '../backend/backend.ts';
@@ -15,10 +15,10 @@ import type { Front } from '../front/front.ts';
 import { who } from '../registry/audit-facts.ts';
 import type { WriteGate } from '../registry/tag-writer.ts';
 import { readJsonBody } from './body.ts';
-import { type ApiReply, identifyCaller } from './caller.ts';
+import { type ApiReply, type Called, identifyCaller } from './caller.ts';
 import { problem } from './problems.ts';
 import { answerOf, recordOf } from './promotion-answers.ts';
-import { listPromotions, onePromotion } from './promotion-list.ts';
+import type { Special } from './table.ts';
 
 export interface PromotionApiParts {
   readonly front: Pick<Front, 'service'>;
@@ -37,12 +37,6 @@ interface PromotionGate extends Pick<WriteGate, 'gates'> {
   readonly knownParts: KnownParts;
 }
 
-export interface PromotionApi {
-  post(exchange: Exchange): Promise<ApiReply>;
-  list(exchange: Exchange): Promise<ApiReply>;
-  one(exchange: Exchange): Promise<ApiReply>;
-}
-
 /** Blobs that pass through this process at once into one registry. */
 const streams = 4;
 /** Promotions at once: each holds the manifests of an image. */
@@ -50,7 +44,7 @@ const maxAtOnce = 24;
 const maxOfAccount = 6;
 
 /** A promotion that began goes on to its end, whether or not its client waits for it. */
-export function createPromotionApi(own: PromotionApiParts): PromotionApi {
+export function createPromotionApi(own: PromotionApiParts): Special {
   const { front, gate, backend, promotions, seen, upstreams } = own;
   const { identity, clock, limits, tagLocks, knownParts, gates } = gate;
   const parts: PromotionParts = {
@@ -64,49 +58,61 @@ export function createPromotionApi(own: PromotionApiParts): PromotionApi {
     ...{ identity, clock, limits, tagLocks, knownParts },
   };
   const underWay = new UnderWay();
-  const known =
-    (
-      answer: (
-        called: { readonly caller: Caller; readonly policy: CompiledPolicy },
-        exchange: Exchange,
-      ) => Promise<ApiReply>,
-    ) =>
-    async (exchange: Exchange): Promise<ApiReply> => {
-      const called = await identifyCaller(identity, exchange, front.service);
-      if (!called.ok) return called.reply;
-      const reply = await answer(called, exchange);
-      return { answer: reply.answer, record: { ...who(called.caller), ...reply.record } };
-    };
-  return {
-    post: known(async ({ caller, policy }, exchange) => {
-      if (exchange.target.includes('?')) return refused('request-invalid', 'a promotion has no parameters; send JSON');
-      const body = await readJsonBody(exchange);
-      if (!body.ok) return { answer: body.answer, record: { decision: 'deny', reason: 'body_refused' } };
-      const read = readPromotionRequest(body.value, upstreams.canonical);
-      if (!read.ok) return refused('request-invalid', read.problem);
-      const { request } = read;
-      const { repository } = request.target;
-      const misplaced = misplacedBy(upstreams, repository);
-      if (misplaced !== undefined) return misplaced;
-      const account = String(who(caller).account);
-      if (!underWay.enter(account)) return { answer: tooManyAtOnce, record: busy(request) };
-      try {
-        const outcome = await promote(parts, { request, caller, policy, address: exchange.address });
-        if (outcome.kind === 'promoted') {
-          const { digest, target, account: by } = outcome.promotion;
-          seen.written(target.repository, { tags: [target.reference], digest, by });
-        }
-        if (outcome.kind === 'promoted' || outcome.kind === 'repeated') await promotions.record(outcome.promotion);
-        const asked = { service: front.service, publicUrl: exchange.publicUrl };
-        return { answer: answerOf(outcome, request, caller, asked), record: recordOf(outcome, request) };
-      } finally {
-        underWay.leave(account);
+  const post = async ({ caller, policy }: Extract<Called, { ok: true }>, exchange: Exchange): Promise<ApiReply> => {
+    if (exchange.target.includes('?')) return refused('request-invalid', 'a promotion has no parameters; send JSON');
+    const body = await readJsonBody(exchange);
+    if (!body.ok) return { answer: body.answer, record: { decision: 'deny', reason: 'body_refused' } };
+    const read = readPromotionRequest(body.value, upstreams.canonical);
+    if (!read.ok) return refused('request-invalid', read.problem);
+    const { request } = read;
+    const { repository } = request.target;
+    const misplaced = misplacedBy(upstreams, repository);
+    if (misplaced !== undefined) return misplaced;
+    const account = String(who(caller).account);
+    if (!underWay.enter(account)) return { answer: tooManyAtOnce, record: busy(request) };
+    try {
+      const outcome = await promote(parts, { request, caller, policy, address: exchange.address });
+      if (outcome.kind === 'promoted') {
+        const { digest, target, account: by } = outcome.promotion;
+        seen.written(target.repository, { tags: [target.reference], digest, by });
       }
-    }),
-    list: known((called, exchange) => listPromotions({ promotions, clock }, called, exchange)),
-    one: known((called, exchange) => onePromotion({ promotions, clock }, called, exchange)),
+      if (outcome.kind === 'promoted' || outcome.kind === 'repeated') await promotions.record(outcome.promotion);
+      const asked = { service: front.service, publicUrl: exchange.publicUrl };
+      return { answer: answerOf(outcome, request, caller, asked), record: recordOf(outcome, request) };
+    } finally {
+      underWay.leave(account);
+    }
+  };
+  return {
+    method: 'POST',
+    path: '/promotions',
+    summary: 'Promotes an image. By a Bearer token: pull of the source and promote of the target in its access.',
+    needs: 'account',
+    input: promotionBody,
+    answer: promoted,
+    async handle(exchange) {
+      const called = await identifyCaller(identity, exchange, front.service);
+      const reply = called.ok ? await post(called, exchange) : called.reply;
+      const facts = called.ok ? who(called.caller) : {};
+      const own = { event: 'promotion', route: undefined, detail: reply.record.detail } as const;
+      return { answer: reply.answer, record: { reason: 'promoted', ...facts, ...reply.record, ...own } };
+    },
   };
 }
+
+const promoted = z.object({
+  id: z.string().optional(),
+  dryRun: z.literal(true).optional(),
+  digest: z.string(),
+  source: z.string(),
+  target: z.string(),
+  manifests: z.int(),
+  blobs: z.int(),
+  mounted: z.int(),
+  bytes: z.int(),
+  durationMs: z.number(),
+  left: z.array(z.unknown()).optional().describe('what was attached and did not come along, and why'),
+});
 
 /** One registry that hangs keeps up nothing that goes into another. */
 function turnsOf({ of }: Upstreams): PromotionParts['streamsInto'] {

@@ -4,6 +4,7 @@ import { type IncomingMessage, type OutgoingHttpHeaders, ServerResponse } from '
 export type AnswerOutcome = 'ok' | 'refused' | 'limited' | 'client_error' | 'failed';
 
 export interface Timing {
+  readonly method: string;
   /** The request target as sent. */
   readonly target: string;
   readonly outcome: AnswerOutcome;
@@ -28,6 +29,7 @@ export function timedResponse(onEnd: (timing: Timing) => void): typeof ServerRes
         const firstByte = this.#firstByte ?? (this.headersSent ? performance.now() : undefined);
         const firstByteSeconds = firstByte === undefined ? undefined : (firstByte - this.#begun) / 1000;
         onEnd({
+          method: this.req.method ?? '',
           target,
           outcome: outcomeOf(this),
           firstByteSeconds,

@@ -1,20 +1,14 @@
 /** Limits and failed logins. */
-import { type LimitState, type Limits, countedPer, stateOfCounter } from '../../limits/spend.ts';
-import type { CompiledPolicy } from '../../policy/evaluate.ts';
-import { type Limit, type Named, formatSubject } from '../../policy/model.ts';
-import { principalIn } from '../../policy/principal.ts';
-import { formatRate } from '../../policy/rate.ts';
-import type { Clock, FailedLogins, RateLimiter } from '../../ports.ts';
-import { delayMs } from '../../identity/login-delays.ts';
-import {
-  type LimitList,
-  type LimitStates,
-  type LimitView,
-  type SpentView,
-  limitList,
-  limitStates,
-} from './admin-types.ts';
-import { type Operation, type Result, instant } from './operation.ts';
+import { z } from 'zod';
+import { type LimitState, type Limits, countedPer, stateOfCounter } from '../limits/spend.ts';
+import type { CompiledPolicy } from '../policy/evaluate.ts';
+import { type Limit, type Named, formatSubject } from '../policy/model.ts';
+import { principalIn } from '../policy/principal.ts';
+import { formatRate } from '../policy/rate.ts';
+import type { Clock, FailedLogins, RateLimiter } from '../ports.ts';
+import { delayMs } from '../identity/login-delays.ts';
+import { type LimitList, type LimitStates, type LimitView, type SpentView, limitList, limitStates } from './answers.ts';
+import { type Operation, type Outcome, instant, operation } from './operation.ts';
 
 export interface LimitParts {
   readonly policy: () => { readonly compiled: CompiledPolicy };
@@ -56,37 +50,38 @@ function byWait(left: { readonly waitSeconds: number }, right: { readonly waitSe
   return right.waitSeconds - left.waitSeconds;
 }
 
-/** What the query parameters of a question about one request mean. */
-const stateQuery = {
-  subject: 'user:NAME, robot:NAME, workload:NAME or anonymous; required',
-  count: 'pull, push or token; required',
-  repository: 'where; without it limits per repository come without a state',
-  address: 'where from; without it limits per address come without a state',
-};
+const stateInput = z.object({
+  subject: z.string({ error: expectedSubject() }).describe('user:NAME, robot:NAME, workload:NAME or anonymous'),
+  count: z.enum(['pull', 'push', 'token'], { error: 'expected pull, push or token' }),
+  repository: z.string().optional().describe('where; without it limits per repository come without a state'),
+  address: z.string().optional().describe('where from; without it limits per address come without a state'),
+});
+
+function expectedSubject(): string {
+  return 'expected user:NAME, robot:NAME, workload:NAME or anonymous';
+}
 
 /** Nothing is counted. */
-async function lookAtLimits({ limits }: LimitParts, policy: CompiledPolicy, query: URLSearchParams): Promise<Result> {
-  const counted = (['pull', 'push', 'token'] as const).find((each) => each === query.get('count'));
-  if (counted === undefined) return { ok: false, reason: 'invalid', detail: 'count: expected pull, push or token' };
-  const named = parseNamed(query.get('subject') ?? '');
-  const expected = 'subject: expected user:NAME, robot:NAME, workload:NAME or anonymous';
-  if (named === undefined) return { ok: false, reason: 'invalid', detail: expected };
+async function lookAtLimits(
+  { limits }: LimitParts,
+  policy: CompiledPolicy,
+  { subject: asked, count, repository, address }: z.output<typeof stateInput>,
+): Promise<Outcome<LimitStates>> {
+  const named = parseNamed(asked);
+  if (named === undefined) return { ok: false, reason: 'invalid', detail: `subject: ${expectedSubject()}` };
   const subject = formatSubject(named);
   const principal = principalIn(policy.policy, named);
   if (principal === undefined) {
     return { ok: false, reason: 'unknown', detail: `${subject} is unknown to the policy in force, or disabled there` };
   }
-  const repository = query.get('repository') ?? undefined;
-  const address = query.get('address') ?? undefined;
   const isGiven = { account: true, address: address !== undefined, repository: repository !== undefined };
-  const looked = await limits.look(policy, counted, { principal, address, repository });
+  const looked = await limits.look(policy, count, { principal, address, repository });
   const states = new Map(looked.map((state) => [state.limit.name, state]));
-  const views = policy.limitsOf(principal, counted).map((each) => {
+  const views = policy.limitsOf(principal, count).map((each) => {
     const state = isGiven[countedPer(each, principal)] ? states.get(each.name) : undefined;
     return { ...limitView(each), ...(state === undefined ? {} : spentView(state)) };
   });
-  const body: LimitStates = { subject, limits: views };
-  return { ok: true, body };
+  return { ok: true, answer: { subject, limits: views } };
 }
 
 function parseNamed(subject: string): Named | undefined {
@@ -96,32 +91,39 @@ function parseNamed(subject: string): Named | undefined {
   return kind === undefined ? undefined : { kind, name: subject.slice(colon + 1) };
 }
 
-function limitView({ name, mode, count, per, rate, burst }: Limit): LimitView {
+/** As a policy file writes it. */
+export function limitView({ name, mode, count, per, rate, burst }: Limit): LimitView {
   return { name, mode, count, per, rate: formatRate(rate), burst };
 }
 
-function spentView({ source, remaining, waitSeconds, fullSeconds }: LimitState): SpentView {
+/** What is left of it. */
+export function spentView({ source, remaining, waitSeconds, fullSeconds }: LimitState): SpentView {
   return { source, remaining, waitSeconds, fullSeconds };
 }
 
+export const limitsNear = operation<LimitParts>()({
+  method: 'GET',
+  path: '/limits',
+  summary: 'Budgets with at most a fifth left, and whoever failed to log in often; the longest wait first.',
+  needs: 'inspect',
+  input: z.object({}),
+  answer: limitList,
+  async run(parts) {
+    const answer = await listLimits(parts, parts.policy().compiled, parts.clock());
+    const detail = 'the store of limits and failed logins cannot be reached';
+    return answer === undefined ? { ok: false, reason: 'unavailable', detail } : { ok: true, answer };
+  },
+});
+
 export const limitOperations: readonly Operation<LimitParts>[] = [
-  {
+  limitsNear,
+  operation<LimitParts>()({
     method: 'GET',
-    path: '/api/v1/limits',
-    summary: 'Budgets with at most a fifth left, and whoever failed to log in often; the longest wait first.',
-    answer: limitList,
-    run: async (parts) => {
-      const body = await listLimits(parts, parts.policy().compiled, parts.clock());
-      const detail = 'the store of limits and failed logins cannot be reached';
-      return body === undefined ? { ok: false, reason: 'unavailable', detail } : { ok: true, body };
-    },
-  },
-  {
-    method: 'GET',
-    path: '/api/v1/limits/state',
+    path: '/limits/state',
     summary: 'The limits that apply to a request, and what is left of them; nothing is counted.',
-    query: stateQuery,
+    needs: 'inspect',
+    input: stateInput,
     answer: limitStates,
-    run: (parts, { query }) => lookAtLimits(parts, parts.policy().compiled, query),
-  },
+    run: (parts, _viewer, input) => lookAtLimits(parts, parts.policy().compiled, input),
+  }),
 ];

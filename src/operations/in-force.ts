@@ -1,9 +1,10 @@
 /** What is in force: the policy, signing keys, secrets of robots. */
-import type { CompiledPolicy } from '../../policy/evaluate.ts';
-import { keyList, policyState, robotTokens } from './admin-types.ts';
-import { type Operation, type Result, instant } from './operation.ts';
-import type { KeyRing, RobotUses } from '../../ports.ts';
-import { inMilliseconds } from '../../time.ts';
+import { z } from 'zod';
+import type { CompiledPolicy } from '../policy/evaluate.ts';
+import type { KeyRing, RobotUses } from '../ports.ts';
+import { inMilliseconds } from '../time.ts';
+import { keyList, policyState, robotTokens } from './answers.ts';
+import { type Operation, type Outcome, instant, operation } from './operation.ts';
 
 export interface PolicyParts {
   readonly policy: () => { readonly compiled: CompiledPolicy; readonly revision: string };
@@ -11,44 +12,57 @@ export interface PolicyParts {
   readonly reloadPolicy: () => Promise<void>;
 }
 
-export const policyOperations: readonly Operation<PolicyParts>[] = [
-  {
-    method: 'GET',
-    path: '/api/v1/policy',
-    summary: 'The policy in force, and problems of newer files that are not.',
-    answer: policyState,
-    run: (parts) => Promise.resolve(policyResult(parts)),
-  },
-  {
-    method: 'POST',
-    path: '/api/v1/policy/reload',
-    summary: 'Reads the policy files now.',
-    answer: policyState,
-    run: async (parts) => {
-      await parts.reloadPolicy();
-      return policyResult(parts);
-    },
-  },
-];
+const nothing = z.object({});
 
-function policyResult({ policy, policyProblems }: PolicyParts): Result {
+export const policyInForce = operation<PolicyParts>()({
+  method: 'GET',
+  path: '/policy',
+  summary: 'The policy in force, and problems of newer files that are not.',
+  needs: 'inspect',
+  input: nothing,
+  answer: policyState,
+  run: (parts) => Promise.resolve(stateOf(parts)),
+});
+
+export const reloadPolicy = operation<PolicyParts>()({
+  method: 'POST',
+  path: '/policy/reload',
+  summary: 'Reads the policy files now.',
+  needs: 'administer',
+  input: nothing,
+  answer: policyState,
+  async run(parts) {
+    await parts.reloadPolicy();
+    return stateOf(parts);
+  },
+});
+
+export const policyOperations: readonly Operation<PolicyParts>[] = [policyInForce, reloadPolicy];
+
+function stateOf({ policy, policyProblems }: PolicyParts): Outcome<z.output<typeof policyState>> {
   const { compiled, revision } = policy();
   const problems = policyProblems().map(({ file, line, message }) => ({ file, line, message }));
-  return { ok: true, body: { revision, rules: compiled.policy.rules.length, problems } };
+  return { ok: true, answer: { revision, rules: compiled.policy.rules.length, problems } };
 }
 
-export const keyOperations: readonly Operation<{ readonly keys: KeyRing }>[] = [
-  {
+export interface KeyParts {
+  readonly keys: KeyRing;
+}
+
+export const keyOperations: readonly Operation<KeyParts>[] = [
+  operation<KeyParts>()({
     method: 'GET',
-    path: '/api/v1/keys',
+    path: '/keys',
     summary: 'Signing keys whose tokens are accepted.',
+    needs: 'inspect',
+    input: nothing,
     answer: keyList,
-    run: ({ keys }) => {
+    run({ keys }) {
       const signing = keys.signingKey().kid;
       const views = keys.keys().map(({ kid, algorithm }) => ({ kid, algorithm, signing: kid === signing }));
-      return Promise.resolve({ ok: true, body: { keys: views } });
+      return Promise.resolve({ ok: true, answer: { keys: views } });
     },
-  },
+  }),
 ];
 
 export interface RobotTokenParts {
@@ -57,12 +71,14 @@ export interface RobotTokenParts {
 }
 
 export const robotTokenOperations: readonly Operation<RobotTokenParts>[] = [
-  {
+  operation<RobotTokenParts>()({
     method: 'GET',
-    path: '/api/v1/robot-tokens',
+    path: '/robot-tokens',
     summary: 'Secrets of robots in the policy in force, with their last use.',
+    needs: 'inspect',
+    input: nothing,
     answer: robotTokens,
-    run: async ({ policy, robotUses }) => {
+    async run({ policy, robotUses }) {
       const tokens = [...policy().compiled.policy.robots.values()].flatMap((robot) =>
         robot.tokens.map((token) => ({ robot: robot.name, token })),
       );
@@ -77,7 +93,7 @@ export const robotTokenOperations: readonly Operation<RobotTokenParts>[] = [
           lastUsed: lastUsed === undefined ? undefined : instant(lastUsed),
         };
       });
-      return { ok: true, body: { tokens: views } };
+      return { ok: true, answer: { tokens: views } };
     },
-  },
+  }),
 ];

@@ -1,0 +1,41 @@
+/** What passes is remembered for people to look at, beside being counted and logged. */
+import { routeNameOf } from '../distribution/route-name.ts';
+import type { AuditRecord, Clock, Minutes, Recent } from '../ports.ts';
+import type { Observed } from './observed.ts';
+
+/** The same, and each record and answer is noted as well. Nothing of that is worth naming on the way of a pull. */
+export function remembering(observed: Observed, recent: Recent, minutes: Minutes, clock: Clock): Observed {
+  const { audit, answered } = observed;
+  return {
+    ...observed,
+    audit: {
+      record(record) {
+        audit.record(record);
+        const now = clock();
+        if (!isLooking(record)) recent.note(record, now);
+        noteSent(minutes, record, now);
+      },
+    },
+    answered(timing) {
+      answered(timing);
+      const { method, target, outcome, firstByteSeconds } = timing;
+      const now = clock();
+      minutes.note('request', now);
+      const isManifest = method === 'GET' && outcome === 'ok' && routeNameOf(target) === 'manifest';
+      if (isManifest && firstByteSeconds !== undefined) minutes.noteManifestPull(firstByteSeconds, now);
+    },
+  };
+}
+
+/** Whoever looks at the activity does not see themselves looking. */
+function isLooking({ route, decision, detail }: AuditRecord): boolean {
+  return route !== undefined && decision === 'allow' && detail?.startsWith('GET ') === true;
+}
+
+/** A challenge, which every login begins with, refuses nobody. */
+function noteSent(minutes: Minutes, record: AuditRecord, now: number): void {
+  const { event, decision, reason, action, repository, reference, bytes = 0 } = record;
+  if (decision === 'deny' && reason !== 'credentials_missing') minutes.note('refusal', now);
+  if (event !== 'access' || decision !== 'allow' || action === 'push' || bytes === 0) return;
+  minutes.noteSent(repository, action === 'pull' && reference !== undefined ? 1 : 0, bytes, now);
+}

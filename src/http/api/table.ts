@@ -1,0 +1,202 @@
+/**
+ * `/api/v1`: one table of operations is the router and the OpenAPI document of a listener. Errors are problem+json (RFC 9457).
+ */
+import { z } from 'zod';
+import { type Asking, ask } from '../../operations/ask.ts';
+import { unmetNeed } from '../../operations/needs.ts';
+import { type Operation, operation } from '../../operations/operation.ts';
+import type { Viewer } from '../../operations/viewer.ts';
+import type { AuditRecord } from '../../ports.ts';
+import type { Exchange } from '../front/exchange.ts';
+import type { Answer } from '../front/respond.ts';
+import { who } from '../registry/audit-facts.ts';
+import type { ApiReply } from './caller.ts';
+import { readGiven } from './given.ts';
+import { type Described, type SecuritySchemes, openApiDocument } from './openapi.ts';
+import { type ProblemType, document, problem } from './problems.ts';
+
+/** One that is not asked but answers by itself: it reads its own request and knows its own caller. */
+export interface Special extends Described {
+  handle(exchange: Exchange): Promise<ApiReply>;
+}
+
+/** Whoever calls, or the answer to who may not. `isByCookie`: what a browser sends by itself. */
+export type Called =
+  | { readonly ok: true; readonly viewer: Viewer; readonly isByCookie?: boolean; readonly isFromPage?: boolean }
+  | { readonly ok: false; readonly reply: ApiReply };
+
+export interface ApiParts {
+  readonly asking: Asking;
+  readonly specials?: readonly Special[];
+  readonly identify: (exchange: Exchange, needs: Described['needs']) => Promise<Called>;
+  readonly version: string;
+  readonly schemes: SecuritySchemes;
+  readonly onError: (error: unknown, exchange: Exchange) => void;
+}
+
+export interface Api {
+  /** Whether a path, byte for byte, is one of these. */
+  has(path: string): boolean;
+  /** What to answer and to write down; never rejects. */
+  handle(exchange: Exchange): Promise<{ readonly answer: Answer; readonly record: AuditRecord }>;
+}
+
+type Method = Described['method'];
+type Methods = Partial<Record<Method, Described & { readonly run: Run }>>;
+type Run = (exchange: Exchange, id: string | undefined) => Promise<ApiReply>;
+
+const base = '/api/v1';
+const idPattern = /^[A-Za-z0-9_-]{1,64}$/;
+
+/** Throws where two operations have the same method and path. */
+export function createApi(api: ApiParts): Api {
+  const {
+    asking: { operations },
+    specials = [],
+    version,
+    schemes,
+    onError,
+  } = api;
+  const self = operation<unknown>()({
+    method: 'GET',
+    path: '/openapi.json',
+    summary: 'This document.',
+    needs: 'account',
+    input: z.object({}),
+    answer: z.record(z.string(), z.unknown()),
+    run: () => Promise.resolve({ ok: true, answer: description }),
+  });
+  const served = [...operations, self];
+  const description = openApiDocument([...served, ...specials], { base, version, schemes });
+  const routes = new Map<string, Methods>();
+  const add = (described: Described, run: Run): void => {
+    const path = base + described.path.replace('{id}', '');
+    const methods = routes.get(path) ?? {};
+    if (methods[described.method] !== undefined) throw new Error(`${described.method} ${path} is there twice`);
+    routes.set(path, { ...methods, [described.method]: { ...described, run } });
+  };
+  for (const each of served) add(each, (exchange, id) => handleOperation(api, each, exchange, id));
+  for (const each of specials) add(each, (exchange) => each.handle(exchange));
+
+  const find = (path: string): { readonly methods: Methods; readonly id: string | undefined } | undefined => {
+    const slash = path.lastIndexOf('/') + 1;
+    const isFixed = routes.has(path) && slash !== path.length;
+    const methods = routes.get(isFixed ? path : path.slice(0, slash));
+    const id = isFixed ? undefined : path.slice(slash);
+    return methods === undefined || (id !== undefined && !idPattern.test(id)) ? undefined : { methods, id };
+  };
+  return {
+    has: (path) => find(path) !== undefined,
+    async handle(exchange) {
+      const { target, method } = exchange;
+      const path = target.split('?', 1)[0] ?? '';
+      const found = find(path);
+      const facts = { event: 'access', route: 'api', detail: `${method} ${path.slice(0, maxPath)}` } as const;
+      if (found === undefined) return withFacts(nothingThere, facts);
+      const named = method === 'HEAD' ? 'GET' : method;
+      const run = Object.entries(found.methods).find(([each]) => each === named)?.[1]?.run;
+      if (run === undefined) return withFacts(otherMethods(found.methods), facts);
+      try {
+        return withFacts(await run(exchange, found.id), facts);
+      } catch (error) {
+        onError(error, exchange);
+        return withFacts(failed, facts);
+      }
+    },
+  };
+}
+
+/** Characters of a path that is written down. */
+const maxPath = 200;
+
+const failed: ApiReply = {
+  answer: problem('internal', 'the gateway failed; its log says why'),
+  record: { decision: 'error', reason: 'internal_error' },
+};
+const nothingThere: ApiReply = {
+  answer: problem('unknown', `see ${base}/openapi.json for what there is`),
+  record: { decision: 'deny', reason: 'route_unknown' },
+};
+
+function otherMethods(methods: Methods): ApiReply {
+  const order = ['GET', 'HEAD', 'POST', 'DELETE'];
+  const allowed = order.filter((each) => Object.hasOwn(methods, each === 'HEAD' ? 'GET' : each));
+  const headers = { Allow: allowed.join(', ') };
+  const detail = `use ${allowed.join(' or ')}; see ${base}/openapi.json for what there is`;
+  return {
+    answer: problem('method-unsupported', detail, { headers }),
+    record: { decision: 'deny', reason: 'method_not_allowed' },
+  };
+}
+
+/** Answers belong to their caller: no cache and no other site gets to see them. */
+const apiHeaders = { Vary: 'Authorization, Cookie', 'Cross-Origin-Resource-Policy': 'same-origin' };
+
+function withFacts(
+  { answer, record }: ApiReply,
+  facts: Pick<AuditRecord, 'event' | 'route' | 'detail'>,
+): { readonly answer: Answer; readonly record: AuditRecord } {
+  return {
+    answer: { ...answer, headers: { ...apiHeaders, ...answer.headers } },
+    record: { decision: 'allow', reason: 'authenticated', ...facts, ...record },
+  };
+}
+
+/** In this order: who calls, whether a browser was made to, whether they may ask at all, what they send. */
+async function handleOperation(
+  { identify, asking: { parts } }: ApiParts,
+  each: Operation<unknown>,
+  exchange: Exchange,
+  id: string | undefined,
+): Promise<ApiReply> {
+  const called = await identify(exchange, each.needs);
+  if (!called.ok) return called.reply;
+  const { viewer, isByCookie = false, isFromPage = false } = called;
+  const facts = viewer.kind === 'operator' ? {} : who(viewer.caller);
+  const refuse = (answer: Answer, reason: string, decision: AuditRecord['decision'] = 'deny'): ApiReply => ({
+    answer,
+    record: { ...facts, decision, reason },
+  });
+  if (isByCookie && each.method !== 'GET' && !isFromPage)
+    return refuse(problem('not-allowed', 'the page itself must ask for this'), 'request_forged');
+  const unmet = unmetNeed(each.needs, viewer);
+  if (unmet !== undefined) return refuse(problem('not-allowed', unmet.detail), `needs_${each.needs}`);
+  const given = await readGiven(exchange, each.method, { id, isByCookie });
+  if (!given.ok) return refuse(given.answer, 'request_malformed');
+  const asked = await ask(each, parts, viewer, given.value);
+  if (asked.ok) return { answer: document(200, asked.answer), record: facts };
+  return refuse(refusalOf(asked), ...reasonOf(asked.reason));
+}
+
+type Unanswered = Exclude<Awaited<ReturnType<typeof ask>>, { ok: true }>;
+
+const typeOf: Readonly<Record<Unanswered['reason'], ProblemType>> = {
+  invalid: 'request-invalid',
+  login: 'credentials-refused',
+  forbidden: 'not-allowed',
+  unknown: 'unknown',
+  conflict: 'conflict',
+  unavailable: 'unavailable',
+};
+
+function refusalOf(asked: Unanswered): Answer {
+  const headers = asked.reason === 'unavailable' ? { 'Retry-After': '3' } : {};
+  const type = 'type' in asked && asked.type !== undefined ? asked.type : typeOf[asked.reason];
+  return problem(type, asked.detail, { headers });
+}
+
+function reasonOf(reason: Unanswered['reason']): [reason: string, decision: AuditRecord['decision']] {
+  switch (reason) {
+    case 'invalid':
+      return ['request_malformed', 'deny'];
+    case 'unavailable':
+      return ['store_unavailable', 'error'];
+    // They were let ask; there is nothing that they may see.
+    case 'unknown':
+      return ['authenticated', 'allow'];
+    case 'login':
+    case 'forbidden':
+    case 'conflict':
+      return [reason, 'deny'];
+  }
+}
