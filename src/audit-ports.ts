@@ -16,7 +16,8 @@ export interface AuditRecord {
   readonly gateFrom?: string | undefined;
   readonly account?: string | undefined;
   readonly kind?: 'user' | 'robot' | 'workload' | 'anonymous' | undefined;
-  readonly method?: 'password' | 'session' | 'robot-token' | 'personal-token' | 'workload' | 'access-token' | undefined;
+  readonly method?:
+    'password' | 'session' | 'robot-token' | 'personal-token' | 'workload' | 'oidc' | 'access-token' | undefined;
   /** Id of the robot's secret, or of the person's access token, behind the credentials. */
   readonly secret?: string | undefined;
   /** Of somebody outside the policy files, as `ldap:developers`. */

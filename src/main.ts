@@ -18,7 +18,7 @@ import { type Inputs, readInputs } from './gateway/inputs.ts';
 import { type Lifecycle, createLifecycle } from './gateway/lifecycle.ts';
 import { issuersOf } from './gateway/login-sources.ts';
 import { closing, listenAll } from './gateway/listen.ts';
-import { type OpenDirectories, connectDirectories, openDirectories } from './gateway/directories.ts';
+import { type OpenDirectories, connectDirectories, connectProvider, openDirectories } from './gateway/directories.ts';
 import { type Machine, openMachine } from './gateway/machine.ts';
 import { type Observed, createObserved } from './gateway/observed.ts';
 import { type Part, checkAll, frozenNow } from './gateway/readiness.ts';
@@ -29,6 +29,7 @@ import { remembering } from './gateway/remembered.ts';
 import { reportTo } from './gateway/reports.ts';
 import { sealedForOf } from './gateway/sealed-for.ts';
 import { openUpstreams } from './gateway/upstreams.ts';
+import { openWebLogins, tokenPageOf } from './gateway/web-logins.ts';
 import { createAdminListener } from './http/admin/admin.ts';
 import { contentBudget } from './http/backend/whole-content.ts';
 import { manifestBudget } from './http/front/manifest-body.ts';
@@ -40,6 +41,7 @@ import { createLoginGuard } from './identity/login-guard.ts';
 import { createPasswords } from './identity/password.ts';
 import type { IdentitySource } from './identity/source.ts';
 import { createDirectorySource } from './identity/sources/directory.ts';
+import { createOidcSource } from './identity/sources/oidc.ts';
 import { createHtpasswdSource } from './identity/sources/htpasswd.ts';
 import { createPasswordSource } from './identity/sources/password.ts';
 import { createPersonalSource } from './identity/sources/personal.ts';
@@ -118,7 +120,12 @@ async function open(ground: Ground): Promise<Started> {
   const machine = await openMachine({ ...ground, audit: observed.audit });
   const { policies, parts } = machine;
   const directories = lifecycle.opens(
-    openDirectories(await connectDirectories(config.logins, clock), inputs.htpasswd, log),
+    openDirectories(
+      await connectDirectories(config.logins, clock),
+      inputs.htpasswd,
+      log,
+      await connectProvider(config),
+    ),
   );
   const readiness: Part[] = [lifecycle.part, parts.policy];
   const checks = (): ReturnType<typeof checkAll> =>
@@ -172,7 +179,7 @@ function openLogins(
   { config, log, clock }: Ground,
   { policies, keys, stores: { failedLogins, sessions } }: Machine,
   observed: Observed,
-  { opened, htpasswd }: OpenDirectories,
+  { opened, htpasswd, oidc: provider }: OpenDirectories,
 ) {
   const guard = createLoginGuard(failedLogins, keys);
   const stored = {
@@ -195,11 +202,13 @@ function openLogins(
   // Passwords behind the rest: the last of those sources takes whatever the others leave.
   const files = htpasswd && createHtpasswdSource({ ...stored, people: htpasswd.people, hasNext: hasDirectory });
   const named: readonly IdentitySource[] = files === undefined ? [passwords] : [passwords, files];
-  const people = [...named, ...directories];
+  const outside = files === undefined ? directories : [files, ...directories];
+  const oidc = provider && createOidcSource({ ...provider, sessions, earlier: outside, policies, clock });
+  const people = [...named, ...directories, ...(oidc === undefined ? [] : [oidc])];
   const { service } = config.tokens;
   const personal = createPersonalSource({ sources: people, policies, sessions, clock, guard, service });
   const sources = [createRobotSource({ hasNext: true }), personal, workloads, ...people];
-  return { sources, issuerKeys };
+  return { sources, issuerKeys, oidc };
 }
 
 /** What each process that serves has: its listener, and the four values it is made of. */
@@ -217,7 +226,7 @@ function openServing(
   const { sessions, robotUses, tagLocks, limiter, promotions } = stores;
   const limits = createLimits(limiter, observed.countLimit);
   const tokens = createAccessTokens({ keys, issuer: publicUrl, service, ttlSeconds });
-  const { sources, issuerKeys } = openLogins(ground, machine, observed, directories);
+  const { sources, issuerKeys, oidc } = openLogins(ground, machine, observed, directories);
   const login = { tokens, sessions, clock, service, refreshTtlSeconds };
   const identity = createIdentity({ ...login, sources, policies, robotUses, onLogin: observed.countLogin });
   const tokenService = createTokenService({ ...login, identity, limits, upstreams });
@@ -254,9 +263,7 @@ function openServing(
   const operationParts = pagePartsOf(machine, { ...lookedAt, ...developer, identity, limits, audit });
   const { certificate } = inputs;
   const front = {
-    publicUrl,
-    service,
-    audit,
+    ...{ publicUrl, service, audit, tokenPage: tokenPageOf(config) },
     onAnswered: observed.answered,
     clock,
     trustedProxies,
@@ -265,6 +272,7 @@ function openServing(
     ...reportTo(log),
     tls: certificate?.texts,
   };
+  const doors = openWebLogins({ config, directories, people: oidc, machine, front, observed });
   const listener = createListener({
     issuer: { tokenService, tokens, sessions, keys },
     gate,
@@ -274,7 +282,7 @@ function openServing(
     seen: indexes.seen,
     catalog: indexes.catalog,
     front,
-    page: openPage({ config, machine, front, identity, parts: operationParts }),
+    page: openPage({ config, machine, front, identity, parts: operationParts, doors }),
     api: { ...apiCallers(config, identity), asking: asking(operations, operationParts), version },
   });
   const { server, connections } = listener;

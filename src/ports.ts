@@ -9,6 +9,7 @@ export type * from './registry-ports.ts';
 export type * from './promotion-ports.ts';
 export type * from './issuer-ports.ts';
 export type * from './directory-ports.ts';
+export type * from './oidc-ports.ts';
 export type * from './upstream-ports.ts';
 export type * from './activity-ports.ts';
 

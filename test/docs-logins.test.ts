@@ -33,6 +33,8 @@ test.each(policies)('%s', (text) => {
   const { policy } = compile(text);
   const { problems } = lintPolicy(policy, 0);
   expect(problems).toEqual([]);
+  if (text.includes("'oidc:dev-team'"))
+    expect(mappedGroups(policy, { source: 'oidc', groups: ['dev-team', 'staff'] })).toEqual(['developers']);
   if (text.includes("'ldap:developers'"))
     expect(mappedGroups(policy, { source: 'ldap', groups: ['developers', 'staff'] })).toEqual(['developers']);
 });

@@ -1,23 +1,42 @@
 /** What `check` says of login sources: names that two have, lines that cannot be used, and groups of sources that are not there. */
+import { readBounded } from '../adapters/files/bounded-file.ts';
 import { readHtpasswdFile } from '../adapters/files/htpasswd-file.ts';
 import type { Config } from '../config/load.ts';
-import { type Problem, sortProblems } from '../document/problem.ts';
+import { type Problem, sortProblems, unplaced } from '../document/problem.ts';
 import type { LoginSource, Policy } from '../policy/model.ts';
 import { formatOutsideGroup, nameInFiles } from '../policy/outside.ts';
 
-/** Codes: those of the lines of a htpasswd file, account-conflict, login-source (a note). */
+/** Codes: those of the lines of a htpasswd file, account-conflict; as notes login-source, unreadable. */
 export async function checkLogins(
   policy: Policy,
-  { htpasswd, ldap }: Config['logins'],
+  { htpasswd, ldap, oidc }: Config['logins'],
 ): Promise<{ readonly problems: readonly Problem[]; readonly notes: readonly Problem[] }> {
-  const configured: LoginSource[] = ldap === undefined ? [] : ['ldap'];
+  const configured: LoginSource[] = [...(ldap ? ['ldap' as const] : []), ...(oidc ? ['oidc' as const] : [])];
   const reading = htpasswd && (await readHtpasswdFile(htpasswd.file));
   return {
     problems: htpasswd !== undefined && reading?.ok === true ? lineProblems(policy, htpasswd.file, reading) : [],
     // It may be on another machine than the one that checks.
-    notes: [...(reading?.ok === false ? [reading.problem] : []), ...unknownSources(policy, configured)],
+    notes: [
+      ...(reading?.ok === false ? [reading.problem] : []),
+      ...(await unreadable(oidc)),
+      ...unknownSources(policy, configured),
+    ],
   };
 }
+
+/** Files that the provider's settings name. */
+async function unreadable(oidc: Config['logins']['oidc']): Promise<readonly Problem[]> {
+  const files = { ca: oidc?.ca, clientSecretFile: oidc?.clientSecret };
+  const problems: Problem[] = [];
+  for (const [key, path] of Object.entries(files)) {
+    const reading = typeof path === 'string' ? await readBounded(path, maxFileBytes) : undefined;
+    if (typeof path === 'string' && reading?.ok === false)
+      problems.push(unplaced(path, 'unreadable', `logins.oidc.${key}: ${reading.detail}`));
+  }
+  return problems;
+}
+
+const maxFileBytes = 65_536;
 
 type Lines = Extract<Awaited<ReturnType<typeof readHtpasswdFile>>, { readonly ok: true }>;
 

@@ -5,7 +5,15 @@ import { type Peers, createPasswords } from '../identity/password.ts';
 import { accessOf } from '../policy/analysis/access.ts';
 import { compileByName } from '../policy/by-name.ts';
 import { describePrincipal, formatPlace } from '../policy/describe.ts';
-import { type Account, type Outside, type Policy, type Principal, accountKinds, namePattern } from '../policy/model.ts';
+import {
+  type Account,
+  type LoginSource,
+  type Outside,
+  type Policy,
+  type Principal,
+  accountKinds,
+  namePattern,
+} from '../policy/model.ts';
 import { mappedGroups, namedGroups, tooManyGroups } from '../policy/outside.ts';
 import type { PasswordHash } from '../policy/password-hash.ts';
 import { accountIn, principalIn } from '../policy/principal.ts';
@@ -16,7 +24,7 @@ import { configured, readConfigured } from './policy-paths.ts';
 import { type ExitCode, exitCodes, paletteFor, printJson, reportBroken } from './report.ts';
 import { type Command, example, usageProblem } from './verb.ts';
 
-type Source = 'policy files' | 'htpasswd' | 'ldap';
+type Source = 'policy files' | LoginSource;
 
 /** Of the directory's own. */
 interface Person {
@@ -94,9 +102,17 @@ async function askAll(logins: Config['logins'], policy: Policy, given: Given): P
   }
   return (
     (await askFile(logins.htpasswd, policy, given)) ??
-    (await askDirectory(logins.ldap, policy, given)) ??
+    (await askDirectory(logins.ldap, policy, given, logins.oidc)) ??
+    byBrowser(logins.oidc) ??
     refused(undefined, 'unknown', 'no source of logins knows the name')
   );
+}
+
+/** What only the provider's own page can tell. */
+function byBrowser(oidc: Config['logins']['oidc']): Answer | undefined {
+  if (oidc === undefined) return undefined;
+  const detail = `people of ${oidc.issuer} have no password here: log in at /ui/login, which says who it takes you for`;
+  return refused('oidc', 'browser_only', detail);
 }
 
 function machine(policy: Policy, account: Account): Answer {
@@ -132,12 +148,14 @@ async function askDirectory(
   ldap: Config['logins']['ldap'],
   policy: Policy,
   { name, password }: Given,
+  oidc: Config['logins']['oidc'],
 ): Promise<Answer | undefined> {
   if (ldap === undefined) return undefined;
   const { openDirectory } = await import('../adapters/ldap/directory.ts');
   const directory = await openDirectory(ldap, Date.now);
   try {
     const found = await directory.logIn(name, password);
+    if (!found.ok && found.reason === 'unknown' && oidc !== undefined) return undefined;
     if (!found.ok)
       return refused('ldap', found.reason === 'unavailable' ? 'source_unavailable' : found.reason, found.detail);
     const { person } = found;
@@ -165,9 +183,9 @@ function taken(
   const now = Date.now();
   const login = loginOutside(policy, name, outside, { mark: ownerMark(outside), lookedUp: now, now });
   const { source } = outside;
-  if (login.ok && source !== 'oidc') return { source, result: 'ok', detail, principal: login.login.principal, person };
+  if (login.ok) return { source, result: 'ok', detail, principal: login.login.principal, person };
   const why = 'detail' in login && login.detail !== undefined ? login.detail : 'the policy files disable it';
-  return { ...refused(source === 'oidc' ? undefined : source, login.ok ? 'unknown' : login.reason, why), person };
+  return { ...refused(source, login.reason, why), person };
 }
 
 function refused(source: Source | undefined, result: string, detail: string): Answer {
@@ -203,6 +221,7 @@ const words: Readonly<Record<string, string>> = {
   account_conflict: 'the name belongs to somebody else here',
   groups_too_many: 'the login is refused',
   source_unavailable: 'nobody can be asked',
+  browser_only: 'only the browser can tell',
 };
 
 function inWords(

@@ -39,7 +39,8 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
   // A source with a mistake gives nothing else, so what is missing then may be there.
   if (isWhole) {
     problems.push(...clashingSettings(input, settings, isSet));
-    problems.push(...loginProblems(settings.logins ?? {}, at));
+    const page = { publicUrl: settings.publicUrl, isEnabled: settings.page?.enabled ?? true };
+    problems.push(...loginProblems(settings.logins ?? {}, page, at));
   }
   if (problems.length > 0) return { ok: false, problems: sortProblems(problems) };
   const placeOf = (key: string): Place => {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { parseFilter } from '../directory/filter.ts';
 import { type Parsed, refuse } from '../document/parsed.ts';
 import { parseLdapUrl } from '../network/ldap-url.ts';
+import { oidcSchema } from './oidc-schema.ts';
 import { day, duration, isNotEmpty, listOf, optional, orText, path, secret, setting } from './fields.ts';
 
 const filter = setting(parseFilter);
@@ -81,6 +82,7 @@ const htpasswd = z
 export const loginsSchema = z.strictObject({
   htpasswd: optional(htpasswd, 'A file of passwords, as many registries and web servers have it.'),
   ldap: optional(ldap, 'An LDAP directory, such as OpenLDAP, 389 or Active Directory.'),
+  oidc: optional(oidcSchema, 'An OpenID Connect provider, by which people log in to the page.'),
 });
 
 /** What one source says. */

@@ -3,28 +3,33 @@ import { comparedWith, type FilterTemplate, parseFilter } from '../directory/fil
 import type { Problem } from '../document/problem.ts';
 import { isLoopback } from '../network/host.ts';
 import type { LoginSettings } from './logins-schema.ts';
+import { type LoginPage, oidcProblems, oidcTerms } from './oidc.ts';
 import type { ReportAt } from './upstream-terms.ts';
 
 type Ldap = NonNullable<LoginSettings['ldap']>;
 
 /** Key by key. */
 export function overlayLogins(under: LoginSettings = {}, over: LoginSettings = {}): LoginSettings {
-  if (under.ldap === undefined || over.ldap === undefined) return { ...under, ...over };
-  const [low, high] = [under.ldap, over.ldap];
+  const ldap = under.ldap && over.ldap && overlayLdap(under.ldap, over.ldap);
+  const oidc = under.oidc && over.oidc && { ...under.oidc, ...over.oidc };
+  return { ...under, ...over, ...(ldap && { ldap }), ...(oidc && { oidc }) };
+}
+
+function overlayLdap(low: Ldap, high: Ldap): Ldap {
   const section = <Key extends 'bind' | 'users' | 'groups'>(key: Key): { readonly [Each in Key]?: Ldap[Key] } =>
     low[key] === undefined && high[key] === undefined
       ? {}
       : ({ [key]: { ...low[key], ...high[key] } } as Pick<Ldap, Key>);
-  return {
-    ...under,
-    ...over,
-    ldap: { ...low, ...high, ...section('bind'), ...section('users'), ...section('groups') },
-  };
+  return { ...low, ...high, ...section('bind'), ...section('users'), ...section('groups') };
 }
 
 /** What is missing, and what cannot be true together. */
-export function loginProblems({ ldap }: LoginSettings, at: ReportAt): readonly Problem[] {
-  if (ldap === undefined) return [];
+export function loginProblems({ ldap, oidc }: LoginSettings, page: LoginPage, at: ReportAt): readonly Problem[] {
+  const problems = oidc === undefined ? [] : oidcProblems(oidc, page, at);
+  return ldap === undefined ? problems : [...problems, ...ldapProblems(ldap, at)];
+}
+
+function ldapProblems(ldap: Ldap, at: ReportAt): readonly Problem[] {
   const report: ReportAt = (keys, code, message, fix) =>
     at(
       [...keys, ''].map((key) => (key === '' ? 'logins.ldap' : `logins.ldap.${key}`)),
@@ -106,10 +111,11 @@ function searchProblems({ users, groups }: Ldap, report: ReportAt): readonly Pro
 }
 
 /** Of settings without problems. */
-export function loginTerms({ htpasswd, ldap }: LoginSettings = {}) {
+export function loginTerms({ htpasswd, ldap, oidc }: LoginSettings = {}) {
   return {
     htpasswd: htpasswd?.file === undefined ? undefined : { file: htpasswd.file },
     ldap: ldap === undefined ? undefined : ldapTerms(ldap),
+    oidc: oidc === undefined ? undefined : oidcTerms(oidc),
   };
 }
 

@@ -193,8 +193,8 @@ export interface ConfigKey {
   readonly list: boolean;
 }
 
-const secretKey = /^redis$|\.password$/;
-const listKey = /^(?:policies|trustedProxies)$|\.(?:hosts|tokenHosts)$|^logins\.ldap\.url$/;
+const secretKey = /^redis$|\.(?:password|clientSecret)$/;
+const listKey = /^(?:policies|trustedProxies)$|\.(?:hosts|tokenHosts)$|^logins\.(?:ldap\.url|oidc\.scopes)$/;
 
 /** How documentation calls an entry of a map. */
 export const anyName = '<name>';

@@ -268,8 +268,11 @@ function withAbsolutePaths(settings: Settings, base: string): Settings {
     const whole = inside(upstream, 'ca');
     return credentials === undefined ? whole : { ...whole, credentials: inside(credentials, 'passwordFile') };
   };
-  const people = ({ ldap, htpasswd }: LoginSettings): LoginSettings => {
-    const files = htpasswd === undefined ? {} : { htpasswd: inside(htpasswd, 'file') };
+  const people = ({ ldap, htpasswd, oidc }: LoginSettings): LoginSettings => {
+    const files = {
+      ...(htpasswd === undefined ? {} : { htpasswd: inside(htpasswd, 'file') }),
+      ...(oidc === undefined ? {} : { oidc: inside(oidc, 'ca', 'clientSecretFile') }),
+    };
     if (ldap === undefined) return files;
     const { bind } = ldap;
     const whole = inside(ldap, 'ca');

@@ -50,6 +50,16 @@ const examples: Readonly<Record<string, string>> = {
   'logins.ldap.groups.nested': 'no',
   'logins.ldap.refresh': '5m',
   'logins.ldap.staleFor': '1h',
+  'logins.oidc.issuer': 'https://login.example.com',
+  'logins.oidc.clientId': 'portcullis',
+  'logins.oidc.clientSecret': 'never in a repository',
+  'logins.oidc.clientSecretFile': './oidc.secret',
+  'logins.oidc.name': 'preferred_username',
+  'logins.oidc.groups': 'groups',
+  'logins.oidc.scopes': '[openid, profile, groups]',
+  'logins.oidc.ca': './oidc-ca.pem',
+  'logins.oidc.recheck': '24h',
+  'logins.oidc.label': 'Example',
   'timeouts.connect': '3s',
   'timeouts.idle': '60s',
   'timeouts.response': '5m',
@@ -74,6 +84,7 @@ const instead: ReadonlySet<string> = new Set([
   'upstreams.<name>.credentials.password',
   'upstreams.<name>.credentials.helper',
   'logins.ldap.bind.password',
+  'logins.oidc.clientSecret',
 ]);
 
 /** What the entry of a map is called in the example. */

@@ -4,7 +4,7 @@ import type { OperatorLog } from '../adapters/log/log.ts';
 import type { Problem } from '../document/problem.ts';
 import type { LoginSource } from '../policy/model.ts';
 import type { Config } from '../config/load.ts';
-import type { Clock, Directory } from '../ports.ts';
+import type { Clock, Directory, LoginProvider } from '../ports.ts';
 import type { Inputs } from './inputs.ts';
 import { type Part, formatAll } from './readiness.ts';
 
@@ -16,8 +16,17 @@ export interface OpenDirectory {
   readonly staleForMs: number;
 }
 
+/** By whom people log in with their browser, and for how long that counts. */
+export interface OpenProvider {
+  readonly provider: LoginProvider;
+  readonly recheckMs: number;
+  /** For people. */
+  readonly label: string;
+}
+
 /** In the order in which they are asked whose a name is. */
 export interface OpenDirectories {
+  readonly oidc: OpenProvider | undefined;
   readonly htpasswd: HtpasswdFile | undefined;
   readonly opened: readonly OpenDirectory[];
   readonly parts: readonly Part[];
@@ -34,6 +43,15 @@ export async function connectDirectories({ ldap }: Config['logins'], clock: Cloc
   return [{ source: 'ldap', directory: await openDirectory(settings, clock), refreshMs, staleForMs }];
 }
 
+/** It is asked when it is needed: one that is away at the start is one that is away. */
+export async function connectProvider({ logins: { oidc }, publicUrl }: Config): Promise<OpenProvider | undefined> {
+  if (oidc === undefined) return undefined;
+  const { createOidcProvider } = await import('../adapters/oidc/provider.ts');
+  const { recheckMs, label, ...settings } = oidc;
+  const provider = createOidcProvider({ ...settings, redirectUri: `${publicUrl}/ui/login/callback` });
+  return { provider, recheckMs, label };
+}
+
 /**
  * Connections are made when they are needed: a directory that is away at the start is one that is away. A htpasswd file is
  * followed from what was read of it.
@@ -42,6 +60,7 @@ export function openDirectories(
   directories: readonly OpenDirectory[],
   htpasswd: Inputs['htpasswd'],
   log: OperatorLog,
+  oidc?: OpenProvider,
 ): OpenDirectories {
   const file = htpasswd && followHtpasswd(htpasswd, log);
   const parts: Part[] = directories.map(({ source, directory }) => ({
@@ -49,13 +68,16 @@ export function openDirectories(
     health: () => directory.health(),
   }));
   if (file !== undefined) parts.unshift({ name: 'logins.htpasswd', health: () => htpasswdHealth(file) });
+  if (oidc !== undefined) parts.push({ name: 'logins.oidc', health: () => oidc.provider.health() });
   return {
+    oidc,
     opened: directories,
     htpasswd: file,
     parts,
     sources: () => parts.map(({ name, health }) => ({ name: name.slice('logins.'.length), isUp: health().ok })),
     async close() {
       file?.close();
+      oidc?.provider.close();
       await Promise.all(directories.map(({ directory }) => directory.close()));
     },
   };

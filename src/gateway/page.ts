@@ -33,8 +33,6 @@ export const operations: readonly Operation<PageParts>[] = [whoAmI, ...gatewayOp
 
 const pages: readonly Page<PageParts>[] = [...developerPages];
 const forms: readonly Form<PageParts>[] = [...developerForms];
-/** Ways of logging in beside the password, and whatever else is no page of an operation. */
-const doors: readonly Door[] = [];
 
 export interface PageGround {
   readonly config: Pick<Config, 'page' | 'tls'>;
@@ -42,6 +40,8 @@ export interface PageGround {
   readonly front: Front;
   readonly identity: WebParts<PageParts>['identity'];
   readonly parts: PageParts;
+  /** Ways of logging in beside the password, and whatever else is no page of an operation. */
+  readonly doors: readonly Door[];
 }
 
 /** What operations work with, beside what a machine has once. */
@@ -72,7 +72,7 @@ export function apiCallers(
 }
 
 /** undefined where the configuration turns it off. */
-export function openPage({ config, machine, front, identity, parts }: PageGround): Web | undefined {
+export function openPage({ config, machine, front, identity, parts, doors }: PageGround): Web | undefined {
   if (!config.page.enabled) return undefined;
   const { policies, stores } = machine;
   return createWeb({

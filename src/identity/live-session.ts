@@ -73,7 +73,8 @@ export async function resume(
   if (found?.principal === undefined || found.mark === undefined) return { reason: 'session_account_gone', account };
   const { principal, validFrom, mark, outside } = found;
   const lookedUp = session.outside?.lookedUp;
-  return { session, login: { principal, validFrom, mark, outside, lookedUp }, policy };
+  const endsAt = renewed?.ok === true ? renewed.endsAt : undefined;
+  return { session, login: { principal, validFrom, mark, outside, lookedUp, endsAt }, policy };
 }
 
 async function lookUp(

@@ -49,5 +49,9 @@ export type SessionRefusal =
   | SecretMalformed
   /** `store_unavailable`: nothing is known about the credentials. */
   | { readonly reason: 'session_unknown' | 'store_unavailable' }
-  | { readonly reason: 'session_of_other_service' | SessionEnd; readonly account: string; readonly detail?: string }
+  | {
+      readonly reason: 'session_of_other_service' | 'login_needed' | SessionEnd;
+      readonly account: string;
+      readonly detail?: string;
+    }
   | ({ readonly account: string } & SourceUnavailable);

@@ -5,7 +5,7 @@ import { clockLeewaySeconds } from '../token/access-token.ts';
 import type { Held } from './login-delays.ts';
 import type { EpochMs, EpochSeconds } from '../time.ts';
 
-export type AuthenticationMethod = 'password' | 'session' | 'robot-token' | 'personal-token' | 'workload';
+export type AuthenticationMethod = 'password' | 'session' | 'robot-token' | 'personal-token' | 'workload' | 'oidc';
 
 /** Who says to be whom. */
 export interface Presented {
@@ -25,6 +25,8 @@ export type AuthenticationRefusal =
   | 'account_conflict'
   /** The policy names more groups of one person than a token holds, and none may be left out: denials may hang on it. */
   | 'groups_too_many'
+  /** Their last login by the browser is too long ago. */
+  | 'login_needed'
   | 'password_wrong'
   | 'password_missing'
   | 'password_too_long'
@@ -117,6 +119,8 @@ export type Authentication =
   | { readonly ok: false; readonly reason: 'id_token_refused'; readonly refused: IdTokenRefusal }
   | ({ readonly ok: false } & SourceUnavailable);
 
+type Refusal = Extract<Authentication, { readonly ok: false }>;
+
 /** To whom something was issued; `secretId` where the account has several secrets, and it was for one of them. */
 export interface Issued {
   readonly account: string;
@@ -127,9 +131,21 @@ export interface Issued {
 
 /** What becomes of a session whose person the source was asked about again, or who was asked about not long ago. */
 export type Renewal =
-  | { readonly ok: true; readonly outside: SessionOutside }
-  /** `session_account_gone`: not there now; `session_ended`: the name is somebody else's, or the password another one. */
-  | { readonly ok: false; readonly reason: 'session_account_gone' | 'session_ended'; readonly detail?: string }
+  | {
+      readonly ok: true;
+      readonly outside: SessionOutside;
+      /** What is issued now lives no longer. */
+      readonly endsAt?: EpochSeconds | undefined;
+    }
+  /**
+   * `session_account_gone`: not there now; `session_ended`: the name is somebody else's, or the password another one;
+   * `login_needed`: it goes on after their next login by the browser.
+   */
+  | {
+      readonly ok: false;
+      readonly reason: 'session_account_gone' | 'session_ended' | 'login_needed';
+      readonly detail?: string;
+    }
   | ({ readonly ok: false } & SourceUnavailable);
 
 /** One kind of accounts. What the policy files say of them is read here and nowhere else on the way of a request. */
@@ -151,6 +167,8 @@ export interface IdentitySource {
   standing(policy: Policy, issued: Issued, now: EpochMs): Standing | undefined;
   /** Whether the name is its own whatever the password, so that no source behind it gives it to anybody. From memory. */
   owns?(account: string): boolean;
+  /** As `owns`, of a source that has to ask for it. Never rejects. */
+  knows?(account: string): Promise<boolean | SourceUnavailable>;
   /** Asks about the person of one of its sessions again, where that was long ago. Never rejects. */
   renew?(policy: Policy, session: Session & { readonly outside: SessionOutside }, now: EpochMs): Promise<Renewal>;
 }
@@ -177,8 +195,22 @@ function withOwnName(earlier: readonly IdentitySource[], found: Authentication):
   if (!found.ok || found.login.principal.kind === 'anonymous') return found;
   const { name } = found.login.principal;
   const owner = earlier.find((source) => source.owns?.(name) === true)?.login;
-  if (owner === undefined) return found;
+  return owner === undefined ? found : takenBy(owner, name);
+}
+
+function takenBy(owner: LoginSource | undefined, name: string): Refusal {
   return { ok: false, reason: 'account_conflict', detail: `"${name}" is a name of the login source ${owner}` };
+}
+
+/** Why a name that a source behind these has just heard of is not that of its person; undefined when none of them has it. */
+export async function isTakenEarlier(earlier: readonly IdentitySource[], name: string): Promise<Refusal | undefined> {
+  for (const source of earlier) {
+    const found = source.owns?.(name) === true || (await source.knows?.(name));
+    if (found === true) return takenBy(source.login, name);
+    // Unknown is not free.
+    if (typeof found === 'object') return { ok: false, ...found };
+  }
+  return undefined;
 }
 
 /** The source that issued it answers, unless an earlier one has the name now. */

@@ -72,6 +72,19 @@ describe('login-test at the policy files', () => {
     expect(await loginTest(['max'], 'maxes own', { PORTCULLIS_POLICIES: '/nonexistent' })).toMatchObject({ code: 78 });
   });
 
+  test('of people who log in with their browser only the browser can tell', async () => {
+    const env = {
+      PORTCULLIS_LOGINS_OIDC_ISSUER: 'https://login.example.com',
+      PORTCULLIS_LOGINS_OIDC_CLIENT_ID: 'portcullis',
+    };
+    const { code, stdout } = await loginTest(['olga'], 'anything', env);
+    expect([code, stdout]).toEqual([
+      1,
+      'oidc: only the browser can tell (people of https://login.example.com have no password here: log in at /ui/login, which says who it takes you for)\n',
+    ]);
+    expect(await loginTest(['max'], 'maxes own', env)).toMatchObject({ code: 0 });
+  });
+
   test('its help has an example', async () => {
     expect((await callProgram(['login-test', '--help'], { cwd: dir, env: {} })).stdout).toContain(
       "printf %s 'correct horse' | portcullis login-test dana --password-stdin",

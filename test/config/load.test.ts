@@ -97,7 +97,7 @@ describe('a complete file', () => {
         keys: '/etc/portcullis/keys',
       },
       page: { enabled: false, anonymous: 'never', showPushers: 'nobody' },
-      logins: { ldap: undefined },
+      logins: { ldap: undefined, oidc: undefined },
       timeouts: { connectMs: 1_000, idleMs: 2_000, responseMs: 180_000, drainMs: 14_400_000, leaveMs: 5_000 },
       redirects: { mode: 'follow', hosts: ['storage.example.com', '*.s3.example.com:9000'] },
       cache: {
@@ -134,7 +134,7 @@ describe('defaults', () => {
         personalMaxTtlSeconds: 7_776_000,
       },
       page: { enabled: true, anonymous: 'auto', showPushers: 'authenticated' },
-      logins: { ldap: undefined },
+      logins: { ldap: undefined, oidc: undefined },
       timeouts: { connectMs: 3_000, idleMs: 60_000, responseMs: 300_000, drainMs: 900_000, leaveMs: 0 },
       redirects: { mode: 'pass', hosts: [] },
       cache: { memoryBytes: 67_108_864, blobBytes: 65_536, tagTtlMs: 5_000, contentTtlMs: 600_000, staleIfErrorMs: 0 },
@@ -272,6 +272,16 @@ describe('every key', () => {
     'logins.ldap.groups.nested': 'walk',
     'logins.ldap.refresh': '9s',
     'logins.ldap.staleFor': '9s',
+    'logins.oidc.issuer': 'https://sample.example.com/realms/a',
+    'logins.oidc.clientId': 'sample',
+    'logins.oidc.clientSecret': 'sample',
+    'logins.oidc.clientSecretFile': '/sample',
+    'logins.oidc.name': 'sample',
+    'logins.oidc.groups': '/sample/roles',
+    'logins.oidc.scopes': 'openid,sample',
+    'logins.oidc.ca': '/sample.pem',
+    'logins.oidc.recheck': '9m',
+    'logins.oidc.label': 'Sample & Co',
     'timeouts.connect': '9s',
     'timeouts.idle': '9s',
     'timeouts.response': '9s',
@@ -289,8 +299,10 @@ describe('every key', () => {
   const always = { 'tls.cert': '/c', 'tls.key': '/k', 'redirects.hosts': 'x' };
   const needed: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     upstreams: { 'upstreams.cloud.url': 'https://base' },
-    logins: { 'logins.ldap.url': 'ldaps://base', 'logins.ldap.users.base': 'ou=base' },
+    'logins.ldap': { 'logins.ldap.url': 'ldaps://base', 'logins.ldap.users.base': 'ou=base' },
+    'logins.oidc': { 'logins.oidc.issuer': 'https://base', 'logins.oidc.clientId': 'base' },
   };
+  const neededBy = (key: string) => Object.entries(needed).find(([section]) => key.startsWith(`${section}.`))?.[1];
   /** What makes sense of a key of an entry. */
   const beside: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'credentials.username': { 'upstreams.cloud.credentials.passwordFile': '/beside' },
@@ -314,7 +326,7 @@ describe('every key', () => {
     (_name, key) => {
       expect(key.variable).toMatch(/^PORTCULLIS(_[A-Z]+)+$/);
       expect(key.description).toMatch(/^[A-Z].{20,}\.$/);
-      const base = { tryMode: true, flags: { ...always, ...needed[key.key.split('.')[0] ?? ''] } };
+      const base = { tryMode: true, flags: { ...always, ...neededBy(key.key) } };
       const text = samples[key.key] ?? '';
       const plain = JSON.stringify(configOf(base));
       const all = { ...base.flags, ...beside[key.key.replace('upstreams.cloud.', '')] };
@@ -326,7 +338,7 @@ describe('every key', () => {
       expect(JSON.stringify(fromVariable)).not.toBe(plain);
       expect(JSON.stringify(fromFile)).toBe(JSON.stringify(fromVariable));
       // Of a command line everybody on the machine can read it.
-      if (key.key.endsWith('.password')) return;
+      if (key.secret && key.key !== 'redis') return;
       const fromFlag = configOf({ ...base, flags: { ...others, [key.key]: text } });
       expect(JSON.stringify(fromFlag)).toBe(JSON.stringify(fromVariable));
     },

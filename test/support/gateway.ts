@@ -231,7 +231,7 @@ export function testConfig(
       personalMaxTtlSeconds: 90 * 86_400,
     },
     page: { enabled: true, anonymous: 'auto', showPushers: 'authenticated' },
-    logins: { htpasswd: undefined, ldap: undefined },
+    logins: { htpasswd: undefined, ldap: undefined, oidc: undefined },
     timeouts: patience,
     redirects,
     cache: { memoryBytes: 67_108_864, blobBytes: 65_536, tagTtlMs: 5000, contentTtlMs: 600_000, staleIfErrorMs: 0 },

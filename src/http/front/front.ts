@@ -6,6 +6,8 @@ export interface Front {
   /** What clients call this gateway; `Exchange.publicUrl` is what this client calls it. */
   readonly publicUrl: string;
   readonly service: string;
+  /** Where people make access tokens who have no password; undefined where there are none. */
+  readonly tokenPage?: string | undefined;
   /** One record for each request. */
   readonly audit: AuditLog;
   readonly clock: Clock;

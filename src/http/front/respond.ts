@@ -128,13 +128,25 @@ export function unusable(problem: RouteProblem): Answer {
 }
 
 export const wrongCredentials = 'incorrect username or password';
+/** The same to everybody: who has no password is nobody's business. */
+function wrongPassword({ tokenPage }: Pick<Front, 'tokenPage'>): string {
+  if (tokenPage === undefined) return wrongCredentials;
+  return `${wrongCredentials}; who logs in with the browser needs an access token, made at ${tokenPage}`;
+}
+
+/** What was issued goes on then. */
+export function loginNeeded({ publicUrl }: Pick<Front, 'publicUrl'>): string {
+  return `log in again at ${publicUrl}/ui/login`;
+}
+
 /** For clients that find only the session of `docker login` and cannot use it. */
 export const passwordMissing =
   'no password was sent; a client that cannot use the session of "docker login" needs a password or an access token';
 
 /** RFC 6749 section 5.2 beside the OCI envelope: docker reads only the latter. A 401 has its challenge (RFC 9110 15.5.2). */
-export function tokenRefused(reason: TokenRefusal, { service }: Pick<Front, 'service'>): Answer {
-  const answer = tokenRefusalAnswer(reason);
+export function tokenRefused(reason: TokenRefusal, front: Pick<Front, 'service' | 'publicUrl' | 'tokenPage'>): Answer {
+  const { service } = front;
+  const answer = tokenRefusalAnswer(reason, front);
   const challenge = answer.status === 401 ? { 'WWW-Authenticate': `Basic realm="${service}", charset="UTF-8"` } : {};
   return { ...answer, headers: { ...answer.headers, ...challenge, 'Cache-Control': 'no-store' } };
 }
@@ -166,8 +178,10 @@ const oauthAnswers = {
   grant_type_unsupported: ['the grant type is not supported', 'unsupported_grant_type', 400],
 } as const satisfies Partial<Record<TokenRefusal['reason'], OAuthAnswer>>;
 
-function tokenRefusalAnswer(given: TokenRefusal): Answer {
+function tokenRefusalAnswer(given: TokenRefusal, front: Pick<Front, 'publicUrl' | 'tokenPage'>): Answer {
   switch (given.reason) {
+    case 'login_needed':
+      return withOAuth(loginNeeded(front), 'invalid_grant');
     case 'secret_malformed':
       return withOAuth(given.detail, 'invalid_grant');
     case 'id_token_refused':
@@ -189,8 +203,10 @@ function tokenRefusalAnswer(given: TokenRefusal): Answer {
       return loginHeld(given.waitMs);
     case 'limit_reached':
       return limitReached(given.principal, given.states);
-    default:
-      return withOAuth(...(oauthAnswers[given.reason] as OAuthAnswer));
+    default: {
+      const [message, ...rest]: OAuthAnswer = oauthAnswers[given.reason];
+      return withOAuth(message === wrongCredentials ? wrongPassword(front) : message, ...rest);
+    }
   }
 }
 

@@ -5,6 +5,7 @@ import { heldDetail } from '../front/limit-audit.ts';
 import {
   challenged,
   loginHeld,
+  loginNeeded,
   passwordMissing,
   refusal,
   sourceUnavailable,
@@ -57,7 +58,7 @@ export function refusalOf(admission: Refused, asked: Asked): Outcome {
       const { reason, access, error, caller, account, decision, detail } = admission;
       const event = account === undefined || reason === 'account_gone' ? 'access' : 'login';
       return {
-        answer: challenged(asked, access, error, challengeMessage(reason, detail)),
+        answer: challenged(asked, access, error, challengeMessage(reason, asked, detail)),
         record: { event, decision: 'deny', reason, ...who(caller, account), ...why(decision), detail },
       };
     }
@@ -77,7 +78,7 @@ export function refusalOf(admission: Refused, asked: Asked): Outcome {
   }
 }
 
-function challengeMessage(reason: ChallengeReason, detail?: string): string {
+function challengeMessage(reason: ChallengeReason, asked: Asked, detail?: string): string {
   switch (reason) {
     case 'credentials_missing':
       return 'authentication required';
@@ -103,6 +104,8 @@ function challengeMessage(reason: ChallengeReason, detail?: string): string {
     case 'secret_misplaced':
     case 'secret_unknown':
       return wrongCredentials;
+    case 'login_needed':
+      return loginNeeded(asked);
     case 'password_missing':
       return passwordMissing;
     case 'secret_malformed':

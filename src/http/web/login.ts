@@ -42,16 +42,18 @@ export function showLogin(parts: LoginParts, visit: Visit, asked: URLSearchParam
 
 /** A form for this browser; several of one browser share a cookie. */
 function formOf(
-  { doors }: LoginParts,
+  { doors }: Pick<LoginParts, 'doors'>,
   { exchange, frame }: Visit,
   view: Pick<LoginView, 'next' | 'note' | 'problem' | 'account'>,
   status: number,
   headers: Readonly<Record<string, string>> = {},
+  dropped: readonly string[] = [],
 ): Drawn {
   const known = readCookie(exchange, loginCookie);
   const secret = known ?? makeWebSecret();
   const isNew = known === undefined && frame.canLogIn;
-  const cookies = isNew ? { 'Set-Cookie': writeCookie(loginCookie, secret) } : {};
+  const set = [...(isNew ? [writeCookie(loginCookie, secret)] : []), ...dropped];
+  const cookies = set.length === 0 ? {} : { 'Set-Cookie': set };
   const ways = doors.flatMap(({ path, offer }) => (offer === undefined ? [] : [{ path, offer }]));
   const page = LoginPage({ ...view, frame, ways, csrf: csrfToken(secret, loginPath) });
   return { status, view: page, headers: { ...headers, ...cookies } };
@@ -78,10 +80,15 @@ export async function postLogin(parts: LoginParts, visit: Visit, fields: URLSear
   return (await letIn(parts, visit, found.caller, next)) ?? again(sessionNotOpened);
 }
 
-function refused(
-  parts: LoginParts,
+/** The form again, with what was wrong. `drops`: names of cookies that are of no use any more. */
+export function refused(
+  parts: Pick<LoginParts, 'doors'> & { readonly front: Pick<Front, 'service'> },
   visit: Visit,
-  { next, account }: Pick<LoginView, 'next'> & { readonly account: string },
+  {
+    next,
+    account,
+    drops = [],
+  }: Pick<LoginView, 'next'> & { readonly account: string; readonly drops?: readonly string[] },
   { status, event = 'login', reason, detail, problem, retryAfter }: LoginProblem,
 ): Step {
   const wait = retryAfter === undefined ? {} : { 'Retry-After': String(retryAfter) };
@@ -89,7 +96,8 @@ function refused(
   const typed = account.slice(0, maxAccount);
   const decision = status === 503 ? 'error' : 'deny';
   const record = { event, decision, reason, account: typed, ...(detail === undefined ? {} : { detail }) } as const;
-  return { record, drawn: formOf(parts, visit, { next, account: typed, problem }, status, headers) };
+  const drawn = formOf(parts, visit, { next, account: typed, problem }, status, headers, drops.map(dropCookie));
+  return { record, drawn };
 }
 
 /**

@@ -13,7 +13,13 @@ export const loginCookie = '__Host-portcullis-login';
 const attributes = 'Path=/; Secure; HttpOnly; SameSite=Lax';
 
 /** The secret in a cookie of ours; undefined for none, for one that is not as we write it, and for two of one name. */
-export function readCookie({ request }: Exchange, name: string): string | undefined {
+export function readCookie(exchange: Exchange, name: string): string | undefined {
+  const value = cookieText(exchange, name);
+  return value !== undefined && isWebSecret(value) ? value : undefined;
+}
+
+/** As it was sent; undefined for none, and for two of one name. */
+export function cookieText({ request }: Exchange, name: string): string | undefined {
   const { cookie = '' } = request.headers;
   const prefix = `${name}=`;
   const found = cookie.split(';').flatMap((pair) => {
@@ -21,7 +27,7 @@ export function readCookie({ request }: Exchange, name: string): string | undefi
     return text.startsWith(prefix) ? [text.slice(prefix.length)] : [];
   });
   const [value] = found;
-  return value !== undefined && found.length === 1 && isWebSecret(value) ? value : undefined;
+  return found.length === 1 ? value : undefined;
 }
 
 /** For `Set-Cookie`; it ends with the browser, or when the session does. */

@@ -107,6 +107,10 @@ export function createDirectorySource(parts: DirectoryParts): IdentitySource {
     authenticate: logIn,
     standing: (policy, { account, outside }) =>
       outside && standingOutside(policy, account, outside, ownerMark(outside)),
+    async knows(account) {
+      const found = await asked.find(account);
+      return found.ok || (found.reason === 'unavailable' ? unavailable(found.detail) : found.reason !== 'unknown');
+    },
     async renew(policy, session, now): Promise<Renewal> {
       const ageMs = Math.abs(now - session.outside.lookedUp);
       if (ageMs < refreshMs) return { ok: true, outside: session.outside };
@@ -164,6 +168,8 @@ function createAsking({ source, directory, sessions }: DirectoryParts) {
       if (!owned.ok) return unavailable('the store cannot tell who had this name before');
       return { ok: true, known: { account: person.account, outside, lookedUp: now } };
     },
+
+    find: look,
 
     /** `mayRest`: it need not be asked when it did not answer a moment ago. */
     async look(

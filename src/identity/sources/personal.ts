@@ -72,7 +72,8 @@ export function createPersonalSource(parts: PersonalParts): IdentitySource {
     const resumed = await resume(parts, found, { tokenHash, use, idleSeconds });
     if ('reason' in resumed) return refusalOf(resumed);
     if (resumed.session !== found) kept.keep(tokenHash, resumed.session, now);
-    return { ok: true, login: { ...resumed.login, endsAt: inSeconds(expires), ownToken: { id, created, reach } } };
+    const endsAt = Math.min(inSeconds(expires), resumed.login.endsAt ?? Infinity);
+    return { ok: true, login: { ...resumed.login, endsAt, ownToken: { id, created, reach } } };
   }
 
   return {
@@ -106,6 +107,8 @@ function refusalOf(ended: SessionRefusal): Refused {
       return { ok: false, reason: 'secret_ended' };
     case 'session_account_gone':
       return { ok: false, reason: 'account_disabled' };
+    case 'login_needed':
+      return { ok: false, reason: 'login_needed' };
     default:
       return unknown;
   }
