@@ -253,6 +253,17 @@ describe('a form', () => {
     expect(reply).toMatch(/^HTTP\/1\.1 413 .*\r\nConnection: close\r\n/s);
   });
 
+  test('that says nothing of its size is refused when it has become too large', async () => {
+    const { cookie } = headers();
+    const chunk = `1000\r\n${'a'.repeat(0x1000)}\r\n`;
+    const reply = await raw(
+      stand.url,
+      `POST /ui/note HTTP/1.1\r\nHost: x\r\nCookie: ${cookie}\r\nSec-Fetch-Site: same-origin\r\n` +
+        `Content-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n\r\n${chunk.repeat(5)}`,
+    );
+    expect(reply).toMatch(/^HTTP\/1\.1 413 /);
+  });
+
   test('that another site sent is not read', async () => {
     const reply = await raw(
       stand.url,

@@ -39,8 +39,11 @@ describe('somebody who logs in', () => {
     expect([login.status, login.headers.location]).toEqual([303, wanted]);
     expect((await dana.get(wanted)).body).toContain('mine/app');
     expect((await dana.get('/ui/logout')).body).toContain('You are logged in as <b>dana</b>');
+    const copy = { headers: { cookie: dana.cookie, accept: 'text/html' } };
+    expect((await ask(stand.url, wanted, copy)).status).toBe(200);
     const out = await dana.logOut();
     expect([out.status, out.headers.location]).toEqual([303, '/ui/logout']);
+    expect((await ask(stand.url, wanted, copy)).status).toBe(303);
     expect((await dana.get('/ui/logout')).body).toContain('You are logged out');
     expect((await dana.get('/ui/')).status).toBe(303);
   });
@@ -239,6 +242,23 @@ describe('who is not logged in', () => {
     expect((await refused.get('/ui/')).status).toBe(303);
   });
 
+  test('sees it also with the cookie of a login that has ended, which the browser is told to forget', async () => {
+    const dana = await begin({ policy: people + open });
+    await dana.logIn('dana', 'correct horse');
+    await stand.sessions.revoke({ account: 'dana' }, stand.now);
+    for (const [path, status] of [
+      ['/ui/', 200],
+      ['/ui/none', 404],
+      ['/ui/login', 200],
+    ] as const) {
+      const visitor = new Visitor(stand.url);
+      for (const [name, value] of dana.cookies) visitor.cookies.set(name, value);
+      const page = await visitor.get(path);
+      expect([path, page.status, visitor.cookies.has('__Host-portcullis')]).toEqual([path, status, false]);
+      expect(visitor.cookies.has('__Host-portcullis-login')).toBe(path === '/ui/login');
+    }
+  });
+
   test('is sent to log in for what an account needs, and learns of no page whether it is there', async () => {
     const pages = [samplePage('/ui/'), samplePage('/ui/mine', { needs: 'account' })];
     const stranger = await begin({ policy: people + open, pages });
@@ -327,6 +347,32 @@ describe('instead of a page', () => {
     expect(await status(new Visitor(stand.url))).toBe(303);
     stand.now += 1000;
     expect([await status(dana), await status(dana)]).toEqual([200, 429]);
+  });
+});
+
+describe('over every page of who may see the policy', () => {
+  test('stands that its newest files are not in force, and over nobody else’s', async () => {
+    const inspects = `
+groups: { auditors: {} }
+rules:
+  - { name: own, subjects: [authenticated], repositories: ["mine/**"], actions: [pull] }
+  - { name: look, subjects: ["user:dana"], repositories: ["**"], actions: [inspect] }
+`;
+    const text =
+      people.replace('robots:', `  otto: { password: "${await quickHash('correct horse')}" }\nrobots:`) + inspects;
+    const dana = await begin({
+      policy: text,
+      warning: () => 'The newest policy files are not in force: p.yaml:3:1 <b>',
+    });
+    const otto = new Visitor(stand.url);
+    await dana.logIn('dana', 'correct horse');
+    await otto.logIn('otto', 'correct horse');
+    for (const path of ['/ui/', '/ui/none']) {
+      expect((await dana.get(path)).body).toContain('not in force: p.yaml:3:1 &lt;b> <a href="/ui/policy">');
+      expect((await otto.get(path)).body).not.toContain('p.yaml');
+    }
+    expect((await dana.get('/ui/')).body).toContain('href="/ui/health"');
+    expect((await otto.get('/ui/')).body).not.toContain('href="/ui/health"');
   });
 });
 
@@ -424,6 +470,11 @@ describe('every answer', () => {
       expect(await zipped.text()).toBe(asset.body);
     }
     const other = (paths[1] ?? '').replace(/[0-9a-f]{16}/, '0'.repeat(16));
-    expect((await ask(stand.url, other)).status).toBe(303);
+    const older = await ask(stand.url, other);
+    expect([older.status, older.headers['content-type'], older.headers['cache-control']]).toEqual([
+      ...[200, 'text/css; charset=utf-8', 'no-store'],
+    ]);
+    for (const path of ['/ui/assets/', '/ui/assets/page.css', '/ui/assets/page.*.css', '/ui/assets/../page.css'])
+      expect((await ask(stand.url, path)).status).toBe(303);
   });
 });

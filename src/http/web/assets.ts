@@ -8,7 +8,7 @@ import { assetHeaders } from './headers.ts';
 export interface Assets {
   /** Where each is found. */
   readonly paths: Readonly<Record<AssetName, string>>;
-  /** undefined for a path where none is. */
+  /** undefined for a path where none is. One by the hash of another version is what it is here, and not to be kept. */
   answer(path: string, takesGzip: boolean): WholeAnswer | undefined;
 }
 
@@ -18,13 +18,15 @@ export function createAssets(
   { endsTls }: { readonly endsTls: boolean },
 ): Assets {
   const named = assets.map((asset) => ({ ...asset, path: pathOf(asset), zipped: gzipSync(asset.content) }));
-  const byPath = new Map(named.map((asset) => [asset.path, asset]));
+  const byPlace = new Map(named.map((asset) => [placeOf(asset.path), asset]));
   return {
     paths: Object.fromEntries(named.map(({ name, path }) => [name, path])) as Record<AssetName, string>,
     answer(path, takesGzip) {
-      const asset = byPath.get(path);
+      const asset = byPlace.get(placeOf(path));
       if (asset === undefined) return undefined;
-      const headers = assetHeaders(asset.type, endsTls);
+      // Of a page that a gateway of another version drew, while one is exchanged for the other.
+      const isOther = path !== asset.path;
+      const headers = { ...assetHeaders(asset.type, endsTls), ...(isOther ? { 'Cache-Control': 'no-store' } : {}) };
       if (!takesGzip) return { status: 200, headers, body: asset.content };
       return { status: 200, headers: { ...headers, 'Content-Encoding': 'gzip' }, body: asset.zipped };
     },
@@ -34,4 +36,9 @@ export function createAssets(
 function pathOf({ name, content }: Asset): string {
   const hash = createHash('sha256').update(content).digest('hex').slice(0, 16);
   return `/ui/assets/${name.replace('.', `.${hash}.`)}`;
+}
+
+/** Without the hash, whichever it is; no path holds a line break. */
+function placeOf(path: string): string {
+  return path.replace(/^(\/ui\/assets\/\w+\.)[0-9a-f]{16}(\.\w+)$/, '$1\n$2');
 }

@@ -10,7 +10,7 @@ import type { Front } from '../front/front.ts';
 import { send } from '../front/respond.ts';
 import { who } from '../registry/audit-facts.ts';
 import { createAssets } from './assets.ts';
-import { draw, sendTo, takesGzip } from './draw.ts';
+import { type Drawn, draw, sendTo, takesGzip } from './draw.ts';
 import { createPageLimiter } from './limiter.ts';
 import { pageFailed, drawnRefusal, tooManyPages, uncheckable } from './refusals.ts';
 import { type RouteParts, createRoutes } from './routes.ts';
@@ -83,7 +83,7 @@ export function createWeb<Parts>(web: WebParts<Parts>): Web {
       return sendTo(exchange, step.to, endsTls, cookies.length === 0 ? {} : { 'Set-Cookie': cookies });
     }
     const drawn = 'refusal' in step ? drawnRefusal(step.refusal, frame, exchange.requestId) : step.drawn;
-    return draw(exchange, drawn, endsTls);
+    return draw(exchange, withCookies(drawn, stale), endsTls);
   }
 
   /** Drawn for nobody: whatever broke may break again. */
@@ -108,6 +108,12 @@ export function createWeb<Parts>(web: WebParts<Parts>): Web {
       }
     },
   };
+}
+
+function withCookies(drawn: Drawn, cookies: readonly string[]): Drawn {
+  if (cookies.length === 0) return drawn;
+  const { 'Set-Cookie': own = [], ...headers } = drawn.headers ?? {};
+  return { ...drawn, headers: { ...headers, 'Set-Cookie': [...cookies, own].flat() } };
 }
 
 function isUnchecked(step: Step): boolean {
