@@ -20,6 +20,13 @@ test.each([
   ['/v2/app/blobs/uploads/0b5c?_state=/x/manifests/y', 'upload'],
   ['/v2/app/tags/list?n=5', 'tags'],
   [`/v2/app/referrers/${digest}`, 'referrers'],
+  ['/', 'ui'],
+  ['/ui', 'ui'],
+  ['/ui/', 'ui'],
+  ['/ui/r/team/app?tag=v1', 'ui'],
+  ['/uix', 'other'],
+  ['/api/v1/tags?repository=team/app', 'api'],
+  ['/api/v2/x', 'other'],
   ['/.well-known/jwks.json', 'other'],
   ['/v2/app', 'other'],
   ['/v2/app/', 'other'],
@@ -29,12 +36,12 @@ test.each([
   expect(routeNameOf(target)).toBe(name);
 });
 
-test('whatever is asked for has one of nine names', () => {
+test('whatever is asked for has one of eleven names', () => {
   const part = fc.oneof(
     fc.string(),
     fc.constantFrom('v2', 'manifests', 'blobs', 'uploads', 'tags', 'constructor', '?'),
   );
-  const names = ['ping', 'token', 'manifest', 'blob', 'upload', 'tags', 'catalog', 'referrers', 'other'];
+  const names = ['ping', 'token', 'manifest', 'blob', 'upload', 'tags', 'catalog', 'referrers', 'ui', 'api', 'other'];
   fc.assert(
     fc.property(fc.array(part), (parts) => {
       expect(names).toContain(routeNameOf(`/${parts.join('/')}`));
