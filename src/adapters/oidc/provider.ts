@@ -121,7 +121,8 @@ function whatOf(error: unknown): string {
     if (found !== undefined) return ` (${found})`;
   }
   const [inner] = causes;
-  return inner instanceof Error ? `: ${inner.message}`.slice(0, maxDetail) : '';
+  const more = inner instanceof Error && inner.message !== wordsOf(error) ? `: ${inner.message}` : '';
+  return more.slice(0, maxDetail);
 }
 
 function causeOf(value: unknown): unknown {
