@@ -18,3 +18,71 @@ for (const box of document.querySelectorAll('[data-copy]')) {
   });
   box.append(button);
 }
+
+/** Activity: new rows while somebody looks, every 3 seconds. They are built of text: nothing in them is read as HTML. */
+const live = document.querySelector('[data-live]');
+if (live) {
+  const unseen = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+  const visible = (text) =>
+    text.slice(0, 256).replace(unseen, (one) => `U+${one.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}`);
+  const make = (name, text, className) => {
+    const element = document.createElement(name);
+    if (text !== undefined) element.textContent = visible(text);
+    if (className) element.className = className;
+    return element;
+  };
+  const cell = (text, note) => {
+    const td = make('td');
+    td.append(make('bdi', text));
+    if (note) td.append(make('span', note, 'note block'));
+    return td;
+  };
+  const verdicts = {
+    allow: ['yes', '✓', 'allowed'],
+    deny: ['no', '✕', 'refused'],
+    error: ['sometimes', '◐', 'failed'],
+  };
+  const what = ({ event, action, repository, reference, digest, detail }) => {
+    if (!repository) return detail ?? action ?? event;
+    const named = reference ?? digest;
+    const tail = !named ? '' : /[: ]/.test(named) ? ` ${named}` : `:${named}`;
+    return `${action ?? event} ${repository}${tail}`;
+  };
+  const row = (record) => {
+    const { time, decision, account, kind, reason, rule, address = '', userAgent, explain } = record;
+    const tr = make('tr');
+    const when = make('time', `${time.slice(11, 19)} UTC`);
+    when.dateTime = when.title = time;
+    const [style, glyph, word] = verdicts[decision];
+    const verdict = make('span', undefined, `verdict ${style}`);
+    const sign = make('span', glyph);
+    sign.setAttribute('aria-hidden', 'true');
+    verdict.append(sign, ` ${word}`);
+    const [first, second, last] = [make('td'), make('td'), make('td')];
+    first.append(when);
+    second.append(verdict);
+    if (explain) {
+      const link = make('a', 'Explain');
+      link.href = `/ui/access?${new URLSearchParams(explain)}`;
+      last.append(link);
+    }
+    const who = cell(account || kind || '–', account && kind !== 'user' ? kind : undefined);
+    tr.append(first, second, who, cell(what(record)), cell(reason, rule), cell(address, userAgent), last);
+    return tr;
+  };
+  setInterval(async () => {
+    if (document.visibilityState !== 'visible') return;
+    try {
+      const reply = await fetch(`${live.dataset.live}&after=${live.dataset.last}`);
+      if (!reply.ok) return;
+      const { records } = await reply.json();
+      if (records.length === 0) return;
+      live.dataset.last = records[0].number;
+      live.prepend(...records.map(row));
+      while (live.rows.length > 200) live.deleteRow(-1);
+      for (const empty of document.querySelectorAll('.empty')) empty.remove();
+    } catch {
+      // The next turn asks again.
+    }
+  }, 3000);
+}

@@ -11,6 +11,7 @@ import {
   developerOperations,
   developerPages,
 } from '../http/web/pages/developer.tsx';
+import { opsForms, opsPages } from '../http/web/pages/ops.tsx';
 import { type Web, type WebParts, createWeb } from '../http/web/router.ts';
 import type { Door } from '../http/web/step.ts';
 import type { Operation } from '../operations/operation.ts';
@@ -31,8 +32,8 @@ export interface PageParts extends OperationParts, DeveloperParts {
 /** What `/api/v1` answers on both listeners. */
 export const operations: readonly Operation<PageParts>[] = [whoAmI, ...gatewayOperations, ...developerOperations];
 
-const pages: readonly Page<PageParts>[] = [...developerPages];
-const forms: readonly Form<PageParts>[] = [...developerForms];
+const pages: readonly Page<PageParts>[] = [...developerPages, ...opsPages];
+const forms: readonly Form<PageParts>[] = [...developerForms, ...opsForms];
 
 export interface PageGround {
   readonly config: Pick<Config, 'page' | 'tls'>;

@@ -1,0 +1,154 @@
+/** Whether the gateway is well, with charts that are drawn here. */
+import type { HealthState } from '../../../operations/answers.ts';
+import type { Frame } from '../page.ts';
+import { Layout } from './layout.tsx';
+import { repositoryLink } from './links.ts';
+import { Foreign, When, size } from './parts.tsx';
+
+/** Parts first, then the last hour. */
+export function HealthPage({ answer, frame }: { readonly answer: HealthState; readonly frame: Frame }) {
+  const { checks, gateways, until, busiest, version } = answer;
+  return (
+    <Layout title="Health" at="/ui/health" frame={frame}>
+      <h1>Health</h1>
+      <p class="note">
+        As of <When at={Date.parse(until)} now={frame.now} />, the last 60 minutes, this gateway. Longer and for all
+        gateways: the metrics of the admin listener.
+      </p>
+      <ul class="checks">
+        {checks.map(({ name, state, detail }) => (
+          <Check {...{ name, state, detail }} />
+        ))}
+        <Check
+          name="gateways"
+          state="ok"
+          detail={`${gateways === 1 ? '1 shares' : `${gateways} share`} the store; this is ${version}`}
+        />
+      </ul>
+      <div class="charts">
+        {chartsOf(answer).map((chart) => (
+          <Chart {...chart} />
+        ))}
+      </div>
+      <Busiest busiest={busiest} />
+    </Layout>
+  );
+}
+
+const states = { ok: ['✓', 'ok'], degraded: ['!', 'degraded'], failed: ['✕', 'failed'] } as const;
+
+function Check({ name, state, detail }: HealthState['checks'][number]) {
+  const [glyph, word] = states[state];
+  return (
+    <li class={state}>
+      <span class="state">
+        <span aria-hidden="true">{glyph}</span> {`${name}: ${word}`}
+      </span>
+      {detail === undefined ? null : (
+        <span class="note">
+          <Foreign text={detail} whole />
+        </span>
+      )}
+    </li>
+  );
+}
+
+function Busiest({ busiest }: Pick<HealthState, 'busiest'>) {
+  const most = Math.max(1, ...busiest.map(({ pulls }) => pulls));
+  return (
+    <>
+      <h2>Busiest repositories, last hour</h2>
+      {busiest.length === 0 ? (
+        <p class="empty">Nothing that you may pull was pulled.</p>
+      ) : (
+        <table class="list plain-table">
+          <thead>
+            <tr>
+              <th scope="col">Repository</th>
+              <th scope="col" class="number">
+                Pulls
+              </th>
+              <th scope="col" class="number">
+                To clients
+              </th>
+              <th scope="col" class="share">
+                <span class="hidden">Share</span>
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {busiest.map(({ repository, pulls, bytes }) => (
+              <tr>
+                <th scope="row">
+                  <a href={repositoryLink(repository)}>{repository}</a>
+                </th>
+                <td class="number">{pulls.toLocaleString('en')}</td>
+                <td class="number">{size(bytes)}</td>
+                <td class="share">
+                  <svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
+                    <rect width={Math.max(1, (100 * pulls) / most).toFixed(1)} height="8" />
+                  </svg>
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </>
+  );
+}
+
+interface ChartView {
+  readonly title: string;
+  readonly unit: string;
+  readonly values: readonly number[];
+}
+
+function chartsOf({ requests, refusals, bytesOut, manifestP95 }: HealthState): readonly ChartView[] {
+  const perSecond = (values: readonly number[], by = 60): readonly number[] => values.map((value) => value / by);
+  return [
+    { title: 'Requests', unit: '/s', values: perSecond(requests) },
+    { title: 'Manifest pulls, 95 % within', unit: 'ms', values: manifestP95.map((value) => (value ?? 0) * 1000) },
+    { title: 'Refused', unit: '/s', values: perSecond(refusals) },
+    { title: 'To clients', unit: 'MB/s', values: perSecond(bytesOut, 60e6) },
+  ];
+}
+
+/** A line of at most 60 points: about 700 bytes, no script, colours by the style sheet. The last point is a minute that runs. */
+function Chart({ title, unit, values }: ChartView) {
+  const top = niceTop(Math.max(...values));
+  const points = values
+    .map((value, at) => `${((at * 300) / (values.length - 1)).toFixed(1)},${(80 - (value / top) * 80).toFixed(1)}`)
+    .join(' ');
+  const whole = values.slice(0, -1);
+  const now = `${figure(whole.at(-1) ?? 0)} ${unit}`;
+  const range = `between ${figure(Math.min(...whole))} and ${figure(Math.max(...whole))} ${unit} in the last hour`;
+  return (
+    <figure class="chart">
+      <figcaption>
+        <span>{title}</span> <strong>{now}</strong>
+      </figcaption>
+      <svg viewBox="0 0 300 80" preserveAspectRatio="none" role="img" aria-label={`${title}: now ${now}, ${range}`}>
+        <path class="grid" d="M0 .5H300M0 40H300M0 79.5H300" />
+        <polygon class="area" points={`0,80 ${points} 300,80`} />
+        <polyline class="line" points={points} />
+      </svg>
+      <div class="axis" aria-hidden="true">
+        <span>1 hour ago</span>
+        <span>{`full height ${figure(top)} ${unit}`}</span>
+        <span>now</span>
+      </div>
+    </figure>
+  );
+}
+
+/** Three digits that say something. */
+function figure(value: number): string {
+  return value >= 100 || Number.isInteger(value) ? Math.round(value).toLocaleString('en') : value.toPrecision(2);
+}
+
+/** 1, 2 or 5 times a power of ten, at least `value`. */
+function niceTop(value: number): number {
+  const power = 10 ** Math.floor(Math.log10(value || 1));
+  return ([1, 2, 5, 10].find((step) => step * power >= value) ?? 10) * power;
+}
