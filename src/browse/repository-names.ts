@@ -41,6 +41,7 @@ interface Finished extends Walk {
   readonly began: number;
   readonly mark: Mark | undefined;
   readonly all: ReadonlySet<string>;
+  readonly sorted: readonly string[];
 }
 
 const usual = { everyMs: 60_000, soonMs: 5000, wantedMs: 300_000, maxNames: 100_000 };
@@ -168,7 +169,7 @@ class Names implements WalkedNames {
     const ask: typeof registry.repositories = (size, place) => turns.run(() => registry.repositories(size, place));
     const walk = await walkRepositories(ask, { before: this.#walk, at, maxNames });
     const all = new Set(walk.names);
-    this.#walk = { ...walk, began, all, mark: typeof mark === 'string' ? mark : undefined };
+    this.#walk = { ...walk, began, all, sorted: [...all].sort(), mark: typeof mark === 'string' ? mark : undefined };
     // What was pushed while it went may have come behind it.
     for (const [name, noted] of this.#notes) if (noted < at || all.has(name)) this.#notes.delete(name);
     this.#known = undefined;
@@ -181,7 +182,31 @@ class Names implements WalkedNames {
   #merge(): Known | undefined {
     const walk = this.#walk;
     if (walk === undefined) return undefined;
-    const names = new Set([...walk.names, ...this.#notes.keys()]);
-    return { names: [...names].sort(), at: walk.at, complete: walk.isComplete };
+    const { at, sorted, isComplete: complete } = walk;
+    return { names: this.#notes.size === 0 ? sorted : withNames(sorted, [...this.#notes.keys()]), at, complete };
   }
+}
+
+/** Both in order. */
+function withNames(sorted: readonly string[], more: readonly string[]): readonly string[] {
+  const names: string[] = [];
+  let begin = 0;
+  for (const name of [...more].sort()) {
+    const end = placeOf(sorted, name);
+    for (let at = begin; at < end; at++) names.push(sorted[at] ?? '');
+    begin = end;
+    if (sorted[end] !== name) names.push(name);
+  }
+  for (let at = begin; at < sorted.length; at++) names.push(sorted[at] ?? '');
+  return names;
+}
+
+function placeOf(sorted: readonly string[], name: string): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((sorted[middle] ?? '') < name) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

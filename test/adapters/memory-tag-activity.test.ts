@@ -31,6 +31,31 @@ describe('tags in one process', () => {
     expect(problems).toEqual([]);
   });
 
+  test('are written while others go on, however many they are', async () => {
+    const activity = open();
+    for (let number = 0; number < 40_000; number++)
+      activity.noteWritten(`r/${number % 100}`, move(`t${number}`, number, then + number));
+    let turns = 0;
+    let isOver = false;
+    const others = (async () => {
+      for (; !isOver; turns++) await new Promise((resolve) => setImmediate(resolve));
+    })();
+    await activity.close();
+    isOver = true;
+    await others;
+    expect(turns).toBeGreaterThan(40);
+    expect((await open().newest('r/7', 10_000))?.length).toBe(400);
+  });
+
+  test.each(['[["a"]]', '[["a",[["t",[[1,2,3]]]],[]]]', '[["a",[],[["t"]]]]', '{}', '[7]'])(
+    'begin anew when the content is not theirs: %s',
+    async (content) => {
+      await writeFile(join(dir, 'tags.json'), `{"kind":"portcullis tag activity","version":1,"content":${content}}`);
+      expect(await open().newest('a', 9)).toEqual([]);
+      expect(problems).toEqual([expect.stringMatching(/damaged/)]);
+    },
+  );
+
   test('begin anew when the file is damaged, and say so', async () => {
     await writeFile(join(dir, 'tags.json'), '{"kind":"portcullis tag activity"');
     expect(await open().newest('a', 9)).toEqual([]);

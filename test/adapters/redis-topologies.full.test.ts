@@ -4,6 +4,7 @@ import { nameKey, sessionsKey } from '../../src/adapters/redis/keys.ts';
 import { createRedisRepositoryMarks } from '../../src/adapters/redis/repository-marks.ts';
 import { createRedisRobotUses } from '../../src/adapters/redis/robot-uses.ts';
 import { createRedisSessionStore } from '../../src/adapters/redis/session-store.ts';
+import { createRedisTagActivity } from '../../src/adapters/redis/tag-activity.ts';
 import { createRedisTagLocks } from '../../src/adapters/redis/tag-locks.ts';
 import type { SessionStore } from '../../src/ports.ts';
 import { eventually } from '../support/eventually.ts';
@@ -20,6 +21,8 @@ import {
   type RedisSentinels,
 } from '../support/redis.ts';
 import { describeRepositoryMarks } from './repository-marks.contract.ts';
+import type { TagActivity } from '../../src/ports.ts';
+import { describeTagActivity } from './tag-activity.contract.ts';
 import { describeRobotUses } from './robot-uses.contract.ts';
 import { describeSessionStore, hashOf, now, sessionOf, week } from './session-store.contract.ts';
 import { createGate, describeTagLocks } from './tag-locks.contract.ts';
@@ -74,6 +77,11 @@ describeWithPrograms(['redis-server'], 'a cluster of three', () => {
     const openUses = async (): Promise<ReturnType<typeof createRedisRobotUses>> =>
       createRedisRobotUses(await connectRedis(cluster.url));
     describeRobotUses(async () => ({ uses: await openUses(), reopen: openUses }));
+  });
+
+  describe('remembers tags', () => {
+    const openTags = async (): Promise<TagActivity> => createRedisTagActivity(await connectRedis(cluster.url));
+    describeTagActivity(async () => ({ activity: await openTags(), reopen: openTags }));
   });
 
   test('spreads repositories over its nodes and keeps all sessions on one', async () => {

@@ -1,6 +1,6 @@
 /** Files that are written whole: a reader, or a crash, sees all of the new text or the old one. */
 import { randomBytes } from 'node:crypto';
-import { lstat, open, readFile, realpath, rename, rm } from 'node:fs/promises';
+import { lstat, open, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 type Replacement = 'written' | 'changed-meanwhile';
@@ -29,7 +29,7 @@ export async function replaceFile(path: string, expected: string, text: string):
  * Puts `content` at `path` with mode 0600, on disk when it resolves. Replaces a symbolic link instead of following it. The
  * directory must exist.
  */
-export async function writePrivateFile(path: string, content: string): Promise<void> {
+export async function writePrivateFile(path: string, content: Text): Promise<void> {
   await withTemporary(path, 0o600, content, (temporary) => rename(temporary, path));
   const directory = await open(dirname(path), 'r');
   try {
@@ -44,13 +44,16 @@ export function createFile(path: string, text: string, mode: number): Promise<vo
   return withWritten(path, mode, text, () => Promise.resolve());
 }
 
+/** In pieces where all of it at once would hold up other work. */
+type Text = string | AsyncIterable<string>;
+
 type Handle = Awaited<ReturnType<typeof open>>;
 
 /** The name neither looks like a policy file nor can be guessed. */
 async function withTemporary<T>(
   target: string,
   mode: number,
-  text: string,
+  text: Text,
   use: (temporary: string, file: Handle) => Promise<T>,
 ): Promise<T> {
   const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}.tmp`);
@@ -61,10 +64,10 @@ async function withTemporary<T>(
   }
 }
 
-async function withWritten<T>(path: string, mode: number, text: string, use: (file: Handle) => Promise<T>): Promise<T> {
+async function withWritten<T>(path: string, mode: number, text: Text, use: (file: Handle) => Promise<T>): Promise<T> {
   const file = await open(path, 'wx', mode);
   try {
-    await file.writeFile(text);
+    await writeFile(file, text);
     await file.sync();
     return await use(file);
   } finally {

@@ -24,7 +24,9 @@ export interface StateFileOptions<T> {
   readonly kind: string;
   readonly version: number;
   readonly schema: z.ZodType<T>;
-  readonly current: () => T;
+  /** What is to be written: as a whole, or as the entries of a list, one after the other while other work goes on. */
+  readonly current?: () => T;
+  readonly entries?: () => Iterable<unknown>;
   readonly onProblem: (problem: Problem) => void;
   /** Milliseconds that `saveSoon` waits for what follows. */
   readonly saveSoonMs?: number;
@@ -38,7 +40,7 @@ export function openStateFile<T>(options: StateFileOptions<T>): {
   readonly file: StateFile;
   readonly held: T | undefined;
 } {
-  const { path, kind, version, current, onProblem, saveSoonMs = usualSoonMs } = options;
+  const { path, onProblem, saveSoonMs = usualSoonMs } = options;
   if (path === undefined) return { file: noFile, held: undefined };
   const held = read(path, options);
   let problem: string | undefined;
@@ -50,7 +52,7 @@ export function openStateFile<T>(options: StateFileOptions<T>): {
     clearTimeout(timer);
     timer = undefined;
     try {
-      await writePrivateFile(file, JSON.stringify({ kind, version, content: current() }));
+      await writePrivateFile(file, textOf(options));
       problem = undefined;
       return true;
     } catch (error) {
@@ -85,6 +87,29 @@ export function openStateFile<T>(options: StateFileOptions<T>): {
       },
     },
   };
+}
+
+/** Characters that are written at once. */
+const pieceLength = 65_536;
+
+function textOf<T>({ kind, version, current, entries }: StateFileOptions<T>): string | AsyncIterable<string> {
+  if (entries === undefined) return JSON.stringify({ kind, version, content: current?.() });
+  return piecesOf(JSON.stringify({ kind, version, content: [] }).slice(0, -2), entries());
+}
+
+async function* piecesOf(head: string, entries: Iterable<unknown>): AsyncGenerator<string> {
+  let piece = head;
+  let separator = '';
+  for (const entry of entries) {
+    piece += separator + JSON.stringify(entry);
+    separator = ',';
+    if (piece.length < pieceLength) continue;
+    yield piece;
+    piece = '';
+    // The disk may be faster than a turn.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  yield `${piece}]}`;
 }
 
 const noFile: StateFile = {

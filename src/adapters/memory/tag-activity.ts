@@ -27,13 +27,34 @@ interface Repository {
   readonly pulled: Map<string, EpochMs>;
 }
 
-const content = z.array(
-  z.tuple([
-    z.string(),
-    z.array(z.tuple([z.string(), z.array(z.tuple([z.number(), z.string(), z.string()])).min(1)])),
-    z.array(z.tuple([z.string(), z.number()])),
-  ]),
-);
+const nothing: Repository = { written: new Map(), pulled: new Map() };
+
+/** A repository as it stands in the file: its tags with their moves, and when tags were pulled. */
+type Entry = readonly [
+  repository: string,
+  written: readonly (readonly [tag: string, moves: readonly (readonly [at: EpochMs, digest: string, by: string])[]])[],
+  pulled: readonly (readonly [tag: string, at: EpochMs])[],
+];
+
+/** By hand: at a hundred thousand tags a start would wait half a second for a schema. */
+const content = z.custom<readonly Entry[]>((value) => isListOf(value, isEntry));
+
+function isListOf(value: unknown, isOne: (one: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.every(isOne);
+}
+
+function isEntry(value: unknown): boolean {
+  if (!Array.isArray(value)) return false;
+  const [name, written, pulled] = value as readonly unknown[];
+  const isMove = (one: unknown): boolean => Array.isArray(one) && isOf(one, ['number', 'string', 'string']);
+  const isTag = (one: unknown): boolean => Array.isArray(one) && typeof one[0] === 'string' && isListOf(one[1], isMove);
+  const isPull = (one: unknown): boolean => Array.isArray(one) && isOf(one, ['string', 'number']);
+  return typeof name === 'string' && isListOf(written, isTag) && isListOf(pulled, isPull);
+}
+
+function isOf(list: readonly unknown[], types: readonly string[]): boolean {
+  return types.every((type, at) => typeof list[at] === type);
+}
 
 /** With a `file` notes outlast a restart; where it cannot be read or written they go on in memory. */
 export function createMemoryTagActivity(options: MemoryTagActivityOptions): TagActivity {
@@ -46,7 +67,7 @@ export function createMemoryTagActivity(options: MemoryTagActivityOptions): TagA
     schema: content,
     onProblem,
     saveSoonMs,
-    current: () => remembered.content(),
+    entries: () => remembered.content(),
   });
   for (const each of held ?? []) remembered.load(each);
   const pulls = new PullNotes();
@@ -132,15 +153,18 @@ class Remembered {
     return found;
   }
 
-  content(): z.infer<typeof content> {
-    return [...this.#repositories].map(([name, { written, pulled }]) => [
-      name,
-      [...written].map(([tag, moves]) => [tag, moves.map(({ at, digest, by }) => [at, digest, by])]),
-      [...pulled],
-    ]);
+  /** While it is read, notes may come: a repository is as it is when it is its turn. */
+  *content(): Generator<Entry> {
+    for (const name of [...this.#repositories.keys()]) {
+      const { written, pulled } = this.#repositories.get(name) ?? nothing;
+      const moves = [...written].map(
+        ([tag, all]) => [tag, all.map(({ at, digest, by }) => [at, digest, by] as const)] as const,
+      );
+      yield [name, moves, [...pulled]];
+    }
   }
 
-  load([name, written, pulled]: z.infer<typeof content>[number]): void {
+  load([name, written, pulled]: Entry): void {
     const repository = this.#noted(name);
     for (const [tag, moves] of written)
       this.#put(repository.written, tag, moves.map(([at, digest, by]) => ({ tag, digest, at, by })).slice(0, maxMoves));
@@ -158,13 +182,15 @@ class Remembered {
   #put<T>(map: Map<string, T>, tag: string, value: T): void {
     if (!map.delete(tag)) this.#tags++;
     map.set(tag, value);
+    if (map.size <= maxActiveTags) return;
     const [oldest] = map.keys();
-    if (map.size > maxActiveTags && oldest !== undefined && map.delete(oldest)) this.#tags--;
+    if (oldest !== undefined && map.delete(oldest)) this.#tags--;
   }
 
   #bound(): void {
-    for (const [name, { written, pulled }] of this.#repositories) {
-      if (this.#tags <= this.#maxTags && this.#repositories.size <= this.#maxRepositories) return;
+    while (this.#tags > this.#maxTags || this.#repositories.size > this.#maxRepositories) {
+      const [[name, { written, pulled }] = [undefined, nothing]] = this.#repositories;
+      if (name === undefined) return;
       this.#repositories.delete(name);
       this.#tags -= written.size + pulled.size;
     }
