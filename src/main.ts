@@ -22,6 +22,7 @@ import { type OpenDirectories, connectDirectories, connectProvider, openDirector
 import { type Machine, openMachine } from './gateway/machine.ts';
 import { type Observed, createObserved } from './gateway/observed.ts';
 import { type Part, checkAll, frozenNow } from './gateway/readiness.ts';
+import { openOwn } from './gateway/own.ts';
 import { type PageParts, apiCallers, openPage, operations, pagePartsOf } from './gateway/page.ts';
 import { GateMemory } from './gate/gate-memory.ts';
 import { KnownParts } from './gate/known-parts.ts';
@@ -260,7 +261,8 @@ function openServing(
   const { backend } = behind;
   const { audit } = observed;
   const developer = developerParts({ config, gate, upstreams, backend, indexes, audit });
-  const operationParts = pagePartsOf(machine, { ...lookedAt, ...developer, identity, limits, audit });
+  const { own, terminals } = openOwn(config, stores, { identity, limits, audit, clock });
+  const operationParts = pagePartsOf(machine, { ...lookedAt, ...developer, ...own });
   const { certificate } = inputs;
   const front = {
     ...{ publicUrl, service, audit, tokenPage: tokenPageOf(config) },
@@ -281,7 +283,7 @@ function openServing(
     promotions,
     seen: indexes.seen,
     catalog: indexes.catalog,
-    front,
+    ...{ front, terminals },
     page: openPage({ config, machine, front, identity, parts: operationParts, doors }),
     api: { ...apiCallers(config, identity), asking: asking(operations, operationParts), version },
   });

@@ -12,6 +12,7 @@ export type * from './directory-ports.ts';
 export type * from './oidc-ports.ts';
 export type * from './upstream-ports.ts';
 export type * from './activity-ports.ts';
+export type * from './device-ports.ts';
 
 export type Clock = () => EpochMs;
 

@@ -66,9 +66,11 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'oidc-ports.ts': [],
   'upstream-ports.ts': ['distribution'],
   'audit-ports.ts': [],
+  'device-ports.ts': ['time.ts'],
   'activity-ports.ts': ['audit-ports.ts', 'registry-ports.ts', 'time.ts'],
   'ports.ts': [
     'activity-ports.ts',
+    'device-ports.ts',
     'audit-ports.ts',
     'upstream-ports.ts',
     'registry-ports.ts',

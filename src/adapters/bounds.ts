@@ -65,3 +65,6 @@ export const maxMoves = 5;
  */
 export const maxActiveRepositories = 20_000;
 export const maxActiveTagsOfAll = 100_000;
+
+/** A login that a terminal began waits so long for a browser; so often may the terminal ask, a little sooner than told. */
+export const deviceBounds = { livesMs: 600_000, intervalMs: 5000, toleranceMs: 500, most: 10_000 } as const;

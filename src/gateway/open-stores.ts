@@ -1,6 +1,7 @@
 /** Where sessions, locks and marks are kept: in Redis when one is configured, otherwise in this process and its state directory. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { createMemoryDeviceLogins } from '../adapters/memory/device-logins.ts';
 import { createMemoryFailedLogins } from '../adapters/memory/failed-logins.ts';
 import { createMemoryPromotions } from '../adapters/memory/promotions.ts';
 import { createMemoryRateLimiter } from '../adapters/memory/rate-limiter.ts';
@@ -47,6 +48,7 @@ export async function openStores(config: Config, clock: Clock, log: OperatorLog)
     limiter: createMemoryRateLimiter(() => Math.floor(performance.now() * 1000)),
     failedLogins: createMemoryFailedLogins(() => performance.now()),
     promotions: createMemoryPromotions(clock),
+    devices: createMemoryDeviceLogins(clock),
     gateways: () => 1,
     clockSkewMs: () => 0,
     limitFallbacks: () => 0,

@@ -4,6 +4,7 @@ import type { CookieCallers } from '../http/api/viewer.ts';
 import type { Front } from '../http/front/front.ts';
 import { createCookieCallers } from '../http/web/cookie-callers.ts';
 import type { Identity } from '../identity/identify.ts';
+import { type MyParts, myForms, myOperations, myPages } from '../http/web/my-pages.tsx';
 import type { Form, Page } from '../http/web/page.ts';
 import {
   type DeveloperParts,
@@ -20,20 +21,27 @@ import { whoAmI } from '../operations/who-am-i.ts';
 import { readPageAssets } from '../page-assets.ts';
 import { formatProblem } from '../document/problem.ts';
 import { shortRevision } from '../adapters/files/policy-loading.ts';
-import type { Clock } from '../ports.ts';
+import type { Clock, RateLimiter, SessionStore } from '../ports.ts';
 import { version } from '../version.ts';
 import type { Machine } from './machine.ts';
 
 /** What all operations work with: a room's own parts are one more name after `extends`. */
-export interface PageParts extends OperationParts, DeveloperParts {
+export interface PageParts extends OperationParts, DeveloperParts, MyParts {
+  readonly sessions: SessionStore;
+  readonly limiter: RateLimiter;
   readonly clock: Clock;
 }
 
 /** What `/api/v1` answers on both listeners. */
-export const operations: readonly Operation<PageParts>[] = [whoAmI, ...gatewayOperations, ...developerOperations];
+export const operations: readonly Operation<PageParts>[] = [
+  whoAmI,
+  ...gatewayOperations,
+  ...developerOperations,
+  ...myOperations,
+];
 
-const pages: readonly Page<PageParts>[] = [...developerPages, ...opsPages];
-const forms: readonly Form<PageParts>[] = [...developerForms, ...opsForms];
+const pages: readonly Page<PageParts>[] = [...developerPages, ...opsPages, ...myPages];
+const forms: readonly Form<PageParts>[] = [...developerForms, ...opsForms, ...myForms];
 
 export interface PageGround {
   readonly config: Pick<Config, 'page' | 'tls'>;
@@ -47,6 +55,7 @@ export interface PageGround {
 
 /** What operations work with, beside what a machine has once. */
 type Serving = DeveloperParts &
+  MyParts &
   Pick<PageParts, 'recent' | 'minutes' | 'checks' | 'identity' | 'limits' | 'clock' | 'audit'>;
 
 /** All that operations work with. */

@@ -1,6 +1,7 @@
 /** What replicas share, in Redis. Loaded only where one is configured. */
 import type { OperatorLog } from '../adapters/log/log.ts';
 import { createRedisConnection } from '../adapters/redis/connection.ts';
+import { createRedisDeviceLogins } from '../adapters/redis/device-logins.ts';
 import { createRedisFailedLogins } from '../adapters/redis/failed-logins.ts';
 import { followGateways } from '../adapters/redis/gateways.ts';
 import { followHealth } from '../adapters/redis/health.ts';
@@ -40,6 +41,7 @@ export function openRedisStores(url: string, { longestWriteMs, ...memory }: Memo
     limiter,
     failedLogins: createRedisFailedLogins(connection, gateways.count),
     promotions: createRedisPromotions(connection),
+    devices: createRedisDeviceLogins(connection),
     tagActivity,
     gateways: gateways.count,
     clockSkewMs: gateways.clockSkewMs,

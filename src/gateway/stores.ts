@@ -1,5 +1,6 @@
 /** What outlives a request: sessions, limits, locks and marks, wherever they are kept. */
 import type {
+  DeviceLogins,
   FailedLogins,
   Promotions,
   RateLimiter,
@@ -18,6 +19,7 @@ export interface Stores {
   readonly limiter: RateLimiter;
   readonly failedLogins: FailedLogins;
   readonly promotions: Promotions;
+  readonly devices: DeviceLogins;
   readonly tagActivity: TagActivity;
   /** Gateways that share them, as far as is known. */
   readonly gateways: () => number;

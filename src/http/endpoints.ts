@@ -2,6 +2,7 @@
 import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
 import { exportJWK } from 'jose';
 import type { KeyRing, TokenKey } from '../ports.ts';
+import { postDevice } from './device-endpoint.ts';
 import { type Exchange, exchangeFacts } from './front/exchange.ts';
 import type { Front } from './front/front.ts';
 import { type Answer, internalError, notFound, refusal, send } from './front/respond.ts';
@@ -20,7 +21,7 @@ export interface EndpointParts extends TokenEndpointParts {
   readonly issuer: TokenIssuer & { readonly keys: KeyRing };
 }
 
-const paths: ReadonlySet<string> = new Set(['/token', '/token/revoke', '/.well-known/jwks.json']);
+const paths: ReadonlySet<string> = new Set(['/token', '/token/revoke', '/device', '/.well-known/jwks.json']);
 
 /** Whether a path, byte for byte, is one of ours. */
 export function isEndpoint(path: string): boolean {
@@ -70,6 +71,14 @@ export function createEndpoints(parts: EndpointParts): (exchange: Exchange) => v
     .route('/token/revoke')
     .post(form, async (request) => reply(request, await postRevocation(parts, request.body)))
     .all(only('POST'));
+
+  const { terminals } = parts;
+  if (terminals !== undefined) {
+    app
+      .route('/device')
+      .post(form, async (request) => reply(request, await postDevice(terminals, exchangeOf(request))))
+      .all(only('POST'));
+  }
 
   app.get('/.well-known/jwks.json', async (request) => {
     send(exchangeOf(request), await keySet(parts.issuer.keys.keys()));

@@ -9,6 +9,7 @@ import type { TokenGrant, TokenRequest, TokenService } from '../token/service.ts
 import { robotTokenIdOf } from '../identity/standing.ts';
 import { maxUploadSeconds } from '../sealed/upload-ticket.ts';
 import type { TokenRefusal } from '../token/refusal.ts';
+import { type DeviceEndpointParts, deviceGrant, pollDevice } from './device-endpoint.ts';
 import type { Exchange } from './front/exchange.ts';
 import type { Front } from './front/front.ts';
 import { heldDetail, limitRule, shadowLimits } from './front/limit-audit.ts';
@@ -20,6 +21,8 @@ import { type EpochMs, inSeconds } from '../time.ts';
 
 export interface TokenEndpointParts {
   readonly issuer: TokenIssuer;
+  /** Absent: there is no page to let terminals in. */
+  readonly terminals?: DeviceEndpointParts | undefined;
   readonly front: Front;
 }
 
@@ -56,6 +59,11 @@ export async function getToken(parts: TokenEndpointParts, exchange: Exchange): P
 export async function postToken(parts: TokenEndpointParts, exchange: Exchange, form: unknown): Promise<TokenReply> {
   const parameters = readForm(form);
   if ('reason' in parameters) return refuse(parts.front, parameters);
+  if (parts.terminals !== undefined && parameters.one('grant_type') === deviceGrant) {
+    const deviceCode = parameters.one('device_code') ?? '';
+    const missing = { reason: 'request_malformed', detail: 'the device_code is missing' } as const;
+    return deviceCode === '' ? refuse(parts.front, missing) : pollDevice(parts.terminals, deviceCode);
+  }
   const credentials = formCredentials(parameters);
   if ('reason' in credentials) return refuse(parts.front, credentials);
   return issue(parts, exchange, parameters, credentials, 'oauth');

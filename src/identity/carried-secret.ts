@@ -3,7 +3,7 @@
  * people's own access tokens, and `pct_session_` + 43 + 6 for refresh tokens. 30 characters are 178 bits, so a plain SHA-256 is enough at rest. The
  * checksum tells a mistyped or cut secret from a revoked one without a look-up, and lets secret scanners be sure.
  */
-import { hash, randomBytes } from 'node:crypto';
+import { createHmac, hash, randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
 export type SecretKind = 'robot' | 'session';
@@ -22,6 +22,15 @@ const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 export function makeSecret(kind: SecretKind): CarriedSecret {
   const body = prefixes[kind] + randomBase62(randomLengths[kind]);
   return { kind, text: body + checksum(body) };
+}
+
+/** The same secret from the same seed, which is as hard to guess: who has the seed has it. */
+export function secretFrom(seed: string): CarriedSecret {
+  let text = '';
+  for (let round = 0; text.length < randomLengths.robot; round++)
+    text += inBase62(createHmac('sha512', seed).update(`access token ${round}`).digest());
+  const body = prefixes.robot + text.slice(0, randomLengths.robot);
+  return { kind: 'robot', text: body + checksum(body) };
 }
 
 /** Every secret of ours begins so, and no other credential is looked up as one. */
@@ -61,13 +70,13 @@ function checksum(text: string): string {
   return digits;
 }
 
-/** Bytes of 248 and above are thrown away: taking them modulo 62 would favour some characters. */
 function randomBase62(length: number): string {
   let text = '';
-  while (text.length < length) {
-    for (const byte of randomBytes(length)) {
-      if (byte < 248 && text.length < length) text += alphabet[byte % 62] ?? '';
-    }
-  }
-  return text;
+  while (text.length < length) text += inBase62(randomBytes(length));
+  return text.slice(0, length);
+}
+
+/** Bytes of 248 and above are thrown away: taking them modulo 62 would favour some characters. */
+function inBase62(bytes: Buffer): string {
+  return [...bytes].map((byte) => (byte < 248 ? (alphabet[byte % 62] ?? '') : '')).join('');
 }

@@ -28,38 +28,51 @@ export interface OwnTokenTerms {
   readonly userAgent: string | undefined;
 }
 
-export type OwnTokenMade =
-  | { readonly ok: true; readonly session: Session; readonly secret: string }
+export type OwnTokenOpened =
+  | { readonly ok: true; readonly session: Session }
   | { readonly ok: false; readonly reason: 'too_many' | 'unavailable' };
 
 /** For somebody who logged in themselves. It is marked as a session of theirs, and ends with what ends those. */
-export async function makeOwnToken(
+export async function openOwnToken(
   parts: OwnTokenParts,
   holder: Login,
   { label, lifetimeSeconds, reach, address, userAgent }: OwnTokenTerms,
-): Promise<OwnTokenMade> {
+  tokenHash: string,
+): Promise<OwnTokenOpened> {
   const { sessions, clock, personalMaxTtlSeconds } = parts;
   const account = accountOf(holder);
   const before = await countOf(parts, account);
   if (before === undefined) return { ok: false, reason: 'unavailable' };
   if (before >= maxOwnTokens) return { ok: false, reason: 'too_many' };
-  const now = clock();
-  const { text } = makeSecret('robot');
   const seconds = Math.min(lifetimeSeconds, personalMaxTtlSeconds);
   const session: Session = {
     ...newSession(parts, holder, { address, userAgent }),
     kind: 'personal',
-    expires: now + seconds * 1000,
+    expires: clock() + seconds * 1000,
     label,
     reach,
   };
-  const opened = await sessions.open(secretHash(text), session, seconds);
+  const opened = await sessions.open(tokenHash, session, seconds);
   if (!opened.ok) return { ok: false, reason: 'unavailable' };
   // Whoever asked for another one at the same moment was not counted before.
   const after = await countOf(parts, account);
-  if (after !== undefined && after <= maxOwnTokens) return { ok: true, session, secret: text };
+  if (after !== undefined && after <= maxOwnTokens) return { ok: true, session };
   await sessions.revoke({ id: session.id }, clock());
   return { ok: false, reason: after === undefined ? 'unavailable' : 'too_many' };
+}
+
+/** The same with a secret of its own, which is nowhere else. */
+export async function makeOwnToken(
+  parts: OwnTokenParts,
+  holder: Login,
+  terms: OwnTokenTerms,
+): Promise<
+  | { readonly ok: true; readonly session: Session; readonly secret: string }
+  | Extract<OwnTokenOpened, { readonly ok: false }>
+> {
+  const { text: secret } = makeSecret('robot');
+  const opened = await openOwnToken(parts, holder, terms, secretHash(secret));
+  return opened.ok ? { ...opened, secret } : opened;
 }
 
 /** Those of an account that count still, the one used last first; undefined when the store does not tell. */

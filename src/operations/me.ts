@@ -42,7 +42,7 @@ export const me = operation<MeParts>()({
         inspects: mayEverywhere(viewer, 'inspect'),
         administers: mayEverywhere(viewer, 'administer'),
         rights: rightsOf(viewer, parts.policy().compiled),
-        limits: await limitsOf(parts, viewer),
+        limits: await ownLimits(parts, viewer),
       },
     };
   },
@@ -79,7 +79,7 @@ function rightOf({ rule, rights, repositories, exceptions }: Grant): Right {
 }
 
 /** Those that are about one repository have a state there only. */
-async function limitsOf({ limits }: MeParts, viewer: Looker): Promise<OwnAccount['limits']> {
+export async function ownLimits({ limits }: Pick<MeParts, 'limits'>, viewer: Looker): Promise<OwnAccount['limits']> {
   const { caller, policy, circumstances } = viewer;
   const { principal } = caller;
   const spender = { principal, address: circumstances.address };

@@ -39,6 +39,9 @@
  * | portcullis:{logins}:good:N               | string | an account has logged in from a network; N as in `pair`    | 30 days         |
  * | portcullis:{logins}:worst                | zset   | `kind:N` and in clear whom it is about -> last failure, of | a day           |
  * |                                          |        | those with many failures                                   |                 |
+ * | portcullis:{devices}:user:N              | string | the device hash of a terminal's login; N = its user code   | 10 minutes      |
+ * | portcullis:{devices}:device:H            | hash   | that login: who asks, who looked at it, the answer, when   | 10 minutes      |
+ * |                                          |        | the terminal asked last; H = SHA-256 of its device code    |                 |
  * | portcullis:{promotions}:id:N             | string | a promotion, as JSON; N = its id                           | 90 days         |
  * | portcullis:{promotions}:all              | zset   | id -> when it was done, ms since 1970                      | its last entry  |
  *
@@ -93,6 +96,8 @@ export function budgetKey(counter: string): string {
 
 export const loginsPrefix = 'portcullis:{logins}:';
 export const worstKey = `${loginsPrefix}worst`;
+
+export const devicesPrefix = 'portcullis:{devices}:';
 
 export const promotionsPrefix = 'portcullis:{promotions}:id:';
 export const promotionsKey = 'portcullis:{promotions}:all';

@@ -178,6 +178,20 @@ const oauthAnswers = {
   grant_type_unsupported: ['the grant type is not supported', 'unsupported_grant_type', 400],
 } as const satisfies Partial<Record<TokenRefusal['reason'], OAuthAnswer>>;
 
+/** What a terminal is told that waits for a browser (RFC 8628, section 3.5). */
+export function deviceRefused(reason: 'pending' | 'slow_down' | 'denied' | 'used' | 'unknown'): Answer {
+  const answers = {
+    pending: ['nobody has answered yet', 'authorization_pending'],
+    slow_down: ['ask less often', 'slow_down'],
+    denied: ['the login was refused', 'access_denied'],
+    used: ['the login has been given out', 'invalid_grant'],
+    unknown: ['the code has expired; begin again', 'expired_token'],
+  } as const;
+  const [message, error] = answers[reason];
+  const answer = withOAuth(message, error, 400);
+  return { ...answer, headers: { 'Cache-Control': 'no-store' } };
+}
+
 function tokenRefusalAnswer(given: TokenRefusal, front: Pick<Front, 'publicUrl' | 'tokenPage'>): Answer {
   switch (given.reason) {
     case 'login_needed':

@@ -1,0 +1,235 @@
+/** My account: where somebody is logged in, what is left of their limits, their access tokens. */
+import type { z } from 'zod';
+import { type OwnLimitView, type OwnSessionView, myAccount } from '../../../operations/my-account.ts';
+import type { OwnTokenView, makeToken } from '../../../operations/own-tokens.ts';
+import type { Frame } from '../page.ts';
+import { Layout } from './layout.tsx';
+import { Command, Foreign, When } from './parts.tsx';
+import { TokenFields, type TokenFieldsView } from './token-fields.tsx';
+
+const at = '/ui/me';
+
+/** Everything on one page; what is long is folded. */
+export function MyAccountPage({
+  account,
+  frame,
+}: {
+  readonly account: z.output<typeof myAccount.answer>;
+  readonly frame: Frame;
+}) {
+  const { sessions, tokens, limits, groups, longestSeconds } = account;
+  const others = sessions.filter(({ isThis }) => !isThis).length;
+  return (
+    <Layout title="My account" at={at} frame={frame}>
+      <h1>{account.account}</h1>
+      <p class="note">{groups.length === 0 ? 'In no group.' : `In ${groups.join(', ')}.`}</p>
+
+      <h2 id="tokens">
+        Access tokens <span class="count">{tokens.length}</span>
+      </h2>
+      <p>
+        For scripts, build tools and clients, instead of your password: each for what it is meant to do, and each ended
+        by itself. They end, too, when your password changes.
+      </p>
+      {tokens.length === 0 ? <p class="empty">You have no access tokens.</p> : null}
+      <ul class="entries">
+        {tokens.map((token) => (
+          <Token token={token} frame={frame} />
+        ))}
+      </ul>
+      <details>
+        <summary>New access token</summary>
+        <TokenForm frame={frame} longestSeconds={longestSeconds} />
+      </details>
+
+      <div class="bar">
+        <h2>
+          Where you are logged in <span class="count">{sessions.length}</span>
+        </h2>
+        {others === 0 ? null : (
+          <form method="post" action="/ui/me/end-others">
+            <input type="hidden" name="csrf" value={frame.csrf('/ui/me/end-others')} />
+            <button>End all others</button>
+          </form>
+        )}
+      </div>
+      <ul class="entries">
+        {sessions.map((session) => (
+          <OneSession session={session} frame={frame} />
+        ))}
+      </ul>
+
+      <h2>Limits</h2>
+      {limits.length === 0 ? (
+        <p class="note">No limit of the policy counts what you do.</p>
+      ) : (
+        <ul class="entries">
+          {limits.map((limit) => (
+            <OneLimit limit={limit} />
+          ))}
+        </ul>
+      )}
+    </Layout>
+  );
+}
+
+function Token({ token, frame }: { readonly token: OwnTokenView; readonly frame: Frame }) {
+  const { id, label, created, expires, lastUsed, address, repositories, actions } = token;
+  const isUnused = lastUsed === created;
+  return (
+    <li>
+      <div>
+        <b>
+          <Foreign text={label} />
+        </b>
+        <p>
+          {actions === undefined ? 'everything you may' : actions.join(', ')} in{' '}
+          {repositories === undefined ? 'all of your repositories' : <code>{repositories.join(' ')}</code>}
+        </p>
+        <p class="note">
+          ends <When at={Date.parse(expires)} now={frame.now} /> · made{' '}
+          <When at={Date.parse(created)} now={frame.now} /> ·{' '}
+          {isUnused ? (
+            'never used'
+          ) : (
+            <>
+              last used <When at={Date.parse(lastUsed)} now={frame.now} />
+              {address === undefined ? '' : ` from ${address}`}
+            </>
+          )}
+        </p>
+      </div>
+      <EndForm path="/ui/me/end-token" id={id} frame={frame} word="Revoke" what={label} />
+    </li>
+  );
+}
+
+function OneSession({ session, frame }: { readonly session: OwnSessionView; readonly frame: Frame }) {
+  const { id, kind, isThis, created, lastUsed, address, userAgent } = session;
+  return (
+    <li>
+      <div>
+        <b>{kind === 'web' ? 'This page' : 'A client'}</b>
+        {isThis ? <span class="badge good">this one</span> : null}
+        {userAgent === undefined ? null : (
+          <p class="agent">
+            <Foreign text={userAgent} />
+          </p>
+        )}
+        <p class="note">
+          {address === undefined ? '' : `${address} · `}since <When at={Date.parse(created)} now={frame.now} /> · last
+          used <When at={Date.parse(lastUsed)} now={frame.now} />
+        </p>
+      </div>
+      {isThis ? null : <EndForm path="/ui/me/end" id={id} frame={frame} word="End" what={userAgent ?? id} />}
+    </li>
+  );
+}
+
+function EndForm(props: {
+  readonly path: string;
+  readonly id: string;
+  readonly frame: Frame;
+  readonly word: string;
+  readonly what: string;
+}) {
+  const { path, id, frame, word, what } = props;
+  return (
+    <form method="post" action={path}>
+      <input type="hidden" name="csrf" value={frame.csrf(path)} />
+      <input type="hidden" name="id" value={id} />
+      <button>
+        {word}
+        <span class="hidden">
+          {' '}
+          <Foreign text={what} />
+        </span>
+      </button>
+    </form>
+  );
+}
+
+const counted = { pull: 'pulls', push: 'pushes', token: 'logins for tokens' } as const;
+
+function OneLimit({ limit }: { readonly limit: OwnLimitView }) {
+  const { name, mode, count, per, rate, burst, remaining, waitSeconds } = limit;
+  return (
+    <li>
+      <div>
+        <b>{name}</b>
+        {mode === 'shadow' ? <span class="badge">counted, not enforced</span> : null}
+        <p class="note">
+          {counted[count]}, {rate} for each {per}
+        </p>
+      </div>
+      <p class="number">
+        {remaining} of {burst} left
+        {waitSeconds > 0 ? <span class="note block">the next in {Math.ceil(waitSeconds)} s</span> : null}
+      </p>
+    </li>
+  );
+}
+
+function TokenForm({ frame, ...fields }: { readonly frame: Frame } & TokenFieldsView) {
+  return (
+    <form class="fields" method="post" action="/ui/me/tokens">
+      <input type="hidden" name="csrf" value={frame.csrf('/ui/me/tokens')} />
+      <TokenFields {...fields} />
+      <button class="primary">Make the token</button>
+    </form>
+  );
+}
+
+/** The form again, with what was wrong. */
+export function TokenRefusedPage(props: { readonly frame: Frame; readonly problem: string } & TokenFieldsView) {
+  const { problem, ...form } = props;
+  return (
+    <Layout title="New access token" at={at} frame={props.frame}>
+      <p class="crumbs">
+        <a href={at}>My account</a>
+      </p>
+      <h1>New access token</h1>
+      <p class="notice bad" role="alert">
+        {problem}
+      </p>
+      <TokenForm {...form} />
+    </Layout>
+  );
+}
+
+/** The one time that the secret is seen. */
+export function TokenMadePage({
+  made,
+  frame,
+}: {
+  readonly made: z.output<typeof makeToken.answer>;
+  readonly frame: Frame;
+}) {
+  const { token, secret, login } = made;
+  return (
+    <Layout title="New access token" at={at} frame={frame}>
+      <p class="crumbs">
+        <a href={at}>My account</a>
+      </p>
+      <h1>
+        <Foreign text={token.label} />
+      </h1>
+      <p class="notice warn" role="status">
+        This is the only time that you see the token. Keep it where you keep passwords.
+      </p>
+      <Command label="token" text={secret} />
+      <p>
+        It ends <When at={Date.parse(token.expires)} now={frame.now} />. To log in with it, paste it into this command
+        and press Ctrl-D:
+      </p>
+      <Command label="docker" text={login} />
+      <p class="note">
+        Build tools such as Jib and Maven take <b>{frame.viewer.name}</b> as the user name and the token as the
+        password.
+      </p>
+      <p>
+        <a href={at}>Back to my account</a>
+      </p>
+    </Layout>
+  );
+}
