@@ -87,8 +87,8 @@ describe('following a redirect of a blob', () => {
     expect([reply?.status, reply?.body.toString()]).toEqual([200, 'layer']);
     const names = reply?.headers.map(([name]) => name.toLowerCase()).sort();
     expect(names).toEqual([
-      ...['connection', 'content-length', 'date', 'docker-content-digest', 'docker-distribution-api-version', 'etag'],
-      ...['keep-alive', 'x-content-type-options', 'x-request-id'],
+      ...['connection', 'content-length', 'content-security-policy', 'date', 'docker-content-digest'],
+      ...['docker-distribution-api-version', 'etag', 'keep-alive', 'x-content-type-options', 'x-request-id'],
     ]);
     expect(headerOf(reply, 'docker-content-digest')).toBe(digest);
     expect(asked.map(({ method, url }) => `${method} ${url}`)).toEqual([`GET /bucket/data?${secret}`]);
