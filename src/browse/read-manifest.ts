@@ -51,7 +51,7 @@ export function readManifest({ digest, mediaType, content }: StoredManifest): Re
   return {
     digest,
     mediaType: named,
-    artifactType: textOf(field(value, 'artifactType')),
+    artifactType: textOf(field(value, 'artifactType')) ?? artifactIn(readDescriptor(field(value, 'config'))),
     annotations: textsOf(field(value, 'annotations')),
     subject: parseDigest(textOf(field(value, 'subject', 'digest')) ?? ''),
     ownSize: content.length,
@@ -62,6 +62,13 @@ export function readManifest({ digest, mediaType, content }: StoredManifest): Re
     attestations: attested.map(({ digest, annotations }) => ({ digest, of: annotations[referenceDigest] ?? '' })),
     isIndex: Array.isArray(field(value, 'manifests')),
   };
+}
+
+/** Image-spec, "Guidelines for Artifact Usage": without a type of its own it is what its config is called. */
+function artifactIn(config: Descriptor | undefined): string | undefined {
+  return config === undefined || config.mediaType === '' || imageConfig.test(config.mediaType)
+    ? undefined
+    : config.mediaType;
 }
 
 const referenceType = 'vnd.docker.reference.type';

@@ -81,8 +81,13 @@ export interface Stale {
   readonly since?: string | undefined;
 }
 
-/** undefined where the registry answered all that was asked. */
-export function staleBy(trouble: GlanceTrouble | undefined, since: EpochMs | undefined): Stale | undefined {
+/** undefined where the registry answered all that was asked. `isListed`: it said at least which tags there are. */
+export function staleBy(
+  trouble: GlanceTrouble | undefined,
+  since: EpochMs | undefined,
+  isListed = false,
+): Stale | undefined {
   if (trouble === undefined) return undefined;
-  return { reason: trouble === 'late' ? 'slow' : 'away', since: since === undefined ? undefined : instant(since) };
+  const isSlow = trouble === 'late' && since === undefined && isListed;
+  return { reason: isSlow ? 'slow' : 'away', since: since === undefined ? undefined : instant(since) };
 }

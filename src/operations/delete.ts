@@ -8,9 +8,9 @@ import { readOnlyInWords } from '../distribution/upstreams.ts';
 import { type Refused, admitAgain, refusalSentence, sentenceOf } from '../gate/admit.ts';
 import { type DeletionParts, deleteByDigest, routeOf } from '../gate/deletion.ts';
 import { who, why } from '../gate/who-and-why.ts';
-import type { AuditLog, AuditRecord, Deleted, Registry, RegistryWriter, Seen, Unavailable } from '../ports.ts';
+import type { AuditLog, AuditRecord, Deleted, RegistryWriter, Seen, Unavailable } from '../ports.ts';
 import { type BrowseParts, mayDelete, noImage, noRepository, visibleRepository } from './browse.ts';
-import { type Going, type Looked, goingWith } from './going.ts';
+import { type Going, type Looked, askedWithin, goingWith } from './going.ts';
 import { type Outcome, operation } from './operation.ts';
 import { type Looker, type Viewer, decide, maySee } from './viewer.ts';
 
@@ -18,7 +18,7 @@ export interface DeleteParts extends BrowseParts {
   readonly deleting: {
     readonly gate: DeletionParts;
     /** Asked for what decides, never from memory. */
-    readonly registry: Looked & Pick<Registry, 'ping'>;
+    readonly registry: Looked;
     readonly writer: Pick<RegistryWriter, 'deleteManifest'>;
     readonly around: <T>(
       repository: string,
@@ -159,7 +159,7 @@ function moved(tag: string): Refusal {
   return { ok: false, reason: 'conflict', detail };
 }
 
-/** Milliseconds for the first answer: a registry that is away is said to be. */
+/** Milliseconds for each answer while somebody waits for the page: a registry that is away is said to be. */
 const firstMs = 2000;
 
 async function lookAt(
@@ -168,13 +168,12 @@ async function lookAt(
   repository: string,
   tag: string,
 ): Promise<(Going & { readonly digest: Digest }) | Refusal> {
-  const health = await registry.ping(firstMs);
-  if (!health.ok) return away;
-  const current = await registry.resolveTag(repository, tag);
+  const impatient = askedWithin(registry, firstMs);
+  const current = await impatient.resolveTag(repository, tag);
   if (!current.ok) return away;
   const digest = current.digest === undefined ? undefined : parseDigest(current.digest);
   if (digest === undefined) return noImage(repository, tag);
-  const found = await goingWith({ registry, knownParts: gate.knownParts }, viewer, repository, digest);
+  const found = await goingWith({ registry: impatient, knownParts: gate.knownParts }, viewer, repository, digest);
   return found === undefined ? away : { ...found, digest };
 }
 

@@ -1,10 +1,10 @@
 /** What a deletion takes with it: every tag of the same digest, and every index that the image is part of. */
 import { createHash } from 'node:crypto';
-import { isReferrersTag } from '../distribution/reference.ts';
+import { isReferrersTag, parseTag } from '../distribution/reference.ts';
 import { IndexWalk } from '../gate/contained.ts';
 import { everyTag } from '../gate/every-tag.ts';
 import type { KnownParts } from '../gate/known-parts.ts';
-import type { Registry } from '../ports.ts';
+import type { Registry, RegistryFailure } from '../ports.ts';
 import { type Viewer, decide, maySee } from './viewer.ts';
 
 /** What is asked for it. */
@@ -19,6 +19,22 @@ export interface Going {
   readonly others: boolean;
   /** Stands for all of it, so that what was confirmed can be told from what is there later. */
   readonly list: string;
+}
+
+/** The same registry, of which no answer is waited for longer. */
+export function askedWithin(registry: Looked, withinMs: number): Looked {
+  const inTime = async <T>(asked: Promise<T>): Promise<T | RegistryFailure> => {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<RegistryFailure>((resolve) => {
+      timer = setTimeout(resolve, withinMs, { ok: false, reason: 'timeout' });
+    });
+    return Promise.race([asked, late]).finally(() => clearTimeout(timer));
+  };
+  return {
+    tags: (...asked) => inTime(registry.tags(...asked)),
+    resolveTag: (...asked) => inTime(registry.resolveTag(...asked)),
+    manifest: (...asked) => inTime(registry.manifest(...asked)),
+  };
 }
 
 /** Questions to the registry at once, as for all of the page. */
@@ -62,7 +78,8 @@ export async function goingWith(
 }
 
 function goingOf(viewer: Viewer, repository: string, same: readonly string[], holding: readonly string[]): Going {
-  const isSeen = (tag: string): boolean => !isReferrersTag(tag) && maySee(viewer, repository, tag);
+  const isSeen = (tag: string): boolean =>
+    !isReferrersTag(tag) && parseTag(tag) !== undefined && maySee(viewer, repository, tag);
   const tags = same.filter(isSeen).map((tag) => ({ tag, may: decide(viewer, 'delete', repository, tag).allowed }));
   const indexes = holding.filter(isSeen);
   const others = tags.length + indexes.length < same.length + holding.length;

@@ -112,7 +112,7 @@ export const showImage = operation<BrowseParts>()({
         attached: [...(attached ?? []), ...attestationsIn(facts)],
         sameAs: [...sameAs(parts, tags, repository)(tag, digest)],
         ...(tag === undefined ? ofNoTag : ofTag(parts, viewer, repository, tag, histories?.get(tag))),
-        stale: staleBy(glance.trouble(), glance.staleSince()),
+        stale: staleBy(glance.trouble(), glance.staleSince(), tags.isListed),
       },
     };
   },

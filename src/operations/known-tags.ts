@@ -1,5 +1,5 @@
 /** The tags of a repository that a viewer may see: as the registry lists them now, or as far as is remembered. */
-import { isReferrersTag } from '../distribution/reference.ts';
+import { isReferrersTag, parseTag } from '../distribution/reference.ts';
 import type { Glance, TagMove } from '../ports.ts';
 import { type AttachmentTags, attachmentTags } from './attachments.ts';
 import type { BrowseParts } from './browse.ts';
@@ -16,6 +16,8 @@ export interface KnownTags {
   readonly attachments: AttachmentTags;
   /** The last write of each that was written here. */
   readonly moves: ReadonlyMap<string, TagMove>;
+  /** The registry said which there are. */
+  readonly isListed: boolean;
 }
 
 /** undefined where the registry says that there is no such repository. */
@@ -31,13 +33,14 @@ export async function knownTags(
   const before = lastSeen.tags(repository);
   // What was pushed since belongs to what is known.
   const all = listed?.names ?? [...new Set([...(before?.names ?? []), ...newest.map(({ tag }) => tag)])].sort(byText);
-  const tags = all.filter((tag) => !isReferrersTag(tag));
+  // What no client could ask for by its name is no tag.
+  const tags = all.filter((tag) => !isReferrersTag(tag) && parseTag(tag) !== undefined);
   const names = hidesTags(viewer, repository)
     ? await filterInSlices(tags, (tag) => maySee(viewer, repository, tag))
     : tags;
   const attachments = attachmentTags(viewer, repository, all);
   const moves = new Map(newest.map((move) => [move.tag, move]));
-  return { names, attachments, moves };
+  return { names, attachments, moves, isListed: listed !== undefined };
 }
 
 /** Whether some rule may hide a tag of a repository that may be seen; otherwise each of them may be. */

@@ -63,7 +63,8 @@ export const listRepositories = operation<BrowseParts>()({
   async run(parts, viewer, { under: asked = '', q = '', order = 'newest', after }) {
     if (parts.names.current() === undefined) await parts.names.ready(pageMs);
     const known = parts.names.current();
-    const visible = await filterInSlices(known?.names ?? [], (name) => maySee(viewer, name));
+    const names = (known?.names ?? []).filter((name) => parseRepositoryName(name) !== undefined);
+    const visible = await filterInSlices(names, (name) => maySee(viewer, name));
     const under = asked.replace(/\/+$/, '');
     const within = under === '' ? visible : visible.filter((name) => name.startsWith(`${under}/`));
     const query = readQuery(q);
@@ -74,7 +75,8 @@ export const listRepositories = operation<BrowseParts>()({
     const { page, next } = pageOf(ordered, (name) => name, after);
     const times = pushes ?? new Map<string, number>();
     const lastPushes = order === 'newest' ? times : ((await parts.activity.lastWrites(page)) ?? times);
-    const isOld = known === undefined || parts.clock() - known.at > oldMs;
+    const isNothing = known === undefined || (known.names.length === 0 && !known.complete);
+    const isOld = isNothing || parts.clock() - known.at > oldMs;
     return {
       ok: true,
       answer: {
@@ -94,7 +96,7 @@ export const listRepositories = operation<BrowseParts>()({
         next,
         complete: known?.complete ?? false,
         firstPush: visible.length === 0 ? firstPush(viewer) : undefined,
-        stale: isOld ? staleBy('unreachable', known?.at) : undefined,
+        stale: isOld ? staleBy('unreachable', isNothing ? undefined : known.at) : undefined,
       },
     };
   },

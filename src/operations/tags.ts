@@ -104,7 +104,7 @@ export const listTags = operation<BrowseParts>()({
         newest: newest === undefined ? undefined : namedOnly(newest, rows, tags),
         tags: [...rows],
         next,
-        stale: staleBy(glance.trouble(), glance.staleSince()),
+        stale: staleBy(glance.trouble(), glance.staleSince(), tags.isListed),
       },
     };
   },

@@ -6,7 +6,7 @@ export function repositoryLink(
   query: Readonly<Record<string, string | undefined>> = {},
   anchor = '',
 ): string {
-  const path = repository.split('/').map(encodeURIComponent).join('/');
+  const path = repository.split('/').map(encoded).join('/');
   return `/ui/r/${path}${queryOf(query)}${anchor === '' ? '' : `#${anchor}`}`;
 }
 
@@ -25,12 +25,15 @@ export function whyLink(repository: string, account: string, action: string): st
   return `/ui/access${queryOf({ repository, as: `user:${account}`, action })}`;
 }
 
-/** What is '' or undefined is left out. */
+/** What is '' or undefined is left out. Half of a pair of surrogates, which no address can hold, is written as U+FFFD. */
 function queryOf(query: Readonly<Record<string, string | undefined>>): string {
-  const given = Object.entries(query).flatMap(([name, value]) =>
-    value === undefined || value === '' ? [] : [`${name}=${encodeURIComponent(value)}`],
-  );
-  return given.length === 0 ? '' : `?${given.join('&')}`;
+  const given = new URLSearchParams();
+  for (const [name, value = ''] of Object.entries(query)) if (value !== '') given.append(name, value);
+  return given.size === 0 ? '' : `?${given.toString()}`;
+}
+
+function encoded(segment: string): string {
+  return encodeURIComponent(segment.replace(/[\ud800-\udfff]/g, '\ufffd'));
 }
 
 /** A link that a label or annotation holds; undefined for anything but plain `https:`. */

@@ -66,13 +66,19 @@ export function Rights({
             <dt>{action}</dt>
             <dd>
               <Answer answer={answer} />
-              {note === undefined ? null : <span class="note">{note}</span>}
+              {note === undefined ? null : (
+                <span class="note">
+                  <Foreign text={note} />
+                </span>
+              )}
               {rule === undefined ? null : viewer.isKnown ? (
                 <a class="note" href={whyLink(repository, viewer.name, action)}>
-                  {rule}
+                  <Foreign text={rule} />
                 </a>
               ) : (
-                <span class="note">{rule}</span>
+                <span class="note">
+                  <Foreign text={rule} />
+                </span>
               )}
             </dd>
           </div>
