@@ -198,12 +198,12 @@ describe('an access token of their own', () => {
     const parts = { sessions, identity, clock: () => now, service: 'registry.test' };
     const terms = {
       label: 'laptop',
-      lifetimeSeconds: 90 * 86_400,
+      lifetimeSeconds: 200 * 86_400,
       reach: {},
       address: undefined,
       userAgent: undefined,
     };
-    const made = await makeOwnToken({ ...parts, personalMaxTtlSeconds: 90 * 86_400 }, holder, terms);
+    const made = await makeOwnToken({ ...parts, personalMaxTtlSeconds: 200 * 86_400 }, holder, terms);
     if (!made.ok) throw new Error(made.reason);
     return made.secret;
   }
@@ -238,6 +238,14 @@ describe('an access token of their own', () => {
     expect(await dockerLogin(secret)).toBe('900 pull');
     now += 1000;
     await comes(person('olga', { subject: 'another' }));
+    expect(await dockerLogin(secret)).toBe('secret_ended');
+  });
+
+  test('is not woken by somebody else who has the name when it is long forgotten whose it was', async () => {
+    const secret = await makes(person('olga'));
+    now += 91 * 24 * hour;
+    await comes(person('olga', { subject: 'another' }));
+    expect(sessions.endedBefore('olga')).toBe(0);
     expect(await dockerLogin(secret)).toBe('secret_ended');
   });
 });
