@@ -318,7 +318,8 @@ export function describeSessionStore(open: () => Promise<SessionStoreUnderTest>)
         const again = await under.reopen();
         expect(await again.owner('olga')).toMatchObject({ ok: true, owner: said('one', now + 5) });
         expect(await again.owner('helga')).toMatchObject({ ok: true, owner: said('two', now + 6) });
-        await eventually('a store that begins now knows it', () => again.endedBefore('olga') === now + 5);
+        for (const name of ['olga', 'helga'])
+          await eventually('a store that begins now knows it', () => again.endedBefore(name) === now + 5);
       });
 
       test('beats every use that begins after it, however many run beside it', async () => {

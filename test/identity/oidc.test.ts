@@ -43,7 +43,10 @@ let identity: Identity;
 let logins: WebLogins;
 let service: ReturnType<typeof createTokenService>;
 
-beforeEach(() => {
+beforeEach(() => build(90 * 86_400));
+
+/** `accountMemorySeconds`: for so long the store knows whose a name was, and that this has ended. */
+function build(accountMemorySeconds: number): void {
   now = Date.parse('2026-06-01T12:00:00Z');
   policy = compile(text);
   isDown = false;
@@ -52,7 +55,7 @@ beforeEach(() => {
   const store = createMemorySessionStore({
     file: undefined,
     revocationMemorySeconds: 3600,
-    accountMemorySeconds: 90 * 86_400,
+    accountMemorySeconds,
     clock,
     onProblem: () => {},
   });
@@ -79,7 +82,7 @@ beforeEach(() => {
   identity = identityOf({ sources, policies, sessions, tokens, clock, refreshTtlSeconds });
   const login = { tokens, sessions, clock, service: 'registry.test', refreshTtlSeconds };
   service = createTokenService({ ...login, identity, limits: noLimits });
-});
+}
 
 function person(name: string, more: Partial<ProvidedPerson> = {}): ProvidedPerson {
   return { issuer: 'https://idp.test', subject: `sub of ${name}`, name, groups: ['dev-team', 'unheard-of'], ...more };
@@ -241,10 +244,13 @@ describe('an access token of their own', () => {
     expect(await dockerLogin(secret)).toBe('secret_ended');
   });
 
-  test('is not woken by somebody else who has the name when it is long forgotten whose it was', async () => {
+  test('is nobody’s while somebody else has the name, also where it is forgotten that it ended', async () => {
+    build(hour / 1000);
     const secret = await makes(person('olga'));
-    now += 91 * 24 * hour;
-    await comes(person('olga', { subject: 'another' }));
+    now += 2 * hour;
+    directory.people.set('olga', { password: 'hers' });
+    const shown = { kind: 'basic', account: 'olga', password: 'hers' } as const;
+    expect((await identity.identify(shown, { address: undefined })).kind).toBe('identified');
     expect(sessions.endedBefore('olga')).toBe(0);
     expect(await dockerLogin(secret)).toBe('secret_ended');
   });
