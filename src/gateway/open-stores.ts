@@ -16,17 +16,22 @@ import type { UpstreamTerms } from '../config/upstreams.ts';
 import { formatProblem } from '../document/problem.ts';
 import type { Clock } from '../ports.ts';
 import { clockLeewaySeconds } from '../token/access-token.ts';
+import type { SessionMemory } from '../adapters/bounds.ts';
 import type { Stores } from './stores.ts';
 import { maxUploadSeconds } from '../sealed/upload-ticket.ts';
 
+/** For how long it is remembered what has ended: as long as the longest thing lives that ended with it. */
+export function memoryOf({ tokens, logins }: Pick<Config, 'tokens' | 'logins'>): Required<SessionMemory> {
+  const { accessTtlSeconds, refreshTtlSeconds, personalMaxTtlSeconds } = tokens;
+  // An expired token can still finish its upload, so a revocation is remembered as long as the longest upload.
+  const revocationMemorySeconds = accessTtlSeconds + 2 * clockLeewaySeconds + maxUploadSeconds;
+  const longest = [refreshTtlSeconds, personalMaxTtlSeconds, (logins.oidc?.recheckMs ?? 0) / 1000];
+  return { revocationMemorySeconds, accountMemorySeconds: Math.max(revocationMemorySeconds, ...longest) };
+}
+
 /** Rejects only when the state directory cannot be made; a store that does not answer yet is opened all the same. */
 export async function openStores(config: Config, clock: Clock, log: OperatorLog): Promise<Stores> {
-  // An expired token can still finish its upload, so a revocation is remembered as long as the longest upload.
-  const revocationMemorySeconds = config.tokens.accessTtlSeconds + 2 * clockLeewaySeconds + maxUploadSeconds;
-  const memory = {
-    revocationMemorySeconds,
-    accountMemorySeconds: Math.max(config.tokens.refreshTtlSeconds, revocationMemorySeconds),
-  };
+  const memory = memoryOf(config);
   // Loading the driver takes as long as much of the rest of a start.
   if (config.redis !== undefined) {
     const { openRedisStores } = await import('./redis-stores.ts');
