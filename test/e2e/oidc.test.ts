@@ -1,4 +1,5 @@
 /** Logins by the browser at a real OpenID provider, at the built program: by raw requests, and by chromium. */
+import { decodeJwt } from 'jose';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { barriers, openSheet, startBrowser } from '../support/browser.ts';
 import { eventually } from '../support/eventually.ts';
@@ -7,7 +8,7 @@ import { type GatewayProcess, startGatewayProcess } from '../support/gateway.ts'
 import { quickHash } from '../support/policies.ts';
 import { findProgram } from '../support/programs.ts';
 import { startObedientRegistry } from '../support/registries.ts';
-import { Visitor } from '../support/visitor.ts';
+import { Visitor, fieldOf } from '../support/visitor.ts';
 import { type WebProvider, type WebProviderOptions, startWebProvider } from '../support/web-provider.ts';
 
 let policy: string;
@@ -81,7 +82,7 @@ describe('at a provider', () => {
     );
     expect(await metric('portcullis_login_source_up{source="oidc"')).toMatch(/ 1$/);
     const authorization = `Basic ${Buffer.from('olga:anything').toString('base64')}`;
-    const refused = await fetch(`${publicUrl}/token?service=x`.replace('?service=x', ''), {
+    const refused = await fetch(`${publicUrl}/token`, {
       headers: { authorization },
     });
     expect([refused.status, await refused.text()]).toEqual([
@@ -91,6 +92,28 @@ describe('at a provider', () => {
     const written = gateway.stdout();
     for (const secret of [provider.clientSecret, 'code=', ...olga.cookies.values()])
       expect(written).not.toContain(secret);
+  });
+
+  test('somebody logs in, makes an access token for docker and pulls with it, also while the provider is stopped', async () => {
+    const olga = new Visitor(publicUrl);
+    await logIn(olga, 'olga', '/ui/me');
+    const page = (await olga.get('/ui/me')).body;
+    const csrf = fieldOf(page.slice(page.indexOf('action="/ui/me/tokens"')), 'csrf');
+    const made = await olga.post('/ui/me/tokens', { csrf, label: 'laptop', lifetime: '7d', 'may-pull': 'on' });
+    const secret = /pct_[0-9A-Za-z]{36}/.exec(made.body)?.[0] ?? '';
+    const headers = { authorization: `Basic ${Buffer.from(`olga:${secret}`).toString('base64')}` };
+    await provider.stop();
+    const answer = await fetch(`${publicUrl}/token?scope=repository:sandbox/app:pull,push`, { headers });
+    const { token = '' } = (await answer.json()) as { readonly token?: string };
+    expect([answer.status, decodeJwt(token)]).toMatchObject([
+      200,
+      { sub: 'olga', src: 'oidc', groups: ['dev-team'], access: [{ name: 'sandbox/app', actions: ['pull'] }] },
+    ]);
+    // Who they are is settled, what they ask for is not there.
+    const bearer = { headers: { authorization: `Bearer ${token}` } };
+    expect((await fetch(`${publicUrl}/v2/sandbox/app/manifests/1.0`, bearer)).status).not.toBe(401);
+    expect((await fetch(`${publicUrl}/v2/release/app/manifests/1.0`, bearer)).status).toBe(403);
+    expect(gateway.stdout()).not.toContain(secret);
   });
 
   test('which is stopped, nobody new logs in, who is in stays in, passwords do not notice, and it comes back', async () => {
