@@ -251,7 +251,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'document',
     'policy',
     'policy/files',
-    'policy/analysis/test-run.ts',
+    'policy/analysis',
     'limits/client-network.ts',
     'limits/forgetting.ts',
     'limits/gcra.ts',

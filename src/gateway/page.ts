@@ -13,6 +13,7 @@ import {
   developerPages,
 } from '../http/web/pages/developer.tsx';
 import { opsForms, opsPages } from '../http/web/pages/ops.tsx';
+import { policyForms, policyPages } from '../http/web/policy-pages.tsx';
 import { type Web, type WebParts, createWeb } from '../http/web/router.ts';
 import type { Door } from '../http/web/step.ts';
 import type { Operation } from '../operations/operation.ts';
@@ -40,8 +41,8 @@ export const operations: readonly Operation<PageParts>[] = [
   ...myOperations,
 ];
 
-const pages: readonly Page<PageParts>[] = [...developerPages, ...opsPages, ...myPages];
-const forms: readonly Form<PageParts>[] = [...developerForms, ...opsForms, ...myForms];
+const pages: readonly Page<PageParts>[] = [...developerPages, ...opsPages, ...myPages, ...policyPages];
+const forms: readonly Form<PageParts>[] = [...developerForms, ...opsForms, ...myForms, ...policyForms];
 
 export interface PageGround {
   readonly config: Pick<Config, 'page' | 'tls'>;
@@ -65,8 +66,8 @@ export function pagePartsOf({ policies, keys, stores }: Machine, serving: Servin
     ...serving,
     ...{ sessions, robotUses, promotions, limiter, failedLogins, gateways, keys, version },
     policy: policies.loaded,
-    policyProblems: policies.problems,
-    reloadPolicy: () => policies.reload(),
+    policies,
+    policyFiles: policies,
   };
 }
 

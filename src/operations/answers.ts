@@ -17,11 +17,6 @@ export const ended = z.object({ ended: z.array(session) });
 export const keyList = z.object({
   keys: z.array(z.object({ kid: z.string(), algorithm: z.string(), signing: z.boolean() })),
 });
-export const policyState = z.object({
-  revision: z.string(),
-  rules: z.int(),
-  problems: z.array(z.object({ file: z.string(), line: z.int(), message: z.string() })),
-});
 export const robotTokens = z.object({
   tokens: z.array(
     z.object({

@@ -1,49 +1,12 @@
-/** What is in force: the policy, signing keys, secrets of robots. */
+/** What is in force: signing keys, secrets of robots. */
 import { z } from 'zod';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
 import type { KeyRing, RobotUses } from '../ports.ts';
 import { inMilliseconds } from '../time.ts';
-import { keyList, policyState, robotTokens } from './answers.ts';
-import { type Operation, type Outcome, instant, operation } from './operation.ts';
-
-export interface PolicyParts {
-  readonly policy: () => { readonly compiled: CompiledPolicy; readonly revision: string };
-  readonly policyProblems: () => readonly { readonly file: string; readonly line: number; readonly message: string }[];
-  readonly reloadPolicy: () => Promise<void>;
-}
+import { keyList, robotTokens } from './answers.ts';
+import { type Operation, instant, operation } from './operation.ts';
 
 const nothing = z.object({});
-
-export const policyInForce = operation<PolicyParts>()({
-  method: 'GET',
-  path: '/policy',
-  summary: 'The policy in force, and problems of newer files that are not.',
-  needs: 'inspect',
-  input: nothing,
-  answer: policyState,
-  run: (parts) => Promise.resolve(stateOf(parts)),
-});
-
-export const reloadPolicy = operation<PolicyParts>()({
-  method: 'POST',
-  path: '/policy/reload',
-  summary: 'Reads the policy files now.',
-  needs: 'administer',
-  input: nothing,
-  answer: policyState,
-  async run(parts) {
-    await parts.reloadPolicy();
-    return stateOf(parts);
-  },
-});
-
-export const policyOperations: readonly Operation<PolicyParts>[] = [policyInForce, reloadPolicy];
-
-function stateOf({ policy, policyProblems }: PolicyParts): Outcome<z.output<typeof policyState>> {
-  const { compiled, revision } = policy();
-  const problems = policyProblems().map(({ file, line, message }) => ({ file, line, message }));
-  return { ok: true, answer: { revision, rules: compiled.policy.rules.length, problems } };
-}
 
 export interface KeyParts {
   readonly keys: KeyRing;

@@ -2,17 +2,11 @@
 import { type AccountParts, accountOperations } from './accounts.ts';
 import { type ActivityParts, activityOperations } from './activity.ts';
 import { type HealthParts, healthOperations } from './health.ts';
-import {
-  type KeyParts,
-  type PolicyParts,
-  type RobotTokenParts,
-  keyOperations,
-  policyOperations,
-  robotTokenOperations,
-} from './in-force.ts';
+import { type KeyParts, type RobotTokenParts, keyOperations, robotTokenOperations } from './in-force.ts';
 import { type LimitParts, limitOperations } from './limits.ts';
 import { type MeParts, meOperations } from './me.ts';
 import type { Operation } from './operation.ts';
+import { type PolicyPageParts, policyOperations } from './policy-page.ts';
 import { type PromotionListParts, promotionOperations } from './promotions.ts';
 import { type SessionParts, sessionOperations } from './sessions.ts';
 
@@ -23,13 +17,12 @@ export interface OperationParts
     RobotTokenParts,
     LimitParts,
     KeyParts,
-    PolicyParts,
+    PolicyPageParts,
     PromotionListParts,
     ActivityParts,
     AccountParts,
     HealthParts,
     MeParts {
-  readonly policy: PolicyParts['policy'];
   readonly sessions: SessionParts['sessions'];
   readonly robotUses: RobotTokenParts['robotUses'];
   readonly limits: LimitParts['limits'];

@@ -124,6 +124,8 @@ export type PolicyLoading =
       readonly revision: string | undefined;
       /** Where what all files say of accounts is whole, these accounts, and the files. */
       readonly named?: { readonly accounts: AccountsAndGroups; readonly files: readonly string[] } | undefined;
+      /** Absent when they could not be read. */
+      readonly files?: readonly PolicyText[] | undefined;
     };
 
 /** What policy files are read beside. */
@@ -150,6 +152,7 @@ export async function loadPolicy(
     problems,
     revision,
     named: accounts && { accounts, files },
+    files: texts.files,
   });
   const old = new Map(before.map(({ file, text }) => [file, text]));
   const cut = texts.files.flatMap((each) => cutProblem(each, old.get(each.file) ?? '') ?? []);

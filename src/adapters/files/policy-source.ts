@@ -3,9 +3,13 @@ import { type Problem, unplaced } from '../../document/problem.ts';
 import type { Clock, PolicySource } from '../../ports.ts';
 import { Runs } from '../runs.ts';
 import { type LoadedPolicy, type LoadingTerms, type PolicyLoading, signPolicyFiles } from './policy-loading.ts';
+import type { PolicyReview } from './policy-review.ts';
+import { Reviews } from './policy-reviews.ts';
 import { loadPolicyInThread } from './policy-thread.ts';
 import { watchDirectoriesOf } from './watched-directories.ts';
 import { listed } from '../../policy/describe.ts';
+import type { PolicyText } from '../../policy/files/parse.ts';
+import type { EpochMs } from '../../time.ts';
 import { type Withdrawal, withdraw } from '../../policy/withdrawal.ts';
 
 interface PolicyFilesOptions {
@@ -22,6 +26,12 @@ export interface PolicyFiles extends PolicySource {
   /** Problems of the newest files, when they are not the ones in force. */
   readonly problems: () => readonly Problem[];
   readonly loaded: () => LoadedPolicy;
+  /** When it was put into force: at a reload, or at the start. */
+  readonly since: () => { readonly at: EpochMs; readonly by: 'start' | 'reload' };
+  /** The newest files, when they are not the ones in force and could be read. */
+  readonly refused: () => readonly PolicyText[] | undefined;
+  /** What is to be said of the files in force: worked out once for each, in another thread. undefined: not yet. */
+  readonly review: (withinMs?: number) => Promise<PolicyReview | undefined>;
   /** Reads the files now. Resolves when what they say is in force, or known to be bad. */
   reload(): Promise<void>;
   close(): void;
@@ -31,11 +41,14 @@ export interface PolicyFiles extends PolicySource {
 const settleMs = 100;
 const defaultPollMs = 2000;
 const maxAttempts = 5;
+/** How long somebody who looks waits for what is said of the policy. */
+const defaultReviewMs = 1_000;
 
 /** Keeps the last good files in force, and looks at them at every change and every `pollMs` until `close`. */
 export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptions): PolicyFiles {
   const { paths, clock, onReload, pollMs = defaultPollMs, upstreams = [] } = options;
-  const inForce = new PolicyInForce(first);
+  const inForce = new PolicyInForce(first, clock);
+  const reviews = new Reviews(clock);
   let signature: string | undefined;
   let running: Promise<void> = Promise.resolve();
   let settling: NodeJS.Timeout | undefined;
@@ -80,6 +93,9 @@ export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptio
     current: () => inForce.compiled,
     loaded: () => inForce.loaded,
     problems: () => inForce.problems,
+    since: () => inForce.since,
+    refused: () => inForce.refused,
+    review: (withinMs = defaultReviewMs) => reviews.of(inForce.loaded, inForce.before, withinMs),
     reload,
     close() {
       closed = true;
@@ -114,8 +130,14 @@ class PolicyInForce {
   #losers: readonly string[] = [];
   #problems: readonly Problem[] = [];
   #newest: string | undefined;
+  #before: LoadedPolicy | undefined;
+  #since: { readonly at: EpochMs; readonly by: 'start' | 'reload' };
+  #refused: readonly PolicyText[] | undefined;
+  readonly #clock: Clock;
 
-  constructor(first: LoadedPolicy) {
+  constructor(first: LoadedPolicy, clock: Clock) {
+    this.#clock = clock;
+    this.#since = { at: clock(), by: 'start' };
     this.#loaded = first;
     this.#compiled = first.compiled;
     this.#newest = first.revision;
@@ -128,6 +150,19 @@ class PolicyInForce {
 
   get compiled(): LoadedPolicy['compiled'] {
     return this.#compiled;
+  }
+
+  /** The good files that the last reload replaced. */
+  get before(): LoadedPolicy | undefined {
+    return this.#before;
+  }
+
+  get since(): { readonly at: EpochMs; readonly by: 'start' | 'reload' } {
+    return this.#since;
+  }
+
+  get refused(): readonly PolicyText[] | undefined {
+    return this.#refused;
   }
 
   /** Of the newest files, when they are not the ones in force. */
@@ -143,8 +178,11 @@ class PolicyInForce {
     const isKnown = revision === undefined ? isSame(problems, this.#problems) : revision === this.#newest;
     this.#newest = revision;
     this.#problems = problems;
+    this.#refused = result.ok ? undefined : result.files;
     if (isKnown) return undefined;
     if (result.ok) {
+      this.#before = this.#loaded;
+      this.#since = { at: this.#clock(), by: 'reload' };
       this.#loaded = result.loaded;
       this.#compiled = result.loaded.compiled;
       this.#losers = [];

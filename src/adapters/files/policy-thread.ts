@@ -7,7 +7,8 @@ import { unplaced } from '../../document/problem.ts';
 import { compilePolicySteadily } from '../../policy/evaluate.ts';
 import type { Gate, Limit, Policy, PolicyTest, Rule } from '../../policy/model.ts';
 import { type LoadingTerms, type PolicyLoading, loadPolicy } from './policy-loading.ts';
-import type { PolicyPart, WorkerMessage, WorkerTask } from './policy-worker.ts';
+import { type PolicyReview, type ReviewTerms, reviewPolicies } from './policy-review.ts';
+import type { PolicyPart, ReviewTask, WorkerMessage, WorkerTask } from './policy-worker.ts';
 
 const workerFile = new URL('./policy-worker.js', import.meta.url);
 /** Milliseconds after which a file is refused that keeps the parser busy. */
@@ -26,6 +27,27 @@ export async function loadPolicyInThread(
   const worker = new Worker(workerFile, { workerData, resourceLimits: { maxOldGenerationSizeMb: maxHeapMib } });
   try {
     return await receive(worker);
+  } finally {
+    await worker.terminate();
+  }
+}
+
+/** As `reviewPolicies`, elsewhere; undefined where that took too long or failed. */
+export async function reviewInThread(review: ReviewTerms): Promise<PolicyReview | undefined> {
+  if (!existsSync(fileURLToPath(workerFile))) return reviewPolicies(review);
+  const workerData: ReviewTask = { review };
+  const worker = new Worker(workerFile, { workerData, resourceLimits: { maxOldGenerationSizeMb: maxHeapMib } });
+  try {
+    return await new Promise<PolicyReview | undefined>((resolve) => {
+      const timer = setTimeout(() => resolve(undefined), maxLoadMs);
+      const done = (found: PolicyReview | undefined): void => {
+        clearTimeout(timer);
+        resolve(found);
+      };
+      worker.on('message', (found: PolicyReview) => done(found));
+      worker.on('error', () => done(undefined));
+      worker.on('exit', () => done(undefined));
+    });
   } finally {
     await worker.terminate();
   }
@@ -73,8 +95,8 @@ function add({ entries }: PolicyPart, part: Map<unknown, unknown> | unknown[]): 
 
 async function finish(message: Exclude<WorkerMessage, PolicyPart>, policy: Policy): Promise<PolicyLoading> {
   if (message.part === 'problems') {
-    const { problems, revision, files } = message;
-    return { ok: false, problems, revision, named: files && { accounts: policy, files } };
+    const { problems, revision, files, texts } = message;
+    return { ok: false, problems, revision, named: files && { accounts: policy, files }, files: texts };
   }
   const { testsPassed, revision, files } = message;
   const compiled = await compilePolicySteadily(policy, () => nextTurn());

@@ -10,6 +10,7 @@ import type { PolicyText } from '../../policy/files/parse.ts';
 import type { Problem } from '../../document/problem.ts';
 import { batches } from '../runs.ts';
 import { type LoadingTerms, loadPolicy } from './policy-loading.ts';
+import { type ReviewTerms, reviewPolicies } from './policy-review.ts';
 
 export interface WorkerTask {
   readonly paths: readonly string[];
@@ -37,7 +38,13 @@ export type WorkerMessage =
       readonly revision: string | undefined;
       /** Present when the accounts were sent before. */
       readonly files: readonly string[] | undefined;
+      readonly texts: readonly PolicyText[] | undefined;
     };
+
+/** Posted as it is, and nothing else. */
+export interface ReviewTask {
+  readonly review: ReviewTerms;
+}
 
 const batchSize = 200;
 const accountParts = ['users', 'robots', 'workloads', 'groups'] as const;
@@ -64,7 +71,8 @@ async function work(port: MessagePort, { paths, now, terms }: WorkerTask): Promi
   if (!loading.ok) {
     const { revision, named } = loading;
     if (named !== undefined) await sendParts(named.accounts, accountParts);
-    await send({ part: 'problems', problems: loading.problems.slice(0, 100), revision, files: named?.files });
+    const problems = loading.problems.slice(0, 100);
+    await send({ part: 'problems', problems, revision, files: named?.files, texts: loading.files });
     return;
   }
   const { compiled, testsPassed, revision, files } = loading.loaded;
@@ -76,6 +84,8 @@ async function work(port: MessagePort, { paths, now, terms }: WorkerTask): Promi
 
 if (parentPort !== null) {
   const port = parentPort;
-  await work(port, workerData as WorkerTask);
+  const task = workerData as WorkerTask | ReviewTask;
+  if ('review' in task) port.postMessage(reviewPolicies(task.review));
+  else await work(port, task);
   port.close();
 }

@@ -122,6 +122,7 @@ interface Asked extends Omit<WhoCanQuestion, 'repository'> {
   readonly repository: string | ((accountName: string | undefined) => string | undefined);
 }
 
+/** `isNow`: not only at another time or from another address. undefined: never. */
 type Answer = { readonly isNow: boolean; readonly permitted: Permitted<Named | GroupMember> } | undefined;
 
 /** Those who are in the same groups and whom nothing tells apart are asked about once. */
@@ -138,6 +139,7 @@ class Asking {
     const { policy } = compiled;
     this.#compiled = compiled;
     this.#worlds = {
+      about: () => policy.rules,
       rules: new Map(policy.rules.map((rule) => [rule.name, rule])),
       now: compiled,
       // Where no conditional rule helps and each hurts; and the other way round.
@@ -202,7 +204,9 @@ class Asking {
   }
 }
 
-interface Worlds {
+/** One policy three times. `about`: rules that may concern who answers to these subjects, where it is asked. */
+export interface Worlds {
+  readonly about: (subjects: readonly string[]) => readonly Rule[];
   /** By name: the other worlds hold copies of the rules, without their conditions. */
   readonly rules: ReadonlyMap<string, Rule>;
   readonly now: PolicyByName;
@@ -221,7 +225,8 @@ function unconditional(rule: Rule): Rule {
   return when === undefined ? rule : rest;
 }
 
-function judge(worlds: Worlds, question: WhoCanQuestion, principal: Named | GroupMember): Answer {
+/** What somebody may do, at any time: the rule, and what it hangs on. */
+export function judge(worlds: Worlds, question: WhoCanQuestion, principal: Named | GroupMember): Answer {
   const found = judgeOnce(worlds, question, principal);
   if (found?.isNow === true || question.action !== 'delete' || question.tag !== undefined) return found;
   const tagged = judgeOnce(worlds, { ...question, deletes: 'something' }, principal);
@@ -240,9 +245,9 @@ function judgeOnce(worlds: Worlds, question: WhoCanQuestion, principal: Named | 
   const named = best.decision.rule;
   if (!best.decision.allowed || named === undefined) return undefined;
   const rule = worlds.rules.get(named.name) ?? named;
-  const condition = always.decision.allowed ? undefined : conditionOf(worlds.now, question, principal, rule);
+  const condition = always.decision.allowed ? undefined : conditionOf(worlds, question, principal, rule);
   const subjects = worlds.now.subjectsOf(principal) ?? [];
-  const tags = tagLimitOf(worlds.now.policy.rules, { ...question, principal }, subjects);
+  const tags = tagLimitOf(worlds.about(subjects), { ...question, principal }, subjects);
   const isNow = now.decision.allowed;
   const world = isNow ? worlds.now : worlds.sometimes;
   const secrets = secretsOf(world, principal, question);
@@ -266,24 +271,28 @@ function decide(
   return { decision, impliedByPush: decision.allowed };
 }
 
-function conditionOf(
-  compiled: PolicyByName,
+function conditionOf(worlds: Worlds, question: WhoCanQuestion, principal: Named | GroupMember, rule: Rule): string {
+  if (rule.when !== undefined) return `only while ${describeConditions(rule.when)}`;
+  const against = timedDenials(worlds, question, principal);
+  if (against.length === 0) return 'only at some times or from some addresses';
+  const words = against.map((each) => `${describeConditions(each.when ?? {})} (${describeRule(each)})`);
+  return `except while ${words.join(' or while ')}`;
+}
+
+/** Denials that stand in the way while their `when` holds. */
+export function timedDenials(
+  { now: compiled, about }: Worlds,
   question: WhoCanQuestion,
   principal: Named | GroupMember,
-  rule: Rule,
-): string {
-  if (rule.when !== undefined) return `only while ${describeConditions(rule.when)}`;
+): readonly Rule[] {
   const subjects = compiled.subjectsOf(principal) ?? [];
-  const against = compiled.policy.rules.filter(
+  return about(subjects).filter(
     (each) =>
       each.effect === 'deny' &&
       each.mode === 'enforce' &&
       each.when !== undefined &&
       consider(each, { ...question, principal }, subjects).failures.every(({ part }) => part === 'condition'),
   );
-  if (against.length === 0) return 'only at some times or from some addresses';
-  const words = against.map((each) => `${describeConditions(each.when ?? {})} (${describeRule(each)})`);
-  return `except while ${words.join(' or while ')}`;
 }
 
 /** Every declared account, and anonymous. */

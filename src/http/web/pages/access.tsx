@@ -1,0 +1,274 @@
+/** Who may do what in one repository, by which rule; why one was refused, and what would change it. */
+import type { AccessAnswer } from '../../../operations/access-answers.ts';
+import type { Frame } from '../page.ts';
+import { Layout } from './layout.tsx';
+import { Answer, Foreign, When, visible } from './parts.tsx';
+import { Verdict, accessHref, policyHref, shownPlace } from './verdict.tsx';
+
+const offered = ['pull', 'push', 'create', 'overwrite', 'delete', 'promote', 'catalog', 'inspect', 'administer'];
+
+/** `asked`: what stood in the form. */
+export function AccessPage(props: {
+  readonly answer: AccessAnswer;
+  readonly frame: Frame;
+  readonly asked: { readonly as: string; readonly action: string };
+}) {
+  const { answer, frame, asked } = props;
+  const { repository, explained, about } = answer;
+  return (
+    <Layout title="Access" at="/ui/access" frame={frame}>
+      <h1>{about === 'everybody' ? 'Who can do what' : 'What you can do'}</h1>
+      <Question answer={answer} asked={asked} mayAskOthers={about === 'everybody' || frame.viewer.mayInspect} />
+      {about === 'everybody' ? null : (
+        <p class="note">
+          You see what concerns yourself. About others, and the rules, may ask who may <code>inspect</code> the
+          repository.
+        </p>
+      )}
+      {explained === null ? null : <Verdict explained={explained} answer={answer} />}
+      {repository === '' ? (
+        <p class="empty">Name a repository to see who may do what there.</p>
+      ) : (
+        <>
+          <Matrix answer={answer} />
+          <Refusals answer={answer} now={frame.now} />
+          {about === 'everybody' ? <Rules answer={answer} /> : null}
+        </>
+      )}
+    </Layout>
+  );
+}
+
+function Question(props: {
+  readonly answer: AccessAnswer;
+  readonly asked: { readonly as: string; readonly action: string };
+  readonly mayAskOthers: boolean;
+}) {
+  const { answer, asked, mayAskOthers } = props;
+  const field = { autocomplete: 'off', spellcheck: false } as const;
+  return (
+    <form method="get" action="/ui/access" class={mayAskOthers ? 'ask' : 'ask own'}>
+      <label>
+        Repository <input name="repository" value={answer.repository} required {...field} />
+      </label>
+      <label>
+        Tag <input name="tag" value={answer.tag ?? ''} {...field} />
+      </label>
+      {mayAskOthers ? (
+        <label>
+          Account (optional) <input name="as" value={asked.as} placeholder={answer.viewer ?? 'user:dana'} {...field} />
+        </label>
+      ) : null}
+      <label>
+        Action
+        <select name="action">
+          <option value="">any</option>
+          {offered.map((action) => (
+            <option value={action} selected={action === asked.action}>
+              {action}
+            </option>
+          ))}
+        </select>
+      </label>
+      <button class="primary">Ask</button>
+    </form>
+  );
+}
+
+function Matrix({ answer }: { readonly answer: AccessAnswer }) {
+  const { repository, tag, actions, rows, moreRows, others, about } = answer;
+  return (
+    <>
+      <h2 id="matrix">{tag === null ? repository : `${repository}:${tag}`}</h2>
+      {rows.length === 0 ? (
+        <p class="empty">No rule gives anybody anything here.</p>
+      ) : (
+        <div class="scroll" role="region" aria-labelledby="matrix" tabindex={0}>
+          <table class="matrix">
+            <thead>
+              <tr>
+                <th scope="col">Who</th>
+                {actions.map((action) => (
+                  <th scope="col">{action}</th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {rows.map((row) => (
+                <tr>
+                  <th scope="row">
+                    <Who row={row} />
+                  </th>
+                  {row.cells.map((cell, index) => (
+                    <td>
+                      <CellOf cell={cell} href={cellHref(answer, row, actions[index] ?? 'pull')} />
+                    </td>
+                  ))}
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      {about === 'yourself' ? null : (
+        <p class="note">
+          {moreRows > 0 ? `${moreRows} more rows are not shown: ask about an account. ` : ''}
+          {others === 0
+            ? 'Nobody else may do anything here.'
+            : `The other ${others} ${others === 1 ? 'account' : 'accounts'} may do nothing here.`}
+          {rows.length > 0 ? ' Choose a cell to see why.' : ''}
+        </p>
+      )}
+    </>
+  );
+}
+
+type Row = AccessAnswer['rows'][number];
+
+/** Of those who log in and are in no group nobody in particular can be asked about. */
+function cellHref(
+  { repository, tag, about }: AccessAnswer,
+  { asked, people }: Row,
+  action: string,
+): string | undefined {
+  const as = asked === 'authenticated' ? people[0] : asked;
+  if (about === 'yourself') return `${accessHref({ repository, tag, action })}#answer`;
+  return as === undefined ? undefined : `${accessHref({ repository, tag, as, action })}#answer`;
+}
+
+function Who({ row: { subjects, people, count, from } }: { readonly row: Row }) {
+  return (
+    <>
+      {subjects.map((subject, index) => {
+        const [kind = '', ...name] = subject.split(':');
+        return (
+          <>
+            {index === 0 ? '' : <span class="kind"> and </span>}
+            {name.length === 0 ? null : <span class="kind">{kind} </span>}
+            <span class="name">
+              {name.length === 0 ? ({ authenticated: 'everybody who logs in' }[kind] ?? kind) : name.join(':')}
+            </span>
+          </>
+        );
+      })}
+      {from.length === 0 ? null : <span class="note block">and whoever is in {from.map(visible).join(', ')}</span>}
+      {count === 0 ? null : (
+        <details>
+          <summary>
+            {count} {count === 1 ? 'account' : 'accounts'}
+          </summary>
+          <span class="note">
+            {people.join(', ')}
+            {count > people.length ? ` and ${count - people.length} more` : ''}
+          </span>
+        </details>
+      )}
+    </>
+  );
+}
+
+function CellOf({
+  cell: { answer, rule, note },
+  href,
+}: {
+  readonly cell: Row['cells'][number];
+  readonly href: string | undefined;
+}) {
+  const inner = (
+    <>
+      <Answer answer={answer} />
+      {note === null ? null : <span class="note block">{note}</span>}
+      {rule === null ? null : <span class="rule">{rule}</span>}
+    </>
+  );
+  return href === undefined ? (
+    <span class="cell">{inner}</span>
+  ) : (
+    <a class="cell" href={href}>
+      {inner}
+    </a>
+  );
+}
+
+function Refusals({ answer, now }: { readonly answer: AccessAnswer; readonly now: number }) {
+  const { refusals, moreRefusals, repository, about } = answer;
+  return (
+    <>
+      <h2>Refused here in the last 24 hours</h2>
+      {refusals.length === 0 ? (
+        <p class="empty">
+          {about === 'yourself' ? 'You were not refused here' : 'Nobody was refused'}, as far as this gateway knows.
+        </p>
+      ) : (
+        <ul class="refusals">
+          {refusals.map(({ subject, action, target, tag, reason, times, last, client }) => (
+            <li>
+              <div>
+                <strong>
+                  <Foreign text={subject} />
+                </strong>{' '}
+                {action}{' '}
+                <code>
+                  <Foreign text={target} />
+                </code>
+                <span class="note block">
+                  <Foreign text={reason} />
+                </span>
+              </div>
+              <div class="meta">
+                {times}×, last <When at={last} now={now} />
+                <span class="note block">
+                  <Foreign text={client} />
+                </span>
+              </div>
+              {offered.includes(action) ? (
+                <a href={`${accessHref({ repository, tag, as: subject, action })}#answer`}>
+                  Explain
+                  <span class="hidden">
+                    {' '}
+                    {visible(subject)} {action}
+                  </span>
+                </a>
+              ) : null}
+            </li>
+          ))}
+        </ul>
+      )}
+      {moreRefusals > 0 ? <p class="note">and {moreRefusals} more kinds of refusals</p> : null}
+    </>
+  );
+}
+
+function Rules({ answer: { rules } }: { readonly answer: AccessAnswer }) {
+  return (
+    <>
+      <h2>Rules that speak of this repository</h2>
+      {rules.length === 0 ? <p class="empty">There is none, so nobody may do anything here.</p> : null}
+      <ul class="rules">
+        {rules.map(({ name, effect, isShadow, place, text, applies, would }, index) => (
+          <li id={`rule-${index}`}>
+            <div class="head">
+              <span class={`badge ${effect === 'allow' ? 'good' : 'bad'}`}>{effect}</span>
+              {isShadow ? <span class="badge warn">shadow</span> : null}
+              <strong>{name}</strong>
+              {place === null ? null : (
+                <a href={policyHref(place)}>
+                  <code>{shownPlace(place)}</code>
+                </a>
+              )}
+            </div>
+            {applies === null ? null : <p class="note">Applies {applies}.</p>}
+            {isShadow ? (
+              <p class="note">
+                Decides nothing yet; {would ?? 'in the last 24 hours it would have changed nothing here'}.
+              </p>
+            ) : null}
+            <pre tabindex={0} aria-label={`Rule ${name}`}>
+              <code>{text}</code>
+            </pre>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}

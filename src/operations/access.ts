@@ -1,0 +1,255 @@
+/** `explain` and `access`: may somebody do something, and who may do what in one repository. */
+import { z } from 'zod';
+import type { CompiledPolicy } from '../policy/evaluate.ts';
+import { parseAction, parseTarget, parseWho } from '../policy/analysis/asked.ts';
+import type { Inquiry } from '../policy/analysis/consider.ts';
+import type { Explanation } from '../policy/analysis/explain.ts';
+import { type Here, lookAt } from '../policy/analysis/here.ts';
+import { type Matrix, accessMatrix, ownRow } from '../policy/analysis/matrix.ts';
+import { type WouldAllow, wouldAllow } from '../policy/analysis/would-allow.ts';
+import { type Action, type GroupMember, type Named, type Principal, formatSubject } from '../policy/model.ts';
+import { describeConditions } from '../policy/describe.ts';
+import { ruleLines } from '../policy/rule-text.ts';
+import type { Clock, PolicySource, Recent } from '../ports.ts';
+import { type AccessAnswer, accessAnswer, explanation } from './access-answers.ts';
+import { type Sight, explained, ruleNamed } from './explaining.ts';
+import { type Outcome, operation } from './operation.ts';
+import { effectOf, recordsHere, refusalsOf } from './refused-here.ts';
+import { slices } from './slices.ts';
+import { type Viewer, mayEverywhere, mayInspect } from './viewer.ts';
+
+export interface AccessParts {
+  readonly policies: PolicySource;
+  readonly recent: Pick<Recent, 'list'>;
+  readonly clock: Clock;
+}
+
+/** People of one row that are named; the rest are counted. */
+const shownPeople = 20;
+const shownRows = 100;
+const shownTests = 10;
+const shownGains = 12;
+
+const text = z.string().max(512);
+
+const whoMayDoWhat = {
+  repository: text.optional(),
+  tag: text.optional(),
+  as: text.optional(),
+  action: text.optional(),
+};
+
+export const explainOperation = operation<AccessParts>()({
+  method: 'GET',
+  path: '/explain',
+  summary: 'Whether somebody may do something, by which rule, and what came near. Everybody may ask about themselves.',
+  needs: 'account',
+  input: z.object({ ...whoMayDoWhat, repository: text, action: text }),
+  answer: explanation,
+  async run(parts, viewer, input) {
+    const asked = readQuestion(parts, viewer, input);
+    if (!asked.ok) return asked;
+    const { inquiry, sight, compiled } = asked.answer;
+    if (inquiry === undefined) return invalid('name an action');
+    return { ok: true, answer: (await explained(compiled, inquiry, sight, slices())).answer };
+  },
+});
+
+export const accessOperation = operation<AccessParts>()({
+  method: 'GET',
+  path: '/access',
+  summary: 'Who may do what in a repository, by group; why, what would change it, and who was refused there.',
+  needs: 'account',
+  input: z.object(whoMayDoWhat),
+  answer: accessAnswer,
+  async run(parts, viewer, input) {
+    const asked = readQuestion(parts, viewer, input);
+    if (!asked.ok) return asked;
+    return { ok: true, answer: await accessOf(parts, asked.answer) };
+  },
+});
+
+interface Asked {
+  readonly compiled: CompiledPolicy;
+  readonly sight: Sight;
+  /** Who looks; undefined for an operator. */
+  readonly self: Principal | undefined;
+  readonly repository: string;
+  readonly tag: string | undefined;
+  readonly now: number;
+  readonly address: string | undefined;
+  /** Where an action was named. */
+  readonly inquiry: Inquiry | undefined;
+}
+
+function invalid(detail: string): Outcome<never> {
+  return { ok: false, reason: 'invalid', detail };
+}
+
+function readQuestion(
+  { policies, clock }: AccessParts,
+  viewer: Viewer,
+  {
+    repository: named = '',
+    tag: tagged = '',
+    as = '',
+    action: wanted = '',
+  }: { readonly [Name in keyof typeof whoMayDoWhat]?: string | undefined },
+): Outcome<Asked> {
+  const self = viewer.kind === 'operator' ? undefined : viewer.caller.principal;
+  const compiled = policies.current();
+  const target = named === '' ? { repository: '' } : parseTarget(tagged === '' ? named : `${named}:${tagged}`);
+  if ('problem' in target) return invalid(target.problem);
+  const { repository, tag } = { tag: undefined, ...target };
+  const sight = sightOf(viewer, repository);
+  if (sight === undefined) return forbidden('your token is for other repositories');
+  const isSelf = self !== undefined && (as === '' ? wanted !== '' || sight === 'self' : as === formatSubject(self));
+  if (as !== '' && !isSelf && sight === 'self')
+    return forbidden(`you may ask about yourself; about others may ask who may inspect ${repository}`);
+  const action = wanted === '' ? undefined : parseAction(wanted);
+  if (typeof action === 'object') return invalid(action.problem);
+  const who = isSelf || as === '' ? self : subjectIn(compiled, as, sight);
+  if (who !== undefined && 'problem' in who) return invalid(who.problem);
+  const { address } = viewer.circumstances;
+  const circumstances = { now: clock(), address: isSelf ? address : undefined };
+  const inquiry =
+    action !== undefined && who !== undefined && repository !== ''
+      ? { ...circumstances, principal: who, action, repository, tag }
+      : undefined;
+  return { ok: true, answer: { compiled, sight, self, repository, tag, ...circumstances, inquiry } };
+}
+
+function forbidden(detail: string): Outcome<never> {
+  return { ok: false, reason: 'forbidden', detail };
+}
+
+/** undefined where the viewer's token does not even reach the repository. */
+function sightOf(viewer: Viewer, repository: string): Sight | undefined {
+  if (mayEverywhere(viewer, 'inspect')) return 'all';
+  if (repository !== '' && mayInspect(viewer, repository)) return 'here';
+  if (viewer.kind === 'operator' || repository === '') return 'self';
+  const { bound, ownToken } = viewer.caller;
+  if (bound !== undefined && !bound.some(({ name }) => name === repository)) return undefined;
+  const patterns = ownToken?.reach.repositories;
+  return patterns === undefined ||
+    viewer.policy.decide({ ...viewer.circumstances, principal: viewer.caller.principal, action: 'pull', repository })
+      .reason !== 'secret_narrow'
+    ? 'self'
+    : undefined;
+}
+
+/** Whose names one learns by asking is for who may inspect everything. */
+function subjectIn(
+  { policy }: CompiledPolicy,
+  as: string,
+  sight: Sight,
+): Named | GroupMember | { readonly problem: string } {
+  const found = parseWho(policy, as);
+  if (!('problem' in found) || sight === 'all') return found;
+  return {
+    problem: `there is no subject ${JSON.stringify(as.slice(0, 80))}: user:NAME, robot:NAME, workload:NAME, group:NAME or anonymous`,
+  };
+}
+
+async function accessOf({ recent }: AccessParts, asked: Asked): Promise<AccessAnswer> {
+  const { compiled, sight, self, repository, tag, now, address, inquiry } = asked;
+  const about = sight === 'self' ? 'yourself' : 'everybody';
+  const viewer = self === undefined ? null : formatSubject(self);
+  if (repository === '') return { ...nothingYet, about, viewer };
+  const rest = slices();
+  const here = await lookAt(compiled, repository, rest);
+  const matrix =
+    sight !== 'self'
+      ? await accessMatrix(here, { tag, now, address: undefined }, rest)
+      : self === undefined
+        ? { actions: [], rows: [], others: 0 }
+        : ownRow(here, { tag, now, address }, self);
+  await rest();
+  const found = inquiry === undefined ? undefined : await explained(compiled, inquiry, sight, rest);
+  await rest();
+  const account =
+    sight === 'self' && self !== undefined ? { kind: self.kind, name: 'name' in self ? self.name : '' } : undefined;
+  const records = recordsHere(recent, repository, now, account);
+  const { refusals, more } = refusalsOf(records);
+  const rules = sight === 'self' ? [] : here.rules;
+  return {
+    ...nothingYet,
+    ...{ about, viewer, repository, tag: tag ?? null },
+    ...shownMatrix(matrix),
+    explained: found?.answer ?? null,
+    allowing:
+      found === undefined || found.full.allowed || sight === 'self'
+        ? null
+        : await allowingOf(here, found.full, sight, rest),
+    rules: rules.map((rule) => ({
+      ...ruleNamed(rule, sight),
+      isShadow: rule.mode === 'shadow',
+      text: ruleLines(rule).join('\n'),
+      applies: rule.when === undefined ? null : `while ${describeConditions(rule.when)}`,
+      would: rule.mode === 'shadow' ? effectOf(rule, records) : null,
+    })),
+    refusals,
+    moreRefusals: more,
+  };
+}
+
+const nothingYet: Omit<AccessAnswer, 'about' | 'viewer'> = {
+  repository: '',
+  tag: null,
+  actions: [],
+  rows: [],
+  moreRows: 0,
+  others: 0,
+  explained: null,
+  allowing: null,
+  rules: [],
+  refusals: [],
+  moreRefusals: 0,
+};
+
+function shownMatrix({
+  actions,
+  rows,
+  others,
+}: Matrix): Pick<AccessAnswer, 'actions' | 'rows' | 'moreRows' | 'others'> {
+  return {
+    actions: [...actions] as Action[],
+    rows: rows.slice(0, shownRows).map(({ asked, subjects, people, from, cells }) => ({
+      asked,
+      subjects: [...subjects],
+      people: people.slice(0, shownPeople),
+      count: people.length,
+      from: [...from],
+      cells: cells.map(({ answer, rule, note }) => ({ answer, rule: rule ?? null, note: note ?? null })),
+    })),
+    moreRows: Math.max(0, rows.length - shownRows),
+    others,
+  };
+}
+
+async function allowingOf(
+  here: Here,
+  full: Explanation,
+  sight: Sight,
+  rest: () => Promise<void>,
+): Promise<AccessAnswer['allowing']> {
+  const found: WouldAllow = await wouldAllow(here, full, sight === 'all', rest);
+  const none = { why: null, lines: '', instead: [], gains: [], moreGains: false, failing: [], moreFailing: 0 };
+  if ('why' in found) return { ...none, why: found.why };
+  const { repository } = here;
+  // Tests of other repositories are for who may inspect these.
+  const told = found.failing.filter(({ expectation }) => sight === 'all' || expectation.repository === repository);
+  const failing = told.slice(0, shownTests).map(({ test, expectation }) => ({
+    test: test.name,
+    place: { file: expectation.source.file, line: expectation.source.line },
+  }));
+  return {
+    ...none,
+    lines: found.lines,
+    instead: [...found.instead],
+    gains: found.gains.slice(0, shownGains),
+    moreGains: !found.isWhole || found.gains.length > shownGains,
+    failing,
+    moreFailing: found.failing.length - failing.length,
+  };
+}

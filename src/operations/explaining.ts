@@ -1,0 +1,100 @@
+/** One question explained, as far as who asks may know it. */
+import { describePrincipal, formatPlace, listed } from '../policy/describe.ts';
+import type { CompiledPolicy } from '../policy/evaluate.ts';
+import { describeAsked, describeReach } from '../policy/analysis/asked.ts';
+import { type Explanation, deletionLines, halfLines } from '../policy/analysis/explain.ts';
+import { gateLine } from '../policy/analysis/gates-about.ts';
+import { type Rest, explainHere, speaksOf } from '../policy/analysis/here.ts';
+import type { Considered, Inquiry } from '../policy/analysis/consider.ts';
+import { type Policy, type Rule, type Source, entriesOf, formatSubject } from '../policy/model.ts';
+import type { Explained } from './access-answers.ts';
+
+/** `all`: may inspect everything; `here`: may inspect the repository; `self`: asks about themselves. */
+export type Sight = 'all' | 'here' | 'self';
+
+/** Near misses that are shown; the rest are counted. */
+const shownMisses = 5;
+
+/** Why the policy in force answers so; what the sight does not reach is left out. */
+export async function explained(
+  compiled: CompiledPolicy,
+  inquiry: Inquiry,
+  sight: Sight,
+  rest: Rest,
+): Promise<{ readonly answer: Explained; readonly full: Explanation }> {
+  const full = await explainHere(compiled, inquiry, rest);
+  const { principal, action, repository, tag } = inquiry;
+  const { policy } = compiled;
+  const groups = 'groups' in principal ? (principal.groups as readonly string[]) : full.groups.map(({ name }) => name);
+  const places = new Map(full.groups.map(({ name, source }) => [name, source]));
+  const misses = full.nearMisses.filter((miss) => isShown(miss, inquiry, sight));
+  const words = (text: string): string => (sight === 'self' ? withoutPlaces(text, policy) : text);
+  const named = (rule: Rule): Explained['shadow'][number] => ruleNamed(rule, sight);
+  return {
+    full,
+    answer: {
+      subject: formatSubject(principal),
+      action,
+      repository,
+      tag: tag ?? null,
+      allowed: full.allowed,
+      sentence: `${describePrincipal(principal)} ${full.allowed ? 'may' : 'may not'} ${describeAsked(action, inquiry)}`,
+      reason: words(full.reason),
+      notes: notesOf(full).map(words),
+      rule: full.rule === undefined ? null : named(full.rule),
+      groups: groups.map((name) => ({ name, place: sight === 'self' ? null : placeOf(places.get(name)) })),
+      nearMisses: misses.slice(0, shownMisses).map(({ rule, failures }) => ({
+        rule: named(rule),
+        why: failures.map(({ why }) => why),
+      })),
+      moreMisses: Math.max(0, misses.length - shownMisses),
+      shadow: sight === 'self' ? [] : full.shadow.map(named),
+    },
+  };
+}
+
+/** Of a rule about other repositories, or about other people, not everybody learns. */
+function isShown({ rule, failures }: Considered, { repository }: Inquiry, sight: Sight): boolean {
+  if (sight === 'all') return true;
+  if (!speaksOf(rule, repository)) return false;
+  return sight === 'here' || failures.every(({ part }) => part !== 'subject');
+}
+
+/** With its place for who may inspect. */
+export function ruleNamed({ name, effect, source }: Rule, sight: Sight): Explained['shadow'][number] {
+  return { name, effect, place: sight === 'self' ? null : placeOf(source) };
+}
+
+function placeOf(source: Source | undefined): { file: string; line: number } | null {
+  return source === undefined ? null : { file: source.file, line: source.line };
+}
+
+function notesOf({
+  inquiry,
+  halves,
+  deletion,
+  tags,
+  secrets,
+  gates,
+  unreadable,
+  impliedByPush,
+}: Explanation): readonly string[] {
+  return [
+    ...(halves === undefined ? [] : halfLines(halves, inquiry)),
+    ...(deletion === undefined ? [] : deletionLines(deletion)),
+    ...(impliedByPush ? ['pull is implied by the right to push; listing the tags takes pull itself'] : []),
+    ...(tags === undefined ? [] : [`only tags ${listed(tags)}`]),
+    ...(unreadable.length === 0
+      ? []
+      : [`but may not pull ${listed(unreadable)}, and a promotion reads what it takes over`]),
+    ...secrets.map((secret) => `secret ${describeReach(secret)}`),
+    ...gates.map(gateLine),
+  ];
+}
+
+/** Files and lines are for who may inspect. */
+function withoutPlaces(text: string, policy: Policy): string {
+  if (!text.includes('(')) return text;
+  const sources = [...policy.rules, ...policy.gates, ...entriesOf(policy).map(({ entry }) => entry)];
+  return sources.reduce((rest, { source }) => rest.replaceAll(` (${formatPlace(source)})`, ''), text);
+}

@@ -1,0 +1,81 @@
+/** What was refused in a repository within a day, and what shadow rules would have done, by the records of this gateway. */
+import { grouped } from '../policy/grouped.ts';
+import type { Rule } from '../policy/model.ts';
+import type { AuditRecord, Recent, RecentRecord } from '../ports.ts';
+import type { AccessAnswer } from './access-answers.ts';
+
+type Refusal = AccessAnswer['refusals'][number];
+
+const dayMs = 86_400_000;
+const maxRecords = 5_000;
+const shown = 40;
+
+/** Records of a day about the repository; `account`: of this one only. */
+export function recordsHere(
+  recent: Pick<Recent, 'list'>,
+  repository: string,
+  now: number,
+  account?: { readonly kind: string; readonly name: string },
+): readonly RecentRecord[] {
+  const isTheirs = (record: AuditRecord): boolean =>
+    account === undefined || (record.account === account.name && record.kind === account.kind);
+  return recent
+    .list({ limit: maxRecords, matches: (record) => record.repository === repository && isTheirs(record) })
+    .filter(({ at }) => at > now - dayMs);
+}
+
+/** Those alike together, the latest first. That credentials are asked for is no refusal. */
+export function refusalsOf(records: readonly RecentRecord[]): { readonly refusals: Refusal[]; readonly more: number } {
+  const refused = records.filter(({ record }) => record.decision === 'deny' && record.reason !== 'credentials_missing');
+  const groups = [
+    ...grouped(refused, ({ record }) =>
+      JSON.stringify([subjectOf(record), record.action, record.reason, record.rule, record.gate]),
+    ).values(),
+  ];
+  return { refusals: groups.slice(0, shown).map(refusalOf), more: Math.max(0, groups.length - shown) };
+}
+
+function refusalOf(group: readonly [RecentRecord, ...RecentRecord[]]): Refusal {
+  const [{ record, at }] = group;
+  const references = new Set(group.map((each) => each.record.reference ?? ''));
+  const { reference = '', userAgent, address } = record;
+  const tag = isTag(reference) ? reference : null;
+  const target = tag === null ? reference : `:${tag}`;
+  const others = references.size === 1 ? '' : ` and ${references.size - 1} more`;
+  return {
+    subject: subjectOf(record),
+    action: record.action ?? record.event,
+    target: `${target}${others}`,
+    tag,
+    reason: reasonOf(record),
+    times: group.length,
+    last: at,
+    client: [userAgent, address].filter((part) => part !== undefined).join(' from '),
+  };
+}
+
+function subjectOf({ kind, account = '' }: AuditRecord): string {
+  return account === '' ? 'anonymous' : `${kind ?? 'user'}:${account}`;
+}
+
+function isTag(reference: string): boolean {
+  return /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/.test(reference);
+}
+
+function reasonOf({ reason, rule, gate, detail }: AuditRecord): string {
+  if (gate !== undefined) return `gate ${gate} refuses it`;
+  if (rule !== undefined) return `rule ${rule} forbids it`;
+  if (reason === 'no_rule') return 'no rule allows it';
+  const words = reason.replaceAll('_', ' ');
+  return detail === undefined ? words : `${words}: ${detail}`;
+}
+
+/** `In the last day it would have refused 214 pulls by 3 accounts.`; null where it would have changed nothing. */
+export function effectOf(rule: Rule, records: readonly RecentRecord[]): string | null {
+  const turned = records.filter(({ record }) => record.shadow?.includes(rule.name) === true);
+  if (turned.length === 0) return null;
+  const accounts = new Set(turned.map(({ record }) => subjectOf(record))).size;
+  const times = turned.length === 1 ? '1 request' : `${turned.length} requests`;
+  const whom = accounts === 1 ? '1 account' : `${accounts} accounts`;
+  return `in the last 24 hours it would have ${rule.effect === 'deny' ? 'refused' : 'allowed'} ${times} by ${whom}`;
+}

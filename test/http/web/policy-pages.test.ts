@@ -1,0 +1,158 @@
+/** The pages Access and Policy drawn with the worst text that they can be given. */
+import { renderToString } from 'preact-render-to-string';
+import { describe, expect, test } from 'vitest';
+import type { AccessAnswer } from '../../../src/operations/access-answers.ts';
+import type { PolicyAnswer } from '../../../src/operations/policy-files.ts';
+import type { Frame } from '../../../src/http/web/page.ts';
+import { accessPage, policyPage, reloadForm } from '../../../src/http/web/policy-pages.tsx';
+
+const hostile = [
+  '<script>alert(1)</script>',
+  '"><img src=x onerror=alert(1)>',
+  "' onmouseover='alert(1)",
+  'javascript:alert(1)',
+  '\u202egnp.exe',
+  'a\u0000b\u001b[31m',
+  '</code></pre><svg onload=alert(1)>',
+  '{{7*7}} ${7*7} <!-- -->',
+  'x'.repeat(65_536),
+  '👩‍👩‍👧‍👦 ﷽ z͑ͫ̓',
+];
+
+const frame = (may: boolean): Frame => ({
+  viewer: { name: 'ada', isKnown: true, mayInspect: may, mayInspectAll: may, mayAdminister: may },
+  host: 'registry.example.com',
+  publicUrl: 'https://registry.example.com',
+  now: 1_000_000,
+  csrf: (path) => `token-for-${path}`,
+  at: '/ui/access',
+  assets: { 'page.css': '/a.css', 'page.js': '/a.js', 'icon.svg': '/a.svg' },
+  canLogIn: true,
+  version: '1',
+  revision: 'abc',
+});
+
+function accessOf(text: string): AccessAnswer {
+  const rule = { name: 'a rule', effect: 'deny', place: { file: text, line: 3 } } as const;
+  return {
+    ...{
+      repository: text,
+      tag: text,
+      about: 'everybody',
+      viewer: text,
+      actions: ['pull'],
+      moreRows: 0,
+      others: 2,
+      moreRefusals: 3,
+    },
+    rows: [
+      {
+        asked: `group:${text}`,
+        subjects: [`group:${text}`],
+        people: [text],
+        count: 9,
+        from: [text],
+        cells: [{ answer: 'yes', rule: text, note: text }],
+      },
+    ],
+    explained: {
+      ...{
+        subject: text,
+        action: 'pull',
+        repository: text,
+        tag: text,
+        allowed: false,
+        sentence: text,
+        reason: text,
+        notes: [text],
+        rule,
+      },
+      ...{
+        groups: [{ name: text, place: rule.place }],
+        nearMisses: [{ rule, why: [text] }],
+        moreMisses: 1,
+        shadow: [rule],
+      },
+    },
+    allowing: {
+      why: null,
+      lines: text,
+      instead: [text],
+      gains: [text],
+      moreGains: true,
+      failing: [{ test: text, place: rule.place }],
+      moreFailing: 1,
+    },
+    rules: [{ ...rule, isShadow: true, text, applies: text, would: text }],
+    refusals: [
+      { subject: text, action: 'pull', target: text, tag: text, reason: text, times: 2, last: 1, client: text },
+    ],
+  };
+}
+
+function policyOf(text: string): PolicyAnswer {
+  const found = { file: text, line: 1, message: text };
+  return {
+    ...{ revision: 'abc', rules: 1, problems: [found], since: '2026-01-01T00:00:00Z', by: 'start', testsPassed: 1 },
+    review: {
+      changes: { lines: [{ sign: '+', text }], isWhole: false },
+      lints: [{ ...found, isProblem: true }],
+      unexercised: [{ name: text, file: text, line: 2 }],
+    },
+    files: [{ file: text, lines: 1, problems: 1 }],
+    shown: { file: text, isRefused: true, from: 1, total: 1, lines: [text] },
+  };
+}
+
+/** Nothing that a text could have made: no element, attribute or address beside those of the same page about a tame text. */
+function shapeOf(html: string): string {
+  return html
+    .replace(/ (?:value|href|id|title|aria-label|placeholder)="[^"]*"/g, (attribute) => {
+      const [name = '', value = ''] = attribute.trim().split('="');
+      return ` ${name}${name === 'href' ? `=${/^(?:\/|#)[a-z/]*/.exec(value)?.[0] ?? 'elsewhere'}` : ''}`;
+    })
+    .replace(/>[^<]*/g, '>');
+}
+
+describe.each(hostile)('%j', (text) => {
+  test('is text on the page Access', () => {
+    const asked = { rest: '', query: new URLSearchParams({ as: text, action: text }) };
+    const draw = (answer: AccessAnswer): string => renderToString(accessPage.view(answer, frame(true), asked));
+    const html = draw(accessOf(text));
+    expect(shapeOf(html)).toBe(shapeOf(draw(accessOf('tame'))));
+    expect(html).not.toMatch(/<script>|<img|<svg onload| style=/);
+  });
+
+  test('is text on the page Policy', () => {
+    const asked = { rest: '', query: new URLSearchParams() };
+    const draw = (answer: PolicyAnswer): string => renderToString(policyPage.view(answer, frame(true), asked));
+    const html = draw(policyOf(text));
+    expect(shapeOf(html)).toBe(shapeOf(draw(policyOf('tame'))));
+    expect(html).not.toMatch(/[\u0000\u001b\u202e]/);
+  });
+});
+
+test('who may not administer has no button that reads the files', () => {
+  const asked = { rest: '', query: new URLSearchParams() };
+  const draw = (may: boolean): string => renderToString(policyPage.view(policyOf('a'), frame(may), asked));
+  expect(draw(true)).toContain('value="token-for-/ui/policy/reload"');
+  expect(draw(false)).not.toContain('/ui/policy/reload');
+  expect(reloadForm.operation.needs).toBe('administer');
+  expect(policyPage.operation.needs).toBe('inspect');
+});
+
+test('who sees themselves only is told so, and is offered nobody else', () => {
+  const asked = { rest: '', query: new URLSearchParams() };
+  const html = renderToString(accessPage.view({ ...accessOf('a'), about: 'yourself', rules: [] }, frame(false), asked));
+  expect(html).toContain('You see what concerns yourself');
+  expect(html).not.toContain('name="as"');
+});
+
+test('what is asked is taken from the query, and nothing that is empty or unknown', () => {
+  const query = new URLSearchParams({ repository: ' a/b ', tag: '', as: 'user:dana', other: 'x' });
+  expect(accessPage.input({ rest: '', query })).toEqual({ repository: 'a/b', as: 'user:dana' });
+  expect(policyPage.input({ rest: '', query: new URLSearchParams({ file: 'a.yaml', line: '3' }) })).toEqual({
+    file: 'a.yaml',
+    line: '3',
+  });
+});
