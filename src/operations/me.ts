@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type LimitState, type Limits, countedPer } from '../limits/spend.ts';
 import { type Grant, accessOf } from '../policy/analysis/access.ts';
 import { askedByName } from '../policy/by-name.ts';
+import { reachOf } from '../policy/own-reach.ts';
 import { describeConditions, actionsOf } from '../policy/describe.ts';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
 import { type OwnAccount, ownAccount } from './answers.ts';
@@ -55,7 +56,7 @@ type Right = OwnAccount['rights'][number];
 /** As far as the credentials reach: a token only where its `access` does, a secret only as far as it was made for. */
 function rightsOf(viewer: Looker, compiled: CompiledPolicy): Right[] {
   const { caller, circumstances } = viewer;
-  const { principal, bound, robotToken } = caller;
+  const { principal, bound, robotToken, ownToken } = caller;
   if (bound !== undefined)
     return bound.flatMap(({ type, name, actions }) => {
       const allowed = actions.filter((each) => each !== '*' && decide(viewer, each, name).allowed);
@@ -63,7 +64,8 @@ function rightsOf(viewer: Looker, compiled: CompiledPolicy): Right[] {
     });
   const access = accessOf(askedByName(compiled), principal, circumstances.now);
   const secret = access?.secrets.find(({ token }) => token.id === robotToken?.id);
-  const grants = robotToken === undefined ? access?.grants : secret?.grants;
+  const within = ownToken === undefined ? access?.grants : access?.within(reachOf(ownToken.reach));
+  const grants = robotToken === undefined ? within : secret?.grants;
   return (grants ?? []).map(rightOf);
 }
 

@@ -62,6 +62,16 @@ async function call(line: string, headers: Headers, url = front.url): Promise<su
   return supertest(url)[method](path).set(headers);
 }
 
+/** One that they made for a script of theirs. */
+async function ownToken(account: string, terms: object): Promise<Headers> {
+  const reply = await supertest(front.url)
+    .post('/api/v1/tokens')
+    .set(basic(account))
+    .send({ label: 'script', ...terms });
+  const { secret } = reply.body as { readonly secret: string };
+  return { authorization: `Basic ${Buffer.from(`${account}:${secret}`).toString('base64')}` };
+}
+
 /** How each caller shows who they are. A change is asked for with what the page sends along. */
 const callers: Readonly<Record<string, () => Headers | Promise<Headers>>> = {
   nobody: () => ({}),
@@ -75,30 +85,36 @@ const callers: Readonly<Record<string, () => Headers | Promise<Headers>>> = {
   'an administrator': () => basic('ada'),
   'the cookie of an administrator': () => ({ ...cookieOf('ada'), ...fromPage }),
   'the bearer token of an administrator': () => bearer('ada', 'repository:team-a/app:pull,inspect'),
+  'the access token of an administrator': () => ownToken('ada', {}),
 };
 const order = Object.keys(callers);
 
 /** In the order of the callers, then the admin token on the admin listener. */
 const table: readonly (readonly [line: string, statuses: readonly number[], operator: number])[] = [
-  ['GET /openapi.json', [401, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200], 200],
-  ['GET /viewer', [200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200], 200],
-  ['GET /me', [401, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200], 404],
-  ['GET /sessions', [401, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200], 200],
-  ['GET /sessions?account=tess', [401, 403, 403, 403, 403, 200, 200, 200, 200, 200, 403], 200],
-  ['DELETE /sessions?account=tess', [401, 403, 403, 403, 403, 403, 403, 403, 200, 200, 403], 200],
-  ['DELETE /sessions?account=dana', [401, 200, 200, 403, 403, 403, 403, 403, 200, 200, 403], 200],
-  ['DELETE /sessions/nobodys', [401, 404, 404, 403, 404, 404, 404, 403, 404, 404, 403], 404],
-  ['GET /activity', [401, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200], 200],
-  ['GET /promotions', [401, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200], 200],
-  ['GET /promotions/none', [401, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404], 404],
-  ['GET /policy', [401, 403, 403, 403, 403, 200, 200, 200, 200, 200, 403], 200],
-  ['GET /limits', [401, 403, 403, 403, 403, 200, 200, 200, 200, 200, 403], 200],
-  ['GET /limits/state?subject=user:dana&count=pull', [401, 403, 403, 403, 403, 200, 200, 200, 200, 200, 403], 200],
-  ['GET /accounts', [401, 403, 403, 403, 403, 200, 200, 200, 200, 200, 403], 200],
-  ['GET /robot-tokens', [401, 403, 403, 403, 403, 200, 200, 200, 200, 200, 403], 200],
-  ['GET /keys', [401, 403, 403, 403, 403, 200, 200, 200, 200, 200, 403], 200],
-  ['GET /health', [401, 403, 403, 403, 403, 200, 200, 200, 200, 200, 403], 200],
-  ['POST /policy/reload', [401, 403, 403, 403, 403, 403, 403, 403, 200, 200, 403], 200],
+  ['GET /openapi.json', [401, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200], 200],
+  ['GET /viewer', [200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200], 200],
+  ['GET /me', [401, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200], 404],
+  ['GET /sessions', [401, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200], 200],
+  ['GET /sessions?account=tess', [401, 403, 403, 403, 403, 200, 200, 200, 200, 200, 403, 200], 200],
+  ['DELETE /sessions?account=tess', [401, 403, 403, 403, 403, 403, 403, 403, 200, 200, 403, 403], 200],
+  ['DELETE /sessions?account=dana', [401, 200, 200, 403, 403, 403, 403, 403, 200, 200, 403, 403], 200],
+  ['DELETE /sessions/nobodys', [401, 404, 404, 403, 404, 404, 404, 403, 404, 404, 403, 403], 404],
+  ['GET /activity', [401, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200], 200],
+  ['GET /promotions', [401, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200], 200],
+  ['GET /promotions/none', [401, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404], 404],
+  ['GET /policy', [401, 403, 403, 403, 403, 200, 200, 200, 200, 200, 403, 200], 200],
+  ['GET /limits', [401, 403, 403, 403, 403, 200, 200, 200, 200, 200, 403, 200], 200],
+  ['GET /limits/state?subject=user:dana&count=pull', [401, 403, 403, 403, 403, 200, 200, 200, 200, 200, 403, 200], 200],
+  ['GET /accounts', [401, 403, 403, 403, 403, 200, 200, 200, 200, 200, 403, 200], 200],
+  ['GET /robot-tokens', [401, 403, 403, 403, 403, 200, 200, 200, 200, 200, 403, 200], 200],
+  ['GET /keys', [401, 403, 403, 403, 403, 200, 200, 200, 200, 200, 403, 200], 200],
+  ['GET /health', [401, 403, 403, 403, 403, 200, 200, 200, 200, 200, 403, 200], 200],
+  ['GET /tokens', [401, 200, 200, 403, 200, 200, 200, 403, 200, 200, 403, 403], 404],
+  ['POST /tokens', [401, 400, 400, 403, 400, 400, 400, 403, 400, 400, 403, 403], 404],
+  ['DELETE /tokens/nobodys', [401, 404, 404, 403, 404, 404, 404, 403, 404, 404, 403, 403], 404],
+  ['GET /me/account', [401, 200, 200, 403, 200, 200, 200, 403, 200, 200, 403, 403], 404],
+  ['DELETE /me/sessions/nobodys', [401, 404, 404, 403, 404, 404, 404, 403, 404, 404, 403, 403], 404],
+  ['POST /policy/reload', [401, 403, 403, 403, 403, 403, 403, 403, 200, 200, 403, 403], 200],
 ];
 
 describe('who may ask', () => {
@@ -134,7 +150,7 @@ describe('who may ask', () => {
     const elsewhere = there.filter((line) => !tested.includes(line));
     // Pages of developers and promotions have tests of their own.
     const others =
-      /^(?:POST \/promotions|(?:GET|POST|DELETE) \/(?:repositor|tags|image|delete|tokens|access|explain|device|policy\/))/;
+      /^(?:POST \/promotions|DELETE \/me\/sessions$|(?:GET|POST|DELETE) \/(?:repositor|tags|image|delete|access|explain|device|policy\/))/;
     expect(elsewhere.filter((line) => !others.test(line))).toEqual([]);
   });
 });
@@ -288,6 +304,13 @@ describe('what somebody is told', () => {
     const { body } = await call('GET /me', token);
     expect(body.inPerson).toBe(false);
     expect(body.rights).toEqual([{ actions: ['pull'], repositories: ['team-a/app'] }]);
+  });
+
+  test('by an access token of their own: as far as that was made for', async () => {
+    const token = await ownToken('dana', { repositories: ['team-a/app', 'team-b/**'], actions: ['pull', 'push'] });
+    const { body } = await call('GET /me', token);
+    expect(body).toMatchObject({ name: 'dana', inPerson: false });
+    expect(body.rights).toEqual([{ rule: 'a-pulls', actions: ['pull'], repositories: ['team-a/app'] }]);
   });
 
   test('of activity: their own, or about what they may inspect, or everything', async () => {

@@ -5,6 +5,7 @@ import {
   type Gate,
   type GroupMember,
   type Named,
+  type Reach,
   type Rights,
   type Rule,
   isMachine,
@@ -54,6 +55,9 @@ export function accessOf(compiled: PolicyByName, principal: Named | GroupMember,
   const tokens = principal.kind === 'robot' ? (compiled.policy.robots.get(principal.name)?.tokens ?? []) : [];
   return {
     grants: grantsWithin(undefined, meant),
+    /** What a secret of this reach leaves of them. */
+    within: ({ repositories, rights = ~0 }: Reach): readonly Grant[] =>
+      grantsWithin(ownPatterns(repositories, name), rights & meant),
     secrets: tokens.map((token) => ({
       token,
       isExpired: isExpired(token, now),
