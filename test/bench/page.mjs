@@ -235,6 +235,9 @@ async function measurePages(registry) {
   for (const account of accounts) cookies.push(await logIn(gateway.url, account));
   const [cookie] = cookies;
   console.log(`script, style and picture: ${(await assetBytes(gateway.url, cookie)) / 1000} kB`);
+  await gateway.held();
+  await pause(5000);
+  console.log(`event loop of a gateway that does nothing: held up at most ${(await gateway.held()).max.toFixed(1)} ms`);
   for (const path of ['/ui/', '/ui/r/release/big', '/ui/r/release/big?tag=v1.1']) {
     const cold = await ask('GET', gateway.url + path, { ...browserLike, cookie });
     await timePages(gateway.url, cookies, path, 24);

@@ -89,8 +89,12 @@ export function createMemoryTagActivity(options: MemoryTagActivityOptions): TagA
     of: (repository, tags) => Promise.resolve(remembered.of(repository, tags, clock())),
     lastWrites(repositories) {
       const now = clock();
-      const found = repositories.map((name) => [name, remembered.newest(name, now)[0]?.at] as const);
-      return Promise.resolve(new Map(found.flatMap(([name, at]) => (at === undefined ? [] : [[name, at] as const]))));
+      const found = new Map<string, EpochMs>();
+      for (const name of repositories) {
+        const at = remembered.lastWrite(name);
+        if (at !== undefined && isRemembered(at, now)) found.set(name, at);
+      }
+      return Promise.resolve(found);
     },
     close: () => file.close(),
   };
@@ -138,6 +142,13 @@ class Remembered {
       .filter(({ at }) => isRemembered(at, now))
       .reverse()
       .sort((left, right) => right.at - left.at);
+  }
+
+  lastWrite(name: string): EpochMs | undefined {
+    let last: EpochMs | undefined;
+    for (const [move] of this.#repositories.get(name)?.written.values() ?? [])
+      if (move !== undefined && (last === undefined || move.at > last)) last = move.at;
+    return last;
   }
 
   of(name: string, tags: readonly string[], now: EpochMs): ReadonlyMap<string, TagHistory> {
