@@ -185,6 +185,26 @@ describe('facts of an image', () => {
     expect(facts.size).toBe(image.size + config.size);
   });
 
+  test('have no config of more than 256 kB of which nobody said the size, and leave one unread that says it', async () => {
+    const content = new Content();
+    const config = content.blob({ ...amd64, comment: 'x'.repeat(262_144) }, types.config);
+    const image = content.put({ schemaVersion: 2, config, layers: [] }, types.manifest);
+    for (const size of [undefined, config.size]) {
+      let read = 0;
+      const endless = new Readable({
+        read() {
+          read += 65_536;
+          this.push(Buffer.alloc(65_536));
+        },
+      });
+      const openBlob = () => Promise.resolve({ ok: true, blob: { size, content: endless } } as const);
+      const facts = await readImage({ ...content.registry, openBlob }, 'r', image.digest, true);
+      expect(facts).toMatchObject({ platforms: [{ name: undefined }] });
+      expect(endless.destroyed).toBe(true);
+      expect(read).toBeLessThan(size === undefined ? 1_000_000 : 1);
+    }
+  });
+
   test('are none of what is not there, and say what the registry said', async () => {
     const { registry } = new Content();
     expect(await readImage(registry, 'r', digestOf(Buffer.from('x')), true)).toBe('none');

@@ -6,6 +6,7 @@ import { createMemoryTagActivity } from '../../src/adapters/memory/tag-activity.
 import type { TagActivity, TagHistory } from '../../src/ports.ts';
 import { contentWriter, digestOf, types } from '../support/content.ts';
 import { type MemoryRegistry, startMemoryRegistry } from '../support/memory-registry.ts';
+import { eventually } from '../support/eventually.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { startRegistry } from '../support/registry.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
@@ -134,6 +135,30 @@ describe('the gateway remembers', () => {
     expect([await tagsOf(activity, 'a'), await tagsOf(activity, 'named')]).toEqual([[], ['one', 'two']]);
   });
 });
+
+test('a long list is answered without the registry, until this gateway made a repository or emptied one', async () => {
+  let asked = 0;
+  const repositories = Array.from({ length: 1500 }, (_, at) => `a/${String(at).padStart(4, '0')}`);
+  const seeing = rules.replace('actions: [pull,', 'actions: [catalog, pull,');
+  const hold = (line: string): Promise<void> => Promise.resolve(void (asked += line.includes('_catalog') ? 1 : 0));
+  front = await startFront({ rules: seeing, repositories, hold });
+  /** How often the registry was asked for one list. */
+  const list = async (): Promise<number> => {
+    const before = asked;
+    expect((await send('GET', '_catalog?n=1000&last=a/0010')).status).toBe(200);
+    return asked - before;
+  };
+  expect(await list()).toBeGreaterThan(0);
+  await eventually('a walk has ended', async () => (await list()) === 0);
+  await push('a/0007/manifests/t');
+  expect(await list()).toBe(0);
+  await push('b/new/manifests/t');
+  expect(await list()).toBeGreaterThan(0);
+  await eventually('a walk has ended', async () => (await list()) === 0, 15_000);
+  await send('DELETE', `a/0007/manifests/${digest}`);
+  expect(await list()).toBeGreaterThan(0);
+  await front.close();
+}, 40_000);
 
 describeWithPrograms(['docker-registry'], 'in front of a real registry the gateway remembers', () => {
   test('that tags went, by their names and by their digest, and none that stayed', async () => {

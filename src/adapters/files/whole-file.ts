@@ -45,7 +45,7 @@ export function createFile(path: string, text: string, mode: number): Promise<vo
 }
 
 /** In pieces where all of it at once would hold up other work. */
-type Text = string | AsyncIterable<string>;
+type Text = string | Iterable<string>;
 
 type Handle = Awaited<ReturnType<typeof open>>;
 

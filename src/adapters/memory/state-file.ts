@@ -92,12 +92,13 @@ export function openStateFile<T>(options: StateFileOptions<T>): {
 /** Characters that are written at once. */
 const pieceLength = 65_536;
 
-function textOf<T>({ kind, version, current, entries }: StateFileOptions<T>): string | AsyncIterable<string> {
+function textOf<T>({ kind, version, current, entries }: StateFileOptions<T>): string | Iterable<string> {
   if (entries === undefined) return JSON.stringify({ kind, version, content: current?.() });
   return piecesOf(JSON.stringify({ kind, version, content: [] }).slice(0, -2), entries());
 }
 
-async function* piecesOf(head: string, entries: Iterable<unknown>): AsyncGenerator<string> {
+/** Each waits for the disk to have the one before. */
+function* piecesOf(head: string, entries: Iterable<unknown>): Generator<string> {
   let piece = head;
   let separator = '';
   for (const entry of entries) {
@@ -106,8 +107,6 @@ async function* piecesOf(head: string, entries: Iterable<unknown>): AsyncGenerat
     if (piece.length < pieceLength) continue;
     yield piece;
     piece = '';
-    // The disk may be faster than a turn.
-    await new Promise((resolve) => setImmediate(resolve));
   }
   yield `${piece}]}`;
 }
