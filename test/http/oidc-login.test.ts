@@ -43,6 +43,7 @@ describe('a login at the provider', () => {
   test('goes there and back, and on to what was asked for, by a cookie of ten minutes that is used up', async () => {
     const wanted = '/ui/r/sandbox/app?q=a%26b';
     const form = await olga.get(`/ui/login?next=${encodeURIComponent(wanted)}`);
+    expect(form.body).toContain('Without a password, make an access token');
     const way = /<a[^>]*href="([^"]*)"[^>]*>Log in with Example</.exec(form.body)?.[1];
     expect(way).toBe(`/ui/login/oidc?next=${encodeURIComponent(wanted)}`);
     const away = await olga.get(way ?? '');

@@ -60,7 +60,9 @@ export function LoginPage({ frame, next, csrf, ways, problem, note, account }: L
             </a>
           ))}
           <p class="note">
-            The account is the one that you use with <code>docker login</code>. On the command line:
+            The account is the one that you use with <code>docker login</code>.
+            {ways.length === 0 ? '' : ' Without a password, make an access token under "My account" and use that.'} On
+            the command line:
           </p>
           <Command label="docker" text={`docker login ${frame.host}`} />
         </form>
