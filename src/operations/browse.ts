@@ -2,6 +2,8 @@
 import { carries } from '../distribution/access.ts';
 import { type RepositoryName, parseRepositoryName } from '../distribution/reference.ts';
 import type { Upstreams } from '../distribution/upstreams.ts';
+import { rights } from '../policy/model.ts';
+import { matchPieces, matchesRepository } from '../policy/pattern.ts';
 import type { Browser, Clock, GlanceTrouble, RepositoryNames, TagActivity } from '../ports.ts';
 import type { EpochMs } from '../time.ts';
 import type { LastSeen } from './last-seen.ts';
@@ -68,11 +70,19 @@ export function mayDelete(
   return isCarried && decide(viewer, 'delete', repository, tag).allowed;
 }
 
-/** Whether a rule keeps everybody from moving the tag. */
-export function isImmutable(viewer: Viewer, repository: string, tag: string): boolean {
-  const { reason, rule, frozenUntil } = decide(viewer, 'overwrite', repository, tag);
-  if (reason !== 'rule_denies' || frozenUntil !== undefined) return false;
-  return rule?.subjects.some(({ kind }) => kind === 'everyone' || kind === 'authenticated') === true;
+/** Whether a rule keeps everybody from moving the tag, at any time and with no exception. */
+export function isImmutable({ policy }: Viewer, repository: string, tag: string): boolean {
+  return policy.policy.rules.some(
+    ({ effect, mode, rights: set, subjects, except, when, repositories, tags }) =>
+      effect === 'deny' &&
+      mode === 'enforce' &&
+      (set & rights.overwrite) !== 0 &&
+      except.length === 0 &&
+      when === undefined &&
+      subjects.some(({ kind }) => kind === 'everyone') &&
+      repositories.some((pattern) => matchesRepository(pattern, repository, undefined)) &&
+      (tags === undefined || tags.some(({ pieces }) => matchPieces(pieces, tag, undefined))),
+  );
 }
 
 /** Why what is shown is what was known before, and since when; '' for `since` where nobody knows. */

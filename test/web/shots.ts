@@ -54,8 +54,8 @@ for (const [at, window] of windows.entries())
       test(title, async () => {
         const { page } = await openSheet(await contextOf(at, as));
         await page.goto(`${site.gateway.url}${path}`);
-        if (!isAll) await settle(page, site.host);
-        const photograph = await page.screenshot({ fullPage: true });
+        if (!isAll) await settle(page, site);
+        const photograph = await page.screenshot({ fullPage: isAll });
         const name = `${title.replaceAll(' ', '-')}-${window.width}-${window.colorScheme}.png`;
         writeFileSync(join(fresh, name), photograph);
         if (isKeeping) writeFileSync(join(kept, name), photograph);
@@ -81,14 +81,19 @@ async function contextOf(at: number, as: Person | undefined): Promise<BrowserCon
   return context;
 }
 
-/** Times and the address are those of no run. */
-function settle(page: Page, host: string): Promise<void> {
-  return page.evaluate((address) => {
-    for (const time of document.querySelectorAll('time')) time.textContent = '5 minutes ago';
-    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-    for (let node = walker.nextNode(); node !== null; node = walker.nextNode())
-      node.textContent = (node.textContent ?? '').replaceAll(address, 'registry.example.com');
-  }, host);
+/** Times, the address and the folder of the policies are those of no run. */
+function settle(page: Page, { host, gateway }: PageSite): Promise<void> {
+  return page.evaluate(
+    ([address = '', folder = '']) => {
+      for (const time of document.querySelectorAll('time')) time.textContent = '5 minutes ago';
+      const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+      for (let node = walker.nextNode(); node !== null; node = walker.nextNode())
+        node.textContent = (node.textContent ?? '')
+          .replaceAll(address, 'registry.example.com')
+          .replaceAll(folder, 'policies');
+    },
+    [host, gateway.policiesDir],
+  );
 }
 
 /** The part of the pixels that differ. */
