@@ -172,6 +172,7 @@ test('what is not there and what may not be seen are refused in the same words',
   const shelf = createShelf();
   shelf.tags.set('hidden', new Map([['v1', digestFor('1')]]));
   shelf.tags.set('seen', new Map([['secret', digestFor('2')]]));
+  for (const text of ['1', '2']) shelf.images.set(digestFor(text), factsOf(digestFor(text)));
   const viewer = looker(compiled, inPolicy(compiled, user('tom')));
   for (const operation of developerOperations.filter(
     ({ path, method }) => path !== '/repositories' && method === 'GET',
