@@ -269,8 +269,8 @@ describe('of a person is not taken', () => {
     expect(found).toContain(said);
   });
 
-  test('an e-mail address that nobody verified', async () => {
-    const by = open({ name: 'email' });
+  test.each(['email', '/email'])('an e-mail address that nobody verified, as %s', async (name) => {
+    const by = open({ name });
     for (const email_verified of [undefined, false, 'no']) {
       idp.claims = { ...idp.claims, email: 'olga@example.com', email_verified };
       expect(await refusal(by)).toContain('has not verified');

@@ -31,7 +31,7 @@ export function personOf(
   if (typeof name !== 'string' || name === '')
     return unusable(`the provider does not say the name: the claim "${names.name}" ${described(name)}`);
   // An address that nobody has verified may be anybody's, and whoever may change it chooses who they are.
-  if (names.name === 'email' && find('email_verified') !== true && find('email_verified') !== 'true')
+  if (isAddress(names.name) && find('email_verified') !== true && find('email_verified') !== 'true')
     return unusable('the provider has not verified the e-mail address: the claim "email_verified" is not true');
   const groups = groupsOf(find(names.groups));
   if (groups === undefined)
@@ -39,6 +39,11 @@ export function personOf(
       `the claim "${names.groups}" is no list of the names of groups: it ${described(find(names.groups))}`,
     );
   return { ok: true, person: { issuer: claims.iss, subject: claims.sub, name, groups } };
+}
+
+/** However the claim is named: a JSON Pointer leads to it as well. */
+function isAddress(name: string): boolean {
+  return name === 'email' || name === '/email';
 }
 
 /** None where there is no claim; undefined where it is something else. */
