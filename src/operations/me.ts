@@ -6,6 +6,7 @@ import { askedByName } from '../policy/by-name.ts';
 import { reachOf } from '../policy/own-reach.ts';
 import { describeConditions, actionsOf } from '../policy/describe.ts';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
+import { reachOf } from '../policy/own-reach.ts';
 import { type OwnAccount, ownAccount } from './answers.ts';
 import { limitView, spentView } from './limits.ts';
 import { type Operation, instant, operation } from './operation.ts';
@@ -62,7 +63,7 @@ function rightsOf(viewer: Looker, compiled: CompiledPolicy): Right[] {
       const allowed = actions.filter((each) => each !== '*' && decide(viewer, each, name).allowed);
       return type !== 'repository' || allowed.length === 0 ? [] : [{ actions: allowed, repositories: [name] }];
     });
-  const access = accessOf(askedByName(compiled), principal, circumstances.now);
+  const access = accessOf(askedByName(compiled), principal, circumstances.now, ownToken && reachOf(ownToken.reach));
   const secret = access?.secrets.find(({ token }) => token.id === robotToken?.id);
   const within = ownToken === undefined ? access?.grants : access?.within(reachOf(ownToken.reach));
   const grants = robotToken === undefined ? within : secret?.grants;

@@ -72,6 +72,19 @@ describe('an access token of one’s own', () => {
     );
   });
 
+  test('is told of no more rights than it was made for', async () => {
+    const secret = await makeToken({ ...terms, repositories: 'mine/app' });
+    const authorization = `Basic ${Buffer.from(`dana:${secret}`).toString('base64')}`;
+    const reply = await fetch(`${gateway.url}/api/v1/me`, { headers: { authorization } });
+    expect(await reply.json()).toMatchObject({
+      inPerson: false,
+      rights: [{ rule: 'own-area', actions: ['pull'], repositories: ['mine/app'] }],
+    });
+    const elsewhere = await makeToken({ ...terms, repositories: 'theirs/**' });
+    const headers = { authorization: `Basic ${Buffer.from(`dana:${elsewhere}`).toString('base64')}` };
+    expect(await (await fetch(`${gateway.url}/api/v1/me`, { headers })).json()).toMatchObject({ rights: [] });
+  });
+
   test('that cannot be is not made, what was typed stays, and what was wrong is said', async () => {
     for (const [fields, says] of [
       [{ ...terms, repositories: 'Mine/<b>' }, 'lower case'],
