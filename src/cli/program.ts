@@ -28,6 +28,7 @@ const verbs: Readonly<Record<string, (argv: readonly string[]) => AddVerb | Prom
   session: async () => (await import('./session.ts')).addSession,
   limits: async () => (await import('./limits.ts')).addLimits,
   key: async () => (await import('./key.ts')).addKey,
+  login: async () => (await import('./login.ts')).addLogin,
   'login-test': async () => (await import('./login-test.ts')).addLoginTest,
   hash: () => addHash,
   healthcheck: () => addHealthcheck,
@@ -151,7 +152,7 @@ const addHealthcheck: AddVerb = (program, done) =>
     .action(async () => done(await (await import('./admin-client.ts')).healthcheck()));
 
 /** Verbs that read no configuration, and `serve`, which says itself what the option means. */
-const withoutConfiguration: ReadonlySet<string> = new Set(['serve', 'init', 'schema', 'diff', 'hash']);
+const withoutConfiguration: ReadonlySet<string> = new Set(['serve', 'init', 'schema', 'diff', 'hash', 'login']);
 
 /** What can be called: commands without any below them. */
 function verbsOf(command: Command): readonly Command[] {

@@ -8,7 +8,7 @@ import { type Command, example } from './verb.ts';
 export function addSession(program: Command, done: (code: ExitCode) => void): void {
   const session = program
     .command('session')
-    .description('list and end logins, through the admin listener')
+    .description('list and end logins and access tokens of people, through the admin listener')
     .addHelpText('after', example('portcullis session list dana'));
   session
     .command('list')
@@ -36,15 +36,21 @@ function list(account: string | undefined, json: boolean): Promise<ExitCode> {
   return askAdmin('GET', `/sessions${query}`, (body) => {
     if (json) return printJson(body);
     const { sessions } = body as { readonly sessions: readonly SessionView[] };
-    const rows = sessions.map(({ id, account: name, created, lastUsed, address = '', userAgent = '' }) => [
-      id,
-      name,
-      created.slice(0, 16),
-      lastUsed.slice(0, 16),
-      address,
-      userAgent,
-    ]);
-    process.stdout.write(formatTable(['session', 'account', 'created', 'last used', 'address', 'client'], rows));
+    const rows = sessions.map(
+      ({ id, account: name, kind, label = '', created, lastUsed, address = '', userAgent = '' }) => [
+        id,
+        name,
+        kind,
+        label,
+        created.slice(0, 16),
+        lastUsed.slice(0, 16),
+        address,
+        userAgent,
+      ],
+    );
+    process.stdout.write(
+      formatTable(['session', 'account', 'kind', 'label', 'created', 'last used', 'address', 'client'], rows),
+    );
   });
 }
 

@@ -2,7 +2,7 @@
 import type { CompiledPolicy } from '../policy/evaluate.ts';
 import type { Clock, PolicySource, Session, SessionStore } from '../ports.ts';
 import type { SessionRefusal } from './refusal.ts';
-import { type IdentitySource, type Login, renew, standingOf } from './source.ts';
+import { type IdentitySource, type Login, type Renewal, renew, standingOf } from './source.ts';
 import { type SessionEnd, endOfSession } from './standing.ts';
 
 /** What kind of session is asked for: one of another kind is none. */
@@ -45,19 +45,21 @@ interface SessionUse {
   readonly tokenHash: string;
   readonly use: Parameters<SessionStore['use']>[1];
   readonly idleSeconds: number;
+  /** What its source said of the person a moment ago, when it is not to be asked again. */
+  readonly renewed?: Pick<Extract<Renewal, { readonly ok: true }>, 'endsAt'> | undefined;
 }
 
 /** The same for what the store has said of it. */
 export async function resume(
   parts: LiveSessionParts,
   used: Session,
-  { tokenHash, use, idleSeconds }: SessionUse,
+  { tokenHash, use, idleSeconds, renewed: recent }: SessionUse,
 ): Promise<LiveSession | SessionRefusal> {
   const { id, account, service } = used;
   if (service !== parts.service) return { reason: 'session_of_other_service', account };
   const ended = endOf(parts, parts.policies.current(), used);
-  const renewed =
-    ended === undefined ? await renew(parts.sources, parts.policies.current().policy, used, use.now) : undefined;
+  const mayAsk = ended === undefined && recent === undefined;
+  const renewed = mayAsk ? await renew(parts.sources, parts.policies.current().policy, used, use.now) : undefined;
   if (renewed?.ok === false && renewed.reason === 'source_unavailable')
     return { reason: renewed.reason, account, detail: renewed.detail };
   const session = renewed?.ok === true ? { ...used, outside: renewed.outside } : used;
@@ -73,7 +75,7 @@ export async function resume(
   if (found?.principal === undefined || found.mark === undefined) return { reason: 'session_account_gone', account };
   const { principal, validFrom, mark, outside } = found;
   const lookedUp = session.outside?.lookedUp;
-  const endsAt = renewed?.ok === true ? renewed.endsAt : undefined;
+  const endsAt = renewed?.ok === true ? renewed.endsAt : recent?.endsAt;
   return { session, login: { principal, validFrom, mark, outside, lookedUp, endsAt }, policy };
 }
 

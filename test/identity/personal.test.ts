@@ -282,6 +282,21 @@ describe('of somebody from a directory', () => {
     expect(await groups()).toBe('account_disabled');
   });
 
+  test('asks the store and the directory no more often than of anybody, however often it is shown', async () => {
+    const { secret } = await make('zoe');
+    fiveMinutes();
+    [asked, directory.asked.length] = [0, 0];
+    for (let time = 0; time < 20; time++) await outcome(basic('zoe', secret));
+    // Once to find it, once to write down what the directory said.
+    expect([asked, directory.asked.length]).toEqual([2, 1]);
+    isAway = true;
+    expect(await outcome(basic('zoe', secret))).toBe('user zoe by personal-token');
+    isAway = false;
+    now += 61_000;
+    for (let time = 0; time < 20; time++) await outcome(basic('zoe', secret));
+    expect([asked, directory.asked.length]).toEqual([3, 1]);
+  });
+
   test('ends when the name is somebody else’s, for good', async () => {
     const { secret } = await make('zoe');
     const was = directory.people.get('zoe');

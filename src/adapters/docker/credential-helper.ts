@@ -1,4 +1,4 @@
-/** `get` of docker's credential-helper protocol: the server's name goes in, JSON comes out; no shell in between. */
+/** `get` and `store` of docker's credential-helper protocol: the server's name, or JSON, goes in; JSON comes out; no shell in between. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { type StoredLogin, storedLogin } from '../../distribution/docker-logins.ts';
 import { field, parseJson } from '../../distribution/json.ts';
@@ -14,6 +14,8 @@ export interface HelperCall {
   readonly waitMs: number;
   /** By a person, whose terminal it may use and who is told what it says. Otherwise neither, and what it starts ends with it. */
   readonly isAttended: boolean;
+  /** To be kept by it; absent: it is asked for what it keeps. */
+  readonly login?: { readonly account: string; readonly secret: string };
 }
 
 export type HelperAnswer =
@@ -28,7 +30,7 @@ const lateMs = 250;
 
 /** Never rejects. Nothing of it is left when it resolves, but for processes that left its group. */
 export function askHelper(call: HelperCall): Promise<HelperAnswer> {
-  const { name, env, waitMs, isAttended } = call;
+  const { name, env, waitMs, isAttended, login } = call;
   const program = `docker-credential-${name}`;
   // The name becomes a program: not one of any folder.
   if (!/^[\w.-]+$/.test(name)) return no(`${JSON.stringify(name)} is no name of a credential helper`);
@@ -36,7 +38,11 @@ export function askHelper(call: HelperCall): Promise<HelperAnswer> {
   try {
     // Unattended, nobody reads its standard error, where it may say what it should not.
     const stderr = isAttended ? 'pipe' : 'ignore';
-    child = spawn(program, ['get'], { env: { ...env }, stdio: ['pipe', 'pipe', stderr], detached: !isAttended });
+    child = spawn(program, [login === undefined ? 'get' : 'store'], {
+      env: { ...env },
+      stdio: ['pipe', 'pipe', stderr],
+      detached: !isAttended,
+    });
   } catch (error) {
     return no(`${program} cannot be run: ${wordsOf(error)}`);
   }
@@ -75,8 +81,14 @@ export function askHelper(call: HelperCall): Promise<HelperAnswer> {
     });
     child.on('close', () => settle(answerOf(call, code, output)));
     child.stdin?.on('error', () => undefined);
-    child.stdin?.end(call.server);
+    child.stdin?.end(inputOf(call));
   });
+}
+
+function inputOf({ server, login }: HelperCall): string {
+  return login === undefined
+    ? server
+    : JSON.stringify({ ServerURL: server, Username: login.account, Secret: login.secret });
 }
 
 /** With all that it started, where it has a group of its own. */
@@ -98,11 +110,12 @@ function startProblem({ name, isAttended }: HelperCall, error: Error): string {
 }
 
 function answerOf(
-  { name, isAttended }: HelperCall,
+  { name, isAttended, login }: HelperCall,
   code: number | null,
   { stdout, stderr }: { readonly stdout: string; readonly stderr: string },
 ): HelperAnswer {
   const program = `docker-credential-${name}`;
+  if (code === 0 && login !== undefined) return { ok: true, login: undefined };
   if (code === 0) {
     const told = parseJson(stdout);
     const [account, secret] = [field(told, 'Username'), field(told, 'Secret')];
@@ -112,7 +125,7 @@ function answerOf(
   }
   // Helpers say it on standard output.
   const said = stdout.trim() || stderr.trim();
-  if (/credentials not found/i.test(said)) return { ok: true, login: undefined };
+  if (login === undefined && /credentials not found/i.test(said)) return { ok: true, login: undefined };
   // One that prints what it has and fails nevertheless would have its secret in logs, in whatever words.
   if (!isAttended) {
     const how = code === null ? 'ended by a signal' : `status ${code}`;
@@ -120,7 +133,9 @@ function answerOf(
   }
   const [line = ''] = said.split('\n', 1);
   const shown =
-    line === '' || /[{}]|secret["']?\s*[:=]/i.test(line) ? '' : `: ${escapeUnprintable(line.slice(0, 200))}`;
+    line === '' || /[{}]|secret["']?\s*[:=]/i.test(line) || (login !== undefined && said.includes(login.secret))
+      ? ''
+      : `: ${escapeUnprintable(line.slice(0, 200))}`;
   return { ok: false, problem: `${program} failed${shown}` };
 }
 

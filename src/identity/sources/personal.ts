@@ -5,7 +5,7 @@
  */
 import { ignoresCase } from '../../policy/outside.ts';
 import type { Session, SessionStore } from '../../ports.ts';
-import { type EpochMs, inSeconds } from '../../time.ts';
+import { type EpochMs, type EpochSeconds, inMilliseconds, inSeconds } from '../../time.ts';
 import { looksCarried, parseSecret, secretHash } from '../carried-secret.ts';
 import { type LiveSessionParts, resume } from '../live-session.ts';
 import type { LoginGuard } from '../login-guard.ts';
@@ -19,6 +19,8 @@ export interface PersonalParts extends LiveSessionParts {
 
 /** For so long the store is not asked again. */
 const freshMs = 60_000;
+/** For so long nobody is asked about its person again: a group that is lost counts no longer. */
+const renewedMs = 4000;
 /** For so long somebody who shows it again is not guessing. */
 const knownMs = 3_600_000;
 const maxKnown = 10_000;
@@ -59,6 +61,19 @@ export function createPersonalSource(parts: PersonalParts): IdentitySource {
     return (outcome === 'match' ? kept.known(tokenHash, now)?.session : undefined) ?? unavailable;
   }
 
+  /** Who vouches for the person is asked every few seconds at most; what was said before counts a while when nobody answers. */
+  async function resumeKnown(tokenHash: string, session: Session, use: Parameters<SessionStore['use']>[1]) {
+    const { now } = use;
+    const known = kept.renewed(tokenHash, now);
+    const once = { tokenHash, use, idleSeconds };
+    if (known?.isNew === true) return resume(parts, session, { ...once, renewed: known });
+    const resumed = await resume(parts, session, once);
+    if (!('reason' in resumed)) kept.renew(tokenHash, resumed.session, resumed.login.endsAt, now);
+    else if (resumed.reason === 'source_unavailable' && known !== undefined)
+      return resume(parts, session, { ...once, renewed: known });
+    return resumed;
+  }
+
   async function logIn(tokenHash: string, presented: Presented, now: EpochMs): Promise<Authentication> {
     const found = await find(tokenHash, presented, now);
     if ('ok' in found) return found;
@@ -69,9 +84,8 @@ export function createPersonalSource(parts: PersonalParts): IdentitySource {
     const { id, created, expires = 0, reach = {} } = found;
     if (expires <= now) return { ok: false, reason: 'secret_expired' };
     const use = { now, address: presented.address, userAgent: presented.userAgent };
-    const resumed = await resume(parts, found, { tokenHash, use, idleSeconds });
+    const resumed = await resumeKnown(tokenHash, found, use);
     if ('reason' in resumed) return refusalOf(resumed);
-    if (resumed.session !== found) kept.keep(tokenHash, resumed.session, now);
     const endsAt = Math.min(inSeconds(expires), resumed.login.endsAt ?? Infinity);
     return { ok: true, login: { ...resumed.login, endsAt, ownToken: { id, created, reach } } };
   }
@@ -114,9 +128,17 @@ function refusalOf(ended: SessionRefusal): Refused {
   }
 }
 
+interface Kept {
+  readonly session: Session;
+  /** When the store was asked. */
+  readonly at: EpochMs;
+  /** When the source was asked about the person, and until when that counts. */
+  readonly renewed?: { readonly at: EpochMs; readonly endsAt: EpochSeconds | undefined };
+}
+
 /** What the store said, for a while; it is asked about one token once at a time. */
 function createKept({ sessions, service }: Pick<PersonalParts, 'sessions' | 'service'>) {
-  const entries = new Map<string, { readonly session: Session; readonly at: EpochMs }>();
+  const entries = new Map<string, Kept>();
   const asking = new Map<string, Promise<Session | undefined | 'unavailable'>>();
 
   function keep(tokenHash: string, session: Session, at: EpochMs): void {
@@ -135,7 +157,17 @@ function createKept({ sessions, service }: Pick<PersonalParts, 'sessions' | 'ser
   }
 
   return {
-    keep,
+    /** What a source said of the person, as long as the store need not be asked. */
+    renew(tokenHash: string, session: Session, endsAt: EpochSeconds | undefined, now: EpochMs): void {
+      const entry = entries.get(tokenHash);
+      if (entry !== undefined) entries.set(tokenHash, { session, at: entry.at, renewed: { at: now, endsAt } });
+    },
+    renewed(tokenHash: string, now: EpochMs): { readonly endsAt?: EpochSeconds; readonly isNew: boolean } | undefined {
+      const { at, endsAt } = entries.get(tokenHash)?.renewed ?? {};
+      const ageMs = at === undefined ? freshMs : Math.abs(now - at);
+      if (ageMs >= freshMs || (endsAt !== undefined && now >= inMilliseconds(endsAt))) return undefined;
+      return { ...(endsAt === undefined ? {} : { endsAt }), isNew: ageMs < renewedMs };
+    },
     forget: (tokenHash: string) => void entries.delete(tokenHash),
     known(tokenHash: string, now: EpochMs): { readonly session: Session; readonly isFresh: boolean } | undefined {
       const entry = entries.get(tokenHash);
