@@ -118,6 +118,78 @@ describe('an access token of one’s own', () => {
   });
 });
 
+describe('an access token by the API', () => {
+  const basic = (secret: string) => `Basic ${Buffer.from(`dana:${secret}`).toString('base64')}`;
+
+  async function api(method: string, path: string, authorization: string, body?: unknown) {
+    const headers = { authorization, ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
+    const sent = body === undefined ? {} : { body: JSON.stringify(body) };
+    const reply = await fetch(`${gateway.url}/api/v1${path}`, { method, headers, ...sent });
+    return { status: reply.status, body: (await reply.json()) as Readonly<Record<string, unknown>> };
+  }
+
+  test('by the API with the password, and by no token', async () => {
+    const terms = { label: 'ci', lifetime: '30d', repositories: ['mine/**'], actions: ['pull'] };
+    const made = await api('POST', '/tokens', basic('correct horse'), terms);
+    expect(made).toMatchObject({
+      status: 200,
+      body: {
+        token: { label: 'ci', repositories: ['mine/**'], actions: ['pull'] },
+        login: expect.any(String) as string,
+      },
+    });
+    const secret = String(made.body['secret']);
+    const { id } = made.body['token'] as { readonly id: string };
+    const issued = await fetch(`${gateway.url}/token?scope=repository:mine/app:pull`, {
+      headers: { authorization: basic(secret) },
+    });
+    const { token, refresh_token } = (await issued.json()) as { token: string; refresh_token?: string };
+    expect(refresh_token).toBeUndefined();
+    const listed = await api('GET', '/tokens', basic('correct horse'));
+    expect(listed.body).toMatchObject({ tokens: [{ id }] });
+    expect(JSON.stringify(listed.body)).not.toContain(secret);
+    for (const authorization of [basic(secret), `Bearer ${token}`])
+      for (const [method, path, body] of [
+        ['GET', '/tokens'],
+        ['POST', '/tokens', terms],
+        ['DELETE', `/tokens/${id}`],
+        ['DELETE', `/sessions/${id}`],
+        ['DELETE', '/sessions?account=dana'],
+        ['DELETE', '/me/sessions'],
+        ['GET', '/me/account'],
+        ['POST', '/device-logins/look', { code: 'BCDFGHJK' }],
+        ['POST', '/device-logins/answer', { code: 'BCDFGHJK', allow: true, label: 'x' }],
+      ] as const)
+        expect([path, (await api(method, path, authorization, body)).status]).toEqual([path, 403]);
+    const rights = (await api('GET', '/me', basic(secret))).body['rights'];
+    expect(rights).toEqual([expect.objectContaining({ actions: ['pull'], repositories: ['mine/**'] })]);
+    expect((await api('DELETE', `/tokens/${id}`, basic('correct horse'))).status).toBe(200);
+    expect(await ping(secret)).toBe(401);
+    expect((await api('GET', '/me', `Bearer ${token}`)).status).toBe(401);
+  });
+
+  test('ends itself where it is posted to be revoked, and what was issued for it ends alone', async () => {
+    const made = await api('POST', '/tokens', basic('correct horse'), { label: 'ci' });
+    const secret = String(made.body['secret']);
+    const issue = async () => {
+      const reply = await fetch(`${gateway.url}/token?scope=repository:mine/app:pull`, {
+        headers: { authorization: basic(secret) },
+      });
+      return ((await reply.json()) as { token: string }).token;
+    };
+    const revoke = (token: string) =>
+      fetch(`${gateway.url}/token/revoke`, { method: 'POST', body: new URLSearchParams({ token }) });
+    const [first, second] = [await issue(), await issue()];
+    await revoke(first);
+    expect((await api('GET', '/me', `Bearer ${first}`)).status).toBe(401);
+    expect((await api('GET', '/me', `Bearer ${second}`)).status).toBe(200);
+    expect(await ping(secret)).toBe(200);
+    await revoke(secret);
+    expect(await ping(secret)).toBe(401);
+    expect((await api('GET', '/me', `Bearer ${second}`)).status).toBe(401);
+  });
+});
+
 describe('sessions of one’s own', () => {
   test('are shown with this one marked, and ended one by one or all others', async () => {
     const others = [new Visitor(gateway.url), new Visitor(gateway.url), new Visitor(gateway.url)];
