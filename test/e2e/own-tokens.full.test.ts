@@ -33,7 +33,10 @@ async function make(url: string, terms: object): Promise<Made> {
 }
 
 async function status(url: string, authorization: string, init: RequestInit = {}): Promise<number> {
-  const reply = await fetch(url, { ...init, headers: { ...init.headers, authorization } });
+  const reply = await fetch(url, {
+    ...init,
+    headers: { accept: 'application/vnd.oci.image.manifest.v1+json', ...init.headers, authorization },
+  });
   await reply.arrayBuffer();
   return reply.status;
 }
