@@ -3,7 +3,6 @@ import { z } from 'zod';
 import { type LimitState, type Limits, countedPer } from '../limits/spend.ts';
 import { type Grant, accessOf } from '../policy/analysis/access.ts';
 import { askedByName } from '../policy/by-name.ts';
-import { reachOf } from '../policy/own-reach.ts';
 import { describeConditions, actionsOf } from '../policy/describe.ts';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
 import { reachOf } from '../policy/own-reach.ts';
@@ -63,7 +62,7 @@ function rightsOf(viewer: Looker, compiled: CompiledPolicy): Right[] {
       const allowed = actions.filter((each) => each !== '*' && decide(viewer, each, name).allowed);
       return type !== 'repository' || allowed.length === 0 ? [] : [{ actions: allowed, repositories: [name] }];
     });
-  const access = accessOf(askedByName(compiled), principal, circumstances.now, ownToken && reachOf(ownToken.reach));
+  const access = accessOf(askedByName(compiled), principal, circumstances.now);
   const secret = access?.secrets.find(({ token }) => token.id === robotToken?.id);
   const within = ownToken === undefined ? access?.grants : access?.within(reachOf(ownToken.reach));
   const grants = robotToken === undefined ? within : secret?.grants;
