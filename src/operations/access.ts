@@ -9,9 +9,13 @@ import { type Matrix, accessMatrix, ownRow } from '../policy/analysis/matrix.ts'
 import { type WouldAllow, wouldAllow } from '../policy/analysis/would-allow.ts';
 import { type Action, type GroupMember, type Named, type Principal, formatSubject } from '../policy/model.ts';
 import { describeConditions } from '../policy/describe.ts';
+import { reachOf } from '../policy/own-reach.ts';
+import { matchesRepository } from '../policy/pattern.ts';
+import { accountNameOf } from '../policy/principal.ts';
 import { ruleLines } from '../policy/rule-text.ts';
-import type { Clock, PolicySource, Recent } from '../ports.ts';
+import type { AuditRecord, Clock, PolicySource, Recent, SessionStore } from '../ports.ts';
 import { type AccessAnswer, accessAnswer, explanation } from './access-answers.ts';
+import { scopeFor } from './activity.ts';
 import { type Sight, explained, ruleNamed } from './explaining.ts';
 import { type Outcome, operation } from './operation.ts';
 import { effectOf, recordsHere, refusalsOf } from './refused-here.ts';
@@ -21,6 +25,7 @@ import { type Viewer, mayEverywhere, mayInspect } from './viewer.ts';
 export interface AccessParts {
   readonly policies: PolicySource;
   readonly recent: Pick<Recent, 'list'>;
+  readonly sessions: Pick<SessionStore, 'endedBefore'>;
   readonly clock: Clock;
 }
 
@@ -65,7 +70,7 @@ export const accessOperation = operation<AccessParts>()({
   async run(parts, viewer, input) {
     const asked = readQuestion(parts, viewer, input);
     if (!asked.ok) return asked;
-    return { ok: true, answer: await accessOf(parts, asked.answer) };
+    return { ok: true, answer: await accessOf(parts, asked.answer, scopeFor(viewer, parts.sessions)) };
   },
 });
 
@@ -128,14 +133,13 @@ function sightOf(viewer: Viewer, repository: string): Sight | undefined {
   if (mayEverywhere(viewer, 'inspect')) return 'all';
   if (repository !== '' && mayInspect(viewer, repository)) return 'here';
   if (viewer.kind === 'operator' || repository === '') return 'self';
-  const { bound, ownToken } = viewer.caller;
+  const { principal, bound, ownToken, robotToken } = viewer.caller;
   if (bound !== undefined && !bound.some(({ name }) => name === repository)) return undefined;
-  const patterns = ownToken?.reach.repositories;
-  return patterns === undefined ||
-    viewer.policy.decide({ ...viewer.circumstances, principal: viewer.caller.principal, action: 'pull', repository })
-      .reason !== 'secret_narrow'
-    ? 'self'
-    : undefined;
+  const { repositories } = (ownToken === undefined ? robotToken : reachOf(ownToken.reach)) ?? {};
+  const account = accountNameOf(principal);
+  return repositories?.some((pattern) => matchesRepository(pattern, repository, account)) === false
+    ? undefined
+    : 'self';
 }
 
 /** Whose names one learns by asking is for who may inspect everything. */
@@ -151,7 +155,12 @@ function subjectIn(
   };
 }
 
-async function accessOf({ recent }: AccessParts, asked: Asked): Promise<AccessAnswer> {
+/** `scopeOf`: as for the list of what was decided, which says no less. */
+async function accessOf(
+  { recent }: AccessParts,
+  asked: Asked,
+  scopeOf: ReturnType<typeof scopeFor>,
+): Promise<AccessAnswer> {
   const { compiled, sight, self, repository, tag, now, address, inquiry } = asked;
   const about = sight === 'self' ? 'yourself' : 'everybody';
   const viewer = self === undefined ? null : formatSubject(self);
@@ -167,10 +176,9 @@ async function accessOf({ recent }: AccessParts, asked: Asked): Promise<AccessAn
   await rest();
   const found = inquiry === undefined ? undefined : await explained(compiled, inquiry, sight, rest);
   await rest();
-  const account =
-    sight === 'self' && self !== undefined ? { kind: self.kind, name: 'name' in self ? self.name : '' } : undefined;
-  const records = recordsHere(recent, repository, now, account);
-  const { refusals, more } = refusalsOf(records);
+  const isTold = (record: AuditRecord, at: number): boolean => scopeOf(record, at) !== 'nothing';
+  const records = recordsHere(recent, repository, now, isTold);
+  const { refusals, more } = refusalsOf(records, sight === 'all');
   const rules = sight === 'self' ? [] : here.rules;
   return {
     ...nothingYet,

@@ -10,32 +10,39 @@ const dayMs = 86_400_000;
 const maxRecords = 5_000;
 const shown = 40;
 
-/** Records of a day about the repository; `account`: of this one only. */
+/** Records of a day about the repository that may be told. */
 export function recordsHere(
   recent: Pick<Recent, 'list'>,
   repository: string,
   now: number,
-  account?: { readonly kind: string; readonly name: string },
+  isTold: (record: AuditRecord, at: number) => boolean,
 ): readonly RecentRecord[] {
-  const isTheirs = (record: AuditRecord): boolean =>
-    account === undefined || (record.account === account.name && record.kind === account.kind);
   return recent
-    .list({ limit: maxRecords, matches: (record) => record.repository === repository && isTheirs(record) })
+    .list({ limit: maxRecords, matches: (record, at) => record.repository === repository && isTold(record, at) })
     .filter(({ at }) => at > now - dayMs);
 }
 
-/** Those alike together, the latest first. That credentials are asked for is no refusal. */
-export function refusalsOf(records: readonly RecentRecord[]): { readonly refusals: Refusal[]; readonly more: number } {
+/**
+ * Those alike together, the latest first. That credentials are asked for is no refusal. `isWhole`: with words that are for
+ * operators.
+ */
+export function refusalsOf(
+  records: readonly RecentRecord[],
+  isWhole: boolean,
+): { readonly refusals: Refusal[]; readonly more: number } {
   const refused = records.filter(({ record }) => record.decision === 'deny' && record.reason !== 'credentials_missing');
   const groups = [
     ...grouped(refused, ({ record }) =>
       JSON.stringify([subjectOf(record), record.action, record.reason, record.rule, record.gate]),
     ).values(),
   ];
-  return { refusals: groups.slice(0, shown).map(refusalOf), more: Math.max(0, groups.length - shown) };
+  return {
+    refusals: groups.slice(0, shown).map((group) => refusalOf(group, isWhole)),
+    more: Math.max(0, groups.length - shown),
+  };
 }
 
-function refusalOf(group: readonly [RecentRecord, ...RecentRecord[]]): Refusal {
+function refusalOf(group: readonly [RecentRecord, ...RecentRecord[]], isWhole: boolean): Refusal {
   const [{ record, at }] = group;
   const references = new Set(group.map((each) => each.record.reference ?? ''));
   const { reference = '', userAgent, address } = record;
@@ -47,7 +54,7 @@ function refusalOf(group: readonly [RecentRecord, ...RecentRecord[]]): Refusal {
     action: record.action ?? record.event,
     target: `${target}${others}`,
     tag,
-    reason: reasonOf(record),
+    reason: reasonOf(isWhole ? record : { ...record, detail: undefined }),
     times: group.length,
     last: at,
     client: [userAgent, address].filter((part) => part !== undefined).join(' from '),

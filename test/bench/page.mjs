@@ -249,9 +249,7 @@ async function measurePages(registry) {
       `${path}: first ever ${cold.first.toFixed(0)} ms (${cold.status}); warm ${shown(firsts)}; ${(bytes / 1000).toFixed(1)} kB; ` +
         `event loop held up at most ${held.max.toFixed(1)} ms (p99 ${held.p99.toFixed(1)})`,
     );
-    await pause(15_000);
   }
-  await pause(60_000);
   const alone = [];
   const beside = [];
   for (let round = 0; round < 2 * Number(options.rounds); round++) {

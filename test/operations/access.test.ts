@@ -49,6 +49,7 @@ function operator(compiled: CompiledPolicy): Viewer {
 function partsOf(
   compiled: CompiledPolicy,
   records: readonly (Partial<AuditRecord> & { readonly at?: number })[] = [],
+  endedBefore = 0,
 ): AccessParts {
   const all = records.map(({ at = now - 60_000, ...record }, index): RecentRecord => ({
     number: index,
@@ -60,6 +61,7 @@ function partsOf(
     recent: {
       list: ({ matches = () => true, limit }) => all.filter(({ record, at }) => matches(record, at)).slice(0, limit),
     },
+    sessions: { endedBefore: () => endedBefore },
     clock: () => now,
   };
 }
@@ -255,6 +257,26 @@ describe('an explanation', () => {
     const ask = (repository: string) => explainOperation.run(partsOf(compiled), viewer, { action: 'pull', repository });
     expect((await ask('sandbox/app')).ok).toBe(true);
     expect(await ask('release/app')).toMatchObject({ ok: false, reason: 'forbidden' });
+    const ownToken = { id: 'x', created: 0, reach: { repositories: ['sandbox/**'] } };
+    const narrow: Viewer = { ...base, isInPerson: false, caller: { ...base.caller, ownToken } };
+    for (const [repository, ok] of [
+      ['sandbox/app', true],
+      ['release/app', false],
+      ['nowhere/app', false],
+    ] as const) {
+      const outcome = await explainOperation.run(partsOf(compiled), narrow, { action: 'pull', repository });
+      expect([repository, outcome.ok]).toEqual([repository, ok]);
+    }
+  });
+
+  test('is told of no refusals of whoever had the name before', async () => {
+    const before = [{ account: 'dana', repository: 'release/app', action: 'push' as const }];
+    const told = async (endedBefore: number) => {
+      const parts = partsOf(compiled, before, endedBefore);
+      const input = { repository: 'release/app' };
+      return answerOf(await accessOperation.run(parts, viewerIn(compiled, 'dana'), input)).refusals.length;
+    };
+    expect([await told(0), await told(now)]).toEqual([1, 0]);
   });
 });
 
@@ -287,6 +309,10 @@ tests:
     );
     expect(answer.rules.map(({ name }) => name)).toEqual(['a-works', 'audit-a']);
     expect(answer.refusals.map(({ subject }) => subject)).toEqual(['user:bob']);
+    const words = [{ account: 'bob', repository: 'team-a/app', reason: 'mount_denied', detail: 'from secret-b/app' }];
+    expect(JSON.stringify(await access(compiled, { repository: 'team-a/app' }, audrey, words))).not.toContain(
+      'secret-b',
+    );
     expect(answer.allowing?.lines).toContain('ann-may-delete-team-a-app');
     expect(JSON.stringify(answer)).not.toContain('secret-b');
   });
