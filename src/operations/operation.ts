@@ -20,7 +20,7 @@ export type Outcome<Answer> =
       /** A sentence for whoever asked. */
       readonly detail: string;
       /** The `type` of the problem, where a program matches one of its own. */
-      readonly type?: 'promotion-unknown';
+      readonly type?: 'promotion-unknown' | 'busy';
     };
 
 export interface Operation<Parts, Input extends z.ZodType = z.ZodType, Answer extends z.ZodType = z.ZodType> {

@@ -18,7 +18,12 @@ const pageSize = 500;
 type Refused = Extract<Outcome<never>, { ok: false }>;
 type PromotionView = z.output<typeof promotionSchema>;
 
-const away: Refused = { ok: false, reason: 'unavailable', detail: 'the store of promotions cannot be reached' };
+const away: Refused = {
+  ok: false,
+  reason: 'unavailable',
+  detail: 'the store of promotions cannot be reached',
+  type: 'busy',
+};
 
 export const promotionOperations: readonly Operation<PromotionListParts>[] = [
   operation<PromotionListParts>()({

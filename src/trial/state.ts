@@ -183,11 +183,12 @@ const ownRule = {
   actions: ['inspect', 'administer'],
 };
 
+/** Where policies have a group for it, they say themselves what it may look at. */
 function formatAdminPolicy(passwordHash: string, groups: readonly string[]): string {
+  const rules = groups.length === 0 ? { rules: [ownRule] } : {};
   return (
     '# Made by try mode and read together with the policies directory.\n' +
     '# The password is in ../initial-admin-password; delete either file and the next start makes both anew.\n' +
-    '# Whatever the other policies say of it, the page shows this account everything, unless a rule denies that.\n' +
-    stringify({ rules: [ownRule], users: { admin: { password: passwordHash, groups } } }, { lineWidth: 0 })
+    stringify({ ...rules, users: { admin: { password: passwordHash, groups } } }, { lineWidth: 0 })
   );
 }

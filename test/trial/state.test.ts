@@ -42,14 +42,6 @@ describe('the first start', () => {
     expect(state.policyFile).toBe(join(stateDir, 'policies/admin.yaml'));
     expect(await readFile(join(stateDir, 'initial-admin-password'), 'utf8')).toBe(`${state.adminPassword}\n`);
     expect(parse(await readFile(state.policyFile, 'utf8'))).toEqual({
-      rules: [
-        {
-          name: 'try-mode-admin-looks-after-everything',
-          subjects: ['user:admin'],
-          repositories: ['**'],
-          actions: ['inspect', 'administer'],
-        },
-      ],
       users: { admin: { password: await hash(state.adminPassword), groups: ['admins'] } },
     });
     expect(await mode(stateDir)).toBe('700');
