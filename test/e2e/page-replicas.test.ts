@@ -145,7 +145,8 @@ describeWithPrograms(['redis-server'], 'the page of two gateways on one Redis', 
     await redis.kill();
     expect(await status(here)).toBe(503);
     await redis.restart();
-    await soon('there is a Redis again', async () => (await status(there)) !== 503, 10_000);
+    for (const replica of [here, there])
+      await soon('there is a Redis again', async () => (await status(replica)) !== 503, 10_000);
     expect([await isOut(here), await isOut(there)]).toEqual([true, true]);
   });
 });

@@ -24,7 +24,7 @@ test.each<[string, ReadinessCheck['state'][], number, number, string]>([
     hostName: 'here',
     onError: () => {},
     // No request of this test reaches it.
-    api: {} as AdminParts['api'],
+    api: { asking: { operations: [] as readonly unknown[] } } as AdminParts['api'],
   });
   const ready = await supertest(server).get('/readyz');
   expect([ready.status, ready.text.split('\n').at(-2)]).toEqual([status, summary]);
