@@ -172,7 +172,7 @@ async function accessOf(
       ? await accessMatrix(here, { tag, now, address: undefined }, rest)
       : self === undefined
         ? { actions: [], rows: [], others: 0 }
-        : ownRow(here, { tag, now, address }, self);
+        : await ownRow(here, { tag, now, address }, self, rest);
   await rest();
   const found = inquiry === undefined ? undefined : await explained(compiled, inquiry, sight, rest);
   await rest();

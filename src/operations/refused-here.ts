@@ -69,11 +69,17 @@ function isTag(reference: string): boolean {
   return /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/.test(reference);
 }
 
+const known: Readonly<Record<string, string | undefined>> = {
+  no_rule: 'no rule allows it',
+  secret_narrow: 'its secret was not made for it',
+  scope_insufficient: 'its token was not made for it',
+  anonymous_refused: 'not allowed without logging in',
+};
+
 function reasonOf({ reason, rule, gate, detail }: AuditRecord): string {
   if (gate !== undefined) return `gate ${gate} refuses it`;
   if (rule !== undefined) return `rule ${rule} forbids it`;
-  if (reason === 'no_rule') return 'no rule allows it';
-  const words = reason.replaceAll('_', ' ');
+  const words = known[reason] ?? reason.replaceAll('_', ' ');
   return detail === undefined ? words : `${words}: ${detail}`;
 }
 

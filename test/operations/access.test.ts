@@ -295,6 +295,30 @@ tests:
 `),
   );
   const audrey = viewerIn(compiled, 'audrey');
+
+  test('learns of no test that an exception breaks elsewhere', async () => {
+    const both = compilePolicy(
+      readPolicy(`
+groups: { auditors: }
+users: { audrey: { groups: [auditors] }, ann: {} }
+rules:
+  - { name: audit-a, subjects: ['group:auditors'], repositories: ['team-a/**'], actions: [inspect] }
+  - { name: works, subjects: ['user:ann'], repositories: ['team-a/**', 'team-b/**'], actions: [push] }
+  - { name: closed, effect: deny, subjects: [everyone], repositories: ['team-a/**', 'team-b/**'], actions: [push] }
+tests:
+  - { name: secret-b stays closed, as: 'user:ann', deny: [push team-b/app] }
+  - { name: team-a stays closed, as: 'user:ann', deny: [push team-a/app] }
+`),
+    );
+    const input = { repository: 'team-a/app', as: 'user:ann', action: 'push' };
+    const limited = (await access(both, input, viewerIn(both, 'audrey'))).allowing;
+    expect([limited?.failing.map(({ test: name }) => name), limited?.moreFailing]).toEqual([
+      ['team-a stays closed'],
+      1,
+    ]);
+    expect((await access(both, input)).allowing?.failing.length).toBe(2);
+  });
+
   const records = [
     { account: 'bob', repository: 'team-a/app', action: 'pull' },
     { account: 'bob', repository: 'secret-b/app', action: 'delete' },
@@ -472,7 +496,7 @@ rules:
         last: now - 60_000,
         client: 'docker/28 from 10.0.0.1',
       },
-      expect.objectContaining({ subject: 'anonymous', reason: 'anonymous refused', times: 1 }),
+      expect.objectContaining({ subject: 'anonymous', reason: 'not allowed without logging in', times: 1 }),
     ]);
   });
 

@@ -213,12 +213,26 @@ describe('for every policy and every question', () => {
 
   test('what may be done everywhere may be done anywhere, whatever tag is named', () => {
     let everywhere = 0;
+    const denial = fc.record({
+      name: fc.constant('narrow'),
+      effect: fc.constant('deny' as const),
+      subjects: fc.constantFrom(['user:dana'], ['anonymous'], ['group:g2']),
+      repositories: fc.constantFrom(['a'], ['${account}/**'], ['b/*']),
+      actions: fc.constantFrom(['inspect'], ['administer'], ['pull']),
+      tags: fc.constantFrom(undefined, undefined, ['v*']),
+    });
     const wide = fc
-      .tuple(ruleTexts, fc.subarray(['inspect', 'administer'], { minLength: 1 }))
-      .map(([rules, actions]) => [
+      .tuple(ruleTexts, fc.subarray(['inspect', 'administer'], { minLength: 1 }), fc.option(denial))
+      .map(([rules, actions, denied]) => [
         ...rules.filter(({ effect }) => effect === 'allow'),
-        ...rules.filter(({ effect }) => effect === 'deny').slice(0, 1),
-        { name: 'wide', effect: 'allow', subjects: ['user:dana', 'anonymous'], repositories: ['**'], actions } as const,
+        ...(denied === null ? [] : [JSON.parse(JSON.stringify(denied)) as RuleText]),
+        {
+          name: 'wide',
+          effect: 'allow',
+          subjects: ['user:dana', 'anonymous'],
+          repositories: ['**'],
+          actions,
+        } as const,
       ]);
     fc.assert(
       fc.property(fc.oneof(ruleTexts, wide), fc.constantFrom(undefined, '10.1.2.3'), (rules, address) => {

@@ -36,16 +36,20 @@ export async function lookAt(compiled: CompiledPolicy, repository: string, rest:
   const reduced = { ...policy, rules: enforced };
   const world = async (effect: Rule['effect']) => {
     await rest();
-    return askedByName(await compilePolicySteadily(without(reduced, effect), rest));
+    const alone = without(reduced, effect);
+    await rest();
+    return askedByName(await compilePolicySteadily(alone, rest));
   };
   const aboutThem = new WeakMap<readonly string[], readonly Rule[]>();
   const bySubject = new Map<string, Rule[]>();
-  for (const rule of enforced)
+  for (const [index, rule] of enforced.entries()) {
+    if (index % atOnce === atOnce - 1) await rest();
     for (const subject of rule.subjects.map(formatSubject)) {
       const known = bySubject.get(subject);
       if (known === undefined) bySubject.set(subject, [rule]);
       else known.push(rule);
     }
+  }
   return {
     repository,
     compiled,

@@ -66,7 +66,7 @@ export function columnsOf({ reduced }: Here): readonly Action[] {
 /** Somebody who has logged in and is in no group; no repository has a part of this name. */
 const stranger: Principal = { kind: 'user', name: '-', groups: [] };
 
-/** `rest` is called after each kind of people. */
+/** `rest` is called after each cell. */
 export async function accessMatrix(here: Here, question: MatrixQuestion, rest: Rest): Promise<Matrix> {
   const actions = columnsOf(here);
   const rows = new Map<string, Row & { readonly people: string[] }>();
@@ -76,17 +76,15 @@ export async function accessMatrix(here: Here, question: MatrixQuestion, rest: R
     const who = principalFor(subject);
     if (who.kind === 'group' && !policy.groups.has(who.name)) continue;
     const from = who.kind === 'group' ? outsideGroupsOf(policy.groups.get(who.name)) : [];
-    const cells = cellsOf(here, actions, question, who);
+    const cells = await cellsOf(here, actions, question, who, rest);
     rows.set(subject, { asked: subject, subjects: [subject], people: [], from, cells });
-    await rest();
   }
   let others = 0;
   const { classes, disabled } = await classesOf(here, question, named.all, rest);
   for (const { kind, members, groups } of classes.values()) {
     const [first] = members;
     if (first === undefined) continue;
-    const cells = cellsOf(here, actions, question, first);
-    await rest();
+    const cells = await cellsOf(here, actions, question, first, rest);
     const signature = JSON.stringify(cells);
     const homes = kind === 'alike' ? [...groups, 'authenticated'] : [formatSubject(first), ...groups, 'authenticated'];
     const home = homes.map((each) => rows.get(each)).find((row) => row && JSON.stringify(row.cells) === signature);
@@ -111,10 +109,10 @@ export async function accessMatrix(here: Here, question: MatrixQuestion, rest: R
 }
 
 /** What one asks about for oneself alone. */
-export function ownRow(here: Here, question: MatrixQuestion, who: Principal): Matrix {
+export async function ownRow(here: Here, question: MatrixQuestion, who: Principal, rest: Rest): Promise<Matrix> {
   const actions = columnsOf(here);
   const asked = formatSubject(who);
-  const cells = cellsOf(here, actions, question, who);
+  const cells = await cellsOf(here, actions, question, who, rest);
   return { actions, rows: [{ asked, subjects: [asked], people: [], from: [], cells }], others: 0 };
 }
 
@@ -147,7 +145,7 @@ interface Class {
 }
 
 /** Accounts looked at between two rests. */
-const atOnce = 250;
+const atOnce = 100;
 
 async function classesOf(
   { compiled: { policy }, repository }: Here,
@@ -176,8 +174,19 @@ async function classesOf(
   return { classes, disabled };
 }
 
-function cellsOf(here: Here, actions: readonly Action[], question: MatrixQuestion, who: Who): readonly Cell[] {
-  return actions.map((action) => cellOf(here, action, question, who));
+async function cellsOf(
+  here: Here,
+  actions: readonly Action[],
+  question: MatrixQuestion,
+  who: Who,
+  rest: Rest,
+): Promise<readonly Cell[]> {
+  const cells: Cell[] = [];
+  for (const action of actions) {
+    cells.push(cellOf(here, action, question, who));
+    await rest();
+  }
+  return cells;
 }
 
 const onlyInWords = {
