@@ -29,6 +29,9 @@ if (live) {
     const element = document.createElement(name);
     if (text !== undefined) element.textContent = visible(text);
     if (className) element.className = className;
+    // As the rows that are there: on phones they are no table to the eye.
+    const role = { tr: 'row', td: 'cell' }[name];
+    if (role) element.setAttribute('role', role);
     return element;
   };
   const cell = (text, note) => {

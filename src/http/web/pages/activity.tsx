@@ -35,21 +35,33 @@ export function ActivityPage({ answer, frame, asked }: { answer: ActivityList; f
         </p>
       ) : null}
       <div class="scroll" role="region" aria-label="Decisions, the latest first" tabindex={0}>
-        <table class="list activity">
-          <thead>
-            <tr>
-              <th scope="col">When</th>
-              <th scope="col">Decision</th>
-              <th scope="col">Who</th>
-              <th scope="col">What</th>
-              <th scope="col">Why</th>
-              <th scope="col">From</th>
-              <th scope="col">
+        <table class="list activity" role="table">
+          <thead role="rowgroup">
+            <tr role="row">
+              <th scope="col" role="columnheader">
+                When
+              </th>
+              <th scope="col" role="columnheader">
+                Decision
+              </th>
+              <th scope="col" role="columnheader">
+                Who
+              </th>
+              <th scope="col" role="columnheader">
+                What
+              </th>
+              <th scope="col" role="columnheader">
+                Why
+              </th>
+              <th scope="col" role="columnheader">
+                From
+              </th>
+              <th scope="col" role="columnheader">
                 <span class="hidden">Explain</span>
               </th>
             </tr>
           </thead>
-          <tbody {...(isFirst ? live(filters, records[0]?.number ?? frame.now * 1000) : {})}>
+          <tbody role="rowgroup" {...(isFirst ? live(filters, records[0]?.number ?? frame.now * 1000) : {})}>
             {records.map((record) => (
               <Row record={record} now={frame.now} />
             ))}
@@ -110,21 +122,21 @@ const words = { allow: 'allowed', deny: 'refused', error: 'failed' } as const;
 function Row({ record, now }: { readonly record: ActivityRecord; readonly now: number }) {
   const { time, decision, reason, rule, account = '', kind, address = '', userAgent = '', explain } = record;
   return (
-    <tr>
-      <td>
+    <tr role="row">
+      <td role="cell">
         <When at={Date.parse(time)} now={now} />
       </td>
-      <td>
+      <td role="cell">
         <Answer answer={verdicts[decision]} word={words[decision]} />
       </td>
-      <td>
+      <td role="cell">
         <Foreign text={account === '' ? (kind ?? '–') : account} />
         {account === '' || kind === undefined || kind === 'user' ? null : <span class="note block">{kind}</span>}
       </td>
-      <td>
+      <td role="cell">
         <Foreign text={whatOf(record)} />
       </td>
-      <td>
+      <td role="cell">
         <Foreign text={reason} />
         {rule === undefined ? null : (
           <span class="note block">
@@ -132,13 +144,13 @@ function Row({ record, now }: { readonly record: ActivityRecord; readonly now: n
           </span>
         )}
       </td>
-      <td>
+      <td role="cell">
         <Foreign text={address} />
         <span class="note block">
           <Foreign text={userAgent} />
         </span>
       </td>
-      <td>{explain === undefined ? null : <a href={accessLink(explain)}>Explain</a>}</td>
+      <td role="cell">{explain === undefined ? null : <a href={accessLink(explain)}>Explain</a>}</td>
     </tr>
   );
 }

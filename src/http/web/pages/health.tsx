@@ -102,21 +102,28 @@ interface ChartView {
   readonly title: string;
   readonly unit: string;
   readonly values: readonly number[];
+  /** The least that its height stands for: an idle gateway draws no mountains. */
+  readonly least: number;
 }
 
 function chartsOf({ requests, refusals, bytesOut, manifestP95 }: HealthState): readonly ChartView[] {
   const perSecond = (values: readonly number[], by = 60): readonly number[] => values.map((value) => value / by);
   return [
-    { title: 'Requests', unit: '/s', values: perSecond(requests) },
-    { title: 'Manifest pulls, 95 % within', unit: 'ms', values: manifestP95.map((value) => (value ?? 0) * 1000) },
-    { title: 'Refused', unit: '/s', values: perSecond(refusals) },
-    { title: 'To clients', unit: 'MB/s', values: perSecond(bytesOut, 60e6) },
+    { title: 'Requests', unit: '/s', values: perSecond(requests), least: 1 },
+    {
+      title: 'Manifest pulls, 95 % within',
+      unit: 'ms',
+      values: manifestP95.map((value) => (value ?? 0) * 1000),
+      least: 10,
+    },
+    { title: 'Refused', unit: '/s', values: perSecond(refusals), least: 1 },
+    { title: 'To clients', unit: 'MB/s', values: perSecond(bytesOut, 60e6), least: 1 },
   ];
 }
 
 /** A line of at most 60 points: about 700 bytes, no script, colours by the style sheet. The last point is a minute that runs. */
-function Chart({ title, unit, values }: ChartView) {
-  const top = niceTop(Math.max(...values));
+function Chart({ title, unit, values, least }: ChartView) {
+  const top = niceTop(Math.max(least, ...values));
   const points = values
     .map((value, at) => `${((at * 300) / (values.length - 1)).toFixed(1)},${(80 - (value / top) * 80).toFixed(1)}`)
     .join(' ');
