@@ -27,7 +27,7 @@ export function reachProblem({ repositories, actions: named }: ReachText): strin
     return `the patterns have more than ${characters} characters together; fewer with * and ** say the same`;
   for (const text of repositories) {
     const pattern = parseRepositoryPattern(text);
-    if ('problem' in pattern) return `repositories: ${pattern.problem}`;
+    if ('problem' in pattern) return `repositories: ${text}: ${pattern.problem}`;
   }
   return undefined;
 }

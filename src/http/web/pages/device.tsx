@@ -30,7 +30,7 @@ export function DevicePage(props: {
         <label>
           The code that <code>portcullis login</code> shows
           <input
-            class="code"
+            class="typed"
             name="code"
             value={code}
             required
@@ -84,6 +84,11 @@ export function DeviceFoundPage(props: {
           </Fact>
         )}
       </dl>
+      {address === ownAddress ? null : (
+        <p class="notice warn">
+          It is not where you are. Go on only if you typed <code>portcullis login</code> there yourself.
+        </p>
+      )}
       <p>
         It will have an access token of <b>{frame.viewer.name}</b>, which you can revoke in{' '}
         <a href="/ui/me">My account</a>.
@@ -98,7 +103,7 @@ export function DeviceFoundPage(props: {
           typed={typed}
           label={`terminal at ${address ?? 'an unknown address'}`}
         />
-        <div class="bar">
+        <div class="answers">
           <button class="primary" name="allow" value="yes">
             Let it in
           </button>

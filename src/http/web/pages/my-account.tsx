@@ -83,8 +83,19 @@ function Token({ token, frame }: { readonly token: OwnTokenView; readonly frame:
           <Foreign text={label} />
         </b>
         <p>
-          {actions === undefined ? 'everything you may' : actions.join(', ')} in{' '}
-          {repositories === undefined ? 'all of your repositories' : <code>{repositories.join(' ')}</code>}
+          {actions === undefined ? 'everything you may' : actions.join(', ')}
+          {repositories === undefined ? (
+            actions === undefined ? (
+              ''
+            ) : (
+              ', wherever you may'
+            )
+          ) : (
+            <>
+              {' '}
+              in <code>{repositories.join(' ')}</code>
+            </>
+          )}
         </p>
         <p class="note">
           ends <When at={Date.parse(expires)} now={frame.now} /> · made{' '}
@@ -109,7 +120,7 @@ function OneSession({ session, frame }: { readonly session: OwnSessionView; read
   return (
     <li>
       <div>
-        <b>{kind === 'web' ? 'This page' : 'A client'}</b>
+        <b>{kind === 'web' ? 'A browser' : 'A client'}</b>
         {isThis ? <span class="badge good">this one</span> : null}
         {userAgent === undefined ? null : (
           <p class="agent">
