@@ -8,6 +8,7 @@ import { type Unwanted, type VisibleNames, type ListPage, listVisibleNames } fro
 export type CatalogPage = VisibleNames | Unwanted | Extract<RepositoriesPage, { ok: false }>;
 
 const defaultSize = 100;
+const actions = ['catalog', 'pull'] as const;
 
 /** Up to `page.size` names from where the page begins that the principal may both list and pull. */
 export function listCatalog(
@@ -15,15 +16,14 @@ export function listCatalog(
   policy: CompiledPolicy,
   principal: Principal,
   page: ListPage,
-  circumstances: Circumstances,
+  { address, now }: Circumstances,
   isWanted: () => boolean,
 ): Promise<CatalogPage> {
   return listVisibleNames(
     (size, place) => registry.repositories(size, place),
     (repository) =>
-      (['catalog', 'pull'] as const).every(
-        (action) => policy.decide({ ...circumstances, principal, action, repository }).allowed,
-      ),
+      // Written out: a spread takes longer than the decision.
+      actions.every((action) => policy.decide({ address, now, principal, action, repository }).allowed),
     { ...page, size: page.size ?? defaultSize, isWanted },
   );
 }

@@ -38,7 +38,9 @@ export function nameOf(viewer: Viewer): string | undefined {
 export function decide(viewer: Viewer, action: Action, repository: string, tag?: string): Decision {
   if (viewer.kind === 'operator') return { allowed: true, reason: 'rule_allows', rule: undefined, shadow: [] };
   const { caller, policy, circumstances } = viewer;
-  return policy.decide({ ...circumstances, principal: caller.principal, action, repository, tag });
+  // Written out: a spread takes longer than the decision, and a list asks for ten thousand.
+  const { address, now } = circumstances;
+  return policy.decide({ address, now, principal: caller.principal, action, repository, tag });
 }
 
 /** Whether the viewer may know that a repository, or a tag of it, is there: as `GET` on `/v2` lets them. */
