@@ -43,7 +43,7 @@ describeWithPrograms(['chromium', 'docker-registry'], 'a developer', () => {
       await page.getByRole('main').getByRole('button', { name: 'Log in', exact: true }).click();
       expect(new URL(page.url()).pathname).toBe('/ui/r/sandbox/dana/web');
       await page.getByRole('searchbox').fill('wi*');
-      await page.getByRole('button', { name: 'Filter' }).click();
+      await page.getByRole('button', { name: 'Find', exact: true }).click();
       expect([await has('wip'), await has('latest')]).toEqual([true, false]);
       expect(await page.locator('.command code').first().textContent()).toContain(
         `docker pull ${site.host}/sandbox/dana/web`,
@@ -54,7 +54,7 @@ describeWithPrograms(['chromium', 'docker-registry'], 'a developer', () => {
       expect(await page.getByRole('main').textContent()).toContain('latest');
       await page.getByRole('button', { name: 'Log out' }).click();
       expect(await session()).toBe(0);
-    });
+    }, 60_000);
   });
 
   describe('with the keyboard alone', () => {
@@ -108,6 +108,6 @@ describeWithPrograms(['chromium', 'docker-registry'], 'a developer', () => {
       await tabTo('Log out');
       await enter();
       expect(await session()).toBe(0);
-    });
+    }, 60_000);
   });
 });
