@@ -268,7 +268,7 @@ describe('for every policy and every question', () => {
           }
         }
       }),
-      { numRuns: sized(60) },
+      { numRuns: sized(300, 120) },
     );
     expect(everywhere).toBeGreaterThan(10);
   });
