@@ -87,7 +87,11 @@ function exchange(url: URL, method: string, question: Question, authorization: s
 }
 
 /** Of the connection and of the moment, or added to every reply of ours. */
-const unimportant = ['date', 'connection', 'keep-alive', 'x-request-id', 'x-content-type-options'];
+const unimportant = [
+  ...['date', 'connection', 'keep-alive', 'x-request-id'],
+  // For browsers that are led to content.
+  ...['x-content-type-options', 'content-security-policy'],
+];
 
 function neutral(site: Site, asked: string, { status, headers, body, isCut }: Reply): Exchanged {
   const plain = (text: string): string =>
