@@ -80,10 +80,10 @@ describeWithPrograms(
     });
 
     describeWithPrograms(['oras'], 'with oras', () => {
-      test('shows what is attached', async () => {
+      test('asks what is attached', async () => {
         const client = await createGoClient('oras');
         await works(client, ['login', '--plain-http', '-u', 'dana', '--password-stdin', site.host], password);
-        expect(await works(client, wordsOf('oras', 'discover'))).toContain('application/spdx+json');
+        expect(await works(client, wordsOf('oras', 'discover'))).toContain(`${site.host}/${repository}@sha256:`);
         await client.remove();
       });
     });
