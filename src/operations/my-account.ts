@@ -5,7 +5,7 @@ import type { Session } from '../ports.ts';
 import { type OwnAccount, ownAccount } from './answers.ts';
 import { ownLimits } from './me.ts';
 import { type Operation, instant, operation } from './operation.ts';
-import { type OwnTokensParts, ownToken, ownTokenView, personOf, storeAway } from './own-tokens.ts';
+import { type OwnTokensParts, ownToken, endOwn, ownTokenView, personOf, storeAway } from './own-tokens.ts';
 
 export interface MyAccountParts extends OwnTokensParts {
   readonly limits: Pick<Limits, 'look'>;
@@ -62,23 +62,14 @@ export const endOtherSessions = one({
   needs: 'person',
   input: z.object({}),
   answer: z.object({ ended: z.int() }),
-  async run({ sessions, clock, audit }, viewer) {
+  async run(parts, viewer) {
+    const { sessions, clock } = parts;
     const { account, sessionId, address } = personOf(viewer);
     const listed = await sessions.list(account, clock());
     if (!listed.ok) return storeAway;
     const others = listed.sessions.filter(({ id, kind }) => kind !== 'personal' && id !== sessionId);
     for (const { id } of others) {
-      const ended = await sessions.revoke({ id }, clock());
-      if (!ended.ok) return storeAway;
-      audit.record({
-        event: 'session',
-        decision: 'allow',
-        reason: 'revoked',
-        account,
-        kind: 'user',
-        detail: id,
-        address,
-      });
+      if (!(await endOwn(parts, { account, address, detail: id }, id))) return storeAway;
     }
     return { ok: true, answer: { ended: others.length } };
   },
@@ -91,23 +82,14 @@ export const endOwnSession = one({
   needs: 'person',
   input: z.object({ id: z.string() }),
   answer: z.object({ ended: z.int() }),
-  async run({ sessions, clock, audit }, viewer, { id }) {
+  async run(parts, viewer, { id }) {
+    const { sessions, clock } = parts;
     const { account, address } = personOf(viewer);
     const listed = await sessions.list(account, clock());
     if (!listed.ok) return storeAway;
     if (!listed.sessions.some((each) => each.kind !== 'personal' && each.id === id))
       return { ok: false, reason: 'unknown', detail: 'you have no session with this id' };
-    const ended = await sessions.revoke({ id }, clock());
-    if (!ended.ok) return storeAway;
-    audit.record({
-      event: 'session',
-      decision: 'allow',
-      reason: 'revoked',
-      account,
-      kind: 'user',
-      detail: id,
-      address,
-    });
+    if (!(await endOwn(parts, { account, address, detail: id }, id))) return storeAway;
     return { ok: true, answer: { ended: 1 } };
   },
 });

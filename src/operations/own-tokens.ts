@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { type OwnTokenParts, makeOwnToken, maxOwnTokens, ownTokensOf } from '../identity/own-tokens.ts';
 import { actions } from '../policy/model.ts';
-import type { AuditLog, Session } from '../ports.ts';
+import type { AuditLog, AuditRecord, Session } from '../ports.ts';
 import { type Operation, type Outcome, instant, operation } from './operation.ts';
 import { readTerms, tokenTerms } from './reach-input.ts';
 import { type Looker, type Viewer, nameOf } from './viewer.ts';
@@ -86,24 +86,14 @@ export const endOwnToken = one({
   input: z.object({ id: z.string() }),
   answer: z.object({ ended: ownToken }),
   async run(parts, viewer, { id }) {
-    const { sessions, clock, audit } = parts;
+    const { sessions, clock } = parts;
     const { account, address } = personOf(viewer);
     // Of those that no longer count, too.
     const listed = await sessions.list(account, clock());
     if (!listed.ok) return storeAway;
     const found = listed.sessions.find((each) => each.kind === 'personal' && each.id === id);
     if (found === undefined) return { ok: false, reason: 'unknown', detail: 'you have no access token with this id' };
-    const ended = await sessions.revoke({ id }, clock());
-    if (!ended.ok) return storeAway;
-    audit.record({
-      event: 'session',
-      decision: 'allow',
-      reason: 'revoked',
-      account,
-      kind: 'user',
-      secret: id,
-      address,
-    });
+    if (!(await endOwn(parts, { account, address, secret: id }, id))) return storeAway;
     return { ok: true, answer: { ended: ownTokenView(found) } };
   },
 });
@@ -133,4 +123,15 @@ export function ownTokenView(session: Session): OwnTokenView {
   const times = { created: instant(created), expires: instant(expires), lastUsed: instant(lastUsed) };
   const repositories = reach.repositories && [...reach.repositories];
   return { id, label, ...times, address, userAgent, repositories, actions: reach.actions && [...reach.actions] };
+}
+
+/** Ends one session or token of somebody, and writes it down. False: perhaps it has not ended. */
+export async function endOwn(
+  { sessions, clock, audit }: Pick<OwnTokensParts, 'sessions' | 'clock' | 'audit'>,
+  facts: Pick<AuditRecord, 'account' | 'address' | 'secret' | 'detail'>,
+  id: string,
+): Promise<boolean> {
+  const ended = await sessions.revoke({ id }, clock());
+  if (ended.ok) audit.record({ event: 'session', decision: 'allow', reason: 'revoked', kind: 'user', ...facts });
+  return ended.ok;
 }

@@ -2,15 +2,14 @@
 import { parseJson } from '../../distribution/json.ts';
 import { isJsonObject, parsePlainObject } from '../../distribution/plain-json.ts';
 import type { Exchange } from '../front/exchange.ts';
+import { readSmallBody } from '../front/small-body.ts';
 import type { Answer } from '../front/respond.ts';
 import { problem } from './problems.ts';
 
 export type JsonBody = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly answer: Answer };
 
-/** Bytes. */
 const maxBytes = 16_384;
-/** Milliseconds for all of it. */
-const withinMs = 10_000;
+const bounds = { maxBytes, withinMs: 10_000 };
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 const close = { Connection: 'close' };
 
@@ -27,7 +26,7 @@ export async function readJsonBody(exchange: Exchange): Promise<JsonBody> {
     return refuse('type-unsupported', 'send JSON as application/json, in UTF-8 and not compressed');
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) return tooLarge;
   if (expectsContinue) response.writeContinue();
-  const content = await readWhole(exchange);
+  const content = await readSmallBody(exchange, bounds);
   if (content === 'too_large') return tooLarge;
   if (content === 'late') return refuse('body-late', 'the body did not arrive in time');
   if (content.length === 0) return refuse('request-invalid', 'the request has no body');
@@ -38,28 +37,6 @@ export async function readJsonBody(exchange: Exchange): Promise<JsonBody> {
   if (isJsonObject(value) && parsePlainObject(content) === undefined)
     return refuse('request-invalid', 'the body names something twice');
   return { ok: true, value };
-}
-
-function readWhole({ request }: Exchange): Promise<Buffer | 'too_large' | 'late'> {
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    const settle = (content: Buffer | 'too_large' | 'late'): void => {
-      clearTimeout(timer);
-      request.off('data', onData).off('end', onEnd).off('close', onClose);
-      request.pause();
-      resolve(content);
-    };
-    const onData = (chunk: Buffer): void => {
-      size += chunk.length;
-      if (size > maxBytes) settle('too_large');
-      else chunks.push(chunk);
-    };
-    const onEnd = (): void => settle(Buffer.concat(chunks));
-    const onClose = (): void => settle('late');
-    const timer = setTimeout(onClose, withinMs);
-    request.on('data', onData).on('end', onEnd).on('close', onClose);
-  });
 }
 
 function decode(content: Buffer): string | undefined {

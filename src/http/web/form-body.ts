@@ -1,15 +1,14 @@
 /** The fields of a form: a small body, soon there. */
 import type { Exchange } from '../front/exchange.ts';
+import { readSmallBody } from '../front/small-body.ts';
 
 export type FormBody =
   | { readonly ok: true; readonly fields: URLSearchParams }
   | { readonly ok: false; readonly status: 400 | 408 | 413 | 415; readonly detail: string };
 
-/** Bytes. */
 const maxBytes = 16_384;
 const maxFields = 64;
-/** Milliseconds for all of it. */
-const withinMs = 10_000;
+const bounds = { maxBytes, withinMs: 10_000 };
 
 /** Each field once; what was not read stays unread. */
 export async function readForm(exchange: Exchange): Promise<FormBody> {
@@ -22,7 +21,7 @@ export async function readForm(exchange: Exchange): Promise<FormBody> {
     return { ok: false, status: 415, detail: 'a form is sent as application/x-www-form-urlencoded' };
   if (Number(length ?? 0) > maxBytes) return tooLarge;
   if (expectsContinue) response.writeContinue();
-  const content = await readWhole(exchange);
+  const content = await readSmallBody(exchange, bounds);
   if (content === 'too_large') return tooLarge;
   if (content === 'late') return { ok: false, status: 408, detail: 'the form did not arrive in time' };
   const fields = new URLSearchParams(content.toString('utf8'));
@@ -33,25 +32,3 @@ export async function readForm(exchange: Exchange): Promise<FormBody> {
 }
 
 const tooLarge: FormBody = { ok: false, status: 413, detail: `a form has at most ${maxBytes} bytes` };
-
-function readWhole({ request }: Exchange): Promise<Buffer | 'too_large' | 'late'> {
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    const settle = (content: Buffer | 'too_large' | 'late'): void => {
-      clearTimeout(timer);
-      request.off('data', onData).off('end', onEnd).off('close', onClose);
-      request.pause();
-      resolve(content);
-    };
-    const onData = (chunk: Buffer): void => {
-      size += chunk.length;
-      if (size > maxBytes) settle('too_large');
-      else chunks.push(chunk);
-    };
-    const onEnd = (): void => settle(Buffer.concat(chunks));
-    const onClose = (): void => settle('late');
-    const timer = setTimeout(onClose, withinMs);
-    request.on('data', onData).on('end', onEnd).on('close', onClose);
-  });
-}
