@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { loadConfig } from '../src/config/load.ts';
 import { configKeys } from '../src/config/schema.ts';
+import { dockerfile } from './support/dockerfile.ts';
 import { projectDir } from './support/trial.ts';
 
 interface Service {
@@ -20,11 +21,7 @@ const read = (name: string): string => readFileSync(join(projectDir, 'deploy', n
 const sample = read('portcullis.yaml');
 
 describe('the image', () => {
-  const instructions = read('Dockerfile')
-    .replaceAll('\\\n', ' ')
-    .split('\n')
-    .filter((line) => /^[A-Z]+ /.test(line))
-    .map((line) => ({ name: line.split(' ', 1)[0] ?? '', rest: line.slice(line.indexOf(' ') + 1).trim() }));
+  const instructions = dockerfile();
   const all = (name: string): readonly string[] =>
     instructions.filter((instruction) => instruction.name === name).map(({ rest }) => rest);
   const stages = all('FROM').length;
@@ -36,11 +33,16 @@ describe('the image', () => {
 
   test('does not run as root', () => {
     const users = all('USER');
-    expect(users.at(-1)).toBe('node');
-    expect(users).not.toContain('root');
+    expect(users).toEqual(['65532:65532']);
     // Nothing is done after it that would need root.
     const names = instructions.map(({ name }) => name);
-    expect(names.slice(names.lastIndexOf('USER') + 1)).toEqual(['EXPOSE', 'HEALTHCHECK', 'CMD']);
+    expect(names.slice(names.lastIndexOf('USER') + 1)).toEqual([
+      'EXPOSE',
+      'HEALTHCHECK',
+      'ENTRYPOINT',
+      'CMD',
+      'STOPSIGNAL',
+    ]);
   });
 
   test('takes nothing from the network but packages by their lock file', () => {
@@ -50,10 +52,11 @@ describe('the image', () => {
   });
 
   test('starts the program itself, without a shell or npm as process 1', () => {
-    expect(all('CMD').map((command): unknown => JSON.parse(command))).toEqual([['node', 'dist/cli.js', 'serve']]);
-    expect(all('ENTRYPOINT')).toEqual([]);
+    const program = ['node', '/app/dist/cli.js'];
+    expect(all('ENTRYPOINT').map((command): unknown => JSON.parse(command))).toEqual([program]);
+    expect(all('CMD').map((command): unknown => JSON.parse(command))).toEqual([['serve']]);
     const health = /CMD (\[.*\])$/.exec(all('HEALTHCHECK')[0] ?? '')?.[1] ?? '';
-    expect(JSON.parse(health)).toEqual(['node', 'dist/cli.js', 'healthcheck']);
+    expect(JSON.parse(health)).toEqual([...program, 'healthcheck']);
   });
 
   test('copies only what exists, and the build context holds it', () => {
