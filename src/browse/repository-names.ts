@@ -3,6 +3,7 @@
  * is written through any gateway is known within about a second, through this one at once; what others do to the registry is
  * known after the next walk: a minute after the last, later where a walk takes more than six seconds.
  */
+import { parseRepositoryName } from '../distribution/reference.ts';
 import type { AtOnce } from '../gate/at-once.ts';
 import type { Clock, Mark, Registry, RepositoryMarks, RepositoryNames } from '../ports.ts';
 import type { EpochMs } from '../time.ts';
@@ -169,7 +170,13 @@ class Names implements WalkedNames {
     const ask: typeof registry.repositories = (size, place) => turns.run(() => registry.repositories(size, place));
     const walk = await walkRepositories(ask, { before: this.#walk, at, maxNames });
     const all = new Set(walk.names);
-    this.#walk = { ...walk, began, all, sorted: [...all].sort(), mark: typeof mark === 'string' ? mark : undefined };
+    this.#walk = {
+      ...walk,
+      began,
+      all,
+      sorted: [...all].filter(isAskable).sort(),
+      mark: typeof mark === 'string' ? mark : undefined,
+    };
     // What was pushed while it went may have come behind it.
     for (const [name, noted] of this.#notes) if (noted < at || all.has(name)) this.#notes.delete(name);
     this.#known = undefined;
@@ -185,6 +192,11 @@ class Names implements WalkedNames {
     const { at, sorted, isComplete: complete } = walk;
     return { names: this.#notes.size === 0 ? sorted : withNames(sorted, [...this.#notes.keys()]), at, complete };
   }
+}
+
+/** Whether a client could ask for it: a registry may list what the grammar of `/v2` refuses. */
+function isAskable(name: string): boolean {
+  return parseRepositoryName(name) !== undefined;
 }
 
 /** Both in order. */

@@ -105,7 +105,8 @@ function isEmpty(value: unknown): boolean {
  * undefined for other tags, and where the digest in it is cut.
  */
 export function attachmentsTag(tag: string): { readonly of: Digest; readonly form: 'list' | 'layers' } | undefined {
+  if (!isReferrersTag(tag)) return undefined;
   const [name = ''] = tag.split('.');
-  const of = isReferrersTag(tag) ? parseDigest(name.replace('-', ':')) : undefined;
+  const of = parseDigest(name.replace('-', ':'));
   return of && { of, form: tag.includes('.') ? 'layers' : 'list' };
 }

@@ -20,14 +20,25 @@ const maxShown = 20;
 /** What cosign calls its tags. */
 const suffixes = { sig: 'signature', att: 'attestation', sbom: 'SBOM' } as const;
 
-/** The tags of a repository that are made of digests, by the digest that each is about. */
-export function attachmentTags(viewer: Viewer, repository: string, names: readonly string[]): AttachmentTags {
+/** The tags among these that are made of digests, by the digest that each is about. */
+export function tagsByDigest(names: readonly string[]): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, string[]>();
   for (const tag of names) {
     const about = attachmentsTag(tag)?.of;
     if (about === undefined) continue;
-    found.set(about, [...(found.get(about) ?? []), tag]);
+    const known = found.get(about);
+    if (known === undefined) found.set(about, [tag]);
+    else known.push(tag);
   }
+  return found;
+}
+
+/** The same, as far as a viewer may see them. */
+export function attachmentTags(
+  viewer: Viewer,
+  repository: string,
+  found: ReadonlyMap<string, readonly string[]>,
+): AttachmentTags {
   return {
     of: (digest) => (found.get(digest) ?? []).filter((tag) => maySee(viewer, repository, tag)),
     // A rule that hides the list hides what is in it.

@@ -1,7 +1,7 @@
 /** The tags of a repository that a viewer may see: as the registry lists them now, or as far as is remembered. */
 import { isReferrersTag, parseTag } from '../distribution/reference.ts';
 import type { Glance, TagMove } from '../ports.ts';
-import { type AttachmentTags, attachmentTags } from './attachments.ts';
+import { type AttachmentTags, attachmentTags, tagsByDigest } from './attachments.ts';
 import type { BrowseParts } from './browse.ts';
 import { byText } from './finding.ts';
 import { filterInSlices } from './in-slices.ts';
@@ -33,14 +33,31 @@ export async function knownTags(
   const before = lastSeen.tags(repository);
   // What was pushed since belongs to what is known.
   const all = listed?.names ?? [...new Set([...(before?.names ?? []), ...newest.map(({ tag }) => tag)])].sort(byText);
-  // What no client could ask for by its name is no tag.
-  const tags = all.filter((tag) => !isReferrersTag(tag) && parseTag(tag) !== undefined);
+  const { tags, byDigest } = sortedOut(all);
   const names = hidesTags(viewer, repository)
     ? await filterInSlices(tags, (tag) => maySee(viewer, repository, tag))
     : tags;
-  const attachments = attachmentTags(viewer, repository, all);
+  const attachments = attachmentTags(viewer, repository, byDigest);
   const moves = new Map(newest.map((move) => [move.tag, move]));
   return { names, attachments, moves, isListed: listed !== undefined };
+}
+
+interface SortedOut {
+  /** What no client could ask for by its name is none. */
+  readonly tags: readonly string[];
+  readonly byDigest: ReadonlyMap<string, readonly string[]>;
+}
+
+const sorted = new WeakMap<readonly string[], SortedOut>();
+
+/** Once for each list that a registry gave: the same one is shown to many. */
+function sortedOut(all: readonly string[]): SortedOut {
+  const known = sorted.get(all);
+  if (known !== undefined) return known;
+  const tags = all.filter((tag) => !isReferrersTag(tag) && parseTag(tag) !== undefined);
+  const found = { tags, byDigest: tagsByDigest(all) };
+  sorted.set(all, found);
+  return found;
 }
 
 /** Whether some rule may hide a tag of a repository that may be seen; otherwise each of them may be. */

@@ -34,6 +34,11 @@ export class LastSeen {
   noteTags(repository: string, names: readonly string[], at: EpochMs): void {
     if (names.length > this.#maxTags) return;
     const known = this.#take(repository);
+    if (known?.names === names) {
+      this.#repositories.set(repository, { ...known, at });
+      this.#tags += names.length;
+      return;
+    }
     const listed = new Set(names);
     const digests = new Map([...(known?.digests ?? [])].filter(([tag]) => listed.has(tag)));
     this.#repositories.set(repository, { names, at, digests });

@@ -63,7 +63,7 @@ export const listRepositories = operation<BrowseParts>()({
   async run(parts, viewer, { under: asked = '', q = '', order = 'newest', after }) {
     if (parts.names.current() === undefined) await parts.names.ready(pageMs);
     const known = parts.names.current();
-    const names = (known?.names ?? []).filter((name) => parseRepositoryName(name) !== undefined);
+    const names = known?.names ?? [];
     const visible = await filterInSlices(names, (name) => maySee(viewer, name));
     const under = asked.replace(/\/+$/, '');
     const within = under === '' ? visible : visible.filter((name) => name.startsWith(`${under}/`));
@@ -111,14 +111,19 @@ function byPush(names: readonly string[], pushes: ReadonlyMap<string, number> | 
 /** Of sorted names. A folder is what has something below it. */
 function foldersOf(names: readonly string[], under: string) {
   const begin = under === '' ? 0 : under.length + 1;
-  const folders = new Map<string, number>();
+  const folders: { path: string; repositories: number }[] = [];
+  let folder: { readonly prefix: string; readonly row: { repositories: number } } | undefined;
   for (const name of names) {
-    const end = name.indexOf('/', begin);
-    if (end === -1) continue;
-    const path = name.slice(0, end);
-    folders.set(path, (folders.get(path) ?? 0) + 1);
+    if (folder === undefined || !name.startsWith(folder.prefix)) {
+      const end = name.indexOf('/', begin);
+      if (end === -1) continue;
+      const row = { path: name.slice(0, end), repositories: 0 };
+      folders.push(row);
+      folder = { prefix: name.slice(0, end + 1), row };
+    }
+    folder.row.repositories++;
   }
-  return [...folders].slice(0, maxFolders).map(([path, repositories]) => ({ path, repositories }));
+  return folders.slice(0, maxFolders);
 }
 
 /** Tags that the viewer may see, of what was listed last; undefined where that would take long, or nobody listed them. */

@@ -49,9 +49,16 @@ export class RuleIndex {
   #frontier: Node[] = [];
   #next: Node[] = [];
   readonly #leaves: Leaf[] = [];
+  /** Where the last name left the tree before its last segment: lists are sorted, and most names have the folder of the one before. */
+  readonly #folder: { path: string; accountName: string | undefined; nodes: Node[] } = {
+    path: '',
+    accountName: undefined,
+    nodes: [],
+  };
 
   /** Rules must come in the order in which they should be named when several decide alike. */
   add(rule: Rule): void {
+    this.#folder.path = '';
     for (const pattern of rule.repositories) {
       const node = pattern.segments.reduce(child, this.#root);
       node.leaf ??= { allow: new Map(), deny: new Map() };
@@ -65,19 +72,34 @@ export class RuleIndex {
    * Linear in segments times nodes reached, also for several `**` in one pattern.
    */
   leaves(repository: string, accountName: string | undefined): readonly Leaf[] {
-    this.#frontier.length = 0;
-    this.#frontier.push(this.#root);
-    let begin = 0;
-    while (begin <= repository.length) {
-      const slash = repository.indexOf('/', begin);
-      const end = slash === -1 ? repository.length : slash;
-      this.#step(repository.slice(begin, end), accountName);
-      if (this.#frontier.length === 0) break;
-      begin = end + 1;
-    }
+    const last = repository.lastIndexOf('/') + 1;
+    this.#enter(repository, last, accountName);
+    if (this.#frontier.length > 0) this.#step(repository.slice(last), accountName);
     this.#leaves.length = 0;
     for (const node of this.#frontier) if (node.leaf !== undefined) this.#leaves.push(node.leaf);
     return this.#leaves;
+  }
+
+  /** Brings the frontier to the nodes that the first `length` characters of a name reach, the folders of it. */
+  #enter(repository: string, length: number, accountName: string | undefined): void {
+    const folder = this.#folder;
+    this.#frontier.length = 0;
+    if (length > 0 && folder.path.length === length && folder.accountName === accountName) {
+      if (repository.startsWith(folder.path)) {
+        for (const node of folder.nodes) this.#frontier.push(node);
+        return;
+      }
+    }
+    this.#frontier.push(this.#root);
+    for (let begin = 0; begin < length && this.#frontier.length > 0;) {
+      const end = repository.indexOf('/', begin);
+      this.#step(repository.slice(begin, end), accountName);
+      begin = end + 1;
+    }
+    folder.path = repository.slice(0, length);
+    folder.accountName = accountName;
+    folder.nodes.length = 0;
+    for (const node of this.#frontier) folder.nodes.push(node);
   }
 
   #step(segment: string, accountName: string | undefined): void {
