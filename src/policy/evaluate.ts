@@ -20,8 +20,8 @@ import {
   rights,
 } from './model.ts';
 import { accountNameOf, isAbout, subjectsOf } from './principal.ts';
-import { type Decision, type Question, notAPerson } from './question.ts';
-import { type RuleBucket, RuleIndex } from './rule-index.ts';
+import { type Decision, type Question, isSameButPlace, notAPerson } from './question.ts';
+import { type Leaf, type RuleBucket, RuleIndex } from './rule-index.ts';
 import { judge } from './verdict.ts';
 
 export type { Decision, DecisionReason, Question, Untagged } from './question.ts';
@@ -67,17 +67,16 @@ export async function compilePolicySteadily(policy: Policy, pause: () => Promise
 function withIndex(policy: Policy, ordered: readonly Rule[], index: RuleIndex): CompiledPolicy {
   const ofWhole = rights.catalog | rights.inspect | rights.administer;
   const whole = ordered.filter((rule) => (rule.rights & ofWhole) !== 0);
+  let before:
+    { readonly leaves: readonly Leaf[]; readonly question: Question; readonly decision: Decision } | undefined;
   const decide = (question: Question): Decision => {
     if (question.action === 'administer' && isMachine(question.principal)) return notAPerson;
-    const subjects = subjectsOf(question.principal);
-    const accountName = accountNameOf(question.principal);
-    const leaves = index.leaves(question.repository, accountName);
-    const decision = judge(leaves, subjects, question, accountName);
-    if (decision.allowed || decision.rule?.when === undefined) return decision;
-    const until = frozenUntil(decision, question.now, (now) =>
-      judge(leaves, subjects, { ...question, now }, accountName),
-    );
-    return until === undefined ? decision : { ...decision, frozenUntil: until };
+    const leaves = index.leaves(question.repository, accountNameOf(question.principal));
+    // Lists ask the same of one repository after another, and most of them are under the same patterns.
+    if (before?.leaves === leaves && isSameButPlace(before.question, question)) return before.decision;
+    const decision = decideBy(leaves, question);
+    before = { leaves, question, decision };
+    return decision;
   };
 
   const judgesTags = (question: Question): boolean => {
@@ -122,6 +121,17 @@ function withIndex(policy: Policy, ordered: readonly Rule[], index: RuleIndex): 
     limitsOf,
     gatesOf,
   };
+}
+
+function decideBy(leaves: readonly Leaf[], question: Question): Decision {
+  const subjects = subjectsOf(question.principal);
+  const accountName = accountNameOf(question.principal);
+  const decision = judge(leaves, subjects, question, accountName);
+  if (decision.allowed || decision.rule?.when === undefined) return decision;
+  const until = frozenUntil(decision, question.now, (now) =>
+    judge(leaves, subjects, { ...question, now }, accountName),
+  );
+  return until === undefined ? decision : { ...decision, frozenUntil: until };
 }
 
 /** The order in which rules are tried and named; by code units, the same on every machine. */

@@ -19,6 +19,21 @@ export interface Question<Who = Principal | GroupMember> extends Circumstances {
   readonly isListing?: boolean;
 }
 
+/** Whether two differ in nothing but the repository, and so have one answer under the same patterns. */
+export function isSameButPlace(one: Question, other: Question): boolean {
+  return (
+    one.now === other.now &&
+    one.principal === other.principal &&
+    one.action === other.action &&
+    one.address === other.address &&
+    one.tag === other.tag &&
+    one.deletes === other.deletes &&
+    one.writes === other.writes &&
+    one.readWhilePushing === other.readWhilePushing &&
+    one.isListing === other.isListing
+  );
+}
+
 /**
  * What no tag names. `layer`: content that tags are made of: whoever may not delete or move each tag may not delete it.
  * `manifest`: one that no tag leads to. `something`: whether anything at all may be deleted here, for who looks at the tags

@@ -22,7 +22,7 @@ export interface Leaf {
 }
 
 interface Node {
-  /** Level at which this node was last put on the frontier; keeps a frontier free of repeats. */
+  /** The step that reached this node last; keeps what one step reaches free of repeats. */
   mark: number;
   readonly depth: boolean;
   literals: Map<string, Node> | undefined;
@@ -43,22 +43,26 @@ interface GlobChildren {
   readonly byPrefix: Map<number, Map<string, Glob[]>>;
 }
 
+/** The nodes that the folders of a name reach. */
+interface Folder {
+  /** Up to the last slash. */
+  readonly path: string;
+  readonly accountName: string | undefined;
+  readonly nodes: readonly Node[];
+  /** For whatever no pattern names in it: the same for most of its repositories. */
+  unnamed: readonly Leaf[] | undefined;
+}
+
 export class RuleIndex {
   readonly #root = newNode(false);
+  readonly #top: readonly Node[] = [this.#root];
+  /** Of the last name: lists are sorted, and most names are in the folder of the one before. */
+  #folder: Folder | undefined;
   #level = 0;
-  #frontier: Node[] = [];
-  #next: Node[] = [];
-  readonly #leaves: Leaf[] = [];
-  /** Where the last name left the tree before its last segment: lists are sorted, and most names have the folder of the one before. */
-  readonly #folder: { path: string; accountName: string | undefined; nodes: Node[] } = {
-    path: '',
-    accountName: undefined,
-    nodes: [],
-  };
 
   /** Rules must come in the order in which they should be named when several decide alike. */
   add(rule: Rule): void {
-    this.#folder.path = '';
+    this.#folder = undefined;
     for (const pattern of rule.repositories) {
       const node = pattern.segments.reduce(child, this.#root);
       node.leaf ??= { allow: new Map(), deny: new Map() };
@@ -68,69 +72,63 @@ export class RuleIndex {
   }
 
   /**
-   * Leaves of every pattern that matches `repository`. The array is reused by the next call.
+   * Leaves of every pattern that matches `repository`.
    * Linear in segments times nodes reached, also for several `**` in one pattern.
    */
   leaves(repository: string, accountName: string | undefined): readonly Leaf[] {
     const last = repository.lastIndexOf('/') + 1;
-    this.#enter(repository, last, accountName);
-    if (this.#frontier.length > 0) this.#step(repository.slice(last), accountName);
-    this.#leaves.length = 0;
-    for (const node of this.#frontier) if (node.leaf !== undefined) this.#leaves.push(node.leaf);
-    return this.#leaves;
+    const folder = this.#enter(repository, last, accountName);
+    const segment = repository.slice(last);
+    if (folder.nodes.some((node) => node.globs !== undefined || node.literals?.has(segment) === true))
+      return leavesOf(this.#step(folder.nodes, segment, accountName));
+    return (folder.unnamed ??= leavesOf(this.#step(folder.nodes, segment, accountName)));
   }
 
-  /** Brings the frontier to the nodes that the first `length` characters of a name reach, the folders of it. */
-  #enter(repository: string, length: number, accountName: string | undefined): void {
-    const folder = this.#folder;
-    this.#frontier.length = 0;
-    if (length > 0 && folder.path.length === length && folder.accountName === accountName) {
-      if (repository.startsWith(folder.path)) {
-        for (const node of folder.nodes) this.#frontier.push(node);
-        return;
-      }
-    }
-    this.#frontier.push(this.#root);
-    for (let begin = 0; begin < length && this.#frontier.length > 0;) {
+  /** The folder that is the first `length` characters of a name. */
+  #enter(repository: string, length: number, accountName: string | undefined): Folder {
+    const before = this.#folder;
+    const isSame = before?.path.length === length && before.accountName === accountName;
+    if (isSame && repository.startsWith(before.path)) return before;
+    let nodes = this.#top;
+    for (let begin = 0; begin < length && nodes.length > 0;) {
       const end = repository.indexOf('/', begin);
-      this.#step(repository.slice(begin, end), accountName);
+      nodes = this.#step(nodes, repository.slice(begin, end), accountName);
       begin = end + 1;
     }
-    folder.path = repository.slice(0, length);
-    folder.accountName = accountName;
-    folder.nodes.length = 0;
-    for (const node of this.#frontier) folder.nodes.push(node);
+    return (this.#folder = { path: repository.slice(0, length), accountName, nodes, unnamed: undefined });
   }
 
-  #step(segment: string, accountName: string | undefined): void {
+  #step(from: readonly Node[], segment: string, accountName: string | undefined): readonly Node[] {
     this.#level++;
-    const next = this.#next;
-    next.length = 0;
-    for (const node of this.#frontier) {
-      if (node.depth) this.#reach(node);
+    const reached: Node[] = [];
+    for (const node of from) {
+      if (node.depth) this.#reach(node, reached);
       const literal = node.literals?.get(segment);
-      if (literal !== undefined) this.#reach(literal);
-      if (node.anyDepth !== undefined) this.#reach(node.anyDepth);
-      if (node.globs !== undefined) this.#reachGlobs(node.globs, segment, accountName);
+      if (literal !== undefined) this.#reach(literal, reached);
+      if (node.anyDepth !== undefined) this.#reach(node.anyDepth, reached);
+      if (node.globs !== undefined) this.#reachGlobs(node.globs, segment, accountName, reached);
     }
-    this.#next = this.#frontier;
-    this.#frontier = next;
+    return reached;
   }
 
-  #reachGlobs(globs: GlobChildren, segment: string, accountName: string | undefined): void {
+  #reachGlobs(globs: GlobChildren, segment: string, accountName: string | undefined, reached: Node[]): void {
     for (const [length, byText] of globs.byPrefix) {
       if (length > segment.length) continue;
       for (const glob of byText.get(segment.slice(0, length)) ?? []) {
-        if (matchPieces(glob.pieces, segment, accountName)) this.#reach(glob.node);
+        if (matchPieces(glob.pieces, segment, accountName)) this.#reach(glob.node, reached);
       }
     }
   }
 
-  #reach(node: Node): void {
+  #reach(node: Node, reached: Node[]): void {
     if (node.mark === this.#level) return;
     node.mark = this.#level;
-    this.#next.push(node);
+    reached.push(node);
   }
+}
+
+function leavesOf(nodes: readonly Node[]): readonly Leaf[] {
+  return nodes.flatMap(({ leaf }) => leaf ?? []);
 }
 
 function newNode(depth: boolean): Node {
