@@ -80,22 +80,6 @@ const question: fc.Arbitrary<Asked> = fc.record({
 });
 const questions = fc.array(question, { minLength: 20, maxLength: 20 });
 
-/** All that a question holds, the repository most often: lists ask so. */
-const varied = [
-  ...Array.from({ length: 10 }, () => 'repository' as const),
-  ...Object.keys({
-    now: 0,
-    address: 0,
-    principal: 0,
-    action: 0,
-    tag: 0,
-    deletes: 0,
-    writes: 0,
-    readWhilePushing: 0,
-    isListing: 0,
-  } satisfies Record<Exclude<keyof Asked, 'repository'>, 0>),
-] as readonly (keyof Asked)[];
-
 // JSON is YAML.
 const policyText = (rules: readonly RuleText[]): string => JSON.stringify({ rules });
 const compileRules = (rules: readonly RuleText[]): PolicyByName =>
@@ -175,21 +159,6 @@ describe('for every policy and every question', () => {
           expect([one, policy.decide(one).allowed]).toEqual([one, reference(policy.policy, one)]);
       }),
       { numRuns: sized(250) },
-    );
-  });
-
-  test('a question answers the same whatever was asked right before it, be it one thing away or another repository', () => {
-    const steps = fc.array(fc.tuple(fc.constantFrom(...varied), question), { minLength: 20, maxLength: 20 });
-    fc.assert(
-      fc.property(ruleTexts, question, steps, (rules, first, others) => {
-        const policy = compileRules(rules);
-        let asked = first;
-        for (const [key, other] of others) {
-          asked = { ...asked, [key]: other[key] };
-          expect([asked, policy.decide(asked)]).toEqual([asked, compileRules(rules).decide(asked)]);
-        }
-      }),
-      { numRuns: sized(60) },
     );
   });
 
