@@ -1,4 +1,8 @@
 /** Adds comfort only; without it every page reads and every form works. */
+const told = document.createElement('p');
+told.className = 'hidden';
+told.setAttribute('role', 'status');
+document.querySelector('main').append(told);
 for (const box of document.querySelectorAll('[data-copy]')) {
   const code = box.querySelector('code');
   const label = box.querySelector('.label');
@@ -14,7 +18,12 @@ for (const box of document.querySelectorAll('[data-copy]')) {
       getSelection().selectAllChildren(code);
       button.textContent = 'Selected';
     }
-    setTimeout(() => (button.textContent = 'Copy'), 1500);
+    // The name of the button stays what it does; this is read aloud.
+    told.textContent = button.textContent;
+    setTimeout(() => {
+      button.textContent = 'Copy';
+      told.textContent = '';
+    }, 1500);
   });
   box.append(button);
 }
@@ -51,6 +60,26 @@ if (live) {
     const tail = !named ? '' : /[: ]/.test(named) ? ` ${named}` : `:${named}`;
     return `${action ?? event} ${repository}${tail}`;
   };
+  const browsers = [
+    [/\bEdg(?:e|A|iOS)?\//, 'Edge'],
+    [/\bOPR\//, 'Opera'],
+    [/\b(?:Firefox|FxiOS)\//, 'Firefox'],
+    [/(?:Chrome|Chromium|CriOS)\//, 'Chrome'],
+    [/\bSafari\//, 'Safari'],
+  ];
+  const systems = [
+    [/iPhone|iPad/, 'iOS'],
+    [/Android/, 'Android'],
+    [/Windows/, 'Windows'],
+    [/Macintosh/, 'macOS'],
+    [/CrOS/, 'ChromeOS'],
+    [/Linux/, 'Linux'],
+  ];
+  const clientName = (text) => {
+    if (!/^Mozilla\/\d/.test(text)) return /^[\w.+-]+\/[\w.+-]+(?= )/.exec(text)?.[0] ?? text;
+    const [browser, system] = [browsers, systems].map((all) => all.find(([sign]) => sign.test(text))?.[1]);
+    return browser === undefined ? text : system === undefined ? browser : `${browser} on ${system}`;
+  };
   const row = (record) => {
     const { time, decision, account, kind, reason, rule, address = '', userAgent, explain } = record;
     const tr = make('tr');
@@ -66,11 +95,20 @@ if (live) {
     second.append(verdict);
     if (explain) {
       const link = make('a', 'Explain');
+      link.append(make('span', ` ${what(record)}`, 'hidden'));
       link.href = `/ui/access?${new URLSearchParams(explain)}`;
       last.append(link);
     }
     const who = cell(account || kind || '–', account && kind !== 'user' ? kind : undefined);
-    tr.append(first, second, who, cell(what(record)), cell(reason, rule), cell(address, userAgent), last);
+    tr.append(
+      first,
+      second,
+      who,
+      cell(what(record)),
+      cell(reason, rule),
+      cell(address, userAgent && clientName(userAgent)),
+      last,
+    );
     return tr;
   };
   setInterval(async () => {

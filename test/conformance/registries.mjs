@@ -52,6 +52,16 @@ export const registries = {
     },
     start: startOlareg,
   },
+  zot: {
+    title: 'zot',
+    // The module proxy does not give it out: whoever has the program puts it on PATH.
+    provide: () => {
+      const path = findProgram('zot');
+      if (path === undefined) throw new NotRun('zot is not on PATH');
+      return path;
+    },
+    start: startZot,
+  },
 };
 
 /** A registry that already runs, such as zot in a container. What the suites push stays there where it cannot be deleted. */
@@ -78,6 +88,26 @@ async function startDistribution(program, dir, { port: given, auth } = {}) {
     output: join(dir, 'registry.log'),
     readyUrl: `${url}/v2/`,
     ...(auth === undefined ? {} : { readyStatus: 401 }),
+  });
+  return { url, stop: server.stop };
+}
+
+/** Without deduplication, which gives a blob to whoever asks for it by digest, and with Docker's own media types. */
+async function startZot(program, dir) {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  await mkdir(dir);
+  const configuration = {
+    distSpecVersion: '1.1.1',
+    log: { level: 'error' },
+    storage: { rootDirectory: join(dir, 'data'), dedupe: false, gc: false },
+    http: { address: '127.0.0.1', port: `${port}`, compat: ['docker2s2'] },
+  };
+  await writeFile(join(dir, 'config.json'), JSON.stringify(configuration));
+  const server = await startServer(program, ['serve', join(dir, 'config.json')], {
+    env: { HOME: dir },
+    output: join(dir, 'registry.log'),
+    readyUrl: `${url}/v2/`,
   });
   return { url, stop: server.stop };
 }

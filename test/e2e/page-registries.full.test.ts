@@ -8,8 +8,12 @@ import { describeWithPrograms } from '../support/programs.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
 import { startPage, testsOfDeleting } from './support/page-on-registry.ts';
 
-for (const name of ['distribution3', 'olareg'] as const) {
-  describeWithPrograms(['go'], `deleting by the page on ${name}`, () => {
+for (const [name, need] of [
+  ['distribution3', 'go'],
+  ['olareg', 'go'],
+  ['zot', 'zot'],
+] as const) {
+  describeWithPrograms([need], `deleting by the page on ${name}`, () => {
     let dir: string;
     let registry: Awaited<ReturnType<(typeof registries)['distribution3']['start']>>;
     let gateway: GatewayProcess;
@@ -22,8 +26,8 @@ for (const name of ['distribution3', 'olareg'] as const) {
       gateway = await startPage(registry.url);
     }, 600_000);
     afterAll(async () => {
-      await gateway.stop();
-      await registry.stop();
+      await gateway?.stop();
+      await registry?.stop();
       await removeTempDir(dir);
     });
 

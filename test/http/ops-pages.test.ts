@@ -156,7 +156,7 @@ describe('accounts', () => {
 
 test('health shows every part in words, and the last hour as pictures that say what they show', async () => {
   const body = await shown(ada, '/ui/health');
-  for (const part of ['policy: ok', 'upstream: ok', 'store: ok', 'keys: ok', 'gateways: ok'])
+  for (const part of ['policy: ok', 'registry: ok', 'session store: ok', 'signing keys: ok', 'gateways: ok'])
     expect(body).toContain(part);
   expect(body.match(/role="img" aria-label="[^"]+: now /g)).toHaveLength(4);
   expect(body).toContain('href="/ui/r/team-a/app"');

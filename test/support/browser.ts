@@ -68,3 +68,60 @@ export async function barriers(page: Page): Promise<readonly string[]> {
 export function overflow(page: Page): Promise<number> {
   return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 }
+
+/**
+ * What cannot be read as the page is shown now: text that its box cuts off, and text over other text. What scrolls may be
+ * longer than its box where the keyboard reaches it.
+ */
+export function unreadable(page: Page): Promise<readonly string[]> {
+  return page.evaluate(() => {
+    const found: string[] = [];
+    /** For those who hear the page. */
+    const isAside = (element: Element | null): boolean =>
+      element !== null && (getComputedStyle(element).clipPath !== 'none' || isAside(element.parentElement));
+    const pieces: { readonly text: string; readonly box: DOMRect; readonly inside: Element | null }[] = [];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node !== null; node = walker.nextNode()) {
+      const text = node.textContent?.trim() ?? '';
+      const element = node.parentElement;
+      if (text === '' || element === null || element.closest('.skip, option, script') !== null) continue;
+      if (!element.checkVisibility({ visibilityProperty: true })) continue;
+      if (isAside(element)) continue;
+      const range = document.createRange();
+      range.selectNodeContents(node);
+      const boxes = [...range.getClientRects()].filter(({ width, height }) => width > 1 && height > 1);
+      let cutter: Element | null = element;
+      let scroller: Element | null = null;
+      for (; cutter !== null && cutter !== document.body; cutter = cutter.parentElement) {
+        const { overflowX, overflowY } = getComputedStyle(cutter);
+        if (overflowX === 'visible') continue;
+        const frame = cutter.getBoundingClientRect();
+        const isOut = boxes.some((box) => box.right > frame.right + 1 || box.left < frame.left - 1);
+        const isBelow = boxes.some((box) => box.bottom > frame.bottom + 4 && overflowY !== 'visible');
+        if (overflowX === 'auto' && (cutter as HTMLElement).tabIndex >= 0) scroller ??= cutter;
+        else if (isOut || isBelow) found.push(`cut by ${cutter.className || cutter.tagName}: ${text.slice(0, 60)}`);
+      }
+      for (const box of boxes) pieces.push({ text, box, inside: scroller });
+    }
+    const pen = new OffscreenCanvas(1, 1).getContext('2d');
+    for (const field of document.querySelectorAll<HTMLInputElement>('input[placeholder]')) {
+      const style = getComputedStyle(field);
+      if (pen === null || !field.checkVisibility()) continue;
+      pen.font = style.font;
+      const room = field.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+      if (pen.measureText(field.placeholder).width > room) found.push(`cut by its field: ${field.placeholder}`);
+    }
+    pieces.sort((a, b) => a.box.top - b.box.top);
+    for (const [at, { text, box, inside }] of pieces.entries())
+      for (let next = at + 1; next < pieces.length; next++) {
+        const other = pieces[next];
+        if (other === undefined || other.box.top > box.bottom) break;
+        if (other.inside !== inside) continue;
+        const wide = Math.min(box.right, other.box.right) - Math.max(box.left, other.box.left);
+        const high = Math.min(box.bottom, other.box.bottom) - Math.max(box.top, other.box.top);
+        if (wide > 3 && high > 0.4 * Math.min(box.height, other.box.height))
+          found.push(`"${text.slice(0, 40)}" and "${other.text.slice(0, 40)}" are on top of each other`);
+      }
+    return [...new Set(found)];
+  });
+}

@@ -27,7 +27,8 @@ const element = /<(\/?[a-z][a-z0-9]*)((?: [a-zA-Z-]+(?:="[^"<]*")?)*)\/?>/g;
 
 /** Read as strictly as our own pages are written: throws where a `<` is left that begins no element. */
 export function markupOf(view: VNode): Markup {
-  const html = renderToString(view);
+  // Where a line may break is no element that says anything.
+  const html = renderToString(view).replaceAll('<wbr/>', '');
   const text = html.replace(element, ' ');
   if (text.includes('<')) throw new Error(`no markup of ours: ${/.{0,80}<.{0,80}/s.exec(text)?.[0] ?? ''}`);
   const elements = [...html.matchAll(element)].map(

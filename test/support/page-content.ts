@@ -62,7 +62,11 @@ export async function createTestStore(gatewayUrl: string, registryUrl: string, p
   const [checkout, checkoutParts] = builtImage('checkout 1.4.2');
   await builder.putIndex('integration/shop/checkout', checkout, checkoutParts, 'build-142', 'latest');
   await builder.put('integration/shop/checkout', cosignOf(checkout), referrersTag(checkout, '.sig'));
-  await builder.attach('integration/shop/checkout', artifactOf(checkout));
+  const sbom = artifactOf(checkout);
+  await builder.attach('integration/shop/checkout', sbom);
+  // A registry without the list of referrers has them under a tag, that clients keep.
+  const { artifactType } = JSON.parse(sbom.content.toString()) as { readonly artifactType: string };
+  await builder.put('integration/shop/checkout', indexOf([[sbom, { artifactType }]]), referrersTag(checkout));
   const [older, olderParts] = builtImage('checkout 1.4.1');
   await builder.putIndex('integration/shop/checkout', older, olderParts, 'build-141');
   await theo.promote('integration/shop/checkout:build-142', 'integration/shop/checkout:approved-1.4.2');

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createTestStore } from './page-content.ts';
 import { type GatewayProcess, startGatewayProcess } from './gateway.ts';
 import { quickHash } from './policies.ts';
-import { type RegistryProcess, startRegistry } from './registry.ts';
+import { startRegistry } from './registry.ts';
 import { makeTempDir, removeTempDir } from './temp-dir.ts';
 import { copyPolicies } from './trial.ts';
 
@@ -23,10 +23,16 @@ export type Person = keyof typeof people;
 
 export interface PageSite {
   readonly gateway: GatewayProcess;
-  readonly registry: RegistryProcess;
+  readonly registry: Behind;
   /** `127.0.0.1:PORT`, as commands name it. */
   readonly host: string;
   readonly stop: () => Promise<void>;
+}
+
+/** What the gateway stands in front of. */
+interface Behind {
+  readonly url: string;
+  readonly stop: () => Promise<unknown>;
 }
 
 export interface PageSiteOptions {
@@ -35,6 +41,8 @@ export interface PageSiteOptions {
   readonly policies?: Readonly<Record<string, string>>;
   /** Default: true. */
   readonly isFilled?: boolean;
+  /** Default: Debian's distribution. */
+  readonly startBehind?: () => Promise<Behind>;
 }
 
 /** Everybody has the same password. */
@@ -42,6 +50,7 @@ export async function startPageSite({
   env = {},
   policies = {},
   isFilled = true,
+  startBehind = startRegistry,
 }: PageSiteOptions = {}): Promise<PageSite> {
   const dir = await makeTempDir('page-site');
   await copyPolicies(dir);
@@ -49,7 +58,7 @@ export async function startPageSite({
   await rm(join(policiesDir, 'README.md'), { force: true });
   await writeFile(join(policiesDir, 'people.yaml'), await peopleFile(join(policiesDir, 'people.yaml')));
   for (const [name, text] of Object.entries(policies)) await writeFile(join(policiesDir, name), text);
-  const registry = await startRegistry();
+  const registry = await startBehind();
   const gateway = await startGatewayProcess({
     upstream: registry.url,
     policies: {},

@@ -107,6 +107,7 @@ function policyOf(text: string): PolicyAnswer {
 /** Nothing that a text could have made: no element, attribute or address beside those of the same page about a tame text. */
 function shapeOf(html: string): string {
   return html
+    .replaceAll('<wbr/>', '')
     .replace(/ (?:value|href|id|title|aria-label|placeholder)="[^"]*"/g, (attribute) => {
       const [name = '', value = ''] = attribute.trim().split('="');
       return ` ${name}${name === 'href' ? `=${/^(?:\/|#)[a-z/]*/.exec(value)?.[0] ?? 'elsewhere'}` : ''}`;

@@ -2,7 +2,7 @@
 import type { AccessAnswer } from '../../../operations/access-answers.ts';
 import type { Frame } from '../page.ts';
 import { Layout } from './layout.tsx';
-import { Answer, Foreign, When, visible } from './parts.tsx';
+import { Answer, Foreign, Name, When, visible } from './parts.tsx';
 import { Verdict, accessHref, policyHref, shownPlace } from './verdict.tsx';
 
 const offered = ['pull', 'push', 'create', 'overwrite', 'delete', 'promote', 'catalog', 'inspect', 'administer'];
@@ -21,8 +21,7 @@ export function AccessPage(props: {
       <Question answer={answer} asked={asked} mayAskOthers={about === 'everybody' || frame.viewer.mayInspect} />
       {about === 'everybody' ? null : (
         <p class="note">
-          You see what concerns yourself. About others, and the rules, may ask who may <code>inspect</code> the
-          repository.
+          You see what concerns yourself. Whoever may <code>inspect</code> the repository sees others, and the rules.
         </p>
       )}
       {explained === null ? null : <Verdict explained={explained} answer={answer} />}
@@ -84,23 +83,27 @@ function Matrix({ answer }: { readonly answer: AccessAnswer }) {
         <p class="empty">No rule gives anybody anything here.</p>
       ) : (
         <div class="scroll" role="region" aria-labelledby="matrix" tabindex={0}>
-          <table class="matrix">
-            <thead>
-              <tr>
-                <th scope="col">Who</th>
+          <table class={about === 'yourself' ? 'matrix own' : 'matrix'} role="table" aria-labelledby="matrix">
+            <thead role="rowgroup">
+              <tr role="row">
+                <th role="columnheader" scope="col">
+                  Who
+                </th>
                 {actions.map((action) => (
-                  <th scope="col">{action}</th>
+                  <th role="columnheader" scope="col">
+                    {action}
+                  </th>
                 ))}
               </tr>
             </thead>
-            <tbody>
+            <tbody role="rowgroup">
               {rows.map((row) => (
-                <tr>
-                  <th scope="row">
+                <tr role="row">
+                  <th role="rowheader" scope="row">
                     <Who row={row} />
                   </th>
                   {row.cells.map((cell, index) => (
-                    <td>
+                    <td role="cell" data-word={actions[index]}>
                       <CellOf cell={cell} href={cellHref(answer, row, actions[index] ?? 'pull')} />
                     </td>
                   ))}
@@ -177,7 +180,11 @@ function CellOf({
   const inner = (
     <>
       <Answer answer={answer} />
-      {note === null ? null : <span class="note block">{note}</span>}
+      {note === null ? null : (
+        <span class="note block">
+          <Name name={note} />
+        </span>
+      )}
       {rule === null ? null : <span class="rule">{rule}</span>}
     </>
   );

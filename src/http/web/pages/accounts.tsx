@@ -16,8 +16,8 @@ export function AccountsPage({ answer, frame, asked }: { answer: AccountList; fr
     <Layout title="Accounts" at="/ui/accounts" frame={frame}>
       <h1>Accounts</h1>
       <p class="note">
-        Policy files declare them; people of a source of logins are here while they are logged in. The last use is what
-        sessions, secrets and the last day of this gateway tell.
+        Those of policy files, and of people who are logged in by a directory or a provider. "Last use" comes from
+        sessions, secrets, and the last day of this gateway.
       </p>
       <div class="bar">
         <h2>
@@ -38,18 +38,30 @@ export function AccountsPage({ answer, frame, asked }: { answer: AccountList; fr
         </p>
       ) : (
         <div class="scroll" role="region" aria-label="Accounts" tabindex={0}>
-          <table class="list">
-            <thead>
-              <tr>
-                <th scope="col">Account</th>
-                <th scope="col">Groups</th>
-                <th scope="col">Logs in by</th>
-                <th scope="col">Last use</th>
-                <th scope="col">Sessions</th>
-                <th scope="col">Secrets</th>
+          <table class="list tags" role="table" aria-label="Accounts">
+            <thead role="rowgroup">
+              <tr role="row">
+                <th role="columnheader" scope="col">
+                  Account
+                </th>
+                <th role="columnheader" scope="col">
+                  Groups
+                </th>
+                <th role="columnheader" scope="col">
+                  Logs in by
+                </th>
+                <th role="columnheader" scope="col">
+                  Last use
+                </th>
+                <th role="columnheader" scope="col">
+                  Sessions
+                </th>
+                <th role="columnheader" scope="col">
+                  Secrets
+                </th>
               </tr>
             </thead>
-            <tbody>
+            <tbody role="rowgroup">
               {accounts.map((account) => (
                 <Row account={account} frame={frame} />
               ))}
@@ -57,10 +69,12 @@ export function AccountsPage({ answer, frame, asked }: { answer: AccountList; fr
           </table>
         </div>
       )}
-      <p class="pages">
-        <span />
-        {next === undefined ? null : <a href={pageLink('/ui/accounts', { find, after: next })}>More</a>}
-      </p>
+      {next === undefined ? null : (
+        <p class="pages">
+          <span />
+          <a href={pageLink('/ui/accounts', { find, after: next })}>More</a>
+        </p>
+      )}
     </Layout>
   );
 }
@@ -68,22 +82,23 @@ export function AccountsPage({ answer, frame, asked }: { answer: AccountList; fr
 function Row({ account, frame }: { readonly account: AccountView; readonly frame: Frame }) {
   const { kind, name, groups, disabled, login, lastUsed, sessions, secrets } = account;
   return (
-    <tr>
-      <th scope="row">
+    <tr role="row">
+      <th role="rowheader" scope="row">
         <Foreign text={name} />
         {kind === 'user' ? null : <span class="note block">{kind}</span>}
         {disabled ? <span class="badge bad">disabled</span> : null}
       </th>
-      <td>{groups.length === 0 ? '–' : <Foreign text={groups.join(', ')} whole />}</td>
-      <td>
+      <td role="cell">{groups.length === 0 ? '–' : <Foreign text={groups.join(', ')} whole />}</td>
+      <td role="cell" data-word="logs in by">
         <Foreign text={login} />
       </td>
-      <td>{lastUsed === undefined ? 'not known' : <When at={Date.parse(lastUsed)} now={frame.now} />}</td>
-      <td>
-        {sessions}
-        {sessions > 0 && frame.viewer.mayAdminister ? <End name={name} frame={frame} /> : null}
+      <td role="cell" data-word="last use">
+        {lastUsed === undefined ? 'not known' : <When at={Date.parse(lastUsed)} now={frame.now} />}
       </td>
-      <td>
+      <td role="cell" data-word="sessions:">
+        {sessions} {sessions > 0 && frame.viewer.mayAdminister ? <End name={name} frame={frame} /> : null}
+      </td>
+      <td role="cell" data-word="secrets:" class={secrets.length === 0 ? undefined : 'wide'}>
         {secrets.length === 0 ? '–' : null}
         {secrets.map((secret) => (
           <Secret secret={secret} now={frame.now} />

@@ -3,10 +3,11 @@ import type { ActivityList, ActivityRecord } from '../../../operations/answers.t
 import type { Asked, Frame } from '../page.ts';
 import { Layout } from './layout.tsx';
 import { accessLink, pageLink, queryOf } from './ops-links.ts';
-import { Answer, Foreign, When } from './parts.tsx';
+import { clientName } from './client-name.ts';
+import { Answer, Foreign, When, visible } from './parts.tsx';
 
 /** Names of what can be asked for, in the order of the form. */
-export const activityFilters = ['account', 'repository', 'decision', 'reason', 'address'] as const;
+export const activityFilters = ['repository', 'account', 'decision', 'reason', 'address'] as const;
 
 type Filters = Readonly<Partial<Record<(typeof activityFilters)[number], string>>>;
 
@@ -35,7 +36,7 @@ export function ActivityPage({ answer, frame, asked }: { answer: ActivityList; f
         </p>
       ) : null}
       <div class="scroll" role="region" aria-label="Decisions, the latest first" tabindex={0}>
-        <table class="list activity" role="table">
+        <table class="list activity" role="table" aria-label="Decisions">
           <thead role="rowgroup">
             <tr role="row">
               <th scope="col" role="columnheader">
@@ -68,10 +69,14 @@ export function ActivityPage({ answer, frame, asked }: { answer: ActivityList; f
           </tbody>
         </table>
       </div>
-      <p class="pages">
-        {isFirst ? <span /> : <a href={pageLink('/ui/activity', filters)}>Latest</a>}
-        {next === undefined ? null : <a href={pageLink('/ui/activity', { ...filters, before: String(next) })}>Older</a>}
-      </p>
+      {isFirst && next === undefined ? null : (
+        <p class="pages">
+          {isFirst ? <span /> : <a href={pageLink('/ui/activity', filters)}>Latest</a>}
+          {next === undefined ? null : (
+            <a href={pageLink('/ui/activity', { ...filters, before: String(next) })}>Older</a>
+          )}
+        </p>
+      )}
     </Layout>
   );
 }
@@ -97,8 +102,8 @@ function Filter({ filters }: { readonly filters: Filters }) {
   ] as const;
   return (
     <form class="ask filter" method="get" action="/ui/activity" role="search">
-      {field('account', 'Account')}
       {field('repository', 'Repository')}
+      {field('account', 'Account')}
       <label>
         Decision
         <select name="decision">
@@ -146,11 +151,17 @@ function Row({ record, now }: { readonly record: ActivityRecord; readonly now: n
       </td>
       <td role="cell">
         <Foreign text={address} />
-        <span class="note block">
-          <Foreign text={userAgent} />
+        <span class="note block" title={visible(userAgent.slice(0, 256))}>
+          <Foreign text={clientName(userAgent)} />
         </span>
       </td>
-      <td role="cell">{explain === undefined ? null : <a href={accessLink(explain)}>Explain</a>}</td>
+      <td role="cell">
+        {explain === undefined ? null : (
+          <a href={accessLink(explain)}>
+            Explain<span class="hidden"> {visible(whatOf(record))}</span>
+          </a>
+        )}
+      </td>
     </tr>
   );
 }

@@ -34,8 +34,9 @@ export function pullLines(place: Place, target: Target): readonly [Line, ...Line
   const oras: Line = { label: 'oras', text: `oras discover${flag('oras')} ${whole}` };
   const skopeo: Line = { label: 'skopeo', text: `skopeo inspect${flag('skopeo')} docker://${whole}` };
   if (type !== undefined && /helm\.config/.test(type)) {
-    const version = tag === undefined ? '' : ` --version ${tag.replaceAll('_', '+')}`;
-    return [{ label: 'Pull', text: `helm pull oci://${name}${version}${flag('helm')}` }, orasPull(), oras];
+    const chart =
+      tag !== undefined ? `${name} --version ${tag.replaceAll('_', '+')}` : digest === undefined ? name : whole;
+    return [{ label: 'Pull', text: `helm pull oci://${chart}${flag('helm')}` }, orasPull(), oras];
   }
   if (type !== undefined) return [{ ...orasPull(), label: 'Pull' }, oras];
   const kubernetes = digest === undefined ? whole : `${name}@${digest}`;

@@ -3,7 +3,7 @@ import type { GoingAnswer } from '../../../operations/delete.ts';
 import type { Frame } from '../page.ts';
 import { Layout } from './layout.tsx';
 import { deleteLink, repositoryLink } from './links.ts';
-import { Answer, Foreign } from './parts.tsx';
+import { Answer, Foreign, Name } from './parts.tsx';
 import { Crumbs } from './registry-parts.tsx';
 
 /** Shows all of it before anything can be sent. */
@@ -14,7 +14,7 @@ export function DeletePage({ answer, frame }: { readonly answer: GoingAnswer; re
     <Layout title={`Delete ${tag}`} at="/ui/" frame={frame}>
       <Crumbs repository={repository} isImage />
       <h1>
-        Delete {repository}:{tag}
+        Delete <Name name={repository} tail={`:${tag}`} />
       </h1>
       <p>
         It is <code class="whole">{digest}</code>.
@@ -22,7 +22,8 @@ export function DeletePage({ answer, frame }: { readonly answer: GoingAnswer; re
       {isAlone ? null : (
         <>
           <p>
-            A registry that can delete one tag alone does only that. Others delete the image, and then all of this goes:
+            If the registry can take away this tag alone, only that is done. If it cannot, it deletes the image, and
+            then all of this goes:
           </p>
           <Going answer={answer} />
         </>
@@ -34,10 +35,10 @@ export function DeletePage({ answer, frame }: { readonly answer: GoingAnswer; re
         <input type="hidden" name="digest" value={digest} />
         <input type="hidden" name="list" value={list} />
         <label>
-          Type the tag's name, {tag}
+          To delete it, type the tag's name: {tag}
           <input name="confirm" required autocomplete="off" autocapitalize="none" spellcheck={false} />
         </label>
-        <button class="primary">Delete {tag}</button>
+        <button class="primary danger">Delete {tag}</button>
         <a href={repositoryLink(repository)}>Keep it</a>
       </form>
     </Layout>

@@ -3,7 +3,7 @@ import type { HealthState } from '../../../operations/answers.ts';
 import type { Frame } from '../page.ts';
 import { Layout } from './layout.tsx';
 import { repositoryLink } from './links.ts';
-import { Foreign, When, size } from './parts.tsx';
+import { Foreign, Name, When, size } from './parts.tsx';
 
 /** Parts first, then the last hour. */
 export function HealthPage({ answer, frame }: { readonly answer: HealthState; readonly frame: Frame }) {
@@ -22,7 +22,7 @@ export function HealthPage({ answer, frame }: { readonly answer: HealthState; re
         <Check
           name="gateways"
           state="ok"
-          detail={`${gateways === 1 ? '1 shares' : `${gateways} share`} the store; this is ${version}`}
+          detail={`${gateways === 1 ? 'only this one' : `${gateways} share the store`}, this is version ${version}`}
         />
       </ul>
       <div class="charts">
@@ -35,6 +35,9 @@ export function HealthPage({ answer, frame }: { readonly answer: HealthState; re
   );
 }
 
+/** Words of `/readyz` that only those know who wrote it. */
+const named: Readonly<Record<string, string>> = { upstream: 'registry', keys: 'signing keys', store: 'session store' };
+
 const states = { ok: ['✓', 'ok'], degraded: ['!', 'degraded'], failed: ['✕', 'failed'] } as const;
 
 function Check({ name, state, detail }: HealthState['checks'][number]) {
@@ -42,7 +45,8 @@ function Check({ name, state, detail }: HealthState['checks'][number]) {
   return (
     <li class={state}>
       <span class="state">
-        <span aria-hidden="true">{glyph}</span> {`${name}: ${word}`}
+        <span aria-hidden="true">{glyph}</span>{' '}
+        {`${named[name] ?? name.replace(/^upstream (?=\S)/, 'registry ')}: ${word}`}
       </span>
       {detail === undefined ? null : (
         <span class="note">
@@ -61,33 +65,43 @@ function Busiest({ busiest }: Pick<HealthState, 'busiest'>) {
       {busiest.length === 0 ? (
         <p class="empty">Nothing that you may pull was pulled.</p>
       ) : (
-        <table class="list plain-table">
-          <thead>
-            <tr>
-              <th scope="col">Repository</th>
-              <th scope="col" class="number">
+        <table class="list tags" role="table" aria-label="Busiest repositories, last hour">
+          <thead role="rowgroup">
+            <tr role="row">
+              <th role="columnheader" scope="col">
+                Repository
+              </th>
+              <th role="columnheader" scope="col" class="number">
                 Pulls
               </th>
-              <th scope="col" class="number">
+              <th role="columnheader" scope="col" class="number">
                 To clients
               </th>
-              <th scope="col" class="share">
+              <th role="columnheader" scope="col" class="share">
                 <span class="hidden">Share</span>
               </th>
             </tr>
           </thead>
-          <tbody>
+          <tbody role="rowgroup">
             {busiest.map(({ repository, pulls, bytes }) => (
-              <tr>
-                <th scope="row">
-                  <a href={repositoryLink(repository)}>{repository}</a>
+              <tr role="row">
+                <th role="rowheader" scope="row">
+                  <a href={repositoryLink(repository)}>
+                    <Name name={repository} />
+                  </a>
                 </th>
-                <td class="number">{pulls.toLocaleString('en')}</td>
-                <td class="number">{size(bytes)}</td>
-                <td class="share">
+                <td role="cell" class="number">
+                  {pulls.toLocaleString('en')}
+                  <span class="narrow"> {pulls === 1 ? 'pull' : 'pulls'}</span>
+                </td>
+                <td role="cell" class="number">
+                  {size(bytes)}
+                </td>
+                <td role="cell" class="share">
                   <svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
                     <rect width={Math.max(1, (100 * pulls) / most).toFixed(1)} height="8" />
                   </svg>
+                  <span class="hidden">{Math.round((100 * pulls) / most)} % of the busiest</span>
                 </td>
               </tr>
             ))}
@@ -109,15 +123,15 @@ interface ChartView {
 function chartsOf({ requests, refusals, bytesOut, manifestP95 }: HealthState): readonly ChartView[] {
   const perSecond = (values: readonly number[], by = 60): readonly number[] => values.map((value) => value / by);
   return [
-    { title: 'Requests', unit: '/s', values: perSecond(requests), least: 1 },
+    { title: 'Requests', unit: ' a second', values: perSecond(requests), least: 1 },
     {
       title: 'Manifest pulls, 95 % within',
-      unit: 'ms',
+      unit: ' ms',
       values: manifestP95.map((value) => (value ?? 0) * 1000),
       least: 10,
     },
-    { title: 'Refused', unit: '/s', values: perSecond(refusals), least: 1 },
-    { title: 'To clients', unit: 'MB/s', values: perSecond(bytesOut, 60e6), least: 1 },
+    { title: 'Refused', unit: ' a second', values: perSecond(refusals), least: 1 },
+    { title: 'To clients', unit: ' MB/s', values: perSecond(bytesOut, 60e6), least: 1 },
   ];
 }
 
@@ -128,8 +142,8 @@ function Chart({ title, unit, values, least }: ChartView) {
     .map((value, at) => `${((at * 300) / (values.length - 1)).toFixed(1)},${(80 - (value / top) * 80).toFixed(1)}`)
     .join(' ');
   const whole = values.slice(0, -1);
-  const now = `${figure(whole.at(-1) ?? 0)} ${unit}`;
-  const range = `between ${figure(Math.min(...whole))} and ${figure(Math.max(...whole))} ${unit} in the last hour`;
+  const now = `${figure(whole.at(-1) ?? 0)}${unit}`;
+  const range = `between ${figure(Math.min(...whole))} and ${figure(Math.max(...whole))}${unit} in the last hour`;
   return (
     <figure class="chart">
       <figcaption>
@@ -142,16 +156,19 @@ function Chart({ title, unit, values, least }: ChartView) {
       </svg>
       <div class="axis" aria-hidden="true">
         <span>1 hour ago</span>
-        <span>{`full height ${figure(top)} ${unit}`}</span>
+        <span>{`full height ${figure(top)}${unit}`}</span>
         <span>now</span>
       </div>
     </figure>
   );
 }
 
-/** Three digits that say something. */
+/** Two digits that say something; what is hardly anything is said to be that. */
 function figure(value: number): string {
-  return value >= 100 || Number.isInteger(value) ? Math.round(value).toLocaleString('en') : value.toPrecision(2);
+  if (value > 0 && value < 0.01) return 'less than 0.01';
+  return value >= 100 || Number.isInteger(value)
+    ? Math.round(value).toLocaleString('en')
+    : String(Number(value.toPrecision(2)));
 }
 
 /** 1, 2 or 5 times a power of ten, at least `value`. */

@@ -4,7 +4,7 @@ import type { Frame } from '../page.ts';
 import { loginLine, pullLines } from './commands.ts';
 import { Layout } from './layout.tsx';
 import { deleteLink, repositoryLink } from './links.ts';
-import { Foreign, When, size } from './parts.tsx';
+import { Foreign, Name, When, size } from './parts.tsx';
 import { Fact, Platform, Texts } from './platform.tsx';
 import { Commands, Crumbs, Digest, Known, Pushed } from './registry-parts.tsx';
 import { typeInWords } from './tag-table.tsx';
@@ -27,9 +27,7 @@ export function ImagePage({ answer, frame }: View) {
       <Known stale={answer.stale} now={frame.now} />
       <Crumbs repository={repository} isImage />
       <h1>
-        {repository}
-        {tag === undefined ? '@' : ':'}
-        {name}
+        <Name name={repository} tail={`${tag === undefined ? '@' : ':'}${name}`} />
         {answer.immutable ? <span class="badge">immutable</span> : null}
       </h1>
       <HowTo answer={answer} frame={frame} />
@@ -55,7 +53,7 @@ export function ImagePage({ answer, frame }: View) {
 function HowTo({ answer: { repository, tag, digest, type }, frame }: View) {
   const [pull, ...others] = pullLines(frame, { repository, tag, digest, type });
   const [exact] = pullLines(frame, { repository, digest, type });
-  const first = tag === undefined ? [pull] : [pull, { ...exact, label: 'By digest' }];
+  const first = tag === undefined ? [pull] : [pull, { ...exact, label: 'Pull by digest' }];
   return <Commands first={first} others={[loginLine(frame, frame.viewer.name), ...others]} />;
 }
 
@@ -121,7 +119,7 @@ function Index({ platforms, repository, now }: Several) {
       <h2>
         Platforms <span class="count">{platforms.length}</span>
       </h2>
-      <table class="list tags" role="table">
+      <table class="list tags" role="table" aria-label="Platforms">
         <thead role="rowgroup">
           <tr role="row">
             {['Platform', 'Digest', 'Size', 'Created'].map((title) => (
@@ -139,13 +137,13 @@ function Index({ platforms, repository, now }: Several) {
                   <Foreign text={name ?? 'does not say'} />
                 </a>
               </th>
-              <td role="cell" data-label="Digest">
+              <td role="cell">
                 <Digest digest={digest} />
               </td>
-              <td role="cell" data-label="Size" class="number">
+              <td role="cell" class="number">
                 {bytes === undefined ? null : size(bytes)}
               </td>
-              <td role="cell" data-label="Created">
+              <td role="cell" data-word="created">
                 {created === undefined ? null : <When at={Date.parse(created)} now={now} />}
               </td>
             </tr>
@@ -163,7 +161,7 @@ function Attached({ answer: { attached, repository } }: Pick<View, 'answer'>) {
   return (
     <>
       <h2 id="attached">
-        Attached <span class="count">not verified</span>
+        Attached<span class="count">, not verified</span>
       </h2>
       <ul class="plain-list">
         {attached.map(({ kind, type, digest, tag }) => (
@@ -177,7 +175,11 @@ function Attached({ answer: { attached, repository } }: Pick<View, 'answer'>) {
                 <Digest digest={digest} />
               </a>
             )}
-            {tag === undefined ? null : <a href={repositoryLink(repository, { tag })}>{tag.slice(0, 19)}…</a>}
+            {tag === undefined ? null : (
+              <a href={repositoryLink(repository, { tag })}>
+                <code>{tag.slice(0, 19)}…</code>
+              </a>
+            )}
           </li>
         ))}
       </ul>
@@ -195,7 +197,7 @@ function History({
   if (tag === undefined || history.length === 0) return null;
   return (
     <>
-      <h2>Where {tag} pointed</h2>
+      <h2>History of {tag}</h2>
       <ul class="plain-list">
         {history.map(({ digest, at, by }) => (
           <li>

@@ -92,7 +92,10 @@ function Account({ frame, at }: { readonly frame: Frame; readonly at: string }) 
     return (
       <form class="who" method="post" action="/ui/logout">
         <input type="hidden" name="csrf" value={csrf('/ui/logout')} />
-        <span class="me">{viewer.name}</span>
+        <span class="me">
+          <span class="hidden">Logged in as </span>
+          {viewer.name}
+        </span>
         <button class="plain">Log out</button>
       </form>
     );

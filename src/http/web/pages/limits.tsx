@@ -4,6 +4,7 @@ import { describeWait } from '../../../policy/rate.ts';
 import type { Frame } from '../page.ts';
 import { Layout } from './layout.tsx';
 import { Answer, Foreign, When } from './parts.tsx';
+import { inWords } from './limit-words.ts';
 
 /** Rows that are shown of each; the rest are counted. */
 const shown = 100;
@@ -19,30 +20,40 @@ export function LimitsPage({ answer: { limits, logins }, frame }: { answer: Limi
         <p class="empty">Nobody is near a limit.</p>
       ) : (
         <div class="scroll" role="region" aria-label="Budgets with little left" tabindex={0}>
-          <table class="list">
-            <thead>
-              <tr>
-                <th scope="col">Who</th>
-                <th scope="col">Limit</th>
-                <th scope="col" class="number">
+          <table class="list tags" role="table" aria-label="Budgets with little left">
+            <thead role="rowgroup">
+              <tr role="row">
+                <th role="columnheader" scope="col">
+                  Who
+                </th>
+                <th role="columnheader" scope="col">
+                  Limit
+                </th>
+                <th role="columnheader" scope="col" class="number">
                   Left
                 </th>
-                <th scope="col">Next one</th>
+                <th role="columnheader" scope="col">
+                  Next one
+                </th>
               </tr>
             </thead>
-            <tbody>
+            <tbody role="rowgroup">
               {limits.slice(0, shown).map(({ name, mode, count, per, source, rate, burst, remaining, waitSeconds }) => (
-                <tr>
-                  <th scope="row">
+                <tr role="row">
+                  <th role="rowheader" scope="row">
                     <Foreign text={source} />
                     <span class="note block">{per}</span>
                   </th>
-                  <td>
+                  <td role="cell">
                     <Foreign text={name} />
-                    <span class="note block">{`${count} ${rate}${mode === 'shadow' ? ', shadow' : ''}`}</span>
+                    <span class="note block">{`${inWords(count, rate)}${mode === 'shadow' ? ', shadow' : ''}`}</span>
                   </td>
-                  <td class="number">{`${remaining} of ${burst}`}</td>
-                  <td>
+                  <td
+                    role="cell"
+                    class="number"
+                    data-word="left:"
+                  >{`${remaining.toLocaleString('en')} of ${burst.toLocaleString('en')}`}</td>
+                  <td role="cell" data-word="next one">
                     <Wait seconds={waitSeconds} isShadow={mode === 'shadow'} />
                   </td>
                 </tr>
@@ -65,28 +76,42 @@ function Logins({ logins, now }: { readonly logins: LimitList['logins']; readonl
         <p class="empty">Nobody is held back by failed logins.</p>
       ) : (
         <div class="scroll" role="region" aria-label="Accounts and networks that failed to log in" tabindex={0}>
-          <table class="list">
-            <thead>
-              <tr>
-                <th scope="col">Account</th>
-                <th scope="col">From</th>
-                <th scope="col" class="number">
+          <table class="list tags" role="table" aria-label="Failed logins">
+            <thead role="rowgroup">
+              <tr role="row">
+                <th role="columnheader" scope="col">
+                  Account
+                </th>
+                <th role="columnheader" scope="col">
+                  From
+                </th>
+                <th role="columnheader" scope="col" class="number">
                   Failures
                 </th>
-                <th scope="col">Last one</th>
-                <th scope="col">Next attempt</th>
+                <th role="columnheader" scope="col">
+                  Last one
+                </th>
+                <th role="columnheader" scope="col">
+                  Next attempt
+                </th>
               </tr>
             </thead>
-            <tbody>
+            <tbody role="rowgroup">
               {logins.slice(0, shown).map(({ account, network, failures, lastFailure, waitSeconds }) => (
-                <tr>
-                  <th scope="row">{account === undefined ? 'anybody' : <Foreign text={account} />}</th>
-                  <td>{network ?? 'anywhere'}</td>
-                  <td class="number">{failures.toLocaleString('en')}</td>
-                  <td>
+                <tr role="row">
+                  <th role="rowheader" scope="row">
+                    {account === undefined ? 'anybody' : <Foreign text={account} />}
+                  </th>
+                  <td role="cell" data-word="from">
+                    {network ?? 'anywhere'}
+                  </td>
+                  <td role="cell" class="number" data-word="failures:">
+                    {failures.toLocaleString('en')}
+                  </td>
+                  <td role="cell" data-word="last one">
                     <When at={Date.parse(lastFailure)} now={now} />
                   </td>
-                  <td>
+                  <td role="cell" data-word="next attempt">
                     <Wait seconds={waitSeconds} isShadow={false} />
                   </td>
                 </tr>

@@ -2,9 +2,12 @@
 import type { z } from 'zod';
 import { type OwnLimitView, type OwnSessionView, myAccount } from '../../../operations/my-account.ts';
 import type { OwnTokenView, makeToken } from '../../../operations/own-tokens.ts';
+import { describeWait } from '../../../policy/rate.ts';
 import type { Frame } from '../page.ts';
 import { Layout } from './layout.tsx';
-import { Command, Foreign, When } from './parts.tsx';
+import { inWords } from './limit-words.ts';
+import { Command, Foreign, When, visible } from './parts.tsx';
+import { clientName } from './client-name.ts';
 import { TokenFields, type TokenFieldsView } from './token-fields.tsx';
 
 const at = '/ui/me';
@@ -22,21 +25,28 @@ export function MyAccountPage({
   return (
     <Layout title="My account" at={at} frame={frame}>
       <h1>{account.account}</h1>
-      <p class="note">{groups.length === 0 ? 'In no group.' : `In ${groups.join(', ')}.`}</p>
+      <p class="note">
+        {groups.length === 0
+          ? 'In no group.'
+          : `In the ${groups.length === 1 ? 'group' : 'groups'} ${groups.join(', ')}.`}
+      </p>
 
       <h2 id="tokens">
         Access tokens <span class="count">{tokens.length}</span>
       </h2>
       <p>
-        For scripts, build tools and clients, instead of your password: each for what it is meant to do, and each ended
-        by itself. They end, too, when your password changes.
+        For scripts, build tools and clients, instead of your password: each may do what you make it for, and can be
+        revoked alone. All of them end when your password changes.
       </p>
-      {tokens.length === 0 ? <p class="empty">You have no access tokens.</p> : null}
-      <ul class="entries">
-        {tokens.map((token) => (
-          <Token token={token} frame={frame} />
-        ))}
-      </ul>
+      {tokens.length === 0 ? (
+        <p class="note">You have none.</p>
+      ) : (
+        <ul class="entries">
+          {tokens.map((token) => (
+            <Token token={token} frame={frame} />
+          ))}
+        </ul>
+      )}
       <details>
         <summary>New access token</summary>
         <TokenForm frame={frame} longestSeconds={longestSeconds} />
@@ -117,22 +127,21 @@ function Token({ token, frame }: { readonly token: OwnTokenView; readonly frame:
 
 function OneSession({ session, frame }: { readonly session: OwnSessionView; readonly frame: Frame }) {
   const { id, kind, isThis, created, lastUsed, address, userAgent } = session;
+  const name = userAgent === undefined ? (kind === 'web' ? 'A browser' : 'A client') : clientName(userAgent);
   return (
     <li>
       <div>
-        <b>{kind === 'web' ? 'A browser' : 'A client'}</b>
+        <b title={userAgent === undefined ? undefined : visible(userAgent)}>
+          <Foreign text={name} />
+        </b>{' '}
         {isThis ? <span class="badge good">this one</span> : null}
-        {userAgent === undefined ? null : (
-          <p class="agent">
-            <Foreign text={userAgent} />
-          </p>
-        )}
         <p class="note">
-          {address === undefined ? '' : `${address} · `}since <When at={Date.parse(created)} now={frame.now} /> · last
-          used <When at={Date.parse(lastUsed)} now={frame.now} />
+          {kind === 'web' ? 'page' : 'docker login'} · {address === undefined ? '' : `${address} · `}since{' '}
+          <When at={Date.parse(created)} now={frame.now} /> · last used{' '}
+          <When at={Date.parse(lastUsed)} now={frame.now} />
         </p>
       </div>
-      {isThis ? null : <EndForm path="/ui/me/end" id={id} frame={frame} word="End" what={userAgent ?? id} />}
+      {isThis ? null : <EndForm path="/ui/me/end" id={id} frame={frame} word="End" what={`the login of ${name}`} />}
     </li>
   );
 }
@@ -160,8 +169,6 @@ function EndForm(props: {
   );
 }
 
-const counted = { pull: 'pulls', push: 'pushes', token: 'logins for tokens' } as const;
-
 function OneLimit({ limit }: { readonly limit: OwnLimitView }) {
   const { name, mode, count, per, rate, burst, remaining, waitSeconds } = limit;
   return (
@@ -170,12 +177,12 @@ function OneLimit({ limit }: { readonly limit: OwnLimitView }) {
         <b>{name}</b>
         {mode === 'shadow' ? <span class="badge">counted, not enforced</span> : null}
         <p class="note">
-          {counted[count]}, {rate} for each {per}
+          {inWords(count, rate)} for each {per}
         </p>
       </div>
       <p class="number">
-        {remaining} of {burst} left
-        {waitSeconds > 0 ? <span class="note block">the next in {Math.ceil(waitSeconds)} s</span> : null}
+        {remaining.toLocaleString('en')} of {burst.toLocaleString('en')} left
+        {waitSeconds > 0 ? <span class="note block">the next in {describeWait(waitSeconds)}</span> : null}
       </p>
     </li>
   );

@@ -5,7 +5,7 @@ export function Command({ text, label }: { readonly text: string; readonly label
   return (
     <div class="command" data-copy>
       <span class="label">{label}</span>
-      <code tabindex={0}>{text}</code>
+      <code>{text}</code>
     </div>
   );
 }
@@ -69,6 +69,30 @@ export function Foreign({ text, whole = false }: { readonly text: string; readon
       {shown}
       {!whole && text.length > maxText ? '…' : ''}
     </bdi>
+  );
+}
+
+/** A name with slashes, that breaks behind them before it breaks anywhere else. `tail`: what stands behind it. */
+export function Name({ name, tail = '' }: { readonly name: string; readonly tail?: string }) {
+  return (
+    <>
+      {name.split('/').map((part, index) => (
+        <>
+          {index === 0 ? null : (
+            <>
+              /<wbr />
+            </>
+          )}
+          {part}
+        </>
+      ))}
+      {tail === '' ? null : (
+        <>
+          <wbr />
+          {tail}
+        </>
+      )}
+    </>
   );
 }
 

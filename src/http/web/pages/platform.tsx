@@ -81,11 +81,11 @@ function Layers({ layers }: Pick<PlatformView, 'layers'>) {
       <h2>
         Layers <span class="count">{layers.length}</span>
       </h2>
-      <table class="list tags" role="table">
+      <table class="list tags" role="table" aria-label="Layers">
         <thead role="rowgroup">
           <tr role="row">
             <th role="columnheader" scope="col">
-              Command
+              {layers.some(({ command }) => command !== undefined && command !== '') ? 'Command' : 'Type'}
             </th>
             <th role="columnheader" scope="col">
               Digest
@@ -101,10 +101,10 @@ function Layers({ layers }: Pick<PlatformView, 'layers'>) {
               <th role="rowheader" scope="row" class="step">
                 {command === undefined || command === '' ? <Foreign text={type} /> : <Foreign text={command} whole />}
               </th>
-              <td role="cell" data-label="Digest">
+              <td role="cell">
                 <Digest digest={digest} />
               </td>
-              <td role="cell" data-label="Size" class="number">
+              <td role="cell" class="number">
                 {size(bytes)}
               </td>
             </tr>

@@ -165,7 +165,7 @@ function File({
         Read-only; hashes are masked.{total > lines.length ? ` Lines ${from} to ${last} of ${total}.` : ''}
       </p>
       <div class="code" role="region" aria-labelledby="file" tabindex={0}>
-        <table>
+        <table aria-label="Lines">
           <tbody>
             {lines.map((text, index) => (
               <Line number={from + index} text={text} found={here.filter(({ line }) => line === from + index)} />

@@ -48,6 +48,24 @@ export function Crumbs({ repository, isImage = false }: { readonly repository: s
   );
 }
 
+/** The way on, where not all of it is on this page. */
+export function Pages(props: { readonly shown: number; readonly of: number; readonly next: string | undefined }) {
+  const { shown, of, next } = props;
+  if (next === undefined && shown === of) return null;
+  return (
+    <nav class="pages" aria-label="Pages">
+      <span>
+        {shown} of {of.toLocaleString('en')}
+      </span>
+      {next === undefined ? null : (
+        <a class="button" rel="next" href={next}>
+          Next
+        </a>
+      )}
+    </nav>
+  );
+}
+
 /** What I may do here, and the way to why. */
 export function Rights({
   rights,
@@ -59,7 +77,7 @@ export function Rights({
   readonly frame: Frame;
 }) {
   return (
-    <div class="rights">
+    <section class="rights" aria-label="What you may do here">
       <dl>
         {rights.map(({ action, answer, rule, note }) => (
           <div>
@@ -85,7 +103,7 @@ export function Rights({
         ))}
       </dl>
       {viewer.isKnown ? <a href={whyLink(repository, viewer.name, 'pull')}>Why?</a> : null}
-    </div>
+    </section>
   );
 }
 
@@ -97,7 +115,7 @@ export function Commands({ first, others }: { readonly first: readonly Line[]; r
         <Command {...line} />
       ))}
       <details>
-        <summary>Other clients, first login</summary>
+        <summary>Log in, other clients</summary>
         {others.map((line) => (
           <Command {...line} />
         ))}

@@ -4,8 +4,8 @@ import type { Asked, Frame } from '../page.ts';
 import { firstPushLines, loginLine } from './commands.ts';
 import { Layout } from './layout.tsx';
 import { folderLink, repositoryLink } from './links.ts';
-import { Command, Foreign, When } from './parts.tsx';
-import { Known } from './registry-parts.tsx';
+import { Command, Foreign, Name, When } from './parts.tsx';
+import { Known, Pages } from './registry-parts.tsx';
 
 interface View {
   readonly answer: RepositoriesAnswer;
@@ -22,7 +22,7 @@ export function RepositoriesPage({ answer, frame, asked: { query } }: View) {
     <Layout title={under === '' ? 'Repositories' : under} at="/ui/" frame={frame}>
       <Known stale={stale} now={frame.now} />
       {under === '' ? null : <Path under={under} />}
-      <h1>{under === '' ? 'Repositories' : under}</h1>
+      <h1>{under === '' ? 'Repositories' : <Name name={under} />}</h1>
       {total === 0 ? (
         <Nothing answer={answer} frame={frame} />
       ) : (
@@ -33,7 +33,6 @@ export function RepositoriesPage({ answer, frame, asked: { query } }: View) {
               {q === '' ? 'All' : 'Found'} <span class="count">{matching.toLocaleString('en')}</span>
             </h2>
             <form method="get" action="/ui/" class="find" role="search">
-              {under === '' ? null : <input type="hidden" name="under" value={under} />}
               <label>
                 <span class="hidden">Find a repository</span>
                 <input type="search" name="q" value={q} placeholder="Find a repository" />
@@ -50,6 +49,7 @@ export function RepositoriesPage({ answer, frame, asked: { query } }: View) {
                 </select>
               </label>
               <button>Find</button>
+              {under === '' ? null : <input type="hidden" name="under" value={under} />}
             </form>
           </div>
           {repositories.length === 0 ? (
@@ -60,17 +60,12 @@ export function RepositoriesPage({ answer, frame, asked: { query } }: View) {
           ) : (
             <Table answer={answer} now={frame.now} />
           )}
-          <nav class="pages" aria-label="Pages">
-            <span>
-              {repositories.length} of {matching.toLocaleString('en')}
-              {answer.complete || stale !== undefined ? '' : ', and more that are not listed yet'}
-            </span>
-            {next === undefined ? null : (
-              <a class="button" rel="next" href={folderLink({ under, q, order, after: next })}>
-                Next
-              </a>
-            )}
-          </nav>
+          {answer.complete || stale !== undefined ? null : <p class="note">There may be more, not listed yet.</p>}
+          <Pages
+            shown={repositories.length}
+            of={matching}
+            next={next === undefined ? undefined : folderLink({ under, q, order, after: next })}
+          />
         </>
       )}
     </Layout>
@@ -130,9 +125,11 @@ function Table({ answer: { repositories }, now }: { readonly answer: Repositorie
         {repositories.map(({ name, lastPush, tags, rights }) => (
           <tr role="row">
             <th role="rowheader" scope="row">
-              <a href={repositoryLink(name)}>{name}</a>
+              <a href={repositoryLink(name)}>
+                <Name name={name} />
+              </a>
             </th>
-            <td role="cell" data-label="Last push">
+            <td role="cell">
               {lastPush === undefined ? (
                 <span class="note">before this gateway</span>
               ) : (
@@ -140,13 +137,12 @@ function Table({ answer: { repositories }, now }: { readonly answer: Repositorie
               )}
             </td>
             {withTags ? (
-              <td role="cell" data-label="Tags" class="number">
+              <td role="cell" class="number">
                 {tags}
+                {tags === undefined ? null : <span class="narrow"> {tags === 1 ? 'tag' : 'tags'}</span>}
               </td>
             ) : null}
-            <td role="cell" data-label="You may">
-              {rights.join(', ')}
-            </td>
+            <td role="cell">{rights.join(', ')}</td>
           </tr>
         ))}
       </tbody>

@@ -4,8 +4,8 @@ import type { Asked, Frame } from '../page.ts';
 import { loginLine, pullLines, pushLine } from './commands.ts';
 import { Layout } from './layout.tsx';
 import { repositoryLink } from './links.ts';
-import { Foreign } from './parts.tsx';
-import { Commands, Crumbs, Known, Rights } from './registry-parts.tsx';
+import { Foreign, Name } from './parts.tsx';
+import { Commands, Crumbs, Known, Pages, Rights } from './registry-parts.tsx';
 import { TagTable } from './tag-table.tsx';
 
 interface View {
@@ -36,7 +36,9 @@ export function RepositoryPage({ answer, frame, asked: { query } }: View) {
         </p>
       ) : null}
       <Crumbs repository={repository} />
-      <h1>{repository}</h1>
+      <h1>
+        <Name name={repository} />
+      </h1>
       <Rights rights={rights} repository={repository} frame={frame} />
       <HowTo answer={answer} frame={frame} />
       <div class="bar">
@@ -46,7 +48,7 @@ export function RepositoryPage({ answer, frame, asked: { query } }: View) {
         <form method="get" class="find" role="search" action={repositoryLink(repository)}>
           <label>
             <span class="hidden">Find a tag</span>
-            <input type="search" name="q" value={q} placeholder="Find a tag, v1.* or sha256:…" />
+            <input type="search" name="q" value={q} placeholder="Find a tag" />
           </label>
           <label>
             <span class="hidden">Order</span>
@@ -70,21 +72,17 @@ export function RepositoryPage({ answer, frame, asked: { query } }: View) {
           ) : (
             <>
               No tag matches “<Foreign text={q} />
-              ”. <a href={repositoryLink(repository)}>Show all tags</a>
+              ”. Part of a tag will do, v1.*, or the beginning of a digest as in sha256:12ab.{' '}
+              <a href={repositoryLink(repository)}>Show all tags</a>
             </>
           )}
         </p>
       )}
-      <nav class="pages" aria-label="Pages">
-        <span>
-          {tags.length} of {matching.toLocaleString('en')}
-        </span>
-        {next === undefined ? null : (
-          <a class="button" rel="next" href={repositoryLink(repository, { q, order, after: next })}>
-            Next
-          </a>
-        )}
-      </nav>
+      <Pages
+        shown={tags.length}
+        of={matching}
+        next={next === undefined ? undefined : repositoryLink(repository, { q, order, after: next })}
+      />
     </Layout>
   );
 }

@@ -85,19 +85,19 @@ function Row({ row, repository, withDelete, now }: RowView) {
         <Badges row={row} repository={repository} />
         {row.sameAs.length === 0 ? null : <span class="note block">same image as {row.sameAs.join(', ')}</span>}
       </th>
-      <td role="cell" data-label="Digest">
+      <td role="cell">
         <Digest digest={digest} />
       </td>
-      <td role="cell" data-label="Size" class="number">
+      <td role="cell" class="number">
         {row.size === undefined ? null : size(row.size)}
       </td>
-      <td role="cell" data-label="Platforms">
+      <td role="cell">
         {row.platforms.length > 0 ? <Platforms names={row.platforms} /> : <Foreign text={typeInWords(row.type)} />}
       </td>
-      <td role="cell" data-label="Pushed">
+      <td role="cell" data-word="pushed">
         <Pushed pushed={pushed} now={now} />
       </td>
-      <td role="cell" data-label="Last pull">
+      <td role="cell" data-word="last pull">
         {lastPull === undefined ? (
           <span class="note">none{'\u00a0'}seen</span>
         ) : (
@@ -140,6 +140,7 @@ function Badges({ row: { tag, immutable, attached }, repository }: Pick<RowView,
             title={`attached, not verified: ${[...new Set(types)].slice(0, 4).join(', ')}`}
           >
             {badges[kind]}
+            <span class="hidden">, not verified</span>
           </a>
         );
       })}
