@@ -5,7 +5,9 @@ export function Command({ text, label }: { readonly text: string; readonly label
   return (
     <div class="command" data-copy>
       <span class="label">{label}</span>
-      <code>{text}</code>
+      <code>
+        <Name name={text} />
+      </code>
     </div>
   );
 }
@@ -72,7 +74,7 @@ export function Foreign({ text, whole = false }: { readonly text: string; readon
   );
 }
 
-/** A name with slashes, that breaks behind them before it breaks anywhere else. `tail`: what stands behind it. */
+/** A name with slashes, or a command with one: it breaks behind them before it breaks anywhere else. `tail`: what stands behind it. */
 export function Name({ name, tail = '' }: { readonly name: string; readonly tail?: string }) {
   return (
     <>

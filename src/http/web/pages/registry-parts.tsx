@@ -92,6 +92,7 @@ export function Rights({
               {rule === undefined ? null : viewer.isKnown ? (
                 <a class="note" href={whyLink(repository, viewer.name, action)}>
                   <Foreign text={rule} />
+                  <span class="hidden">, why {action}</span>
                 </a>
               ) : (
                 <span class="note">
