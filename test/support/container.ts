@@ -60,8 +60,8 @@ export async function openContainers(): Promise<Containers> {
   };
 }
 
-/** The innermost process below `ancestor` that runs the program of this name. */
-async function descendant(ancestor: number, name: string): Promise<number> {
+/** Its id: the innermost process below `ancestor` that runs the program of this name. */
+export async function descendant(ancestor: number, name: string): Promise<number> {
   let found: number | undefined;
   await eventually(`${name} runs below process ${ancestor}`, async () => {
     const parents = new Map<number, number>();
