@@ -285,7 +285,7 @@ function openServing(
     catalog: indexes.catalog,
     ...{ front, terminals },
     page: openPage({ config, machine, front, identity, parts: operationParts, doors }),
-    api: { ...apiCallers(config, identity), asking: asking(operations, operationParts), version },
+    api: { ...apiCallers(config, identity, limiter), asking: asking(operations, operationParts), version },
   });
   const { server, connections } = listener;
   lifecycle.opens(closing(server, () => connections.cutAll()));

@@ -114,7 +114,9 @@ if (live) {
   setInterval(async () => {
     if (document.visibilityState !== 'visible') return;
     try {
-      const reply = await fetch(`${live.dataset.live}&after=${live.dataset.last}`);
+      const reply = await fetch(`${live.dataset.live}&after=${live.dataset.last}`, {
+        headers: { 'Portcullis-Refresh': '1' },
+      });
       if (!reply.ok) return;
       const { records } = await reply.json();
       if (records.length === 0) return;

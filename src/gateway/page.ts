@@ -3,6 +3,7 @@ import type { Config } from '../config/load.ts';
 import type { CookieCallers } from '../http/api/viewer.ts';
 import type { Front } from '../http/front/front.ts';
 import { createCookieCallers } from '../http/web/cookie-callers.ts';
+import { createPageLimiter } from '../http/web/limiter.ts';
 import type { Identity } from '../identity/identify.ts';
 import { type MyParts, myForms, myOperations, myPages } from '../http/web/my-pages.tsx';
 import type { Form, Page } from '../http/web/page.ts';
@@ -71,12 +72,21 @@ export function pagePartsOf({ policies, keys, stores }: Machine, serving: Servin
   };
 }
 
-/** Who may come to `/api/v1` beside those with credentials: by the page's cookie, and as anybody where the page is for them. */
+/**
+ * Who may come to `/api/v1` beside those with credentials: by the page's cookie, and as anybody where the page is for them.
+ * How often, the page and the API count together.
+ */
 export function apiCallers(
   { page: { enabled, anonymous } }: Pick<Config, 'page'>,
   identity: Pick<Identity, 'identify'>,
-): { readonly showsAnonymous: boolean; readonly cookies: CookieCallers | undefined } {
+  limiter: Pick<RateLimiter, 'charge'>,
+): {
+  readonly showsAnonymous: boolean;
+  readonly cookies: CookieCallers | undefined;
+  readonly waitOf: ReturnType<typeof createPageLimiter>;
+} {
   return {
+    waitOf: createPageLimiter(limiter),
     showsAnonymous: enabled && anonymous === 'auto',
     cookies: enabled ? createCookieCallers(identity) : undefined,
   };

@@ -150,9 +150,9 @@ function createHandler(parts: ListenerParts): Handler {
     if (!isOfApi && !isEndpoint(path)) return refuse(exchange, notFound, 'route_unknown');
     await pace();
     if (!isOfApi) return endpoints(exchange);
-    const { answer, record } = await api.handle(exchange);
+    const { answer, record, isNoted = false } = await api.handle(exchange);
     const status = send(exchange, answer);
-    front.audit.record({ ...record, ...exchangeFacts(exchange, clock()), status });
+    if (!isNoted) front.audit.record({ ...record, ...exchangeFacts(exchange, clock()), status });
   }
 
   return async (request, response, expectsContinue) => {

@@ -31,14 +31,18 @@ const one = operation<SessionParts>();
 export const listSessions = one({
   method: 'GET',
   path: '/sessions',
-  summary: 'Live sessions, most recently used first: of everybody for who may inspect everywhere, else their own.',
+  summary:
+    'Live sessions, most recently used first: of everybody for who may inspect everywhere, else their own, which no token shows.',
   needs: 'account',
   input: z.object({ account: z.string().min(1).optional().describe('only those of this account') }),
   answer: sessionList,
   async run({ sessions, clock, identity }, viewer, { account }) {
     const own = nameOf(viewer);
     const mayAll = mayEverywhere(viewer, 'inspect');
-    if (!mayAll && account !== undefined && account !== own) return notOwn('see');
+    if (!mayAll) {
+      const unmet = account !== undefined && account !== own ? notOwn('see') : unmetPerson(viewer);
+      if (unmet !== undefined) return unmet;
+    }
     const listed = await sessions.list(mayAll ? account : own, clock());
     if (!listed.ok) return unavailable;
     const live = listed.sessions.filter((each) => identity.endOfSession(each) === undefined);

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import supertest from 'supertest';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { makeSecret, secretHash } from '../../src/identity/carried-secret.ts';
 import { quickHash } from '../support/policies.ts';
 import { Visitor } from '../support/visitor.ts';
@@ -29,7 +29,11 @@ limits:
 let front: Front;
 let admin: string;
 const cookies = new Map<string, string>();
-beforeAll(async () => {
+let tests = 0;
+/** Somebody may ask 60 times a minute: a new gateway in time. */
+beforeEach(async () => {
+  if (tests++ % 10 > 0) return;
+  if (tests > 1) await close();
   front = await startFront({ rules: await rulesOf() });
   admin = `Bearer ${readFileSync(join(front.stateDir, 'admin-token'), 'utf8').trim()}`;
   for (const name of ['ada', 'ivy', 'dana']) {
@@ -38,10 +42,11 @@ beforeAll(async () => {
     cookies.set(name, visitor.cookie);
   }
 });
-afterAll(async () => {
+const close = async (): Promise<void> => {
   await front.close();
   expect(front.errors).toEqual([]);
-});
+};
+afterAll(close);
 
 type Headers = Readonly<Record<string, string>>;
 const basic = (account: string): Headers => ({ authorization: `Basic ${credentials(account)}` });
@@ -94,7 +99,7 @@ const table: readonly (readonly [line: string, statuses: readonly number[], oper
   ['GET /openapi.json', [401, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200], 200],
   ['GET /viewer', [200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200], 200],
   ['GET /me', [401, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200], 404],
-  ['GET /sessions', [401, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200], 200],
+  ['GET /sessions', [401, 200, 200, 403, 200, 200, 200, 200, 200, 200, 403, 200], 200],
   ['GET /sessions?account=tess', [401, 403, 403, 403, 403, 200, 200, 200, 200, 200, 403, 200], 200],
   ['DELETE /sessions?account=tess', [401, 403, 403, 403, 403, 403, 403, 403, 200, 200, 403, 403], 200],
   ['DELETE /sessions?account=dana', [401, 200, 200, 403, 403, 403, 403, 403, 200, 200, 403, 403], 200],

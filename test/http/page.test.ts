@@ -341,7 +341,9 @@ describe('instead of a page', () => {
     for (let page = 0; page < 60; page++) expect(await status(dana)).toBe(200);
     const refused = await dana.get('/ui/');
     expect([refused.status, refused.headers['retry-after']]).toEqual([429, '1']);
-    expect(refused.body).toContain('You have asked for more than 60 pages a minute; go on in 1 second.');
+    expect(refused.body).toContain(
+      'You have asked for more than 60 pages a minute, answers of /api/v1 among them; go on in 1 second.',
+    );
     expect(refused.body).toContain('You are logged in as <b>dana</b>');
     expect(stand.records.at(-1)).toMatchObject({ event: 'limit', reason: 'page_limit_reached', account: 'dana' });
     expect(await status(new Visitor(stand.url))).toBe(303);

@@ -5,7 +5,8 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type ContentWriter, type Stored, contentWriter, named, types } from '../support/content.ts';
 import { type MemoryRegistry, startMemoryRegistry } from '../support/memory-registry.ts';
-import { type Front, credentials, startFront } from './support/front.ts';
+import { Visitor } from '../support/visitor.ts';
+import { type Front, credentials, passwordOf, startFront } from './support/front.ts';
 import { ask, house, look } from './support/promotions.ts';
 
 let registry: MemoryRegistry;
@@ -597,5 +598,34 @@ describe('the list', () => {
     const { promotions } = (await reply.json()) as { promotions: readonly { target: string }[] };
     expect(promotions.map(({ target }) => target)).toEqual(['release/bound:v1']);
     expect(promotions[0]).not.toHaveProperty('source');
+  });
+});
+
+describe("the page's cookie", () => {
+  const fromPage = { 'sec-fetch-site': 'same-origin' };
+  const promote = async (more: Readonly<Record<string, string>>, target: string): Promise<Response> => {
+    const visitor = new Visitor(front.url);
+    await visitor.logIn('dana', passwordOf('dana'));
+    const headers = { cookie: visitor.cookie, 'content-type': 'application/json', ...more };
+    const body = JSON.stringify({ ...wanted, target });
+    return fetch(`${front.url}/api/v1/promotions`, { method: 'POST', headers, body });
+  };
+
+  test('promotes as its account where a page of ours asks', async () => {
+    expect((await promote(fromPage, 'release/app:by-cookie')).status).toBe(201);
+    expect(front.records.at(-1)).toMatchObject({ event: 'promotion', decision: 'allow', account: 'dana' });
+    expect(writes()).not.toEqual([]);
+  });
+
+  test.each([
+    ['another port of the same host', { 'sec-fetch-site': 'same-site' }, 403],
+    ['another site', { 'sec-fetch-site': 'cross-site' }, 403],
+    ['nowhere that it says', {}, 403],
+    ['a form', { ...fromPage, 'content-type': 'text/plain' }, 415],
+  ])('promotes nothing where %s asks', async (_where, headers, status) => {
+    const before = writes().length;
+    expect((await promote(headers, 'release/app:forged')).status).toBe(status);
+    expect(front.records.at(-1)).toMatchObject({ event: 'promotion', decision: 'deny', account: 'dana' });
+    expect(writes().length).toBe(before);
   });
 });

@@ -2,6 +2,7 @@
 import type { Asking } from '../../operations/ask.ts';
 import type { Front } from '../front/front.ts';
 import { type PromotionApiParts, createPromotionApi } from './promotions.ts';
+import type { LookLimiter } from './looking.ts';
 import { type Api, createApi } from './table.ts';
 import { type CookieCallers, type ViewerParts, identifyViewer } from './viewer.ts';
 
@@ -12,16 +13,18 @@ export interface MainApiParts extends PromotionApiParts {
     readonly version: string;
     readonly showsAnonymous: boolean;
     readonly cookies?: CookieCallers | undefined;
+    readonly waitOf?: LookLimiter;
   };
 }
 
 /** What is asked here is judged by whoever calls. */
 export function createMainApi(all: MainApiParts): Api {
-  const { asking, version, showsAnonymous, cookies } = all.api;
+  const { asking, version, showsAnonymous, cookies, waitOf } = all.api;
   const { identity, clock } = all.gate;
   const viewing: ViewerParts = { identity, clock, service: all.front.service, showsAnonymous, cookies };
   return createApi({
     asking,
+    ...(waitOf === undefined ? {} : { waitOf }),
     specials: [createPromotionApi(all)],
     version,
     schemes: {

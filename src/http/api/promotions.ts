@@ -5,6 +5,7 @@ import { judgeGates } from '../../gate/provenance.ts';
 import type { Identity } from '../../identity/identify.ts';
 import type { Limits } from '../../limits/spend.ts';
 import type { AuditRecord, Clock, Promotions, Seen, TagLocks } from '../../ports.ts';
+import type { Looker } from '../../operations/viewer.ts';
 import { type PromotionParts, promote } from '../../promotion/promote.ts';
 import { type PromotionRequest, promotionBody, readPromotionRequest } from '../../promotion/request.ts';
 import { AtOnce } from '../../gate/at-once.ts';
@@ -15,7 +16,7 @@ import type { Front } from '../front/front.ts';
 import { who } from '../registry/audit-facts.ts';
 import type { WriteGate } from '../registry/tag-writer.ts';
 import { readJsonBody } from './body.ts';
-import { type ApiReply, type Called, identifyCaller } from './caller.ts';
+import type { ApiReply } from './caller.ts';
 import { problem } from './problems.ts';
 import { answerOf, recordOf } from './promotion-answers.ts';
 import type { Special } from './table.ts';
@@ -58,7 +59,7 @@ export function createPromotionApi(own: PromotionApiParts): Special {
     ...{ identity, clock, limits, tagLocks, knownParts },
   };
   const underWay = new UnderWay();
-  const post = async ({ caller, policy }: Extract<Called, { ok: true }>, exchange: Exchange): Promise<ApiReply> => {
+  const post = async ({ caller, policy }: Looker, exchange: Exchange): Promise<ApiReply> => {
     if (exchange.target.includes('?')) return refused('request-invalid', 'a promotion has no parameters; send JSON');
     const body = await readJsonBody(exchange);
     if (!body.ok) return { answer: body.answer, record: { decision: 'deny', reason: 'body_refused' } };
@@ -90,12 +91,10 @@ export function createPromotionApi(own: PromotionApiParts): Special {
     needs: 'account',
     input: promotionBody,
     answer: promoted,
-    async handle(exchange) {
-      const called = await identifyCaller(identity, exchange, front.service);
-      const reply = called.ok ? await post(called, exchange) : called.reply;
-      const facts = called.ok ? who(called.caller) : {};
-      const own = { event: 'promotion', route: undefined, detail: reply.record.detail } as const;
-      return { answer: reply.answer, record: { reason: 'promoted', ...facts, ...reply.record, ...own } };
+    event: 'promotion',
+    async handle(exchange, looker) {
+      const { answer, record } = await post(looker, exchange);
+      return { answer, record: { reason: 'promoted', ...who(looker.caller), ...record } };
     },
   };
 }

@@ -5,19 +5,23 @@ import { z } from 'zod';
 import { type Asking, ask } from '../../operations/ask.ts';
 import { unmetNeed } from '../../operations/needs.ts';
 import { type Operation, operation } from '../../operations/operation.ts';
-import type { Viewer } from '../../operations/viewer.ts';
+import type { Looker, Viewer } from '../../operations/viewer.ts';
+import { describeWait } from '../../policy/rate.ts';
 import type { AuditRecord } from '../../ports.ts';
 import type { Exchange } from '../front/exchange.ts';
 import type { Answer } from '../front/respond.ts';
 import { who } from '../registry/audit-facts.ts';
 import type { ApiReply } from './caller.ts';
 import { readGiven } from './given.ts';
+import { type LookLimiter, NotedRefreshes, isRefresh } from './looking.ts';
 import { type Described, type SecuritySchemes, openApiDocument } from './openapi.ts';
 import { type ProblemType, document, problem } from './problems.ts';
 
-/** One that is not asked but answers by itself: it reads its own request and knows its own caller. */
+/** One that is not asked but answers by itself: it reads its own request, and limits count what it does. */
 export interface Special extends Described {
-  handle(exchange: Exchange): Promise<ApiReply>;
+  /** What it is written down as. */
+  readonly event: AuditRecord['event'];
+  handle(exchange: Exchange, looker: Looker): Promise<ApiReply>;
 }
 
 /** Whoever calls, or the answer to who may not. `isByCookie`: what a browser sends by itself. */
@@ -29,6 +33,8 @@ export interface ApiParts {
   readonly asking: Asking;
   readonly specials?: readonly Special[];
   readonly identify: (exchange: Exchange, needs: Described['needs']) => Promise<Called>;
+  /** Of whoever is no operator. */
+  readonly waitOf?: LookLimiter;
   readonly version: string;
   readonly schemes: SecuritySchemes;
   readonly onError: (error: unknown, exchange: Exchange) => void;
@@ -37,8 +43,12 @@ export interface ApiParts {
 export interface Api {
   /** Whether a path, byte for byte, is one of these. */
   has(path: string): boolean;
-  /** What to answer and to write down; never rejects. */
-  handle(exchange: Exchange): Promise<{ readonly answer: Answer; readonly record: AuditRecord }>;
+  /** What to answer and to write down, unless it `isNoted`; never rejects. */
+  handle(exchange: Exchange): Promise<Handled>;
+}
+
+interface Handled extends ApiReply {
+  readonly record: AuditRecord;
 }
 
 type Method = Described['method'];
@@ -75,8 +85,9 @@ export function createApi(api: ApiParts): Api {
     if (methods[described.method] !== undefined) throw new Error(`${described.method} ${path} is there twice`);
     routes.set(path, { ...methods, [described.method]: { ...described, run } });
   };
-  for (const each of served) add(each, (exchange, id) => handleOperation(api, each, exchange, id));
-  for (const each of specials) add(each, (exchange) => each.handle(exchange));
+  const noted = new NotedRefreshes();
+  for (const each of served) add(each, (exchange, id) => handleOperation(api, noted, each, exchange, id));
+  for (const each of specials) add(each, (exchange) => handleSpecial(api, each, exchange));
 
   const find = (path: string): { readonly methods: Methods; readonly id: string | undefined } | undefined => {
     const slash = path.lastIndexOf('/') + 1;
@@ -133,39 +144,91 @@ function otherMethods(methods: Methods): ApiReply {
 const apiHeaders = { Vary: 'Authorization, Cookie', 'Cross-Origin-Resource-Policy': 'same-origin' };
 
 function withFacts(
-  { answer, record }: ApiReply,
+  { answer, record, ...rest }: ApiReply,
   facts: Pick<AuditRecord, 'event' | 'route' | 'detail'>,
-): { readonly answer: Answer; readonly record: AuditRecord } {
+): Handled {
   return {
+    ...rest,
     answer: { ...answer, headers: { ...apiHeaders, ...answer.headers } },
     record: { decision: 'allow', reason: 'authenticated', ...facts, ...record },
   };
 }
 
-/** In this order: who calls, whether a browser was made to, whether they may ask at all, what they send. */
+interface Admitted {
+  readonly ok: true;
+  readonly viewer: Viewer;
+  readonly isByCookie: boolean;
+  /** Of a request that an open page repeats: the account that looks. */
+  readonly refresher: string | undefined;
+  readonly refuse: Refuse;
+}
+type Refuse = (answer: Answer, reason: string, more?: Partial<AuditRecord>) => ApiReply;
+
+/** In this order: who calls, whether a browser was made to, whether they may ask at all. */
+async function admit(
+  { identify }: ApiParts,
+  { needs, method }: Described,
+  exchange: Exchange,
+): Promise<Admitted | { readonly ok: false; readonly reply: ApiReply }> {
+  const called = await identify(exchange, needs);
+  if (!called.ok) return called;
+  const { viewer, isByCookie = false, isFromPage = false } = called;
+  const facts = viewer.kind === 'operator' ? {} : who(viewer.caller);
+  const refuse: Refuse = (answer, reason, more) => ({
+    answer,
+    record: { ...facts, decision: 'deny', reason, ...more },
+  });
+  if (isByCookie && method !== 'GET' && !isFromPage)
+    return { ok: false, reply: refuse(problem('not-allowed', 'the page itself must ask for this'), 'request_forged') };
+  const unmet = unmetNeed(needs, viewer);
+  if (unmet !== undefined) return { ok: false, reply: refuse(problem('not-allowed', unmet.detail), `needs_${needs}`) };
+  const refresher = isByCookie && isRefresh(exchange) ? (facts.account ?? '') : undefined;
+  return { ok: true, viewer, isByCookie, refresher, refuse };
+}
+
+async function handleSpecial(api: ApiParts, each: Special, exchange: Exchange): Promise<ApiReply> {
+  const admitted = await admit(api, each, exchange);
+  const { answer, record } = !admitted.ok
+    ? admitted.reply
+    : admitted.viewer.kind === 'operator'
+      ? admitted.refuse(problem('not-allowed', 'this takes an account'), 'needs_account')
+      : await each.handle(exchange, admitted.viewer);
+  return { answer, record: { ...record, event: each.event, route: undefined, detail: record.detail } };
+}
+
+/** Whoever may ask is counted before anything is read of what they send. */
 async function handleOperation(
-  { identify, asking: { parts } }: ApiParts,
+  api: ApiParts,
+  noted: NotedRefreshes,
   each: Operation<unknown>,
   exchange: Exchange,
   id: string | undefined,
 ): Promise<ApiReply> {
-  const called = await identify(exchange, each.needs);
-  if (!called.ok) return called.reply;
-  const { viewer, isByCookie = false, isFromPage = false } = called;
-  const facts = viewer.kind === 'operator' ? {} : who(viewer.caller);
-  const refuse = (answer: Answer, reason: string, decision: AuditRecord['decision'] = 'deny'): ApiReply => ({
-    answer,
-    record: { ...facts, decision, reason },
-  });
-  if (isByCookie && each.method !== 'GET' && !isFromPage)
-    return refuse(problem('not-allowed', 'the page itself must ask for this'), 'request_forged');
-  const unmet = unmetNeed(each.needs, viewer);
-  if (unmet !== undefined) return refuse(problem('not-allowed', unmet.detail), `needs_${each.needs}`);
+  const admitted = await admit(api, each, exchange);
+  if (!admitted.ok) return admitted.reply;
+  const { viewer, isByCookie, refresher, refuse } = admitted;
+  const wait = await waitFor(api, admitted, exchange);
+  if (wait > 0) return refuse(tooMany(wait), 'page_limit_reached', { event: 'limit' });
   const given = await readGiven(exchange, each.method, { id, isByCookie });
   if (!given.ok) return refuse(given.answer, 'request_malformed');
-  const asked = await ask(each, parts, viewer, given.value);
-  if (asked.ok) return { answer: document(200, asked.answer), record: facts };
-  return refuse(refusalOf(asked), ...reasonOf(asked.reason));
+  const asked = await ask(each, api.asking.parts, viewer, given.value);
+  if (!asked.ok) {
+    const [reason, decision] = reasonOf(asked.reason);
+    return refuse(refusalOf(asked), reason, { decision });
+  }
+  const record = viewer.kind === 'operator' ? {} : who(viewer.caller);
+  const isNoted = refresher !== undefined && !noted.isDue(refresher, each.path, viewer.circumstances.now);
+  return { answer: document(200, asked.answer), record, isNoted };
+}
+
+async function waitFor({ waitOf }: ApiParts, { viewer, refresher }: Admitted, { address }: Exchange): Promise<number> {
+  if (viewer.kind === 'operator' || waitOf === undefined) return 0;
+  return waitOf(viewer.caller.principal, address, refresher !== undefined);
+}
+
+function tooMany(seconds: number): Answer {
+  const detail = `more than 60 requests a minute, those for pages among them; go on in ${describeWait(seconds)}`;
+  return problem('too-many', detail, { headers: { 'Retry-After': String(seconds) } });
 }
 
 type Unanswered = Exclude<Awaited<ReturnType<typeof ask>>, { ok: true }>;

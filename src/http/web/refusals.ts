@@ -61,7 +61,7 @@ export function tooManyPages(seconds: number): PageRefusal {
     status: 429,
     reason: 'page_limit_reached',
     title: 'Too many pages',
-    detail: `You have asked for more than 60 pages a minute; go on in ${describeWait(seconds)}. Pulls and pushes are not counted here.`,
+    detail: `You have asked for more than 60 pages a minute, answers of /api/v1 among them; go on in ${describeWait(seconds)}. Pulls and pushes are not counted here.`,
     headers: { 'Retry-After': String(seconds) },
   };
 }
