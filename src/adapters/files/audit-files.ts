@@ -1,0 +1,208 @@
+/**
+ * The one reader of audit files: their lines as they lie there, oldest or newest first, packed or not. Holds a few blocks
+ * of each file of a day at once, however large they are.
+ */
+import { createReadStream } from 'node:fs';
+import { type FileHandle, mkdtemp, open, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import { type AuditFileName, dayOf, parseAuditFileName } from '../../audit/file-name.ts';
+
+export interface AuditFile extends AuditFileName {
+  readonly path: string;
+  readonly name: string;
+}
+
+export interface AuditLine {
+  readonly file: AuditFile;
+  /** From 1; undefined where files are read from their end. */
+  readonly number: number | undefined;
+  /** Without the line end; of a longer one than any gateway writes, a MiB or a little more. */
+  readonly bytes: Buffer;
+  /** Ended by a line end, and not cut here. */
+  readonly isWhole: boolean;
+}
+
+export interface Reading {
+  readonly order: 'oldest' | 'newest';
+  /** Milliseconds since 1970: days that ended before are not opened. Lines of the first day may be older. */
+  readonly since?: number | undefined;
+  /** The first day that is not opened any more lies behind this. */
+  readonly until?: number | undefined;
+}
+
+const blockBytes = 262_144;
+const maxLineBytes = 1_048_576;
+const lineEnd = 0x0a;
+
+/** By day, then by gateway. Where a file is there packed and plain, the plain one. Rejects when the directory cannot be read. */
+export async function listAuditFiles(directory: string): Promise<readonly AuditFile[]> {
+  const found = new Map<string, AuditFile>();
+  for (const name of (await readdir(directory)).sort()) {
+    const parsed = parseAuditFileName(name);
+    const plain = name.replace(/\.gz$/, '');
+    if (parsed !== undefined && !found.has(plain)) found.set(plain, { ...parsed, name, path: join(directory, name) });
+  }
+  const key = ({ day, instance }: AuditFile): string => `${day} ${instance}`;
+  return [...found.values()].sort((a, b) => (key(a) < key(b) ? -1 : 1));
+}
+
+/**
+ * Lines of every gateway merged by their times, in batches. A line without a time goes with the one read before it in its
+ * file. Rejects when a file cannot be read to its end.
+ */
+export async function* auditLines(directory: string, reading: Reading): AsyncGenerator<readonly AuditLine[]> {
+  const { order, since = -Infinity, until = Infinity } = reading;
+  const [first, last] = [since === -Infinity ? '' : dayOf(since), until === Infinity ? '~' : dayOf(until)];
+  const files = (await listAuditFiles(directory)).filter(({ day }) => day >= first && day <= last);
+  const days = [...new Set(files.map(({ day }) => day))];
+  for (const day of order === 'oldest' ? days : days.reverse()) {
+    const readers = files.filter((file) => file.day === day).map((file) => linesOf(file, order));
+    if (readers.length === 1 && readers[0] !== undefined) yield* readers[0];
+    else yield* merged(readers, order);
+  }
+}
+
+/** The lines of one file, in batches. */
+export function linesOf(file: AuditFile, order: Reading['order']): AsyncGenerator<readonly AuditLine[]> {
+  if (order === 'oldest') return forwards(file);
+  return file.isPacked ? unpackedBackwards(file) : backwards(file, file.path);
+}
+
+async function* forwards(file: AuditFile): AsyncGenerator<readonly AuditLine[]> {
+  const source = createReadStream(file.path, { highWaterMark: blockBytes });
+  let stream: Readable = source;
+  if (file.isPacked) {
+    const gunzip = createGunzip({ chunkSize: blockBytes });
+    source.on('error', (error) => gunzip.destroy(error));
+    stream = source.pipe(gunzip);
+  }
+  let number = 0;
+  let begun: Buffer = Buffer.alloc(0);
+  let isCutting = false;
+  try {
+    for await (const block of stream as AsyncIterable<Buffer>) {
+      const lines: AuditLine[] = [];
+      let at = 0;
+      for (let end = block.indexOf(lineEnd); end !== -1; end = block.indexOf(lineEnd, at)) {
+        const bytes = begun.length === 0 ? block.subarray(at, end) : Buffer.concat([begun, block.subarray(at, end)]);
+        lines.push({ file, number: ++number, bytes, isWhole: !isCutting });
+        [begun, isCutting, at] = [Buffer.alloc(0), false, end + 1];
+      }
+      if (!isCutting) begun = Buffer.concat([begun, block.subarray(at)]);
+      if (begun.length > maxLineBytes) [begun, isCutting] = [begun.subarray(0, maxLineBytes), true];
+      if (lines.length > 0) yield lines;
+    }
+    if (begun.length > 0) yield [{ file, number: number + 1, bytes: begun, isWhole: false }];
+  } finally {
+    source.destroy();
+    stream.destroy();
+  }
+}
+
+/** What is packed can be read forwards only: it is unpacked into a file without a name. */
+async function* unpackedBackwards(file: AuditFile): AsyncGenerator<readonly AuditLine[]> {
+  const directory = await mkdtemp(join(tmpdir(), 'portcullis-audit-'));
+  const path = join(directory, 'unpacked');
+  try {
+    const target = await open(path, 'wx', 0o600);
+    await pipeline(createReadStream(file.path), createGunzip({ chunkSize: blockBytes }), target.createWriteStream());
+    yield* backwards(file, path);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function* backwards(file: AuditFile, path: string): AsyncGenerator<readonly AuditLine[]> {
+  const handle = await open(path, 'r');
+  try {
+    let at = (await handle.stat()).size;
+    /** What was read of a line whose beginning lies before. */
+    let rest: Buffer = Buffer.alloc(0);
+    let isWhole = false;
+    while (at > 0) {
+      const from = Math.max(0, at - blockBytes);
+      const block = Buffer.concat([await blockAt(handle, from, at - from), rest]);
+      const lines: AuditLine[] = [];
+      let end = block.length;
+      for (let before = block.lastIndexOf(lineEnd, end - 1); end > 0 && before !== -1;) {
+        if (end > before + 1 || isWhole)
+          lines.push({ file, number: undefined, bytes: block.subarray(before + 1, end), isWhole });
+        [end, isWhole] = [before, true];
+        before = end === 0 ? -1 : block.lastIndexOf(lineEnd, end - 1);
+      }
+      rest = block.subarray(0, end);
+      if (rest.length > maxLineBytes) [rest, isWhole] = [rest.subarray(0, maxLineBytes), false];
+      at = from;
+      if (lines.length > 0) yield lines;
+    }
+    if (rest.length > 0 || isWhole) yield [{ file, number: undefined, bytes: rest, isWhole }];
+  } finally {
+    await handle.close();
+  }
+}
+
+async function blockAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
+  const block = Buffer.allocUnsafe(length);
+  let done = 0;
+  while (done < length) {
+    const { bytesRead } = await handle.read(block, done, length - done, position + done);
+    if (bytesRead === 0) break;
+    done += bytesRead;
+  }
+  return block.subarray(0, done);
+}
+
+/** Where one of several readers stands. */
+interface Standing {
+  readonly reader: AsyncGenerator<readonly AuditLine[]>;
+  lines: readonly AuditLine[];
+  at: number;
+  time: string;
+}
+
+const mergedLines = 512;
+
+async function* merged(
+  readers: readonly AsyncGenerator<readonly AuditLine[]>[],
+  order: Reading['order'],
+): AsyncGenerator<readonly AuditLine[]> {
+  const open: Standing[] = readers.map((reader) => ({ reader, lines: [], at: 0, time: '' }));
+  const isBefore = (a: string, b: string): boolean => (order === 'oldest' ? a < b : a > b);
+  let batch: AuditLine[] = [];
+  try {
+    for (const standing of [...open]) await advance(standing, open);
+    while (open.length > 0) {
+      const next = open.reduce((best, each) => (isBefore(each.time, best.time) ? each : best));
+      const line = next.lines[next.at];
+      if (line !== undefined) batch.push(line);
+      next.at++;
+      if (next.at < next.lines.length) next.time = timeIn(next.lines[next.at]?.bytes) ?? next.time;
+      else await advance(next, open);
+      if (batch.length < mergedLines) continue;
+      yield batch;
+      batch = [];
+    }
+    if (batch.length > 0) yield batch;
+  } finally {
+    for (const { reader } of open) await reader.return(undefined);
+  }
+}
+
+/** Reads on, or takes a reader at its end out of `open`. */
+async function advance(standing: Standing, open: Standing[]): Promise<void> {
+  const step = await standing.reader.next();
+  if (step.done === true) return void open.splice(open.indexOf(standing), 1);
+  Object.assign(standing, { lines: step.value, at: 0, time: timeIn(step.value[0]?.bytes) ?? standing.time });
+}
+
+const timeLabel = '"time":"';
+
+/** The time of a line as it stands there, which sorts as text. */
+export function timeIn(bytes: Buffer | undefined): string | undefined {
+  const at = bytes?.subarray(0, 512).indexOf(timeLabel) ?? -1;
+  return at === -1 ? undefined : bytes?.toString('latin1', at + timeLabel.length, at + timeLabel.length + 24);
+}
