@@ -23,6 +23,7 @@ import { type Machine, openMachine } from './gateway/machine.ts';
 import { type Observed, createObserved } from './gateway/observed.ts';
 import { type Part, checkAll, frozenNow } from './gateway/readiness.ts';
 import { openOwn } from './gateway/own.ts';
+import { tokenModePart } from './gateway/token-mode.ts';
 import { type PageParts, apiCallers, openPage, operations, pagePartsOf } from './gateway/page.ts';
 import { GateMemory } from './gate/gate-memory.ts';
 import { KnownParts } from './gate/known-parts.ts';
@@ -128,7 +129,7 @@ async function open(ground: Ground): Promise<Started> {
       await connectProvider(config),
     ),
   );
-  const readiness: Part[] = [lifecycle.part, parts.policy];
+  const readiness: Part[] = [lifecycle.part, parts.policy, ...tokenModePart(config)];
   const checks = (): ReturnType<typeof checkAll> =>
     checkAll([...readiness, ...frozenNow(policies.loaded().compiled.policy, clock())]);
   const serving = openServing(ground, machine, observed, directories, { recent, minutes, checks });
@@ -230,7 +231,8 @@ function openServing(
   const { sources, issuerKeys, oidc } = openLogins(ground, machine, observed, directories);
   const login = { tokens, sessions, clock, service, refreshTtlSeconds };
   const identity = createIdentity({ ...login, sources, policies, robotUses, onLogin: observed.countLogin });
-  const tokenService = createTokenService({ ...login, identity, limits, upstreams });
+  const isTokensOnly = config.enforce === 'token';
+  const tokenService = createTokenService({ ...login, identity, limits, upstreams, isFinal: isTokensOnly });
   const sealedFor = sealedForOf(upstreams);
   const gate = {
     identity,
@@ -265,7 +267,7 @@ function openServing(
   const operationParts = pagePartsOf(machine, { ...lookedAt, ...developer, ...own });
   const { certificate } = inputs;
   const front = {
-    ...{ publicUrl, service, audit, tokenPage: tokenPageOf(config) },
+    ...{ publicUrl, service, audit, isTokensOnly, tokenPage: tokenPageOf(config) },
     onAnswered: observed.answered,
     clock,
     trustedProxies,

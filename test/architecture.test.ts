@@ -285,6 +285,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'limits/memory-budget.ts',
     'limits/spend.ts',
     'policy/model.ts',
+    'policy/binds-within.ts',
     'policy/freezes.ts',
     'sealed/pending-login.ts',
     'sealed/upload-ticket.ts',

@@ -4,6 +4,7 @@ import { publicUrlNotes } from '../config/notes.ts';
 import { type Problem, formatProblem, sortProblems } from '../document/problem.ts';
 import { compileByName } from '../policy/by-name.ts';
 import { lintPolicy } from '../policy/analysis/lint.ts';
+import { lintTokenMode } from '../policy/analysis/lint-token-mode.ts';
 import { lintUpstreams } from '../policy/analysis/lint-upstreams.ts';
 import { problemOfFailure, runTests } from '../policy/analysis/test-run.ts';
 import { checkLogins } from './check-logins.ts';
@@ -82,10 +83,13 @@ async function findingsOf(paths: readonly string[]): Promise<Findings> {
   const { passed, failures } = runTests(compileByName(policy), now);
   const { problems, notes } = lintPolicy(policy, now);
   const logins = configuration === undefined ? nothing : await checkLogins(policy, configuration.config.logins);
+  const { enforce, tokens } = configuration?.config ?? { enforce: 'proxy' as const };
+  const unkept = enforce === 'token' ? lintTokenMode(policy, tokens.accessTtlSeconds) : [];
   const registries = behind === undefined ? nothing : lintUpstreams(policy, behind.upstreams, behind.sourceOf);
   return {
     problems: sortProblems([
       ...problems,
+      ...unkept,
       ...registries.problems,
       ...logins.problems,
       ...failures.map(problemOfFailure),

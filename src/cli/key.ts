@@ -1,7 +1,7 @@
 /** `portcullis key`: signing keys, with an overlap in which no replica refuses what another one signed. */
 import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type KeyFile, generateKey, publishMs, readKeyFiles } from '../adapters/files/key-ring.ts';
+import { type KeyFile, adoptKey, generateKey, publishMs, readKeyFiles } from '../adapters/files/key-ring.ts';
 import { readConfiguration } from './configuration.ts';
 import { type ExitCode, exitCodes, formatTable, printJson, reportBroken, reportProblems } from './report.ts';
 import { type Command, example } from './verb.ts';
@@ -21,6 +21,16 @@ export function addKey(program: Command, done: (code: ExitCode) => void): void {
     .option('--keys <dir>', 'the key directory; default: the configured one')
     .addHelpText('after', example('portcullis key rotate --keys ./keys'))
     .action(({ keys }: { keys?: string }) => done(withDirectory(keys, rotate)));
+  key
+    .command('next')
+    .description('make and publish a key that signs nothing yet: the next rotate makes it sign')
+    .option('--keys <dir>', 'the key directory; default: the configured one')
+    .addHelpText(
+      'after',
+      example('portcullis key next') +
+        '\nFor registries that read our keys at their start (enforce: token): key next, give them the new\n/.well-known/jwks.json, restart them, then key rotate.\n',
+    )
+    .action(({ keys }: { keys?: string }) => done(withDirectory(keys, publishNext)));
   key
     .command('list')
     .description('keys whose tokens are accepted')
@@ -53,20 +63,42 @@ function withDirectory(flag: string | undefined, run: (place: Place) => ExitCode
 
 function rotate({ directory, accessTtlSeconds }: Place): ExitCode {
   const now = Date.now();
-  const made = generateKey(directory, now);
+  const [next] = waiting(directory);
+  const made = next === undefined ? generateKey(directory, now) : adoptKey(directory, next, now);
   const reading = readKeyFiles(directory, false);
   if (!reading.ok) {
     reportProblems(reading.problems);
     return exitCodes.problems;
   }
   const since = new Date(now + publishMs).toISOString();
-  process.stdout.write(`new key ${made}\nit signs from ${since} on; replicas read it within seconds\n`);
+  const which = next === undefined ? 'new key' : 'the next key is now';
+  process.stdout.write(`${which} ${made}\nit signs from ${since} on; replicas read it within seconds\n`);
   const keepMs = publishMs + (accessTtlSeconds + skewSeconds) * 1000;
   for (const { path } of retired(reading.files, now, keepMs)) {
     rmSync(path);
     process.stdout.write(`removed ${path}: its last token has expired\n`);
   }
   return exitCodes.ok;
+}
+
+/** One at a time: a second would wait for nothing. */
+function publishNext({ directory }: Place): ExitCode {
+  const [known] = waiting(directory);
+  if (known !== undefined) {
+    process.stderr.write(`${known.path} waits already; portcullis key rotate makes it sign\n`);
+    return exitCodes.problems;
+  }
+  const made = generateKey(directory, Date.now(), true);
+  process.stdout.write(
+    `next key ${made}\nit is published within seconds and signs nothing; give the registry the new keys, restart it, then: portcullis key rotate\n`,
+  );
+  return exitCodes.ok;
+}
+
+/** Of a directory that can be read. */
+function waiting(directory: string): readonly KeyFile[] {
+  const reading = readKeyFiles(directory, false);
+  return reading.ok ? reading.files.filter(({ isNext }) => isNext) : [];
 }
 
 /** Keys that a newer one replaced so long ago that none of their tokens can be alive. Only files this program made. */
@@ -85,18 +117,24 @@ function list({ directory }: Place, json: boolean): ExitCode {
     return exitCodes.problems;
   }
   const now = Date.now();
-  const published = reading.files.filter(({ made }) => (made ?? 0) + publishMs <= now);
-  const signing = published.at(-1) ?? reading.files[0];
+  const able = reading.files.filter(({ isNext }) => !isNext);
+  const signing = able.filter(({ made }) => (made ?? 0) + publishMs <= now).at(-1) ?? able[0];
   const views = reading.files.map((file) => ({
     kid: file.key.kid,
     algorithm: file.key.algorithm,
     file: file.path,
     made: file.made === undefined ? undefined : new Date(file.made).toISOString(),
     signing: file === signing,
+    next: file.isNext,
   }));
   if (json) printJson({ keys: views });
   else {
-    const rows = views.map((view) => [view.kid, view.algorithm, view.signing ? 'signs' : 'accepted', view.file]);
+    const rows = views.map((view) => [
+      view.kid,
+      view.algorithm,
+      view.signing ? 'signs' : view.next ? 'next' : 'accepted',
+      view.file,
+    ]);
     process.stdout.write(formatTable(['kid', 'algorithm', 'state', 'file'], rows));
   }
   return exitCodes.ok;

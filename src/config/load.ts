@@ -38,8 +38,8 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
   }
   // A source with a mistake gives nothing else, so what is missing then may be there.
   if (isWhole) {
-    problems.push(...clashingSettings(input, settings, isSet));
-    const page = { publicUrl: settings.publicUrl, isEnabled: settings.page?.enabled ?? true };
+    problems.push(...clashingSettings(input, settings, isSet), ...tokenModeProblems(settings, at));
+    const page = { publicUrl: settings.publicUrl, isEnabled: settings.page?.enabled ?? settings.enforce !== 'token' };
     problems.push(...loginProblems(settings.logins ?? {}, page, at));
   }
   if (problems.length > 0) return { ok: false, problems: sortProblems(problems) };
@@ -127,6 +127,24 @@ function clashingSettings(input: ConfigInput, settings: Settings, isSet: (key: s
   return problems;
 }
 
+/** What no registry can do that verifies tokens itself. */
+function tokenModeProblems({ enforce, page, upstreams = {} }: Settings, at: ReportAt): readonly Problem[] {
+  if (enforce !== 'token') return [];
+  const problems: Problem[] = [];
+  if (page?.enabled === true) {
+    const message = 'is not served with enforce: token: its commands would name an address where there is no registry';
+    problems.push(at(['page.enabled'], 'token-mode', message, 'remove page.enabled'));
+  }
+  const renamed = Object.entries(upstreams).filter(
+    ([, { prefix, access }]) => prefix !== undefined || access === 'read',
+  );
+  for (const [name] of renamed) {
+    const message = 'stands behind a prefix, or is read-only: a registry that verifies tokens knows neither';
+    problems.push(at([`upstreams.${name}`], 'token-mode', message, 'name one registry by upstream: URL'));
+  }
+  return problems;
+}
+
 function listeners(settings: Settings, tryMode: boolean) {
   return {
     listen: settings.listen ?? { host: tryMode ? '127.0.0.1' : '0.0.0.0', port: 5050 },
@@ -163,6 +181,8 @@ function complete(settings: Settings, input: ConfigInput) {
       settings.upstream === undefined
         ? upstreamTerms(settings.upstreams ?? {}, defaults)
         : [soleUpstream(settings.upstream, defaults)],
+    /** `token`: the registry verifies our tokens itself, and nothing of `/v2` is served. */
+    enforce: settings.enforce ?? 'proxy',
     policies: settings.policies ?? [resolve(input.cwd, 'policies')],
     stateDir: settings.stateDir ?? resolve(input.cwd, '.portcullis'),
     /** Undefined: in-process. */
@@ -173,13 +193,14 @@ function complete(settings: Settings, input: ConfigInput) {
     admin: { listen: adminListen },
     tokens: {
       service: tokens?.service ?? new URL(publicUrl).host,
-      accessTtlSeconds: tokens?.accessTtl ?? 15 * 60,
+      accessTtlSeconds: tokens?.accessTtl ?? (settings.enforce === 'token' ? 2 : 15) * 60,
       refreshTtlSeconds: tokens?.refreshTtl ?? 90 * 86_400,
       personalMaxTtlSeconds: tokens?.personalMaxTtl ?? 90 * 86_400,
       ...(tokens?.keys === undefined ? {} : { keys: tokens.keys }),
     },
     page: {
-      enabled: page?.enabled ?? true,
+      // It shows commands for this address, at which there is no registry in token mode.
+      enabled: page?.enabled ?? settings.enforce !== 'token',
       anonymous: page?.anonymous ?? 'auto',
       showPushers: page?.showPushers ?? 'authenticated',
     },

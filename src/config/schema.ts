@@ -53,6 +53,10 @@ export const configSchema = z.strictObject({
       .refine(isNotEmpty, 'names no registry'),
     'Several registries behind one address, by name; instead of upstream.',
   ),
+  enforce: optional(
+    z.enum(['proxy', 'token']),
+    'Who holds requests to the policy: this gateway in front of the registry (proxy), or the registry by its tokens. Default: proxy.',
+  ),
   policies: optional(
     listOf(path, 1),
     'Policy files and directories (flat, *.yaml and *.yml), one or a list. Default: ./policies.',
@@ -91,7 +95,10 @@ export const configSchema = z.strictObject({
         serviceName,
         'Name of this service in challenges and the audience of its tokens. Default: host and port of publicUrl.',
       ),
-      accessTtl: optional(duration(minute, day), 'Lifetime of an access token, from 60s to 1d. Default: 15m.'),
+      accessTtl: optional(
+        duration(minute, day),
+        'Lifetime of an access token, from 60s to 1d. Default: 15m, 2m with enforce: token.',
+      ),
       refreshTtl: optional(
         duration(minute, 3_650 * day),
         'How long a login session may stay unused before it ends. Default: 90d.',

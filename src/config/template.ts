@@ -23,6 +23,7 @@ const examples: Readonly<Record<string, string>> = {
   'upstreams.<name>.timeouts.response': '5m',
   'upstreams.<name>.redirects.mode': 'pass',
   'upstreams.<name>.redirects.hosts': '[storage.partner.example.com]',
+  enforce: 'proxy',
   policies: './policies',
   stateDir: './.portcullis',
   redis: 'redis://127.0.0.1:6379/0',

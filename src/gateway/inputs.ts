@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { ensureAdminToken } from '../adapters/files/admin-token.ts';
 import { type KeyFile, readKeyFiles } from '../adapters/files/key-ring.ts';
-import { type LoadedPolicy, loadPolicy } from '../adapters/files/policy-loading.ts';
+import { type LoadedPolicy, type LoadingTerms, loadPolicy } from '../adapters/files/policy-loading.ts';
 import { type HtpasswdReading, readHtpasswdFile } from '../adapters/files/htpasswd-file.ts';
 import { wordsOf } from '../adapters/failure.ts';
 import { upstreamFileProblems } from '../adapters/files/upstream-files.ts';
@@ -32,7 +32,7 @@ export async function readInputs(
   now: number,
   placeOf: (key: string) => Place = () => ({ file: 'configuration', line: 0, column: 0 }),
 ): Promise<Checked<Inputs>> {
-  const policy = await loadPolicy(policyPaths, now, { upstreams: namesOf(config.upstreams) });
+  const policy = await loadPolicy(policyPaths, now, loadingTerms(config));
   const keyDirectory = config.tokens.keys ?? join(config.stateDir, 'keys');
   const keys = readKeyFiles(keyDirectory, config.tokens.keys === undefined);
   const adminToken = readAdminToken(config.stateDir);
@@ -45,6 +45,11 @@ export async function readInputs(
   }
   const problems = [policy, keys, adminToken, certificate, htpasswd].flatMap((each) => (each.ok ? [] : each.problems));
   return { ok: false, problems: [...problems, ...upstreams] };
+}
+
+/** What policy files are read beside, at the start and at every reload. */
+export function loadingTerms({ enforce, upstreams, tokens: { accessTtlSeconds } }: Config): LoadingTerms {
+  return { upstreams: namesOf(upstreams), tokenMode: enforce === 'token' ? { accessTtlSeconds } : undefined };
 }
 
 /** Lines that cannot be used are no reason not to start. */

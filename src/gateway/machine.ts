@@ -4,11 +4,10 @@ import { type PolicyLoading, shortRevision } from '../adapters/files/policy-load
 import { followPolicyFiles } from '../adapters/files/policy-source.ts';
 import type { OperatorLog } from '../adapters/log/log.ts';
 import type { Config } from '../config/load.ts';
-import { namesOf } from '../config/upstreams.ts';
 import { formatProblem } from '../document/problem.ts';
 import { followDisabled } from '../identity/sources/disabled.ts';
 import type { AuditLog, Clock } from '../ports.ts';
-import type { Inputs } from './inputs.ts';
+import { type Inputs, loadingTerms } from './inputs.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { openStores } from './open-stores.ts';
 import { formatAll, lastGood } from './readiness.ts';
@@ -34,7 +33,7 @@ export async function openMachine(options: MachineOptions) {
     followPolicyFiles(inputs.policy, {
       paths: inputs.policyPaths,
       clock,
-      upstreams: namesOf(config.upstreams),
+      terms: loadingTerms(config),
       onReload(result) {
         endDisabled(policies.current().policy);
         recordReload(audit, result);

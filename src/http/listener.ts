@@ -13,7 +13,7 @@ import { type Connections, followConnections } from './front/connections.ts';
 import { type Exchange, beginExchange, exchangeFacts } from './front/exchange.ts';
 import type { Front } from './front/front.ts';
 import { guardRequest } from './front/guard.ts';
-import { type Answer, internalError, notFound, send } from './front/respond.ts';
+import { type Answer, internalError, notFound, send, tokensOnly } from './front/respond.ts';
 import { type Timing, timedResponse } from './front/timed-response.ts';
 import { type Rejected, type Unread, parseFailure, recordUnread, rejectUnread } from './front/unread.ts';
 import { ignoreUpgradeOffers } from './front/upgrade-offers.ts';
@@ -34,6 +34,8 @@ export interface ListenerFront extends Front {
   readonly tls?: SecureContextOptions | undefined;
   /** Hears of every answer when it has ended. */
   readonly onAnswered: (timing: Timing) => void;
+  /** The registry is elsewhere and verifies our tokens itself: nothing of `/v2` is served. */
+  readonly isTokensOnly?: boolean;
   /** While true every response ends its connection. */
   readonly isDraining: () => boolean;
   /** Told once of an entry in a trusted proxy's X-Forwarded-For that is no address. */
@@ -141,7 +143,11 @@ function createHandler(parts: ListenerParts): Handler {
     const problem = guardRequest(request);
     if (problem !== undefined) return refuse(exchange, problem.answer, problem.reason);
     const path = exchange.target.split('?', 1)[0] ?? '';
-    if (path === '/v2' || path.startsWith('/v2/')) return handleRegistryRequest(parts, exchange);
+    if (path === '/v2' || path.startsWith('/v2/')) {
+      return front.isTokensOnly === true
+        ? refuse(exchange, tokensOnly, 'token_mode')
+        : handleRegistryRequest(parts, exchange);
+    }
     if (page?.takes(path, request) === true) {
       await pace();
       return page.handle(exchange);

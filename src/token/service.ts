@@ -58,6 +58,8 @@ export interface TokenServiceParts {
   readonly service: string;
   /** Absent: one registry, by whose names clients call everything. */
   readonly upstreams?: Pick<Upstreams, 'canonical'>;
+  /** The registry verifies tokens itself: what they carry is what may be done. */
+  readonly isFinal?: boolean;
   /** Seconds without use after which a session ends. */
   readonly refreshTtlSeconds: number;
 }
@@ -87,7 +89,7 @@ export function createTokenService(parts: TokenServiceParts): TokenService {
       const opened = request.offline && method === 'password' ? await openSession(parts, request, caller) : undefined;
       if (opened !== undefined && !opened.ok) return opened;
       const now = clock();
-      const access = grantAccess(policy, principal, requested, { address, now });
+      const access = grantAccess(policy, principal, requested, { address, now }, parts.isFinal);
       const sessionId = opened?.sessionId ?? caller.sessionId;
       // At least of the instant from which on the account's tokens count, as some other clock had it.
       const from = countsFrom(caller, parts.sessions, account);

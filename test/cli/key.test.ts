@@ -16,7 +16,7 @@ const key = (...args: string[]) =>
 const built = (...args: string[]) =>
   run(process.execPath, [cli, 'key', ...args, '--keys', directory], { cwd: directory, env: { HOME: directory } });
 interface Listed {
-  readonly keys: readonly { readonly kid: string; readonly signing: boolean }[];
+  readonly keys: readonly { readonly kid: string; readonly signing: boolean; readonly next: boolean }[];
 }
 const listed = async (): Promise<Listed['keys']> => (JSON.parse((await key('list', '--json')).stdout) as Listed).keys;
 
@@ -46,4 +46,29 @@ test('key rotate removes keys whose last token has expired, and only those', asy
 test('key list says that there is no key, and what to do', async () => {
   expect(await built('list')).toMatchObject({ code: 1, stderr: expect.stringContaining('portcullis key rotate') });
   expect(await readdir(directory)).toEqual([]);
+});
+
+test('key next publishes a key that signs nothing, and the next rotate makes it sign', async () => {
+  generateKey(directory, Date.now() - 3_600_000);
+  const next = await built('next');
+  expect(next).toMatchObject({ code: 0, stderr: '' });
+  expect(next.stdout).toMatch(/^next key .*\.next\.pem\n/);
+  const [old, waiting] = await listed();
+  expect(waiting).toMatchObject({ next: true, signing: false });
+  expect((await key('list')).stdout).toMatch(/ next +\S+\.next\.pem/);
+  expect(await key('next')).toMatchObject({ code: 1, stderr: expect.stringContaining('portcullis key rotate') });
+
+  const rotated = await key('rotate');
+  expect(rotated.stdout).toMatch(/^the next key is now .*\d{3}Z\.pem\nit signs from /);
+  expect((await listed()).map(({ kid, next: isNext, signing }) => [kid, isNext, signing])).toEqual([
+    [old?.kid, false, true],
+    [waiting?.kid, false, false],
+  ]);
+});
+
+test('a directory with nothing but a next key cannot sign, and says so', async () => {
+  generateKey(directory, Date.now(), true);
+  expect(await key('list')).toMatchObject({ code: 1, stderr: expect.stringContaining('portcullis key rotate') });
+  expect(await key('rotate')).toMatchObject({ code: 0 });
+  expect(await listed()).toHaveLength(2);
 });

@@ -96,6 +96,7 @@ describe('a complete file', () => {
         personalMaxTtlSeconds: 864_000,
         keys: '/etc/portcullis/keys',
       },
+      enforce: 'proxy',
       page: { enabled: false, anonymous: 'never', showPushers: 'nobody' },
       logins: { ldap: undefined, oidc: undefined },
       timeouts: { connectMs: 1_000, idleMs: 2_000, responseMs: 180_000, drainMs: 14_400_000, leaveMs: 5_000 },
@@ -133,6 +134,7 @@ describe('defaults', () => {
         refreshTtlSeconds: 7_776_000,
         personalMaxTtlSeconds: 7_776_000,
       },
+      enforce: 'proxy',
       page: { enabled: true, anonymous: 'auto', showPushers: 'authenticated' },
       logins: { ldap: undefined, oidc: undefined },
       timeouts: { connectMs: 3_000, idleMs: 60_000, responseMs: 300_000, drainMs: 900_000, leaveMs: 0 },
@@ -166,6 +168,14 @@ describe('defaults', () => {
     expect(configOf({ tryMode: true, flags: { listen: '127.0.0.1:6000' } }).publicUrl).toBe('http://127.0.0.1:6000');
     const tls = { 'tls.cert': 'c', 'tls.key': 'k' };
     expect(configOf({ tryMode: true, flags: tls }).publicUrl).toBe('https://127.0.0.1:5050');
+  });
+
+  test('of token mode: tokens are short, and there is no page', () => {
+    const config = configOf({ env: { ...required, PORTCULLIS_ENFORCE: 'token' } });
+    expect(config.tokens.accessTtlSeconds).toBe(120);
+    expect(config.page.enabled).toBe(false);
+    const longer = configOf({ env: { ...required, PORTCULLIS_ENFORCE: 'token', PORTCULLIS_TOKENS_ACCESS_TTL: '5m' } });
+    expect(longer.tokens.accessTtlSeconds).toBe(300);
   });
 
   test('name the service after the host and port of publicUrl', () => {
@@ -241,6 +251,7 @@ describe('every key', () => {
     'upstreams.cloud.timeouts.response': '9s',
     'upstreams.cloud.redirects.mode': 'follow',
     'upstreams.cloud.redirects.hosts': 'sample,*.other',
+    enforce: 'token',
     policies: '/sample,/other',
     stateDir: '/sample',
     redis: 'redis://sample',

@@ -218,6 +218,7 @@ export function testConfig(
   return (dir, policiesDir) => ({
     listen: { host: '127.0.0.1', port: 0 },
     publicUrl: 'http://registry.test',
+    enforce: 'proxy',
     upstreams: upstreams ?? [soleUpstream(upstream, { timeouts: patience, redirects })],
     policies: [policiesDir],
     stateDir: join(dir, 'state'),

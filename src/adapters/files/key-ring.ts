@@ -30,12 +30,15 @@ export interface KeyFile {
   readonly key: TokenKey;
   /** Milliseconds since 1970, from the name of a file that this program made; undefined for any other. */
   readonly made: number | undefined;
+  /** Published and accepted, and signs nothing until `key rotate` makes it: for registries that read keys at their start. */
+  readonly isNext: boolean;
 }
 
 type KeyFilesReading =
   | { readonly ok: true; readonly files: readonly KeyFile[] }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
+const nextFile = /\.next\.pem$/;
 const keyFile = /\.(?:pem|jwk|json|key)$/;
 const maxKeyBytes = 65_536;
 
@@ -50,7 +53,7 @@ export function readKeyFiles(directory: string, generate: boolean): KeyFilesRead
   } catch (error) {
     return failed(directory, `the key directory cannot be used: ${wordsOf(error)}`);
   }
-  if (names.length === 0)
+  if (names.every((name) => nextFile.test(name)))
     return failed(directory, 'the key directory holds no key (*.pem, *.jwk); make one with: portcullis key rotate');
   const problems: Problem[] = [];
   const files: KeyFile[] = [];
@@ -58,7 +61,7 @@ export function readKeyFiles(directory: string, generate: boolean): KeyFilesRead
     const path = join(directory, name);
     const key = readKey(path);
     if ('problem' in key) problems.push(unplaced(path, 'signing-key', key.problem));
-    else files.push({ path, key, made: madeAt(name) });
+    else files.push({ path, key, made: madeAt(name), isNext: nextFile.test(name) });
   }
   return problems.length > 0 ? { ok: false, problems } : { ok: true, files };
 }
@@ -68,17 +71,31 @@ function uniqueKeys(files: readonly KeyFile[]): readonly TokenKey[] {
   return [...new Map(files.map(({ key }) => [key.kid, key])).values()];
 }
 
-/** Makes a new ES256 key (0600) whose name sorts after all that were made before; its path. Throws on broken I/O. */
-export function generateKey(directory: string, now: number): string {
+/**
+ * Makes a new ES256 key (0600) whose name sorts after all that were made before; its path. `isNext`: one that waits for
+ * `adoptKey`. Throws on broken I/O.
+ */
+export function generateKey(directory: string, now: number, isNext = false): string {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   chmodSync(directory, 0o700);
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const path = join(directory, `${new Date(now).toISOString().replace(/[-:.]/g, '')}.pem`);
+  const path = join(directory, `${stampOf(now)}${isNext ? '.next' : ''}.pem`);
   // In place in one step: a replica that looks meanwhile must not find half a key.
   const unfinished = join(directory, `.${randomUUID()}.tmp`);
   writeFileSync(unfinished, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600, flag: 'wx' });
   renameSync(unfinished, path);
   return path;
+}
+
+/** From `publishMs` after `now` a key that waited signs, as a new one does; its path. Throws on broken I/O. */
+export function adoptKey(directory: string, next: KeyFile, now: number): string {
+  const path = join(directory, `${stampOf(now)}.pem`);
+  renameSync(next.path, path);
+  return path;
+}
+
+function stampOf(now: number): string {
+  return new Date(now).toISOString().replace(/[-:.]/g, '');
 }
 
 /** `20261123T035700123Z.pem`, as `generateKey` names files. */
@@ -217,8 +234,9 @@ export function followKeyDirectory(first: readonly KeyFile[], options: KeyDirect
   /** The newest key that every replica has had time to read; the oldest when none has been there that long. */
   function signingKey(): TokenKey {
     const now = clock();
-    const published = files.filter(({ key, made }) => (made ?? seen.get(key.kid) ?? -Infinity) + publishMs <= now);
-    const chosen = published.at(-1) ?? files[0];
+    const signing = files.filter(({ isNext }) => !isNext);
+    const published = signing.filter(({ key, made }) => (made ?? seen.get(key.kid) ?? -Infinity) + publishMs <= now);
+    const chosen = published.at(-1) ?? signing[0];
     if (chosen === undefined) throw new Error('a key directory without keys');
     return chosen.key;
   }

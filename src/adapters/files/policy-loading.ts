@@ -12,6 +12,7 @@ import { type CompiledPolicy, compilePolicy } from '../../policy/evaluate.ts';
 import { cutProblem } from '../../policy/files/cut-file.ts';
 import type { AccountsAndGroups } from '../../policy/model.ts';
 import { problemOfFailure, runTests } from '../../policy/analysis/test-run.ts';
+import { lintTokenMode } from '../../policy/analysis/lint-token-mode.ts';
 import { trustFileProblems } from './trust-files.ts';
 
 type PolicyTexts =
@@ -134,13 +135,15 @@ export interface LoadingTerms {
   readonly before?: readonly PolicyText[];
   /** The registries behind, by whose names tests are judged. */
   readonly upstreams?: readonly UpstreamNames[];
+  /** The registry verifies our tokens itself: what it cannot hold to is refused. */
+  readonly tokenMode?: { readonly accessTtlSeconds: number } | undefined;
 }
 
 /** Reads, validates, compiles and tests here and now (`now` in ms). */
 export async function loadPolicy(
   paths: readonly string[],
   now: number,
-  { before = [], upstreams = [] }: LoadingTerms = {},
+  { before = [], upstreams = [], tokenMode }: LoadingTerms = {},
 ): Promise<PolicyLoading> {
   const texts = await readPolicyFiles(paths);
   if (!texts.ok) return { ok: false, problems: texts.problems, revision: undefined };
@@ -160,6 +163,8 @@ export async function loadPolicy(
   if (cut.length > 0) return refused(cut, reading.policy);
   const missing = await trustFileProblems(reading.policy);
   if (missing.length > 0) return refused(missing, reading.policy);
+  const unkept = tokenMode === undefined ? [] : lintTokenMode(reading.policy, tokenMode.accessTtlSeconds);
+  if (unkept.length > 0) return refused(unkept, reading.policy);
   const compiled = compilePolicy(withCanonicalTests(reading.policy, createUpstreams(upstreams).canonical));
   const { passed, failures } = runTests(askedByName(compiled), now);
   if (failures.length > 0) return refused(failures.map(problemOfFailure), reading.policy);

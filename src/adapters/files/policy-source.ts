@@ -19,7 +19,7 @@ interface PolicyFilesOptions {
   readonly onReload: (result: PolicyLoading) => void;
   /** Milliseconds between looks at the files, for what no watch reports. */
   readonly pollMs?: number;
-  readonly upstreams?: LoadingTerms['upstreams'];
+  readonly terms?: Omit<LoadingTerms, 'before'>;
 }
 
 export interface PolicyFiles extends PolicySource {
@@ -46,7 +46,7 @@ const defaultReviewMs = 1_000;
 
 /** Keeps the last good files in force, and looks at them at every change and every `pollMs` until `close`. */
 export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptions): PolicyFiles {
-  const { paths, clock, onReload, pollMs = defaultPollMs, upstreams = [] } = options;
+  const { paths, clock, onReload, pollMs = defaultPollMs, terms = {} } = options;
   const inForce = new PolicyInForce(first, clock);
   const reviews = new Reviews(clock);
   let signature: string | undefined;
@@ -56,7 +56,7 @@ export function followPolicyFiles(first: LoadedPolicy, options: PolicyFilesOptio
 
   async function read(): Promise<void> {
     if (closed) return;
-    const generation = await readOneGeneration(paths, clock, { before: inForce.loaded.files, upstreams });
+    const generation = await readOneGeneration(paths, clock, { ...terms, before: inForce.loaded.files });
     if (generation === undefined) return soon();
     if (closed) return;
     // What could not be read at all may be readable a moment later without looking any different (permissions).

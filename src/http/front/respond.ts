@@ -338,5 +338,12 @@ export function upstreamFailed(failure: UpstreamFailure): Answer {
   return upstreamAnswers[failure];
 }
 
+/** Under `/v2` where the registry is elsewhere and verifies our tokens itself. */
+export const tokensOnly: Answer = refusal(
+  'UNSUPPORTED',
+  'this address gives tokens only: pull from and push to the registry that sent you here',
+  { status: 404 },
+);
+
 export const notFound: Answer = refusal('UNSUPPORTED', 'there is nothing here', { status: 404 });
 export const internalError: Answer = refusal('UNKNOWN', 'the gateway failed; its log says why');
