@@ -118,6 +118,8 @@ interface ChartView {
   readonly values: readonly number[];
   /** The least that its height stands for: an idle gateway draws no mountains. */
   readonly least: number;
+  /** There was nothing to measure in the last whole minute. */
+  readonly isIdle?: boolean;
 }
 
 function chartsOf({ requests, refusals, bytesOut, manifestP95 }: HealthState): readonly ChartView[] {
@@ -128,6 +130,7 @@ function chartsOf({ requests, refusals, bytesOut, manifestP95 }: HealthState): r
       title: 'Manifest pulls, 95 % within',
       unit: ' ms',
       values: manifestP95.map((value) => (value ?? 0) * 1000),
+      isIdle: (manifestP95.at(-2) ?? null) === null,
       least: 10,
     },
     { title: 'Refused', unit: ' a second', values: perSecond(refusals), least: 1 },
@@ -136,13 +139,13 @@ function chartsOf({ requests, refusals, bytesOut, manifestP95 }: HealthState): r
 }
 
 /** A line of at most 60 points: about 700 bytes, no script, colours by the style sheet. The last point is a minute that runs. */
-function Chart({ title, unit, values, least }: ChartView) {
+function Chart({ title, unit, values, least, isIdle = false }: ChartView) {
   const top = niceTop(Math.max(least, ...values));
   const points = values
     .map((value, at) => `${((at * 300) / (values.length - 1)).toFixed(1)},${(80 - (value / top) * 80).toFixed(1)}`)
     .join(' ');
   const whole = values.slice(0, -1);
-  const now = `${figure(whole.at(-1) ?? 0)}${unit}`;
+  const now = isIdle ? 'none' : `${figure(whole.at(-1) ?? 0)}${unit}`;
   const range = `between ${figure(Math.min(...whole))} and ${figure(Math.max(...whole))}${unit} in the last hour`;
   return (
     <figure class="chart">
