@@ -1,4 +1,7 @@
-/** What is written down of every decision. */
+/** What is written down of every decision: as much of it as judging it again takes. */
+import type { RouteName } from './distribution/route-name.ts';
+import type { LoginSource } from './policy/model.ts';
+import type { ReachText } from './policy/own-reach.ts';
 
 /** Contract section 9. Never a secret: only values that this type names reach the log. */
 export interface AuditRecord {
@@ -20,25 +23,44 @@ export interface AuditRecord {
     'password' | 'session' | 'robot-token' | 'personal-token' | 'workload' | 'oidc' | 'access-token' | undefined;
   /** Id of the robot's secret, or of the person's access token, behind the credentials. */
   readonly secret?: string | undefined;
-  /** Of somebody outside the policy files, as `ldap:developers`. */
+  /** What that access token was made for, in the words of policy files; of a robot's secret the files say it. */
+  readonly reach?: ReachText | undefined;
+  /** The session that the credentials belong to. */
+  readonly session?: string | undefined;
+  /** Where somebody outside the policy files is known. */
+  readonly outside?: LoginSource | undefined;
+  /** Theirs, as `ldap:developers`: of all those that the policy named at the login. */
   readonly groups?: readonly string[] | undefined;
   /** Who issued the token that a workload logged in with, and those of its claims that the policy names. */
   readonly issuer?: string | undefined;
   readonly claims?: Readonly<Record<string, string>> | undefined;
-  /** Where somebody asked who did not come by `/v2` or `/token`: the page, `/api/v1`. */
-  readonly route?: 'ui' | 'api' | undefined;
+  /** What the request was about, in the words of the metrics; absent where nothing could be read. */
+  readonly route?: RouteName | undefined;
+  /** `GET` and the like. */
+  readonly httpMethod?: string | undefined;
   readonly repository?: string | undefined;
   /** The registry that has it, where there are several. */
   readonly upstream?: string | undefined;
   readonly action?: string | undefined;
   readonly reference?: string | undefined;
+  /** That a push by digest sets. */
+  readonly tags?: readonly string[] | undefined;
+  /** What a push came to, where a rule made that matter; absent also where its tags do not agree. */
+  readonly writes?: 'create' | 'overwrite' | 'repeat' | 'attach' | undefined;
   readonly digest?: string | undefined;
-  /** Where a promotion takes its image from. */
+  /** Where a promotion takes its image from, and a mount its blob. */
   readonly from?: string | undefined;
+  /** That a token was issued for. */
   readonly scope?: string | undefined;
+  /** That was asked for, where it is more. */
+  readonly asked?: string | undefined;
   readonly address?: string | undefined;
   readonly userAgent?: string | undefined;
   readonly requestId?: string | undefined;
+  /** W3C Trace Context: of the caller where it sent one. */
+  readonly traceId?: string | undefined;
+  /** Revision of the policy that decided, as `check` shows it; with `-cut` where a refused edit had taken accounts from it. */
+  readonly policy?: string | undefined;
   readonly status?: number | undefined;
   /** The reply came from memory: as the registry had just given or confirmed it, or for want of a registry. */
   readonly cache?: 'hit' | 'confirmed' | 'stale' | undefined;

@@ -65,7 +65,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'directory-ports.ts': ['time.ts'],
   'oidc-ports.ts': [],
   'upstream-ports.ts': ['distribution'],
-  'audit-ports.ts': [],
+  'audit-ports.ts': ['distribution/route-name.ts', 'policy'],
   'device-ports.ts': ['time.ts'],
   'activity-ports.ts': ['audit-ports.ts', 'registry-ports.ts', 'time.ts'],
   'ports.ts': [

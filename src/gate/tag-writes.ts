@@ -16,9 +16,13 @@ export interface TagAsker {
 }
 
 export type TagJudgement =
-  | { readonly kind: 'allowed' }
+  /** `writes`: what it comes to, where that was asked. */
+  | { readonly kind: 'allowed'; readonly writes?: Writes }
   | { readonly kind: 'denied'; readonly need: DeniedNeed; readonly decision: Decision }
   | { readonly kind: 'unknown'; readonly reason: RegistryFailure['reason'] };
+
+/** `repeat`: the tag names that content already. `attach`: a list of attachments grows. */
+export type Writes = 'create' | 'overwrite' | 'repeat' | 'attach';
 
 export const allowed: TagJudgement = { kind: 'allowed' };
 
@@ -57,12 +61,14 @@ export async function judgeTagWrite(
   // The same content again changes nothing: whoever may push the tag at all may repeat a push.
   const isRepeat = current.digest !== undefined && pushed.isSameAs(current.digest);
   const { action, decision } = current.digest === undefined ? create : overwrite;
-  if (decision.allowed || (isRepeat && (create.decision.allowed || overwrite.decision.allowed))) return allowed;
+  const isAllowed = decision.allowed || (isRepeat && (create.decision.allowed || overwrite.decision.allowed));
+  if (isAllowed) return { kind: 'allowed', writes: isRepeat ? 'repeat' : action };
   // A list of attachments that only grows loses nothing: every signature after the first would be an overwrite.
   if (current.digest !== undefined && create.decision.allowed && isReferrersTag(tag)) {
     const reading = await registry.manifest(repository, current.digest);
     if (!reading.ok) return { kind: 'unknown', reason: reading.reason };
-    if (reading.manifest !== undefined && keepsAttachments(tag, reading.manifest, pushed)) return allowed;
+    if (reading.manifest !== undefined && keepsAttachments(tag, reading.manifest, pushed))
+      return { kind: 'allowed', writes: 'attach' };
   }
   return { kind: 'denied', need: { action, repository, tag }, decision };
 }

@@ -54,6 +54,7 @@ const descriptors = '/proc/self/fd';
 export function createObserved(log: Log): Observed {
   const metrics = createMetrics();
   let isGate: (name: string) => boolean = () => true;
+  let revision: () => string | undefined = () => undefined;
   const { decisions, statuses, transferred, ...counts } = countsOf(metrics, (name) => isGate(name));
   const sound = (name: string, help: string, { health }: Part): void =>
     metrics.gauge(name, help, () => (health().ok ? 1 : 0));
@@ -65,7 +66,7 @@ export function createObserved(log: Log): Observed {
         if (status !== undefined) statuses([String(status)]);
         if (bytes !== undefined && bytes > 0 && event !== 'promotion')
           transferred([action === 'push' ? 'in' : 'out'], bytes);
-        log.record(record);
+        log.record(record.policy === undefined ? { ...record, policy: revision() } : record);
       },
     },
     countHash: (scheme) => counts.hashes([scheme]),
@@ -76,6 +77,7 @@ export function createObserved(log: Log): Observed {
     countLimit: ({ name }, spent) => counts.limited([name, spent]),
     watch({ machine: { policies, stores, parts }, upstreams, certificate, loginSources, ...sizes }) {
       const { gauge, gauges, total } = metrics;
+      revision = () => policies.current().policy.revision;
       isGate = (name) => policies.loaded().compiled.policy.gates.some((gate) => gate.name === name);
       gauge('portcullis_policy_rules', 'Rules in force.', () => policies.loaded().compiled.policy.rules.length);
       sound('portcullis_policy_last_reload_successful', '1 when the newest policy files are in force.', parts.policy);

@@ -28,8 +28,8 @@ export function remembering(observed: Observed, recent: Recent, minutes: Minutes
 }
 
 /** Whoever looks at the activity does not see themselves looking. */
-function isLooking({ route, decision, detail }: AuditRecord): boolean {
-  return route !== undefined && decision === 'allow' && detail?.startsWith('GET ') === true;
+function isLooking({ route, decision, httpMethod }: AuditRecord): boolean {
+  return (route === 'ui' || route === 'api') && decision === 'allow' && httpMethod === 'GET';
 }
 
 /** A challenge, which every login begins with, refuses nobody. */

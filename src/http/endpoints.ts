@@ -57,7 +57,8 @@ export function createEndpoints(parts: EndpointParts): (exchange: Exchange) => v
   };
   const only = (...methods: readonly string[]): RequestHandler => {
     const answer = refusal('UNSUPPORTED', `use ${methods.join(' or ')}`, { headers: { Allow: methods.join(', ') } });
-    return (request) => void send(exchangeOf(request), answer);
+    const record = { event: 'access', decision: 'deny', reason: 'method_not_allowed' } as const;
+    return (request) => reply(request, { answer, record });
   };
   const app = plainApp();
   const form = express.urlencoded({ extended: false, limit: maxFormBytes, parameterLimit: maxFormParameters });

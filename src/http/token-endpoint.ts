@@ -180,9 +180,10 @@ async function issue(
 const isGranted = ({ actions }: { readonly actions: readonly string[] }): boolean => actions.length > 0;
 
 function granted(
-  { principal, method, secretId, evidence, access, limits }: TokenGrant,
+  { principal, method, secretId, reach, sessionId, evidence, access, requested, limits }: TokenGrant,
   request: TokenRequest,
 ): AuditRecord {
+  const [scope, asked] = [access, requested].map(formatScopes);
   const shadow = shadowLimits(limits);
   const isLogin = request.scopes.every((scope) => scope.trim() === '');
   return {
@@ -192,9 +193,12 @@ function granted(
     ...personFacts(principal),
     method,
     secret: secretId,
+    reach,
+    session: secretId === undefined ? sessionId : undefined,
     source: 'name' in principal ? principal.outside?.source : undefined,
     ...evidence,
-    scope: formatScopes(access),
+    scope,
+    asked: asked === scope ? undefined : asked,
     shadow: shadow.length === 0 ? undefined : shadow,
   };
 }

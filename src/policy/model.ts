@@ -279,6 +279,8 @@ export interface PolicyTest {
 
 /** Everything that the policy files say together. */
 export interface Policy {
+  /** Of the files, short: by it a record says which policy decided. Absent where nobody asked for it. */
+  readonly revision?: string | undefined;
   readonly users: ReadonlyMap<string, User>;
   readonly robots: ReadonlyMap<string, Robot>;
   readonly workloads: ReadonlyMap<string, Workload>;

@@ -72,7 +72,8 @@ export function withdraw(
     return { losing, compiled: undefined, isOfAllAdministrators: true };
   const losers = new Set(losing);
   const formerEntries = entriesOf(good.policy).filter(({ entry }) => losers.has(entry.name));
-  const policy = { ...good.policy, ...accounts, users: shutUsers, formerEntries };
+  const revision = good.policy.revision && `${good.policy.revision}-cut`;
+  const policy = { ...good.policy, revision, ...accounts, users: shutUsers, formerEntries };
   losing.push(...shut.map(({ name }) => name), ...cutGroups(good.policy.groups, accounts.groups));
   const asBefore = withGroupsOf(good);
   const giving = compilePolicy({ ...policy, rules: policy.rules.filter(({ effect }) => effect === 'allow') });

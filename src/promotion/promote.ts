@@ -68,6 +68,7 @@ interface Done {
   /** Blobs that the registry has none of, since their manifest names other places for them. */
   readonly left: readonly string[];
   readonly decision: Decision;
+  readonly writes: 'create' | 'overwrite' | 'repeat';
   readonly states: readonly LimitState[];
 }
 
@@ -147,6 +148,7 @@ async function begin(
     promotion: promotionOf(parts, ask, root.digest, began, counts),
     left: counts.left ?? [],
     decision,
+    writes: judged.kind === 'free' ? judged.writes : 'repeat',
     states: spending.states,
   });
   if (judged.kind === 'same') return { kind: 'repeated', ...done({}) };

@@ -46,7 +46,8 @@ export function reachesFor({ bound }: Pick<Caller, 'bound'>, repository: string,
 
 export type TargetJudgement =
   /** Nothing is there, or may be overwritten. */
-  | { readonly kind: 'free' | 'same'; readonly decision: Decision }
+  | { readonly kind: 'free'; readonly writes: 'create' | 'overwrite'; readonly decision: Decision }
+  | { readonly kind: 'same'; readonly decision: Decision }
   /** Another image is there, and may not be overwritten. */
   | { readonly kind: 'taken'; readonly decision: Decision }
   | { readonly kind: 'denied'; readonly decision: Decision }
@@ -66,7 +67,7 @@ export async function judgeTarget(
   if (current.digest === digest) return { kind: 'same', decision: anyhow };
   const writes = current.digest === undefined ? 'create' : 'overwrite';
   const decision = mayPromote(promoter, repository, tag, writes);
-  if (decision.allowed) return { kind: 'free', decision };
+  if (decision.allowed) return { kind: 'free', writes, decision };
   return { kind: writes === 'overwrite' ? 'taken' : 'denied', decision };
 }
 

@@ -4,7 +4,7 @@ import { parseScopes } from '../distribution/scope.ts';
 import type { Upstreams } from '../distribution/upstreams.ts';
 import type { LimitState, Limits } from '../limits/spend.ts';
 import type { Principal } from '../policy/model.ts';
-import type { Clock, SessionStore } from '../ports.ts';
+import type { Clock, SessionReach, SessionStore } from '../ports.ts';
 import type { AccessTokens } from './access-token.ts';
 import { makeSecret, secretHash } from '../identity/carried-secret.ts';
 import { type Caller, type Identity, type Shown, accountOf, secretIdOf } from '../identity/identify.ts';
@@ -31,10 +31,13 @@ export interface TokenGrant {
   readonly token: string;
   readonly expiresInSeconds: number;
   readonly access: readonly Access[];
+  readonly requested: readonly Access[];
   readonly principal: Principal;
   readonly method: Caller['method'];
   /** Of the robot's secret, or the person's access token, that was shown. */
   readonly secretId: string | undefined;
+  /** What the person's access token was made for. */
+  readonly reach: SessionReach | undefined;
   readonly evidence: Caller['evidence'];
   /** Of the policy's limits on token requests, those that counted this one. */
   readonly limits: readonly LimitState[];
@@ -109,9 +112,11 @@ export function createTokenService(parts: TokenServiceParts): TokenService {
         token,
         expiresInSeconds: Math.min(tokens.ttlSeconds, endsAt - issuedAt),
         access,
+        requested,
         principal,
         method,
         secretId: secretIdOf(caller),
+        reach: caller.ownToken?.reach,
         evidence: caller.evidence,
         limits: states,
         refreshToken,

@@ -165,7 +165,8 @@ export async function loadPolicy(
   if (missing.length > 0) return refused(missing, reading.policy);
   const unkept = tokenMode === undefined ? [] : lintTokenMode(reading.policy, tokenMode.accessTtlSeconds);
   if (unkept.length > 0) return refused(unkept, reading.policy);
-  const compiled = compilePolicy(withCanonicalTests(reading.policy, createUpstreams(upstreams).canonical));
+  const policy = withCanonicalTests(reading.policy, createUpstreams(upstreams).canonical);
+  const compiled = compilePolicy({ ...policy, revision: shortRevision(revision) });
   const { passed, failures } = runTests(askedByName(compiled), now);
   if (failures.length > 0) return refused(failures.map(problemOfFailure), reading.policy);
   return { ok: true, loaded: { compiled, testsPassed: passed, revision, files: texts.files } };

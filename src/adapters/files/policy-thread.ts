@@ -6,7 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { unplaced } from '../../document/problem.ts';
 import { compilePolicySteadily } from '../../policy/evaluate.ts';
 import type { Gate, Limit, Policy, PolicyTest, Rule } from '../../policy/model.ts';
-import { type LoadingTerms, type PolicyLoading, loadPolicy } from './policy-loading.ts';
+import { type LoadingTerms, type PolicyLoading, loadPolicy, shortRevision } from './policy-loading.ts';
 import { type PolicyReview, type ReviewTerms, reviewPolicies } from './policy-review.ts';
 import type { PolicyPart, ReviewTask, WorkerMessage, WorkerTask } from './policy-worker.ts';
 
@@ -99,6 +99,6 @@ async function finish(message: Exclude<WorkerMessage, PolicyPart>, policy: Polic
     return { ok: false, problems, revision, named: files && { accounts: policy, files }, files: texts };
   }
   const { testsPassed, revision, files } = message;
-  const compiled = await compilePolicySteadily(policy, () => nextTurn());
+  const compiled = await compilePolicySteadily({ ...policy, revision: shortRevision(revision) }, () => nextTurn());
   return { ok: true, loaded: { compiled, testsPassed, revision, files } };
 }

@@ -20,7 +20,7 @@ export interface WorkerTask {
 
 /** A batch of what one part of a policy holds; of a map the entries are pairs. */
 export interface PolicyPart {
-  readonly part: Exclude<keyof Policy, 'formerEntries'>;
+  readonly part: Exclude<keyof Policy, 'formerEntries' | 'revision'>;
   readonly entries: readonly unknown[];
 }
 

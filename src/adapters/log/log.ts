@@ -95,21 +95,15 @@ function isClean(record: AuditRecord, line: string): boolean {
 }
 
 function clean(record: AuditRecord): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(
-    Object.entries(record).map(([name, value]) => [
-      name,
-      typeof value === 'string' ? cleanText(value) : cleanTexts(value),
-    ]),
-  );
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, cleanTexts(value)]));
 }
 
 /** What stands below a field, such as claims. */
 function cleanTexts(value: unknown): unknown {
+  if (typeof value === 'string') return cleanText(value);
   if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map((each: unknown) => (typeof each === 'string' ? cleanText(each) : each));
-  return Object.fromEntries(
-    Object.entries(value).map(([name, text]) => [cleanText(name), typeof text === 'string' ? cleanText(text) : text]),
-  );
+  if (Array.isArray(value)) return value.map(cleanTexts);
+  return Object.fromEntries(Object.entries(value).map(([name, below]) => [cleanText(name), cleanTexts(below)]));
 }
 
 function cleanText(text: string): string {

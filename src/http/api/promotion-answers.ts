@@ -128,7 +128,9 @@ export function recordOf(outcome: PromotionOutcome, request: PromotionRequest): 
     digest,
     ...why('decision' in outcome ? outcome.decision : undefined, further),
     ...(gate === undefined ? {} : { gate: gate.standing.gate.name, gateFrom: gate.from }),
-    ...(isDone ? { bytes: outcome.promotion.bytes } : {}),
+    ...(isDone ? { bytes: outcome.promotion.bytes, writes: outcome.writes } : {}),
+    // One of what is attached, and not the tag that was asked for.
+    ...('tag' in outcome && outcome.tag !== tag ? { tags: [outcome.tag] } : {}),
     detail: wrong === undefined || said === undefined ? (wrong ?? said) : `${wrong} (${said})`,
     ...verdictOf(outcome),
   };

@@ -36,7 +36,7 @@ export function sendToRegistry(transfer: Transfer, door: RegistryDoor, onRespons
   const { exchange, route, content } = transfer.asked;
   const { request } = exchange;
   // The library reads them here.
-  request.headers = outgoingHeaders(request, route, door.origin.host);
+  request.headers = outgoingHeaders(request, route, door.origin.host, exchange.trace.parent);
   request.url = transfer.target;
   if (content !== undefined) {
     delete request.headers['transfer-encoding'];

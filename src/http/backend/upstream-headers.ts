@@ -36,8 +36,13 @@ const returned: ReadonlySet<string> = new Set([
  * client stay here. Upload routes always carry `application/octet-stream`: with a form type distribution would read its
  * parameters from the body.
  */
-export function outgoingHeaders(request: IncomingMessage, route: RegistryRoute, host: string): IncomingHttpHeaders {
-  const headers: IncomingHttpHeaders = { host };
+export function outgoingHeaders(
+  request: IncomingMessage,
+  route: RegistryRoute,
+  host: string,
+  traceparent: string,
+): IncomingHttpHeaders {
+  const headers: IncomingHttpHeaders = { host, traceparent };
   for (const name of forwarded) {
     const value = request.headers[name];
     if (typeof value === 'string') headers[name] = value;

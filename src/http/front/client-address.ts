@@ -36,6 +36,12 @@ export function clientAddress(
   return address;
 }
 
+/** Whether the other end of a connection is a proxy whose word counts. */
+export function isTrusted(remoteAddress: string | undefined, trustedProxies: readonly string[]): boolean {
+  const address = canonical(remoteAddress ?? '');
+  return address !== undefined && inNetworks(trustedProxies, address);
+}
+
 /** With or without port and quotes, as in `203.0.113.7:54321` and `[2001:db8::1]:443`; a zone also escaped (`%25`). */
 function entryAddress(entry: string): string | undefined {
   if (entry.length > maxEntryLength) return undefined;

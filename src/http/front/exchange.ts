@@ -1,9 +1,11 @@
 /** One request and its response, with the facts that every answer and every log line needs. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { routeNameOf } from '../../distribution/route-name.ts';
 import type { AuditRecord } from '../../ports.ts';
-import { clientAddress } from './client-address.ts';
+import { clientAddress, isTrusted } from './client-address.ts';
 import { publicOrigin } from './request-host.ts';
+import { type Trace, traceOf } from './trace.ts';
 
 export interface Exchange {
   readonly request: IncomingMessage;
@@ -12,6 +14,7 @@ export interface Exchange {
   readonly target: string;
   readonly method: string;
   readonly requestId: string;
+  readonly trace: Trace;
   readonly address: string | undefined;
   /** The origin under which this client reaches the gateway; the realm and absolute locations begin with it. */
   readonly publicUrl: string;
@@ -46,6 +49,7 @@ export function beginExchange(request: IncomingMessage, response: ServerResponse
     target: request.url ?? '',
     method: request.method ?? '',
     requestId,
+    trace: traceOf(headers['traceparent'], requestId, () => isTrusted(socket.remoteAddress, trustedProxies)),
     address: clientAddress(socket.remoteAddress, headers['x-forwarded-for'], trustedProxies, onUnreadable),
     publicUrl: publicOrigin(options.publicUrl, {
       host: headers.host,
@@ -62,9 +66,10 @@ export function beginExchange(request: IncomingMessage, response: ServerResponse
 export function exchangeFacts(
   exchange: Exchange,
   now: number,
-): Pick<AuditRecord, 'address' | 'userAgent' | 'requestId' | 'durationMs'> {
-  const { address, userAgent, requestId } = exchange;
-  return { address, userAgent, requestId, durationMs: durationMs(exchange, now) };
+): Pick<AuditRecord, 'route' | 'httpMethod' | 'address' | 'userAgent' | 'requestId' | 'traceId' | 'durationMs'> {
+  const { address, userAgent, requestId, trace, target, method: httpMethod } = exchange;
+  const asked = { route: routeNameOf(target), httpMethod };
+  return { ...asked, address, userAgent, requestId, traceId: trace.id, durationMs: durationMs(exchange, now) };
 }
 
 /** Until `now`, in milliseconds; clocks are set back. */

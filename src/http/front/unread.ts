@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { errorBody } from '../../distribution/error-codes.ts';
 import type { AuditLog } from '../../ports.ts';
 import { clientAddress } from './client-address.ts';
+import { traceOf } from './trace.ts';
 import { cut, isFramed } from './drain.ts';
 import { turnsEnd } from './turn.ts';
 
@@ -25,14 +26,17 @@ export function recordUnread(
   socket: Socket,
   { reason, status, request, detail }: Unread,
 ): void {
-  const { headers = {} } = request ?? {};
+  const { headers = {}, method: httpMethod } = request ?? {};
+  const requestId = randomUUID();
   audit.record({
     event: 'access',
     decision: 'deny',
     reason,
     address: clientAddress(socket.remoteAddress, headers['x-forwarded-for'], trustedProxies),
     userAgent: headers['user-agent'],
-    requestId: randomUUID(),
+    httpMethod,
+    requestId,
+    traceId: traceOf(headers['traceparent'], requestId, () => false).id,
     status,
     detail,
   });

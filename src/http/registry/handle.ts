@@ -68,6 +68,7 @@ async function outcomeOf(parts: RegistryParts, exchange: Exchange, draft: Draft)
   const route = 'route' in parsed ? parsed.route : undefined;
   const isLookingForBlob = method === 'HEAD' && route?.kind === 'blob-get';
   Object.assign(draft, what(route, method));
+  if (admission.kind === 'admitted') draft.policy = admission.policy.policy.revision;
   const placed = placeOf(route, parts.upstreams);
   draft.upstream = placed?.name;
   const misplaced = admission.kind === 'admitted' ? misplacedBy(admission, placed) : undefined;

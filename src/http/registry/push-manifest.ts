@@ -3,7 +3,7 @@ import { digestOf, hasDigest } from '../../distribution/digest.ts';
 import { type Admitted, admitAgain } from '../../gate/admit.ts';
 import { everyDeletion, partsOf } from '../../gate/contained.ts';
 import { tagTurnMs } from '../../gate/deletion.ts';
-import { type PushedManifest, isGuardedTag, judgeTagWrite } from '../../gate/tag-writes.ts';
+import { type PushedManifest, type Writes, isGuardedTag, judgeTagWrite } from '../../gate/tag-writes.ts';
 import { clientNetwork, clientSite } from '../../limits/client-network.ts';
 import type { Exchange } from '../front/exchange.ts';
 import { readManifestBody } from '../front/manifest-body.ts';
@@ -83,17 +83,20 @@ async function judgeAndWrite(
     mediaType: exchange.request.headers['content-type'],
     isSameAs: (digest) => ('digest' in reference ? digest === reference.digest : hasDigest(content, digest)),
   };
+  const written = new Set<Writes | undefined>();
   for (const tag of tagsOf(route)) {
     const writer = writerOf(gate, exchange, repository, again.caller);
     const judgement = await judgeTagWrite(backend.ask, writer, tag, pushed);
     if (judgement.kind !== 'allowed') return notWritten(asked, route, again.caller, judgement);
+    written.add(judgement.writes);
   }
+  const [writes] = written.size === 1 ? written : [];
   const counted = before ?? (await countRequest(gate.limits, exchange, admission));
   if ('refusal' in counted) return counted.refusal;
   // Counted before: looking for an image may cost the registry more than writing it.
   const gated = await passGates(parts, again, route, pushed);
   const { shadow } = why(admission.decision, [...counted.shadow, ...gated.shadow]);
-  const record = { ...(shadow && { shadow }), ...gated.record };
+  const record = { ...(writes && { writes }), ...(shadow && { shadow }), ...gated.record };
   if (gated.refusal !== undefined) return { answer: gated.refusal, record };
   const forwarding = await backend.open({ exchange, route, content });
   if (isGuarding && forwarding.status === 201) gate.knownParts.learn(repository, content);

@@ -1,5 +1,6 @@
 /** What the page answers instead of what was asked for. */
 import { describeWait } from '../../policy/rate.ts';
+import type { Exchange } from '../front/exchange.ts';
 import type { WholeAnswer } from '../front/respond.ts';
 import type { Drawn } from './draw.ts';
 import type { Frame } from './page.ts';
@@ -18,10 +19,14 @@ export interface PageRefusal {
 }
 
 /** In the frame of whoever asked. */
-export function drawnRefusal(refusal: PageRefusal, frame: Frame, requestId: string): Drawn {
+export function drawnRefusal(
+  refusal: PageRefusal,
+  frame: Frame,
+  { requestId, trace }: Pick<Exchange, 'requestId' | 'trace'>,
+): Drawn {
   const { status, title, detail, headers, isUnchecked = false } = refusal;
   const framed = isUnchecked ? { ...frame, canLogIn: false } : frame;
-  const view = RefusedPage({ frame: framed, title, detail, requestId, isUnchecked });
+  const view = RefusedPage({ frame: framed, title, detail, requestId, traceId: trace.id, isUnchecked });
   return headers === undefined ? { status, view } : { status, view, headers };
 }
 

@@ -63,7 +63,7 @@ export function createWeb<Parts>(web: WebParts<Parts>): Web {
     const stale = refused === undefined || isUnchecked(step) ? [] : [dropCookie(sessionCookie)];
     const status = await reply(exchange, frame, step, stale);
     const place = `${exchange.method} ${exchange.target.split('?', 1)[0] ?? ''}`.slice(0, 200);
-    const facts = { ...exchangeFacts(exchange, front.clock()), route: 'ui', status } as const;
+    const facts = { ...exchangeFacts(exchange, front.clock()), status };
     front.audit.record({
       ...(frame.viewer.isKnown ? who(viewer.caller) : {}),
       detail: place,
@@ -82,15 +82,15 @@ export function createWeb<Parts>(web: WebParts<Parts>): Web {
       const cookies = [...stale, ...step.cookies];
       return sendTo(exchange, step.to, endsTls, cookies.length === 0 ? {} : { 'Set-Cookie': cookies });
     }
-    const drawn = 'refusal' in step ? drawnRefusal(step.refusal, frame, exchange.requestId) : step.drawn;
+    const drawn = 'refusal' in step ? drawnRefusal(step.refusal, frame, exchange) : step.drawn;
     return draw(exchange, withCookies(drawn, stale), endsTls);
   }
 
   /** Drawn for nobody: whatever broke may break again. */
   async function fail(exchange: Exchange): Promise<void> {
     const { frame } = visitOfNobody(web, assets, exchange);
-    const status = await draw(exchange, drawnRefusal(pageFailed, frame, exchange.requestId), endsTls);
-    const facts = { ...exchangeFacts(exchange, front.clock()), route: 'ui', status } as const;
+    const status = await draw(exchange, drawnRefusal(pageFailed, frame, exchange), endsTls);
+    const facts = { ...exchangeFacts(exchange, front.clock()), status };
     front.audit.record({ event: 'access', decision: 'error', reason: pageFailed.reason, ...facts });
   }
 

@@ -10,12 +10,14 @@ export interface RefusedView {
   readonly detail: string;
   /** By which the log knows it. */
   readonly requestId: string;
+  /** By which whoever traces requests knows it. */
+  readonly traceId: string;
   /** Nobody can say who it is. */
   readonly isUnchecked?: boolean;
 }
 
 /** Names the account; the header has its "Log out". */
-export function RefusedPage({ frame, title, detail, requestId, isUnchecked = false }: RefusedView) {
+export function RefusedPage({ frame, title, detail, requestId, traceId, isUnchecked = false }: RefusedView) {
   const { viewer } = frame;
   return (
     <Layout title={title} at="" frame={frame}>
@@ -38,7 +40,7 @@ export function RefusedPage({ frame, title, detail, requestId, isUnchecked = fal
         <a href="/ui/">Go to the repositories</a>
       </p>
       <p class="note">
-        Request <code>{requestId}</code>
+        Request <code>{requestId}</code>, trace <code>{traceId}</code>
       </p>
     </Layout>
   );
