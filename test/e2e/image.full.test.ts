@@ -5,16 +5,19 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Pod, type Rendering, render } from '../support/chart.ts';
 import { type Client, createGoClient, createSkopeoClient } from '../support/docker.ts';
 import { type Contained, type Container, type Containers, openContainers } from '../support/container.ts';
 import { dockerfileContents } from '../support/dockerfile.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
 import { type ReadImage, readImage } from '../support/oci-layout.ts';
+import { makeKey } from '../support/keys.ts';
+import { type Volumes, layOutVolumes } from '../support/pod.ts';
 import { quickHash } from '../support/policies.ts';
 import { describeWithPrograms, run, startProgram } from '../support/programs.ts';
 import { digestOf } from '../support/content.ts';
-import { type RegistryProcess, answersOk, startRegistry } from '../support/registry.ts';
+import { type RedisProcess, type RegistryProcess, answersOk, startRedis, startRegistry } from '../support/registry.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
 import { basic, projectDir } from '../support/trial.ts';
 
@@ -102,6 +105,78 @@ describeWithPrograms(['root', 'buildah', 'skopeo', 'docker-registry', 'apt-get',
     const files = async (path: string): Promise<string> =>
       (await run('sh', ['-c', 'cd "$0" && find . -type f | sort | xargs sha256sum', path])).stdout;
     expect(await files(join(untouched.root, 'app/dist'))).toBe(await files(join(projectDir, 'dist')));
+  });
+
+  describeWithPrograms(['helm', 'redis-server'], 'as the chart runs it', () => {
+    let registry: RegistryProcess;
+    let redis: RedisProcess;
+    let rendering: Rendering;
+    let volumes: Volumes;
+    let container: Container;
+    let gateway: Contained;
+    let url: string;
+    let adminUrl: string;
+
+    beforeAll(async () => {
+      [registry, redis] = await Promise.all([startRegistry(), startRedis()]);
+      const [port, adminPort] = [await freePort(), await freePort()];
+      [url, adminUrl] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${adminPort}`];
+      const values = {
+        ...{ replicaCount: 3, keysSecret: 'keys', redis: { existingSecret: 'redis' } },
+        config: { publicUrl: url, upstream: registry.url },
+        policies: { 'p.yaml': policy(await quickHash(dana.password, { memoryCost: 8192 })) },
+        // The addresses of a pod are its own; here they are the machine's.
+        extraEnv: [
+          { name: 'PORTCULLIS_LISTEN', value: new URL(url).host },
+          { name: 'PORTCULLIS_ADMIN_LISTEN', value: new URL(adminUrl).host },
+        ],
+      };
+      await writeFile(join(dir, 'values.json'), JSON.stringify(values));
+      rendering = await render(['--values', join(dir, 'values.json')]);
+      const key = (await makeKey()).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+      const secrets = { keys: { 'key.pem': key }, redis: { url: redis.url } };
+      volumes = await layOutVolumes(join(dir, 'volumes'), rendering, secrets);
+      const env = Object.fromEntries((rendering.pod.containers[0].env ?? []).map(({ name, value }) => [name, value]));
+      container = await containers.create(layout, versionOf(image), volumes.mounts, env);
+      const command = [...image.config.Entrypoint, ...rendering.pod.containers[0].args];
+      gateway = await container.start(command, () => answersOk(`${adminUrl}/readyz`));
+    }, 60_000);
+    afterAll(async () => {
+      await gateway?.program.stop();
+      await Promise.all([registry?.stop(), redis?.stop()]);
+    });
+
+    const login = async (): Promise<number> =>
+      (await fetch(`${url}/v2/`, { headers: { authorization: basic(dana.account, dana.password) } })).status;
+
+    test('its probes are answered, and people log in', async () => {
+      const [{ livenessProbe, readinessProbe }] = rendering.pod.containers;
+      for (const probe of [livenessProbe, readinessProbe])
+        expect(await answersOk(`${adminUrl}${probe?.httpGet.path}`)).toBe(true);
+      expect(await (await fetch(`${adminUrl}/readyz?verbose`)).text()).not.toMatch(/degraded|failed/);
+      expect(await login()).toBe(200);
+    });
+
+    test('the keys and Redis are those of its Secrets', async () => {
+      const authorization = basic(dana.account, dana.password);
+      const opened = await fetch(`${url}/token?offline_token=true`, { headers: { authorization } });
+      expect(await opened.json()).toMatchObject({ refresh_token: expect.any(String) });
+      const { keys } = (await (await fetch(`${url}/.well-known/jwks.json`)).json()) as { readonly keys: unknown[] };
+      expect(keys).toHaveLength(1);
+      expect(await readdir(join(dir, 'volumes/state/state')).catch(() => [])).not.toContain('keys');
+    });
+
+    test('an edit of its policies is in force without a restart', async () => {
+      await volumes.update('policies', { 'p.yaml': policy('', '{ disabled: true }') });
+      await eventually('dana is shut out', async () => (await login()) === 401);
+    });
+
+    test('the pod of helm test tells that the registry is not locked here', async () => {
+      const [{ command = [], args }] = (rendering.find('Pod').spec as unknown as Pod).containers;
+      expect(args.slice(3)).toEqual([registry.url]);
+      const asked = await container.run([...command, ...args.slice(0, 2), url, registry.url]);
+      expect(asked).toMatchObject({ code: 1, stderr: expect.stringContaining('can be reached from this pod') });
+    });
   });
 
   describe('in a container', () => {
@@ -269,8 +344,8 @@ admin: { listen: 127.0.0.1:${adminPort} }
 `;
 }
 
-function policy(hash: string): string {
-  return `users: { dana: { password: '${hash}' } }
+function policy(hash: string, dana = `{ password: '${hash}' }`): string {
+  return `users: { dana: ${dana} }
 rules:
   - { name: sandbox, subjects: ['user:dana'], repositories: ['sandbox/**'], actions: [pull, push] }
 `;

@@ -21,8 +21,13 @@ export interface Contained {
 }
 
 export interface Containers {
-  /** Of a layout and a tag in it. `volumes`: HERE:THERE, or HERE:THERE:ro. */
-  readonly create: (layout: string, tag: string, volumes: readonly string[]) => Promise<Container>;
+  /** Of a layout and a tag in it. `volumes`: HERE:THERE, or HERE:THERE:ro; `variables` beside those of the image. */
+  readonly create: (
+    layout: string,
+    tag: string,
+    volumes: readonly string[],
+    variables?: Readonly<Record<string, string>>,
+  ) => Promise<Container>;
   readonly remove: () => Promise<void>;
 }
 
@@ -37,13 +42,14 @@ export async function openContainers(): Promise<Containers> {
     return stdout.trim();
   };
   return {
-    async create(layout, tag, volumes) {
+    async create(layout, tag, volumes, variables = {}) {
       // By a relative path: it makes an image's name of it, and those have no capital letters.
       const image = `oci:${basename(layout)}:${tag}`;
       const container = (await buildah(['from', '--quiet', image], dirname(layout))).split('\n').at(-1) ?? '';
       const root = await buildah(['mount', container]);
       const mounts = volumes.map((volume) => `--volume=${volume}`);
-      const command = [...store, 'run', '--isolation', 'chroot', ...mounts, container, '--'];
+      const more = Object.entries(variables).map(([name, value]) => `--env=${name}=${value}`);
+      const command = [...store, 'run', '--isolation', 'chroot', ...mounts, ...more, container, '--'];
       return {
         root,
         run: (args) => run('buildah', [...command, ...args], { env }),
