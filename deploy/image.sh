@@ -25,6 +25,9 @@ fail() {
   exit 1
 }
 
+for program in dpkg dpkg-deb apt-get; do
+  command -v "$program" >/dev/null || fail "needs $program, so Debian or Ubuntu; elsewhere: docker build -f deploy/Dockerfile"
+done
 version=$(node -p 'require("./package.json").version')
 arch=$(dpkg --print-architecture) output=
 while [ $# -gt 0 ]; do
@@ -43,7 +46,7 @@ esac
 if [ "$arch" = "$(dpkg --print-architecture)" ]; then strip=strip; else strip=$machine-linux-gnu-strip; fi
 output=$(realpath -m "${output:-build/image-$arch}")
 if [ -e "$output" ] && [ ! -e "$output/oci-layout" ]; then fail "$output is there, and no image"; fi
-for program in npm apt-get dpkg-deb readelf "$strip"; do
+for program in npm readelf "$strip"; do
   command -v "$program" >/dev/null || fail "needs $program on PATH"
 done
 if [ ! -e dist/cli.js ] || [ -n "$(find src bundle.mjs package-lock.json -type f -newer dist/cli.js -print -quit)" ]; then

@@ -84,6 +84,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- toJson $found }}
 {{- end }}
 
+{{/* Of a duration such as 15m. */}}
+{{- define "portcullis.seconds" -}}
+{{- $unit := regexFind "[smhd]$" (toString .) }}
+{{- $number := regexFind "^[0-9]+" (toString .) | int }}
+{{- mul $number (get (dict "s" 1 "m" 60 "h" 3600 "d" 86400) $unit | default 1) }}
+{{- end }}
+
 {{/* What would run, and would not be what somebody wants. */}}
 {{- define "portcullis.refuse" -}}
 {{- $many := int (include "portcullis.maxReplicas" .) }}
@@ -97,6 +104,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if .Values.persistence.existingClaim }}
 {{- fail (printf "%d replicas cannot share one state directory: with Redis leave persistence.existingClaim empty" $many) }}
 {{- end }}
+{{- end }}
+{{- $timeouts := default dict .Values.config.timeouts }}
+{{- $drain := include "portcullis.seconds" (default "15m" $timeouts.drain) | int }}
+{{- $leave := include "portcullis.seconds" (default "5s" $timeouts.leave) | int }}
+{{- if gt (add $drain $leave) (int64 .Values.terminationGracePeriodSeconds) }}
+{{- fail (printf "uploads may run for %ds after a stop (config.timeouts), and the pod is killed after %vs: raise terminationGracePeriodSeconds, or lower config.timeouts.drain" (add $drain $leave) .Values.terminationGracePeriodSeconds) }}
 {{- end }}
 {{- if and .Values.config.upstream .Values.config.upstreams }}
 {{- fail "config.upstream and config.upstreams are both set: keep one of them" }}
