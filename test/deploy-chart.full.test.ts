@@ -131,6 +131,7 @@ describeWithPrograms(['helm'], 'the chart', () => {
       [['httpRoute.enabled=true'], 'name the Gateway that the route belongs to'],
       [['config.timeouts.drain=1h'], 'uploads may run for 3605s after a stop'],
       [['config.timeouts.leave=90s'], 'uploads may run for 990s after a stop'],
+      [['config.enforce=token'], 'which registry.lock forbids'],
       [['terminationGracePeriodSeconds=30'], 'the pod is killed after 30s'],
       [['replicaCont=2'], "additional properties 'replicaCont' not allowed"],
       [['config.cache.memroy=1GiB'], "additional properties 'memroy' not allowed"],

@@ -83,7 +83,8 @@ test('what is derived is as `npm run manifests` derives it', async () => {
   expect([0, 2], stderr).toContain(code);
   for (const name of ['values.schema.json', 'rules.yaml']) {
     const derived = join(dir, 'deploy/helm/portcullis', name);
-    if (existsSync(derived)) expect(readFileSync(join(chart, name), 'utf8')).toBe(readFileSync(derived, 'utf8'));
+    if (existsSync(derived))
+      expect(readFileSync(join(chart, name), 'utf8'), 'npm run manifests').toBe(readFileSync(derived, 'utf8'));
   }
   expect(existsSync(join(chart, 'rules.yaml'))).toBe(existsSync(join(projectDir, 'deploy/prometheus/rules.yaml')));
 });

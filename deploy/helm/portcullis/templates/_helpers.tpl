@@ -114,6 +114,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if and .Values.config.upstream .Values.config.upstreams }}
 {{- fail "config.upstream and config.upstreams are both set: keep one of them" }}
 {{- end }}
+{{- if and (eq (default "proxy" .Values.config.enforce) "token") .Values.registry.lock }}
+{{- fail "with config.enforce: token clients go to the registry themselves, which registry.lock forbids: set registry.lock: false" }}
+{{- end }}
 {{- if and .Values.policies .Values.existingPolicies }}
 {{- fail "policies and existingPolicies are both set: keep one of them" }}
 {{- end }}
