@@ -31,9 +31,9 @@ for (const box of document.querySelectorAll('[data-copy]')) {
 /** Activity: new rows while somebody looks, every 3 seconds. They are built of text: nothing in them is read as HTML. */
 const live = document.querySelector('[data-live]');
 if (live) {
-  const unseen = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+  const unseen = /(?![\ufe00-\ufe0f])[\p{Cc}\p{Zl}\p{Zp}\p{DI}\ufff9-\ufffb]/gu;
   const visible = (text) =>
-    text.slice(0, 256).replace(unseen, (one) => `U+${one.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}`);
+    text.slice(0, 256).replace(unseen, (one) => `U+${one.codePointAt(0).toString(16).toUpperCase().padStart(4, '0')}`);
   const make = (name, text, className) => {
     const element = document.createElement(name);
     if (text !== undefined) element.textContent = visible(text);

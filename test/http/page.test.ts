@@ -370,7 +370,7 @@ rules:
     await dana.logIn('dana', 'correct horse');
     await otto.logIn('otto', 'correct horse');
     for (const path of ['/ui/', '/ui/none']) {
-      expect((await dana.get(path)).body).toContain('not in force: p.yaml:3:1 &lt;b> <a href="/ui/policy">');
+      expect((await dana.get(path)).body).toContain('not in force: p.yaml:3:1 &lt;b></bdi> <a href="/ui/policy">');
       expect((await otto.get(path)).body).not.toContain('p.yaml');
     }
     expect((await dana.get('/ui/')).body).toContain('href="/ui/health"');

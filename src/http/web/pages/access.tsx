@@ -2,7 +2,7 @@
 import type { AccessAnswer } from '../../../operations/access-answers.ts';
 import type { Frame } from '../page.ts';
 import { Layout } from './layout.tsx';
-import { Answer, Foreign, Name, When, visible } from './parts.tsx';
+import { Answer, Foreign, Name, When, visible, visibleLines } from './parts.tsx';
 import { Verdict, accessHref, policyHref, shownPlace } from './verdict.tsx';
 
 const offered = ['pull', 'push', 'create', 'overwrite', 'delete', 'promote', 'catalog', 'inspect', 'administer'];
@@ -182,7 +182,7 @@ function CellOf({
       <Answer answer={answer} />
       {note === null ? null : (
         <span class="note block">
-          <Name name={note} />
+          <Name name={visible(note)} />
         </span>
       )}
       {rule === null ? null : <span class="rule">{rule}</span>}
@@ -264,14 +264,14 @@ function Rules({ answer: { rules } }: { readonly answer: AccessAnswer }) {
                 </a>
               )}
             </div>
-            {applies === null ? null : <p class="note">Applies {applies}.</p>}
+            {applies === null ? null : <p class="note">Applies {visible(applies)}.</p>}
             {isShadow ? (
               <p class="note">
                 Decides nothing yet; {would ?? 'in the last 24 hours it would have changed nothing here'}.
               </p>
             ) : null}
             <pre tabindex={0} aria-label={`Rule ${name}`}>
-              <code>{text}</code>
+              <code>{visibleLines(text)}</code>
             </pre>
           </li>
         ))}

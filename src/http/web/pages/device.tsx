@@ -22,7 +22,7 @@ export function DevicePage(props: {
       <h1>Let a terminal in</h1>
       {problem === undefined ? null : (
         <p class="notice bad" role="alert">
-          {problem}
+          <Foreign text={problem} whole />
         </p>
       )}
       <form class="fields" method="post" action={lookPath}>
@@ -68,7 +68,7 @@ export function DeviceFoundPage(props: {
       <h1>Is this your terminal?</h1>
       {problem === undefined ? null : (
         <p class="notice bad" role="alert">
-          {problem}
+          <Foreign text={problem} whole />
         </p>
       )}
       <dl class="facts">

@@ -1,6 +1,7 @@
 /** The frame of every page: one skip link, one header, one main. No inline script, no style attribute anywhere (CSP). */
 import type { ComponentChildren } from 'preact';
 import type { Frame } from '../page.ts';
+import { Foreign, visible } from './parts.tsx';
 
 interface Entry {
   readonly href: string;
@@ -34,7 +35,7 @@ export function Layout(props: {
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
-        <title>{`${title} · ${host}`}</title>
+        <title>{visible(`${title} · ${host}`)}</title>
         <link rel="icon" href={assets['icon.svg']} type="image/svg+xml" />
         <link rel="stylesheet" href={assets['page.css']} />
         <script src={assets['page.js']} defer></script>
@@ -62,7 +63,7 @@ export function Layout(props: {
         <main id="main" tabindex={-1}>
           {warning === undefined ? null : (
             <p class="notice bad" role="status">
-              {warning} <a href="/ui/policy">See the policy</a>
+              <Foreign text={warning} whole /> <a href="/ui/policy">See the policy</a>
             </p>
           )}
           {children}

@@ -1,7 +1,7 @@
 /** Logging in and out. */
 import type { Frame } from '../page.ts';
 import { Layout } from './layout.tsx';
-import { Command } from './parts.tsx';
+import { Command, visible } from './parts.tsx';
 
 export interface LoginView {
   readonly frame: Frame;
@@ -28,12 +28,12 @@ export function LoginPage({ frame, next, csrf, ways, problem, note, account }: L
           <h1>Log in</h1>
           {problem === undefined ? null : (
             <p class="notice bad" role="alert" id="problem">
-              {problem}
+              {visible(problem)}
             </p>
           )}
           {note === undefined ? null : (
             <p class="notice" role="status">
-              {note}
+              {visible(note)}
             </p>
           )}
           <input type="hidden" name="csrf" value={csrf} />

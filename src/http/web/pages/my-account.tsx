@@ -28,7 +28,7 @@ export function MyAccountPage({
       <p class="note">
         {groups.length === 0
           ? 'In no group.'
-          : `In the ${groups.length === 1 ? 'group' : 'groups'} ${groups.join(', ')}.`}
+          : `In the ${groups.length === 1 ? 'group' : 'groups'} ${visible(groups.join(', '))}.`}
       </p>
 
       <h2 id="tokens">
@@ -208,7 +208,7 @@ export function TokenRefusedPage(props: { readonly frame: Frame; readonly proble
       </p>
       <h1>New access token</h1>
       <p class="notice bad" role="alert">
-        {problem}
+        <Foreign text={problem} whole />
       </p>
       <TokenForm {...form} />
     </Layout>

@@ -60,8 +60,11 @@ export function size(bytes: number): string {
 }
 
 const maxText = 256;
-/** Of text that anybody may have written: control characters, and those that turn the direction of what follows. */
-const unseen = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+/**
+ * Of text that anybody may have written: control characters, those that turn the direction of what follows, and those that
+ * are drawn as nothing. Variants of emoji say nothing of their own.
+ */
+const unseen = /(?![\ufe00-\ufe0f])[\p{Cc}\p{Zl}\p{Zp}\p{DI}\ufff9-\ufffb]/gu;
 
 /** Text from elsewhere: isolated, its invisible characters shown (`U+202E`), cut at 256 characters unless `whole`. */
 export function Foreign({ text, whole = false }: { readonly text: string; readonly whole?: boolean }) {
@@ -98,10 +101,15 @@ export function Name({ name, tail = '' }: { readonly name: string; readonly tail
   );
 }
 
+/** Lines of a file: their ends stay ends. */
+export function visibleLines(text: string): string {
+  return text.split('\n').map(visible).join('\n');
+}
+
 /** For attributes and titles, where no element can stand. */
 export function visible(text: string): string {
   return text.replace(
     unseen,
-    (character) => `U+${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}`,
+    (character) => `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`,
   );
 }

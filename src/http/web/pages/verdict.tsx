@@ -1,6 +1,6 @@
 /** One question answered: by which rule, what came near, and what would allow it. */
 import type { AccessAnswer, Explained } from '../../../operations/access-answers.ts';
-import { Answer, Command, Foreign, visible } from './parts.tsx';
+import { Answer, Command, Foreign, visible, visibleLines } from './parts.tsx';
 
 interface Wish {
   readonly repository: string;
@@ -30,7 +30,7 @@ export function Verdict({ explained, answer }: { readonly explained: Explained; 
         <Answer answer={allowed ? 'yes' : 'no'} word={visible(sentence)} />
       </h2>
       {rule === null ? (
-        <p>{reason.slice(0, 1).toUpperCase() + reason.slice(1)}.</p>
+        <p>{begun(reason)}.</p>
       ) : (
         <p>
           Decided by <RuleName rule={rule} answer={answer} />.
@@ -58,7 +58,7 @@ export function Verdict({ explained, answer }: { readonly explained: Explained; 
       {notes.length === 0 ? null : (
         <ul class="misses">
           {notes.map((note) => (
-            <li>{note}</li>
+            <li>{visible(note)}</li>
           ))}
         </ul>
       )}
@@ -68,7 +68,7 @@ export function Verdict({ explained, answer }: { readonly explained: Explained; 
           <ul class="misses">
             {nearMisses.map((miss) => (
               <li>
-                <RuleName rule={miss.rule} answer={answer} /> <span class="note">{miss.why.join('; ')}</span>
+                <RuleName rule={miss.rule} answer={answer} /> <span class="note">{visible(miss.why.join('; '))}</span>
               </li>
             ))}
             {moreMisses > 0 ? <li>and {moreMisses} more</li> : null}
@@ -89,6 +89,11 @@ export function Verdict({ explained, answer }: { readonly explained: Explained; 
       <Allowing answer={answer} />
     </section>
   );
+}
+
+/** As a sentence begins. */
+function begun(text: string): string {
+  return visible(text.slice(0, 1).toUpperCase() + text.slice(1));
 }
 
 /** `policies/areas.yaml:12`. */
@@ -119,7 +124,7 @@ function Allowing({ answer: { allowing } }: { readonly answer: AccessAnswer }) {
     return (
       <details open>
         <summary>What would allow it</summary>
-        <p>{why.slice(0, 1).toUpperCase() + why.slice(1)}.</p>
+        <p>{begun(why)}.</p>
       </details>
     );
   return (
@@ -127,10 +132,10 @@ function Allowing({ answer: { allowing } }: { readonly answer: AccessAnswer }) {
       <summary>What would allow it</summary>
       <p>
         Lines for a policy file; this page never edits files.
-        {instead.length === 0 ? '' : ` They stand in place of ${instead.join(', ')}.`}
+        {instead.length === 0 ? '' : ` They stand in place of ${visible(instead.join(', '))}.`}
       </p>
       <pre tabindex={0}>
-        <code>{lines}</code>
+        <code>{visibleLines(lines)}</code>
       </pre>
       <p>
         {gains.length > 0
@@ -142,7 +147,7 @@ function Allowing({ answer: { allowing } }: { readonly answer: AccessAnswer }) {
       {gains.length === 0 ? null : (
         <ul class="misses">
           {gains.map((sentence) => (
-            <li>{sentence}</li>
+            <li>{visible(sentence)}</li>
           ))}
           {moreGains ? <li>and perhaps more: compare before you do it</li> : null}
         </ul>
