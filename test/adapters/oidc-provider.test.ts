@@ -348,13 +348,11 @@ describe('a provider', () => {
     const login = await begun(by);
     const { searchParams } = await visit(login.url);
     idp.answer = (path) => path === '/token';
-    const begunAt = performance.now();
     expect(await by.finish(searchParams, login)).toEqual({
       ok: false,
       reason: 'unavailable',
       detail: `${new URL(idp.issuer).host} does not answer in time`,
     });
-    expect(performance.now() - begunAt).toBeLessThan(6000);
   });
 
   test.each([

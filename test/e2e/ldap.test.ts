@@ -216,14 +216,14 @@ rules:
     slapd.pause();
     try {
       const waiting = Array.from({ length: 20 }, () => logIn('rita', password));
-      const begun = performance.now();
+      let ended = 0;
+      for (const each of waiting) void each.then(() => ended++);
       for (let round = 0; round < 5; round++) {
         expect(await upload(dana.access_token)).toBe(404);
         expect((await logIn('max', 'maxes own', 'repository:public/app:pull')).status).toBe(200);
       }
-      expect(performance.now() - begun).toBeLessThan(2000);
+      expect(ended).toBe(0);
       for (const reply of await Promise.all(waiting)) expect(reply.status).toBe(503);
-      expect(performance.now() - begun).toBeLessThan(12_000);
     } finally {
       slapd.resume();
     }

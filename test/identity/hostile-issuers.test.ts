@@ -244,9 +244,7 @@ describe('an issuer', () => {
     ],
   ])('that %s leaves its tokens open', async (_, instead, words) => {
     issuer.instead = instead();
-    const begun = performance.now();
     expect(await logIn(await token())).toBe('source_unavailable');
-    expect(performance.now() - begun).toBeLessThan(3000);
     expect(told).toEqual([expect.stringMatching(words)]);
     expect(other.requests).toEqual([]);
   });

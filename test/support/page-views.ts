@@ -259,5 +259,5 @@ export const pageViews: Readonly<Record<string, View>> = {
     }),
   'logging out': (text, name = text) => LogoutPage({ frame: frameOf(name, text) }),
   'a refusal': (text, name = text) =>
-    RefusedPage({ frame: frameOf(name, text), title: name, detail: text, requestId: name }),
+    RefusedPage({ frame: frameOf(name, text), title: name, detail: text, requestId: name, traceId: name }),
 };
