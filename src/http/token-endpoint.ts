@@ -6,7 +6,6 @@ import { type AccessTokens, clockLeewaySeconds } from '../token/access-token.ts'
 import { parseSecret, secretHash } from '../identity/carried-secret.ts';
 import type { Shown } from '../identity/identify.ts';
 import type { TokenGrant, TokenRequest, TokenService } from '../token/service.ts';
-import { robotTokenIdOf } from '../identity/standing.ts';
 import { maxUploadSeconds } from '../sealed/upload-ticket.ts';
 import type { TokenRefusal } from '../token/refusal.ts';
 import { type DeviceEndpointParts, deviceGrant, pollDevice } from './device-endpoint.ts';
@@ -70,8 +69,8 @@ export async function postToken(parts: TokenEndpointParts, exchange: Exchange, f
 }
 
 /**
- * `POST /token/revoke` (RFC 7009): ends the session of a refresh token or of an access token that belongs to one, and any
- * other access token by itself. 200 whether or not there was one; 503 when it could not be recorded (fosite CVE-2020-15223
+ * `POST /token/revoke` (RFC 7009): ends the session of a refresh token with all that was issued for it, and an access token
+ * by itself. 200 whether or not there was one; 503 when it could not be recorded (fosite CVE-2020-15223
  * answered 200).
  */
 export async function postRevocation({ issuer, front }: TokenEndpointParts, form: unknown): Promise<TokenReply> {
@@ -103,10 +102,7 @@ async function namedBy(
   const nowSeconds = inSeconds(now);
   const verified = await tokens.verify(token, nowSeconds);
   if (!verified.ok && verified.reason === 'token_invalid') return undefined;
-  const { account, sessionId, tokenId, expiresAt, reach } = verified.claims;
-  // What was issued for a secret does not end the secret.
-  const isForSecret = reach !== undefined || robotTokenIdOf(verified.claims) !== undefined;
-  if (sessionId !== undefined && !isForSecret) return { id: sessionId, account };
+  const { account, tokenId, expiresAt } = verified.claims;
   // Anybody may have an anonymous one, and as many as they like to fill the store with; one long gone ends nothing.
   const isPast = nowSeconds > expiresAt + maxUploadSeconds + 2 * clockLeewaySeconds;
   return account === '' || isPast ? undefined : { id: tokenId, account };

@@ -161,6 +161,18 @@ describeWithPrograms(['docker-registry', 'redis-server'], 'logins over two gatew
     }
   });
 
+  test('revoking an access token of a login ends that token alone', async () => {
+    const { refresh_token: token = '', token: access } = await login(first.url);
+    const other = ((await (await refresh(first.url, token)).json()) as TokenReply).token;
+    expect((await post(first.url, '/token/revoke', { token: access })).status).toBe(200);
+    expect(await ping(first.url, access)).toBe(401);
+    await within5s(async () => (await ping(second.url, access)) === 401);
+    for (const { url } of [first, second]) {
+      expect(await ping(url, other)).toBe(200);
+      expect((await refresh(url, token)).status).toBe(200);
+    }
+  });
+
   test('a changed password ends the sessions that the old one opened, and its access tokens', async () => {
     const { refresh_token: token = '', token: access } = await login(first.url);
     const plain = await fetch(`${first.url}/token`, { headers: { authorization: basic('dana', password) } });

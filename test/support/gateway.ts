@@ -34,6 +34,8 @@ export interface GatewayOptions {
   readonly output?: string;
   /** How many files it may have open. Default: as many as the tests. */
   readonly openFiles?: number;
+  /** Of another build. */
+  readonly program?: string;
 }
 
 export type LogRecord = Readonly<Record<string, unknown>>;
@@ -67,7 +69,7 @@ export async function startGatewayProcess(options: GatewayOptions): Promise<Gate
     const { output, openFiles } = options;
     const limit = openFiles === undefined ? [] : ['sh', '-c', 'ulimit -n "$0" && exec "$@"', String(openFiles)];
     const redirect = output === undefined ? [] : ['sh', '-c', 'exec "$@" >"$0"', output];
-    const [name = '', ...args] = [...limit, ...redirect, process.execPath, cli, 'serve'];
+    const [name = '', ...args] = [...limit, ...redirect, process.execPath, options.program ?? cli, 'serve'];
     const program = await startProgram(name, args, {
       cwd: dir,
       env: {
