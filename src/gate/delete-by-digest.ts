@@ -39,7 +39,7 @@ export async function judgeDeleteByDigest(
   const question = { ...circumstances, principal, action: 'delete', repository } as const;
   if (!hasGuardedTags(writer)) return allowed;
   const untagged = policy.decide({ ...question, deletes: 'manifest' });
-  const every = await everyTag(registry, repository);
+  const every = await everyTag(registry, repository, isWanted);
   if (!every.ok) return { kind: 'unknown', reason: every.reason };
   const judged = every.tags.map((tag): JudgedTag => ({ tag, decision: policy.decide({ ...question, tag }) }));
   const guarded = judged.filter(({ decision }) => !decision.allowed);

@@ -9,12 +9,17 @@ const maxPages = 1000;
 /** A repository with more keeps what its rules protect. */
 const maxTags = 20_000;
 
-/** Read to its end or not known: a list that goes round, or on without end, is `broken`. */
-export async function everyTag(registry: Pick<Registry, 'tags'>, repository: string): Promise<EveryTag> {
+/** Read to its end or not known: a list that goes round, or on without end, is `broken`; one that nobody wants, `timeout`. */
+export async function everyTag(
+  registry: Pick<Registry, 'tags'>,
+  repository: string,
+  isWanted: () => boolean = () => true,
+): Promise<EveryTag> {
   const tags = new Set<string>();
   const visited = new Set<string>();
   let place: ListPlace | undefined;
   while (visited.size < maxPages && tags.size <= maxTags) {
+    if (!isWanted()) return { ok: false, reason: 'timeout' };
     const page = await registry.tags(repository, pageSize, place);
     if (!page.ok && page.reason === 'unknown') return { ok: true, tags: [] };
     // Whoever cannot list tags has said nothing about them.

@@ -2,6 +2,7 @@
 import type { Config } from '../config/load.ts';
 import type { Upstreams } from '../distribution/upstreams.ts';
 import type { DeveloperParts } from '../http/web/pages/developer.tsx';
+import { OneEach } from '../operations/one-each.ts';
 import { LastSeen } from '../operations/last-seen.ts';
 import type { AuditLog } from '../ports.ts';
 import type { Behind } from '../http/backend/several.ts';
@@ -25,6 +26,9 @@ export function developerParts(ground: DeveloperGround): DeveloperParts {
     clock: gate.clock,
     lastSeen: new LastSeen(),
     showPushers: config.page.showPushers,
-    deleting: { gate, registry: backend.ask, writer: backend.write, around: backend.around, seen, audit },
+    deleting: {
+      ...{ gate, seen, audit, registry: backend.ask, writer: backend.write, around: backend.around },
+      looks: new OneEach(),
+    },
   };
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { didYouMean } from '../document/suggest.ts';
 import { type Needed, unmetNeed } from './needs.ts';
-import type { Operation, Outcome } from './operation.ts';
+import type { IsWanted, Operation, Outcome } from './operation.ts';
 import type { Viewer } from './viewer.ts';
 
 export type Asked<Answer> = Outcome<Answer> | Needed;
@@ -16,12 +16,13 @@ export async function ask<Parts, Input extends z.ZodType, Answer extends z.ZodTy
   parts: Parts,
   viewer: Viewer,
   given: Readonly<Record<string, unknown>>,
+  isWanted?: IsWanted,
 ): Promise<Asked<z.output<Answer>>> {
   const unmet = unmetNeed(operation.needs, viewer);
   if (unmet !== undefined) return unmet;
   const read = readInput(operation.input, given);
   if (!read.ok) return { ok: false, reason: 'invalid', detail: read.problem };
-  const outcome = await operation.run(parts, viewer, read.value);
+  const outcome = await operation.run(parts, viewer, read.value, isWanted);
   return outcome.ok ? { ok: true, answer: operation.answer.parse(outcome.answer) } : outcome;
 }
 

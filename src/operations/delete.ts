@@ -7,11 +7,12 @@ import { type Digest, type RepositoryName, type Tag, parseDigest, parseTag } fro
 import { readOnlyInWords } from '../distribution/upstreams.ts';
 import { type Refused, admitAgain, refusalSentence, sentenceOf } from '../gate/admit.ts';
 import { type DeletionParts, deleteByDigest, routeOf } from '../gate/deletion.ts';
+import type { OneEach } from './one-each.ts';
 import { who, why } from '../gate/who-and-why.ts';
 import type { AuditLog, AuditRecord, Deleted, RegistryWriter, Seen, Unavailable } from '../ports.ts';
 import { type BrowseParts, mayDelete, noImage, noRepository, visibleRepository } from './browse.ts';
 import { type Going, type Looked, askedWithin, goingWith } from './going.ts';
-import { type Outcome, operation } from './operation.ts';
+import { type IsWanted, type Outcome, always, operation } from './operation.ts';
 import { type Looker, type Viewer, decide, maySee } from './viewer.ts';
 
 export interface DeleteParts extends BrowseParts {
@@ -27,6 +28,8 @@ export interface DeleteParts extends BrowseParts {
     ) => Promise<{ readonly ok: true; readonly value: T } | Unavailable>;
     readonly seen: Pick<Seen, 'deleted'>;
     readonly audit: AuditLog;
+    /** By account: each looks through thousands of tags. */
+    readonly looks: OneEach;
   };
 }
 
@@ -61,11 +64,11 @@ export const showDeletion = operation<DeleteParts>()({
   needs: 'account',
   input: z.object(named),
   answer: going,
-  async run(parts, viewer, asked) {
+  async run(parts, viewer, asked, isWanted = always) {
     const read = readNamed(parts, viewer, asked);
     if ('ok' in read) return read;
     const { repository, tag } = read;
-    const look = await lookAt(parts, viewer, repository, tag);
+    const look = await oneOf(parts, read, () => lookAt(parts, read, isWanted));
     if ('ok' in look) return look;
     const { digest, ...rest } = look;
     return { ok: true, answer: { repository, tag, digest, ...listOf(rest) } };
@@ -96,7 +99,7 @@ export const deleteTag = operation<DeleteParts>()({
     list: z.string().max(64).optional().describe('of GET /delete: that all of it may go'),
   }),
   answer: done,
-  async run(parts, viewer, { confirm, digest: shown, list, ...asked }): Promise<Done> {
+  async run(parts, viewer, { confirm, digest: shown, list, ...asked }, isWanted = always): Promise<Done> {
     const read = readNamed(parts, viewer, asked);
     if ('ok' in read) return read;
     const { looker, repository, tag } = read;
@@ -114,7 +117,8 @@ export const deleteTag = operation<DeleteParts>()({
       note(parts, read, { tag });
       return { ok: true, answer: { repository, by: 'tag', deleted: [tag] } };
     }
-    if (alone.reason === 'unsupported') return deleteAll(parts, read, digest, list);
+    if (alone.reason === 'unsupported')
+      return oneOf(parts, read, () => deleteAll(parts, read, { digest, list }, isWanted));
     return failed(parts, read, alone);
   },
 });
@@ -162,35 +166,65 @@ function moved(tag: string): Refusal {
 /** Milliseconds for each answer while somebody waits for the page: a registry that is away is said to be. */
 const firstMs = 2000;
 
+/** Somebody who looks again while they look waits a moment for it, and then is told. */
+async function oneOf<T>(
+  { deleting: { looks } }: DeleteParts,
+  { looker }: Named,
+  task: () => Promise<T>,
+): Promise<T | Refusal> {
+  const ran = await looks.run(who(looker.caller).account ?? '', firstMs, task);
+  return ran === 'busy' ? looking : ran;
+}
+
+const looking: Refusal = {
+  ok: false,
+  reason: 'unavailable',
+  type: 'busy',
+  detail:
+    'Your account is looking through the tags of a repository for another deletion, which takes up to 20 seconds; try again then.',
+};
+
 async function lookAt(
   { deleting: { registry, gate } }: DeleteParts,
-  viewer: Viewer,
-  repository: string,
-  tag: string,
+  { looker, repository, tag }: Named,
+  isWanted: IsWanted,
 ): Promise<(Going & { readonly digest: Digest }) | Refusal> {
   const impatient = askedWithin(registry, firstMs);
   const current = await impatient.resolveTag(repository, tag);
   if (!current.ok) return away;
   const digest = current.digest === undefined ? undefined : parseDigest(current.digest);
   if (digest === undefined) return noImage(repository, tag);
-  const found = await goingWith({ registry: impatient, knownParts: gate.knownParts }, viewer, repository, digest);
+  const asked = { registry: impatient, knownParts: gate.knownParts };
+  const found = await goingWith(asked, looker, repository, digest, isWanted);
   return found === undefined ? away : { ...found, digest };
 }
 
 type Done = Outcome<z.output<typeof done>>;
 
-/** Where the registry knows no deletion of one tag. */
-async function deleteAll(parts: DeleteParts, read: Named, digest: Digest, list: string | undefined): Promise<Done> {
+/** Milliseconds from the first look to the deletion, a wait for other writes of the image among them. */
+const deleteMs = 60_000;
+
+/** Where the registry knows no deletion of one tag. Nothing is deleted for somebody who has gone. */
+async function deleteAll(
+  parts: DeleteParts,
+  read: Named,
+  { digest, list }: { readonly digest: Digest; readonly list: string | undefined },
+  isAwaited: IsWanted,
+): Promise<Done> {
   const { looker, repository, tag } = read;
   const { gate, registry } = parts.deleting;
-  const found = await goingWith({ registry, knownParts: gate.knownParts }, looker, repository, digest);
+  const until = performance.now() + deleteMs;
+  const isWanted = (): boolean => performance.now() < until && isAwaited();
+  const look = (): Promise<Going | undefined> =>
+    goingWith({ registry, knownParts: gate.knownParts }, looker, repository, digest, isWanted);
+  const found = await look();
   if (found === undefined) return away;
   if (found.indexes.length > 0) return refusedAsPart(parts, read, found);
   if (found.list !== list) return changed(found);
   const address = looker.circumstances.address;
-  const deletion = { repository, caller: looker.caller, address, isWanted: () => true };
+  const deletion = { repository, caller: looker.caller, address, isWanted };
   const outcome = await deleteByDigest(gate, registry, deletion, digest, async (): Promise<Done> => {
-    const now = await goingWith({ registry, knownParts: gate.knownParts }, looker, repository, digest);
+    const now = await look();
     if (now?.list !== list) return now === undefined ? away : changed(now);
     const ran = await runDeletion(parts, repository, digest);
     if (!ran.ok) return failed(parts, read, ran);

@@ -5,6 +5,7 @@ import { IndexWalk } from '../gate/contained.ts';
 import { everyTag } from '../gate/every-tag.ts';
 import type { KnownParts } from '../gate/known-parts.ts';
 import type { Registry, RegistryFailure } from '../ports.ts';
+import type { IsWanted } from './operation.ts';
 import { type Viewer, decide, maySee } from './viewer.ts';
 
 /** What is asked for it. */
@@ -42,17 +43,18 @@ const askedAtOnce = 4;
 /** Milliseconds for all of them: a repository with thousands of tags is looked through whole or not at all. */
 const lookMs = 20_000;
 
-/** undefined where the registry did not say it of every tag, or is given up meanwhile. */
+/** undefined where the registry did not say it of every tag in time, or while somebody waited for it. */
 export async function goingWith(
   { registry, knownParts }: { readonly registry: Looked; readonly knownParts: KnownParts },
   viewer: Viewer,
   repository: string,
   digest: string,
+  isAwaited: IsWanted,
 ): Promise<Going | undefined> {
   const until = performance.now() + lookMs;
-  const every = await everyTag(registry, repository);
+  const isWanted = (): boolean => performance.now() < until && isAwaited();
+  const every = await everyTag(registry, repository, isWanted);
   if (!every.ok) return undefined;
-  const isWanted = (): boolean => performance.now() < until;
   const [same, indexes]: [string[], string[]] = [[], []];
   const waiting = every.tags.values();
   let isWhole = true;

@@ -23,6 +23,12 @@ export type Outcome<Answer> =
       readonly type?: 'promotion-unknown' | 'busy';
     };
 
+/** Whether anybody waits for the answer still: what takes long ends when nobody does. */
+export type IsWanted = () => boolean;
+
+/** Of what nobody can leave. */
+export const always: IsWanted = () => true;
+
 export interface Operation<Parts, Input extends z.ZodType = z.ZodType, Answer extends z.ZodType = z.ZodType> {
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** Below `/api/v1`: `/repositories`. `{id}` at its end stands for one segment, which the input has as `id`. */
@@ -32,7 +38,7 @@ export interface Operation<Parts, Input extends z.ZodType = z.ZodType, Answer ex
   /** Of the query; of a POST, of its JSON body. A page's form has the same fields. */
   readonly input: Input;
   readonly answer: Answer;
-  run(parts: Parts, viewer: Viewer, input: z.output<Input>): Promise<Outcome<z.output<Answer>>>;
+  run(parts: Parts, viewer: Viewer, input: z.output<Input>, isWanted?: IsWanted): Promise<Outcome<z.output<Answer>>>;
 }
 
 /** Keeps the types of what it takes and answers together. */

@@ -13,12 +13,12 @@ export const showRepository = operation<BrowseParts>()({
   needs: 'anybody',
   input: listTags.input.extend({ reference: showImage.input.shape.reference.optional() }),
   answer: z.object({ list: listTags.answer.optional(), image: showImage.answer.optional() }),
-  async run(parts, viewer, { reference, ...asked }) {
+  async run(parts, viewer, { reference, ...asked }, isWanted) {
     if (reference === undefined) {
-      const listed = await listTags.run(parts, viewer, asked);
+      const listed = await listTags.run(parts, viewer, asked, isWanted);
       return listed.ok ? { ok: true, answer: { list: listed.answer } } : listed;
     }
-    const shown = await showImage.run(parts, viewer, { repository: asked.repository, reference });
+    const shown = await showImage.run(parts, viewer, { repository: asked.repository, reference }, isWanted);
     return shown.ok ? { ok: true, answer: { image: shown.answer } } : shown;
   },
 });

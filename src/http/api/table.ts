@@ -8,7 +8,7 @@ import { type Operation, operation } from '../../operations/operation.ts';
 import type { Looker, Viewer } from '../../operations/viewer.ts';
 import { describeWait } from '../../policy/rate.ts';
 import type { AuditRecord } from '../../ports.ts';
-import type { Exchange } from '../front/exchange.ts';
+import { type Exchange, isAwaited } from '../front/exchange.ts';
 import type { Answer } from '../front/respond.ts';
 import { who } from '../registry/audit-facts.ts';
 import type { ApiReply } from './caller.ts';
@@ -211,9 +211,9 @@ async function handleOperation(
   if (wait > 0) return refuse(tooMany(wait), 'page_limit_reached', { event: 'limit' });
   const given = await readGiven(exchange, each.method, { id, isByCookie });
   if (!given.ok) return refuse(given.answer, 'request_malformed');
-  const asked = await ask(each, api.asking.parts, viewer, given.value);
+  const asked = await ask(each, api.asking.parts, viewer, given.value, isAwaited(exchange));
   if (!asked.ok) {
-    const [reason, decision] = reasonOf(asked.reason);
+    const [reason, decision] = isAwaited(exchange)() ? reasonOf(asked.reason) : (['client_gone', 'error'] as const);
     return refuse(refusalOf(asked), reason, { decision });
   }
   const record = viewer.kind === 'operator' ? {} : who(viewer.caller);

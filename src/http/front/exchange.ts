@@ -62,6 +62,11 @@ export function beginExchange(request: IncomingMessage, response: ServerResponse
   };
 }
 
+/** Whether the client is still there, now and whenever it is asked. */
+export function isAwaited({ response }: Exchange): () => boolean {
+  return () => !response.destroyed;
+}
+
 /** The fields of an audit record that come from the exchange. `now` in milliseconds. */
 export function exchangeFacts(
   exchange: Exchange,

@@ -3,7 +3,7 @@ import type { Digest } from '../../distribution/reference.ts';
 import type { RegistryRoute } from '../../distribution/route.ts';
 import { deleteByDigest as judgedDeletion } from '../../gate/deletion.ts';
 import type { Caller } from '../../identity/identify.ts';
-import type { Exchange } from '../front/exchange.ts';
+import { type Exchange, isAwaited } from '../front/exchange.ts';
 import { manifestUnknown } from '../front/respond.ts';
 import { type Outcome, clientGone, denied, passedOn, unanswerable } from './outcome.ts';
 import { refusalOf } from './refusals.ts';
@@ -20,9 +20,8 @@ export async function deleteByDigest(
   const { gate, backend } = parts;
   const { address } = exchange;
   const { repository, spelled } = route;
-  const isWanted = (): boolean => !exchange.response.destroyed;
   const forward = async (): Promise<Outcome> => passedOn(await backend.open({ exchange, route }));
-  const deletion = { repository, spelled, caller, address, isWanted };
+  const deletion = { repository, spelled, caller, address, isWanted: isAwaited(exchange) };
   const deleted = await judgedDeletion(gate, backend.ask, deletion, digest, forward);
   switch (deleted.kind) {
     case 'done':

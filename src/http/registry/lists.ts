@@ -10,7 +10,7 @@ import type { CompiledPolicy } from '../../policy/evaluate.ts';
 import { type Principal, formatSubject } from '../../policy/model.ts';
 import type { Clock, Registry } from '../../ports.ts';
 import type { ListCursors } from '../../sealed/list-cursor.ts';
-import type { Exchange } from '../front/exchange.ts';
+import { type Exchange, isAwaited } from '../front/exchange.ts';
 import { type UpstreamFailure, catalogUnsupported, repositoryUnknown, unusable } from '../front/respond.ts';
 import type { Backend } from '../backend/backend.ts';
 import { type Outcome, answered, clientGone, denied, passedOn, unanswerable } from './outcome.ts';
@@ -41,7 +41,7 @@ export async function showRepositories(
     principal,
     { ...route.page, ...start },
     circumstances,
-    isWantedBy(exchange),
+    isAwaited(exchange),
   );
   if (!listed.ok && listed.reason === 'unsupported') return answered(catalogUnsupported);
   if (!listed.ok) return notListed(listed.reason);
@@ -60,7 +60,7 @@ export async function showTags(
   const start = startOf(parts, route, reader.principal);
   if (start === undefined) return strangeCursor;
   const name = spelledOf(route);
-  const listed = await listTags(parts.backend.ask, reader, { ...route.page, ...start }, isWantedBy(exchange));
+  const listed = await listTags(parts.backend.ask, reader, { ...route.page, ...start }, isAwaited(exchange));
   if (!listed.ok && (listed.reason === 'unknown' || listed.reason === 'unsupported'))
     return answered(repositoryUnknown(name));
   if (!listed.ok) return notListed(listed.reason);
@@ -108,10 +108,6 @@ export function beganFiltered(
 ): boolean {
   const place = route.cursor === undefined ? undefined : cursors.open(wordsFor(route, principal), route.cursor);
   return place?.startsWith('/') === false;
-}
-
-function isWantedBy({ response }: Exchange): () => boolean {
-  return () => !response.destroyed;
 }
 
 /** Where the page that was asked for begins; undefined for a cursor that was never given to this reader of this list. */

@@ -5,7 +5,7 @@ import { everyDeletion, partsOf } from '../../gate/contained.ts';
 import { tagTurnMs } from '../../gate/deletion.ts';
 import { type PushedManifest, type Writes, isGuardedTag, judgeTagWrite } from '../../gate/tag-writes.ts';
 import { clientNetwork, clientSite } from '../../limits/client-network.ts';
-import type { Exchange } from '../front/exchange.ts';
+import { type Exchange, isAwaited } from '../front/exchange.ts';
 import { readManifestBody } from '../front/manifest-body.ts';
 import { manifestRefused } from '../front/respond.ts';
 import { why } from './audit-facts.ts';
@@ -54,9 +54,13 @@ async function inTurn(parts: WriteParts, push: Push, content: Buffer): Promise<O
   if (tags.length === 0) return write();
   // The digest as well, and those of an index's parts: whoever deletes one holds it while looking for tags that lead to it.
   const digest = 'digest' in reference ? reference.digest : digestOf(content);
-  const isWanted = (): boolean => !exchange.response.destroyed;
   const made = isGuarding
-    ? await partsOf(content, { registry: backend.ask, known: gate.knownParts, repository, isWanted })
+    ? await partsOf(content, {
+        registry: backend.ask,
+        known: gate.knownParts,
+        repository,
+        isWanted: isAwaited(exchange),
+      })
     : [];
   const held = [...tags, digest, ...(made ?? everyDeletion)];
   const turn = await gate.tagLocks.withTags(repository, held, tagTurnMs, write);

@@ -4,6 +4,7 @@ import { ask } from '../../operations/ask.ts';
 import { isCsrfToken, isFromOwnPage } from './csrf.ts';
 import { readForm } from './form-body.ts';
 import { type LoginParts, loginPath, logoutPath, postLogin, postLogout, showLogin, showLogout } from './login.ts';
+import { isAwaited } from '../front/exchange.ts';
 import type { Form, Page } from './page.ts';
 import { loginNeeded, methodRefused, notFromHere, outcomeRefusal, pageUnknown } from './refusals.ts';
 import { type Door, type Step, type StepRecord, refusing } from './step.ts';
@@ -96,7 +97,7 @@ function unknown<Parts>(web: RouteParts<Parts>, visit: Visit): Step {
 async function show<Parts>(web: RouteParts<Parts>, visit: Visit, { page, rest }: FoundPage<Parts>): Promise<Step> {
   if (!isShown(web, visit)) return toLogin(visit);
   const asked = { rest, query: queryOf(visit) };
-  const outcome = await ask(page.operation, web.parts, visit.viewer, page.input(asked));
+  const outcome = await ask(page.operation, web.parts, visit.viewer, page.input(asked), isAwaited(visit.exchange));
   if (outcome.ok) return { record: seen, drawn: { status: 200, view: page.view(outcome.answer, visit.frame, asked) } };
   return outcome.reason === 'login' ? toLogin(visit) : refusing(outcomeRefusal(outcome.reason, outcome.detail));
 }
@@ -121,11 +122,11 @@ async function post<Parts>(web: RouteParts<Parts>, visit: Visit, path: string): 
 
 async function submit<Parts>(
   web: RouteParts<Parts>,
-  { viewer, frame }: Visit,
+  { exchange, viewer, frame }: Visit,
   form: Form<Parts>,
   fields: URLSearchParams,
 ): Promise<Step> {
-  const outcome = await ask(form.operation, web.parts, viewer, form.input(fields));
+  const outcome = await ask(form.operation, web.parts, viewer, form.input(fields), isAwaited(exchange));
   if (outcome.ok) {
     const done = form.done(outcome.answer, frame, fields);
     if ('to' in done) return { record: seen, to: done.to, cookies: [] };
