@@ -67,6 +67,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'upstream-ports.ts': ['distribution'],
   'audit-ports.ts': ['distribution/route-name.ts', 'policy'],
   'device-ports.ts': ['time.ts'],
+  'doctor-ports.ts': [],
   'activity-ports.ts': ['audit-ports.ts', 'registry-ports.ts', 'time.ts'],
   'ports.ts': [
     'activity-ports.ts',
@@ -258,6 +259,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'limits/client-network.ts',
     'limits/forgetting.ts',
     'limits/gcra.ts',
+    'doctor-ports.ts',
     'ports.ts',
     'network',
     'secret.ts',
@@ -268,6 +270,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'lru-cache',
     'openid-client',
   ].concat('node:'),
+  // What doctor checks, and what it says; whom it asks are ports. Of node:net only isIP.
+  doctor: ['config', 'distribution', 'doctor-ports.ts', 'document', 'network', 'policy', 'node:net', 'node:path'],
   trial: ['adapters/files/whole-file.ts', 'distribution', 'yaml', 'node:'],
   // What main.ts opens, follows and closes, and what is shown of it.
   gateway: [
@@ -303,6 +307,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'http/front/timed-response.ts',
     'http/listener.ts',
     'http/admin/admin.ts',
+    'doctor-ports.ts',
     'ports.ts',
     'secret.ts',
   ].concat('node:'),
@@ -335,8 +340,13 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'audit',
     'config',
     'distribution',
+    'doctor',
+    'doctor-ports.ts',
     'document',
     'editing',
+    // How the gateway itself would judge and ask.
+    'gateway/certificate.ts',
+    'gateway/registry-pings.ts',
     'identity',
     'import',
     'limits',

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { configKeys } from '../src/config/schema.ts';
+import { allChecks } from '../src/doctor/checks.ts';
 import { compileByName } from '../src/policy/by-name.ts';
 import { parsePolicy } from '../src/policy/files/parse.ts';
 import { runTests } from '../src/policy/analysis/test-run.ts';
@@ -51,6 +52,11 @@ describe('docs/operations.md', () => {
     const listed = tableBehind(page, 'metrics:').map(([name = '']) => plain(name));
     const found = [...sourceTexts().matchAll(/\bportcullis_\w+/g)].map(([name]) => name);
     expect(listed.sort()).toEqual([...new Set(found)].sort());
+  });
+
+  test('lists every check of doctor by its number and name', () => {
+    const listed = tableBehind(page, 'checks:').map(([number = '', name = '']) => [Number(number), plain(name)]);
+    expect(listed).toEqual(allChecks.map(({ number, name }) => [number, name]));
   });
 
   test('quotes messages that the program has', () => {

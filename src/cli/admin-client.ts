@@ -11,7 +11,7 @@ type AdminReply =
   | { readonly ok: false; readonly message: string };
 
 /** `host:port` at which the admin listener can be reached from here. */
-function adminAddress({ admin: { listen } }: Config): string {
+export function adminAddress({ admin: { listen } }: Config): string {
   return formatHostPort(isEveryInterface(listen.host) ? '127.0.0.1' : listen.host, listen.port);
 }
 

@@ -1,7 +1,8 @@
 /** `portcullis check`: configuration, policies, lints and tests, all problems at once. */
 import { upstreamFileProblems } from '../adapters/files/upstream-files.ts';
 import { publicUrlNotes } from '../config/notes.ts';
-import { type Problem, formatProblem, sortProblems } from '../document/problem.ts';
+import type { CheckFindings } from '../doctor/context.ts';
+import { formatProblem, sortProblems } from '../document/problem.ts';
 import { compileByName } from '../policy/by-name.ts';
 import { lintPolicy } from '../policy/analysis/lint.ts';
 import { lintTokenMode } from '../policy/analysis/lint-token-mode.ts';
@@ -14,15 +15,6 @@ import { type Command, type PolicyOptions, example, policiesOption } from './ver
 
 interface Options extends PolicyOptions {
   readonly strict?: boolean;
-}
-
-interface Findings {
-  readonly problems: readonly Problem[];
-  readonly notes: readonly Problem[];
-  readonly tests: { readonly passed: number; readonly failed: number };
-  readonly rules: number;
-  /** Undefined where the policies cannot be read. */
-  readonly revision?: string;
 }
 
 /** `check [PATH…]`: 0 fine, 1 problems; with --strict notes are problems. */
@@ -65,8 +57,8 @@ async function run(
 }
 
 /** Without paths the configuration is checked too, and tells where the policies are. */
-async function findingsOf(paths: readonly string[]): Promise<Findings> {
-  const nothing: Findings = { problems: [], notes: [], tests: { passed: 0, failed: 0 }, rules: 0 };
+export async function findingsOf(paths: readonly string[]): Promise<CheckFindings> {
+  const nothing: CheckFindings = { problems: [], notes: [], tests: { passed: 0, failed: 0 }, rules: 0 };
   const configuration = paths.length > 0 ? undefined : await configured();
   if (configuration?.ok === false) return { ...nothing, problems: configuration.problems };
   const reading = await (configuration === undefined ? readPolicies(paths) : readConfigured(configuration));

@@ -4,7 +4,7 @@ import { Writable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { maxPasswordLength } from '../distribution/credentials.ts';
 import { looksCarried } from '../identity/carried-secret.ts';
-import { hashPassword } from '../identity/password.ts';
+import { hashPassword, tryHashes } from '../identity/password.ts';
 import { type ExitCode, complain, exitCodes } from './report.ts';
 
 type Given = string | { readonly problem: string };
@@ -64,6 +64,12 @@ async function ask(prompt: string): Promise<string> {
     reader.close();
     process.stderr.write('\n');
   }
+}
+
+/** What `doctor` asks of another process: the libraries have compiled parts. */
+export async function hashSelfTest(): Promise<ExitCode> {
+  process.stdout.write(`${JSON.stringify(await tryHashes())}\n`);
+  return exitCodes.ok;
 }
 
 /** Prints the hash alone on its line; 2 for a password that cannot be read or used. */

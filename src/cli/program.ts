@@ -31,6 +31,7 @@ const verbs: Readonly<Record<string, (argv: readonly string[]) => AddVerb | Prom
   login: async () => (await import('./login.ts')).addLogin,
   'login-test': async () => (await import('./login-test.ts')).addLoginTest,
   hash: () => addHash,
+  doctor: async () => (await import('./doctor.ts')).addDoctor,
   healthcheck: () => addHealthcheck,
 };
 
@@ -140,9 +141,11 @@ const addHash: AddVerb = (program, done) =>
     .description('read a password and print its argon2id hash for a policy file')
     .option('--password-stdin', 'read the password from standard input')
     .addHelpText('after', example("printf %s 'correct horse' | portcullis hash --password-stdin"))
-    .action(async ({ passwordStdin = false }: { passwordStdin?: boolean }) =>
-      done(await (await import('./password.ts')).hash({ passwordStdin })),
-    );
+    .addOption(new Option('--self-test', 'for doctor').hideHelp())
+    .action(async ({ passwordStdin = false, selfTest = false }: { passwordStdin?: boolean; selfTest?: boolean }) => {
+      const { hash, hashSelfTest } = await import('./password.ts');
+      done(await (selfTest ? hashSelfTest() : hash({ passwordStdin })));
+    });
 
 const addHealthcheck: AddVerb = (program, done) =>
   program

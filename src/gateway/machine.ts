@@ -7,6 +7,7 @@ import type { Config } from '../config/load.ts';
 import { formatProblem } from '../document/problem.ts';
 import { followDisabled } from '../identity/sources/disabled.ts';
 import type { AuditLog, Clock } from '../ports.ts';
+import { version } from '../version.ts';
 import { type Inputs, loadingTerms } from './inputs.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { openStores } from './open-stores.ts';
@@ -52,7 +53,11 @@ export async function openMachine(options: MachineOptions) {
       },
     }),
   );
-  const revision = (): string => `revision ${shortRevision(policies.loaded().revision)}`;
+  const inForce = (): string => shortRevision(policies.loaded().revision);
+  const revision = (): string => `revision ${inForce()}`;
+  const { publicUrl, tokens } = config;
+  const kids = (): readonly string[] => keys.keys().map(({ kid }) => kid);
+  stores.announce(() => ({ version, revision: inForce(), kids: kids(), publicUrl, service: tokens.service }));
   return {
     policies,
     keys,

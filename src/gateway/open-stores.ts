@@ -57,6 +57,7 @@ export async function openStores(config: Config, clock: Clock, log: OperatorLog)
     gateways: () => 1,
     clockSkewMs: () => 0,
     limitFallbacks: () => 0,
+    announce: () => undefined,
     async close() {
       await tagActivity.close();
       await robotUses.close();

@@ -11,6 +11,7 @@ import { createRedisRepositoryMarks } from '../adapters/redis/repository-marks.t
 import { createRedisRobotUses } from '../adapters/redis/robot-uses.ts';
 import { createRedisSessionStore } from '../adapters/redis/session-store.ts';
 import { createRedisTagActivity } from '../adapters/redis/tag-activity.ts';
+import { announceReplica } from '../adapters/redis/replicas.ts';
 import { createRedisTagLocks } from '../adapters/redis/tag-locks.ts';
 import type { Stores } from './stores.ts';
 
@@ -33,6 +34,7 @@ export function openRedisStores(url: string, { longestWriteMs, ...memory }: Memo
   const tagActivity = createRedisTagActivity(connection);
   const gateways = followGateways(connection);
   const limiter = createRedisRateLimiter(connection, gateways.count);
+  let announced: ReturnType<typeof announceReplica> | undefined;
   return {
     sessions,
     robotUses,
@@ -46,8 +48,10 @@ export function openRedisStores(url: string, { longestWriteMs, ...memory }: Memo
     gateways: gateways.count,
     clockSkewMs: gateways.clockSkewMs,
     limitFallbacks: limiter.fallbacks,
+    announce: (describe) => void (announced ??= announceReplica(connection, describe)),
     async close() {
       stopChecking();
+      await announced?.close();
       await gateways.close();
       await tagActivity.close();
       await robotUses.close();

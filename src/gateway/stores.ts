@@ -1,4 +1,5 @@
 /** What outlives a request: sessions, limits, locks and marks, wherever they are kept. */
+import type { ReplicaFacts } from '../doctor-ports.ts';
 import type {
   DeviceLogins,
   FailedLogins,
@@ -27,5 +28,7 @@ export interface Stores {
   readonly clockSkewMs: () => number;
   /** Requests that limits counted in this process because the store was away. */
   readonly limitFallbacks: () => number;
+  /** Says from now on to the others that share them what this gateway is; where nobody does, nothing. */
+  announce(describe: () => ReplicaFacts): void;
   close(): Promise<void>;
 }

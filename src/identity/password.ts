@@ -35,6 +35,20 @@ export async function hashPassword(password: string): Promise<string> {
   return argon2.hash(password, { type: argon2.argon2id, memoryCost: memoryKib, timeCost: passes, parallelism: lanes });
 }
 
+/** Whether both libraries know what they hashed, and how many milliseconds one hash at the standard cost takes. */
+export async function tryHashes(): Promise<{ readonly isRight: boolean; readonly argon2Ms: number }> {
+  const password = 'correct horse';
+  // The first one also loads.
+  await hashPassword(password);
+  const begun = performance.now();
+  const text = await hashPassword(password);
+  const argon2Ms = performance.now() - begun;
+  const weak = await bcrypt.hash(password, 4);
+  const right = await Promise.all([argon2.verify(text, password), bcrypt.compare(password, weak)]);
+  const wrong = await Promise.all([argon2.verify(text, 'battery staple'), bcrypt.compare('battery staple', weak)]);
+  return { isRight: right.every(Boolean) && !wrong.some(Boolean), argon2Ms };
+}
+
 /** `onHash` hears of every hash computed, by scheme and cost: work is counted, not timed; `onWaited` of how long a login waited. */
 export function createPasswords(
   onHash: (scheme: PasswordHash['scheme'], cost: string) => void = () => {},

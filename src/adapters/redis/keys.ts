@@ -44,6 +44,8 @@
  * |                                          |        | the terminal asked last; H = SHA-256 of its device code    |                 |
  * | portcullis:{promotions}:id:N             | string | a promotion, as JSON; N = its id                           | 90 days         |
  * | portcullis:{promotions}:all              | zset   | id -> when it was done, ms since 1970                      | its last entry  |
+ * | portcullis:{replicas}:all                | hash   | gateway -> when it said so, ms since 1970, and as JSON its  | 30 seconds      |
+ * |                                          |        | version, policy revision, key ids, publicUrl and service   |                 |
  *
  * Limits and failed logins have one slot each: what one request draws on is charged together or not at all, and a request
  * may draw on an account, an address and a repository at once. One slot serves far more requests than a registry gets.
@@ -98,6 +100,9 @@ export const loginsPrefix = 'portcullis:{logins}:';
 export const worstKey = `${loginsPrefix}worst`;
 
 export const devicesPrefix = 'portcullis:{devices}:';
+
+/** Holds what each gateway says of itself. */
+export const replicasKey = 'portcullis:{replicas}:all';
 
 export const promotionsPrefix = 'portcullis:{promotions}:id:';
 export const promotionsKey = 'portcullis:{promotions}:all';

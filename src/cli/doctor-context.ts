@@ -1,0 +1,157 @@
+/** What `doctor` asks: this machine, the network, and the gateway that runs on this configuration. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { wordsOf } from '../adapters/failure.ts';
+import { readKeyFiles } from '../adapters/files/key-ring.ts';
+import { createMachine } from '../adapters/probes/machine.ts';
+import { createWeb } from '../adapters/probes/web.ts';
+import { configKeys } from '../config/schema.ts';
+import type { UpstreamTerms } from '../config/upstreams.ts';
+import { field } from '../distribution/json.ts';
+import { type Context, type RunningGateway, once } from '../doctor/context.ts';
+import type { Failure, WebAnswer } from '../doctor-ports.ts';
+import { certificateProblem, readCertificate } from '../gateway/certificate.ts';
+import { isLoopback } from '../network/host.ts';
+import { unexercisedRules } from '../policy/analysis/test-run.ts';
+import { compileByName } from '../policy/by-name.ts';
+import { adminAddress, callAdmin } from './admin-client.ts';
+import { findingsOf } from './check.ts';
+import type { Configuration } from './configuration.ts';
+import { readConfigured } from './policy-paths.ts';
+
+export interface Wishes {
+  readonly isOffline: boolean;
+  readonly from: readonly string[];
+  readonly login: Context['login'];
+  readonly writeTo: string | undefined;
+}
+
+const askMs = 3000;
+
+/** Nothing is asked yet but files. What is asked ends with `signal`. */
+export async function openContext(
+  configuration: Extract<Configuration, { readonly ok: true }>,
+  { isOffline, ...wishes }: Wishes,
+  signal: AbortSignal,
+): Promise<Context> {
+  const { config, placeOf } = configuration;
+  const [findings, reading] = await Promise.all([findingsOf([]), readConfigured(configuration)]);
+  const policy = reading.ok ? reading.policy : undefined;
+  const web = createWeb(signal);
+  const mayReach = (url: string): boolean => !isOffline || isHere(url);
+  const authorities = (path: string): string | undefined => textOf(path);
+  const asked = new Map(config.upstreams.map((each) => [each, once(() => askRegistry(each))] as const));
+  const askRegistry = ({ url, ca }: UpstreamTerms): Promise<WebAnswer | Failure> =>
+    web.ask(`${url}/v2/`, ca === undefined ? {} : { ca: authorities(ca) });
+  const frontPath = config.enforce === 'token' ? '/.well-known/jwks.json' : '/v2/';
+  return {
+    ...{ config, placeOf, findings, policy, web, mayReach, authorities, ...wishes },
+    keys: configKeys(config.upstreams.map(({ name }) => name)).map(({ key }) => key),
+    unexercised:
+      policy === undefined ? [] : unexercisedRules(compileByName(policy), Date.now()).map(({ name }) => name),
+    signingKeys: () => signingKeys(configuration),
+    certificateProblem: () => unfitCertificate(config.tls),
+    machine: createMachine(process.argv[1] ?? ''),
+    gateway: runningGateway(configuration, mayReach, web),
+    redis: config.redis === undefined ? undefined : once(() => inspect(config.redis?.reveal() ?? '')),
+    front: once(() => web.ask(config.publicUrl + frontPath, { believesAnybody: true })),
+    registry: (upstream) => asked.get(upstream)?.() ?? askRegistry(upstream),
+    registryLogin: async (upstream) =>
+      (await import('../gateway/registry-pings.ts')).pingByLogin(upstream, config.publicUrl, askMs),
+    nodeVersion: process.versions.node,
+    env: process.env,
+    now: Date.now,
+  };
+}
+
+function isHere(url: string): boolean {
+  return isLoopback(new URL(url).hostname);
+}
+
+async function inspect(url: string) {
+  // Only where there is a Redis the driver is loaded.
+  return (await import('../adapters/redis/inspection.ts')).inspectRedis(url);
+}
+
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+function unfitCertificate(files: { readonly cert: string; readonly key: string } | undefined): string | undefined {
+  if (files === undefined) return undefined;
+  try {
+    return certificateProblem(readCertificate(files), Date.now());
+  } catch (error) {
+    return `the certificate cannot be read: ${wordsOf(error)}`;
+  }
+}
+
+/** None where the first start will make one. */
+function signingKeys({ config }: Extract<Configuration, { readonly ok: true }>): ReturnType<Context['signingKeys']> {
+  const own = join(config.stateDir, 'keys');
+  const directory = config.tokens.keys ?? own;
+  const isYetToBeMade = config.tokens.keys === undefined && createMachine('').kindOf(own) === undefined;
+  if (isYetToBeMade) return [];
+  const reading = readKeyFiles(directory, false);
+  if (!reading.ok) return { problems: reading.problems };
+  return reading.files.map(({ key, made, isNext }) => ({ kid: key.kid, made, isNext }));
+}
+
+function runningGateway(
+  { config }: Extract<Configuration, { readonly ok: true }>,
+  mayReach: (url: string) => boolean,
+  web: Context['web'],
+): RunningGateway {
+  const origin = `http://${adminAddress(config)}`;
+  async function ask<T>(path: string, read: (body: unknown) => T): Promise<T | Failure> {
+    if (!mayReach(origin)) return { failed: '--offline: it is not on a loopback address' };
+    const reply = await callAdmin(config, 'GET', path, askMs);
+    return reply.ok ? read(reply.body) : { failed: reply.message };
+  }
+  return {
+    policy: once(() =>
+      ask('/policy', (body) => ({
+        revision: text(field(body, 'revision')) ?? '',
+        problems: list(field(body, 'problems')).map((each) => placed(each)),
+      })),
+    ),
+    records: () =>
+      ask('/activity?limit=200', (body) =>
+        list(field(body, 'records')).map((each) => ({
+          address: text(field(each, 'address')),
+          userAgent: text(field(each, 'userAgent')),
+        })),
+      ),
+    accounts: () =>
+      ask('/accounts?limit=1000', (body) =>
+        list(field(body, 'accounts')).map((each) => ({
+          name: text(field(each, 'name')) ?? '',
+          secrets: list(field(each, 'secrets')).map((secret) => ({
+            id: text(field(secret, 'id')) ?? '',
+            marks: list(field(secret, 'marks')).flatMap((mark) => text(mark) ?? []),
+          })),
+        })),
+      ),
+    async metrics() {
+      if (!mayReach(origin)) return { failed: '--offline: it is not on a loopback address' };
+      const answer = await web.ask(`${origin}/metrics`, { withinMs: askMs });
+      return 'failed' in answer ? answer : answer.body;
+    },
+  };
+}
+
+function placed(problem: unknown): string {
+  return `${text(field(problem, 'file')) ?? ''}:${String(field(problem, 'line'))}: ${text(field(problem, 'message')) ?? ''}`;
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}

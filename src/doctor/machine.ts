@@ -1,0 +1,70 @@
+/** What the machine grants: room on disk, open files, memory, and a log that keeps up. */
+import { type Check, fail, ok, skip, warn } from './check.ts';
+import { isFailure } from './context.ts';
+
+const gib = 1024 ** 3;
+const mib = 1024 ** 2;
+const fewFiles = 8192;
+const smallMemory = 256 * mib;
+
+export const machineChecks: readonly Check[] = [
+  {
+    number: 22,
+    name: 'state directory',
+    async run({ config, machine }) {
+      const path = config.stateDir;
+      const { exists, trouble, mode, freeBytes, isTmpfs } = await machine.directory(path);
+      if (trouble !== undefined)
+        return fail(
+          `nothing can be written to ${path}: ${trouble}`,
+          'give it to the user of the gateway, or set stateDir',
+        );
+      if (freeBytes < gib)
+        return fail(
+          `${path} has ${Math.floor(freeBytes / mib)} MiB left`,
+          'make room, or set stateDir to another disk',
+        );
+      if (exists && (mode & 0o077) !== 0)
+        return warn(`others may look into ${path} (mode ${mode.toString(8)})`, `chmod 700 ${path}`);
+      if (isTmpfs) return warn(`${path} is in memory, and gone with the machine`, 'set stateDir to a disk');
+      return ok(
+        `${path} ${exists ? 'can be written' : 'will be made at the first start'}, ${Math.floor(freeBytes / gib)} GiB left`,
+      );
+    },
+  },
+  {
+    number: 23,
+    name: 'open files and memory',
+    run({ machine }) {
+      const files = machine.descriptorLimit();
+      const memory = machine.memoryLimit();
+      if (files !== undefined && files < fewFiles)
+        return fail(
+          `${files} open files: two for each transfer`,
+          'LimitNOFILE=65536 (systemd), ulimit -n 65536, or --ulimit nofile=65536',
+        );
+      if (memory !== undefined && memory < smallMemory)
+        return fail(`${Math.floor(memory / mib)} MiB of memory`, 'give it 256 MiB or more');
+      if (files === undefined) return skip('this system does not tell');
+      const room = memory === undefined ? 'memory as the machine has' : `${Math.floor(memory / mib)} MiB of memory`;
+      return ok(`${files === Infinity ? 'any number of' : files} open files, ${room}`);
+    },
+  },
+  {
+    number: 28,
+    name: 'log',
+    async run({ gateway }) {
+      const metrics = await gateway.metrics();
+      if (isFailure(metrics))
+        return skip(`the running gateway counts lost lines, and does not answer: ${metrics.failed}`);
+      const lost = Number(/^portcullis_audit_dropped_total (\S+)$/m.exec(metrics)?.[1] ?? NaN);
+      if (Number.isNaN(lost)) return skip('the running gateway does not count lost lines');
+      if (lost > 0)
+        return fail(
+          `${lost} lines of the log were lost: standard output does not take them`,
+          'send it to what keeps up, such as a file or journald',
+        );
+      return ok('no line of the log was lost');
+    },
+  },
+];
