@@ -39,6 +39,10 @@ const stock: readonly Stocked[] = Array.from({ length: sized(200, 12) }, (_, num
   return { name, tag, digest, words: [word('repo'), word('tag'), word('label'), digest.slice(7)] };
 });
 
+const ownerOf = new Map(stock.flatMap((each) => each.words.map((word) => [word, each] as const)));
+/** Whatever may be one of these words. */
+const anyWord = /(?:repo|tag|label)q[0-9a-z]{3}z|[0-9a-f]{64}/g;
+
 let registry: StandIn;
 let issuer: Issuer;
 let key: SigningKey;
@@ -275,18 +279,18 @@ test(`of ${policies} policies nothing hidden is named to anybody, in any answer`
       const seen = await seenBy(viewer);
       shown += seen.size;
       hidden += stock.length - seen.size;
-      for (const { name, words } of stock.filter((each) => !seen.has(each.name) && !inspected(each.name)))
-        for (const { path, about, text } of answers) {
+      for (const { path, about, text } of answers)
+        for (const word of new Set(text.match(anyWord))) {
+          const owner = ownerOf.get(word);
+          if (owner === undefined || seen.has(owner.name) || inspected(owner.name) || promoted.has(word)) continue;
           // What was asked for may be repeated, and nothing else of it.
-          const own = words.filter((word) => !promoted.has(word));
-          const told = about === name ? own.filter((word) => !path.includes(word)) : own;
-          for (const word of told)
-            if (text.includes(word)) expect.fail(`${word} to ${viewer.kind}${seed} at ${path}: ${around(text, word)}`);
+          if (about === owner.name && path.includes(word)) continue;
+          expect.fail(`${word} to ${viewer.kind}${seed} at ${path}: ${around(text, word)}`);
         }
     }
   }
   expect([shown > 5, hidden > 10, compared > 2]).toEqual([true, true, true]);
-}, 900_000);
+}, 1_800_000);
 
 /** Somebody who may do everything leaves traces everywhere, which others must not see. */
 async function actAs(seed: number, random: (below: number) => number): Promise<void> {
@@ -326,7 +330,10 @@ async function expectAlike(viewer: Viewer, inspected: (name: string) => boolean)
   const isHidden = async ({ name }: Stocked): Promise<boolean> =>
     (await get(viewer, `/api/v1/tags?repository=${name}`)).status !== 200;
   let one: Stocked | undefined;
-  for (const each of candidates) if (await isHidden(each)) one = each;
+  for (let at = 0; at < candidates.length && one === undefined; at++) {
+    const each = candidates[at];
+    if (each !== undefined && (await isHidden(each))) one = each;
+  }
   if (one === undefined) return;
   compared++;
   const none = {
