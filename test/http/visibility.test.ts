@@ -326,7 +326,8 @@ async function expectAlike(viewer: Viewer, inspected: (name: string) => boolean)
   const exact = new Set(
     front.gateway.policy().compiled.policy.rules.flatMap(({ repositories }) => repositories.map(({ text }) => text)),
   );
-  const candidates = stock.filter(({ name }) => !exact.has(name) && !inspected(name));
+  // The first two are named by the token of the bearer, who knows them.
+  const candidates = stock.slice(2).filter(({ name }) => !exact.has(name) && !inspected(name));
   const isHidden = async ({ name }: Stocked): Promise<boolean> =>
     (await get(viewer, `/api/v1/tags?repository=${name}`)).status !== 200;
   let one: Stocked | undefined;
@@ -369,7 +370,9 @@ async function expectAlike(viewer: Viewer, inspected: (name: string) => boolean)
   const same = (path: string, hidden: string, absent: string): void => {
     if (hidden === absent) return;
     const at = [...hidden].findIndex((letter, index) => letter !== absent[index]);
-    expect.fail(`${viewer.kind} ${path}: ${hidden.slice(at - 60, at + 60)} is not ${absent.slice(at - 60, at + 60)}`);
+    expect.fail(
+      `${viewer.kind} ${path}: ${hidden.slice(Math.max(0, at - 60), at + 60)} is not ${absent.slice(Math.max(0, at - 60), at + 60)}`,
+    );
   };
   for (const [path, other] of pairs(apiAbout))
     same(path, await plain(get(viewer, path), one), await plain(get(viewer, other), none));
