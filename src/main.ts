@@ -259,7 +259,7 @@ function openServing(
     cache: { terms: config.cache, marks: stores.marks, count: observed.countCache },
     ...{ lifecycle, log },
   });
-  const indexes = openIndexes({ backend: behind.backend, stores, clock, lifecycle });
+  const indexes = openIndexes({ backend: behind.backend, upstreams, stores, clock, lifecycle });
   const { backend } = behind;
   const { audit } = observed;
   const developer = developerParts({ config, gate, upstreams, backend, indexes, audit });

@@ -2,7 +2,6 @@
  * What the registry is asked for people who look: few questions at once for all of them, remembered for a while, and no page
  * waits long. An answer that comes late is there for the next page.
  */
-import type { AtOnce } from '../gate/at-once.ts';
 import type { Browser, Clock, Glance, GlanceTrouble, ImageFactsMemory, RegistryFailure, TagNames } from '../ports.ts';
 import type { EpochMs } from '../time.ts';
 import { readAttached } from './attached-digests.ts';
@@ -10,11 +9,12 @@ import { readImage } from './image-reader.ts';
 import { type Browsed, Questions, isFailure } from './questions.ts';
 import { Remembered } from './remembered.ts';
 import { readTagNames } from './tag-names.ts';
+import type { Turns } from './turns.ts';
 
 export interface BrowserParts {
   readonly registry: Browsed;
   /** Of all pages. */
-  readonly turns: AtOnce;
+  readonly turns: Turns;
   readonly images: ImageFactsMemory;
   readonly clock: Clock;
 }

@@ -2,18 +2,18 @@
  * Questions to the registry in turns: each is asked once however many wait for it, and not at all when nobody does any longer
  * once its turn comes. One that began goes on to its end, so that whoever comes next has its answer.
  */
-import type { AtOnce } from '../gate/at-once.ts';
 import type { Registry, RegistryFailure } from '../ports.ts';
+import type { Turns } from './turns.ts';
 
 /** What pages ask. */
 export type Browsed = Pick<Registry, 'tags' | 'resolveTag' | 'manifest' | 'openBlob' | 'referrers'>;
 
 export class Questions {
   readonly #registry: Browsed;
-  readonly #turns: AtOnce;
+  readonly #turns: Turns;
   readonly #underWay = new Map<string, Question>();
 
-  constructor(registry: Browsed, turns: AtOnce) {
+  constructor(registry: Browsed, turns: Turns) {
     this.#registry = registry;
     this.#turns = turns;
   }
@@ -36,8 +36,8 @@ export class Questions {
   #inTurn(question: Question): Browsed {
     let hasBegun = false;
     let failure: RegistryFailure | undefined;
-    const step = <T>(ask: () => Promise<T | RegistryFailure>): Promise<T | RegistryFailure> =>
-      this.#turns.run(async () => {
+    const step = <T>(repository: string, ask: () => Promise<T | RegistryFailure>): Promise<T | RegistryFailure> =>
+      this.#turns.about(repository, async () => {
         if (failure !== undefined) return failure;
         if (!hasBegun && performance.now() > question.until) return (failure = unasked);
         hasBegun = true;
@@ -47,11 +47,11 @@ export class Questions {
       });
     const registry = this.#registry;
     return {
-      tags: (...asked) => step(() => registry.tags(...asked)),
-      resolveTag: (...asked) => step(() => registry.resolveTag(...asked)),
-      manifest: (...asked) => step(() => registry.manifest(...asked)),
-      openBlob: (...asked) => step(() => registry.openBlob(...asked)),
-      referrers: (...asked) => step(() => registry.referrers(...asked)),
+      tags: (...asked) => step(asked[0], () => registry.tags(...asked)),
+      resolveTag: (...asked) => step(asked[0], () => registry.resolveTag(...asked)),
+      manifest: (...asked) => step(asked[0], () => registry.manifest(...asked)),
+      openBlob: (...asked) => step(asked[0], () => registry.openBlob(...asked)),
+      referrers: (...asked) => step(asked[0], () => registry.referrers(...asked)),
     };
   }
 }

@@ -4,15 +4,15 @@
  * known after the next walk: a minute after the last, later where a walk takes more than six seconds.
  */
 import { parseRepositoryName } from '../distribution/reference.ts';
-import type { AtOnce } from '../gate/at-once.ts';
 import type { Clock, Mark, Registry, RepositoryMarks, RepositoryNames } from '../ports.ts';
 import type { EpochMs } from '../time.ts';
 import { type Walk, type WalkedPage, walkRepositories } from './repository-walk.ts';
+import type { Turns } from './turns.ts';
 
 export interface NamesParts {
   readonly registry: Pick<Registry, 'repositories'>;
   /** A walk takes its turns among the questions of pages. */
-  readonly turns: AtOnce;
+  readonly turns: Turns;
   /** Tell of repositories that other gateways made or emptied. */
   readonly marks: RepositoryMarks;
   readonly clock: Clock;
@@ -167,7 +167,8 @@ class Names implements WalkedNames {
     const began = performance.now();
     const at = clock();
     const mark = await marks.read(everyRepository);
-    const ask: typeof registry.repositories = (size, place) => turns.run(() => registry.repositories(size, place));
+    const ask: typeof registry.repositories = (size, place) =>
+      turns.listing(place, () => registry.repositories(size, place));
     const walk = await walkRepositories(ask, { before: this.#walk, at, maxNames });
     const all = new Set(walk.names);
     this.#walk = {

@@ -4,9 +4,10 @@ import { type OpenBrowser, createBrowser } from '../browse/browser.ts';
 import { createKnownCatalog } from '../browse/known-catalog.ts';
 import { type WalkedNames, createRepositoryNames } from '../browse/repository-names.ts';
 import { createSeen } from '../browse/seen.ts';
-import { AtOnce } from '../gate/at-once.ts';
-import type { Clock, Registry, Seen, TagActivity } from '../ports.ts';
-import type { Behind } from '../http/backend/several.ts';
+import { createTurns } from '../browse/turns.ts';
+import type { Upstreams } from '../distribution/upstreams.ts';
+import type { Clock, ListPlace, Registry, Seen, TagActivity } from '../ports.ts';
+import { type Behind, listedAt } from '../http/backend/several.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Stores } from './stores.ts';
 
@@ -21,17 +22,29 @@ export interface Indexes {
 
 /** Questions to registries for all pages together, walks among them. */
 const askedAtOnce = 4;
+/** Of those to one of several registries. */
+const askedOfEach = 2;
 
 /** Asks nothing before somebody looks. */
 export function openIndexes(parts: {
   readonly backend: Pick<Behind, 'ask' | 'browse'>;
+  readonly upstreams: Upstreams;
   readonly stores: Pick<Stores, 'tagActivity' | 'marks'>;
   readonly clock: Clock;
   readonly lifecycle: Pick<Lifecycle, 'opens'>;
 }): Indexes {
-  const { backend, stores, clock, lifecycle } = parts;
+  const { backend, upstreams, stores, clock, lifecycle } = parts;
   const { tagActivity: activity, marks } = stores;
-  const turns = new AtOnce(askedAtOnce);
+  const turns = createTurns({
+    all: askedAtOnce,
+    ...(upstreams.all.length > 1 && {
+      registries: {
+        each: askedOfEach,
+        of: (repository: string) => upstreams.of(repository)?.name,
+        listedAt: (place: ListPlace | undefined) => listedAt(upstreams, place),
+      },
+    }),
+  });
   const names = lifecycle.opens(createRepositoryNames({ registry: backend.ask, turns, marks, clock }));
   const browser = createBrowser({ registry: backend.browse, turns, images: createImageFactsMemory(), clock });
   const seen = createSeen({ activity, names, forget: browser.forget, clock });

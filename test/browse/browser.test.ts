@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createImageFactsMemory } from '../../src/adapters/memory/image-facts.ts';
 import { type OpenBrowser, createBrowser } from '../../src/browse/browser.ts';
 import type { Browsed } from '../../src/browse/questions.ts';
-import { AtOnce } from '../../src/gate/at-once.ts';
+import { createTurns } from '../../src/browse/turns.ts';
 import { digestOf, types } from '../support/content.ts';
 
 /** A registry that answers when a test lets it. */
@@ -45,7 +45,12 @@ let browser: OpenBrowser;
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] });
   registry = new Slow();
-  browser = createBrowser({ registry, turns: new AtOnce(4), images: createImageFactsMemory(), clock: Date.now });
+  browser = createBrowser({
+    registry,
+    turns: createTurns({ all: 4 }),
+    images: createImageFactsMemory(),
+    clock: Date.now,
+  });
 });
 afterEach(() => vi.useRealTimers());
 const digest = digestOf(Buffer.from('image'));

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createRepositoryMarks } from '../../src/adapters/memory/repository-marks.ts';
 import { type NamesParts, type WalkedNames, createRepositoryNames } from '../../src/browse/repository-names.ts';
-import { AtOnce } from '../../src/gate/at-once.ts';
+import { createTurns } from '../../src/browse/turns.ts';
 import type { ListPlace, RepositoriesPage, RepositoryMarks } from '../../src/ports.ts';
 
 /** A registry whose list a test changes, and which counts what it is asked. */
@@ -45,7 +45,7 @@ afterEach(() => {
 function open(more: Partial<NamesParts> = {}): WalkedNames {
   return createRepositoryNames({
     registry,
-    turns: new AtOnce(4),
+    turns: createTurns({ all: 4 }),
     marks: createRepositoryMarks(),
     clock: Date.now,
     ...more,
@@ -232,7 +232,7 @@ describe('pages of the list', () => {
 
   test('are not known while or after another gateway made a repository', async () => {
     const marks = createRepositoryMarks();
-    const other = createRepositoryNames({ registry, turns: new AtOnce(4), marks, clock: Date.now });
+    const other = createRepositoryNames({ registry, turns: createTurns({ all: 4 }), marks, clock: Date.now });
     names = open({ marks });
     await walked();
     other.noteWritten('b/1');

@@ -145,6 +145,11 @@ async function inTime(asked: Promise<RepositoriesPage>): Promise<RepositoriesPag
   return Promise.race([asked, late]).finally(() => clearTimeout(timer));
 }
 
+/** The name of the registry whose names a page of the list of all begins with; undefined for a place that is none. */
+export function listedAt(upstreams: Upstreams, place: ListPlace | undefined): string | undefined {
+  return upstreams.all[startOf(upstreams, place)?.at ?? -1]?.name;
+}
+
 /** `next` as this file writes it: the name of a registry, and the page that it gave there, if any. */
 function startOf(
   { all, of }: Upstreams,
