@@ -9,6 +9,8 @@ import { type OwnTokensParts, ownToken, endOwn, ownTokenView, personOf, storeAwa
 
 export interface MyAccountParts extends OwnTokensParts {
   readonly limits: Pick<Limits, 'look'>;
+  /** Where people log in at a provider: so long after their last login what they hold counts. */
+  readonly recheckSeconds?: number | undefined;
 }
 
 const ownSession = z.object({
@@ -36,6 +38,11 @@ export const myAccount = one({
   answer: z.object({
     account: z.string(),
     groups: z.array(z.string()),
+    source: ownAccount.shape.source,
+    recheckSeconds: z
+      .int()
+      .optional()
+      .describe('of somebody who logs in at a provider: so long after their last login access tokens count'),
     sessions: z.array(ownSession),
     tokens: z.array(ownToken),
     limits: ownAccount.shape.limits,
@@ -50,8 +57,11 @@ export const myAccount = one({
     const own = live.filter(({ kind }) => kind !== 'personal').map((each) => sessionView(each, sessionId));
     const tokens = live.filter(({ kind }) => kind === 'personal').map(ownTokenView);
     const groups = 'groups' in caller.principal ? [...caller.principal.groups] : [];
+    const source = 'outside' in caller.principal ? caller.principal.outside?.source : undefined;
+    const recheckSeconds = source === 'oidc' ? parts.recheckSeconds : undefined;
     const limits = viewer.kind === 'caller' ? await ownLimits(parts, viewer) : [];
-    return { ok: true, answer: { account, groups, sessions: own, tokens, limits, longestSeconds } };
+    const from = { account, groups, source, recheckSeconds };
+    return { ok: true, answer: { ...from, sessions: own, tokens, limits, longestSeconds } };
   },
 });
 

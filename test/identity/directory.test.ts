@@ -301,6 +301,28 @@ describe('a session of somebody of a directory', () => {
     expect(await basic('zoe', 'other')).toBe('zoe of developers, pulls');
   });
 
+  test('stays where somebody else has the name there whom the policy files keep out', async () => {
+    const { refreshToken } = await logIn('dana');
+    const shut = text.replace('dana: { groups: [testers] }', 'dana: { disabled: true }');
+    directory.people.set('dana', { password: 'other', id: 'another person', groups: ['developers'] });
+    policy = compile(shut);
+    expect(await basic('dana', 'other')).toBe('account_disabled');
+    expect(await refreshed(refreshToken)).toBe('session_account_gone');
+    now += 6 * minute;
+    expect(await refreshed(refreshToken)).toBe('session_account_gone');
+    directory.people.set('dana', { password: 'secret', groups: ['developers'] });
+    policy = compile(text);
+    now += 6 * minute;
+    expect(await refreshed(refreshToken)).toBe('dana of testers,developers, pulls');
+    // Whoever gets in has it, also by what is remembered of a login that the files kept out a moment ago.
+    directory.people.set('dana', { password: 'other', id: 'another person', groups: ['developers'] });
+    policy = compile(shut);
+    expect(await basic('dana', 'other')).toBe('account_disabled');
+    policy = compile(text);
+    expect(await basic('dana', 'other')).toBe('dana of testers,developers, pulls');
+    expect(await refreshed(refreshToken)).toBe('session_ended');
+  });
+
   test('ends when it is the first to notice', async () => {
     const { token, refreshToken } = await logIn('zoe');
     now += 6 * minute;

@@ -50,6 +50,8 @@ interface Known {
   readonly account: string;
   readonly outside: Outside;
   readonly lookedUp: EpochMs;
+  /** Tells the store whose the name is now, once; false: it could not be told. */
+  readonly own: () => Promise<boolean>;
 }
 
 type Answer = { readonly ok: true; readonly known: Known } | Extract<Authentication, { readonly ok: false }>;
@@ -84,7 +86,7 @@ export function createDirectorySource(parts: DirectoryParts): IdentitySource {
     if (Buffer.byteLength(password) > maxPasswordLength) return { ok: false, reason: 'password_too_long' };
     const name = nameOf(account);
     const known = remembered.find([name, password], now);
-    if (known?.ok === true) return loginOf(policy, known.known, now);
+    if (known?.ok === true) return enter(policy, known.known, now);
     let answer: Answer | undefined;
     const attempt = { account: name, password, storedHash: source, address, isExcused, mayHaveChanged: true };
     const outcome = await guard.attempt(attempt, async () => {
@@ -94,11 +96,13 @@ export function createDirectorySource(parts: DirectoryParts): IdentitySource {
     if (typeof outcome === 'object') return { ok: false, reason: 'login_held', ...outcome };
     // Somebody else may have asked the same at the same time.
     const found = answer ?? remembered.find([name, password], now) ?? unavailable('it could not be asked');
-    return found.ok ? loginOf(policy, found.known, now) : found;
+    return found.ok ? enter(policy, found.known, now) : found;
   }
 
-  function loginOf(policy: Policy, { account, outside, lookedUp }: Known, now: EpochMs): Authentication {
-    return loginOutside(policy, account, outside, { mark: ownerMark(outside), lookedUp, now });
+  /** Only somebody who gets in takes the name from whoever had it. */
+  async function enter(policy: Policy, { account, outside, lookedUp, own }: Known, now: EpochMs) {
+    const login = loginOutside(policy, account, outside, { mark: ownerMark(outside), lookedUp, now });
+    return !login.ok || (await own()) ? login : ownerUntold;
   }
 
   return {
@@ -164,9 +168,9 @@ function createAsking({ source, directory, sessions }: DirectoryParts) {
       const outside = outsideOf(policy, person);
       const detail = tooManyGroups(outside.groups);
       if (detail !== undefined) return { ok: false, reason: 'groups_too_many', detail };
-      const owned = await owns(person, outside, now);
-      if (!owned.ok) return unavailable('the store cannot tell who had this name before');
-      return { ok: true, known: { account: person.account, outside, lookedUp: now } };
+      let isOwner = false;
+      const own = async (): Promise<boolean> => (isOwner ||= (await owns(person, outside, now)).ok);
+      return { ok: true, known: { account: person.account, outside, lookedUp: now, own } };
     },
 
     find: look,
@@ -188,8 +192,10 @@ function createAsking({ source, directory, sessions }: DirectoryParts) {
       const person = named(policy, found.person);
       if (person.account !== account) return { ok: false, reason: 'session_account_gone' };
       const latest = outsideOf(policy, person);
+      const login = loginOutside(policy, account, latest, { mark: ownerMark(latest), lookedUp: now, now });
+      if (!login.ok) return { ok: false, reason: 'session_account_gone' };
       const owned = await owns(person, latest, now);
-      if (!owned.ok) return unavailable('the store cannot tell who had this name before');
+      if (!owned.ok) return ownerUntold;
       if (owned.hasEnded || latest.id !== outside.id) return { ok: false, reason: 'session_ended' };
       const detail = tooManyGroups(latest.groups);
       if (detail !== undefined) return { ok: false, reason: 'session_account_gone', detail };
@@ -223,6 +229,8 @@ const unknownName: Answer = { ok: false, reason: 'account_unknown', detail: 'thi
 function unavailable(detail: string) {
   return { ok: false, reason: 'source_unavailable', detail } as const;
 }
+
+const ownerUntold = unavailable('the store cannot tell who had this name before');
 
 const reasons = {
   unknown: 'account_unknown',

@@ -12,14 +12,10 @@ import { TokenFields, type TokenFieldsView } from './token-fields.tsx';
 
 const at = '/ui/me';
 
+type MyAccount = z.output<typeof myAccount.answer>;
+
 /** Everything on one page; what is long is folded. */
-export function MyAccountPage({
-  account,
-  frame,
-}: {
-  readonly account: z.output<typeof myAccount.answer>;
-  readonly frame: Frame;
-}) {
+export function MyAccountPage({ account, frame }: { readonly account: MyAccount; readonly frame: Frame }) {
   const { sessions, tokens, limits, groups, longestSeconds } = account;
   const others = sessions.filter(({ isThis }) => !isThis).length;
   return (
@@ -36,7 +32,7 @@ export function MyAccountPage({
       </h2>
       <p>
         For scripts, build tools and clients, instead of your password: each may do what you make it for, and can be
-        revoked alone. All of them end when your password changes.
+        revoked alone. <TokensEnd account={account} />
       </p>
       {tokens.length === 0 ? (
         <p class="note">You have none.</p>
@@ -123,6 +119,28 @@ function Token({ token, frame }: { readonly token: OwnTokenView; readonly frame:
       <EndForm path="/ui/me/end-token" id={id} frame={frame} word="Revoke" what={label} />
     </li>
   );
+}
+
+/** By what else than their own end, as far as the source of the account lets the gateway know. */
+function TokensEnd({ account: { source, recheckSeconds } }: { readonly account: MyAccount }) {
+  switch (source) {
+    case 'oidc':
+      return (
+        <>
+          They stop working {recheckSeconds === undefined ? 'a while' : describeWait(recheckSeconds)} after your last
+          login on this page, and go on after the next.
+        </>
+      );
+    case 'ldap':
+      return (
+        <>
+          All of them end with your account in the directory. A new password ends them only where the directory tells
+          when it was set; if you are not sure, revoke them yourself.
+        </>
+      );
+    default:
+      return <>All of them end when your password changes.</>;
+  }
 }
 
 function OneSession({ session, frame }: { readonly session: OwnSessionView; readonly frame: Frame }) {
