@@ -65,6 +65,19 @@ describe('the budget of somebody who looks', () => {
   });
 });
 
+test('what was refused is written down by what was asked', async () => {
+  const wrong = { authorization: `Basic ${credentials('dana', 'wrong')}` };
+  for (const [path, headers, reason] of [
+    ['/viewer', wrong, 'password_wrong'],
+    ['/tags?repository=a', { authorization: 'Bearer nonsense' }, 'token_invalid'],
+    ['/me', {}, 'credentials_missing'],
+  ] as const) {
+    expect((await api(path, headers)).status).toBe(401);
+    const detail = expect.stringMatching(`^GET /api/v1${path.split('?', 1)[0] ?? ''}(: |$)`) as unknown;
+    expect(front.records.at(-1)).toMatchObject({ decision: 'deny', reason, detail, status: 401 });
+  }
+});
+
 describe('a page that asks by itself', () => {
   const lines = (): readonly unknown[] =>
     front.records.filter(({ route }) => route === 'api').map(({ decision }) => decision);

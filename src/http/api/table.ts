@@ -147,10 +147,13 @@ function withFacts(
   { answer, record, ...rest }: ApiReply,
   facts: Pick<AuditRecord, 'event' | 'route' | 'detail'>,
 ): Handled {
+  // What a special asked it says itself. Others are written down by what was asked, and by why not, where there is more to it.
+  const isSpecial = 'route' in record;
+  const detail = isSpecial ? record.detail : [facts.detail, record.detail].filter(Boolean).join(': ');
   return {
     ...rest,
     answer: { ...answer, headers: { ...apiHeaders, ...answer.headers } },
-    record: { decision: 'allow', reason: 'authenticated', ...facts, ...record },
+    record: { decision: 'allow', reason: 'authenticated', ...facts, ...record, detail },
   };
 }
 
