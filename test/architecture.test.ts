@@ -133,6 +133,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'limits/spend.ts',
     'ports.ts',
   ].concat(['zod', 'node:crypto']),
+  // Recorded decisions, judged by other policies.
+  replay: ['time.ts', 'distribution', 'policy'],
   // What the registry has, for people to look at: asked apart from what decides, and remembered.
   browse: ['time.ts', 'distribution', 'gate/at-once.ts', 'ports.ts'],
   // What people and programs ask of a running gateway; nothing here knows HTTP.
@@ -354,6 +356,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'policy',
     'policy/analysis',
     'policy/files',
+    'replay',
     'trial',
     'main.ts',
     'version.ts',

@@ -18,6 +18,7 @@ const verbs: Readonly<Record<string, (argv: readonly string[]) => AddVerb | Prom
   access: async () => (await import('./access.ts')).addAccess,
   promote: async () => (await import('./promote.ts')).addPromote,
   diff: async () => (await import('./diff.ts')).addDiff,
+  replay: async () => (await import('./replay.ts')).addReplay,
   freezes: async () => (await import('./freezes.ts')).addFreezes,
   user: async () => (await import('./user.ts')).addUser,
   robot: async () => (await import('./user.ts')).addRobot,

@@ -1,6 +1,6 @@
 /** Somebody from outside as the policy in force sees them: mapped groups, and what the files say of their name. */
-import type { Account, LoginSource, Outside, Policy, Principal } from '../policy/model.ts';
-import { type NameInFiles, mappedGroups, nameInFiles, spelledInFiles } from '../policy/outside.ts';
+import type { Account, LoginSource, Outside, Policy } from '../policy/model.ts';
+import { nameInFiles, principalOutside, spelledInFiles } from '../policy/outside.ts';
 import type { Authentication, Login, Standing } from './source.ts';
 import { isYetToCome } from './source.ts';
 import type { EpochMs } from '../time.ts';
@@ -28,11 +28,6 @@ export function standingOutside(policy: Policy, called: string, outside: Outside
   const standing = { principal, validFrom, mark, outside };
   remembered.set(outside, { policy, name: called, standing });
   return standing;
-}
-
-function principalOutside(policy: Policy, name: string, outside: Outside, { user }: NameInFiles): Principal {
-  const groups = [...new Set([...(user?.groups ?? []), ...mappedGroups(policy, outside)])];
-  return { kind: 'user', name, groups, outside };
 }
 
 /** A login that the source found right, unless the files say otherwise. `lookedUp`: when the source was asked. */

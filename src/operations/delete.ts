@@ -334,5 +334,13 @@ function record(
   facts: Pick<AuditRecord, 'decision' | 'reason'> & Partial<AuditRecord>,
 ): void {
   const { address } = looker.circumstances;
-  audit.record({ event: 'access', ...facts, ...who(looker.caller), repository, action: 'delete', address });
+  audit.record({
+    event: 'access',
+    route: 'manifest',
+    ...facts,
+    ...who(looker.caller),
+    repository,
+    action: 'delete',
+    address,
+  });
 }

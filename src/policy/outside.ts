@@ -1,5 +1,15 @@
 /** People from outside the policy files: which declared groups theirs stand for, and what the files say of their names. */
-import type { Account, Group, LoginSource, NamedEntry, Outside, OutsideGroup, Policy, User } from './model.ts';
+import type {
+  Account,
+  Group,
+  LoginSource,
+  NamedEntry,
+  Outside,
+  OutsideGroup,
+  Policy,
+  Principal,
+  User,
+} from './model.ts';
 import { entriesOf } from './model.ts';
 
 /** Groups of a source that one person brings, characters of the name of one, and bytes of all in JSON: headers have room for so much. */
@@ -76,6 +86,22 @@ export function mappedGroups(policy: Policy, { source, groups }: Omit<Outside, '
   return [...new Set(groups.flatMap((group) => declaredBy.get(keyOf({ source, group })) ?? []))].sort();
 }
 
+/**
+ * Declared groups that somebody may be in beside these, of whom a source told only what a policy named then. `asked`: that
+ * policy; whatever it names and was not told, somebody is not in.
+ */
+export function untoldGroups(
+  policy: Policy,
+  { source, groups }: Omit<Outside, 'id'>,
+  asked: Policy | undefined,
+): readonly string[] {
+  const told = new Set(groups.map((group) => keyOf({ source, group })));
+  const isKnown = (key: string): boolean => told.has(key) || (asked && lookupOf(asked).declaredBy.has(key)) === true;
+  const mapped = mappedGroups(policy, { source, groups });
+  const untold = [...lookupOf(policy).declaredBy].filter(([key]) => key.startsWith(`${source}:`) && !isKnown(key));
+  return [...new Set(untold.flatMap(([, names]) => names))].filter((name) => !mapped.includes(name));
+}
+
 /** What the files say of a name that somebody from outside has. */
 export interface NameInFiles {
   /** A machine, or a person with a password of the files, has the name. */
@@ -113,4 +139,15 @@ export function nameInFiles(policy: Policy, source: LoginSource, name: string): 
     disabled: entries.some(({ entry }) => entry.disabled),
     validFrom: Math.max(0, ...entries.map(({ entry }) => entry.validFrom ?? 0)),
   };
+}
+
+/** Whom somebody outside stands for, where the files neither close the account nor give its name to somebody else. */
+export function principalOutside(
+  policy: Policy,
+  name: string,
+  outside: Outside,
+  { user }: Pick<NameInFiles, 'user'>,
+): Principal {
+  const groups = [...new Set([...(user?.groups ?? []), ...mappedGroups(policy, outside)])];
+  return { kind: 'user', name, groups, outside };
 }
