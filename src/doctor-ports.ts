@@ -64,7 +64,7 @@ export interface Listener {
 
 export interface HashTrial {
   readonly isRight: boolean;
-  /** Milliseconds of one argon2id hash. */
+  /** Milliseconds of one argon2id hash, at best. */
   readonly argon2Ms: number;
 }
 
@@ -116,7 +116,7 @@ export interface RedisFacts {
   readonly evictionPolicy: string;
   /** undefined: the account may not ask. */
   readonly persists: boolean | undefined;
-  /** Milliseconds there and back, the median of some. */
+  /** Milliseconds there and back, the best of some. */
   readonly roundTripMs: number;
   /** Why a script cannot be run; undefined: one was. */
   readonly scriptTrouble: string | undefined;

@@ -20,7 +20,8 @@ export const addressChecks: readonly Check[] = [
       for (const { key, host, port, bound } of tried) {
         const address = formatHostPort(host, port);
         if (bound.ok) continue;
-        if (bound.code === 'EADDRINUSE' && runs) continue;
+        const isOurs = bound.code === 'EADDRINUSE' && runs && (key === 'admin.listen' || (await serves(context)));
+        if (isOurs) continue;
         if (bound.code === 'EADDRINUSE')
           return fail(`${address} is in use by another program`, `stop it, or set ${key} to another address`);
         if (bound.code === 'EACCES')
@@ -47,6 +48,14 @@ export const addressChecks: readonly Check[] = [
     },
   },
 ];
+
+/** Whether it is a gateway that has the main address. */
+async function serves({ config, web }: Context): Promise<boolean> {
+  const { host, port } = config.listen;
+  const origin = `${config.tls === undefined ? 'http' : 'https'}://${formatHostPort(isEveryInterface(host) ? '127.0.0.1' : host, port)}`;
+  const answer = await web.ask(`${origin}/.well-known/jwks.json`, { believesAnybody: true });
+  return !isFailure(answer) && answer.status === 200 && answer.body.includes('"keys"');
+}
 
 /** The admin port at the host that clients know. */
 async function throughName({ config, web, mayReach }: Context, fix: string): Promise<Outcome> {

@@ -9,7 +9,7 @@ const renewDays = 14;
 export const certificateCheck: Check = {
   number: 10,
   name: 'TLS',
-  asks: ({ config }) => [config.publicUrl],
+  asks: ({ config }) => (config.publicUrl.startsWith('https:') ? [config.publicUrl] : []),
   run: judgeCertificate,
 };
 

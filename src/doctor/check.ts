@@ -16,7 +16,7 @@ export interface Check {
   readonly name: string;
   /** URLs without which there is nothing to say: with --offline, any beyond this machine is a reason to skip. */
   readonly asks?: (context: Context) => readonly string[];
-  /** Others would notice it: it is done before they begin. */
+  /** It and others would disturb each other: it is done before they begin. */
   readonly isAlone?: true;
   readonly run: (context: Context) => Outcome | Promise<Outcome>;
 }

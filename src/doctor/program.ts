@@ -39,6 +39,7 @@ export const programChecks: readonly Check[] = [
   {
     number: 2,
     name: 'password hashing',
+    isAlone: true,
     async run({ machine }) {
       const trial = await machine.tryHashes();
       if (isFailure(trial))

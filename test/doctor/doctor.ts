@@ -34,7 +34,8 @@ export interface Site {
   /** Written anew, as JSON, which is YAML. What is undefined is left out. */
   readonly configure: (changes: Readonly<Record<string, unknown>>) => Promise<void>;
   readonly policies: (text: string) => Promise<void>;
-  readonly serve: (args?: Readonly<Record<string, string>>) => Promise<Program>;
+  /** `by`: what is run instead of Node, with Node behind it. */
+  readonly serve: (env?: Readonly<Record<string, string>>, by?: readonly string[]) => Promise<Program>;
   readonly doctor: (args?: readonly string[], more?: DoctorOptions) => Promise<Report>;
   readonly remove: () => Promise<void>;
 }
@@ -45,6 +46,8 @@ export interface DoctorOptions {
   /** What is run instead of Node, with Node behind it. */
   readonly by?: readonly string[];
   readonly program?: string;
+  /** It is killed after that. */
+  readonly withinMs?: number;
 }
 
 export const password = 'correct horse';
@@ -97,15 +100,14 @@ export async function openSite(upstream: string, first: Readonly<Record<string, 
     ...{ dir, url, adminUrl, port, adminPort },
     configure: (changes) => writeFile(join(dir, 'portcullis.yaml'), JSON.stringify({ ...sound, ...changes })),
     policies: (text) => writeFile(join(dir, 'policies/policy.yaml'), text),
-    serve: (more = {}) =>
-      startProgram(process.execPath, [cli, 'serve'], {
-        cwd: dir,
-        env: { ...env, ...more },
-        isReady: () => answersOk(`${adminUrl}/readyz`),
-      }),
-    async doctor(args = [], { env: more = {}, input = '', by = [], program = cli } = {}) {
+    serve(more = {}, by = []) {
+      const [name = '', ...words] = [...by, process.execPath, cli, 'serve'];
+      const isReady = (): Promise<boolean> => answersOk(`${adminUrl}/readyz`);
+      return startProgram(name, words, { cwd: dir, env: { ...env, ...more }, isReady });
+    },
+    async doctor(args = [], { env: more = {}, input = '', by = [], program = cli, withinMs = 20_000 } = {}) {
       const [name = '', ...words] = [...by, process.execPath, program, 'doctor', '--json', ...args];
-      const result = await run(name, words, { cwd: dir, env: { ...env, ...more }, input, timeoutMs: 20_000 });
+      const result = await run(name, words, { cwd: dir, env: { ...env, ...more }, input, timeoutMs: withinMs });
       if (!result.stdout.startsWith('{')) throw new Error(`doctor: ${result.code} ${result.stderr}${result.stdout}`);
       const { checks } = JSON.parse(result.stdout) as { readonly checks: readonly Seen[] };
       return {

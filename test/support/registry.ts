@@ -29,6 +29,8 @@ export interface RegistryOptions {
   readonly delete?: boolean;
   readonly dir?: string;
   readonly port?: number;
+  /** Default: 127.0.0.1. */
+  readonly address?: string;
   /** URL of the registry whose images it fetches and keeps; it takes no pushes then. */
   readonly mirrorOf?: string;
   /** Lets in nobody else. Default: it is open. */
@@ -60,7 +62,7 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
         maintenance: { uploadpurging: { enabled: false } },
       },
       ...(options.mirrorOf === undefined ? {} : { proxy: { remoteurl: options.mirrorOf } }),
-      http: { addr: `127.0.0.1:${port}`, secret: randomBytes(16).toString('hex') },
+      http: { addr: `${options.address ?? '127.0.0.1'}:${port}`, secret: randomBytes(16).toString('hex') },
       ...(login === undefined ? {} : { auth: { htpasswd: { realm: 'registry', path } } }),
     }),
   );
