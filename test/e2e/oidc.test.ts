@@ -158,7 +158,7 @@ test.skipIf(findProgram('chromium') === undefined)(
       await page.locator('input[name=account]').fill('olga');
       await page.getByRole('button', { name: 'Go on' }).click();
       await page.waitForURL(`${publicUrl}/ui/?q=sandbox`);
-      expect(await page.locator('.who .me').textContent()).toBe('olga');
+      expect(await page.locator('.who .me').textContent()).toBe('Logged in as olga');
       const cookies = (await context.cookies(publicUrl)).filter(({ name }) => name.startsWith('__Host-'));
       expect(cookies).toMatchObject([
         { name: '__Host-portcullis', secure: true, httpOnly: true, sameSite: 'Lax', path: '/' },
