@@ -1,4 +1,4 @@
-/** Instants as numbers that tell their unit: one in milliseconds is never taken for one in seconds. Nothing of it is left at run time. */
+/** Instants as numbers that tell their unit: one in milliseconds is never taken for one in seconds. Of their types nothing is left at run time. */
 
 declare const unit: unique symbol;
 
@@ -16,4 +16,13 @@ export function inSeconds(instant: EpochMs): EpochSeconds {
 /** The instant in milliseconds; nothing is lost. */
 export function inMilliseconds(instant: EpochSeconds): EpochMs {
   return instant * 1000;
+}
+
+/** The last instant that a date can be of. */
+const lastInstant: EpochMs = 8_640_000_000_000_000;
+
+/** What was written down as an instant. undefined for what is none: compared with any, it would be neither before nor after. */
+export function readInstant(text: unknown): EpochMs | undefined {
+  const instant = typeof text === 'string' && text.trim() !== '' ? Number(text) : text;
+  return typeof instant === 'number' && instant >= 0 && instant <= lastInstant ? instant : undefined;
 }

@@ -36,6 +36,15 @@ describeWithPrograms(['redis-server'], 'logins of terminals on Redis', () => {
     }
   });
 
+  test('with a time that is none are shown to nobody', async () => {
+    const store = createRedisDeviceLogins(await connectRedis(server.url));
+    await store.begin({ deviceHash: 'd'.repeat(64), userCode: 'BCDFGHJK' }, { tokenHash: 't', asked: 1 });
+    await server.admin.hset(device, 'asked', '{"tokenHash":"t","asked":1e300}');
+    expect((await store.look('BCDFGHJK', 'dana')).ok).toBe(false);
+    await server.admin.hset(device, 'state', 'settled', 'answer', '{"account":"dana","id":"a","expires":1e300}');
+    expect(await store.poll('d'.repeat(64))).toMatchObject({ ok: false, reason: 'unavailable' });
+  });
+
   test('are unavailable while Redis is away, never unknown', async () => {
     const store = createRedisDeviceLogins(openRedis('redis://127.0.0.1:1'));
     const unavailable = { ok: false, reason: 'unavailable' };

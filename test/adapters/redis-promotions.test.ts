@@ -33,6 +33,15 @@ describeWithPrograms(['redis-server'], 'promotions on Redis', () => {
     }
   });
 
+  test('with a time that is none are left out', async () => {
+    const store = createRedisPromotions(await connectRedis(server.url));
+    await store.record(promotionAt(Date.now(), 'one'));
+    const key = 'portcullis:{promotions}:id:one';
+    await server.admin.set(key, ((await server.admin.get(key)) ?? '').replace(/"at":\d+/, '"at":1e300'));
+    expect(await store.find('one')).toEqual({ ok: true, promotion: undefined });
+    expect(await store.latest(5, 0)).toEqual({ ok: true, promotions: [] });
+  });
+
   test('that another version wrote are left out', async () => {
     const store = createRedisPromotions(await connectRedis(server.url));
     await store.record(promotionAt(Date.now(), 'one'));

@@ -64,6 +64,24 @@ describeWithPrograms(['redis-server'], 'the session store on Redis', () => {
     }
   });
 
+  test.each([
+    ['created', 'x'],
+    ['created', ''],
+    ['created', '99999999999999999999'],
+    ['lastUsed', '{"a":1e300}'],
+    ['lastUsed', '-1'],
+    ['expires', 'never'],
+    ['expires', 'Infinity'],
+  ])('lets nobody in by a session whose %s says %j, and lists the others', async (field, text) => {
+    const store = await open();
+    await store.open(hashOf('a'), { ...sessionOf('dana'), kind: 'web', expires: Date.now() + 60_000 }, week);
+    await store.open(hashOf('b'), sessionOf('rita'), week);
+    await server.admin.hset(`portcullis:{sessions}:token:${hashOf('a')}`, field, text);
+    expect((await store.find(hashOf('a'))).ok).toBe(false);
+    expect(await store.list(undefined, now)).toMatchObject({ ok: true, sessions: [{ account: 'rita' }] });
+    await store.close();
+  });
+
   test('lets an index live as long as its longest session', async () => {
     const store = await open();
     await store.open(hashOf('long'), sessionOf('dana'), week);

@@ -41,6 +41,18 @@ describeWithPrograms(['redis-server'], 'tags on Redis', () => {
     expect(all.join()).not.toContain('release');
   });
 
+  test('are not told with a time that is none', async () => {
+    const activity = await open();
+    activity.noteWritten('a', move('t', 1, then));
+    activity.notePulled('a', 't', then);
+    await activity.newest('a', 1);
+    const [moves = ''] = (await keys()).filter((key) => key.endsWith(':moves'));
+    const [pulled = ''] = (await keys()).filter((key) => key.endsWith(':pulled'));
+    await server.admin.hset(moves, 't', `99999999999999999999 ${digest(1)} "dana"`);
+    await server.admin.zadd(pulled, 8.9e15, 't');
+    expect((await activity.of('a', ['t']))?.get('t')).toBeUndefined();
+  });
+
   test('from a clock that is ahead never lie in the future', async () => {
     const activity = await open();
     activity.noteWritten('a', move('t', 1, Date.now() + 3_600_000));

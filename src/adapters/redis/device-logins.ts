@@ -5,14 +5,16 @@ import { cutClient, deviceBounds, unavailable } from '../bounds.ts';
 import type { RedisConnection } from './connection.ts';
 import { devicesPrefix, nameKey } from './keys.ts';
 import { script } from './redis-script.ts';
+import { readInstant } from '../../time.ts';
 
+const instant = z.number().refine((at) => readInstant(at) !== undefined);
 const stored: z.ZodType<DeviceAsked> = z.object({
   tokenHash: z.string(),
   address: z.string().optional(),
   userAgent: z.string().optional(),
-  asked: z.number(),
+  asked: instant,
 });
-const granted: z.ZodType<DeviceGranted> = z.object({ account: z.string(), id: z.string(), expires: z.number() });
+const granted: z.ZodType<DeviceGranted> = z.object({ account: z.string(), id: z.string(), expires: instant });
 
 /** Where a key lies: all are in one slot. */
 const slot = [`${devicesPrefix}slot`];

@@ -7,6 +7,7 @@ import { endedAccountName, nameKey, sessionsKey } from './keys.ts';
 import { newMarker } from './revocations.ts';
 import type { followRevocations } from './revocations.ts';
 import { ownName, readOwner } from './scripts.ts';
+import { readInstant } from '../../time.ts';
 
 /** Names are remembered, and so is what ended with a change of their owner, for `accountMemoryMs`. */
 export function nameOwners(
@@ -34,7 +35,7 @@ export function nameOwners(
       const [id, changed, told] = reply.map((value) => (typeof value === 'string' ? value : undefined));
       if (id === undefined) return { ok: true, owner: undefined };
       const outside = told === undefined ? undefined : readOutside(told);
-      return { ok: true, owner: { id, passwordChanged: changed === undefined ? undefined : Number(changed), outside } };
+      return { ok: true, owner: { id, passwordChanged: readInstant(changed), outside } };
     },
   };
 }
@@ -43,9 +44,10 @@ export function nameOwners(
 export function readOutside(text: string): SessionOutside | undefined {
   try {
     const { source, id, groups, lookedUp } = JSON.parse(text) as Partial<SessionOutside>;
-    const isWhole = typeof id === 'string' && typeof lookedUp === 'number' && Array.isArray(groups);
     const known = loginSources.find((each) => each === source);
-    return isWhole && known !== undefined ? { source: known, id, groups: groups.map(String), lookedUp } : undefined;
+    const at = readInstant(lookedUp);
+    const isWhole = typeof id === 'string' && at !== undefined && Array.isArray(groups);
+    return isWhole && known !== undefined ? { source: known, id, groups: groups.map(String), lookedUp: at } : undefined;
   } catch {
     return undefined;
   }

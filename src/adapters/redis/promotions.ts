@@ -5,11 +5,12 @@ import { maxPromotions, promotionsMs } from '../bounds.ts';
 import { type RedisConnection, listOf } from './connection.ts';
 import { promotionKey, promotionsKey, promotionsPrefix } from './keys.ts';
 import { script } from './redis-script.ts';
+import { readInstant } from '../../time.ts';
 
 const name = z.object({ repository: z.string(), reference: z.string() });
 const stored: z.ZodType<Promotion> = z.object({
   id: z.string(),
-  at: z.number(),
+  at: z.number().refine((at) => readInstant(at) !== undefined),
   account: z.string(),
   kind: z.enum(['user', 'robot', 'workload']),
   digest: z.string(),

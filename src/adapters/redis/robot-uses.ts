@@ -4,6 +4,7 @@ import { Runs, batches } from '../runs.ts';
 import { type RedisConnection, listOf } from './connection.ts';
 import { robotUseKey } from './keys.ts';
 import { markRobotUses, readRobotUses } from './scripts.ts';
+import { readInstant } from '../../time.ts';
 
 const flushMs = 1000;
 const keptMs = 400 * 24 * 3600 * 1000;
@@ -40,7 +41,9 @@ export function createRedisRobotUses(connection: RedisConnection): RobotUses & {
         if (times === undefined) break;
         stored.push(...times);
       }
-      const latest = tokenIds.map((id, at) => [id, Math.max(Number(stored[at] ?? 0), pending.get(id) ?? 0)] as const);
+      const latest = tokenIds.map(
+        (id, at) => [id, Math.max(readInstant(stored[at]) ?? 0, pending.get(id) ?? 0)] as const,
+      );
       return new Map(latest.filter(([, time]) => time > 0));
     },
     async close() {

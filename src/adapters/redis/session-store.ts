@@ -16,6 +16,7 @@ import {
   useSession,
 } from './scripts.ts';
 import { batches } from '../runs.ts';
+import { readInstant } from '../../time.ts';
 
 const replicaTimeoutMs = 200;
 
@@ -165,10 +166,11 @@ function readFields(reply: unknown): Session | undefined {
   const texts: readonly (string | undefined)[] = reply.map((value) => (typeof value === 'string' ? value : undefined));
   const [id, account, service, created, lastUsed, address, userAgent, outside, ...special] = texts;
   if (id === undefined || account === undefined || service === undefined) return undefined;
-  const times = { created: Number(created), lastUsed: Number(lastUsed) };
+  const times = { created: readInstant(created), lastUsed: readInstant(lastUsed) };
   const kept = readSpecial(special);
-  if (kept === undefined) return undefined;
-  const session = { id, account, service, ...times, address, userAgent, ...kept };
+  if (kept === undefined || times.created === undefined || times.lastUsed === undefined) return undefined;
+  const { created: begun, lastUsed: used } = times;
+  const session = { id, account, service, created: begun, lastUsed: used, address, userAgent, ...kept };
   if (outside === undefined) return session;
   const read = readOutside(outside);
   return read && { ...session, outside: read };
@@ -180,7 +182,9 @@ function readSpecial([kind, expires, label, reach]: readonly (string | undefined
   if (kind !== 'web' && kind !== 'personal') return undefined;
   const read = reach === undefined ? undefined : readReach(reach);
   if (reach !== undefined && read === undefined) return undefined;
-  return { kind, expires: expires === undefined ? undefined : Number(expires), label, reach: read };
+  const until = readInstant(expires);
+  if (expires !== undefined && until === undefined) return undefined;
+  return { kind, expires: until, label, reach: read };
 }
 
 function readReach(text: string): SessionReach | undefined {

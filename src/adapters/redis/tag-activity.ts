@@ -1,6 +1,6 @@
 /** Who wrote which tag and when it was pulled, of all gateways: notes are collected for a second, then written in few steps. */
 import type { GoneTags, TagActivity, TagHistory, TagMove } from '../../ports.ts';
-import type { EpochMs } from '../../time.ts';
+import { type EpochMs, readInstant } from '../../time.ts';
 import { activityMs, maxActiveRepositories, maxActiveTags, maxActiveTagsOfAll, maxMoves } from '../bounds.ts';
 import { PullNotes } from '../pull-notes.ts';
 import { Runs, batches } from '../runs.ts';
@@ -67,7 +67,10 @@ export function createRedisTagActivity(
           await calls.run(lastTagWrites, activeRepositoriesKeys, [activityMs, ...part.map(nameKey)]),
         );
         if (times === undefined) return undefined;
-        for (const [at, time] of times.entries()) if (Number(time) > 0) found.set(part[at] ?? '', Number(time));
+        for (const [at, text] of times.entries()) {
+          const time = readInstant(text) ?? 0;
+          if (time > 0) found.set(part[at] ?? '', time);
+        }
       }
       return found;
     },
@@ -156,17 +159,18 @@ function pairsOf(list: readonly unknown[]): readonly (readonly [string, string])
 
 function addHistory(found: Map<string, TagHistory>, tag: string, lines: string, pulled: string): void {
   const moves = lines.split('\n').flatMap((line) => moveOf(tag, line) ?? []);
-  if (moves.length > 0 || pulled !== '')
-    found.set(tag, { moves, lastPull: pulled === '' ? undefined : Number(pulled) });
+  const lastPull = readInstant(pulled);
+  if (moves.length > 0 || lastPull !== undefined) found.set(tag, { moves, lastPull });
 }
 
 /** undefined for nothing, and for what another version of this program wrote. */
 function moveOf(tag: string, line: string): TagMove | undefined {
-  const [, at, digest, account = ''] = /^(\d+) (\S+) (".*")$/.exec(line) ?? [];
+  const [, written, digest, account = ''] = /^(\d+) (\S+) (".*")$/.exec(line) ?? [];
+  const at = readInstant(written);
   if (at === undefined || digest === undefined) return undefined;
   try {
     const by: unknown = JSON.parse(account);
-    return typeof by === 'string' ? { tag, digest, at: Number(at), by } : undefined;
+    return typeof by === 'string' ? { tag, digest, at, by } : undefined;
   } catch {
     return undefined;
   }
