@@ -78,6 +78,18 @@ test('what was refused is written down by what was asked', async () => {
   }
 });
 
+describe('what no page asks by itself', () => {
+  test.each(['/viewer', '/repositories', '/image?repository=mine/app&reference=v1'])(
+    'is %s, counted and written down each time whatever it says of itself',
+    async (path) => {
+      const more = { cookie: dana.cookie, 'portcullis-refresh': '1' };
+      await Promise.all(Array.from({ length: 40 }, () => api(path, more)));
+      expect(front.records.filter(({ route }) => route === 'api')).toHaveLength(40);
+      expect(await passed(40, () => dana.get('/ui/'))).toBeLessThan(30);
+    },
+  );
+});
+
 describe('a page that asks by itself', () => {
   const lines = (): readonly unknown[] =>
     front.records.filter(({ route }) => route === 'api').map(({ decision }) => decision);

@@ -8,9 +8,12 @@ export type LookLimiter = (principal: Principal, address: string | undefined, is
 /** Sent by page.js; the script of another site cannot send it along with the cookie. */
 export const refreshHeader = 'portcullis-refresh';
 
+/** The one thing that an open page asks again. Of anything else each request is asked for, counted and written down as such. */
+const refreshed = '/api/v1/activity';
+
 /** Whether a request that came by the cookie repeats what its page shows, and nobody asked for it. */
-export function isRefresh({ method, request }: Exchange): boolean {
-  return method === 'GET' && request.headers[refreshHeader] === '1';
+export function isRefresh({ method, request, target }: Exchange): boolean {
+  return method === 'GET' && request.headers[refreshHeader] === '1' && target.split('?', 1)[0] === refreshed;
 }
 
 const apartMs = 60_000;
