@@ -40,7 +40,7 @@ export async function explained(
       allowed: full.allowed,
       sentence: `${describePrincipal(principal)} ${full.allowed ? 'may' : 'may not'} ${describeAsked(action, inquiry)}`,
       reason: words(full.reason),
-      notes: notesOf(full).map(words),
+      notes: notesOf(full, sight).map(words),
       rule: full.rule === undefined ? null : named(full.rule),
       groups: groups.map((name) => ({ name, place: sight === 'self' ? null : placeOf(places.get(name)) })),
       nearMisses: misses.slice(0, shownMisses).map(({ rule, failures }) => ({
@@ -69,16 +69,10 @@ function placeOf(source: Source | undefined): { file: string; line: number } | n
   return source === undefined ? null : { file: source.file, line: source.line };
 }
 
-function notesOf({
-  inquiry,
-  halves,
-  deletion,
-  tags,
-  secrets,
-  gates,
-  unreadable,
-  impliedByPush,
-}: Explanation): readonly string[] {
+function notesOf(
+  { inquiry, halves, deletion, tags, secrets, gates, unreadable, impliedByPush }: Explanation,
+  sight: Sight,
+): readonly string[] {
   return [
     ...(halves === undefined ? [] : halfLines(halves, inquiry)),
     ...(deletion === undefined ? [] : deletionLines(deletion)),
@@ -87,9 +81,14 @@ function notesOf({
     ...(unreadable.length === 0
       ? []
       : [`but may not pull ${listed(unreadable)}, and a promotion reads what it takes over`]),
-    ...secrets.map((secret) => `secret ${describeReach(secret)}`),
+    ...secrets.map((secret) => `secret ${sight === 'here' ? outlineOf(secret) : describeReach(secret)}`),
     ...gates.map(gateLine),
   ];
+}
+
+/** Of a secret made for other repositories, too, whoever may inspect this one learns whether it reaches here. */
+function outlineOf({ token: { id }, allowed }: Explanation['secrets'][number]): string {
+  return `${id}: ${allowed ? 'yes' : 'no'}`;
 }
 
 /** Files and lines are for who may inspect. */

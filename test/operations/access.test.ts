@@ -341,6 +341,25 @@ tests:
     expect(JSON.stringify(answer)).not.toContain('secret-b');
   });
 
+  test("learns of a robot's secrets whether they reach there, not where else", async () => {
+    const sha256 = 'a'.repeat(64);
+    const machines = compilePolicy(
+      readPolicy(`
+groups: { auditors: }
+users: { audrey: { groups: [auditors] } }
+robots: { bot: { tokens: [{ id: aaaa, sha256: ${sha256}, repositories: ['secret-b/**'] }, { id: bbbb, sha256: ${'b'.repeat(64)}, repositories: ['team-a/**', 'secret-b/**'] }] } }
+rules:
+  - { name: audit-a, subjects: ['group:auditors'], repositories: ['team-a/**'], actions: [inspect] }
+  - { name: bot-works, subjects: ['robot:bot'], repositories: ['team-a/**'], actions: [pull] }
+`),
+    );
+    const input = { repository: 'team-a/app', as: 'robot:bot', action: 'pull' };
+    const limited = await access(machines, input, viewerIn(machines, 'audrey'));
+    expect(limited.explained?.notes).toEqual(['secret aaaa: no', 'secret bbbb: yes']);
+    expect(JSON.stringify(limited)).not.toContain('secret-b');
+    expect(JSON.stringify((await access(machines, input)).explained?.notes)).toContain('secret-b');
+  });
+
   test('may ask nothing about another one, and learns no names by trying', async () => {
     const ask = (input: object) =>
       accessOperation.run(partsOf(compiled, records), audrey, accessOperation.input.parse(input));
