@@ -3,7 +3,7 @@ import { BlockList, isIP } from 'node:net';
 import type { EpochMs } from '../time.ts';
 
 export type Day = 'sun' | 'mon' | 'tue' | 'wed' | 'thu' | 'fri' | 'sat';
-const days: readonly Day[] = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
+export const days: readonly Day[] = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
 
 export interface Conditions {
   readonly addresses?: readonly string[] | undefined;
@@ -36,7 +36,8 @@ export function failedCondition(when: Conditions, { address, now }: Circumstance
   return when.hours === undefined || isWithin(when.hours, minute) ? undefined : 'hours';
 }
 
-function isWithin({ from, until }: { from: number; until: number }, minute: number): boolean {
+/** Whether a minute of a day lies in the hours. */
+export function isWithin({ from, until }: { from: number; until: number }, minute: number): boolean {
   return from <= until ? minute >= from && minute < until : minute >= from || minute < until;
 }
 

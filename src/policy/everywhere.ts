@@ -5,7 +5,7 @@ import { isAbout, principalOf, subjectsOf } from './principal.ts';
 import { type Decision, decided, noRule, notAPerson } from './question.ts';
 
 /** Actions that count for every repository there is or will be. */
-export type EverywhereAction = 'inspect' | 'administer';
+export type EverywhereAction = 'inspect' | 'administer' | 'catalog';
 
 /** As everywhere: where no tag is named, an allow holds and a deny of certain tags does not. */
 function isUntagged({ mode, effect, tags }: Rule): boolean {

@@ -24,7 +24,11 @@ export function grantAccess(
     return { type: access.type, name: access.name, actions };
 
     function catalogActions(): readonly ScopeAction[] {
-      return access.actions.includes('*') && policy.mayListCatalog(principal, circumstances).allowed ? ['*'] : [];
+      // Who filters nothing afterwards shows every name: none to a secret that was made for some.
+      const { allowed } = isFinal
+        ? policy.mayEverywhere(principal, 'catalog', circumstances)
+        : policy.mayListCatalog(principal, circumstances);
+      return allowed && access.actions.includes('*') ? ['*'] : [];
     }
 
     function repositoryActions({ name, actions }: Access): readonly ScopeAction[] {

@@ -10,6 +10,7 @@ const compiled = compile(`
 users: { dana: {}, half: {}, blind: {}, some: {} }
 robots: { bot: {} }
 rules:
+  - { name: list, subjects: ['robot:bot'], repositories: ['**'], actions: [catalog] }
   - { name: all, subjects: ['user:dana', 'robot:bot'], repositories: [a/**], actions: [pull, push, delete] }
   - { name: new-only, subjects: ['user:half'], repositories: [a/**], actions: [create] }
   - { name: push-only, subjects: ['user:blind'], repositories: [a/**], actions: [push] }
@@ -49,4 +50,21 @@ test("a robot's secret for new tags only pushes nothing", () => {
     true,
   );
   expect(access).toEqual([{ type: 'repository', name: 'a/app', actions: ['pull'] }]);
+});
+
+test('a secret that was made for some repositories lists none: a registry shows every name', () => {
+  const principal = inPolicy(compiled, robot('bot'));
+  const repositories = compiled.policy.rules.find(({ name }) => name === 'all')?.repositories;
+  const lists = (reach: Parameters<typeof narrowPolicy>[2], isFinal: boolean): readonly string[] =>
+    grantAccess(
+      narrowPolicy(compiled, 'bot', reach),
+      principal,
+      [{ type: 'registry', name: 'catalog', actions: ['*'] }],
+      { now: 0 },
+      isFinal,
+    ).flatMap(({ actions }) => [...actions]);
+  expect([lists(undefined, true), lists({ repositories }, true)]).toEqual([['*'], []]);
+  expect(lists({ rights: rights.pull }, true)).toEqual([]);
+  // Behind the gateway the list is cut to what the secret reaches.
+  expect(lists({ repositories }, false)).toEqual(['*']);
 });

@@ -5,7 +5,7 @@
 import { type Problem, sortProblems } from '../../document/problem.ts';
 import { actionsOf, listed } from '../describe.ts';
 import { bindsWithinSeconds } from '../binds-within.ts';
-import type { Conditions } from '../conditions.ts';
+import { type Conditions, days as allDays, failedCondition, isWithin } from '../conditions.ts';
 import { type Policy, type Rights, type Rule, pushes, rights } from '../model.ts';
 import { finding } from './lint-finding.ts';
 
@@ -64,7 +64,7 @@ function ruleProblems(rule: Rule, shortestSeconds: number): readonly Problem[] {
   const { when } = rule;
   if (when?.addresses !== undefined)
     problems.push(said('address', 'a registry takes a token from any address', 'remove addresses'));
-  const seconds = when === undefined ? Infinity : shortestWindow(when);
+  const seconds = when === undefined ? Infinity : shortestWindow(when, shortestSeconds);
   if (seconds < shortestSeconds)
     problems.push(
       said(
@@ -81,13 +81,45 @@ function isHalf(set: Rights): boolean {
   return (set & pushes) !== 0 && (set & pushes) !== pushes;
 }
 
-/** Seconds for which conditions of time hold, or do not, at a time: the shorter of both. Infinity where there are none. */
-function shortestWindow({ after, before, hours }: Conditions): number {
-  const windows = [Infinity];
-  if (after !== undefined && before !== undefined) windows.push((before - after) / 1000);
-  if (hours !== undefined) {
-    const minutes = (hours.until - hours.from + 1440) % 1440;
-    windows.push(60 * minutes, 60 * (1440 - minutes));
-  }
-  return Math.min(...windows);
+/** Seconds for which conditions of time hold, or do not, at a time: the shortest of all. Infinity where there are none. */
+function shortestWindow(when: Conditions, enoughSeconds: number): number {
+  const { after, before, days, hours } = when;
+  const span = after !== undefined && before !== undefined ? (before - after) / 1000 : Infinity;
+  if (days === undefined && hours === undefined) return span;
+  return Math.min(span, 60 * shortestOfWeek(when), ...cutWindows(when, enoughSeconds));
+}
+
+const minutesOfDay = 1440;
+
+/** Minutes: of the times of a week, over midnight from one day to the next, the shortest in which days and hours hold, or do not. */
+function shortestOfWeek({ days = allDays, hours }: Conditions): number {
+  const holds = allDays.flatMap((day) =>
+    Array.from(
+      { length: minutesOfDay },
+      (_, minute) => days.includes(day) && (hours === undefined || isWithin(hours, minute)),
+    ),
+  );
+  const changes = holds.flatMap((held, at) => (held === holds.at(at - 1) ? [] : [at]));
+  const gaps = changes.map((at, index) => (at - (changes.at(index - 1) ?? at) + holds.length) % holds.length);
+  return Math.min(Infinity, ...gaps);
+}
+
+/** Seconds of the first and the last time in which days and hours hold, as `after` and `before` cut them; no more than is enough. */
+function cutWindows({ after, before, ...rest }: Conditions, enoughSeconds: number): readonly number[] {
+  const when = { ...rest, addresses: undefined };
+  const lengthFrom = (start: number, step: 1 | -1): number => {
+    const minute = Math.floor(start / 60_000);
+    for (let count = 0; 60 * count < enoughSeconds; count++) {
+      const now = 60_000 * (step === 1 ? minute + 1 + count : minute - 1 - count);
+      const isOver = failedCondition(when, { now }) !== undefined;
+      if (isOver) return Math.abs((step === 1 ? now : now + 60_000) - start) / 1000;
+    }
+    return Infinity;
+  };
+  const holdsAt = (now: number | undefined): now is number =>
+    now !== undefined && failedCondition(when, { now }) === undefined;
+  return [
+    ...(holdsAt(after) ? [lengthFrom(after, 1)] : []),
+    ...(before !== undefined && holdsAt(before - 1) ? [lengthFrom(before - 1, -1)] : []),
+  ];
 }

@@ -22,6 +22,9 @@ rules:
   - { name: freeze, effect: deny, subjects: [everyone], repositories: ['sandbox/x'], actions: [push], when: { after: 2030-12-24T00:00:00Z, before: 2031-01-02T00:00:00Z } }
   - { name: at-night, effect: deny, subjects: [everyone], repositories: ['sandbox/y'], actions: [push], when: { hours: 18:00-06:00 } }
   - { name: at-weekends, effect: deny, subjects: [everyone], repositories: ['sandbox/z'], actions: [push], when: { days: [sat, sun] } }
+  - { name: nights-of-weekends, subjects: [group:developers], repositories: ['n/**'], actions: [pull], when: { days: [sat, sun], hours: 22:00-06:00, zone: Europe/Berlin } }
+  - { name: begun-in-the-morning, subjects: [group:developers], repositories: ['m/**'], actions: [pull], when: { after: 2030-01-01T08:00:00Z, before: 2030-02-01T12:00:00Z, hours: 08:00-18:00 } }
+  - { name: whole-week, subjects: [group:developers], repositories: ['w/**'], actions: [pull], when: { days: [mon, tue, wed, thu, fri, sat, sun], zone: Asia/Kathmandu } }
 limits: [{ name: tokens, subjects: [everyone], count: token, per: address, rate: 100/1m }]
 `;
   expect(codes(sound)).toEqual([]);
@@ -50,6 +53,31 @@ describe('refused is', () => {
     [
       'a few minutes of the year',
       rule('actions: [push], when: { after: 2030-01-01T00:00:00Z, before: 2030-01-01T00:05:59Z }'),
+      '2 token-mode-time',
+    ],
+    [
+      'hours over midnight into a day that is not among its days',
+      rule('actions: [push], when: { days: [mon], hours: 23:00-00:02 }'),
+      '2 token-mode-time',
+    ],
+    [
+      'hours over midnight from a day that is not among its days',
+      rule('effect: deny, actions: [push], when: { days: [sat], hours: 23:58-06:00 }'),
+      '2 token-mode-time',
+    ],
+    [
+      'hours of which little is left behind its beginning',
+      rule('actions: [push], when: { after: 2030-01-01T17:57:00Z, hours: 08:00-18:00 }'),
+      '2 token-mode-time',
+    ],
+    [
+      'hours, in a zone, of which little has gone by before its end',
+      rule('actions: [push], when: { before: 2030-01-01T07:03:00Z, hours: 08:00-18:00, zone: Europe/Berlin }'),
+      '2 token-mode-time',
+    ],
+    [
+      'a day of which little is left behind its beginning',
+      rule('actions: [push], when: { after: 2030-01-01T23:56:30Z, days: [tue] }'),
       '2 token-mode-time',
     ],
     [
