@@ -19,6 +19,7 @@ import { type Web, type WebParts, createWeb } from '../http/web/router.ts';
 import type { Door } from '../http/web/step.ts';
 import type { Operation } from '../operations/operation.ts';
 import { type OperationParts, gatewayOperations } from '../operations/table.ts';
+import { shownFile } from '../operations/shown-file.ts';
 import { whoAmI } from '../operations/who-am-i.ts';
 import { readPageAssets } from '../page-assets.ts';
 import { formatProblem } from '../document/problem.ts';
@@ -109,7 +110,7 @@ export function openPage({ config, machine, front, identity, parts, doors }: Pag
       const [first, ...more] = policies.problems();
       if (first === undefined) return undefined;
       const rest = more.length === 0 ? '' : ` (and ${more.length} more)`;
-      return `The newest policy files are not in force: ${formatProblem(first).split('\n', 1)[0] ?? ''}${rest}`;
+      return `The newest policy files are not in force: ${formatProblem({ ...first, file: shownFile(first.file) }).split('\n', 1)[0] ?? ''}${rest}`;
     },
   });
 }

@@ -8,6 +8,7 @@ import { type Rest, explainHere, speaksOf } from '../policy/analysis/here.ts';
 import type { Considered, Inquiry } from '../policy/analysis/consider.ts';
 import { type Policy, type Rule, type Source, entriesOf, formatSubject } from '../policy/model.ts';
 import type { Explained } from './access-answers.ts';
+import { shownFile, withShownFiles } from './shown-file.ts';
 
 /** `all`: may inspect everything; `here`: may inspect the repository; `self`: asks about themselves. */
 export type Sight = 'all' | 'here' | 'self';
@@ -28,7 +29,8 @@ export async function explained(
   const groups = 'groups' in principal ? (principal.groups as readonly string[]) : full.groups.map(({ name }) => name);
   const places = new Map(full.groups.map(({ name, source }) => [name, source]));
   const misses = full.nearMisses.filter((miss) => isShown(miss, inquiry, sight));
-  const words = (text: string): string => (sight === 'self' ? withoutPlaces(text, policy) : text);
+  const words = (text: string): string =>
+    sight === 'self' ? withoutPlaces(text, policy) : withShownFiles(text, filesOf(policy));
   const named = (rule: Rule): Explained['shadow'][number] => ruleNamed(rule, sight);
   return {
     full,
@@ -66,7 +68,21 @@ export function ruleNamed({ name, effect, source }: Rule, sight: Sight): Explain
 }
 
 function placeOf(source: Source | undefined): { file: string; line: number } | null {
-  return source === undefined ? null : { file: source.file, line: source.line };
+  return source === undefined ? null : shownPlace(source);
+}
+
+/** Where something stands, for who may inspect. */
+export function shownPlace({ file, line }: Source): { file: string; line: number } {
+  return { file: shownFile(file), line };
+}
+
+/** All that something of it stands in. */
+export function filesOf(policy: Policy): readonly string[] {
+  return sourcesOf(policy).map(({ source }) => source.file);
+}
+
+function sourcesOf(policy: Policy): readonly { readonly source: Source }[] {
+  return [...policy.rules, ...policy.gates, ...entriesOf(policy).map(({ entry }) => entry)];
 }
 
 function notesOf(
@@ -94,6 +110,5 @@ function outlineOf({ token: { id }, allowed }: Explanation['secrets'][number]): 
 /** Files and lines are for who may inspect. */
 function withoutPlaces(text: string, policy: Policy): string {
   if (!text.includes('(')) return text;
-  const sources = [...policy.rules, ...policy.gates, ...entriesOf(policy).map(({ entry }) => entry)];
-  return sources.reduce((rest, { source }) => rest.replaceAll(` (${formatPlace(source)})`, ''), text);
+  return sourcesOf(policy).reduce<string>((rest, { source }) => rest.replaceAll(` (${formatPlace(source)})`, ''), text);
 }

@@ -5,6 +5,7 @@ import type { Problem } from '../document/problem.ts';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
 import type { EpochMs } from '../time.ts';
 import { type Outcome, instant, operation } from './operation.ts';
+import { shownFile, withShownFiles } from './shown-file.ts';
 
 interface FileText {
   readonly file: string;
@@ -124,7 +125,7 @@ async function answerOf(files: FollowedPolicy, wish: z.output<typeof which>): Pr
     answer: {
       revision,
       rules: compiled.policy.rules.length,
-      problems: problems.map(toFound),
+      problems: problems.map((each) => toFound(each, names)),
       since: instant(at),
       by,
       testsPassed,
@@ -132,21 +133,31 @@ async function answerOf(files: FollowedPolicy, wish: z.output<typeof which>): Pr
         review === undefined
           ? null
           : {
-              changes: review.changes === undefined ? null : { ...review.changes, lines: [...review.changes.lines] },
-              lints: review.lints.map((each) => ({ ...toFound(each), isProblem: each.isProblem })),
-              unexercised: [...review.unexercised],
+              changes:
+                review.changes === undefined
+                  ? null
+                  : {
+                      ...review.changes,
+                      lines: review.changes.lines.map((each) => ({ ...each, text: withShownFiles(each.text, names) })),
+                    },
+              lints: review.lints.map((each) => ({ ...toFound(each, names), isProblem: each.isProblem })),
+              unexercised: review.unexercised.map((each) => ({ ...each, file: shownFile(each.file) })),
             },
       files: names.map((file) => {
         const text = (refused.get(file) ?? inForce.find((each) => each.file === file))?.text ?? '';
-        return { file, lines: lineCount(text), problems: problems.filter((each) => each.file === file).length };
+        return {
+          file: shownFile(file),
+          lines: lineCount(text),
+          problems: problems.filter((each) => each.file === file).length,
+        };
       }),
       shown,
     },
   };
 }
 
-function toFound({ file, line, message }: Problem): z.infer<typeof found> {
-  return { file, line, message };
+function toFound({ file, line, message }: Problem, names: readonly string[]): z.infer<typeof found> {
+  return { file: shownFile(file), line, message: withShownFiles(message, names) };
 }
 
 function lineCount(text: string): number {
@@ -160,7 +171,9 @@ function shownOf(
   problems: readonly Problem[],
   { file: wished, line = 1 }: z.output<typeof which>,
 ): PolicyAnswer['shown'] | undefined {
-  const file = wished ?? problems.find((each) => each.line > 0)?.file ?? inForce[0]?.file;
+  const isWished = (each: FileText): boolean => wished === each.file || wished === shownFile(each.file);
+  const named = [...inForce, ...(refused ?? [])].find(isWished)?.file ?? wished;
+  const file = named ?? problems.find((each) => each.line > 0)?.file ?? inForce[0]?.file;
   if (file === undefined) return null;
   const bad = problems.some((each) => each.file === file) ? refused?.find((each) => each.file === file) : undefined;
   const chosen = bad ?? inForce.find((each) => each.file === file) ?? refused?.find((each) => each.file === file);
@@ -170,7 +183,7 @@ function shownOf(
   const first = wished === undefined ? (problems.find((each) => each.file === file)?.line ?? 1) : line;
   const from = Math.floor((Math.min(Math.max(first, 1), Math.max(lines.length, 1)) - 1) / pageLines) * pageLines + 1;
   return {
-    file,
+    file: shownFile(file),
     isRefused: bad !== undefined,
     from,
     total: lines.length,

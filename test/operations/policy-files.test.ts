@@ -68,7 +68,7 @@ test('says in words what the last reload changed', async () => {
   expect(outcome).toMatchObject({ ok: true, answer: { rules: 2, by: 'reload', since: new Date(now).toISOString() } });
   expect((await ask()).review?.changes).toEqual({
     isWhole: true,
-    lines: [{ sign: '+', text: `group:devs may now pull b/** (rule b, ${join(place, 'rules.yaml')}:3)` }],
+    lines: [{ sign: '+', text: `group:devs may now pull b/** (rule b, rules.yaml:3)` }],
   });
 });
 
@@ -78,9 +78,9 @@ test('shows the newest files where they are refused, with problems at their line
   const { problems, shown, rules } = await ask();
   expect([rules, problems.map(({ file, line, message }) => [file, line, message])]).toEqual([
     1,
-    [[join(place, 'rules.yaml'), 3, expect.stringContaining('there is no group "devz"')]],
+    [['rules.yaml', 3, expect.stringContaining('there is no group "devz"')]],
   ]);
-  expect(shown).toMatchObject({ file: join(place, 'rules.yaml'), isRefused: true, total: 3 });
+  expect(shown).toMatchObject({ file: 'rules.yaml', isRefused: true, total: 3 });
   expect(shown?.lines[2]).toContain('devz');
   expect((await ask({ file: join(place, 'people.yaml') })).shown?.isRefused).toBe(false);
   await write('rules.yaml', `rules:\n${rule('a', 'devs')}`);

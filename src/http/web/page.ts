@@ -47,6 +47,8 @@ export interface Page<Parts, Input extends z.ZodType = z.ZodType, Answer extends
   /** Of the operation, before it is checked. */
   input(asked: Asked): Readonly<Record<string, unknown>>;
   view(answer: z.output<Answer>, frame: Frame, asked: Asked): VNode;
+  /** Absent: the page of errors. */
+  failed?(outcome: Extract<Outcome<never>, { ok: false }>, frame: Frame, asked: Asked): VNode;
 }
 
 /** What a POST does, and where the browser goes then (303), or what it is shown. */

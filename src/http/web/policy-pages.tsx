@@ -3,7 +3,7 @@ import type { AccessParts } from '../../operations/access.ts';
 import { accessOperation } from '../../operations/access.ts';
 import { type PolicyFilesParts, policyOperation, reloadOperation } from '../../operations/policy-files.ts';
 import type { Form, Page } from './page.ts';
-import { AccessPage } from './pages/access.tsx';
+import { type AccessAsked, AccessPage, NotAnswered } from './pages/access.tsx';
 import { PolicyPage } from './pages/policy.tsx';
 
 /** Of the query, those that say something. */
@@ -12,17 +12,18 @@ function given(query: URLSearchParams, names: readonly string[]): Readonly<Recor
   return Object.fromEntries(pairs.filter(([, value]) => value !== ''));
 }
 
+/** As it stood in the form. */
+function askedIn(query: URLSearchParams): AccessAsked {
+  const typed = (name: string): string => query.get(name)?.slice(0, 512) ?? '';
+  return { repository: typed('repository'), tag: typed('tag'), as: typed('as'), action: typed('action') };
+}
+
 export const accessPage: Page<AccessParts, typeof accessOperation.input, typeof accessOperation.answer> = {
   path: '/ui/access',
   operation: accessOperation,
   input: ({ query }) => given(query, ['repository', 'tag', 'as', 'action']),
-  view: (answer, frame, { query }) => (
-    <AccessPage
-      answer={answer}
-      frame={frame}
-      asked={{ as: query.get('as') ?? '', action: query.get('action') ?? '' }}
-    />
-  ),
+  view: (answer, frame, { query }) => <AccessPage answer={answer} frame={frame} asked={askedIn(query)} />,
+  failed: ({ detail }, frame, { query }) => <NotAnswered problem={detail} frame={frame} asked={askedIn(query)} />,
 };
 
 export const policyPage: Page<PolicyFilesParts, typeof policyOperation.input, typeof policyOperation.answer> = {

@@ -1,4 +1,5 @@
 /** Which page, form or door a request is for, and what comes of it. */
+import type { VNode } from 'preact';
 import { mayAnywhere } from '../../operations/anywhere.ts';
 import { ask } from '../../operations/ask.ts';
 import { isCsrfToken, isFromOwnPage } from './csrf.ts';
@@ -6,7 +7,7 @@ import { readForm } from './form-body.ts';
 import { type LoginParts, loginPath, logoutPath, postLogin, postLogout, showLogin, showLogout } from './login.ts';
 import { isAwaited } from '../front/exchange.ts';
 import type { Form, Page } from './page.ts';
-import { loginNeeded, methodRefused, notFromHere, outcomeRefusal, pageUnknown } from './refusals.ts';
+import { type PageRefusal, loginNeeded, methodRefused, notFromHere, outcomeRefusal, pageUnknown } from './refusals.ts';
 import { type Door, type Step, type StepRecord, refusing } from './step.ts';
 import type { Visit } from './visit.ts';
 
@@ -99,7 +100,16 @@ async function show<Parts>(web: RouteParts<Parts>, visit: Visit, { page, rest }:
   const asked = { rest, query: queryOf(visit) };
   const outcome = await ask(page.operation, web.parts, visit.viewer, page.input(asked), isAwaited(visit.exchange));
   if (outcome.ok) return { record: seen, drawn: { status: 200, view: page.view(outcome.answer, visit.frame, asked) } };
-  return outcome.reason === 'login' ? toLogin(visit) : refusing(outcomeRefusal(outcome.reason, outcome.detail));
+  const { reason, detail } = outcome;
+  if (reason === 'login') return toLogin(visit);
+  return refusedWith(outcomeRefusal(reason, detail), page.failed?.({ ok: false, reason, detail }, visit.frame, asked));
+}
+
+/** In a page of its own, where there is one. */
+function refusedWith(refusal: PageRefusal, view: VNode | undefined): Step {
+  const step = refusing(refusal);
+  const { status, headers } = refusal;
+  return view === undefined ? step : { record: step.record, drawn: { status, view, ...(headers && { headers }) } };
 }
 
 /** Nothing is read of a request that another site may have sent, and nothing done without the token of the form. */
@@ -134,8 +144,5 @@ async function submit<Parts>(
   }
   const { reason, detail } = outcome;
   if (reason === 'login') return refusing(loginNeeded(web.front.service));
-  const refusal = outcomeRefusal(reason, detail);
-  const view = form.failed?.({ ok: false, reason, detail }, frame, fields);
-  const step = refusing(refusal);
-  return view === undefined ? step : { record: step.record, drawn: { status: refusal.status, view } };
+  return refusedWith(outcomeRefusal(reason, detail), form.failed?.({ ok: false, reason, detail }, frame, fields));
 }

@@ -7,18 +7,27 @@ import { Verdict, accessHref, policyHref, shownPlace } from './verdict.tsx';
 
 const offered = ['pull', 'push', 'create', 'overwrite', 'delete', 'promote', 'catalog', 'inspect', 'administer'];
 
-/** `asked`: what stood in the form. */
+/** What stood in the form. */
+export interface AccessAsked {
+  readonly repository: string;
+  readonly tag: string;
+  readonly as: string;
+  readonly action: string;
+}
+
+/** Of a repository and tag as they were understood. */
 export function AccessPage(props: {
   readonly answer: AccessAnswer;
   readonly frame: Frame;
-  readonly asked: { readonly as: string; readonly action: string };
+  readonly asked: AccessAsked;
 }) {
-  const { answer, frame, asked } = props;
-  const { repository, explained, about } = answer;
+  const { answer, frame } = props;
+  const { repository, explained, about, tag, viewer } = answer;
+  const asked = { ...props.asked, repository, tag: tag ?? '' };
   return (
     <Layout title="Access" at="/ui/access" frame={frame}>
       <h1>{about === 'everybody' ? 'Who can do what' : 'What you can do'}</h1>
-      <Question answer={answer} asked={asked} mayAskOthers={about === 'everybody' || frame.viewer.mayInspect} />
+      <Question asked={asked} example={viewer} mayAskOthers={about === 'everybody' || frame.viewer.mayInspect} />
       {about === 'everybody' ? null : (
         <p class="note">
           You see what concerns yourself. Whoever may <code>inspect</code> the repository sees others, and the rules.
@@ -38,30 +47,50 @@ export function AccessPage(props: {
   );
 }
 
+/** What was asked, to be put right, and why there is no answer to it. */
+export function NotAnswered(props: { readonly problem: string; readonly frame: Frame; readonly asked: AccessAsked }) {
+  const { problem, frame, asked } = props;
+  return (
+    <Layout title="Access" at="/ui/access" frame={frame}>
+      <h1>Who can do what</h1>
+      <p class="notice bad" role="alert">
+        <Foreign text={problem} whole />
+      </p>
+      <Question asked={asked} example={null} mayAskOthers={frame.viewer.mayInspect || asked.as !== ''} />
+    </Layout>
+  );
+}
+
 function Question(props: {
-  readonly answer: AccessAnswer;
-  readonly asked: { readonly as: string; readonly action: string };
+  readonly asked: AccessAsked;
+  /** Who looks, as one writes it here. */
+  readonly example: string | null;
   readonly mayAskOthers: boolean;
 }) {
-  const { answer, asked, mayAskOthers } = props;
+  const { asked, example, mayAskOthers } = props;
   const field = { autocomplete: 'off', spellcheck: false } as const;
   return (
     <form method="get" action="/ui/access" class={mayAskOthers ? 'ask' : 'ask own'}>
       <label>
-        Repository <input name="repository" value={answer.repository} required {...field} />
+        Repository <input name="repository" value={asked.repository} required {...field} />
       </label>
       <label>
-        Tag <input name="tag" value={answer.tag ?? ''} {...field} />
+        Tag <input name="tag" value={asked.tag} {...field} />
       </label>
       {mayAskOthers ? (
         <label>
-          Account (optional) <input name="as" value={asked.as} placeholder={answer.viewer ?? 'user:dana'} {...field} />
+          Account (optional) <input name="as" value={asked.as} placeholder={example ?? 'user:dana'} {...field} />
         </label>
       ) : null}
       <label>
         Action
         <select name="action">
           <option value="">any</option>
+          {asked.action === '' || offered.includes(asked.action) ? null : (
+            <option value={asked.action} selected>
+              {visible(asked.action)}
+            </option>
+          )}
           {offered.map((action) => (
             <option value={action} selected={action === asked.action}>
               {action}
