@@ -34,6 +34,14 @@ if (live) {
   const unseen = /(?![\ufe00-\ufe0f])[\p{Cc}\p{Zl}\p{Zp}\p{DI}\ufff9-\ufffb]/gu;
   const visible = (text) =>
     text.slice(0, 256).replace(unseen, (one) => `U+${one.codePointAt(0).toString(16).toUpperCase().padStart(4, '0')}`);
+  const ago = (time) => {
+    const seconds = Math.abs(Date.now() - Date.parse(time)) / 1000;
+    const units = { day: 86400, hour: 3600, minute: 60 };
+    const [name, unit] = Object.entries(units).find(([, each]) => seconds >= each) ?? [];
+    if (!name) return 'just now';
+    const count = Math.floor(seconds / unit);
+    return `${count} ${name}${count === 1 ? '' : 's'} ago`;
+  };
   const make = (name, text, className) => {
     const element = document.createElement(name);
     if (text !== undefined) element.textContent = visible(text);
@@ -43,10 +51,20 @@ if (live) {
     if (role) element.setAttribute('role', role);
     return element;
   };
-  const cell = (text, note) => {
+  const foreign = (text) => {
+    const bdi = make('bdi', text);
+    if (text.length > 256) bdi.append('…');
+    return bdi;
+  };
+  const note = (content) => {
+    const span = make('span', undefined, 'note block');
+    span.append(content);
+    return span;
+  };
+  const cell = (text, below) => {
     const td = make('td');
-    td.append(make('bdi', text));
-    if (note) td.append(make('span', note, 'note block'));
+    td.append(foreign(text));
+    if (below) td.append(below);
     return td;
   };
   const verdicts = {
@@ -55,9 +73,9 @@ if (live) {
     error: ['sometimes', '◐', 'failed'],
   };
   const what = ({ event, action, repository, reference, digest, detail }) => {
-    if (!repository) return detail ?? action ?? event;
+    if (repository === undefined) return detail ?? action ?? event;
     const named = reference ?? digest;
-    const tail = !named ? '' : /[: ]/.test(named) ? ` ${named}` : `:${named}`;
+    const tail = named === undefined ? '' : /[: ]/.test(named) ? ` ${named}` : `:${named}`;
     return `${action ?? event} ${repository}${tail}`;
   };
   const browsers = [
@@ -81,10 +99,10 @@ if (live) {
     return browser === undefined ? text : system === undefined ? browser : `${browser} on ${system}`;
   };
   const row = (record) => {
-    const { time, decision, account, kind, reason, rule, address = '', userAgent, explain } = record;
+    const { time, decision, account, kind, reason, rule, address = '', userAgent = '', explain } = record;
     const tr = make('tr');
-    const when = make('time', `${time.slice(11, 19)} UTC`);
-    when.dateTime = when.title = time;
+    const when = make('time', ago(time));
+    when.dateTime = when.title = `${time.slice(0, 19)}Z`;
     const [style, glyph, word] = verdicts[decision];
     const verdict = make('span', undefined, `verdict ${style}`);
     const sign = make('span', glyph);
@@ -99,14 +117,16 @@ if (live) {
       link.href = `/ui/access?${new URLSearchParams(explain)}`;
       last.append(link);
     }
-    const who = cell(account || kind || '–', account && kind !== 'user' ? kind : undefined);
+    const who = cell(account || kind || '–', account && kind && kind !== 'user' && note(kind));
+    const client = note(foreign(clientName(userAgent)));
+    client.title = visible(userAgent);
     tr.append(
       first,
       second,
       who,
       cell(what(record)),
-      cell(reason, rule),
-      cell(address, userAgent && clientName(userAgent)),
+      cell(reason, rule !== undefined && note(foreign(rule))),
+      cell(address, client),
       last,
     );
     return tr;

@@ -158,7 +158,7 @@ function Row({ record, now }: { readonly record: ActivityRecord; readonly now: n
       <td role="cell">
         {explain === undefined ? null : (
           <a href={accessLink(explain)}>
-            Explain<span class="hidden"> {visible(whatOf(record))}</span>
+            Explain<span class="hidden">{visible(` ${whatOf(record)}`.slice(0, 256))}</span>
           </a>
         )}
       </td>
