@@ -5,7 +5,7 @@ import type { ReachText } from './policy/own-reach.ts';
 
 /** Contract section 9. Never a secret: only values that this type names reach the log. */
 export interface AuditRecord {
-  readonly event: 'access' | 'token' | 'login' | 'session' | 'policy' | 'limit' | 'promotion';
+  readonly event: 'access' | 'token' | 'login' | 'session' | 'policy' | 'limit' | 'promotion' | 'intent';
   readonly decision: 'allow' | 'deny' | 'error';
   /** A word a program can match, such as `no_rule` or `password_wrong`. */
   readonly reason: string;
@@ -73,4 +73,9 @@ export interface AuditRecord {
 
 export interface AuditLog {
   record(record: AuditRecord): void;
+  /**
+   * What is about to be done is written down first, where the configuration requires that: true when it is on disk, false
+   * when it cannot be written, and then it must not be done. Absent: nothing needs to be.
+   */
+  readonly intend?: ((record: AuditRecord) => Promise<boolean>) | undefined;
 }

@@ -11,6 +11,7 @@ import type { Log } from './adapters/log/log.ts';
 import type { Config, Place } from './config/load.ts';
 import type { UpstreamTerms } from './config/upstreams.ts';
 import type { Problem } from './document/problem.ts';
+import { openAudit } from './gateway/audit.ts';
 import { renewCertificate } from './gateway/certificate.ts';
 import { developerParts } from './gateway/developer.ts';
 import { openIndexes } from './gateway/indexes.ts';
@@ -116,11 +117,16 @@ interface Ground {
 }
 
 async function open(ground: Ground): Promise<Started> {
-  const { config, log, inputs, clock, lifecycle } = ground;
+  const { config, inputs, clock, lifecycle } = ground;
+  const opened = await openAudit(config, ground.log, clock);
+  if (!opened.ok) return opened;
+  const audit = lifecycle.opens(opened.value);
+  const { log } = audit;
   const [recent, minutes] = [createRecent(clock), createMinutes()];
   const observed = remembering(createObserved(log), recent, minutes, clock);
   const machine = await openMachine({ ...ground, audit: observed.audit });
   const { policies, parts } = machine;
+  audit.signBy(machine.keys);
   const directories = lifecycle.opens(
     openDirectories(
       await connectDirectories(config.logins, clock),
@@ -145,7 +151,7 @@ async function open(ground: Ground): Promise<Started> {
     transfers: backend.activeTransfers,
     cachedBytes: behind.cachedBytes,
   });
-  readiness.push(...registries.map(({ part }) => part), parts.store, parts.keys, ...directories.parts);
+  readiness.push(...registries.map(({ part }) => part), parts.store, parts.keys, ...audit.parts, ...directories.parts);
   if (certificate !== undefined) readiness.push(certificate);
   const admin = createAdminListener({
     readiness: checks,

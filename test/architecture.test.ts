@@ -278,6 +278,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   // What main.ts opens, follows and closes, and what is shown of it.
   gateway: [
     'adapters',
+    'audit',
     'browse',
     'config',
     'document',
@@ -296,6 +297,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'sealed/pending-login.ts',
     'sealed/upload-ticket.ts',
     'token/access-token.ts',
+    'token/signature.ts',
     'distribution/route-name.ts',
     'distribution/upstreams.ts',
     'http/backend',
@@ -340,6 +342,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   cli: [
     'adapters',
     'audit',
+    'time.ts',
     'config',
     'distribution',
     'doctor',

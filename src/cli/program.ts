@@ -28,6 +28,7 @@ const verbs: Readonly<Record<string, (argv: readonly string[]) => AddVerb | Prom
   import: async () => (await import('./import.ts')).addImport,
   session: async () => (await import('./session.ts')).addSession,
   limits: async () => (await import('./limits.ts')).addLimits,
+  audit: async () => (await import('./audit.ts')).addAudit,
   key: async () => (await import('./key.ts')).addKey,
   login: async () => (await import('./login.ts')).addLogin,
   'login-test': async () => (await import('./login-test.ts')).addLoginTest,

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { type Problem, sortProblems, unplaced } from '../document/problem.ts';
 import { formatHostPort, isEveryInterface } from '../network/host.ts';
+import { auditProblem, auditTerms } from './audit.ts';
 import { loginProblems, loginTerms, overlayLogins } from './logins.ts';
 import { configKeys, type Settings } from './schema.ts';
 import { type ConfigInput, type Source, environmentSource, fileSource, flagSource } from './sources.ts';
@@ -61,6 +62,7 @@ function overlay(under: Settings, over: Settings): Settings {
     timeouts: { ...under.timeouts, ...over.timeouts },
     redirects: { ...under.redirects, ...over.redirects },
     cache: { ...under.cache, ...over.cache },
+    audit: { ...under.audit, ...over.audit },
     upstreams: overlayUpstreams(under.upstreams, over.upstreams),
     logins: overlayLogins(under.logins, over.logins),
   };
@@ -124,6 +126,8 @@ function clashingSettings(input: ConfigInput, settings: Settings, isSet: (key: s
       'redirects.mode is follow without redirects.hosts: the gateway would fetch whatever a redirect names';
     problems.push(required(input, 'redirects.hosts', message, 'storage.example.com'));
   }
+  const audit = auditProblem(settings.audit ?? {});
+  if (audit !== undefined) problems.push(required(input, 'audit.directory', audit[1], './audit'));
   return problems;
 }
 
@@ -220,6 +224,7 @@ function complete(settings: Settings, input: ConfigInput) {
       contentTtlMs: 1_000 * (cache?.contentTtl ?? 10 * 60),
       staleIfErrorMs: 1_000 * (cache?.staleIfError ?? 0),
     },
+    audit: auditTerms(settings.audit),
   };
 }
 

@@ -16,6 +16,7 @@ import {
   setting,
   take,
 } from './fields.ts';
+import { auditSchema } from './audit.ts';
 import { loginsSchema } from './logins-schema.ts';
 import { upstreamSchema } from './upstream-schema.ts';
 import { parseHostPattern, parseListenAddress, parseNetwork, parseOrigin, parseProxies, parseSize } from './values.ts';
@@ -183,6 +184,7 @@ export const configSchema = z.strictObject({
     }),
     'Manifests and small blobs in memory. All gateways that share a Redis need the same.',
   ),
+  audit: optional(auditSchema, 'What was decided, in files that can be checked: one a day and gateway.'),
 });
 
 /** What one source (file, environment, flags) sets, parsed. */

@@ -254,7 +254,7 @@ function plantText(tree: Record<string, unknown>, [step, ...rest]: readonly stri
 }
 
 function withAbsolutePaths(settings: Settings, base: string): Settings {
-  const { policies, tls, tokens, upstreams, logins } = settings;
+  const { policies, tls, tokens, upstreams, logins, audit } = settings;
   const absolute = (path: string): string => resolve(base, path);
   /** The part with these of its keys, where it has them, as absolute paths. */
   const inside = <T extends object>(part: T, ...keys: readonly (keyof T & string)[]): T => ({
@@ -284,6 +284,7 @@ function withAbsolutePaths(settings: Settings, base: string): Settings {
     ...(tls === undefined ? {} : { tls: inside(tls, 'cert', 'key') }),
     ...(tokens === undefined ? {} : { tokens: inside(tokens, 'keys') }),
     ...(logins === undefined ? {} : { logins: people(logins) }),
+    ...(audit === undefined ? {} : { audit: inside(audit, 'directory') }),
     ...(upstreams === undefined
       ? {}
       : { upstreams: Object.fromEntries(Object.entries(upstreams).map(([name, each]) => [name, entry(each)])) }),

@@ -77,6 +77,11 @@ const examples: Readonly<Record<string, string>> = {
   'cache.tagTtl': '5s',
   'cache.contentTtl': '10m',
   'cache.staleIfError': '0s',
+  'audit.directory': './audit',
+  'audit.keep': '90d',
+  'audit.chain': 'true',
+  'audit.required': 'false',
+  'audit.stdout': 'true',
 };
 
 /** Set from the start: required, or files that `portcullis init` writes next to the configuration. */

@@ -68,6 +68,7 @@ export function createObserved(log: Log): Observed {
           transferred([action === 'push' ? 'in' : 'out'], bytes);
         log.record(record.policy === undefined ? { ...record, policy: revision() } : record);
       },
+      intend: log.intend,
     },
     countHash: (scheme) => counts.hashes([scheme]),
     ...timesOf(metrics),
@@ -99,7 +100,7 @@ export function createObserved(log: Log): Observed {
       gauge('portcullis_clock_skew_seconds', skew, () => stores.clockSkewMs() / 1000);
       const fallbacks = 'Requests that limits counted in this process because Redis was away.';
       total('portcullis_limit_fallback_total', fallbacks, stores.limitFallbacks);
-      const dropped = 'Log lines lost because standard output did not take them.';
+      const dropped = 'Log lines lost because standard output or the audit directory did not take them.';
       total('portcullis_audit_dropped_total', dropped, log.dropped);
       gauge('process_resident_memory_bytes', 'Memory of the process.', () => process.memoryUsage.rss());
       gauge('nodejs_heap_size_used_bytes', 'Objects in the JavaScript heap.', () => process.memoryUsage().heapUsed);

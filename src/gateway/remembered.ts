@@ -9,6 +9,7 @@ export function remembering(observed: Observed, recent: Recent, minutes: Minutes
   return {
     ...observed,
     audit: {
+      ...audit,
       record(record) {
         audit.record(record);
         const now = clock();

@@ -6,6 +6,7 @@ import { postDevice } from './device-endpoint.ts';
 import { type Exchange, exchangeFacts } from './front/exchange.ts';
 import type { Front } from './front/front.ts';
 import { type Answer, internalError, notFound, refusal, send } from './front/respond.ts';
+import { isWrittenFirst, notWrittenAnswer, notWrittenDown } from './front/written-first.ts';
 import {
   type TokenEndpointParts,
   type TokenIssuer,
@@ -41,6 +42,11 @@ const failed: TokenReply = {
   record: { event: 'token', decision: 'error', reason: 'internal_error' },
 };
 
+const unwritten: TokenReply = {
+  answer: notWrittenAnswer,
+  record: { event: 'login', decision: 'error', reason: notWrittenDown.reason },
+};
+
 /** The exchange travels beside Express, which must not wrap or re-read what the gateway has judged. */
 export function createEndpoints(parts: EndpointParts): (exchange: Exchange) => void {
   const { front } = parts;
@@ -50,8 +56,9 @@ export function createEndpoints(parts: EndpointParts): (exchange: Exchange) => v
     if (exchange === undefined) throw new Error('a request without an exchange');
     return exchange;
   };
-  const reply = (request: object, { answer, record }: TokenReply): void => {
+  const reply = async (request: object, made: TokenReply): Promise<void> => {
     const exchange = exchangeOf(request);
+    const { answer, record } = (await isToBeSent(front, made, exchange)) ? made : unwritten;
     const status = send(exchange, answer);
     front.audit.record({ ...record, ...exchangeFacts(exchange, front.clock()), status });
   };
@@ -87,17 +94,17 @@ export function createEndpoints(parts: EndpointParts): (exchange: Exchange) => v
 
   app.use((request) => void send(exchangeOf(request), notFound));
 
-  const onFailure = (error: unknown, request: object): void => {
+  const onFailure = (error: unknown, request: object): Promise<void> => {
     const exchange = exchangeOf(request);
     front.onError(error, exchange);
-    reply(request, failed);
+    return reply(request, failed);
   };
 
   // Express knows an error handler by its four parameters.
   // eslint-disable-next-line @typescript-eslint/no-unused-vars
-  const onError: ErrorRequestHandler = (error: unknown, request, _response, _next) => {
+  const onError: ErrorRequestHandler = async (error: unknown, request, _response, _next) => {
     if (isClientError(error)) return reply(request, refuse(front, malformed));
-    onFailure(error, request);
+    await onFailure(error, request);
   };
   app.use(onError);
   return (exchange) => {
@@ -115,6 +122,12 @@ export function createEndpoints(parts: EndpointParts): (exchange: Exchange) => v
     response.once('close', () => clearTimeout(timer));
     app(request, response);
   };
+}
+
+/** A login whose line cannot be written did not happen: nothing of it has left. */
+async function isToBeSent(front: Front, { record }: TokenReply, exchange: Exchange): Promise<boolean> {
+  if (record.event !== 'login' || record.decision !== 'allow') return true;
+  return isWrittenFirst(front.audit, { ...record, ...exchangeFacts(exchange, front.clock()) });
 }
 
 function plainApp(): express.Express {

@@ -10,14 +10,14 @@ const digests = { ES256: 'sha256', ES384: 'sha384', RS256: 'sha256', EdDSA: null
 /** Whose signature takes so little time that handing it to a thread takes longer. */
 const atOnce: ReadonlySet<TokenKey['algorithm']> = new Set(['ES256', 'EdDSA']);
 
-const headers = new WeakMap<TokenKey, string>();
+const headers = new WeakMap<TokenKey, Map<string, string>>();
 
 /** Bytes of each of the two numbers of a signature by an elliptic curve (RFC 7518 section 3.4). */
 const numberBytes: Partial<Record<TokenKey['algorithm'], number>> = { ES256: 32, ES384: 48 };
 
-/** `claims` are written as JSON; those that are undefined are left out. */
-export async function signCompact(key: TokenKey, claims: object): Promise<string> {
-  const signed = `${headerOf(key)}.${base64url(claims)}`;
+/** `claims` are written as JSON; those that are undefined are left out. `typ`: what it is, so that nothing else passes for it. */
+export async function signCompact(key: TokenKey, claims: object, typ = 'JWT'): Promise<string> {
+  const signed = `${headerOf(key, typ)}.${base64url(claims)}`;
   const bytes = Buffer.from(signed);
   const { algorithm, privateKey } = key;
   const digest = digests[algorithm];
@@ -44,11 +44,10 @@ function numbersOf(der: Buffer, size: number): Buffer {
   return numbers;
 }
 
-function headerOf(key: TokenKey): string {
-  const known = headers.get(key);
-  if (known !== undefined) return known;
-  const header = base64url({ alg: key.algorithm, typ: 'JWT', kid: key.kid });
-  headers.set(key, header);
+function headerOf(key: TokenKey, typ: string): string {
+  const known = headers.get(key) ?? new Map<string, string>();
+  const header = known.get(typ) ?? base64url({ alg: key.algorithm, typ, kid: key.kid });
+  headers.set(key, known.set(typ, header));
   return header;
 }
 

@@ -67,6 +67,7 @@ page: { enabled: false, anonymous: never, showPushers: nobody }
 timeouts: { connect: 1s, idle: 2s, response: 3m, drain: 4h, leave: 5s }
 redirects: { mode: follow, hosts: [Storage.example.com, '*.s3.example.com:9000'] }
 cache: { memory: 1GiB, blobs: 512KiB, tagTtl: 0s, contentTtl: 1h, staleIfError: 1d }
+audit: { directory: audit, keep: 10d, chain: false, required: true, stdout: false }
 `;
 
 describe('a complete file', () => {
@@ -108,6 +109,13 @@ describe('a complete file', () => {
         contentTtlMs: 3_600_000,
         staleIfErrorMs: 86_400_000,
       },
+      audit: {
+        directory: '/etc/portcullis/audit',
+        keepMs: 864_000_000,
+        isChained: false,
+        isRequired: true,
+        hasStdout: false,
+      },
     });
     expect(redis?.reveal()).toBe('redis://:hunter2@redis:6379/0');
   });
@@ -140,6 +148,7 @@ describe('defaults', () => {
       timeouts: { connectMs: 3_000, idleMs: 60_000, responseMs: 300_000, drainMs: 900_000, leaveMs: 0 },
       redirects: { mode: 'pass', hosts: [] },
       cache: { memoryBytes: 67_108_864, blobBytes: 65_536, tagTtlMs: 5_000, contentTtlMs: 600_000, staleIfErrorMs: 0 },
+      audit: { directory: undefined, keepMs: 7_776_000_000, isChained: true, isRequired: false, hasStdout: true },
     });
   });
 
@@ -305,9 +314,14 @@ describe('every key', () => {
     'cache.tagTtl': '9s',
     'cache.contentTtl': '9s',
     'cache.staleIfError': '9s',
+    'audit.directory': '/sample',
+    'audit.keep': '9d',
+    'audit.chain': 'false',
+    'audit.required': 'true',
+    'audit.stdout': 'false',
   };
 
-  const always = { 'tls.cert': '/c', 'tls.key': '/k', 'redirects.hosts': 'x' };
+  const always = { 'tls.cert': '/c', 'tls.key': '/k', 'redirects.hosts': 'x', 'audit.directory': '/a' };
   const needed: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     upstreams: { 'upstreams.cloud.url': 'https://base' },
     'logins.ldap': { 'logins.ldap.url': 'ldaps://base', 'logins.ldap.users.base': 'ou=base' },

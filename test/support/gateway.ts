@@ -32,6 +32,8 @@ export interface GatewayOptions {
   readonly publicUrl?: string;
   /** Where the shell sends its standard output: a file, of which nothing is seen here. */
   readonly output?: string;
+  /** How large a file it may write, in blocks of 512 bytes. Default: as the tests may. */
+  readonly fileBlocks?: number;
   /** How many files it may have open. Default: as many as the tests. */
   readonly openFiles?: number;
   /** Of another build. */
@@ -66,10 +68,11 @@ export async function startGatewayProcess(options: GatewayOptions): Promise<Gate
   const url = `http://127.0.0.1:${port}`;
   const adminUrl = `http://127.0.0.1:${adminPort}`;
   try {
-    const { output, openFiles } = options;
+    const { output, openFiles, fileBlocks } = options;
     const limit = openFiles === undefined ? [] : ['sh', '-c', 'ulimit -n "$0" && exec "$@"', String(openFiles)];
+    const files = fileBlocks === undefined ? [] : ['sh', '-c', 'ulimit -f "$0" && exec "$@"', String(fileBlocks)];
     const redirect = output === undefined ? [] : ['sh', '-c', 'exec "$@" >"$0"', output];
-    const [name = '', ...args] = [...limit, ...redirect, process.execPath, options.program ?? cli, 'serve'];
+    const [name = '', ...args] = [...limit, ...files, ...redirect, process.execPath, options.program ?? cli, 'serve'];
     const program = await startProgram(name, args, {
       cwd: dir,
       env: {
@@ -238,6 +241,7 @@ export function testConfig(
     timeouts: patience,
     redirects,
     cache: { memoryBytes: 67_108_864, blobBytes: 65_536, tagTtlMs: 5000, contentTtlMs: 600_000, staleIfErrorMs: 0 },
+    audit: { directory: undefined, keepMs: 90 * 86_400_000, isChained: true, isRequired: false, hasStdout: true },
   });
 }
 

@@ -5,6 +5,9 @@ import { SignJWT, decodeJwt, decodeProtectedHeader, exportJWK, exportSPKI, jwtVe
 import type { Access } from '../../src/distribution/access.ts';
 import { type AccessTokens, createAccessTokens } from '../../src/token/access-token.ts';
 import type { KeyRing, TokenKey } from '../../src/ports.ts';
+import { checkpointType } from '../../src/audit/chain.ts';
+import { checkIdToken } from '../../src/identity/id-token.ts';
+import { signCompact } from '../../src/token/signature.ts';
 import { makeKey, ringOf } from '../support/keys.ts';
 
 const issuer = 'https://registry.example.com';
@@ -47,6 +50,19 @@ async function reasonOf(token: string, at = now, by = tokens): Promise<string> {
   const verified = await by.verify(token, at);
   return verified.ok ? 'accepted' : verified.reason;
 }
+
+test('a checkpoint of the audit files is no token, whatever it says', async () => {
+  const checkpoint = await signCompact(key, { instance: 'gate', seq: 9, hash: 'x', time: 'now' }, checkpointType);
+  expect(await reasonOf(checkpoint)).toBe('token_invalid');
+  expect(await reasonOf(await signCompact(key, good))).toBe('accepted');
+  const dressed = await signCompact(key, good, checkpointType);
+  expect(await reasonOf(dressed)).toBe('token_invalid');
+  const issuer = await checkIdToken(dressed, good.iss, {
+    keys: [{ ...(await exportJWK(key.publicKey)), kid: key.kid, alg: key.algorithm }],
+    readAt: 0,
+  });
+  expect(issuer).toMatchObject({ ok: false, reason: 'invalid' });
+});
 
 describe('a signed token', () => {
   test('carries exactly iss, sub, aud, exp, nbf, iat, jti and access', async () => {

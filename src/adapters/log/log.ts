@@ -2,7 +2,8 @@
 import { fstatSync } from 'node:fs';
 import { Socket } from 'node:net';
 import sonicBoom from 'sonic-boom';
-import type { AuditLog, AuditRecord } from '../../ports.ts';
+import { recordText } from '../../audit/plain-record.ts';
+import type { AuditLog } from '../../ports.ts';
 
 export interface OperatorLog {
   info(message: string, fields?: Readonly<Record<string, unknown>>): void;
@@ -23,10 +24,6 @@ const maxBuffered = 16_777_216;
 const maxGathered = 128;
 const gatherMs = 10;
 const flushMs = 1000;
-const maxFieldLength = 256;
-
-// C1 controls and line separators pass through JSON unescaped and can forge lines in a terminal or a log viewer.
-const unprintable = /[\u007f-\u009f\u2028\u2029]/;
 
 /**
  * JSON lines on standard output, written behind the caller: what the reader does not take is dropped and counted. Lines of
@@ -59,10 +56,7 @@ export function createLog(): Log {
     (message, fields = {}) =>
       write(lineOf(level, { ...fields, message }));
   return {
-    record: (record) => {
-      const line = lineOf('info', record);
-      write(isClean(record, line) ? line : lineOf('info', clean(record)));
-    },
+    record: (record) => write(`${recordText(record, new Date().toISOString(), '"level":"info",')}\n`),
     info: say('info'),
     warn: say('warn'),
     error: say('error'),
@@ -84,32 +78,4 @@ export function createLog(): Log {
 function lineOf(level: string, fields: object): string {
   const json = JSON.stringify(fields);
   return `{"level":"${level}","time":"${new Date().toISOString()}"${json === '{}' ? '' : ','}${json.slice(1)}\n`;
-}
-
-/** Whether every text goes out as it is, as nearly all do. */
-function isClean(record: AuditRecord, line: string): boolean {
-  if (unprintable.test(line)) return false;
-  for (const value of Object.values(record))
-    if (typeof value === 'string' && value.length > maxFieldLength) return false;
-  return true;
-}
-
-function clean(record: AuditRecord): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, cleanTexts(value)]));
-}
-
-/** What stands below a field, such as claims. */
-function cleanTexts(value: unknown): unknown {
-  if (typeof value === 'string') return cleanText(value);
-  if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map(cleanTexts);
-  return Object.fromEntries(Object.entries(value).map(([name, below]) => [cleanText(name), cleanTexts(below)]));
-}
-
-function cleanText(text: string): string {
-  const cut = text.length > maxFieldLength ? `${text.slice(0, maxFieldLength)}…` : text;
-  return cut.replace(
-    new RegExp(unprintable, 'g'),
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
 }

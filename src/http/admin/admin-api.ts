@@ -39,6 +39,7 @@ export function createAdminApi(
         },
       }),
     onError,
+    audit: parts.audit,
   });
   return async (request, response) => {
     const exchange = beginExchange(request, response, {

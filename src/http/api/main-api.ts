@@ -7,7 +7,7 @@ import { type Api, createApi } from './table.ts';
 import { type CookieCallers, type ViewerParts, identifyViewer } from './viewer.ts';
 
 export interface MainApiParts extends PromotionApiParts {
-  readonly front: Pick<Front, 'service' | 'onError'>;
+  readonly front: Pick<Front, 'service' | 'onError' | 'audit'>;
   readonly api: {
     readonly asking: Asking;
     readonly version: string;
@@ -39,5 +39,6 @@ export function createMainApi(all: MainApiParts): Api {
       return { ok: true, viewer, isByCookie: cookie !== undefined, isFromPage: cookie?.isFromPage === true };
     },
     onError: all.front.onError,
+    audit: all.front.audit,
   });
 }

@@ -7,9 +7,10 @@ import { unmetNeed } from '../../operations/needs.ts';
 import { type Operation, operation } from '../../operations/operation.ts';
 import type { Looker, Viewer } from '../../operations/viewer.ts';
 import { describeWait } from '../../policy/rate.ts';
-import type { AuditRecord } from '../../ports.ts';
+import type { AuditLog, AuditRecord } from '../../ports.ts';
 import { type Exchange, isAwaited } from '../front/exchange.ts';
 import type { Answer } from '../front/respond.ts';
+import { isWrittenFirst, notWrittenDown } from '../front/written-first.ts';
 import { who } from '../registry/audit-facts.ts';
 import type { ApiReply } from './caller.ts';
 import { readGiven } from './given.ts';
@@ -38,6 +39,8 @@ export interface ApiParts {
   readonly version: string;
   readonly schemes: SecuritySchemes;
   readonly onError: (error: unknown, exchange: Exchange) => void;
+  /** Where what changes something is written down before it is done. */
+  readonly audit?: AuditLog;
 }
 
 export interface Api {
@@ -157,6 +160,8 @@ function withFacts(
   };
 }
 
+const unwritten = { headers: { 'Retry-After': String(notWrittenDown.seconds) } };
+
 interface Admitted {
   readonly ok: true;
   readonly viewer: Viewer;
@@ -169,7 +174,7 @@ type Refuse = (answer: Answer, reason: string, more?: Partial<AuditRecord>) => A
 
 /** In this order: who calls, whether a browser was made to, whether they may ask at all. */
 async function admit(
-  { identify }: ApiParts,
+  { identify, audit }: ApiParts,
   { needs, method }: Described,
   exchange: Exchange,
 ): Promise<Admitted | { readonly ok: false; readonly reply: ApiReply }> {
@@ -185,6 +190,16 @@ async function admit(
     return { ok: false, reply: refuse(problem('not-allowed', 'the page itself must ask for this'), 'request_forged') };
   const unmet = unmetNeed(needs, viewer);
   if (unmet !== undefined) return { ok: false, reply: refuse(problem('not-allowed', unmet.detail), `needs_${needs}`) };
+  // What changes something.
+  if (method !== 'GET' && audit !== undefined) {
+    const { address, requestId, userAgent, target } = exchange;
+    const detail = `${method} ${(target.split('?', 1)[0] ?? '').slice(0, maxPath)}`;
+    if (!(await isWrittenFirst(audit, { ...facts, ...{ address, requestId, userAgent, detail }, route: 'api' })))
+      return {
+        ok: false,
+        reply: refuse(problem('unavailable', notWrittenDown.sentence, unwritten), notWrittenDown.reason),
+      };
+  }
   const refresher = isByCookie && isRefresh(exchange) ? (facts.account ?? '') : undefined;
   return { ok: true, viewer, isByCookie, refresher, refuse };
 }

@@ -2,8 +2,9 @@
  * The `/v2` side, in order: parse, guard, admit, count, serve, send, record. Every path that is not an endpoint of our own
  * comes here or is 404.
  */
+import { routeAccess } from '../../distribution/access.ts';
 import { parseAuthorization } from '../../distribution/credentials.ts';
-import { parseRoute, withCanonicalNames, withoutForeignMount } from '../../distribution/route.ts';
+import { type RegistryRoute, parseRoute, withCanonicalNames, withoutForeignMount } from '../../distribution/route.ts';
 import type { Upstreams } from '../../distribution/upstreams.ts';
 import { type Admitted, admit } from '../../gate/admit.ts';
 import { mayHideTags } from '../../gate/tag-list.ts';
@@ -14,6 +15,7 @@ import type { Front } from '../front/front.ts';
 import { guardRegistryBody } from '../front/guard.ts';
 import { parsedUrl } from '../front/request-host.ts';
 import { send, unusable } from '../front/respond.ts';
+import { isWrittenFirst, notWrittenAnswer, notWrittenDown } from '../front/written-first.ts';
 import { type Draft, draftOf, what, who, why } from './audit-facts.ts';
 import { type Passed, countRequest, uncounted } from './counted.ts';
 import { deleteByDigest } from './delete-by-digest.ts';
@@ -78,16 +80,23 @@ async function outcomeOf(parts: RegistryParts, exchange: Exchange, draft: Draft)
 }
 
 async function count(parts: RegistryParts, exchange: Exchange, admission: Admitted, draft: Draft): Promise<Outcome> {
-  const { caller, decision } = admission;
+  const { caller, decision, route } = admission;
   const isCounted = !isJudgedLate(parts.gate, exchange, admission);
   const counted = isCounted ? await countRequest(parts.gate.limits, exchange, admission) : uncounted;
   Object.assign(draft, who(caller));
   if ('refusal' in counted) return counted.refusal;
   draft.reason = decision?.reason ?? 'authenticated';
   Object.assign(draft, why(decision, counted.shadow));
+  if (isWrite(route.kind, exchange.method) && !(await isWrittenFirst(parts.front.audit, draft)))
+    return { answer: notWrittenAnswer, record: { decision: 'error', reason: notWrittenDown.reason } };
   const outcome = await serve(parts, exchange, admission, isCounted ? counted : undefined);
   noteSeen(parts.seen, exchange, admission, outcome.record);
   return outcome;
+}
+
+/** What changes something in the registry. */
+function isWrite(kind: RegistryRoute['kind'], method: string): boolean {
+  return routeAccess[kind].action !== 'pull' && !['GET', 'HEAD'].includes(method);
 }
 
 async function serve(

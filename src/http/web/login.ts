@@ -6,6 +6,7 @@ import { makeWebSecret, openWebSession } from '../../identity/web-session.ts';
 import { clientNetwork } from '../../limits/client-network.ts';
 import type { FailedLogins, SessionStore } from '../../ports.ts';
 import type { Front } from '../front/front.ts';
+import { isWrittenFirst } from '../front/written-first.ts';
 import { personFacts, who } from '../registry/audit-facts.ts';
 import { csrfToken, isCsrfToken } from './csrf.ts';
 import type { Drawn } from './draw.ts';
@@ -18,7 +19,7 @@ import type { Door, Step } from './step.ts';
 import type { Visit, VisitParts } from './visit.ts';
 
 export interface LoginParts extends VisitParts {
-  readonly front: Pick<Front, 'publicUrl' | 'service' | 'clock'>;
+  readonly front: Pick<Front, 'publicUrl' | 'service' | 'clock' | 'audit'>;
   readonly sessions: Pick<SessionStore, 'open' | 'revoke' | 'endedBefore'>;
   readonly failedLogins: Pick<FailedLogins, 'look'>;
   /** Ways of logging in beside the password, those with an offer. */
@@ -105,12 +106,14 @@ export function refused(
  * where it cannot be recorded.
  */
 export async function letIn(
-  { sessions, front: { clock, service } }: Pick<LoginParts, 'sessions' | 'front'>,
+  { sessions, front: { audit, clock, service } }: Pick<LoginParts, 'sessions' | 'front'>,
   { exchange, secret: before }: Pick<Visit, 'exchange' | 'secret'>,
   caller: Caller,
   next: string,
 ): Promise<Step | undefined> {
   const { address, userAgent } = exchange;
+  const facts = { ...personFacts(caller.principal), method: caller.method, address, userAgent, route: 'ui' } as const;
+  if (!(await isWrittenFirst(audit, { ...facts, requestId: exchange.requestId }))) return undefined;
   const opened = await openWebSession({ sessions, clock, service }, caller, { address, userAgent });
   if (!opened.ok) return undefined;
   if (before !== undefined) await sessions.revoke({ tokenHash: secretHash(before) }, clock());

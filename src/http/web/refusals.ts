@@ -1,6 +1,7 @@
 /** What the page answers instead of what was asked for. */
 import { describeWait } from '../../policy/rate.ts';
 import type { Exchange } from '../front/exchange.ts';
+import { notWrittenDown } from '../front/written-first.ts';
 import type { WholeAnswer } from '../front/respond.ts';
 import type { Drawn } from './draw.ts';
 import type { Frame } from './page.ts';
@@ -80,6 +81,15 @@ export function uncheckable(reason: 'store_unavailable' | 'source_unavailable'):
   const headers = { 'Retry-After': '5' };
   return { status: 503, reason, title: 'Your login cannot be checked now', detail, headers, isUnchecked: true };
 }
+
+/** What must be written down first, where it cannot be. */
+export const unwritten: PageRefusal = {
+  status: 503,
+  reason: notWrittenDown.reason,
+  title: 'This cannot be done now',
+  detail: 'What is done here must be written down first, and that fails at the moment. Try again in a few seconds.',
+  headers: { 'Retry-After': String(notWrittenDown.seconds) },
+};
 
 /** Its form needs somebody who is logged in. */
 export function loginNeeded(service: string): PageRefusal {

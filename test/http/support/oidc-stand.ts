@@ -44,7 +44,11 @@ export async function standOidc(
   });
   const source = createOidcSource({ sessions, earlier: [], policies, clock, recheckMs: 86_400_000 });
   const doors = oidcDoors({
-    ...{ provider, sessions, front: { publicUrl: at, service: 'registry.test', clock } },
+    ...{
+      provider,
+      sessions,
+      front: { publicUrl: at, service: 'registry.test', clock, audit: { record: () => undefined } },
+    },
     label: more.label ?? 'Example',
     pending: createPendingLogins(ringOf(await makeKey()), clock, [idp.issuer, clientId]),
     accept: (person) => source.accept(person),

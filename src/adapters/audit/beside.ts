@@ -1,0 +1,49 @@
+/** What lies beside the files of a directory: the public keys that signed them; and which of them have been kept for long enough. */
+import { randomUUID } from 'node:crypto';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { dayOf } from '../../audit/file-name.ts';
+import type { TokenKey } from '../../ports.ts';
+import { hasCode } from '../failure.ts';
+import { listAuditFiles } from '../files/audit-files.ts';
+
+/** Public keys of everybody who signed here, as a JWK set (RFC 7517). */
+export const keysFile = 'keys.jwks';
+
+/** Adds a key that is not there yet; those of others stay. Rejects when it cannot be written. */
+export async function keepPublicKey(directory: string, { publicKey, kid, algorithm }: TokenKey): Promise<void> {
+  const path = join(directory, keysFile);
+  const known = await publicKeysIn(path);
+  if (known.some((key) => key.kid === kid)) return;
+  const keys = [...known, { ...publicKey.export({ format: 'jwk' }), kid, alg: algorithm, use: 'sig' }];
+  const unfinished = join(directory, `.${keysFile}.${randomUUID()}`);
+  await writeFile(unfinished, `${JSON.stringify({ keys }, null, 2)}\n`, { mode: 0o640, flag: 'wx' });
+  await rename(unfinished, path);
+}
+
+/** Of a JWK set; nothing of a file that is missing or none. */
+async function publicKeysIn(path: string): Promise<readonly { readonly kid?: unknown }[]> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return [];
+    throw error;
+  }
+  try {
+    const { keys } = JSON.parse(text) as { readonly keys?: unknown };
+    return Array.isArray(keys)
+      ? (keys as readonly { readonly kid?: unknown }[]).filter((key) => typeof key?.kid === 'string')
+      : [];
+  } catch {
+    return [];
+  }
+}
+
+/** Deletes the files of days that ended more than `keepMs` ago, whoever wrote them. Their names. */
+export async function deleteOld(directory: string, keepMs: number, now: number): Promise<readonly string[]> {
+  const first = dayOf(now - keepMs);
+  const old = (await listAuditFiles(directory)).filter(({ day }) => day < first);
+  for (const { path } of old) await rm(path, { force: true });
+  return old.map(({ name }) => name);
+}

@@ -1,0 +1,65 @@
+/** Which records somebody asks for. */
+
+/** A record as it was read: any JSON object. */
+export type ReadRecord = Readonly<Record<string, unknown>>;
+
+/** What each field is to be; a test where equality does not do. */
+export interface Question {
+  readonly equal: Readonly<Partial<Record<'account' | 'kind' | 'action' | 'decision' | 'reason', string>>>;
+  readonly repository?: ((name: string) => boolean) | undefined;
+  readonly address?: ((address: string) => boolean) | undefined;
+}
+
+/**
+ * Whether the bytes of a line may hold what is asked for: most lines are not worth parsing. Only words that JSON writes as
+ * they are can be looked for.
+ */
+export function mayMatch({ equal }: Question): (line: Buffer) => boolean {
+  const words = Object.values(equal)
+    .filter((word) => /^[A-Za-z0-9_.:@/-]+$/.test(word))
+    .map((word) => Buffer.from(`"${word}"`));
+  return (line) => words.every((word) => line.includes(word));
+}
+
+/** Whether a record is asked for. A line about the files themselves is not. */
+export function matches({ equal, repository, address }: Question, record: ReadRecord): boolean {
+  if (typeof record['decision'] !== 'string') return false;
+  for (const [field, wanted] of Object.entries(equal)) if (record[field] !== wanted) return false;
+  const [name, from] = [record['repository'], record['address']];
+  if (repository !== undefined && !(typeof name === 'string' && repository(name))) return false;
+  return address === undefined || (typeof from === 'string' && address(from));
+}
+
+/** Columns of a table, in their order. */
+export const columns = [
+  ...['time', 'instance', 'event', 'decision', 'reason', 'kind', 'account', 'method', 'action', 'repository'],
+  ...['reference', 'digest', 'status', 'address', 'userAgent', 'rule', 'requestId', 'bytes', 'durationMs', 'detail'],
+] as const;
+
+/**
+ * RFC 4180, without its line end. A text that a spreadsheet would take for a formula begins with an apostrophe: clients
+ * choose some of them.
+ */
+export function csvLine(record: ReadRecord): string {
+  return columns.map((column) => csvField(record[column])).join(',');
+}
+
+function csvField(value: unknown): string {
+  if (value === undefined || value === null) return '';
+  if (typeof value === 'number') return String(value);
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  const harmless = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
+}
+
+/** One line for a person. */
+export function sentenceOf(record: ReadRecord): string {
+  const text = (field: string): string => (typeof record[field] === 'string' ? record[field] : '');
+  const who = text('account') === '' ? text('kind') || '-' : `${text('kind') || 'user'}:${text('account')}`;
+  const [reference, digest] = [text('reference'), text('digest')];
+  const what = `${text('repository')}${reference === '' ? digest && `@${digest.slice(0, 19)}` : `:${reference}`}`;
+  const did = [text('action') || text('event'), what].filter((part) => part !== '').join(' ');
+  return [text('time').slice(0, 19), text('decision'), who, did, `(${text('reason')})`, text('address')]
+    .join('  ')
+    .trimEnd();
+}

@@ -1,0 +1,134 @@
+/** `portcullis audit verify`. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { keysFile } from '../adapters/audit/beside.ts';
+import { type VerifiedChain, verifyDirectory } from '../adapters/audit/verified.ts';
+import { wordsOf } from '../adapters/failure.ts';
+import { readKeyFiles } from '../adapters/files/key-ring.ts';
+import { type PublicKey, readKeySet } from '../audit/checkpoint.ts';
+import { dayOf } from '../audit/file-name.ts';
+import { escapeUnprintable } from '../document/problem.ts';
+import { auditDirectory, parseSince, sinceProblem } from './audit-place.ts';
+import { readConfiguration } from './configuration.ts';
+import { type ExitCode, complain, exitCodes, printJson } from './report.ts';
+import { usageProblem } from './verb.ts';
+
+interface VerifyOptions {
+  readonly jwks?: string;
+  readonly since?: string;
+  readonly json?: boolean;
+}
+
+/** 0 when nothing is wrong, 1 at the first fault of any gateway and for a directory without audit files. */
+export async function verifyAudit(
+  argument: string | undefined,
+  { jwks, since, json = false }: VerifyOptions,
+): Promise<ExitCode> {
+  const directory = auditDirectory(argument);
+  if (typeof directory !== 'string') return directory;
+  const from = since === undefined ? undefined : parseSince(since, Date.now());
+  if (since !== undefined && from === undefined) return usageProblem(sinceProblem);
+  let keys: Keys;
+  let chains: readonly VerifiedChain[];
+  try {
+    keys = keysFor(directory, jwks);
+    chains = await verifyDirectory(directory, keys.all, from === undefined ? '' : dayOf(from));
+  } catch (error) {
+    return complain(wordsOf(error));
+  }
+  if (chains.length === 0) return complain(`${directory} holds no audit files, such as 2026-11-26.gateway.jsonl`);
+  const isOk = chains.every(({ fault }) => fault === undefined);
+  const unseen = chains.flatMap((chain) => unseenOf(chain, keys, directory));
+  if (json) {
+    const gateways = chains.map(({ summary, fault = null, files }) => ({ ...summary, files, fault }));
+    printJson({ ok: isOk, directory, gateways, cannotSee: unseen });
+  } else process.stdout.write(escaped(toText(directory, chains, unseen)));
+  return isOk ? exitCodes.ok : exitCodes.problems;
+}
+
+interface Keys {
+  readonly all: ReadonlyMap<string, PublicKey>;
+  /** Those that only the directory itself names. */
+  readonly ownWord: ReadonlySet<string>;
+}
+
+/** From a file that was kept elsewhere; else those of the configuration, and behind them those in the directory. */
+function keysFor(directory: string, jwks: string | undefined): Keys {
+  if (jwks !== undefined) {
+    const read = readKeySet(readFileSync(jwks, 'utf8'));
+    if (read === undefined) throw new Error(`${jwks} is no JWK set`);
+    return { all: new Map(read.map((key) => [key.kid, key])), ownWord: new Set() };
+  }
+  const beside = keysBeside(join(directory, keysFile));
+  const own = configuredKeys();
+  const all = new Map([...beside, ...own].map((key) => [key.kid, key]));
+  const known = new Set(own.map(({ kid }) => kid));
+  return { all, ownWord: new Set(beside.map(({ kid }) => kid).filter((kid) => !known.has(kid))) };
+}
+
+function keysBeside(path: string): readonly PublicKey[] {
+  try {
+    return readKeySet(readFileSync(path, 'utf8')) ?? [];
+  } catch {
+    return [];
+  }
+}
+
+/** None where there is no configuration: files are verified on other machines as well. */
+function configuredKeys(): readonly PublicKey[] {
+  const configuration = readConfiguration();
+  if (!configuration.ok) return [];
+  const { tokens, stateDir } = configuration.config;
+  const reading = readKeyFiles(tokens.keys ?? join(stateDir, 'keys'), false);
+  return reading.ok
+    ? reading.files.map(({ key: { kid, publicKey, algorithm } }) => ({ kid, key: publicKey, algorithm }))
+    : [];
+}
+
+/** What lines and signatures cannot tell, in sentences. */
+function unseenOf({ summary, fault }: VerifiedChain, { ownWord }: Keys, directory: string): readonly string[] {
+  const { instance, lines, firstSeq = 1, signedTo, unsigned, lost, restarts, isTorn, kids } = summary;
+  const found: string[] = [];
+  if (fault !== undefined) return [`${instance}: nothing behind ${fault.file}:${fault.line} was looked at`];
+  if (signedTo === undefined)
+    found.push(`no line is signed: ${lines} lines are chained only, and could have been written anew`);
+  else if (unsigned > 0)
+    found.push(
+      `${count(unsigned, 'line')} after ${signedTo.time.slice(0, 19)}Z (${signedTo.file}:${signedTo.line}) ${unsigned === 1 ? 'is' : 'are'} chained, not signed: they could have been written anew`,
+    );
+  found.push(
+    `lines that were cut off behind the last one would not be missed: compare line ${signedTo?.seq ?? lines} with a checkpoint that was kept elsewhere`,
+  );
+  if (firstSeq > 1) found.push(`lines 1 to ${firstSeq - 1} of the chain are not here`);
+  if (lost > 0) found.push(`the gateway itself says that ${count(lost, 'line')} could not be written`);
+  if (restarts > 0)
+    found.push(
+      `its process ended ${count(restarts, 'time')} without a last checkpoint; lines just before were signed afterwards only`,
+    );
+  if (isTorn) found.push('the last line is not whole: it is being written, or the process was killed');
+  const vouched = kids.filter((kid) => ownWord.has(kid));
+  if (vouched.length > 0)
+    found.push(
+      `the ${vouched.length === 1 ? 'key' : 'keys'} ${vouched.join(', ')} ${vouched.length === 1 ? 'is' : 'are'} known from ${join(directory, keysFile)} only: name a copy that was kept elsewhere by --jwks`,
+    );
+  return found.map((sentence) => `${instance}: ${sentence}`);
+}
+
+function toText(directory: string, chains: readonly VerifiedChain[], unseen: readonly string[]): string {
+  const lines = chains.map(({ summary: { instance, lines: number, checkpoints, firstTime = '' }, files, fault }) =>
+    fault === undefined
+      ? `ok    ${instance}: ${count(number, 'line')} in ${count(files, 'file')} since ${firstTime.slice(0, 19)}Z, ${count(checkpoints, 'checkpoint')}`
+      : `FAIL  ${join(directory, fault.file)}:${fault.line}: ${fault.kind}: ${fault.detail}`,
+  );
+  const rest = unseen.map((sentence) => `  ${sentence}`);
+  return `${[...lines, 'what this cannot see:', ...rest].join('\n')}\n`;
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
+}
+
+/** File names and what stands in lines were written by others. */
+function escaped(text: string): string {
+  return text.split('\n').map(escapeUnprintable).join('\n');
+}
