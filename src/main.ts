@@ -123,8 +123,8 @@ async function open(ground: Ground): Promise<Started> {
   const audit = lifecycle.opens(opened.value);
   const { log } = audit;
   const [recent, minutes] = [createRecent(clock), createMinutes()];
-  const observed = remembering(createObserved(log), recent, minutes, clock);
-  const machine = await openMachine({ ...ground, audit: observed.audit });
+  const observed = lifecycle.opens(remembering(createObserved(log), recent, minutes, clock));
+  const machine = await openMachine({ ...ground, audit: observed.audit, onStoreAnswer: observed.storeAnswered });
   const { policies, parts } = machine;
   audit.signBy(machine.keys);
   const directories = lifecycle.opens(
@@ -139,7 +139,7 @@ async function open(ground: Ground): Promise<Started> {
   const checks = (): ReturnType<typeof checkAll> =>
     checkAll([...readiness, ...frozenNow(policies.loaded().compiled.policy, clock())]);
   const serving = openServing(ground, machine, observed, directories, { recent, minutes, checks });
-  const { listener, behind, operationParts, certificate, issuerKeys } = serving;
+  const { listener, behind, operationParts, certificate, issuerKeys, passwords } = serving;
   const { backend } = behind;
   const registries = await behind.follow();
 
@@ -150,9 +150,10 @@ async function open(ground: Ground): Promise<Started> {
     loginSources: () => [...issuersOf(policies.current().policy, issuerKeys), ...directories.sources()],
     transfers: backend.activeTransfers,
     cachedBytes: behind.cachedBytes,
+    hashesWaiting: passwords.waiting,
   });
   readiness.push(...registries.map(({ part }) => part), parts.store, parts.keys, ...audit.parts, ...directories.parts);
-  if (certificate !== undefined) readiness.push(certificate);
+  if (certificate !== undefined) readiness.push(certificate.part);
   const admin = createAdminListener({
     readiness: checks,
     metrics: observed.render,
@@ -190,13 +191,14 @@ function openLogins(
   { opened, htpasswd, oidc: provider }: OpenDirectories,
 ) {
   const guard = createLoginGuard(failedLogins, keys);
+  const passwords = createPasswords(observed.countHash, observed.hashWaited, observed.hashTook);
   const stored = {
-    passwords: createPasswords(observed.countHash, observed.hashWaited),
+    passwords,
     verified: new VerifiedPasswords(),
     guard,
   };
   const hasDirectory = opened.length > 0;
-  const passwords = createPasswordSource({ ...stored, hasNext: hasDirectory || htpasswd !== undefined });
+  const ofPolicy = createPasswordSource({ ...stored, hasNext: hasDirectory || htpasswd !== undefined });
   const issuerKeys = createIssuerKeys(createIssuerDocuments(), clock, reportTo(log).onIssuerFailure);
   const workloads = createWorkloadSource({
     keys: issuerKeys,
@@ -209,14 +211,14 @@ function openLogins(
   const directories = opened.map((each) => createDirectorySource({ ...each, guard, sessions }));
   // Passwords behind the rest: the last of those sources takes whatever the others leave.
   const files = htpasswd && createHtpasswdSource({ ...stored, people: htpasswd.people, hasNext: hasDirectory });
-  const named: readonly IdentitySource[] = files === undefined ? [passwords] : [passwords, files];
+  const named: readonly IdentitySource[] = files === undefined ? [ofPolicy] : [ofPolicy, files];
   const outside = files === undefined ? directories : [files, ...directories];
   const oidc = provider && createOidcSource({ ...provider, sessions, earlier: outside, policies, clock });
   const people = [...named, ...directories, ...(oidc === undefined ? [] : [oidc])];
   const { service } = config.tokens;
   const personal = createPersonalSource({ sources: people, policies, sessions, clock, guard, service });
   const sources = [createRobotSource({ hasNext: true }), personal, workloads, ...people];
-  return { sources, issuerKeys, oidc };
+  return { sources, issuerKeys, oidc, passwords };
 }
 
 /** What each process that serves has: its listener, and the four values it is made of. */
@@ -234,16 +236,14 @@ function openServing(
   const { sessions, robotUses, tagLocks, limiter, promotions } = stores;
   const limits = createLimits(limiter, observed.countLimit);
   const tokens = createAccessTokens({ keys, issuer: publicUrl, service, ttlSeconds });
-  const { sources, issuerKeys, oidc } = openLogins(ground, machine, observed, directories);
-  const login = { tokens, sessions, clock, service, refreshTtlSeconds };
+  const { sources, issuerKeys, oidc, passwords } = openLogins(ground, machine, observed, directories);
+  const login = { tokens, sessions, clock, service, refreshTtlSeconds, onIssued: observed.countToken };
   const identity = createIdentity({ ...login, sources, policies, robotUses, onLogin: observed.countLogin });
   const isTokensOnly = config.enforce === 'token';
   const tokenService = createTokenService({ ...login, identity, limits, upstreams, isFinal: isTokensOnly });
   const sealedFor = sealedForOf(upstreams);
   const gate = {
-    identity,
-    policies,
-    clock,
+    ...{ identity, policies, clock, timed: observed.timeDecision },
     limits,
     tagLocks,
     knownParts: new KnownParts(),
@@ -261,7 +261,7 @@ function openServing(
       sendQueues: createSendQueues(),
       contentMemory: createMemoryBudget(contentBudget),
     },
-    onFirstByte: observed.upstreamAnswered,
+    heard: observed.behind,
     cache: { terms: config.cache, marks: stores.marks, count: observed.countCache },
     ...{ lifecycle, log },
   });
@@ -274,7 +274,7 @@ function openServing(
   const { certificate } = inputs;
   const front = {
     ...{ publicUrl, service, audit, isTokensOnly, tokenPage: tokenPageOf(config) },
-    onAnswered: observed.answered,
+    ...observed.answers,
     clock,
     trustedProxies,
     connectionBounds: connectionBounds(readDescriptorLimit()),
@@ -298,5 +298,5 @@ function openServing(
   const { server, connections } = listener;
   lifecycle.opens(closing(server, () => connections.cutAll()));
   const renewed = certificate && lifecycle.opens(renewCertificate(server, certificate, { clock, log }));
-  return { listener, behind, indexes, operationParts, issuerKeys, certificate: renewed?.part };
+  return { listener, behind, indexes, operationParts, issuerKeys, certificate: renewed, passwords };
 }

@@ -183,6 +183,8 @@ export interface SessionStore {
   owner(account: string): Promise<{ readonly ok: true; readonly owner: NameOwner | undefined } | Unavailable>;
   /** The latest such instant, 0 when there is none: from memory, as `isRevoked`. */
   endedBefore(account: string): EpochMs;
+  /** Live sessions, as far as is known, which may be as old as the last call; undefined before anything is. */
+  count(): number | undefined;
   /** For readiness and metrics. */
   health(): { readonly ok: boolean; readonly detail: string };
   close(): Promise<void>;

@@ -83,7 +83,9 @@ export type ManifestReading = { readonly ok: true; readonly manifest: StoredMani
 export type ReferrersReading =
   { readonly ok: true; readonly digests: readonly string[] } | RegistryFailure | Unsupported;
 
-export type RegistryHealth = { readonly ok: true } | { readonly ok: false; readonly detail: string };
+/** `clockAheadMs`: of the clock here, to half a second; undefined where the registry does not say what time it is. */
+export type RegistryHealth =
+  { readonly ok: true; readonly clockAheadMs?: number | undefined } | { readonly ok: false; readonly detail: string };
 
 /** Writes of the gateway's own. Each goes out once; none throws. */
 export interface RegistryWriter {

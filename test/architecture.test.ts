@@ -314,6 +314,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'doctor-ports.ts',
     'ports.ts',
     'secret.ts',
+    'time.ts',
   ].concat('node:'),
   'main.ts': [
     'operations',

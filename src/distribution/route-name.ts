@@ -1,7 +1,27 @@
 /** Requests sorted by what they are about, for figures: a handful of names, whatever a client makes up. */
 
-export type RouteName =
-  'ping' | 'token' | 'manifest' | 'blob' | 'upload' | 'tags' | 'catalog' | 'referrers' | 'ui' | 'api' | 'other';
+export const routeNames = [
+  'ping',
+  'token',
+  'manifest',
+  'blob',
+  'upload',
+  'tags',
+  'catalog',
+  'referrers',
+  'ui',
+  'api',
+  'other',
+] as const;
+export type RouteName = (typeof routeNames)[number];
+
+const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
+export type MethodName = (typeof methods)[number] | 'other';
+
+/** Of the methods that clients of a registry or browsers use. */
+export function methodNameOf(method: string): MethodName {
+  return methods.find((each) => each === method) ?? 'other';
+}
 
 /** By the last part of a path but one. */
 const names = new Map<string, RouteName>([

@@ -75,7 +75,12 @@ export interface AdmitParts {
   readonly identity: Pick<Identity, 'identify' | 'again'>;
   readonly tickets: UploadTickets;
   readonly clock: Clock;
+  /** Runs each decision, and may time it. */
+  readonly timed?: Timed | undefined;
 }
+
+export type Timed = <Result>(run: () => Result) => Result;
+const untimed: Timed = (run) => run();
 
 export interface AdmitRequest {
   readonly parsed: { readonly route: RegistryRoute } | { readonly problem: RouteProblem };
@@ -96,7 +101,8 @@ export async function admit(parts: AdmitParts, { parsed, credentials, address }:
   }
   const { caller, policy } = identified;
   if ('problem' in parsed) return { kind: 'unusable', problem: parsed.problem, caller };
-  return judge(policy, parsed.route, caller, { address, now: parts.clock() });
+  const { timed = untimed, clock } = parts;
+  return timed(() => judge(policy, parsed.route, caller, { address, now: clock() }));
 }
 
 /** What becomes of a request whose credentials do not hold. `isUpload`: whether it goes on with an upload of this account. */
@@ -133,7 +139,8 @@ export function admitAgain(
   if (identified.kind === 'refused') {
     return { kind: 'challenged', access: challengeAccess(route), ...identified.refusal, error: 'invalid_token' };
   }
-  return judge(identified.policy, route, identified.caller, { address, now: parts.clock() });
+  const { timed = untimed, clock } = parts;
+  return timed(() => judge(identified.policy, route, identified.caller, { address, now: clock() }));
 }
 
 /** What a client mends by fetching a new token; without `error="invalid_token"` containerd keeps the old one. */

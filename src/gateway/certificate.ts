@@ -10,6 +10,7 @@ import { createSecureContext } from 'node:tls';
 import { wordsOf } from '../adapters/failure.ts';
 import type { OperatorLog } from '../adapters/log/log.ts';
 import type { Clock } from '../ports.ts';
+import type { EpochMs } from '../time.ts';
 import type { Part } from './readiness.ts';
 
 /** In PEM, or the paths of both. */
@@ -44,6 +45,18 @@ export function certificateProblem({ cert, key }: Certificate, now: number): str
   }
 }
 
+export interface RenewedCertificate {
+  readonly part: Part;
+  /** When the first certificate of the chain in use ends. */
+  readonly notAfter: () => EpochMs;
+}
+
+/** When the first one of a chain that can be read ends. */
+function endOf(chain: string): EpochMs {
+  const each = chain.match(/-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs) ?? [];
+  return Math.min(...each.map((pem) => Date.parse(new X509Certificate(pem).validTo)));
+}
+
 /**
  * Puts each good pair on disk into use for new handshakes; `server` speaks TLS and has the first one. Polls, because secrets
  * are mounted through symlinks; a bad pair leaves the last good one in use.
@@ -52,8 +65,9 @@ export function renewCertificate(
   server: Server,
   { files, texts }: CertificateFiles,
   { clock, log }: { readonly clock: Clock; readonly log: OperatorLog },
-): { readonly part: Part; close(): void } {
+): RenewedCertificate & { close(): void } {
   let used = texts;
+  let ends = endOf(texts.cert);
   let problem: string | undefined;
 
   function look(): string | undefined {
@@ -63,6 +77,7 @@ export function renewCertificate(
       if (objection !== undefined || (found.cert === used.cert && found.key === used.key)) return objection;
       (server as TlsServer).setSecureContext(found);
       used = found;
+      ends = endOf(found.cert);
       log.info('the certificate was reloaded');
       return undefined;
     } catch (error) {
@@ -79,6 +94,7 @@ export function renewCertificate(
   }, pollMs).unref();
   return {
     part: { name: 'certificate', health: () => ({ ok: problem === undefined, detail: problem }) },
+    notAfter: () => ends,
     close: () => clearInterval(timer),
   };
 }

@@ -1,7 +1,7 @@
 /** Who vouches for accounts beside the policy files, and whether they answer. */
 import type { IssuerKeys } from '../identity/issuer-keys.ts';
 import type { Policy } from '../policy/model.ts';
-import type { LoginSource } from './observed.ts';
+import type { LoginSource } from './watched.ts';
 
 /** The issuers that workloads name now and that were asked. One by several authorities or files is up when all are. */
 export function issuersOf({ workloads }: Policy, keys: Pick<IssuerKeys, 'isReadable'>): readonly LoginSource[] {

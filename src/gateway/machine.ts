@@ -21,13 +21,14 @@ export interface MachineOptions {
   readonly clock: Clock;
   readonly log: OperatorLog;
   readonly audit: AuditLog;
+  readonly onStoreAnswer: (op: string, seconds: number) => void;
   readonly lifecycle: Pick<Lifecycle, 'opens'>;
 }
 
 /** Follows the files from what was read of them, and says what became of each change. Rejects as `openStores` does. */
 export async function openMachine(options: MachineOptions) {
   const { config, inputs, clock, log, audit, lifecycle } = options;
-  const stores = lifecycle.opens(await openStores(config, clock, log));
+  const stores = lifecycle.opens(await openStores(config, clock, log, options.onStoreAnswer));
   const { sessions } = stores;
   const endDisabled = followDisabled(sessions, clock);
   const policies = lifecycle.opens(

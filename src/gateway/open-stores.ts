@@ -29,14 +29,22 @@ export function memoryOf({ tokens, logins }: Pick<Config, 'tokens' | 'logins'>):
   return { revocationMemorySeconds, accountMemorySeconds: Math.max(revocationMemorySeconds, ...longest) };
 }
 
-/** Rejects only when the state directory cannot be made; a store that does not answer yet is opened all the same. */
-export async function openStores(config: Config, clock: Clock, log: OperatorLog): Promise<Stores> {
+/**
+ * Rejects only when the state directory cannot be made; a store that does not answer yet is opened all the same. `onAnswer`
+ * hears how long Redis took, and for what.
+ */
+export async function openStores(
+  config: Config,
+  clock: Clock,
+  log: OperatorLog,
+  onAnswer?: (op: string, seconds: number) => void,
+): Promise<Stores> {
   const memory = memoryOf(config);
   // Loading the driver takes as long as much of the rest of a start.
   if (config.redis !== undefined) {
     const { openRedisStores } = await import('./redis-stores.ts');
     const longest = Math.max(600_000, ...config.upstreams.map(longestWriteMs));
-    return openRedisStores(config.redis.reveal(), { ...memory, longestWriteMs: longest }, log);
+    return openRedisStores(config.redis.reveal(), { ...memory, longestWriteMs: longest, onAnswer }, log);
   }
   mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
   const onProblem = (problem: Parameters<typeof formatProblem>[0]): void => log.error(formatProblem(problem));
@@ -55,7 +63,7 @@ export async function openStores(config: Config, clock: Clock, log: OperatorLog)
     promotions: createMemoryPromotions(clock),
     devices: createMemoryDeviceLogins(clock),
     gateways: () => 1,
-    clockSkewMs: () => 0,
+    clockSkewMs: () => undefined,
     limitFallbacks: () => 0,
     announce: () => undefined,
     async close() {

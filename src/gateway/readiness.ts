@@ -60,7 +60,7 @@ const firstProbeMs = 2000;
 export async function followRegistry(
   registry: Pick<Registry, 'ping'>,
   { url, name, log }: { readonly url: string; readonly name: string; readonly log: OperatorLog },
-): Promise<{ readonly part: Part; close(): void }> {
+): Promise<{ readonly part: Part; readonly clockAheadMs: () => number | undefined; close(): void }> {
   let health: RegistryHealth = await registry.ping(firstProbeMs);
   if (!health.ok)
     log.warn('the registry behind the gateway cannot be used yet', { upstream: url, detail: health.detail });
@@ -68,5 +68,9 @@ export async function followRegistry(
     () => void registry.ping(probeMs - 500).then((latest) => (health = latest)),
     probeMs,
   ).unref();
-  return { part: { name, health: () => health }, close: () => clearInterval(timer) };
+  return {
+    part: { name, health: () => (health.ok ? { ok: true } : health) },
+    clockAheadMs: () => (health.ok ? health.clockAheadMs : undefined),
+    close: () => clearInterval(timer),
+  };
 }

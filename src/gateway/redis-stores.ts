@@ -1,4 +1,5 @@
 /** What replicas share, in Redis. Loaded only where one is configured. */
+import type { SessionMemory } from '../adapters/bounds.ts';
 import type { OperatorLog } from '../adapters/log/log.ts';
 import { createRedisConnection } from '../adapters/redis/connection.ts';
 import { createRedisDeviceLogins } from '../adapters/redis/device-logins.ts';
@@ -15,11 +16,16 @@ import { announceReplica } from '../adapters/redis/replicas.ts';
 import { createRedisTagLocks } from '../adapters/redis/tag-locks.ts';
 import type { Stores } from './stores.ts';
 
-type Memory = Parameters<typeof createRedisSessionStore>[1] & { readonly longestWriteMs: number };
+interface Terms extends SessionMemory {
+  readonly longestWriteMs: number;
+  readonly onAnswer?: ((op: string, seconds: number) => void) | undefined;
+}
 
 /** A Redis that does not answer yet is followed all the same. */
-export function openRedisStores(url: string, { longestWriteMs, ...memory }: Memory, log: OperatorLog): Stores {
+export function openRedisStores(url: string, terms: Terms, log: OperatorLog): Stores {
+  const { longestWriteMs, onAnswer, ...memory } = terms;
   const connection = createRedisConnection(url, {
+    ...(onAnswer === undefined ? {} : { onAnswer }),
     onHealth({ ok, detail }) {
       if (ok) log.info('Redis works again', { detail });
       else log.error('Redis does not do what the gateway needs; logins that last are refused', { detail });

@@ -1,11 +1,10 @@
 /** What passes is remembered for people to look at, beside being counted and logged. */
-import { routeNameOf } from '../distribution/route-name.ts';
 import type { AuditRecord, Clock, Minutes, Recent } from '../ports.ts';
 import type { Observed } from './observed.ts';
 
 /** The same, and each record and answer is noted as well. Nothing of that is worth naming on the way of a pull. */
 export function remembering(observed: Observed, recent: Recent, minutes: Minutes, clock: Clock): Observed {
-  const { audit, answered } = observed;
+  const { audit, answers } = observed;
   return {
     ...observed,
     audit: {
@@ -17,13 +16,16 @@ export function remembering(observed: Observed, recent: Recent, minutes: Minutes
         noteSent(minutes, record, now);
       },
     },
-    answered(timing) {
-      answered(timing);
-      const { method, target, outcome, firstByteSeconds } = timing;
-      const now = clock();
-      minutes.note('request', now);
-      const isManifest = method === 'GET' && outcome === 'ok' && routeNameOf(target) === 'manifest';
-      if (isManifest && firstByteSeconds !== undefined) minutes.noteManifestPull(firstByteSeconds, now);
+    answers: {
+      ...answers,
+      onAnswered(timing) {
+        answers.onAnswered(timing);
+        const { method, route, outcome, firstByteSeconds } = timing;
+        const now = clock();
+        minutes.note('request', now);
+        const isManifest = method === 'GET' && outcome === 'ok' && route === 'manifest';
+        if (isManifest && firstByteSeconds !== undefined) minutes.noteManifestPull(firstByteSeconds, now);
+      },
     },
   };
 }

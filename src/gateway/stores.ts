@@ -24,8 +24,8 @@ export interface Stores {
   readonly tagActivity: TagActivity;
   /** Gateways that share them, as far as is known. */
   readonly gateways: () => number;
-  /** Milliseconds by which this machine's clock is ahead of the store's. */
-  readonly clockSkewMs: () => number;
+  /** Milliseconds by which this machine's clock is ahead of the store's; undefined where it has none of its own. */
+  readonly clockSkewMs: () => number | undefined;
   /** Requests that limits counted in this process because the store was away. */
   readonly limitFallbacks: () => number;
   /** Says from now on to the others that share them what this gateway is; where nobody does, nothing. */

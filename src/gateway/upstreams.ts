@@ -4,6 +4,7 @@ import { type Upstreams, isPlain } from '../distribution/upstreams.ts';
 import type { OperatorLog } from '../adapters/log/log.ts';
 import { type Backend, type BackendOptions, createBackend } from '../http/backend/backend.ts';
 import { type CacheParts, cachedBackend, passingBudget } from '../http/backend/cache.ts';
+import type { UpstreamError } from '../http/backend/forwarding.ts';
 import { KeptReplies } from '../http/backend/kept-replies.ts';
 import { renamedBackend } from '../http/backend/renamed.ts';
 import { type Behind, severalBackends } from '../http/backend/several.ts';
@@ -16,10 +17,16 @@ export interface UpstreamParts {
   readonly upstreams: Upstreams<UpstreamTerms>;
   /** What all have in common. */
   readonly common: Pick<BackendOptions, 'publicUrl' | 'askMs' | 'sendQueues' | 'contentMemory'>;
-  readonly onFirstByte: (upstream: string, target: string, seconds: number) => void;
+  readonly heard: Heard;
   readonly cache: Pick<CacheParts, 'marks' | 'count'> & { readonly terms: Omit<CacheParts['terms'], 'patienceMs'> };
   readonly lifecycle: Pick<Lifecycle, 'opens'>;
   readonly log: OperatorLog;
+}
+
+/** Hears how each request that is forwarded fares. */
+export interface Heard {
+  readonly onFirstByte: (upstream: string, target: string, seconds: number) => void;
+  readonly onError: (upstream: string, error: UpstreamError) => void;
 }
 
 export interface OpenedUpstreams {
@@ -32,6 +39,8 @@ export interface OpenedUpstreams {
 export interface UpstreamHealth {
   readonly name: string;
   readonly part: Part;
+  /** Milliseconds by which the clock here is ahead of the registry's; undefined where it does not tell. */
+  readonly clockAheadMs: () => number | undefined;
 }
 
 /** All share one memory for what they answered. */
@@ -56,22 +65,24 @@ export function openUpstreams(parts: UpstreamParts): OpenedUpstreams {
     follow: () =>
       Promise.all(
         [...raw].map(async ([{ name, url }, { ask }]) => {
-          const part = raw.size === 1 ? 'upstream' : `upstream ${name}`;
-          const followed = await followRegistry(ask, { url, name: part, log });
-          return { name, part: lifecycle.opens(followed).part };
+          const line = raw.size === 1 ? 'upstream' : `upstream ${name}`;
+          const followed = await followRegistry(ask, { url, name: line, log });
+          const { part, clockAheadMs } = lifecycle.opens(followed);
+          return { name, part, clockAheadMs };
         }),
       ),
   };
 }
 
-function openOne({ common, onFirstByte, upstreams, log }: UpstreamParts, upstream: UpstreamTerms): Backend {
+function openOne({ common, heard, upstreams, log }: UpstreamParts, upstream: UpstreamTerms): Backend {
   const { name, url, timeouts, redirects } = upstream;
   return createBackend({
     ...common,
     ...timeouts,
     ...{ url, redirects: { ...redirects, registries: othersThan(upstream, upstreams.all) } },
     ...loginAt(upstream, log),
-    onFirstByte: (target, seconds) => onFirstByte(name, target, seconds),
+    onFirstByte: (target, seconds) => heard.onFirstByte(name, target, seconds),
+    onError: (error) => heard.onError(name, error),
   });
 }
 

@@ -14,7 +14,7 @@ import { type Exchange, beginExchange, exchangeFacts } from './front/exchange.ts
 import type { Front } from './front/front.ts';
 import { guardRequest } from './front/guard.ts';
 import { type Answer, internalError, notFound, send, tokensOnly } from './front/respond.ts';
-import { type Timing, timedResponse } from './front/timed-response.ts';
+import { type AnswerWatch, timedResponse } from './front/timed-response.ts';
 import { type Rejected, type Unread, parseFailure, recordUnread, rejectUnread } from './front/unread.ts';
 import { ignoreUpgradeOffers } from './front/upgrade-offers.ts';
 import { type RegistryParts, handleRegistryRequest } from './registry/handle.ts';
@@ -28,12 +28,12 @@ export interface ListenerParts extends EndpointParts, MainApiParts, RegistryPart
   readonly page?: Web | undefined;
 }
 
-export interface ListenerFront extends Front {
+export interface ListenerFront extends Front, AnswerWatch {
   readonly trustedProxies: readonly string[];
   readonly connectionBounds: ConnectionBounds;
   readonly tls?: SecureContextOptions | undefined;
-  /** Hears of every answer when it has ended. */
-  readonly onAnswered: (timing: Timing) => void;
+  /** Hears of the answer to what was no request that could be read. */
+  readonly onRejected?: (status: number) => void;
   /** The registry is elsewhere and verifies our tokens itself: nothing of `/v2` is served. */
   readonly isTokensOnly?: boolean;
   /** While true every response ends its connection. */
@@ -70,7 +70,7 @@ export function createListener(parts: ListenerParts): Listener {
   const { front } = parts;
   const handled = new Set<Promise<void>>();
   const handle = createHandler(parts);
-  const options = { ...serverOptions, ServerResponse: timedResponse(front.onAnswered) };
+  const options = { ...serverOptions, ServerResponse: timedResponse(front) };
   const server = front.tls === undefined ? createServer(options) : createTlsServer({ ...options, ...front.tls });
   // Node drops header lines beyond its limit from `headers` but still obeys their framing (CVE-2026-58044); guard.ts counts.
   server.maxHeadersCount = 0;
@@ -95,7 +95,10 @@ export function createListener(parts: ListenerParts): Listener {
     socket.destroy();
   };
   const reject = (socket: Socket, rejected: Rejected): void => {
-    if (rejected.reason !== 'connection_lost') record(socket, rejected);
+    if (rejected.reason !== 'connection_lost') {
+      record(socket, rejected);
+      front.onRejected?.(rejected.status);
+    }
     rejectUnread(socket, connections.pending(socket), rejected.status);
   };
   server.on('request', onRequest(false));

@@ -79,7 +79,7 @@ export interface Identity {
   endOfSession(session: Session): SessionEnd | undefined;
 }
 
-export type LoginOutcome = 'ok' | 'refused' | 'limited' | 'unavailable';
+export type LoginOutcome = 'ok' | 'wrong' | 'limited' | 'unavailable';
 
 export interface IdentityParts {
   /** In the order in which they are asked whose the credentials are. */
@@ -219,7 +219,7 @@ function outcomeOf(result: { readonly ok: boolean; readonly reason?: string }): 
     case 'store_unavailable':
       return 'unavailable';
     default:
-      return 'refused';
+      return 'wrong';
   }
 }
 

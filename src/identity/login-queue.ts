@@ -25,6 +25,11 @@ export class LoginQueue {
     this.#onWaited = onWaited;
   }
 
+  /** How many wait for their turn. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   async run<T>(task: () => Promise<T>): Promise<T | 'busy'> {
     const begun = performance.now();
     const isAdmitted = await this.#enter();

@@ -52,11 +52,12 @@ export async function tryHashes(): Promise<{ readonly isRight: boolean; readonly
   return { isRight: right.every(Boolean) && !wrong.some(Boolean), argon2Ms };
 }
 
-/** `onHash` hears of every hash computed, by scheme and cost: work is counted, not timed; `onWaited` of how long a login waited. */
+/** `onHash` hears of every hash before it is computed, by scheme and cost; `onWaited` of how long a login waited, `onHashed` of how long each hash took. */
 export function createPasswords(
   onHash: (scheme: PasswordHash['scheme'], cost: string) => void = () => {},
   onWaited?: (seconds: number) => void,
-): Passwords {
+  onHashed: (seconds: number) => void = () => {},
+): Passwords & { readonly waiting: () => number } {
   // A core stays with the requests that are no logins: with hashes on both of two, pulls waited behind them ten times as
   // long, and no more of them were done.
   const queue = new LoginQueue(Math.max(1, Math.min(availableParallelism() - 1, 3)), queueMs, maxWaiting, onWaited);
@@ -67,7 +68,9 @@ export function createPasswords(
       for (const [cost, dummy] of dummies(peers)) {
         const isOwn = hash !== undefined && costOf(hash) === cost;
         onHash(dummy.scheme, cost);
+        const begun = performance.now();
         const matches = await matchesHash(isOwn ? hash : dummy, password);
+        onHashed((performance.now() - begun) / 1000);
         isMatch ||= isOwn && matches;
       }
       return isMatch;
@@ -75,7 +78,7 @@ export function createPasswords(
     const outcome = await queue.run(compare);
     return outcome === 'busy' ? 'busy' : outcome ? 'match' : 'mismatch';
   };
-  return { verify };
+  return { verify, waiting: () => queue.waiting };
 }
 
 async function matchesHash(hash: PasswordHash, password: string): Promise<boolean> {

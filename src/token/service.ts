@@ -65,6 +65,8 @@ export interface TokenServiceParts {
   readonly isFinal?: boolean;
   /** Seconds without use after which a session ends. */
   readonly refreshTtlSeconds: number;
+  /** Hears of each token by what was shown for it. */
+  readonly onIssued?: (method: Caller['method']) => void;
 }
 
 /** Expected failures are refusals with a reason; it throws only for broken I/O. */
@@ -106,6 +108,7 @@ export function createTokenService(parts: TokenServiceParts): TokenService {
         outside: caller.outside,
         reach: caller.ownToken?.reach,
       });
+      parts.onIssued?.(method);
       const refreshToken = opened?.refreshToken ?? (credentials.kind === 'session' ? credentials.secret : undefined);
       return {
         ok: true,

@@ -49,6 +49,15 @@ const thumbprintOf = async (key: KeyObject): Promise<string> =>
   calculateJwkThumbprint(await exportJWK(createPublicKey(key)));
 const modeOf = async (path: string): Promise<string> => ((await stat(path)).mode & 0o777).toString(8);
 
+describe('the age of the key that signs', () => {
+  test('counts from its making, which its name tells, or else from that of its file', async () => {
+    await put('20260102T030405678Z.pem', pem(ec()));
+    expect(ring().signingSince()).toBe(Date.UTC(2026, 0, 2, 3, 4, 5, 678));
+    const path = await put('z.pem', pem(ec()));
+    expect(ring().signingSince()).toBe((await stat(path)).mtimeMs);
+  });
+});
+
 describe('a key directory that is missing or empty', () => {
   test('gets one ES256 key that only its owner can read, and keeps it', async () => {
     const { kid, algorithm } = ring(true).signingKey();

@@ -69,6 +69,17 @@ export function describeSessionStore(open: () => Promise<SessionStoreUnderTest>)
         });
       });
 
+      test('is counted while it lives', async () => {
+        const counted = (expected: number): Promise<unknown> =>
+          eventually(`there are ${expected}`, () => store.count() === expected);
+        await counted(0);
+        await store.open(hashOf('a'), sessionOf('dana'), week);
+        await store.open(hashOf('b'), sessionOf('rita'), week);
+        await counted(2);
+        await store.revoke({ tokenHash: hashOf('a') }, now);
+        await counted(1);
+      });
+
       test('of somebody from outside keeps what its source said, and what it says later', async () => {
         const outside = { source: 'ldap', id: 'x'.repeat(22), groups: ['a, b', 'ü', '"'], lookedUp: now } as const;
         const session = sessionOf('dana', { outside });

@@ -72,12 +72,9 @@ describe('a counter', () => {
   test('forgets what is not to be kept, which begins at zero if it comes again', () => {
     const metrics = createMetrics();
     let kept = ['a', 'b'];
-    const count = metrics.counter<[gate: string, result: string]>(
-      'gates_total',
-      'Gates.',
-      ['gate', 'result'],
-      ([gate = '']) => kept.includes(gate),
-    );
+    const count = metrics.counter<[gate: string, result: string]>('gates_total', 'Gates.', ['gate', 'result'], {
+      isKept: ([gate = '']) => kept.includes(gate),
+    });
     for (const gate of ['a', 'a', 'b']) count([gate, 'refused']);
     expect(samplesOf(metrics.render())).toHaveLength(2);
     kept = ['a'];
@@ -127,7 +124,75 @@ test('gauges with labels are those of now, and bounded in number', () => {
   ];
   expect(samplesOf(metrics.render())).toEqual(['up{source="a\\"b"} 1', 'up{source="c"} 0']);
   now = Array.from({ length: 500 }, (_, index) => [[`s${index}`], 1]);
-  expect(samplesOf(metrics.render())).toHaveLength(200);
+  expect(samplesOf(metrics.render())).toHaveLength(20);
+});
+
+test('what has no room of its own is told apart by what the metric says, and forgotten series make room', () => {
+  const metrics = createMetrics();
+  let isKept = true;
+  const count = metrics.counter<[route: string, code: string]>('answers_total', 'Answers.', ['route', 'code'], {
+    most: 2,
+    spare: { most: 5, of: ([, code]) => ['other', `${code.slice(0, 1)}xx`] },
+    isKept: () => isKept,
+  });
+  for (const [route, code] of [
+    ['a', '200'],
+    ['b', '200'],
+    ['c', '200'],
+    ['d', '404'],
+    ['a', '503'],
+    ['a', '200'],
+  ] as const)
+    count([route, code]);
+  const spared = ['2xx', '4xx', '5xx'].map((code) => `answers_total{route="other",code="${code}"} 1`);
+  expect(samplesOf(metrics.render())).toEqual([
+    'answers_total{route="a",code="200"} 2',
+    'answers_total{route="b",code="200"} 1',
+    ...spared,
+  ]);
+  isKept = false;
+  expect(samplesOf(metrics.render())).toEqual(spared);
+  count(['z', '200']);
+  isKept = true;
+  expect(samplesOf(metrics.render())).toEqual([...spared, 'answers_total{route="z",code="200"} 1']);
+});
+
+test('all metrics together have at most 1,500 lines, and those that came last still count', () => {
+  const metrics = createMetrics();
+  const counts = Array.from({ length: 10 }, (_, index) =>
+    metrics.histogram<[name: string]>(`h${index}`, 'Hostile.', ['name'], [1, 2, 3]),
+  );
+  for (const count of counts) for (let n = 0; n < 1000; n++) count([`${n}`], n % 4);
+  const lines = samplesOf(metrics.render());
+  expect(lines.length).toBeLessThanOrEqual(1500);
+  expect(lines.length).toBeGreaterThan(1400);
+  expect(lines).toContain('h9_count{name="other"} 1000');
+});
+
+test('a summary has its quantiles, their sum and their number; what is not known has no line', () => {
+  const metrics = createMetrics();
+  metrics.summary('late_seconds', 'Late.', 2, () => ({
+    quantiles: [
+      ['0.5', 0.1],
+      ['0.99', 2],
+    ],
+    sum: 12,
+    count: 30,
+  }));
+  metrics.gauge('age_seconds', 'Age.', () => undefined);
+  expect(metrics.render()).toBe(
+    [
+      '# HELP late_seconds Late.',
+      '# TYPE late_seconds summary',
+      'late_seconds{quantile="0.5"} 0.1',
+      'late_seconds{quantile="0.99"} 2',
+      'late_seconds_sum 12',
+      'late_seconds_count 30',
+      '# HELP age_seconds Age.',
+      '# TYPE age_seconds gauge',
+      '',
+    ].join('\n'),
+  );
 });
 
 test('gauges and totals are read when they are asked for', () => {

@@ -98,11 +98,12 @@ describe('the admin listener', () => {
     const count = async (): Promise<number> => {
       const { text, headers } = await admin('/metrics');
       expect(headers['content-type']).toContain('version=0.0.4');
-      return Number(/^portcullis_http_requests_total\{code="401"\} (\d+)$/m.exec(text)?.[1] ?? 0);
+      const line = /^portcullis_http_requests_total\{route="ping",method="GET",code="401"\} (\d+)$/m;
+      return Number(line.exec(text)?.[1] ?? 0);
     };
     const before = await count();
     await supertest(front.url).get('/v2/');
-    expect(await count()).toBe(before + 1);
+    await expect.poll(count).toBe(before + 1);
     expect((await admin('/metrics')).text).toMatch(
       /^portcullis_decisions_total\{event="access",decision="deny"\} \d+$/m,
     );

@@ -91,6 +91,7 @@ test('a request that meets a defect is answered 500 and logged, and the next one
       trustedProxies: [],
       connectionBounds: connectionBounds(),
       isDraining: () => false,
+      onBegun: () => {},
       onAnswered: () => {},
       onUnreadableForwarding: never,
       onError: (error) => void errors.push(error),

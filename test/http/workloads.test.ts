@@ -188,10 +188,10 @@ describe('the metrics', () => {
     };
     const shown: readonly (readonly [labels: string, show: () => Promise<unknown>])[] = [
       ['method="workload",result="ok"', async () => login('release-job', await signToken(key, claims()))],
-      ['method="workload",result="refused"', async () => login('made-up', await signToken(key, claims({ aud: 'x' })))],
-      ['method="password",result="refused"', () => login('made-up', 'made up')],
+      ['method="workload",result="wrong"', async () => login('made-up', await signToken(key, claims({ aud: 'x' })))],
+      ['method="password",result="wrong"', () => login('made-up', 'made up')],
       ['method="password",result="ok"', () => login('dana', passwordOf('dana'))],
-      ['method="robot-token",result="refused"', () => login('made-up', 'pct_made-up')],
+      ['method="robot-token",result="wrong"', () => login('made-up', 'pct_made-up')],
     ];
     for (const [labels, show] of shown) {
       const before = await countOf(labels);

@@ -17,6 +17,7 @@ export const noSessions: SessionStore = {
   own: () => Promise.resolve({ ok: true, hasEnded: false }),
   owner: () => Promise.resolve({ ok: true, owner: undefined }),
   endedBefore: () => 0,
+  count: () => 0,
   health: () => ({ ok: true, detail: 'nothing is stored' }),
   close: () => Promise.resolve(),
 };

@@ -22,6 +22,7 @@ import { join } from 'node:path';
 import type { Clock, KeyRing, TokenKey } from '../../ports.ts';
 import { type Problem, unplaced } from '../../document/problem.ts';
 import { wordsOf } from '../failure.ts';
+import type { EpochMs } from '../../time.ts';
 import { foreignPath } from './own-path.ts';
 
 /** A key and the file it is in. */
@@ -183,6 +184,8 @@ function failed(file: string, text: string): { readonly ok: false; readonly prob
 
 export interface FollowedKeys extends KeyRing {
   readonly problems: () => readonly Problem[];
+  /** When the key that signs now was made, by its name or else by its file; undefined where neither tells. */
+  readonly signingSince: () => EpochMs | undefined;
   close(): void;
 }
 
@@ -232,18 +235,22 @@ export function followKeyDirectory(first: readonly KeyFile[], options: KeyDirect
   }
 
   /** The newest key that every replica has had time to read; the oldest when none has been there that long. */
-  function signingKey(): TokenKey {
+  function signing(): KeyFile {
     const now = clock();
-    const signing = files.filter(({ isNext }) => !isNext);
-    const published = signing.filter(({ key, made }) => (made ?? seen.get(key.kid) ?? -Infinity) + publishMs <= now);
-    const chosen = published.at(-1) ?? signing[0];
+    const candidates = files.filter(({ isNext }) => !isNext);
+    const published = candidates.filter(({ key, made }) => (made ?? seen.get(key.kid) ?? -Infinity) + publishMs <= now);
+    const chosen = published.at(-1) ?? candidates[0];
     if (chosen === undefined) throw new Error('a key directory without keys');
-    return chosen.key;
+    return chosen;
   }
 
   const timer = setInterval(read, pollMs).unref();
   return {
-    signingKey,
+    signingKey: () => signing().key,
+    signingSince() {
+      const { made, path } = signing();
+      return made ?? statOf(path)?.mtimeMs;
+    },
     keys: () => all,
     problems: () => problems,
     refresh() {

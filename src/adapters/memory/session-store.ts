@@ -78,6 +78,8 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions): Se
 
     endedBefore: (account) => sessions.endedBefore(account),
 
+    count: () => sessions.count(),
+
     health() {
       const problem = file.problem();
       if (problem !== undefined) return { ok: false, detail: `sessions cannot be written to disk: ${problem}` };
@@ -247,6 +249,11 @@ class HeldSessions {
       .filter((session) => account === undefined || session.account === account)
       .sort((a, b) => b.lastUsed - a.lastUsed)
       .slice(0, maxListedSessions);
+  }
+
+  count(): number {
+    this.#forgetExpired();
+    return this.#entries.size;
   }
 
   isRevoked(id: string): boolean {

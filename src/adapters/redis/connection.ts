@@ -17,6 +17,7 @@ import {
   within,
 } from './client.ts';
 import { type RedisHealth, ConnectionHealth } from './connection-health.ts';
+import { roomOf } from './keys.ts';
 import type { RedisScript } from './redis-script.ts';
 
 export type Answer = { readonly ok: true; readonly reply: unknown } | Unavailable;
@@ -56,6 +57,8 @@ export interface RedisConnection {
 interface RedisConnectionOptions {
   /** Called when it breaks, again when Redis gives another reason, and when it is `proved` to work again. */
   readonly onHealth?: (health: RedisHealth) => void;
+  /** Hears how long each call took that was answered, and what it was about. */
+  readonly onAnswer?: (what: string, seconds: number) => void;
   /** How long one command may take. */
   readonly commandTimeoutMs?: number;
   /** Certificates (PEM) of the authorities to believe instead of the system's; for `rediss`. */
@@ -96,7 +99,7 @@ export function createRedisConnection(url: string, options: RedisConnectionOptio
   readyListeners.add(channels.connect);
 
   return {
-    calls: () => createCalls(client, health, limitMs),
+    calls: () => createCalls(client, health, limitMs, options.onAnswer),
     waitForReplica: createReplicaWait(client, limitMs, (error) => health.trouble(error)),
     follow: (channel, listener) => channels.follow(channel, listener),
     onReady: (listener) => void readyListeners.add(listener),
@@ -115,13 +118,20 @@ export function createRedisConnection(url: string, options: RedisConnectionOptio
   };
 }
 
-function createCalls(client: RedisClient, health: ConnectionHealth, limitMs: number): RedisCalls {
+function createCalls(
+  client: RedisClient,
+  health: ConnectionHealth,
+  limitMs: number,
+  onAnswer: RedisConnectionOptions['onAnswer'] = () => {},
+): RedisCalls {
   const breaker = new Breaker();
   return {
     async run(script, keys, values = []) {
       if (client.status !== 'ready' || !breaker.admit()) return unavailable;
+      const begun = performance.now();
       try {
         const reply = await within(limitMs, runScript(client, script, keys, values));
+        onAnswer(roomOf(keys[0]), (performance.now() - begun) / 1000);
         breaker.succeeded();
         health.succeeded(script.name);
         return { ok: true, reply };

@@ -62,6 +62,11 @@ export const sessionsPrefix = 'portcullis:{sessions}:';
 export const sessionsKey = `${sessionsPrefix}all`;
 export const revocationsChannel = `${sessionsPrefix}revocations`;
 
+/** What a key is about, in one of the words that the table above has behind the brace. */
+export function roomOf(key = ''): string {
+  return /^portcullis:\{(\w+)/.exec(key)?.[1] ?? 'other';
+}
+
 /** A name of any length and content as 32 characters: the first half of its SHA-256. */
 export function nameKey(name: string): string {
   return hash('sha256', name).slice(0, 32);

@@ -98,6 +98,11 @@ local revokedUntil = redis.call('ZSCORE', revoked, idName)
 if revokedUntil and tonumber(revokedUntil) > now then return nil end
 return redis.call('HMGET', key, ${fieldList})`;
 
+/** How many there are. */
+export const countSessions = script('CountSessions')`${sessions}
+redis.call('ZREMRANGEBYSCORE', all, '-inf', now)
+return redis.call('ZCARD', all)`;
+
 /** ARGV: token hash, idle ms, then field, value of what changes. Returns the session's fields, or nil. */
 export const useSession = script('UseSession')`${sessions}
 local key = prefix .. 'token:' .. ARGV[1]

@@ -7,6 +7,7 @@ import { nameKey, sessionsKey } from './keys.ts';
 import { nameOwners, readOutside } from './name-owners.ts';
 import { followRevocations, newMarker } from './revocations.ts';
 import {
+  countSessions,
   findSession,
   listSessions,
   openSession,
@@ -89,8 +90,24 @@ export function createRedisSessionStore(
 
     ...nameOwners(calls, revocations, accountMemoryMs),
     endedBefore: (account) => revocations.endedBefore(account),
+    count: followCount(connection, calls),
     health: () => healthOf(connection, calls),
     close: () => Promise.resolve(revocations.close()),
+  };
+}
+
+/** The last answer; each call asks for the next one, as does a connection that is ready again. */
+function followCount(connection: RedisConnection, calls: RedisCalls): () => number | undefined {
+  let count: number | undefined;
+  const ask = async (): Promise<void> => {
+    const answer = await calls.run(countSessions, [sessionsKey]);
+    count = answer.ok ? Number(answer.reply) : undefined;
+  };
+  connection.onReady(() => void ask());
+  if (connection.isReady()) void ask();
+  return () => {
+    void ask();
+    return count;
   };
 }
 

@@ -115,7 +115,7 @@ function attempt(
     if (!transfer.isCurrent(number)) return;
     const wasClosed = error.code === 'ECONNRESET' || error.code === 'EPIPE';
     if (again !== undefined && opened?.reusedSocket === true && !transfer.isAnswered && wasClosed) again();
-    else transfer.failOpen(error.message);
+    else transfer.failOpen(error);
   });
   // The library gets a response of its own to end: it would take ours away while a refusal is still being read.
   const unused = new ServerResponse(exchange.request);

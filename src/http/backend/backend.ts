@@ -6,7 +6,7 @@ import { formatTarget } from '../../distribution/target.ts';
 import type { Registry, RegistryWriter, SendQueues, Unavailable, UpstreamLogin } from '../../ports.ts';
 import { sendToRegistry } from './attempt.ts';
 import { createBlobReader } from './blob-reader.ts';
-import type { Forwarding } from './forwarding.ts';
+import { type Forwarding, type UpstreamError, upstreamErrorOf } from './forwarding.ts';
 import { ProgressWatch } from './progress.ts';
 import { type Asked, createAsk, createQuestions } from './questions.ts';
 import { createPassingMemory } from './passing-memory.ts';
@@ -31,6 +31,8 @@ export interface BackendOptions extends Pick<TransferTerms, 'connectMs' | 'idleM
   readonly redirects?: RedirectRules;
   /** Hears of the first byte of each reply to a request for `target`, so many seconds after it was asked for. */
   readonly onFirstByte?: (target: string, seconds: number) => void;
+  /** Hears of each request that failed there. */
+  readonly onError?: (error: UpstreamError) => void;
   /** The gateway's own at this registry. Default: it is asked without one. */
   readonly login?: UpstreamLogin | undefined;
   /** Whose certificates are believed there, and of its storage. Default: those that the system trusts. */
@@ -112,7 +114,11 @@ export function createBackend(options: BackendOptions): Backend {
     origin,
     open: (asked, sink = relay) =>
       new Promise((resolve) => {
-        const transfer = new Transfer(asked, terms, sink, resolve);
+        const transfer = new Transfer(asked, terms, sink, (forwarding) => {
+          const error = upstreamErrorOf(forwarding);
+          if (error !== undefined) options.onError?.(error);
+          resolve(forwarding);
+        });
         if (!transfer.begin()) return;
         const take = following(transfer, storages, sink, (response) => takeReply(response, transfer, replies, sink));
         const begun = performance.now();

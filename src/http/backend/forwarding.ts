@@ -21,6 +21,30 @@ export interface Forwarding {
   readonly detail?: string | undefined;
   /** Where memory answered. */
   readonly cache?: 'hit' | 'confirmed' | 'stale';
+  /** Of `upstream_broken`: the connection was lost on the way. */
+  readonly isLost?: boolean;
+}
+
+/** What went wrong at the registry, in a word for figures. */
+export type UpstreamError = 'refused' | 'timeout' | 'reset' | 'broken' | 'login';
+
+/** undefined where nothing did; what a registry answers is none, whatever it says. */
+export function upstreamErrorOf({
+  outcome,
+  isLost,
+}: Pick<Forwarding, 'outcome' | 'isLost'>): UpstreamError | undefined {
+  switch (outcome) {
+    case 'upstream_unreachable':
+      return 'refused';
+    case 'upstream_timeout':
+      return 'timeout';
+    case 'upstream_broken':
+      return isLost === true ? 'reset' : 'broken';
+    case 'upstream_login_failed':
+      return 'login';
+    default:
+      return undefined;
+  }
 }
 
 /** The same for the log. */

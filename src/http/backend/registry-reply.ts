@@ -94,6 +94,6 @@ async function nameByContent(
     if (!transfer.isSettled && headers['content-encoding'] === undefined) transfer.digest = digestOf(content);
     sink.onReply({ status: 200, headers: named(headers, transfer), content }, transfer);
   } catch (error) {
-    transfer.fail('broken', error instanceof Error ? error.message : String(error));
+    transfer.failWith(error instanceof Error ? error : new Error(String(error)));
   }
 }

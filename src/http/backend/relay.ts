@@ -60,7 +60,7 @@ function stream(
   });
   response.on('drain', () => content.resume());
   finished(content, { writable: false }, (error) => {
-    if (error) transfer.fail('broken', error.message);
+    if (error) transfer.failWith(error);
     else end(reply, transfer, closing);
   });
 }

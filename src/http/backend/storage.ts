@@ -61,7 +61,7 @@ function follow(
   });
   outgoing.once('socket', () => transfer.opened(outgoing, number));
   outgoing.on('error', (error) => {
-    if (transfer.isCurrent(number)) transfer.failOpen(`${url.host}: ${error.message}`);
+    if (transfer.isCurrent(number)) transfer.failOpen(error, `${url.host}: ${error.message}`);
   });
   outgoing.on('response', (stored) => {
     const { location } = stored.headers;

@@ -60,6 +60,7 @@ export class Transfer {
   digest: string | undefined;
   #phase: 'opening' | 'connected' | 'answered' | 'settled' = 'opening';
   #attempts = 0;
+  #isLost = false;
   #outgoing: ClientRequest | undefined;
   #socket: Socket | undefined;
   #memory: { readonly share: MemoryShare; readonly deadline: NodeJS.Timeout } | undefined;
@@ -130,7 +131,7 @@ export class Transfer {
     outgoing.once('close', () => {
       setImmediate(() => {
         if (!this.isAnswered && this.isCurrent(attempt))
-          this.fail('broken', 'the registry closed the connection without an answer');
+          this.lose('the registry closed the connection without an answer');
       });
     });
   }
@@ -187,8 +188,22 @@ export class Transfer {
   }
 
   /** Of the request on its way now; of one that never had a connection, the registry was not reached. */
-  failOpen(detail: string): void {
-    this.fail(this.#phase === 'opening' ? 'unreachable' : 'broken', detail);
+  failOpen(error: NodeJS.ErrnoException, detail = error.message): void {
+    if (this.#phase === 'opening') this.fail('unreachable', detail);
+    else this.failWith(error, detail);
+  }
+
+  /** What came of the registry cannot be used, or its connection was lost. */
+  failWith(error: NodeJS.ErrnoException, detail = error.message): void {
+    if (lostCodes.has(error.code ?? '')) this.lose(detail);
+    else this.fail('broken', detail);
+  }
+
+  /** The connection ended too early. */
+  lose(detail: string): void {
+    if (this.isSettled) return;
+    this.#isLost = true;
+    this.fail('broken', detail);
   }
 
   /** Nothing, once it has settled. */
@@ -213,7 +228,8 @@ export class Transfer {
     this.#letGo();
     this.asked.exchange.response.off('close', this.onClientClose);
     const bytes = Math.max(this.received, this.sent);
-    this.#onSettled({ status, outcome, bytes, digest: this.digest, detail });
+    const { digest } = this;
+    this.#onSettled({ status, outcome, bytes, digest, detail, ...(this.#isLost ? { isLost: true } : {}) });
   }
 
   /** All that the registry is to be sent is here. */
@@ -253,6 +269,9 @@ export class Transfer {
     return !this.#isWhole && this.#phase !== 'opening' && isTaken;
   }
 }
+
+/** Of a connection that the other end, or the network, gave up. */
+const lostCodes = new Set(['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE']);
 
 /** Who is to blame, in the words of the log. */
 function outcomeOf(failure: Failure): Forwarding['outcome'] {

@@ -1,12 +1,14 @@
 /** How long answers take and how they end: measured around everything else, so that no route can forget it. */
 import { type IncomingMessage, type OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { type RouteName, routeNameOf } from '../../distribution/route-name.ts';
 
 export type AnswerOutcome = 'ok' | 'refused' | 'limited' | 'client_error' | 'failed';
 
 export interface Timing {
   readonly method: string;
-  /** The request target as sent. */
-  readonly target: string;
+  readonly route: RouteName;
+  /** undefined where nobody was answered. */
+  readonly status: number | undefined;
   readonly outcome: AnswerOutcome;
   /** From the end of the request's head to the first byte of an answer; undefined where there was none. */
   readonly firstByteSeconds: number | undefined;
@@ -14,23 +16,31 @@ export interface Timing {
   readonly seconds: number;
 }
 
-/** For a server that makes its responses of it. `onEnd` hears of each once, however it ended. */
-export function timedResponse(onEnd: (timing: Timing) => void): typeof ServerResponse<IncomingMessage> {
+/** Hears of each request twice, however it ends. */
+export interface AnswerWatch {
+  readonly onBegun: (route: RouteName) => void;
+  readonly onAnswered: (timing: Timing) => void;
+}
+
+/** For a server that makes its responses of it. */
+export function timedResponse({ onBegun, onAnswered }: AnswerWatch): typeof ServerResponse<IncomingMessage> {
   return class TimedResponse extends ServerResponse {
     readonly #begun = performance.now();
     #firstByte: number | undefined;
 
     constructor(...given: ConstructorParameters<typeof ServerResponse<IncomingMessage>>) {
       super(...given);
-      // It is rewritten before forwarding.
-      const target = this.req.url ?? '';
+      // The target is rewritten before forwarding.
+      const route = routeNameOf(this.req.url ?? '');
+      onBegun(route);
       this.once('close', () => {
         // Express puts another prototype under its responses; they are whole at once, their first byte is their last.
         const firstByte = this.#firstByte ?? (this.headersSent ? performance.now() : undefined);
         const firstByteSeconds = firstByte === undefined ? undefined : (firstByte - this.#begun) / 1000;
-        onEnd({
+        onAnswered({
           method: this.req.method ?? '',
-          target,
+          route,
+          status: this.headersSent ? this.statusCode : undefined,
           outcome: outcomeOf(this),
           firstByteSeconds,
           seconds: (performance.now() - this.#begun) / 1000,

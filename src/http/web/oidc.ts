@@ -90,7 +90,7 @@ async function enter(parts: Parts, visit: Visit, person: ProvidedPerson, next: s
 
 /** The form of the login, with what went wrong: a password may do. */
 function fail(parts: Parts, visit: Visit, next: string, problem: LoginProblem): Step {
-  parts.onLogin?.('oidc', problem.status === 503 ? 'unavailable' : 'refused');
+  parts.onLogin?.('oidc', problem.status === 503 ? 'unavailable' : 'wrong');
   const step = refused(parts, visit, { next, account: '', drops: [pendingCookie] }, problem);
   return { ...step, record: { ...step.record, method: 'oidc', source: 'oidc', account: undefined } };
 }
