@@ -39,6 +39,8 @@ describeWithPrograms(['docker-registry'], 'try mode', () => {
     beforeAll(async () => {
       place = await newPlace();
       program = await startTrial(place);
+      // It answers before the last line is written.
+      await program.until(() => program.stdout().includes('docker login'), 'it said how to log in');
     });
     afterAll(async () => {
       await program?.stop();

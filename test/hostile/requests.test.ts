@@ -19,6 +19,7 @@ const allowed = new Set([
   'if-unmodified-since',
   'if-range',
   'user-agent',
+  'traceparent',
   'docker-distribution-api-version',
   'host',
   'connection',

@@ -229,7 +229,7 @@ describe('nobody is let in', () => {
   ])('who comes with the name of %s', async (_, name, said) => {
     idp.claims = { sub: 'sub-1', preferred_username: name, groups: ['dev-team'] };
     await isRefused(await logInAt(olga), said);
-    expect(stand.outcomes).toEqual(['refused']);
+    expect(stand.outcomes).toEqual(['wrong']);
     expect(stand.records.findLast(({ event }) => event === 'login')).toMatchObject({
       event: 'login',
       decision: 'deny',
