@@ -21,12 +21,17 @@ export interface Head {
   readonly instance: string;
 }
 
-/** Bytes of a SHA-256 that a line names: enough that nobody finds another line with the same. */
-const hashBytes = 16;
+/** The letters of base64url, by their six bits. */
+const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
-/** Of the bytes of a line, without its end. */
+/**
+ * SHA-256 of the bytes of a line, without its end: the first 16 bytes as base64url, enough that nobody finds another line
+ * with the same. As text from the start, since a buffer of its own takes as long as the hash.
+ */
 export function hashOf(line: string | Buffer): string {
-  return hash('sha256', line, 'buffer').toString('base64url', 0, hashBytes);
+  const text = hash('sha256', line, 'base64url');
+  // The last letter of 16 bytes has two bits of them; the other four are those of the next byte.
+  return text.slice(0, 21) + (letters[letters.indexOf(text[21] ?? '') & 0b110000] ?? '');
 }
 
 /** A line, without its end, made of the text of an object that is not empty; and where the chain stands behind it. */

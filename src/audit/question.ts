@@ -21,9 +21,9 @@ export function mayMatch({ equal }: Question): (line: Buffer) => boolean {
   return (line) => words.every((word) => line.includes(word));
 }
 
-/** Whether a record is asked for. A line about the files themselves is not. */
+/** Whether a record is asked for. A line about the files themselves is not, nor one that only says what was about to be done. */
 export function matches({ equal, repository, address }: Question, record: ReadRecord): boolean {
-  if (typeof record['decision'] !== 'string') return false;
+  if (typeof record['decision'] !== 'string' || record['event'] === 'intent') return false;
   for (const [field, wanted] of Object.entries(equal)) if (record[field] !== wanted) return false;
   const [name, from] = [record['repository'], record['address']];
   if (repository !== undefined && !(typeof name === 'string' && repository(name))) return false;

@@ -1,17 +1,21 @@
-/** The JSON Schemas of the two kinds of file that people write. */
+/** The JSON Schemas of the two kinds of file that people write, and of the lines that gateways write. */
+import { auditLineSchema } from '../audit/line-schema.ts';
 import { configSchema } from '../config/schema.ts';
 import { jsonSchemaOf } from '../document/check.ts';
 import { policyFileSchema } from '../policy/files/schema.ts';
 
-export type SchemaKind = 'policy' | 'config';
+export const schemaKinds = ['policy', 'config', 'audit'] as const;
+export type SchemaKind = (typeof schemaKinds)[number];
+
+const schemas: Readonly<Record<SchemaKind, () => Readonly<Record<string, unknown>>>> = {
+  policy: () => jsonSchemaOf(policyFileSchema, 'Portcullis policy file'),
+  config: () => jsonSchemaOf(configSchema, 'Portcullis configuration'),
+  audit: () => jsonSchemaOf(auditLineSchema, 'Line of a Portcullis audit file'),
+};
 
 /** The text of `schema/<kind>.schema.json`, with a line end. */
 export function schemaText(kind: SchemaKind): string {
-  const schema =
-    kind === 'policy'
-      ? jsonSchemaOf(policyFileSchema, 'Portcullis policy file')
-      : jsonSchemaOf(configSchema, 'Portcullis configuration');
-  return `${format(schema)}\n`;
+  return `${format(schemas[kind]())}\n`;
 }
 
 const lineWidth = 120;

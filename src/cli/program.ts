@@ -129,8 +129,8 @@ const addInit: AddVerb = (program, done) =>
 const addSchema: AddVerb = (program, done) =>
   program
     .command('schema')
-    .addArgument(program.createArgument('<kind>', 'the kind of file').choices(['policy', 'config']))
-    .description('print the JSON Schema (draft-07) of policy files or of the configuration')
+    .addArgument(program.createArgument('<kind>', 'the kind of file').choices(['policy', 'config', 'audit']))
+    .description('print the JSON Schema (draft-07) of policy files, of the configuration or of audit lines')
     .addHelpText('after', example('portcullis schema policy > schema/policy.schema.json'))
     .action(async (kind: SchemaKind) => {
       process.stdout.write((await import('./json-schemas.ts')).schemaText(kind));

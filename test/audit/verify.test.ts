@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto';
 import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { hashOf } from '../../src/audit/chain.ts';
 import { sized } from '../support/size.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
 import { makeKey, noon, openDesk, pulled, verdict } from '../support/audit-files.ts';
@@ -64,6 +66,13 @@ const signedLines = (): number => linesOf(third).findLastIndex((line) => line.in
 const isProvable = (name: string, line: number): boolean => name !== third || line <= signedLines();
 
 const anyFile = fc.constantFrom(first, second, third);
+
+test('a line is named by the first 16 bytes of its SHA-256, as base64url', () => {
+  for (let n = 0; n < 200; n++) {
+    const bytes = createHash('sha256').update(`line ${n}`).digest();
+    expect(hashOf(Buffer.from(`line ${n}`))).toBe(bytes.subarray(0, 16).toString('base64url'));
+  }
+});
 
 describe('verifying finds at the right line', () => {
   test('nothing in what the gateway wrote, and names what is chained and not signed', async () => {

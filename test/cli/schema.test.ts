@@ -45,7 +45,7 @@ function isObject(value: unknown): value is Schema {
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const shipped = readdirSync(join(root, 'policies')).filter((name) => name.endsWith('.yaml'));
 
-describe.each(['policy', 'config'] as const)('the %s schema', (kind) => {
+describe.each(['policy', 'config', 'audit'] as const)('the %s schema', (kind) => {
   const schema: unknown = JSON.parse(schemaText(kind));
 
   test('is what is committed; after a change: npx portcullis schema KIND > schema/KIND.schema.json', () => {

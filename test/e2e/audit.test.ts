@@ -3,6 +3,7 @@ import { readFile, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { auditLineSchema } from '../../src/audit/line-schema.ts';
 import { eventually } from '../support/eventually.ts';
 import { type GatewayOptions, type GatewayProcess, basic, policy, startGatewayProcess } from '../support/gateway.ts';
 import { type MemoryRegistry, startMemoryRegistry } from '../support/memory-registry.ts';
@@ -95,7 +96,9 @@ describe('a gateway with an audit directory', () => {
     await gateway.stop('SIGTERM');
     expect(gateway.logs().filter(({ event }) => event === 'access' || event === 'login')).toEqual([]);
     expect(gateway.logs().filter(({ event }) => event === 'checkpoint')).toHaveLength(1);
-    expect((await linesIn(audit)).at(-1)).toMatchObject({ event: 'checkpoint' });
+    const lines = await linesIn(audit);
+    expect(lines.at(-1)).toMatchObject({ event: 'checkpoint' });
+    for (const line of lines) expect(auditLineSchema.safeParse(line).error, JSON.stringify(line)).toBeUndefined();
 
     const verified = await portcullis('audit', 'verify', audit, '--jwks', jwks);
     expect([verified.code, verified.stderr]).toEqual([0, '']);

@@ -2,6 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { auditLineSchema } from '../../src/audit/line-schema.ts';
 import type { Log } from '../../src/adapters/log/log.ts';
 import type { Config } from '../../src/config/load.ts';
 import { soleUpstream } from '../../src/config/upstreams.ts';
@@ -181,6 +182,7 @@ export async function startGatewayHere(
     },
     async close() {
       const closed = await gateway.close();
+      for (const record of records) auditLineSchema.parse({ time: '', ...record });
       await removeTempDir(dir);
       return closed;
     },

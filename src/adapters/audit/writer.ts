@@ -98,9 +98,13 @@ class Writer implements AuditWriter {
   #isDirty = false;
   #syncedAt = 0;
   #running: Promise<void> | undefined;
+  #isWanted = false;
   #timer: NodeJS.Timeout | undefined;
   #ticker: NodeJS.Timeout | undefined;
   #isClosed = false;
+  /** Many records are of one millisecond. */
+  #now = NaN;
+  #time = '';
   /** Those who wait for their lines to be on disk. */
   #pending: ((isWritten: boolean) => void)[] = [];
 
@@ -166,20 +170,24 @@ class Writer implements AuditWriter {
   /** False when it is lost. */
   #add(fields: object, day?: string): boolean {
     const now = this.#options.clock();
-    return this.#backlog.add({ day: day ?? dayOf(now), text: recordText(fields, new Date(now).toISOString()) });
+    if (now !== this.#now) [this.#now, this.#time] = [now, new Date(now).toISOString()];
+    return this.#backlog.add({ day: day ?? this.#time.slice(0, 10), text: recordText(fields, this.#time) });
   }
 
-  /** One at a time; who comes meanwhile waits for one more. */
-  async #run(): Promise<void> {
+  /** One at a time; for all who come meanwhile there is one more. */
+  #run(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    while (this.#running !== undefined) await this.#running;
-    this.#running = this.#attempt();
-    try {
-      await this.#running;
-    } finally {
-      this.#running = undefined;
+    this.#isWanted = true;
+    return (this.#running ??= this.#attempts());
+  }
+
+  async #attempts(): Promise<void> {
+    while (this.#isWanted) {
+      this.#isWanted = false;
+      await this.#attempt();
     }
+    this.#running = undefined;
   }
 
   /** Never rejects. */
