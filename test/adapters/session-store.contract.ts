@@ -304,6 +304,7 @@ export function describeSessionStore(open: () => Promise<SessionStoreUnderTest>)
       });
 
       test('of somebody with one account at their source the former one, when they come with another name', async () => {
+        // Names of its own: that others have ended is heard of late.
         const said = (id: string, lookedUp: number) => ({
           id: `oidc\n${id}`,
           outside: { source: 'oidc' as const, id, groups: ['dev', 'команда "1"'], lookedUp },
@@ -313,23 +314,23 @@ export function describeSessionStore(open: () => Promise<SessionStoreUnderTest>)
           if (!answer.ok) throw new Error('the store is not available');
           return answer.hasEnded;
         };
-        expect(await store.owner('olga')).toEqual({ ok: true, owner: undefined });
-        expect(await own('olga', 'one', now)).toBe(false);
-        expect(await own('olga', 'one', now + 1)).toBe(false);
-        expect(await store.owner('olga')).toMatchObject({ ok: true, owner: said('one', now + 1) });
-        expect(await own('helga', 'one', now + 2)).toBe(false);
-        expect([store.endedBefore('olga'), store.endedBefore('helga')]).toEqual([now + 2, 0]);
-        expect(await store.owner('olga')).toEqual({ ok: true, owner: undefined });
+        expect(await store.owner('orla')).toEqual({ ok: true, owner: undefined });
+        expect(await own('orla', 'one', now)).toBe(false);
+        expect(await own('orla', 'one', now + 1)).toBe(false);
+        expect(await store.owner('orla')).toMatchObject({ ok: true, owner: said('one', now + 1) });
+        expect(await own('hedda', 'one', now + 2)).toBe(false);
+        expect([store.endedBefore('orla'), store.endedBefore('hedda')]).toEqual([now + 2, 0]);
+        expect(await store.owner('orla')).toEqual({ ok: true, owner: undefined });
         // The name that is free now is somebody else's, whom its former owner no longer ends.
-        expect(await own('olga', 'two', now + 3)).toBe(false);
-        expect(await own('helga', 'one', now + 4)).toBe(false);
-        expect(await own('olga', 'one', now + 5)).toBe(true);
-        expect([store.endedBefore('olga'), store.endedBefore('helga')]).toEqual([now + 5, now + 5]);
-        expect(await own('helga', 'two', now + 6)).toBe(false);
+        expect(await own('orla', 'two', now + 3)).toBe(false);
+        expect(await own('hedda', 'one', now + 4)).toBe(false);
+        expect(await own('orla', 'one', now + 5)).toBe(true);
+        expect([store.endedBefore('orla'), store.endedBefore('hedda')]).toEqual([now + 5, now + 5]);
+        expect(await own('hedda', 'two', now + 6)).toBe(false);
         const again = await under.reopen();
-        expect(await again.owner('olga')).toMatchObject({ ok: true, owner: said('one', now + 5) });
-        expect(await again.owner('helga')).toMatchObject({ ok: true, owner: said('two', now + 6) });
-        for (const name of ['olga', 'helga'])
+        expect(await again.owner('orla')).toMatchObject({ ok: true, owner: said('one', now + 5) });
+        expect(await again.owner('hedda')).toMatchObject({ ok: true, owner: said('two', now + 6) });
+        for (const name of ['orla', 'hedda'])
           await eventually('a store that begins now knows it', () => again.endedBefore(name) === now + 5);
       });
 
