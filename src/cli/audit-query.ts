@@ -1,5 +1,4 @@
 /** `portcullis audit query`: streams files from their end; one block of each file of a day is in memory. */
-import { once } from 'node:events';
 import { wordsOf } from '../adapters/failure.ts';
 import { type AuditLine, auditLines, listAuditFiles, timeIn } from '../adapters/files/audit-files.ts';
 import { type Question, type ReadRecord, columns, csvLine, matches, mayMatch, sentenceOf } from '../audit/question.ts';
@@ -40,8 +39,9 @@ export async function queryAudit(argument: string | undefined, options: QueryOpt
   try {
     if ((await listAuditFiles(directory)).length === 0)
       return complain(`${directory} holds no audit files, such as 2026-11-26.gateway.jsonl`);
+    const print = printer();
     if (options.csv === true) await print(`${columns.join(',')}\r\n`);
-    await answer(directory, question, since, lineFor(options));
+    await answer({ directory, since }, question, lineFor(options), print);
     return exitCodes.ok;
   } catch (error) {
     return complain(wordsOf(error));
@@ -79,7 +79,12 @@ function questionOf(options: QueryOptions): Question | { readonly problem: strin
 /** Lines of a moment may stand behind each other the wrong way round; beyond this all are older. */
 const disorderMs = 600_000;
 
-async function answer(directory: string, question: Question, since: number | undefined, line: Line): Promise<void> {
+async function answer(
+  { directory, since }: { readonly directory: string; readonly since: number | undefined },
+  question: Question,
+  line: Line,
+  print: Print,
+): Promise<void> {
   const isWorthParsing = mayMatch(question);
   const from = since === undefined ? '' : new Date(since).toISOString();
   const end = since === undefined ? '' : new Date(since - disorderMs).toISOString();
@@ -107,9 +112,23 @@ function recordIn(bytes: Buffer): ReadRecord | undefined {
 }
 
 /** At the pace of the reader; false when it has gone. */
-async function print(text: string): Promise<boolean> {
+type Print = (text: string) => Promise<boolean>;
+
+function printer(): Print {
   const { stdout } = process;
-  if (text !== '' && !stdout.write(text) && !stdout.destroyed && stdout.writable)
-    await Promise.race([once(stdout, 'drain'), once(stdout, 'close')]).catch(() => undefined);
-  return !stdout.destroyed && stdout.writable;
+  let isGone = false;
+  stdout.on('error', () => (isGone = true));
+  return async (text) => {
+    if (isGone || text === '' || stdout.write(text)) return !isGone;
+    // A reader that goes away ends the wait with an error, or with the end of the stream.
+    const ends = ['drain', 'error', 'close'] as const;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        for (const each of ends) stdout.off(each, done);
+        resolve();
+      };
+      for (const each of ends) stdout.on(each, done);
+    });
+    return !isGone && stdout.writable;
+  };
 }

@@ -85,7 +85,7 @@ async function linesIn(audit: string): Promise<readonly Readonly<Record<string, 
     .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>);
 }
 
-describe('a gateway with an audit directory', () => {
+describe('a gateway with an audit directory', { timeout: 60_000 }, () => {
   test('writes what it decides there, signed to the end; verify and query read it; standard output is left alone', async () => {
     const audit = directory();
     const gateway = await start(audit, { PORTCULLIS_AUDIT_STDOUT: 'false' });
@@ -145,6 +145,11 @@ describe('a gateway with an audit directory', () => {
     );
     const csv = await portcullis('audit', 'query', audit, '--kind', 'user', '--csv');
     expect(csv.stdout).toMatch(/^time,instance,event,[^\r]+\r\n20[^\r]+\r\n/);
+    // A reader that has seen enough ends the work.
+    const head = await run('sh', ['-c', '"$0" "$1" audit query "$2" | head -n 1', process.execPath, cli, audit], {
+      cwd: root,
+    });
+    expect([head.code, head.stdout.split('\n').length]).toEqual([0, 2]);
     expect((await portcullis('audit', 'query', audit, '--kind', 'nobody')).code).toBe(2);
     expect((await portcullis('audit', 'verify', root)).code).toBe(1);
   });
