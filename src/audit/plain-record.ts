@@ -5,15 +5,15 @@ const maxFieldLength = 256;
 // C1 controls and line separators pass through JSON unescaped and can forge lines in a terminal or a log viewer.
 const unprintable = /[\u007f-\u009f\u2028\u2029]/;
 
-/** One JSON object, `time` first; texts are cut to 256 characters. `before`: what stands in front of the time, as JSON. */
-export function recordText(record: object, time: string, before = ''): string {
-  const text = textOf(record, time, before);
-  return isClean(record, text) ? text : textOf(clean(record), time, before);
+/** A record as one JSON object, its texts cut to 256 characters. */
+export function fieldsText(record: object): string {
+  const text = JSON.stringify(record);
+  return isClean(record, text) ? text : JSON.stringify(clean(record));
 }
 
-function textOf(fields: object, time: string, before: string): string {
-  const json = JSON.stringify(fields);
-  return `{${before}"time":"${time}"${json === '{}' ? '' : ','}${json.slice(1)}`;
+/** The same object with its time in front, and with what stands in front of that, as JSON. */
+export function timedText(fields: string, time: string, before = ''): string {
+  return `{${before}"time":"${time}"${fields === '{}' ? '' : ','}${fields.slice(1)}`;
 }
 
 /** Whether every text goes out as it is, as nearly all do. */

@@ -7,6 +7,7 @@ import { hasCode, wordsOf } from '../adapters/failure.ts';
 import type { Log, OperatorLog } from '../adapters/log/log.ts';
 import { checkpointType } from '../audit/chain.ts';
 import { instanceNameOf } from '../audit/file-name.ts';
+import { fieldsText } from '../audit/plain-record.ts';
 import type { Config } from '../config/load.ts';
 import type { Checked } from '../document/check.ts';
 import { unplaced } from '../document/problem.ts';
@@ -70,8 +71,10 @@ function auditOf(
     log: {
       ...log,
       record(record) {
-        if (hasStdout) log.record(record);
-        writer.record(record);
+        const text = fieldsText(record);
+        if (hasStdout && log.recordText !== undefined) log.recordText(text);
+        else if (hasStdout) log.record(record);
+        writer.recordText(text);
       },
       intend: isRequired ? writer.intend : undefined,
       dropped: () => log.dropped() + writer.lost(),

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { type Signed, type Tip, checkpointObject } from '../../audit/chain.ts';
 import { auditFileName, dayOf } from '../../audit/file-name.ts';
-import { recordText } from '../../audit/plain-record.ts';
+import { fieldsText, timedText } from '../../audit/plain-record.ts';
 import type { AuditLog, AuditRecord, Clock } from '../../ports.ts';
 import type { EpochMs } from '../../time.ts';
 import { wordsOf } from '../failure.ts';
@@ -42,6 +42,8 @@ export type SignCheckpoint = (signed: Signed) => Promise<{ readonly kid: string;
 
 export interface AuditWriter extends AuditLog {
   readonly instance: string;
+  /** As `record`, of one that is text already. */
+  recordText(fields: string): void;
   /** Writes a line that says what is about to be done: true when it is on disk, false when it cannot be now. */
   readonly intend: (record: AuditRecord) => Promise<boolean>;
   /** Lines that were lost. */
@@ -125,21 +127,25 @@ class Writer implements AuditWriter {
       if (problem !== undefined) throw new Error(`${file.path} cannot be written: ${wordsOf(problem)}`);
     }
     if (remark !== undefined && this.#options.isChained) {
-      this.#add({ event: 'chain_restart', ...remark }, file?.day);
+      this.#add(fieldsText({ event: 'chain_restart', ...remark }), file?.day);
       this.#options.onTrouble({ kind: 'restarted', reason: String(remark['reason']) });
     }
     this.#ticker = setInterval(() => void this.#run(), syncMs).unref();
   }
 
   record(record: AuditRecord): void {
-    this.#add(record);
+    this.recordText(fieldsText(record));
+  }
+
+  recordText(fields: string): void {
+    this.#add(fields);
     if (this.#backlog.size >= maxGathered) void this.#run();
     else this.#timer ??= setTimeout(() => void this.#run(), gatherMs).unref();
   }
 
   intend = async (record: AuditRecord): Promise<boolean> => {
     const isFailing = this.#problem !== undefined && performance.now() - this.#failedAt < minRetryMs;
-    if (this.#isClosed || isFailing || !this.#add(record)) return false;
+    if (this.#isClosed || isFailing || !this.#add(fieldsText(record))) return false;
     const written = new Promise<boolean>((resolve) => this.#pending.push(resolve));
     void this.#run();
     return written;
@@ -168,10 +174,10 @@ class Writer implements AuditWriter {
   }
 
   /** False when it is lost. */
-  #add(fields: object, day?: string): boolean {
+  #add(fields: string, day?: string): boolean {
     const now = this.#options.clock();
     if (now !== this.#now) [this.#now, this.#time] = [now, new Date(now).toISOString()];
-    return this.#backlog.add({ day: day ?? this.#time.slice(0, 10), text: recordText(fields, this.#time) });
+    return this.#backlog.add({ day: day ?? this.#time.slice(0, 10), text: timedText(fields, this.#time) });
   }
 
   /** One at a time; for all who come meanwhile there is one more. */
@@ -239,7 +245,7 @@ class Writer implements AuditWriter {
     const day = this.#day !== undefined && this.#day > next ? this.#day : next;
     if (this.#day !== day) await this.#turnTo(day);
     const { lines, lost } = this.#backlog.take(day);
-    const gap = { day, text: recordText({ event: 'gap', lost }, new Date(now).toISOString()) };
+    const gap = { day, text: timedText(fieldsText({ event: 'gap', lost }), new Date(now).toISOString()) };
     return this.#chain(lost === 0 ? lines : [...lines, gap]);
   }
 
@@ -294,7 +300,10 @@ class Writer implements AuditWriter {
   }
 
   async #writeOwn(day: string, fields: object): Promise<void> {
-    await this.#writeOwnText({ day, text: recordText(fields, new Date(this.#options.clock()).toISOString()) });
+    await this.#writeOwnText({
+      day,
+      text: timedText(fieldsText(fields), new Date(this.#options.clock()).toISOString()),
+    });
   }
 
   async #writeOwnText(line: Batch['lines'][number]): Promise<void> {
