@@ -120,6 +120,9 @@ export class ChainCheck {
     }
     const fault =
       this.#last === undefined ? firstProblem(placed, head) : this.#orderFault(this.#last, line, head, next);
+    // No line behind it says so of the last one.
+    if (fault === undefined && next === undefined && fieldsOf(bytes) === undefined)
+      return faultAt(placed, 'changed', 'it is not JSON');
     return fault ?? this.#accept(line, head, bytes);
   }
 
@@ -132,7 +135,9 @@ export class ChainCheck {
     }
     const seq = last?.seq ?? 0;
     const restart = next?.head?.seq === seq + 2 && next.head.prev === hash ? fieldsOf(next.placed.bytes) : undefined;
-    if (restart?.['event'] !== 'chain_restart' || restart['after'] !== (last?.hash ?? ''))
+    if (restart?.['event'] === 'chain_restart' && last !== undefined && restart['after'] !== last.hash)
+      return faultAt(last.placed, 'changed', 'the restart behind the torn line names the hash of other bytes');
+    if (restart?.['event'] !== 'chain_restart')
       return faultAt(placed, 'changed', isUnchained(placed.bytes) ? unchained : 'this is no line of the chain');
     this.#last = { placed, seq: seq + 1, hash, before: last?.hash ?? '' };
     this.#lines++;
@@ -180,7 +185,7 @@ export class ChainCheck {
     this.#last = { placed, seq: head.seq, hash, before: head.prev };
     this.#lines++;
     this.#unsigned++;
-    if (isEvent(bytes, 'checkpoint')) {
+    if (isEvent(bytes, 'checkpoint') || isSigned(bytes)) {
       const checked = checkCheckpoint(bytes, head, this.#keys);
       if (!checked.ok) return faultAt(placed, 'signature', checked.problem);
       if (checked.hash !== head.prev) return faultAt(placed, 'signature', 'its signature belongs to other lines');
@@ -221,6 +226,11 @@ function firstProblem(placed: PlacedLine, { seq, prev }: Head): Fault | undefine
 
 function faultAt({ file, number }: PlacedLine, kind: Fault['kind'], detail: string): Fault {
   return { file: file.name, line: number, kind, detail };
+}
+
+/** Says to be signed, whatever it calls itself. */
+function isSigned(bytes: Buffer): boolean {
+  return bytes.includes('"jws":"') && fieldsOf(bytes)?.['jws'] !== undefined;
 }
 
 /** Looked for before it is read: a claim may be called so. */

@@ -89,6 +89,7 @@ describe('a gateway writes', () => {
       desk.writer.record(pulled(`v${n}`));
       if (n % 500 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
+    expect(await desk.writer.intend({ ...pulled('late'), event: 'intent' })).toBe(true);
     // A clock that is set back stays in the file of the day.
     desk.now = Date.UTC(2026, 10, 26, 23, 59, 59);
     desk.writer.record(pulled('back'));
@@ -97,8 +98,8 @@ describe('a gateway writes', () => {
     expect(first.at(-1)).toMatchObject({ event: 'checkpoint' });
     expect(second[0]).toMatchObject({ event: 'file', name: '2026-11-27.gate.jsonl' });
     expect(second.at(-2)).toMatchObject({ reference: 'back' });
-    expect(first.length + second.length).toBe(3001 + 4);
-    expect(await verdict(at, keys)).toEqual(['gate: 3005 lines, 2 checkpoints, 0 unsigned']);
+    expect(first.length + second.length).toBe(3002 + 4);
+    expect(await verdict(at, keys)).toEqual(['gate: 3006 lines, 2 checkpoints, 0 unsigned']);
   });
 
   test('a day that ends without another line is closed with its checkpoint', async () => {
@@ -143,8 +144,10 @@ describe('a gateway writes', () => {
     await two.writer.close();
     expect(two.troubles).toEqual([{ kind: 'restarted', reason: 'torn_line' }]);
     expect(await verdict(at, keys)).toEqual(['gate: 6 lines, 1 checkpoints, 0 unsigned']);
-    // The torn line itself is under the signature from then on.
+    // The torn line itself is under the signature from then on, and so is the one before it.
     const text = await readFile(path, 'latin1');
+    await writeFile(path, text.replace('"reference":"v1"', '"reference":"v7"'), 'latin1');
+    expect(await verdict(at, keys)).toEqual([`${today}:2 changed`]);
     const torn = text.split('\n')[2] ?? '';
     await writeFile(path, text.replace(torn, `${torn.slice(0, -1)}!`), 'latin1');
     expect(await verdict(at, keys)).toEqual([`${today}:3 changed`]);

@@ -20,6 +20,8 @@ const [first, second, third] = ['2026-11-26', '2026-11-27', '2026-11-28'].map((d
 let root: string;
 /** Three days of one gateway, with checkpoints within them and lines behind the last one. */
 let whole: ReadonlyMap<string, readonly string[]>;
+/** The checkpoint at the very end, which `whole` lacks. */
+let closing: string;
 
 beforeAll(async () => {
   root = await makeTempDir('audit-verify');
@@ -33,7 +35,8 @@ beforeAll(async () => {
     await Promise.all(
       [first, second, third].map(async (name) => {
         const lines = (await readFile(join(root, name), 'utf8')).split('\n').slice(0, -1);
-        // Two lines that no signature covers any more.
+        closing = lines.at(-1) ?? '';
+        // Lines that no signature covers any more.
         return [name, name === third ? lines.slice(0, lines.lastIndexOf(lines.at(-1) ?? '')) : lines] as const;
       }),
     ),
@@ -92,6 +95,17 @@ describe('verifying finds at the right line', () => {
       }),
       { numRuns: sized(3000, 150) },
     );
+  });
+
+  test('any byte of a checkpoint that nothing follows', async () => {
+    const at = linesOf(third).length + 1;
+    expect(await judged(having(third, [...linesOf(third), closing]))).toMatch(/ 0 unsigned$/);
+    const places = Array.from({ length: closing.length }, (_, place) => place);
+    for (const place of places.filter((each) => sized(1, 7) === 1 || each % 7 === 0)) {
+      const letter = closing[place] === 'a' ? 'b' : 'a';
+      const forged = closing.slice(0, place) + letter + closing.slice(place + 1);
+      expect(await judged(having(third, [...linesOf(third), forged])), forged).toMatch(`${third}:${at} `);
+    }
   });
 
   test('a line that is taken out', async () => {
