@@ -42,7 +42,7 @@ export interface PlainList extends Placed {
 
 export interface PlainReading {
   readonly root: PlainMap;
-  /** Whether a comment stands deeper than what follows it, so that it belongs to something above. */
+  /** Whether a comment stands deeper than what follows it, or below a key without a value, so that it belongs to what is above. */
   readonly hasTrailingComments: boolean;
 }
 
@@ -85,6 +85,8 @@ class Reader {
   /** Of the line end, or the end of the text. */
   #lineEnd = 0;
   #hasTrailingComments = false;
+  /** Whether one stands between what was read last and `#start`. */
+  #isBelowComment = false;
 
   constructor(source: string) {
     this.#source = source;
@@ -101,7 +103,7 @@ class Reader {
   /** To the next line that says something; `lineStart` is where to begin looking. */
   #goOn(lineStart: number): void {
     const source = this.#source;
-    let deepest = 0;
+    let deepest = -1;
     let offset = lineStart;
     while (offset < source.length) {
       let start = offset;
@@ -115,6 +117,7 @@ class Reader {
           this.#indent = indent;
           this.#lineEnd = lineEnd;
           if (deepest > indent) this.#hasTrailingComments = true;
+          this.#isBelowComment = deepest >= 0;
           return;
         }
         deepest = Math.max(deepest, indent);
@@ -122,6 +125,7 @@ class Reader {
       offset = lineEnd + 1;
     }
     if (deepest > 0) this.#hasTrailingComments = true;
+    this.#isBelowComment = deepest >= 0;
     this.#indent = -1;
   }
 
@@ -162,6 +166,7 @@ class Reader {
         : this.#map(this.#indent, key.offset, depth + 1);
     }
     if (this.#indent === indent && this.#isDash()) return this.#list(indent, key.offset, depth + 1);
+    if (this.#isBelowComment) this.#hasTrailingComments = true;
     return { kind: 'scalar', value: null, isEmpty: true, offset: key.offset, end: colon, keyOffset: key.offset };
   }
 

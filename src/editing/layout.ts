@@ -163,9 +163,8 @@ function plainList({ style, offset, children, dashes }: PlainList): List {
 function plainValue(node: PlainNode): Value {
   if (node.kind === 'map') return plainMapping(node);
   if (node.kind === 'list') return plainList(node);
-  const { value, end } = node;
-  const offset = node.isEmpty ? end : node.offset;
-  return { kind: 'scalar', value, replaceWith: (text) => [{ offset, length: end - offset, text }] };
+  const { value, offset, end } = node;
+  return node.isEmpty ? nothingAt(end) : { kind: 'scalar', value, replaceWith: replaceRange(offset, end) };
 }
 
 /** `...` can only stand alone at the start of a line; inside a block scalar it would be indented. */
@@ -196,13 +195,23 @@ function mappingOf(map: YAMLMap, text: string): Mapping {
 function layoutOfPair({ key, value }: Pair, text: string): Entry {
   const { isScalar } = yamlLibrary();
   const [keyOffset = 0, keyEnd = 0] = isScalar(key) ? (key.range ?? []) : [];
+  const isEmpty = isScalar(value) && value.value === null && value.source === '';
   return {
     key: isScalar(key) ? String(key.value) : '',
     keyOffset,
     keyEnd,
     end: endOf(value, keyEnd, text),
-    value: valueOf(value, text),
+    value: isEmpty ? nothingAt(text.indexOf(':', keyEnd) + 1) : valueOf(value, text),
   };
+}
+
+/** Where a value would stand, behind its colon: the parser has it anywhere up to the next thing, comments included. */
+function nothingAt(colonEnd: number): Scalar {
+  return { kind: 'scalar', value: null, replaceWith: (text) => [{ offset: colonEnd, length: 0, text: ` ${text}` }] };
+}
+
+function replaceRange(offset: number, end: number): Scalar['replaceWith'] {
+  return (text) => [{ offset, length: end - offset, text }];
 }
 
 function listOf(list: YAMLSeq, text: string): List {
@@ -250,7 +259,7 @@ function scalarOf(
     return { kind: 'scalar', value, replaceWith: (line) => replaceBlockScalar(srcToken, text, line) };
   }
   const [offset = 0, end = offset] = node.range ?? [];
-  return { kind: 'scalar', value, replaceWith: (line) => [{ offset, length: end - offset, text: line }] };
+  return { kind: 'scalar', value, replaceWith: replaceRange(offset, end) };
 }
 
 /** The header (`>-`) becomes the value; the lines below it go, blank lines after them stay. */

@@ -122,7 +122,7 @@ describeWithPrograms(['redis-server'], 'failed logins when Redis fails', () => {
 
   test('are answered within a second while Redis says nothing', async () => {
     const failed = await open(1);
-    server.pause();
+    await server.pause();
     try {
       for (let n = 0; n < 6; n++) {
         expect((await waited(() => failed.look(attemptOf('dana', 'x')))).ms).toBeLessThan(1000);
@@ -255,7 +255,7 @@ describeWithPrograms(['redis-server'], 'failed logins when Redis fails', () => {
 
   test('are told to Redis after a moment of silence too, when nobody asks for anything any more', async () => {
     const [failed, other] = [await open(6), await storeOn(server.url)];
-    server.pause();
+    await server.pause();
     await fail(failed, 1, 0);
     server.resume();
     await eventually(

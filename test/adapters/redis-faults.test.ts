@@ -109,7 +109,7 @@ describeWithPrograms(['redis-server'], 'sessions when Redis fails', () => {
 
   test('stopped (it accepts and says nothing): 200 calls end in time, nothing piles up, and all is well after', async () => {
     await store.open(hashOf('a'), sessionOf('dana'), week);
-    server.pause();
+    await server.pause();
     const took: number[] = [];
     const timed = async (): Promise<void> => {
       const { value, ms } = await waited(() => store.use(hashOf('a'), use, week));

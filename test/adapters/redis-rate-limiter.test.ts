@@ -151,7 +151,7 @@ describeWithPrograms(['redis-server'], 'budgets when Redis fails', () => {
 
   test('are answered within a second while Redis says nothing, and at once after the first failures', async () => {
     const limiter = await open(1);
-    server.pause();
+    await server.pause();
     try {
       for (let n = 0; n < 8; n++) {
         expect((await waited(() => limiter.charge([budget]))).ms).toBeLessThan(1000);
@@ -227,7 +227,7 @@ describeWithPrograms(['redis-server'], 'budgets when Redis fails', () => {
 
   test('are told to Redis after a moment of silence too, when nobody asks for anything any more', async () => {
     const limiter = await open(20);
-    server.pause();
+    await server.pause();
     const charged = await limiter.charge([budget]);
     server.resume();
     expect(charged).toMatchObject({ admitted: true, balances: [{ remaining: 0 }] });

@@ -158,7 +158,7 @@ describeWithPrograms(['redis-server'], 'a cluster whose node fails', () => {
     const sizes = await Promise.all(cluster.nodes.map(({ admin }) => admin.dbsize()));
     const node = cluster.nodes[sizes.findIndex((size) => size > 0)];
     if (node === undefined) throw new Error('no node has the session');
-    node.pause();
+    await node.pause();
     for (let call = 0; call < 30; call += 1) {
       const { value, ms } = await waited(() => store.use(hashOf('a'), use, week));
       expect(value).toEqual({ ok: false, reason: 'unavailable' });

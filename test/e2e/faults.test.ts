@@ -10,6 +10,7 @@ import { hash } from 'argon2';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { type GatewayOptions, type GatewayProcess, startGatewayProcess } from '../support/gateway.ts';
+import { pauseProcess } from '../support/pause.ts';
 import { type Manifest, createApi, makeManifest } from '../support/registry-api.ts';
 import { describeWithPrograms, requirePrograms, run } from '../support/programs.ts';
 import { type RegistryProcess, startRegistry } from '../support/registry.ts';
@@ -155,7 +156,7 @@ describeWithPrograms(['docker-registry'], 'the registry', () => {
     upload.send(big.subarray(0, 1000));
     await inFlight(gateway, 2);
 
-    process.kill(registry.pid, 'SIGSTOP');
+    await pauseProcess(registry.pid);
     upload.send(big.subarray(1000, -1));
     expect(await download.end()).toBe('cut');
     expect(await upload.status).toBe(504);
@@ -250,7 +251,7 @@ describeWithPrograms(['docker-registry'], 'the gateway', () => {
         );
     const turns = async (): Promise<number> =>
       (await redis.admin.keys('portcullis:*')).filter((key) => /tag|lock/.test(key)).length;
-    process.kill(registry.pid, 'SIGSTOP');
+    await pauseProcess(registry.pid);
     const lost = put(killed);
     await eventually('the turn is taken', async () => (await turns()) > 0);
     process.kill(killed.pid, 'SIGKILL');

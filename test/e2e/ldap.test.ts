@@ -213,7 +213,7 @@ rules:
 
   test('a server that hangs holds up logins of its people, and nobody else', async () => {
     const dana = await logIn('dana', password);
-    slapd.pause();
+    await slapd.pause();
     try {
       const waiting = Array.from({ length: 20 }, () => logIn('rita', password));
       let ended = 0;

@@ -5,6 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import type { GatewayProcess } from '../support/gateway.ts';
+import { pauseProcess } from '../support/pause.ts';
 import { quickHash } from '../support/policies.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { startRedis } from '../support/registry.ts';
@@ -360,7 +361,7 @@ describeWithPrograms(['docker-registry', 'redis-server'], 'a crowd', () => {
     const { pid, url } = site.first;
     const sockets: Socket[] = [];
     try {
-      process.kill(pid, 'SIGSTOP');
+      await pauseProcess(pid);
       const most = Number(readFileSync('/proc/sys/net/core/somaxconn', 'utf8'));
       const port = Number(new URL(url).port);
       const connected = Array.from({ length: Math.min(1000, most) }, () => {

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { contentWriter, named, types } from '../support/content.ts';
 import type { GatewayProcess } from '../support/gateway.ts';
+import { pauseProcess } from '../support/pause.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { type RegistryProcess, startRegistry } from '../support/registry.ts';
 import { startStandIn } from '../support/stand-in.ts';
@@ -119,7 +120,7 @@ describeWithPrograms(['docker-registry'], 'the page in front of distribution 2.8
     await dana.get('/ui/r/team/known');
     await dana.get('/ui/r/team/known?tag=one');
     await dana.get('/ui/');
-    process.kill(registry.pid, 'SIGSTOP');
+    await pauseProcess(registry.pid);
     try {
       // Until what is known counts as old.
       await new Promise((resolve) => setTimeout(resolve, 15_500));

@@ -119,7 +119,7 @@ describeWithPrograms(['redis-server'], 'the page of two gateways on one Redis', 
   });
 
   test('without Redis nobody is let in and nobody is thrown out', async () => {
-    redis.pause();
+    await redis.pause();
     try {
       for (const visitor of [here, there]) {
         const begun = performance.now();

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { readYaml } from '../../src/document/yaml.ts';
-import { type Value, layoutOf, wholeRootOf } from '../../src/editing/layout.ts';
+import { type Value, applySplices, layoutOf, wholeRootOf } from '../../src/editing/layout.ts';
 import { tameYaml } from '../document/near-plain-yaml.ts';
 import { sized } from '../support/size.ts';
 
@@ -26,8 +26,22 @@ test.each([
   'users:\n  dana: { groups: [a, b] } # c\n  theo:\n    groups: [x]   # y\n\ngroups: { a: {}, "9": {}, "1": {} }\n',
   'users:\n  dana:\n  theo: # c\nrules:\n- a\n-  b: c\n   d:\n  # deeper\ntests: []\n',
   "'9': a\n'1': b\nlast:",
+  'a: \nb:   # c\nc:',
+  'a:\n- b:\n# of the list, whose dashes stand under its key\n',
+  'a:\n- b:\n# of the list or of c\nc: 1\n',
 ])('the layout of %j', (text) => {
   expectSame(text);
+});
+
+test('what is written where nothing stood is a value of that key', () => {
+  for (const text of ['b:', 'b: \nc: 1\n', 'b:   # c\n', "a: 1\n'b':\n# of whom it is\nc: 1\n"]) {
+    for (const root of [layoutOf(text).root, wholeRootOf(text)]) {
+      const value = root?.entries.find(({ key }) => key === 'b')?.value;
+      expect(value?.kind).toBe('scalar');
+      const written = value?.kind === 'scalar' ? applySplices(text, value.replaceWith('new')) : '';
+      expect(readYaml('', written)).toMatchObject({ ok: true, document: { value: { b: 'new' } } });
+    }
+  }
 });
 
 test('of any text that can be edited', () => {

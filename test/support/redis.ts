@@ -5,6 +5,7 @@ import { Redis } from 'ioredis';
 import { makeCertificate } from './certificate.ts';
 import { eventually } from './eventually.ts';
 import { freePort } from './free-port.ts';
+import { pauseProcess } from './pause.ts';
 import { startProgram, type Program } from './programs.ts';
 import { makeTempDir, removeTempDir } from './temp-dir.ts';
 
@@ -19,7 +20,7 @@ export interface RedisServer {
   /** Again on the same port, empty. */
   readonly restart: () => Promise<void>;
   /** SIGSTOP and SIGCONT: it accepts connections and says nothing. */
-  readonly pause: () => void;
+  readonly pause: () => Promise<void>;
   readonly resume: () => void;
   readonly stop: () => Promise<void>;
 }
@@ -63,7 +64,7 @@ async function startOnce({ settings = [], password }: RedisServerOptions): Promi
     admin,
     kill: async () => void (await program.stop('SIGKILL')),
     restart: async () => void (program = await start()),
-    pause: () => void process.kill(program.pid, 'SIGSTOP'),
+    pause: () => pauseProcess(program.pid),
     resume: () => void process.kill(program.pid, 'SIGCONT'),
     stop: async () => {
       admin.disconnect();

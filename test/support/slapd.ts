@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Attribute, Change, Client } from 'ldapts';
 import { makeAuthority } from './certificate.ts';
 import { freePort } from './free-port.ts';
+import { pauseProcess } from './pause.ts';
 import { type Program, describeWithPrograms, run, startProgram } from './programs.ts';
 import { provideSlapd, slapdPlace } from './slapd-program.ts';
 import { makeTempDir, removeTempDir } from './temp-dir.ts';
@@ -44,7 +45,7 @@ export interface Slapd {
   readonly admin: <T>(change: (client: Client) => Promise<T>) => Promise<T>;
   readonly setMembers: (group: string, members: readonly string[]) => Promise<void>;
   readonly set: (dn: string, attribute: string, values: readonly string[]) => Promise<void>;
-  readonly pause: () => void;
+  readonly pause: () => Promise<void>;
   readonly resume: () => void;
   /** SIGKILL. */
   readonly kill: () => Promise<void>;
@@ -111,7 +112,7 @@ export async function startSlapd({ ldif = '', access = '', settings = '' }: Slap
     filters: async () => [...(await log()).matchAll(/ SRCH base=.* filter="(.*)"$/gm)].map(([, filter = '']) => filter),
     binds: async () => [...(await log()).matchAll(/ BIND dn="(.*)" method=/gm)].map(([, dn = '']) => dn),
     setMembers: (group, members) => set(`cn=${group},${groups}`, 'member', members),
-    pause: () => void process.kill(program.pid, 'SIGSTOP'),
+    pause: () => pauseProcess(program.pid),
     resume: () => void process.kill(program.pid, 'SIGCONT'),
     kill: async () => void (await program.stop('SIGKILL')),
     async restart() {
