@@ -57,6 +57,8 @@ export default tseslint.config(
     },
   },
   { files: ['**/*.js', '**/*.mjs', '**/*.cjs'], ...tseslint.configs.disableTypeChecked },
+  // What tsc does not read.
+  { files: ['**/*.mjs', '**/*.js'], rules: { 'no-redeclare': 'error' } },
   {
     files: ['src/**', 'bench/**'],
     plugins: { docs },

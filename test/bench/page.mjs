@@ -194,13 +194,13 @@ async function pulls(url, ms) {
 /** One person who turns pages as fast as is allowed, and ten of them. */
 const pagesASecond = [1, 10];
 
-async function pullsBesidePages(url, cookies, ms, rate) {
+async function pullsBesidePages(url, cookies, ms, pagesPerSecond) {
   let isOver = false;
   const pages = (async () => {
     for (let each = 0; !isOver; each++) {
       const path = each % 2 === 0 ? '/ui/' : '/ui/r/release/big';
       void ask('GET', url + path, { ...browserLike, cookie: cookies[each % cookies.length] }).catch(() => {});
-      await pause(1000 / rate);
+      await pause(1000 / pagesPerSecond);
     }
   })();
   const rate = await pulls(url, ms);
