@@ -4,7 +4,7 @@ import type { Glance, TagMove } from '../ports.ts';
 import { type AttachmentTags, attachmentTags, tagsByDigest } from './attachments.ts';
 import type { BrowseParts } from './browse.ts';
 import { byText } from './finding.ts';
-import { filterInSlices } from './in-slices.ts';
+import { filterInSlices } from './slices.ts';
 import { type Viewer, decide, maySee } from './viewer.ts';
 
 /** Of tags that were written here, in one repository. */

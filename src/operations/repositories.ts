@@ -4,7 +4,7 @@ import { isReferrersTag, parseRepositoryName } from '../distribution/reference.t
 import { type BrowseParts, pageMs, staleBy } from './browse.ts';
 import { firstPush } from './first-push.ts';
 import { maxQuery, pageOf, readQuery } from './finding.ts';
-import { filterInSlices } from './in-slices.ts';
+import { filterInSlices } from './slices.ts';
 import { wordsOf } from './my-rights.ts';
 import { instant, operation } from './operation.ts';
 import { staleView } from './tags.ts';

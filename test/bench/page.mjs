@@ -18,7 +18,7 @@ const { values: options } = parseArgs({
     repositories: { type: 'string', default: '10000' },
     tags: { type: 'string', default: '5000' },
     before: { type: 'string' },
-    rounds: { type: 'string', default: '5' },
+    rounds: { type: 'string', default: '12' },
     only: { type: 'string', default: 'lists,once,pages,memory' },
   },
 });
@@ -193,6 +193,7 @@ async function pulls(url, ms) {
 
 /** One person who turns pages as fast as is allowed, and ten of them. */
 const pagesASecond = [1, 10];
+const slotMs = 2000;
 
 async function pullsBesidePages(url, cookies, ms, pagesPerSecond) {
   let isOver = false;
@@ -207,6 +208,31 @@ async function pullsBesidePages(url, cookies, ms, pagesPerSecond) {
   isOver = true;
   await pages;
   return rate;
+}
+
+/**
+ * Pulls beside pages against the pulls just before and just after, since the machine drifts; and those against one another,
+ * for what two runs of the same differ by.
+ */
+async function comparePulls(url, cookies) {
+  const alone = [await pulls(url, slotMs)];
+  const ratios = new Map([['nothing', []], ...pagesASecond.map((rate) => [`${rate} pages a second`, []])]);
+  for (let round = 0; round < Number(options.rounds); round++) {
+    for (const [index, found] of [...ratios.values()].entries()) {
+      const rate = [0, ...pagesASecond][index];
+      const here = rate === 0 ? await pulls(url, slotMs) : await pullsBesidePages(url, cookies, slotMs, rate);
+      const after = await pulls(url, slotMs);
+      found.push(here / ((alone.at(-1) + after) / 2) - 1);
+      alone.push(after);
+    }
+  }
+  const percent = (part) => `${(part * 100).toFixed(1)} %`;
+  return `pulls: alone ${at(alone, 0.5).toFixed(0)}/s; ${[...ratios]
+    .map(
+      ([what, found]) =>
+        `beside ${what} ${percent(at(found, 0.5))} (quartiles ${percent(at(found, 0.25))}, ${percent(at(found, 0.75))})`,
+    )
+    .join('; ')}`;
 }
 
 /** What stands between a gateway and the registry counts what is asked at once. */
@@ -252,23 +278,7 @@ async function measurePages(registry) {
         `event loop held up at most ${held.max.toFixed(1)} ms (p99 ${held.p99.toFixed(1)})`,
     );
   }
-  const alone = [];
-  const beside = new Map(pagesASecond.map((rate) => [rate, []]));
-  for (let round = 0; round < Number(options.rounds); round++) {
-    alone.push(await pulls(gateway.url, 4000));
-    for (const [rate, found] of beside) found.push(await pullsBesidePages(gateway.url, cookies, 4000, rate));
-    alone.push(await pulls(gateway.url, 4000));
-  }
-  const halves = [0, 1].map((half) =>
-    at(
-      alone.filter((_, each) => each % 2 === half),
-      0.5,
-    ),
-  );
-  console.log(
-    `pulls: alone ${at(alone, 0.5).toFixed(0)}/s (two halves of these rounds differ by ${((Math.abs(halves[0] - halves[1]) / halves[0]) * 100).toFixed(1)} %), ` +
-      [...beside].map(([rate, found]) => `beside ${rate} pages a second ${at(found, 0.5).toFixed(0)}/s`).join(', '),
-  );
+  console.log(await comparePulls(gateway.url, cookies));
   console.log(`memory after all this: ${rssOf(gateway.child).toFixed(0)} MB`);
   await gateway.stop();
 }
