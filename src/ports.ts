@@ -4,15 +4,15 @@ import type { CompiledPolicy } from './policy/evaluate.ts';
 import type { Action, Outside } from './policy/model.ts';
 import type { EpochMs } from './time.ts';
 
-export type * from './audit-ports.ts';
-export type * from './registry-ports.ts';
-export type * from './promotion-ports.ts';
-export type * from './issuer-ports.ts';
-export type * from './directory-ports.ts';
-export type * from './oidc-ports.ts';
-export type * from './upstream-ports.ts';
-export type * from './activity-ports.ts';
-export type * from './device-ports.ts';
+export type * from './ports/audit.ts';
+export type * from './ports/registry.ts';
+export type * from './ports/promotion.ts';
+export type * from './ports/issuer.ts';
+export type * from './ports/directory.ts';
+export type * from './ports/oidc.ts';
+export type * from './ports/upstream.ts';
+export type * from './ports/activity.ts';
+export type * from './ports/device.ts';
 
 export type Clock = () => EpochMs;
 

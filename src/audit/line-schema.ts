@@ -1,6 +1,6 @@
 /** What a line of an audit file, or a record on standard output, may hold: for whoever stores them, so that no field changes its type. */
 import { z } from 'zod';
-import type { AuditRecord } from '../audit-ports.ts';
+import type { AuditRecord } from '../ports/audit.ts';
 
 const text = z.string();
 const count = z.number().min(0);

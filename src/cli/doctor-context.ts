@@ -9,7 +9,7 @@ import { configKeys } from '../config/schema.ts';
 import type { UpstreamTerms } from '../config/upstreams.ts';
 import { field } from '../distribution/json.ts';
 import { type Context, type RunningGateway, once } from '../doctor/context.ts';
-import type { Failure, WebAnswer } from '../doctor-ports.ts';
+import type { Failure, WebAnswer } from '../ports/doctor.ts';
 import { certificateProblem, readCertificate } from '../gateway/certificate.ts';
 import { isLoopback } from '../network/host.ts';
 import { unexercisedRules } from '../policy/analysis/test-run.ts';

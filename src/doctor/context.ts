@@ -1,7 +1,7 @@
 /** What checks are about, and whom they ask. What several of them want to know is asked once. */
 import type { Config, Place } from '../config/load.ts';
 import type { UpstreamTerms } from '../config/upstreams.ts';
-import type { Failure, Machine, RedisFacts, SigningKeyFacts, Web, WebAnswer } from '../doctor-ports.ts';
+import type { Failure, Machine, RedisFacts, SigningKeyFacts, Web, WebAnswer } from '../ports/doctor.ts';
 import type { Problem } from '../document/problem.ts';
 import type { Policy } from '../policy/model.ts';
 

@@ -3,7 +3,7 @@ import { isLoopback } from '../network/host.ts';
 import { inNetworks } from '../policy/conditions.ts';
 import { type Check, type Outcome, fail, ok, skip, warn } from './check.ts';
 import { type Context, isFailure } from './context.ts';
-import type { WebAnswer } from '../doctor-ports.ts';
+import type { WebAnswer } from '../ports/doctor.ts';
 
 /** What is sent to see whether it comes through: more than proxies take that were not told of images. */
 const pouredBytes = 20 * 1024 * 1024;

@@ -2,7 +2,7 @@
 import { digestOf } from '../distribution/digest.ts';
 import { createUpstreams, remoteName } from '../distribution/upstreams.ts';
 import type { UpstreamTerms } from '../config/upstreams.ts';
-import type { WebAnswer } from '../doctor-ports.ts';
+import type { WebAnswer } from '../ports/doctor.ts';
 import { type Check, type Outcome, fail, ok, skip } from './check.ts';
 import { type Context, isFailure } from './context.ts';
 import { closed, registriesOf, trusting } from './registry.ts';

@@ -1,6 +1,6 @@
 /** The registries behind: whether they answer, to whom, and what they let be done. */
 import type { UpstreamTerms } from '../config/upstreams.ts';
-import type { WebAnswer } from '../doctor-ports.ts';
+import type { WebAnswer } from '../ports/doctor.ts';
 import { field, parseJson } from '../distribution/json.ts';
 import { rights } from '../policy/model.ts';
 import { type Check, type Outcome, fail, ok, skip, warn, worst } from './check.ts';

@@ -1,5 +1,5 @@
 /** Several gateways behind one address: what they must have in common. */
-import type { ReplicaFacts } from '../doctor-ports.ts';
+import type { ReplicaFacts } from '../ports/doctor.ts';
 import { type Check, type Outcome, fail, ok, skip, warn } from './check.ts';
 import { type Context, isFailure } from './context.ts';
 import { readKids } from './keys.ts';

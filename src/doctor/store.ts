@@ -1,7 +1,7 @@
 /** Redis, as far as logins, revocations and limits depend on it. */
 import { isLoopback } from '../network/host.ts';
 import { parseRedisUrl } from '../network/redis-url.ts';
-import type { RedisFacts } from '../doctor-ports.ts';
+import type { RedisFacts } from '../ports/doctor.ts';
 import { type Check, type Outcome, fail, ok, skip, warn } from './check.ts';
 import { type Context, isFailure } from './context.ts';
 

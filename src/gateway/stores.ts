@@ -1,5 +1,5 @@
 /** What outlives a request: sessions, limits, locks and marks, wherever they are kept. */
-import type { ReplicaFacts } from '../doctor-ports.ts';
+import type { ReplicaFacts } from '../ports/doctor.ts';
 import type {
   DeviceLogins,
   FailedLogins,

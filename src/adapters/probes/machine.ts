@@ -14,7 +14,7 @@ import {
 import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { DirectoryFacts, Failure, HashTrial, Listener, Machine } from '../../doctor-ports.ts';
+import type { DirectoryFacts, Failure, HashTrial, Listener, Machine } from '../../ports/doctor.ts';
 import { hasCode, wordsOf } from '../failure.ts';
 import { readDescriptorLimit } from '../kernel/descriptor-limit.ts';
 import { readListeners } from '../kernel/listeners.ts';

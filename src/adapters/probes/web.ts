@@ -3,7 +3,7 @@ import { lookup } from 'node:dns/promises';
 import { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage, request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { type ConnectionOptions, connect as connectTls, rootCertificates } from 'node:tls';
-import type { Asking, CertificateFacts, Failure, Poured, Pouring, Web, WebAnswer } from '../../doctor-ports.ts';
+import type { Asking, CertificateFacts, Failure, Poured, Pouring, Web, WebAnswer } from '../../ports/doctor.ts';
 import { wordsOf } from '../failure.ts';
 
 const usualMs = 3000;

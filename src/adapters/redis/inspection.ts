@@ -1,6 +1,6 @@
 /** Looks at a Redis over one connection that ends with the look. */
 import { parseRedisUrl } from '../../network/redis-url.ts';
-import type { Failure, RedisFacts } from '../../doctor-ports.ts';
+import type { Failure, RedisFacts } from '../../ports/doctor.ts';
 import { wordsOf } from '../failure.ts';
 import { type RedisClient, clientSettings, createClient, within } from './client.ts';
 import { replicasKey } from './keys.ts';

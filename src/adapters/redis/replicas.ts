@@ -1,6 +1,6 @@
 /** What each gateway says of itself to the others, so that it shows where they differ. Nothing is decided by it. */
 import { randomUUID } from 'node:crypto';
-import type { ReplicaFacts } from '../../doctor-ports.ts';
+import type { ReplicaFacts } from '../../ports/doctor.ts';
 import type { RedisConnection } from './connection.ts';
 import { replicasKey } from './keys.ts';
 import { script } from './redis-script.ts';

@@ -1,5 +1,5 @@
 /** Directories of people outside the policy files. What they say is theirs; which of their groups count, policy files say. */
-import type { EpochMs } from './time.ts';
+import type { EpochMs } from '../time.ts';
 
 /** Somebody as a directory knows them. */
 export interface Person {

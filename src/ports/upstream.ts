@@ -1,5 +1,5 @@
 /** How the gateway logs in at a registry that has access control of its own. */
-import type { StoredLogin } from './distribution/docker-logins.ts';
+import type { StoredLogin } from '../distribution/docker-logins.ts';
 
 /** `login_failed`: the registry was asked, or its helper, and there is no way in. `detail` for operators; never a secret. */
 export interface LoginFailure {

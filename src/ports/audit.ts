@@ -1,7 +1,7 @@
 /** What is written down of every decision: as much of it as judging it again takes. */
-import type { RouteName } from './distribution/route-name.ts';
-import type { LoginSource } from './policy/model.ts';
-import type { ReachText } from './policy/own-reach.ts';
+import type { RouteName } from '../distribution/route-name.ts';
+import type { LoginSource } from '../policy/model.ts';
+import type { ReachText } from '../policy/own-reach.ts';
 
 /** Contract section 9. Never a secret: only values that this type names reach the log. */
 export interface AuditRecord {

@@ -1,5 +1,5 @@
 /** What was promoted, remembered. */
-import type { EpochMs } from './time.ts';
+import type { EpochMs } from '../time.ts';
 
 /** One that has been done. Texts are bounded by whoever makes it. */
 export interface Promotion {

@@ -1,7 +1,7 @@
 /** What the gateway remembers of what passed through it, for people to look at; none of it decides anything. */
-import type { AuditRecord } from './audit-ports.ts';
-import type { RegistryFailure } from './registry-ports.ts';
-import type { EpochMs } from './time.ts';
+import type { AuditRecord } from './audit.ts';
+import type { RegistryFailure } from './registry.ts';
+import type { EpochMs } from '../time.ts';
 
 /** A tag that was written through a gateway. */
 export interface TagMove {

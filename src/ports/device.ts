@@ -1,5 +1,5 @@
 /** Logins that a terminal asks for and a browser answers (RFC 8628), while they last. */
-import type { EpochMs } from './time.ts';
+import type { EpochMs } from '../time.ts';
 
 /** Whoever asks, for the person who answers. */
 export interface DeviceAsked {
