@@ -1,4 +1,5 @@
 /** `portcullis doctor`: numbered checks of a deployment; whatever is not well names what to do. */
+import { setMaxListeners } from 'node:events';
 import { allChecks } from '../doctor/checks.ts';
 import { type Finding, isWell, runChecks } from '../doctor/run.ts';
 import { type Problem, escapeUnprintable, formatProblem } from '../document/problem.ts';
@@ -60,6 +61,8 @@ async function run(options: Options): Promise<ExitCode> {
   const configuration = await configured();
   if (!configuration.ok) return unreadable(configuration.problems, json);
   const over = new AbortController();
+  // All requests that are under way listen to it, more than Node takes for sound.
+  setMaxListeners(0, over.signal);
   const progress = startProgress(process.stderr, `${checks.length} checks`);
   try {
     const { openContext } = await import('./doctor-context.ts');

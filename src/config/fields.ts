@@ -56,7 +56,11 @@ export function listOf<T>(item: z.ZodType<T, string>, minEntries: number) {
 
 /** Text that is never shown; not even by a message about what is none. */
 export function secret(validate: (text: string) => Parsed<unknown>) {
-  return z.string({ error: 'expected text: put it in quotes' }).transform((text, context): Secret => {
+  const error = ({ input }: { readonly input?: unknown }): string =>
+    typeof input === 'number' || typeof input === 'boolean'
+      ? 'expected text: put it in quotes'
+      : 'expected text in place of what stands here';
+  return z.string({ error }).transform((text, context): Secret => {
     const parsed = validate(text);
     return take(parsed.ok ? { ok: true, value: new Secret(text) } : parsed, context);
   });

@@ -16,7 +16,7 @@ export const accountCheck: Check = {
     if (!anybody(policy, context))
       return fail('nobody can log in', 'portcullis user add NAME --groups admins, or set `logins`');
     return worst([
-      ok(`${policy.users.size} people, ${policy.robots.size} robots, ${policy.workloads.size} workloads`),
+      ok(`people: ${policy.users.size}, robots: ${policy.robots.size}, workloads: ${policy.workloads.size}`),
       ...administered(policy),
       ...initialPassword(context),
       ...(await secrets(policy, context)),

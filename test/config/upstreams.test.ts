@@ -328,6 +328,11 @@ describe('mistakes, each in its place', () => {
       'credentials.password: expected text: put it in quotes',
     ],
     [
+      'a password that is a mapping',
+      file('a: { url: https://a, credentials: { username: svc, password: { file: x } } }'),
+      'credentials.password: expected text in place of what stands here',
+    ],
+    [
       'an empty password',
       file('a: { url: https://a, credentials: { username: svc, password: "" } }'),
       'the password is empty',
