@@ -315,8 +315,11 @@ function interleaved(): readonly string[] {
   return Array.from({ length: longest }, (_, at) => rows.flatMap((row) => row.slice(at, at + 1))).flat();
 }
 
-/** At least two hundred in a full run, forty otherwise, some of every family. */
-export const hostileTexts: readonly string[] = interleaved().slice(0, sized(all.length, 40));
+/** More than two hundred. */
+export const allHostileTexts: readonly string[] = interleaved();
+
+/** All in a full run, forty otherwise, some of every family. */
+export const hostileTexts: readonly string[] = allHostileTexts.slice(0, sized(all.length, 40));
 
 /** For reports: what is long or unseen is short and visible. */
 export function brief(text: string): string {
