@@ -6,8 +6,8 @@ export default defineConfig({
     root: new URL('..', import.meta.url).pathname,
     include: ['test/**/*.test.ts'],
     globalSetup: 'test/built.ts',
-    // Much of the time is waiting: vitest would keep one core free, which of two is every second one.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // More than half of the time is waiting, for servers and for clocks of theirs.
+    maxWorkers: Math.max(3, availableParallelism()),
     testTimeout: 20_000,
     hookTimeout: 60_000,
   },

@@ -2,7 +2,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { contentWriter, named, types } from '../support/content.ts';
 import type { GatewayProcess } from '../support/gateway.ts';
-import { pauseProcess } from '../support/pause.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { type RegistryProcess, startRegistry } from '../support/registry.ts';
 import { startStandIn } from '../support/stand-in.ts';
@@ -112,35 +111,6 @@ describeWithPrograms(['docker-registry'], 'the page in front of distribution 2.8
     expect(body).not.toContain('secret');
     expect((await tom.get('/ui/r/team/app?tag=secret')).status).toBe(404);
   });
-
-  test('while the registry hangs, what was known is shown and said to be that, within 2.5 seconds', async () => {
-    const there = contentWriter(registry.url);
-    await there.image('team/known', 'one');
-    const dana = await visitorAt(gateway.url, 'dana');
-    await dana.get('/ui/r/team/known');
-    await dana.get('/ui/r/team/known?tag=one');
-    await dana.get('/ui/');
-    await pauseProcess(registry.pid);
-    try {
-      // Until what is known counts as old.
-      await new Promise((resolve) => setTimeout(resolve, 15_500));
-      for (const [path, said] of [
-        ['/ui/r/team/known', '?tag=one'],
-        ['/ui/r/team/known?tag=one', 'linux/amd64'],
-        ['/ui/', 'team/known'],
-        ['/ui/delete?repository=team/known&tag=one', 'The registry did not say'],
-        ['/ui/r/team/never', 'does not answer'],
-      ] as const) {
-        const begun = performance.now();
-        const { body } = await dana.get(path);
-        expect(performance.now() - begun, path).toBeLessThan(2500);
-        expect(body, path).toContain(said);
-      }
-      expect((await dana.get('/ui/r/team/known')).body).toMatch(/does not answer|not answered everything/);
-    } finally {
-      process.kill(registry.pid, 'SIGCONT');
-    }
-  }, 60_000);
 });
 
 describe('a registry that is not well', () => {
