@@ -141,7 +141,7 @@ describe('a gateway with an audit directory', { timeout: 60_000 }, () => {
       '127.0.0.0/8',
     );
     expect(pushes.stdout.split('\n')[0]).toMatch(
-      /^20\S+ {2}allow {2}user:dana {2}push mine\/app:v1 {2}\(\w+\) {2}127\.0\.0\.1$/,
+      /^20\S+ {2}allow {2}user:dana {2}push mine\/app:v1 {2}\([\w:. -]+\) {2}127\.0\.0\.1$/,
     );
     const csv = await portcullis('audit', 'query', audit, '--kind', 'user', '--csv');
     expect(csv.stdout).toMatch(/^time,instance,event,[^\r]+\r\n20[^\r]+\r\n/);
