@@ -138,7 +138,8 @@ async function open(ground: Ground): Promise<Started> {
   const readiness: Part[] = [lifecycle.part, parts.policy, ...tokenModePart(config)];
   const checks = (): ReturnType<typeof checkAll> =>
     checkAll([...readiness, ...frozenNow(policies.loaded().compiled.policy, clock())]);
-  const serving = openServing(ground, machine, observed, directories, { recent, minutes, checks });
+  const lookedAt = { recent, minutes, checks, auditTrail: audit.trail };
+  const serving = openServing(ground, machine, observed, directories, lookedAt);
   const { listener, behind, operationParts, certificate, issuerKeys, passwords } = serving;
   const { backend } = behind;
   const registries = await behind.follow();
@@ -227,7 +228,7 @@ function openServing(
   machine: Machine,
   observed: Observed,
   directories: OpenDirectories,
-  lookedAt: Pick<PageParts, 'recent' | 'minutes' | 'checks'>,
+  lookedAt: Pick<PageParts, 'recent' | 'minutes' | 'checks' | 'auditTrail'>,
 ) {
   const { config, upstreams, log, inputs, clock, lifecycle } = ground;
   const { policies, keys, stores } = machine;

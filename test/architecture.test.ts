@@ -59,7 +59,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   directory: ['document/parsed.ts'],
   // Addresses and hosts as values. Of node:net only isIP.
   network: ['document/parsed.ts', 'node:net'],
-  ports: ['distribution', 'policy', 'time.ts', 'node:stream'],
+  ports: ['audit/question.ts', 'distribution', 'policy', 'time.ts', 'node:stream'],
   'ports.ts': ['ports', 'policy', 'time.ts', 'node:crypto', 'node:stream'],
   'secret.ts': ['node:util'],
   'page-assets.ts': ['node:fs'],
@@ -67,7 +67,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'time.ts': [],
   'version.ts': ['node:fs'],
   // What lines of the audit are: names, chain, signatures, questions. Of node:crypto only digests and signatures.
-  audit: ['ports', 'zod', 'node:crypto'],
+  audit: ['config/values.ts', 'policy', 'ports', 'time.ts', 'zod', 'node:crypto'],
   sealed: ['time.ts', 'ports.ts', 'node:crypto'],
   identity: [
     'time.ts',
@@ -116,6 +116,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   browse: ['time.ts', 'distribution', 'gate/at-once.ts', 'ports.ts'],
   // What people and programs ask of a running gateway; nothing here knows HTTP.
   operations: [
+    'audit/asked.ts',
     'time.ts',
     'distribution',
     'document',

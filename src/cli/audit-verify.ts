@@ -8,7 +8,8 @@ import { readKeyFiles } from '../adapters/files/key-ring.ts';
 import { type PublicKey, readKeySet } from '../audit/checkpoint.ts';
 import { dayOf } from '../audit/file-name.ts';
 import { escapeUnprintable } from '../document/problem.ts';
-import { auditDirectory, parseSince, sinceProblem } from './audit-place.ts';
+import { parseSince, sinceProblem } from '../audit/asked.ts';
+import { auditDirectory } from './audit-place.ts';
 import { readConfiguration } from './configuration.ts';
 import { type ExitCode, complain, exitCodes, printJson } from './report.ts';
 import { usageProblem } from './verb.ts';
@@ -27,7 +28,7 @@ export async function verifyAudit(
   const directory = auditDirectory(argument);
   if (typeof directory !== 'string') return directory;
   const from = since === undefined ? undefined : parseSince(since, Date.now());
-  if (since !== undefined && from === undefined) return usageProblem(sinceProblem);
+  if (since !== undefined && from === undefined) return usageProblem(`--since: ${sinceProblem}`);
   let keys: Keys;
   let chains: readonly VerifiedChain[];
   try {

@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { keepPublicKey } from '../adapters/audit/beside.ts';
+import { createAuditTrail } from '../adapters/audit/trail.ts';
 import { type AuditTrouble, type AuditWriter, openAuditWriter } from '../adapters/audit/writer.ts';
 import { hasCode, wordsOf } from '../adapters/failure.ts';
 import type { Log, OperatorLog } from '../adapters/log/log.ts';
@@ -11,13 +12,15 @@ import { fieldsText } from '../audit/plain-record.ts';
 import type { Config } from '../config/load.ts';
 import type { Checked } from '../document/check.ts';
 import { unplaced } from '../document/problem.ts';
-import type { Clock, KeyRing } from '../ports.ts';
+import type { AuditTrail, Clock, KeyRing } from '../ports.ts';
 import { signCompact } from '../token/signature.ts';
 import type { Part } from './readiness.ts';
 
 export interface Audit {
   /** As the log that was given, with its records where they belong. */
   readonly log: Log;
+  /** What was written, to be read; undefined without files. */
+  readonly trail: AuditTrail | undefined;
   /** For the readiness page; none without files. */
   readonly parts: readonly Part[];
   /** From now on what is written is signed. */
@@ -29,7 +32,10 @@ export interface Audit {
 export async function openAudit(config: Pick<Config, 'audit'>, log: Log, clock: Clock): Promise<Checked<Audit>> {
   const { directory, keepMs, isChained, isRequired, hasStdout } = config.audit;
   if (directory === undefined)
-    return { ok: true, value: { log, parts: [], signBy: () => undefined, close: () => Promise.resolve() } };
+    return {
+      ok: true,
+      value: { log, trail: undefined, parts: [], signBy: () => undefined, close: () => Promise.resolve() },
+    };
   try {
     makeDirectory(directory);
     const writer = await openAuditWriter({
@@ -38,7 +44,13 @@ export async function openAudit(config: Pick<Config, 'audit'>, log: Log, clock: 
       onTrouble: (what) => report(log, directory, what),
       onCheckpoint: (checkpoint) => log.info('audit checkpoint', { event: 'checkpoint', ...checkpoint }),
     });
-    return { ok: true, value: auditOf(writer, { directory, isRequired, hasStdout }, log) };
+    return {
+      ok: true,
+      value: {
+        ...auditOf(writer, { directory, isRequired, hasStdout }, log),
+        trail: createAuditTrail(directory, clock),
+      },
+    };
   } catch (error) {
     const message = `the audit directory cannot be used: ${wordsOf(error)}`;
     return { ok: false, problems: [unplaced(directory, 'audit-directory', message)] };
@@ -62,7 +74,7 @@ function auditOf(
     hasStdout,
   }: { readonly directory: string; readonly isRequired: boolean; readonly hasStdout: boolean },
   log: Log,
-): Audit {
+): Omit<Audit, 'trail'> {
   const health = (): ReturnType<Part['health']> => {
     const problem = writer.problem();
     return problem === undefined ? { ok: true } : { ok: false, detail: `audit files cannot be written: ${problem}` };

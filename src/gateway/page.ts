@@ -59,7 +59,7 @@ export interface PageGround {
 /** What operations work with, beside what a machine has once. */
 type Serving = DeveloperParts &
   MyParts &
-  Pick<PageParts, 'recent' | 'minutes' | 'checks' | 'identity' | 'limits' | 'clock' | 'audit'>;
+  Pick<PageParts, 'recent' | 'minutes' | 'checks' | 'auditTrail' | 'identity' | 'limits' | 'clock' | 'audit'>;
 
 /** All that operations work with. */
 export function pagePartsOf({ policies, keys, stores }: Machine, serving: Serving): PageParts {

@@ -1,6 +1,7 @@
 /** What is asked of a running gateway as a whole: sessions, what is in force, limits, promotions. */
 import { type AccountParts, accountOperations } from './accounts.ts';
 import { type ActivityParts, activityOperations } from './activity.ts';
+import { type AuditTrailParts, auditTrailOperations } from './audit-trail.ts';
 import { type HealthParts, healthOperations } from './health.ts';
 import { type KeyParts, type RobotTokenParts, keyOperations, robotTokenOperations } from './in-force.ts';
 import { type LimitParts, limitOperations } from './limits.ts';
@@ -20,6 +21,7 @@ export interface OperationParts
     PolicyPageParts,
     PromotionListParts,
     ActivityParts,
+    AuditTrailParts,
     AccountParts,
     HealthParts,
     MeParts {
@@ -36,6 +38,7 @@ export const gatewayOperations: readonly Operation<OperationParts>[] = [
   ...policyOperations,
   ...promotionOperations,
   ...activityOperations,
+  ...auditTrailOperations,
   ...accountOperations,
   ...healthOperations,
   ...meOperations,

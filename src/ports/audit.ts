@@ -1,7 +1,9 @@
 /** What is written down of every decision: as much of it as judging it again takes. */
+import type { Question, ReadRecord } from '../audit/question.ts';
 import type { RouteName } from '../distribution/route-name.ts';
 import type { LoginSource } from '../policy/model.ts';
 import type { ReachText } from '../policy/own-reach.ts';
+import type { EpochMs } from '../time.ts';
 
 /** Contract section 9. Never a secret: only values that this type names reach the log. */
 export interface AuditRecord {
@@ -69,6 +71,37 @@ export interface AuditRecord {
   readonly durationMs?: number | undefined;
   /** For operators: what went wrong, in words. */
   readonly detail?: string | undefined;
+}
+
+/** Where reading of audit files goes on. */
+export interface TrailPlace {
+  /** When the first page was read; what came later is not given. */
+  readonly asOf: string;
+  /** `2026-11-26`. */
+  readonly day: string;
+  /** Of files of that day, by their gateway: bytes up to which nothing was given yet. */
+  readonly ends: Readonly<Record<string, number>>;
+}
+
+/** What gateways wrote into audit files. */
+export interface AuditTrail {
+  /**
+   * The newest records that are asked for, behind `place`; few or none where much was looked at in vain, and `next` as long
+   * as there may be more. `packed`: files that were not looked into. Rejects when a file cannot be read.
+   */
+  page(
+    question: Question,
+    terms: {
+      readonly since: EpochMs | undefined;
+      readonly limit: number;
+      readonly place: TrailPlace | undefined;
+      readonly isWanted: () => boolean;
+    },
+  ): Promise<{
+    readonly records: readonly ReadRecord[];
+    readonly next: TrailPlace | undefined;
+    readonly packed: readonly string[];
+  }>;
 }
 
 export interface AuditLog {

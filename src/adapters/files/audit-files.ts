@@ -20,6 +20,8 @@ export interface AuditLine {
   readonly file: AuditFile;
   /** From 1; undefined where files are read from their end. */
   readonly number: number | undefined;
+  /** Where it begins, in bytes; undefined where files are read from their beginning or are packed. */
+  readonly start?: number;
   /** Without the line end; of a longer one than any gateway writes, a MiB or a little more. */
   readonly bytes: Buffer;
   /** Ended by a line end, and not cut here. */
@@ -32,6 +34,10 @@ export interface Reading {
   readonly since?: number | undefined;
   /** The first day that is not opened any more lies behind this. */
   readonly until?: number | undefined;
+  /** Of files that are read from their end: where that is, instead of the end of the file. */
+  readonly endOf?: ((file: AuditFile) => number | undefined) | undefined;
+  /** Files that are packed are left out. */
+  readonly isPlainOnly?: boolean;
 }
 
 const blockBytes = 262_144;
@@ -55,21 +61,23 @@ export async function listAuditFiles(directory: string): Promise<readonly AuditF
  * file. Rejects when a file cannot be read to its end.
  */
 export async function* auditLines(directory: string, reading: Reading): AsyncGenerator<readonly AuditLine[]> {
-  const { order, since = -Infinity, until = Infinity } = reading;
+  const { order, since = -Infinity, until = Infinity, isPlainOnly = false, endOf } = reading;
   const [first, last] = [since === -Infinity ? '' : dayOf(since), until === Infinity ? '~' : dayOf(until)];
-  const files = (await listAuditFiles(directory)).filter(({ day }) => day >= first && day <= last);
+  const files = (await listAuditFiles(directory)).filter(
+    ({ day, isPacked }) => day >= first && day <= last && !(isPlainOnly && isPacked),
+  );
   const days = [...new Set(files.map(({ day }) => day))];
   for (const day of order === 'oldest' ? days : days.reverse()) {
-    const readers = files.filter((file) => file.day === day).map((file) => linesOf(file, order));
+    const readers = files.filter((file) => file.day === day).map((file) => linesOf(file, order, endOf?.(file)));
     if (readers.length === 1 && readers[0] !== undefined) yield* readers[0];
     else yield* merged(readers, order);
   }
 }
 
-/** The lines of one file, in batches. */
-export function linesOf(file: AuditFile, order: Reading['order']): AsyncGenerator<readonly AuditLine[]> {
+/** The lines of one file, in batches. `end`: where one that is read from its end ends, in bytes. */
+export function linesOf(file: AuditFile, order: Reading['order'], end?: number): AsyncGenerator<readonly AuditLine[]> {
   if (order === 'oldest') return forwards(file);
-  return file.isPacked ? unpackedBackwards(file) : backwards(file, file.path);
+  return file.isPacked ? unpackedBackwards(file) : backwards(file, file.path, end);
 }
 
 async function* forwards(file: AuditFile): AsyncGenerator<readonly AuditLine[]> {
@@ -116,10 +124,10 @@ async function* unpackedBackwards(file: AuditFile): AsyncGenerator<readonly Audi
   }
 }
 
-async function* backwards(file: AuditFile, path: string): AsyncGenerator<readonly AuditLine[]> {
+async function* backwards(file: AuditFile, path: string, end = Infinity): AsyncGenerator<readonly AuditLine[]> {
   const handle = await open(path, 'r');
   try {
-    let at = (await handle.stat()).size;
+    let at = Math.min(end, (await handle.stat()).size);
     /** What was read of a line whose beginning lies before. */
     let rest: Buffer = Buffer.alloc(0);
     let isWhole = false;
@@ -127,19 +135,20 @@ async function* backwards(file: AuditFile, path: string): AsyncGenerator<readonl
       const from = Math.max(0, at - blockBytes);
       const block = Buffer.concat([await blockAt(handle, from, at - from), rest]);
       const lines: AuditLine[] = [];
-      let end = block.length;
-      for (let before = block.lastIndexOf(lineEnd, end - 1); end > 0 && before !== -1;) {
-        if (end > before + 1 || isWhole)
-          lines.push({ file, number: undefined, bytes: block.subarray(before + 1, end), isWhole });
-        [end, isWhole] = [before, true];
-        before = end === 0 ? -1 : block.lastIndexOf(lineEnd, end - 1);
+      let to = block.length;
+      for (let before = block.lastIndexOf(lineEnd, to - 1); to > 0 && before !== -1;) {
+        const start = from + before + 1;
+        if (to > before + 1 || isWhole)
+          lines.push({ file, number: undefined, start, bytes: block.subarray(before + 1, to), isWhole });
+        [to, isWhole] = [before, true];
+        before = to === 0 ? -1 : block.lastIndexOf(lineEnd, to - 1);
       }
-      rest = block.subarray(0, end);
+      rest = block.subarray(0, to);
       if (rest.length > maxLineBytes) [rest, isWhole] = [rest.subarray(0, maxLineBytes), false];
       at = from;
       if (lines.length > 0) yield lines;
     }
-    if (rest.length > 0 || isWhole) yield [{ file, number: undefined, bytes: rest, isWhole }];
+    if (rest.length > 0 || isWhole) yield [{ file, number: undefined, start: 0, bytes: rest, isWhole }];
   } finally {
     await handle.close();
   }

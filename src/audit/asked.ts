@@ -1,0 +1,54 @@
+/** What somebody asks audit files, as options and queries write it. */
+import { parseDuration, parseNetwork } from '../config/values.ts';
+import { inNetworks } from '../policy/conditions.ts';
+import { matchesRepository, parseRepositoryPattern } from '../policy/pattern.ts';
+import type { EpochMs } from '../time.ts';
+import type { Question } from './question.ts';
+
+export interface Asked {
+  readonly account?: string | undefined;
+  readonly kind?: string | undefined;
+  /** A pattern as policy files write it. */
+  readonly repository?: string | undefined;
+  readonly action?: string | undefined;
+  readonly decision?: string | undefined;
+  readonly reason?: string | undefined;
+  /** An address or a network. */
+  readonly address?: string | undefined;
+}
+
+export const choices = {
+  kind: ['user', 'robot', 'workload', 'anonymous'],
+  decision: ['allow', 'deny', 'error'],
+} as const;
+
+/** Or what is wrong, and with which of them. */
+export function questionOf(asked: Asked): Question | { readonly name: string; readonly problem: string } {
+  const { account, kind, repository, action, decision, reason, address } = asked;
+  for (const [name, value] of Object.entries({ kind, decision })) {
+    const known: readonly string[] = choices[name as keyof typeof choices];
+    if (value !== undefined && !known.includes(value)) return { name, problem: `one of ${known.join(', ')}` };
+  }
+  const pattern = repository === undefined ? undefined : parseRepositoryPattern(repository);
+  if (pattern !== undefined && 'problem' in pattern) return { name: 'repository', problem: pattern.problem };
+  const network = address === undefined ? undefined : parseNetwork(address);
+  if (network !== undefined && !network.ok) return { name: 'address', problem: network.message };
+  const networks = network?.ok === true ? [network.value] : undefined;
+  const equal = { account, kind, action, decision, reason };
+  return {
+    equal: Object.fromEntries(Object.entries(equal).filter(([, value]) => value !== undefined)),
+    repository: pattern && ((name) => matchesRepository(pattern, name, undefined)),
+    address: networks && ((from) => inNetworks(networks, from)),
+  };
+}
+
+/** `24h` ago, or an instant of RFC 3339; undefined for anything else. */
+export function parseSince(text: string, now: EpochMs): EpochMs | undefined {
+  const ago = parseDuration(text, { minSeconds: 0, maxSeconds: 400_000_000 });
+  if (ago.ok) return now - ago.value * 1000;
+  if (!/^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d))?$/.test(text)) return undefined;
+  const instant = Date.parse(text);
+  return Number.isNaN(instant) ? undefined : instant;
+}
+
+export const sinceProblem = 'write how long ago, such as 24h or 7d, or an instant such as 2026-11-26T12:00:00Z';
