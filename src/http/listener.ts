@@ -13,6 +13,7 @@ import { type Connections, followConnections } from './front/connections.ts';
 import { type Exchange, beginExchange, exchangeFacts } from './front/exchange.ts';
 import type { Front } from './front/front.ts';
 import { guardRequest } from './front/guard.ts';
+import type { Named } from './front/named-request.ts';
 import { type Answer, internalError, notFound, send, tokensOnly } from './front/respond.ts';
 import { type AnswerWatch, timedResponse } from './front/timed-response.ts';
 import { type Rejected, type Unread, parseFailure, recordUnread, rejectUnread } from './front/unread.ts';
@@ -75,7 +76,7 @@ export function createListener(parts: ListenerParts): Listener {
   // Node drops header lines beyond its limit from `headers` but still obeys their framing (CVE-2026-58044); guard.ts counts.
   server.maxHeadersCount = 0;
   ignoreUpgradeOffers(server, (socket, then) => connections.whenAnswered(socket, then));
-  const record = (socket: Socket, unread: Unread): void => recordUnread(front, socket, unread);
+  const record = (socket: Socket, unread: Unread): Named => recordUnread(front, socket, unread);
   const caps = capConnections(server, {
     bounds: front.connectionBounds,
     trustedProxies: front.trustedProxies,
@@ -95,11 +96,9 @@ export function createListener(parts: ListenerParts): Listener {
     socket.destroy();
   };
   const reject = (socket: Socket, rejected: Rejected): void => {
-    if (rejected.reason !== 'connection_lost') {
-      record(socket, rejected);
-      front.onRejected?.(rejected.status);
-    }
-    rejectUnread(socket, connections.pending(socket), rejected.status);
+    const named = rejected.reason === 'connection_lost' ? undefined : record(socket, rejected);
+    if (named !== undefined) front.onRejected?.(rejected.status);
+    rejectUnread(socket, connections.pending(socket), rejected.status, named);
   };
   server.on('request', onRequest(false));
   server.on('checkContinue', onRequest(true));

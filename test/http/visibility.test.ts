@@ -6,6 +6,7 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { operations } from '../../src/gateway/page.ts';
 import { makeSecret, secretHash } from '../../src/identity/carried-secret.ts';
+import { withoutIds } from '../support/error-body.ts';
 import { World, imageOf, layerOf } from '../support/image-world.ts';
 import { type Issuer, type SigningKey, makeSigningKey, signToken, startIssuer } from '../support/issuer.ts';
 import { quickHash } from '../support/policies.ts';
@@ -349,7 +350,7 @@ async function expectAlike(viewer: Viewer, inspected: (name: string) => boolean)
     const headers = Object.entries(reply.headers).filter(
       ([name]) => !/^(?:date|content-length|x-request-id)$/.test(name),
     );
-    const body = reply.body
+    const body = withoutIds(reply.body)
       .replaceAll(/(?<=(?:Request|trace) <code>)[^<]*/g, 'ID')
       .replaceAll(/(?<=name="csrf" value=")[^"]*/g, 'TOKEN');
     const text = `${reply.status} ${JSON.stringify(headers)} ${body}`;

@@ -15,8 +15,10 @@ const problemSchema = {
     title: { type: 'string' },
     status: { type: 'integer' },
     detail: { type: 'string' },
+    requestId: { type: 'string', description: 'As in X-Request-Id, and in the audit record.' },
+    traceId: { type: 'string', description: 'W3C Trace Context, as in the audit record.' },
   },
-  required: ['title', 'status'],
+  required: ['title', 'status', 'requestId', 'traceId'],
 };
 
 /** `base`: what stands before each path. */

@@ -5,6 +5,7 @@ import { type ErrorCode, errorBody } from '../../distribution/error-codes.ts';
 import type { RegistryRoute } from '../../distribution/route.ts';
 import { GrowingBuffer } from '../../limits/growing-buffer.ts';
 import type { MemoryShare } from '../../limits/memory-budget.ts';
+import { type Named, namingRequest } from '../front/named-request.ts';
 
 /** Bytes of an error; one for each of a thousand missing layers fits. */
 const maxErrorBytes = 262_144;
@@ -15,6 +16,12 @@ const envelope = z.object({ errors: z.array(z.object({ code: z.string().min(1) }
 
 /** What describes content that does not go on. */
 const replaced = ['content-type', 'content-length', 'content-encoding', 'etag', 'last-modified', 'accept-ranges'];
+
+/** What was asked, and by which request. */
+interface Asked {
+  readonly route: RegistryRoute;
+  readonly exchange: Named;
+}
 
 export interface RegistryError {
   readonly headers: OutgoingHttpHeaders;
@@ -30,7 +37,7 @@ export interface RegistryError {
  */
 export async function readError(
   response: IncomingMessage,
-  route: RegistryRoute,
+  asked: Asked,
   headers: OutgoingHttpHeaders,
   { idleMs, share }: { readonly idleMs: number; readonly share: MemoryShare },
 ): Promise<RegistryError> {
@@ -43,17 +50,17 @@ export async function readError(
     .replace(/[^\x21-\x7e]+/g, ' ')
     .trim();
   return {
-    ...ownError(status, route, headers),
+    ...ownError(status, asked, headers),
     ...(said === undefined || said === '' ? {} : { detail: `the registry said: ${said}` }),
   };
 }
 
 /** The error in words of our own. */
-export function ownError(status: number, route: RegistryRoute, headers: OutgoingHttpHeaders): RegistryError {
+export function ownError(status: number, { route, exchange }: Asked, headers: OutgoingHttpHeaders): RegistryError {
   const message = `the registry behind the gateway answers ${status}, and gives no reason`;
   return {
     headers: { ...withoutContent(headers), 'content-type': 'application/json' },
-    body: Buffer.from(errorBody(codeFor(status, route), message)),
+    body: Buffer.from(namingRequest(errorBody(codeFor(status, route), message), exchange)),
   };
 }
 

@@ -56,17 +56,17 @@ function refuse(
   sink: ReplySink,
 ): void {
   const { statusCode: status = 500 } = response;
-  const { exchange, route } = transfer.asked;
-  if (exchange.request.method === 'HEAD')
+  const { asked } = transfer;
+  if (asked.exchange.request.method === 'HEAD')
     return sink.onReply({ status, headers: errorHeaders(response, headers), content: response }, transfer);
   transfer.disown();
   // Words about a login are for whoever logs in there, which no client does.
   if (response.headers['www-authenticate'] !== undefined) {
     response.destroy();
-    const { headers: ours, body: content } = ownError(status, route, headers);
+    const { headers: ours, body: content } = ownError(status, asked, headers);
     return sink.onReply({ status, headers: ours, content }, transfer);
   }
-  void readError(response, route, headers, { idleMs, share: transfer.memory() }).then(
+  void readError(response, asked, headers, { idleMs, share: transfer.memory() }).then(
     ({ headers, body: content, detail }) => sink.onReply({ status, headers, content, detail }, transfer),
   );
 }

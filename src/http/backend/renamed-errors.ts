@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { errorBody } from '../../distribution/error-codes.ts';
 import { parseJson } from '../../distribution/json.ts';
 import { type UpstreamNames, shownName } from '../../distribution/upstreams.ts';
+import { type Named, namingRequest } from '../front/named-request.ts';
 import type { ReplySink } from './reply.ts';
 
 /** A repository as the registry and as the client calls it. */
@@ -32,7 +33,7 @@ export function inClientsWords(sink: ReplySink, upstream: UpstreamNames, names: 
         ...(status === tooMany ? retryOf(reply.headers) : {}),
       };
       if (status < 400 || !Buffer.isBuffer(content)) return sink.onReply({ ...reply, headers }, transfer);
-      const words = status === tooMany ? limited(upstream) : renamed(content, inWords);
+      const words = status === tooMany ? limited(upstream, transfer.asked.exchange) : renamed(content, inWords);
       sink.onReply({ ...reply, headers, content: words ?? content }, transfer);
     },
   };
@@ -62,10 +63,9 @@ function warningsOf({ warning }: OutgoingHttpHeaders, inWords: InWords): Readonl
   return { warning: [warning].flat().map(inWords) };
 }
 
-function limited(upstream: UpstreamNames): Buffer {
-  return Buffer.from(
-    errorBody('TOOMANYREQUESTS', `the registry behind "${shownName(upstream)}" limits pulls; try again later`),
-  );
+function limited(upstream: UpstreamNames, named: Named): Buffer {
+  const message = `the registry behind "${shownName(upstream)}" limits pulls; try again later`;
+  return Buffer.from(namingRequest(errorBody('TOOMANYREQUESTS', message), named));
 }
 
 function retryOf({ 'retry-after': given }: OutgoingHttpHeaders): OutgoingHttpHeaders {

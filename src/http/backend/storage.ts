@@ -97,7 +97,7 @@ function takeStored(
   if (status >= 400 && !isHead) {
     // Its words are about buckets and keys.
     stored.destroy();
-    const { headers, body } = ownError(status, route, kept.headers);
+    const { headers, body } = ownError(status, asked, kept.headers);
     return sink.onReply({ status, headers, content: body }, transfer);
   }
   if (isBlob || status !== 200 || isHead) {

@@ -12,6 +12,7 @@ import type { Exchange } from './exchange.ts';
 import type { Front } from './front.ts';
 import { idTokenSentence } from './id-token-words.ts';
 import { limitHeaders, retryAfter } from './limit-headers.ts';
+import { namedWhere } from './named-request.ts';
 import { turnsEnd } from './turn.ts';
 
 export interface Answer {
@@ -52,13 +53,14 @@ export function refusal(code: ErrorCode, message: string, extra: Partial<Answer>
   return { status, headers, body: errorBody(code, message, detail) };
 }
 
-/** Sends an answer that this gateway wrote itself, JSON unless its headers say otherwise; returns its status. On a request with an unread body the connection ends with it. */
-export function send(exchange: Exchange, { status, headers = {}, body }: Answer | WholeAnswer): number {
+/** Sends an answer that this gateway wrote itself, JSON unless its headers say otherwise; returns its status. An error names the request. On a request with an unread body the connection ends with it. */
+export function send(exchange: Exchange, { status, headers = {}, body: said }: Answer | WholeAnswer): number {
   const { request, response, method } = exchange;
   if (response.headersSent || response.destroyed) {
     response.destroy();
     return status;
   }
+  const body = namedWhere(status >= 400, said, exchange);
   const closing = bodyPending(request);
   response.writeHead(status, {
     'Content-Type': 'application/json',
@@ -276,10 +278,9 @@ export function tagHeld(reason: 'busy' | 'unavailable'): Answer {
 }
 
 /** Other gateways would go on to answer with what was there before. */
-export const writeHeld: Answer = refusal(
-  'UNAVAILABLE',
+export const writeHeld: Answer = tryAgain(
   'the store by which other gateways learn of this change cannot be reached; try again',
-  { headers: { 'Retry-After': '3' } },
+  3,
 );
 
 /** A gate's answer hangs on what this repository holds, and nobody could tell. */
@@ -326,9 +327,7 @@ const upstreamAnswers: Readonly<Record<UpstreamFailure, Answer>> = {
   login_failed: refusal(
     'UNAVAILABLE',
     'the registry behind the gateway refuses the login that the gateway has for it',
-    {
-      status: 502,
-    },
+    { status: 502 },
   ),
   broken: refusal('UNAVAILABLE', 'the registry behind the gateway gave an unusable answer', { status: 502 }),
 };

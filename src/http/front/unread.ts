@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { errorBody } from '../../distribution/error-codes.ts';
 import type { AuditLog } from '../../ports.ts';
 import { clientAddress } from './client-address.ts';
+import { type Named, namingRequest } from './named-request.ts';
 import { traceOf } from './trace.ts';
 import { cut, isFramed } from './drain.ts';
 import { turnsEnd } from './turn.ts';
@@ -20,14 +21,15 @@ export interface Unread {
 /** One that can be answered. */
 export type Rejected = Unread & { readonly status: number };
 
-/** Without a request that could be read its address is that of the connection. */
+/** Without a request that could be read its address is that of the connection. Returns what it is called there. */
 export function recordUnread(
   { audit, trustedProxies }: { readonly audit: AuditLog; readonly trustedProxies: readonly string[] },
   socket: Socket,
   { reason, status, request, detail }: Unread,
-): void {
+): Named {
   const { headers = {}, method: httpMethod } = request ?? {};
   const requestId = randomUUID();
+  const trace = traceOf(headers['traceparent'], requestId, () => false);
   audit.record({
     event: 'access',
     decision: 'deny',
@@ -36,14 +38,20 @@ export function recordUnread(
     userAgent: headers['user-agent'],
     httpMethod,
     requestId,
-    traceId: traceOf(headers['traceparent'], requestId, () => false).id,
+    traceId: trace.id,
     status,
     detail,
   });
+  return { requestId, trace };
 }
 
-/** Answers and ends the connection. `pending`: responses to earlier requests on it that are still on their way. */
-export function rejectUnread(socket: Socket, pending: readonly ServerResponse[], status: number): void {
+/** Answers and ends the connection. `pending`: responses to earlier requests on it that are still on their way. `named`: what the log calls it. */
+export function rejectUnread(
+  socket: Socket,
+  pending: readonly ServerResponse[],
+  status: number,
+  named: Named | undefined,
+): void {
   socket.on('error', () => {});
   if (!socket.writable || socket.destroyed) {
     socket.destroy();
@@ -57,9 +65,11 @@ export function rejectUnread(socket: Socket, pending: readonly ServerResponse[],
     else cut(current);
     return;
   }
-  const body = errorBody('UNSUPPORTED', 'the request cannot be read');
+  const said = errorBody('UNSUPPORTED', 'the request cannot be read');
+  const body = named === undefined ? said : namingRequest(said, named);
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nConnection: close\r\nContent-Type: application/json\r\n` +
+      (named === undefined ? '' : `X-Request-Id: ${named.requestId}\r\n`) +
       `Content-Length: ${body.length}\r\n\r\n${body}`,
     () => socket.destroySoon(),
   );
