@@ -1,5 +1,6 @@
 /** What the registry has confirmed, told to all who remember some of it. */
 import type { Clock, RepositoryNames, Seen, TagActivity } from '../ports.ts';
+import { ResolvedTags } from './resolved-tags.ts';
 
 export interface SeenParts {
   readonly activity: TagActivity;
@@ -11,6 +12,7 @@ export interface SeenParts {
 
 /** In one turn, without a promise: a pull is answered before and after. */
 export function createSeen({ activity, names, forget, clock }: SeenParts): Seen {
+  const resolved = new ResolvedTags();
   return {
     written(repository, { tags, digest, by }) {
       const at = clock();
@@ -23,8 +25,13 @@ export function createSeen({ activity, names, forget, clock }: SeenParts): Seen 
       names.noteDeleted(repository);
       forget(repository);
     },
-    pulled(repository, tag) {
-      activity.notePulled(repository, tag, clock());
+    resolved(repository, { by, ...named }) {
+      resolved.note(by, repository, named, clock());
+    },
+    pulled(repository, pulled) {
+      const at = clock();
+      const tags = 'tag' in pulled ? [pulled.tag] : resolved.of(pulled.by, repository, pulled.digest, at);
+      for (const tag of tags) activity.notePulled(repository, tag, at);
     },
     contentWritten: (repository) => names.noteWritten(repository),
   };

@@ -49,8 +49,10 @@ export interface Seen {
     written: { readonly tags: readonly string[]; readonly digest: string; readonly by: string },
   ): void;
   deleted(repository: string, gone: GoneTags): void;
-  /** A manifest by its tag. */
-  pulled(repository: string, tag: string): void;
+  /** An account (`by`, '' for nobody in particular) was told by HEAD what a tag is, and has not pulled it yet. */
+  resolved(repository: string, named: { readonly tag: string; readonly digest: string; readonly by: string }): void;
+  /** A manifest; by its digest it is the pull of a tag that the same account resolved a moment ago. */
+  pulled(repository: string, pulled: { readonly tag: string } | { readonly digest: string; readonly by: string }): void;
   /** Content that makes a repository known to some registries before it has a manifest. */
   contentWritten(repository: string): void;
 }
@@ -103,7 +105,7 @@ export interface ImageFactsMemory {
   put(repository: string, facts: ImageFacts): void;
 }
 
-/** What the registry is asked for people: at most four questions at once for all of them together, apart from pulls. */
+/** What the registry is asked for people: at most four questions at once to each, apart from pulls. */
 export interface Browser {
   /** For one page, which waits for answers at most so long, 2 seconds if nothing is said. */
   glance(withinMs?: number): Glance;

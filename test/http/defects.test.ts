@@ -80,7 +80,7 @@ test('a request that meets a defect is answered 500 and logged, and the next one
     },
     upstreams: oneRegistry,
     catalog: { repositories: never },
-    seen: { written: never, deleted: never, pulled() {}, contentWritten: never },
+    seen: { written: never, deleted: never, pulled() {}, resolved() {}, contentWritten: never },
     promotions: { record: never, find: never, latest: never },
     api: { asking: nothingAsked, version: '1.2.3', showsAnonymous: false },
     front: {

@@ -97,13 +97,26 @@ describe('the gateway remembers', () => {
     await open();
     for (const tag of ['seen', 'looked', 'digest', 'kept']) await push(`a/manifests/${tag}`);
     expect((await send('GET', 'a/manifests/seen', 'tess')).status).toBe(200);
-    expect((await send('HEAD', 'a/manifests/looked', 'tess')).status).toBe(200);
     expect((await send('GET', `a/manifests/${digest}`, 'tess')).status).toBe(200);
+    expect((await send('HEAD', 'a/manifests/looked', 'tess')).status).toBe(200);
     expect((await send('GET', 'a/manifests/never', 'tess')).status).toBe(404);
     const activity = await remembered();
     const known =
       (await activity.of('a', ['seen', 'looked', 'digest', 'kept', 'never'])) ?? new Map<string, TagHistory>();
     expect([...known].filter(([, { lastPull }]) => lastPull !== undefined).map(([tag]) => tag)).toEqual(['seen']);
+  });
+
+  test('a pull as containerd does it: the tag by HEAD, then its digest by GET of the same account', async () => {
+    await open();
+    for (const tag of ['pulled', 'looked']) await push(`a/manifests/${tag}`);
+    await send('PUT', 'a/manifests/other', 'dana', manifest.replace('}', ' }'));
+    expect((await send('HEAD', 'a/manifests/looked', 'dana')).status).toBe(200);
+    const looked = await send('HEAD', 'a/manifests/pulled', 'tess');
+    expect(looked.headers.get('docker-content-digest')).toBe(digest);
+    expect((await send('HEAD', 'a/manifests/other', 'tess')).status).toBe(200);
+    expect((await send('GET', `a/manifests/${digest}`, 'tess')).status).toBe(200);
+    const known = (await (await remembered()).of('a', ['pulled', 'looked', 'other'])) ?? new Map<string, TagHistory>();
+    expect([...known].filter(([, { lastPull }]) => lastPull !== undefined).map(([tag]) => tag)).toEqual(['pulled']);
   });
 
   test('a pull that memory answered', async () => {

@@ -14,10 +14,14 @@ export function noteSeen(
 ): void {
   if (status === undefined || status < 200 || status > 299) return;
   switch (route.kind) {
-    case 'manifest-get':
-      if ('tag' in route.reference && method === 'GET' && status === 200 && decision !== 'error')
-        seen.pulled(route.repository, route.reference.tag);
+    case 'manifest-get': {
+      if (status !== 200 || decision === 'error') return;
+      const { repository, reference } = route;
+      const by = who(caller).account ?? '';
+      if (method === 'GET') return seen.pulled(repository, 'tag' in reference ? reference : { ...reference, by });
+      if ('tag' in reference && digest !== undefined) seen.resolved(repository, { tag: reference.tag, digest, by });
       return;
+    }
     case 'manifest-put': {
       if (digest === undefined) return;
       const tags = 'tag' in route.reference ? [route.reference.tag] : tagsOf(route).filter(isNamedIn(response));
