@@ -1,4 +1,4 @@
-/** Turns of questions that people's pages ask: some at once in all, fewer of one registry, so that one that hangs leaves some. */
+/** Turns of questions that people's pages ask: some at once of each registry, so that one that hangs holds up none of the others. */
 import { AtOnce } from '../gate/at-once.ts';
 import type { ListPlace } from '../ports.ts';
 
@@ -10,25 +10,22 @@ export interface Turns {
 }
 
 export interface TurnTerms {
-  /** At once. */
-  readonly all: number;
-  /** Where there are several registries: at once of each, and which of them is asked; undefined: none of them in particular. */
+  /** At once, of each registry. */
+  readonly each: number;
+  /** Which of several registries is asked: one of as few values as there are; undefined: none that anything is known of. */
   readonly registries?: {
-    readonly each: number;
     readonly of: (repository: string) => string | undefined;
     readonly listedAt: (place: ListPlace | undefined) => string | undefined;
   };
 }
 
-/** Whoever waits for a registry's turn holds none of the others'. */
-export function createTurns({ all, registries }: TurnTerms): Turns {
-  const common = new AtOnce(all);
-  const own = new Map<string, AtOnce>();
+/** Without `registries` there is one. */
+export function createTurns({ each, registries }: TurnTerms): Turns {
+  const turns = new Map<string | undefined, AtOnce>();
   const run = <T>(registry: string | undefined, ask: () => Promise<T>): Promise<T> => {
-    if (registries === undefined || registry === undefined) return common.run(ask);
-    const turns = own.get(registry) ?? new AtOnce(registries.each);
-    own.set(registry, turns);
-    return turns.run(() => common.run(ask));
+    const own = turns.get(registry) ?? new AtOnce(each);
+    turns.set(registry, own);
+    return own.run(ask);
   };
   return {
     about: (repository, ask) => run(registries?.of(repository), ask),

@@ -47,7 +47,7 @@ beforeEach(() => {
   registry = new Slow();
   browser = createBrowser({
     registry,
-    turns: createTurns({ all: 4 }),
+    turns: createTurns({ each: 4 }),
     images: createImageFactsMemory(),
     clock: Date.now,
   });

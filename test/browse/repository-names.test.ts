@@ -45,7 +45,7 @@ afterEach(() => {
 function open(more: Partial<NamesParts> = {}): WalkedNames {
   return createRepositoryNames({
     registry,
-    turns: createTurns({ all: 4 }),
+    turns: createTurns({ each: 4 }),
     marks: createRepositoryMarks(),
     clock: Date.now,
     ...more,
@@ -232,7 +232,7 @@ describe('pages of the list', () => {
 
   test('are not known while or after another gateway made a repository', async () => {
     const marks = createRepositoryMarks();
-    const other = createRepositoryNames({ registry, turns: createTurns({ all: 4 }), marks, clock: Date.now });
+    const other = createRepositoryNames({ registry, turns: createTurns({ each: 4 }), marks, clock: Date.now });
     names = open({ marks });
     await walked();
     other.noteWritten('b/1');
