@@ -2,10 +2,25 @@
 
 const maxText = 4096;
 const maxEntries = 200;
+/** Of texts that are shown together: after so many characters only the beginning of each is kept. */
+const maxTogether = 32_768;
+const maxBeginning = 128;
 
-/** Cut where it is long, not between the halves of a pair. */
-export function boundedText(text: string): string {
-  return text.length <= maxText ? text : text.slice(0, maxText).replace(/[\ud800-\udbff]$/, '');
+/** Cut where it is long, which it says then; not between the halves of a pair. */
+export function boundedText(text: string, most = maxText): string {
+  if (text.length <= most) return text;
+  const mark = `… (${text.length.toLocaleString('en')} characters)`;
+  return text.slice(0, most - mark.length).replace(/[\ud800-\udbff]$/, '') + mark;
+}
+
+/** For one text after the other of those that are shown together. */
+export function boundingTogether(): (text: string) => string {
+  let room = maxTogether;
+  return (text) => {
+    const kept = boundedText(text, room > 0 ? maxText : maxBeginning);
+    room -= kept.length;
+    return kept;
+  };
 }
 
 /** Bounded; undefined for what is no text. */
@@ -22,10 +37,9 @@ export function listOf(value: unknown, most: number): readonly unknown[] {
 export function textsOf(value: unknown): Readonly<Record<string, string>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return {};
   const texts: Record<string, string> = Object.create(null) as Record<string, string>;
-  for (const [name, each] of Object.entries(value).slice(0, maxEntries)) {
-    const text = textOf(each);
-    if (text !== undefined) texts[boundedText(name)] = text;
-  }
+  const bounded = boundingTogether();
+  for (const [name, each] of Object.entries(value).slice(0, maxEntries))
+    if (typeof each === 'string') texts[bounded(name)] = bounded(each);
   return texts;
 }
 

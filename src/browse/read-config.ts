@@ -1,7 +1,7 @@
 /** What the configuration of an image says of it (OCI image-spec, "Image JSON"; docker's is the same). Hostile until shown. */
 import { field, parseJson } from '../distribution/json.ts';
 import type { ConfigFacts } from '../ports.ts';
-import { boundedText, listOf, textOf, textsOf } from './bounded.ts';
+import { boundedText, boundingTogether, listOf, textOf, textsOf } from './bounded.ts';
 
 export interface ImageConfig {
   readonly facts: ConfigFacts;
@@ -16,6 +16,7 @@ export function readConfig(content: Buffer): ImageConfig | undefined {
   const value = parseJson(content);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
   const own = field(value, 'config');
+  const bounded = boundingTogether();
   return {
     platform: platformOf(value),
     facts: {
@@ -25,10 +26,10 @@ export function readConfig(content: Buffer): ImageConfig | undefined {
       command: stringsOf(field(own, 'Cmd')),
       ports: Object.keys(objectOf(field(own, 'ExposedPorts')) ?? {})
         .slice(0, 100)
-        .map(boundedText),
+        .map(boundingTogether()),
       labels: textsOf(field(own, 'Labels')),
       history: listOf(field(value, 'history'), maxHistory).map((step) => ({
-        createdBy: textOf(field(step, 'created_by')) ?? '',
+        createdBy: bounded(textIn(step, 'created_by')),
         isEmpty: field(step, 'empty_layer') === true,
       })),
     },
@@ -46,7 +47,12 @@ export function platformOf(value: unknown): string | undefined {
 /** One string is a list of one, as shells have it. */
 function stringsOf(value: unknown): readonly string[] {
   const list = typeof value === 'string' ? [value] : listOf(value, 100);
-  return list.flatMap((each) => textOf(each) ?? []);
+  return list.filter((each) => typeof each === 'string').map(boundingTogether());
+}
+
+function textIn(value: unknown, name: string): string {
+  const text = field(value, name);
+  return typeof text === 'string' ? text : '';
 }
 
 function objectOf(value: unknown): object | undefined {

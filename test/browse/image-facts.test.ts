@@ -243,6 +243,24 @@ describe('a manifest and a config of any content', () => {
     return Object.entries(value).flatMap(([name, each]) => [name, ...texts(each)]);
   }
 
+  test('say how long they are where they are cut, and together are no page of megabytes', () => {
+    const long = 'x'.repeat(65_536);
+    const label = readConfig(Buffer.from(JSON.stringify({ config: { Labels: { long } } })))?.facts.labels['long'];
+    expect(label).toMatch(/^x{4000,}… \(65,536 characters\)$/);
+    const texts = Array.from({ length: 200 }, (_, at) => [`${at}${long}`, `😀${long}`] as const);
+    const all = readConfig(
+      Buffer.from(
+        JSON.stringify({
+          config: { Labels: Object.fromEntries(texts), Cmd: texts.flat(), ExposedPorts: Object.fromEntries(texts) },
+          history: texts.map(([text]) => ({ created_by: text })),
+        }),
+      ),
+    )?.facts;
+    expect(all && [Object.keys(all.labels).length, all.history.length, all.command.length]).toEqual([200, 200, 100]);
+    expect(Object.values(all?.labels ?? {}).at(-1)).toMatch(/^😀x{80,}… \(65,538 characters\)$/);
+    expect(JSON.stringify(all).length).toBeLessThan(300_000);
+  });
+
   test('are read without a failure, into bounded texts', () => {
     fc.assert(
       fc.property(shape, fc.option(fc.string(), { nil: undefined }), (value, mediaType) => {
