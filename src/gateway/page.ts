@@ -19,7 +19,7 @@ import { type Web, type WebParts, createWeb } from '../http/web/router.ts';
 import type { Door } from '../http/web/step.ts';
 import type { Operation } from '../operations/operation.ts';
 import { type OperationParts, gatewayOperations } from '../operations/table.ts';
-import { shownFile } from '../operations/shown-file.ts';
+import { shownFiles } from '../operations/shown-file.ts';
 import { whoAmI } from '../operations/who-am-i.ts';
 import { readPageAssets } from '../page-assets.ts';
 import { formatProblem } from '../document/problem.ts';
@@ -107,10 +107,12 @@ export function openPage({ config, machine, front, identity, parts, doors }: Pag
     assets: readPageAssets(),
     revision: () => shortRevision(policies.loaded().revision),
     warning() {
-      const [first, ...more] = policies.problems();
+      const problems = policies.problems();
+      const [first, ...more] = problems;
       if (first === undefined) return undefined;
+      const files = shownFiles([...policies.loaded().files, ...problems].map(({ file }) => file));
       const rest = more.length === 0 ? '' : ` (and ${more.length} more)`;
-      return `The newest policy files are not in force: ${formatProblem({ ...first, file: shownFile(first.file) }).split('\n', 1)[0] ?? ''}${rest}`;
+      return `The newest policy files are not in force: ${formatProblem({ ...first, file: files.name(first.file) }).split('\n', 1)[0] ?? ''}${rest}`;
     },
   });
 }

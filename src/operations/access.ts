@@ -16,10 +16,10 @@ import { ruleLines } from '../policy/rule-text.ts';
 import type { AuditRecord, Clock, PolicySource, Recent, SessionStore } from '../ports.ts';
 import { type AccessAnswer, accessAnswer, explanation } from './access-answers.ts';
 import { scopeFor } from './activity.ts';
-import { type Sight, explained, filesOf, ruleNamed, shownPlace } from './explaining.ts';
+import { type Sight, explained, ruleNamed, shownPlace } from './explaining.ts';
 import { type Outcome, operation } from './operation.ts';
 import { effectOf, recordsHere, refusalsOf } from './refused-here.ts';
-import { withShownFiles } from './shown-file.ts';
+import { shownFilesOf } from './shown-file.ts';
 import { slices } from './slices.ts';
 import { type Viewer, mayEverywhere, mayInspect } from './viewer.ts';
 
@@ -191,7 +191,7 @@ async function accessOf(
         ? null
         : await allowingOf(here, found.full, sight, rest),
     rules: rules.map((rule) => ({
-      ...ruleNamed(rule, sight),
+      ...ruleNamed(rule, sight, shownFilesOf(here.compiled.policy)),
       isShadow: rule.mode === 'shadow',
       text: ruleLines(rule).join('\n'),
       applies: rule.when === undefined ? null : `while ${describeConditions(rule.when)}`,
@@ -244,19 +244,19 @@ async function allowingOf(
 ): Promise<AccessAnswer['allowing']> {
   const found: WouldAllow = await wouldAllow(here, full, sight === 'all', rest);
   const none = { why: null, lines: '', instead: [], gains: [], moreGains: false, failing: [], moreFailing: 0 };
-  const files = filesOf(here.compiled.policy);
-  if ('why' in found) return { ...none, why: withShownFiles(found.why, files) };
+  const files = shownFilesOf(here.compiled.policy);
+  if ('why' in found) return { ...none, why: files.words(found.why) };
   const { repository } = here;
   // Tests of other repositories are for who may inspect these.
   const told = found.failing.filter(({ expectation }) => sight === 'all' || expectation.repository === repository);
   const failing = told.slice(0, shownTests).map(({ test, expectation }) => ({
     test: test.name,
-    place: shownPlace(expectation.source),
+    place: shownPlace(expectation.source, files),
   }));
   return {
     ...none,
     lines: found.lines,
-    instead: found.instead.map((text) => withShownFiles(text, files)),
+    instead: found.instead.map(files.words),
     gains: found.gains.slice(0, shownGains),
     moreGains: !found.isWhole || found.gains.length > shownGains,
     failing,

@@ -7,7 +7,7 @@ import type { AuditRecord, Recent, RecentRecord, SessionStore } from '../ports.t
 import { type ActivityList, type ActivityRecord, activityList } from './answers.ts';
 import { type Operation, instant, operation } from './operation.ts';
 import { wholeNumber } from './values.ts';
-import { shownFile, withShownStart } from './shown-file.ts';
+import { shownFilesOf, withShownStart } from './shown-file.ts';
 import { type Viewer, mayEverywhere, mayInspect, maySee } from './viewer.ts';
 
 export interface ActivityParts {
@@ -104,8 +104,9 @@ function isWanted(record: AuditRecord, { account, repository, decision, reason, 
 /** Words for operators, and names of other repositories than the record's own, are for who may see them. */
 function viewOf({ number, at, record }: RecentRecord, scope: Scope, viewer: Viewer): ActivityRecord {
   const { shadow, from, gateFrom, detail: said, scope: scopes, gate, ...rest } = record;
-  const detail = said !== undefined && record.event === 'policy' ? withShownStart(said) : said;
-  const source = record.source && shownFile(record.source);
+  const files = shownFilesOf(viewer.policy.policy);
+  const detail = said !== undefined && record.event === 'policy' ? withShownStart(said, files) : said;
+  const source = record.source && withShownStart(record.source, files);
   const view = { ...rest, number, time: instant(at), explain: questionOf(record) };
   if (scope === 'everything')
     return { ...view, shadow: shadow && [...shadow], from, gateFrom, detail, source, scope: scopes, gate };

@@ -6,9 +6,9 @@ import { type Explanation, deletionLines, halfLines } from '../policy/analysis/e
 import { gateLine } from '../policy/analysis/gates-about.ts';
 import { type Rest, explainHere, speaksOf } from '../policy/analysis/here.ts';
 import type { Considered, Inquiry } from '../policy/analysis/consider.ts';
-import { type Policy, type Rule, type Source, entriesOf, formatSubject } from '../policy/model.ts';
+import { type Policy, type Rule, type Source, formatSubject } from '../policy/model.ts';
 import type { Explained } from './access-answers.ts';
-import { shownFile, withShownFiles } from './shown-file.ts';
+import { type ShownFiles, shownFilesOf, sourcesOf } from './shown-file.ts';
 
 /** `all`: may inspect everything; `here`: may inspect the repository; `self`: asks about themselves. */
 export type Sight = 'all' | 'here' | 'self';
@@ -29,9 +29,9 @@ export async function explained(
   const groups = 'groups' in principal ? (principal.groups as readonly string[]) : full.groups.map(({ name }) => name);
   const places = new Map(full.groups.map(({ name, source }) => [name, source]));
   const misses = full.nearMisses.filter((miss) => isShown(miss, inquiry, sight));
-  const words = (text: string): string =>
-    sight === 'self' ? withoutPlaces(text, policy) : withShownFiles(text, filesOf(policy));
-  const named = (rule: Rule): Explained['shadow'][number] => ruleNamed(rule, sight);
+  const files = shownFilesOf(policy);
+  const words = (text: string): string => (sight === 'self' ? withoutPlaces(text, policy) : files.words(text));
+  const named = (rule: Rule): Explained['shadow'][number] => ruleNamed(rule, sight, files);
   return {
     full,
     answer: {
@@ -44,7 +44,7 @@ export async function explained(
       reason: words(full.reason),
       notes: notesOf(full, sight).map(words),
       rule: full.rule === undefined ? null : named(full.rule),
-      groups: groups.map((name) => ({ name, place: sight === 'self' ? null : placeOf(places.get(name)) })),
+      groups: groups.map((name) => ({ name, place: sight === 'self' ? null : placeOf(places.get(name), files) })),
       nearMisses: misses.slice(0, shownMisses).map(({ rule, failures }) => ({
         rule: named(rule),
         why: failures.map(({ why }) => why),
@@ -63,26 +63,21 @@ function isShown({ rule, failures }: Considered, { repository }: Inquiry, sight:
 }
 
 /** With its place for who may inspect. */
-export function ruleNamed({ name, effect, source }: Rule, sight: Sight): Explained['shadow'][number] {
-  return { name, effect, place: sight === 'self' ? null : placeOf(source) };
+export function ruleNamed(
+  { name, effect, source }: Rule,
+  sight: Sight,
+  files: ShownFiles,
+): Explained['shadow'][number] {
+  return { name, effect, place: sight === 'self' ? null : placeOf(source, files) };
 }
 
-function placeOf(source: Source | undefined): { file: string; line: number } | null {
-  return source === undefined ? null : shownPlace(source);
+function placeOf(source: Source | undefined, files: ShownFiles): { file: string; line: number } | null {
+  return source === undefined ? null : shownPlace(source, files);
 }
 
 /** Where something stands, for who may inspect. */
-export function shownPlace({ file, line }: Source): { file: string; line: number } {
-  return { file: shownFile(file), line };
-}
-
-/** All that something of it stands in. */
-export function filesOf(policy: Policy): readonly string[] {
-  return sourcesOf(policy).map(({ source }) => source.file);
-}
-
-function sourcesOf(policy: Policy): readonly { readonly source: Source }[] {
-  return [...policy.rules, ...policy.gates, ...entriesOf(policy).map(({ entry }) => entry)];
+export function shownPlace({ file, line }: Source, files: ShownFiles): { file: string; line: number } {
+  return { file: files.name(file), line };
 }
 
 function notesOf(

@@ -5,7 +5,7 @@ import type { Problem } from '../document/problem.ts';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
 import type { EpochMs } from '../time.ts';
 import { type Outcome, instant, operation } from './operation.ts';
-import { shownFile, withShownFiles } from './shown-file.ts';
+import { type ShownFiles, isCalled, shownFiles } from './shown-file.ts';
 
 interface FileText {
   readonly file: string;
@@ -116,10 +116,11 @@ async function answerOf(files: FollowedPolicy, wish: z.output<typeof which>): Pr
   const problems = files.problems();
   const review = await files.review();
   const { at, by } = files.since();
-  const shown = shownOf(inForce, files.refused(), problems, wish);
-  if (shown === undefined) return { ok: false, reason: 'unknown', detail: 'there is no such policy file' };
   const refused = new Map((files.refused() ?? []).map((each) => [each.file, each]));
-  const names = [...new Set([...inForce.map(({ file }) => file), ...refused.keys()])].sort();
+  const every = [...new Set([...inForce.map(({ file }) => file), ...refused.keys()])].sort();
+  const names = shownFiles(every);
+  const shown = shownOf(inForce, files.refused(), problems, wish, names);
+  if (shown === undefined) return { ok: false, reason: 'unknown', detail: 'there is no such policy file' };
   return {
     ok: true,
     answer: {
@@ -138,15 +139,15 @@ async function answerOf(files: FollowedPolicy, wish: z.output<typeof which>): Pr
                   ? null
                   : {
                       ...review.changes,
-                      lines: review.changes.lines.map((each) => ({ ...each, text: withShownFiles(each.text, names) })),
+                      lines: review.changes.lines.map((each) => ({ ...each, text: names.words(each.text) })),
                     },
               lints: review.lints.map((each) => ({ ...toFound(each, names), isProblem: each.isProblem })),
-              unexercised: review.unexercised.map((each) => ({ ...each, file: shownFile(each.file) })),
+              unexercised: review.unexercised.map((each) => ({ ...each, file: names.name(each.file) })),
             },
-      files: names.map((file) => {
+      files: every.map((file) => {
         const text = (refused.get(file) ?? inForce.find((each) => each.file === file))?.text ?? '';
         return {
-          file: shownFile(file),
+          file: names.name(file),
           lines: lineCount(text),
           problems: problems.filter((each) => each.file === file).length,
         };
@@ -156,8 +157,8 @@ async function answerOf(files: FollowedPolicy, wish: z.output<typeof which>): Pr
   };
 }
 
-function toFound({ file, line, message }: Problem, names: readonly string[]): z.infer<typeof found> {
-  return { file: shownFile(file), line, message: withShownFiles(message, names) };
+function toFound({ file, line, message }: Problem, names: ShownFiles): z.infer<typeof found> {
+  return { file: names.name(file), line, message: names.words(message) };
 }
 
 function lineCount(text: string): number {
@@ -170,9 +171,11 @@ function shownOf(
   refused: readonly FileText[] | undefined,
   problems: readonly Problem[],
   { file: wished, line = 1 }: z.output<typeof which>,
+  names: ShownFiles,
 ): PolicyAnswer['shown'] | undefined {
-  const isWished = (each: FileText): boolean => wished === each.file || wished === shownFile(each.file);
-  const named = [...inForce, ...(refused ?? [])].find(isWished)?.file ?? wished;
+  const every = [...inForce, ...(refused ?? [])];
+  const isWished = ({ file }: FileText): boolean => wished !== undefined && isCalled(file, wished);
+  const named = (every.find(({ file }) => names.name(file) === wished) ?? every.find(isWished))?.file ?? wished;
   const file = named ?? problems.find((each) => each.line > 0)?.file ?? inForce[0]?.file;
   if (file === undefined) return null;
   const bad = problems.some((each) => each.file === file) ? refused?.find((each) => each.file === file) : undefined;
@@ -183,7 +186,7 @@ function shownOf(
   const first = wished === undefined ? (problems.find((each) => each.file === file)?.line ?? 1) : line;
   const from = Math.floor((Math.min(Math.max(first, 1), Math.max(lines.length, 1)) - 1) / pageLines) * pageLines + 1;
   return {
-    file: shownFile(file),
+    file: names.name(file),
     isRefused: bad !== undefined,
     from,
     total: lines.length,
