@@ -165,6 +165,8 @@ function moved(tag: string): Refusal {
 
 /** Milliseconds for each answer while somebody waits for the page: a registry that is away is said to be. */
 const firstMs = 2000;
+/** The same for another look of the same account, which may be about to end since its page was left. */
+const busyMs = 1000;
 
 /** Somebody who looks again while they look waits a moment for it, and then is told. */
 async function oneOf<T>(
@@ -172,7 +174,7 @@ async function oneOf<T>(
   { looker }: Named,
   task: () => Promise<T>,
 ): Promise<T | Refusal> {
-  const ran = await looks.run(who(looker.caller).account ?? '', firstMs, task);
+  const ran = await looks.run(who(looker.caller).account ?? '', busyMs, task);
   return ran === 'busy' ? looking : ran;
 }
 

@@ -102,7 +102,14 @@ async function show<Parts>(web: RouteParts<Parts>, visit: Visit, { page, rest }:
   if (outcome.ok) return { record: seen, drawn: { status: 200, view: page.view(outcome.answer, visit.frame, asked) } };
   const { reason, detail } = outcome;
   if (reason === 'login') return toLogin(visit);
-  return refusedWith(outcomeRefusal(reason, detail), page.failed?.({ ok: false, reason, detail }, visit.frame, asked));
+  const view = page.failed?.({ ok: false, reason, detail }, visit.frame, asked);
+  return endedOr(visit, refusedWith(outcomeRefusal(reason, detail), view));
+}
+
+/** What was not found out because nobody waited for it is no refusal. */
+function endedOr({ exchange }: Visit, step: Step): Step {
+  if (isAwaited(exchange)()) return step;
+  return { ...step, record: { event: 'access', decision: 'error', reason: 'client_gone' } };
 }
 
 /** In a page of its own, where there is one. */
@@ -132,10 +139,11 @@ async function post<Parts>(web: RouteParts<Parts>, visit: Visit, path: string): 
 
 async function submit<Parts>(
   web: RouteParts<Parts>,
-  { exchange, viewer, frame }: Visit,
+  visit: Visit,
   form: Form<Parts>,
   fields: URLSearchParams,
 ): Promise<Step> {
+  const { exchange, viewer, frame } = visit;
   const outcome = await ask(form.operation, web.parts, viewer, form.input(fields), isAwaited(exchange));
   if (outcome.ok) {
     const done = form.done(outcome.answer, frame, fields);
@@ -144,5 +152,6 @@ async function submit<Parts>(
   }
   const { reason, detail } = outcome;
   if (reason === 'login') return refusing(loginNeeded(web.front.service));
-  return refusedWith(outcomeRefusal(reason, detail), form.failed?.({ ok: false, reason, detail }, frame, fields));
+  const view = form.failed?.({ ok: false, reason, detail }, frame, fields);
+  return endedOr(visit, refusedWith(outcomeRefusal(reason, detail), view));
 }
