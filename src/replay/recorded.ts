@@ -169,7 +169,9 @@ class Fields {
   claims(): Readonly<Record<string, string>> {
     const value = this.#all['claims'];
     const pairs = typeof value === 'object' && value !== null ? Object.entries(value) : [];
-    return Object.fromEntries(pairs.filter((pair): pair is [string, string] => typeof pair[1] === 'string'));
+    const texts = pairs.filter((pair): pair is [string, string] => typeof pair[1] === 'string');
+    texts.forEach(([, text]) => this.#look(text));
+    return Object.fromEntries(texts);
   }
 
   #texts(value: unknown): readonly string[] | undefined {

@@ -1,5 +1,6 @@
 /** What each kind of record comes to under another policy, and what nobody can say. */
 import { describe, expect, test } from 'vitest';
+import { parseScopes } from '../../src/distribution/scope.ts';
 import type { AuditRecord } from '../../src/ports.ts';
 import { readPolicy } from '../support/policies.ts';
 import { access, dana, lineOf, noon, replayed, told, unsure } from './support/records.ts';
@@ -231,6 +232,10 @@ describe('a workload', () => {
     ]);
     expect(unsure(replayed([lineOf({ ...login, ...shown, claims: {} })], open))).toEqual({ claims: 1 });
     expect(unsure(replayed([lineOf({ ...login, ...shown, claims: { ref: 'a b' } })], open))).toEqual({ claims: 1 });
+    const long = { ref: `refs/heads/${'x'.repeat(300)}` };
+    expect(told(replayed([lineOf({ ...login, ...shown, claims: long })], open))).toEqual([]);
+    const cut = { ref: `refs/heads/${'x'.repeat(245)}…` };
+    expect(unsure(replayed([lineOf({ ...login, ...shown, claims: cut })], open))).toEqual({ cut: 1 });
     expect(told(replayed([lineOf({ ...login, ...shown, claims: {} })], open, { base: open }))).toEqual([]);
     const other = readPolicy(accounts.replace('audience: us', 'audience: them'), `rules: [${all}]`);
     expect(unsure(replayed([lineOf({ ...login, ...shown })], other, { base: open }))).toEqual({ claims: 1 });
@@ -316,6 +321,15 @@ describe('nobody can say', () => {
     expect(told(replayed(one({ ...push, durationMs: 500 }), ice))).toEqual(['- user:dana push a/b 1×']);
     expect(told(replayed(one({ ...push, durationMs: 5000 }), ice, { at: noon - 86_400_000 }))).toEqual([]);
     expect(told(replayed(one({ ...push, durationMs: 5000 }), ice, { at: noon + 86_400_000 }))).toHaveLength(1);
+  });
+
+  test('nothing of the longest token that there can be', () => {
+    const scope = Array.from({ length: 300 }, (_, at) => `repository:team-${at}/${'x'.repeat(40)}:pull,push`).join(' ');
+    expect(parseScopes([scope])).toHaveLength(300);
+    const token = { event: 'token', decision: 'allow', reason: 'granted', ...dana } as const;
+    const line = lineOf({ ...token, scope: scope.replaceAll(',push', ''), asked: scope });
+    expect(unsure(replayed([line], open))).toEqual({});
+    expect(told(replayed([line], shut))).toHaveLength(300);
   });
 
   test('what a cut text was, or what an older version left out', () => {

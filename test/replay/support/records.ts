@@ -1,4 +1,5 @@
 /** Lines as a gateway writes them, and what a replay says of them. */
+import { fieldsText, timedText } from '../../../src/audit/plain-record.ts';
 import type { AuditRecord } from '../../../src/ports.ts';
 import type { Policy } from '../../../src/policy/model.ts';
 import { type Replayed, createReplay } from '../../../src/replay/replay.ts';
@@ -8,7 +9,7 @@ export const noon = Date.UTC(2026, 10, 20, 12);
 
 /** With a time behind `level`, as the log has it. */
 export function lineOf(record: Partial<AuditRecord>, at = noon): string {
-  return JSON.stringify({ level: 'info', time: new Date(at).toISOString(), ...record });
+  return timedText(fieldsText(record), new Date(at).toISOString(), '"level":"info",');
 }
 
 export const dana = { account: 'dana', kind: 'user', method: 'password' } as const;
