@@ -31,6 +31,7 @@ for (const box of document.querySelectorAll('[data-copy]')) {
 /** Activity: new rows while somebody looks, every 3 seconds. They are built of text: nothing in them is read as HTML. */
 const live = document.querySelector('[data-live]');
 if (live) {
+  const { verdicts, clients } = JSON.parse(live.dataset.words);
   const unseen = /(?![\ufe00-\ufe0f])[\p{Cc}\p{Zl}\p{Zp}\p{DI}\ufff9-\ufffb]/gu;
   const visible = (text) =>
     text.slice(0, 256).replace(unseen, (one) => `U+${one.codePointAt(0).toString(16).toUpperCase().padStart(4, '0')}`);
@@ -67,35 +68,15 @@ if (live) {
     if (below) td.append(below);
     return td;
   };
-  const verdicts = {
-    allow: ['yes', '✓', 'allowed'],
-    deny: ['no', '✕', 'refused'],
-    error: ['sometimes', '◐', 'failed'],
-  };
   const what = ({ event, action, repository, reference, digest, detail }) => {
     if (repository === undefined) return detail ?? action ?? event;
     const named = reference ?? digest;
     const tail = named === undefined ? '' : /[: ]/.test(named) ? ` ${named}` : `:${named}`;
     return `${action ?? event} ${repository}${tail}`;
   };
-  const browsers = [
-    [/\bEdg(?:e|A|iOS)?\//, 'Edge'],
-    [/\bOPR\//, 'Opera'],
-    [/\b(?:Firefox|FxiOS)\//, 'Firefox'],
-    [/(?:Chrome|Chromium|CriOS)\//, 'Chrome'],
-    [/\bSafari\//, 'Safari'],
-  ];
-  const systems = [
-    [/iPhone|iPad/, 'iOS'],
-    [/Android/, 'Android'],
-    [/Windows/, 'Windows'],
-    [/Macintosh/, 'macOS'],
-    [/CrOS/, 'ChromeOS'],
-    [/Linux/, 'Linux'],
-  ];
   const clientName = (text) => {
     if (!/^Mozilla\/\d/.test(text)) return /^[\w.+-]+\/[\w.+-]+(?= )/.exec(text)?.[0] ?? text;
-    const [browser, system] = [browsers, systems].map((all) => all.find(([sign]) => sign.test(text))?.[1]);
+    const [browser, system] = clients.map((all) => all.find(([sign]) => new RegExp(sign).test(text))?.[1]);
     return browser === undefined ? text : system === undefined ? browser : `${browser} on ${system}`;
   };
   const row = (record) => {

@@ -88,6 +88,7 @@ const texts = [
   'a'.repeat(300),
   'docker/29.1.0 go/go1.25',
   'Mozilla/5.0 (X11; Linux x86_64) Firefox/133.0',
+  'Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/131.0 Safari/537.36 Edg/131.0',
 ];
 const records: readonly ActivityRecord[] = texts.flatMap((text, at) => [
   {
@@ -102,7 +103,12 @@ const records: readonly ActivityRecord[] = texts.flatMap((text, at) => [
 test('with hostile, long, empty and missing texts alike', async () => {
   let tick: (() => Promise<void>) | undefined;
   const live = new Element('tbody');
-  Object.assign(live.dataset, { live: '/api/v1/activity?limit=50', last: '0' });
+  const answer = { of: 'this gateway' as const, records: [...records] };
+  const asked = { rest: '', query: new URLSearchParams() };
+  const html = renderToString(ActivityPage({ answer, frame: { ...frameFor('dana'), now }, asked }));
+  const [, attributes = '', drawn = ''] = /<tbody([^>]*)>(.*)<\/tbody>/s.exec(html) ?? [];
+  for (const [, name = '', value = ''] of attributes.matchAll(/data-(\w+)="([^"]*)"/g))
+    live.dataset[name] = decoded(value);
   const document = {
     visibilityState: 'visible',
     createElement: (name: string) => new Element(name),
@@ -114,10 +120,6 @@ test('with hostile, long, empty and missing texts alike', async () => {
   const script = readFileSync(new URL('../../../src/assets/page.js', import.meta.url), 'utf8');
   runInNewContext(script, { document, fetch, setInterval, URLSearchParams });
   await tick?.();
-  const answer = { of: 'this gateway' as const, records: [...records] };
-  const asked = { rest: '', query: new URLSearchParams() };
-  const html = renderToString(ActivityPage({ answer, frame: { ...frameFor('dana'), now }, asked }));
-  const drawn = /<tbody[^>]*>(.*)<\/tbody>/s.exec(html)?.[1] ?? '';
   const rows = drawn.split('</tr>').slice(0, -1);
   expect(live.children.length).toBe(records.length);
   for (const [at, row] of live.children.entries())

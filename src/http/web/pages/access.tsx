@@ -3,6 +3,7 @@ import type { AccessAnswer } from '../../../operations/access-answers.ts';
 import type { Frame } from '../page.ts';
 import { Layout } from './layout.tsx';
 import { Answer, Foreign, Name, When, visible, visibleLines } from './parts.tsx';
+import { type Column, Scroll, Table } from './table.tsx';
 import { Verdict, accessHref, policyHref, shownPlace } from './verdict.tsx';
 
 const offered = ['pull', 'push', 'create', 'overwrite', 'delete', 'promote', 'catalog', 'inspect', 'administer'];
@@ -105,42 +106,29 @@ function Question(props: {
 
 function Matrix({ answer }: { readonly answer: AccessAnswer }) {
   const { repository, tag, actions, rows, moreRows, others, about } = answer;
+  const place = tag === null ? repository : `${repository}:${tag}`;
+  const columnOf = (action: (typeof actions)[number], index: number): Column<Row> => ({
+    title: action,
+    word: action,
+    cell: (row) => {
+      const cell = row.cells[index];
+      return cell && <CellOf cell={cell} href={cellHref(answer, row, action)} />;
+    },
+  });
   return (
     <>
-      <h2 id="matrix">{tag === null ? repository : `${repository}:${tag}`}</h2>
+      <h2>{place}</h2>
       {rows.length === 0 ? (
         <p class="empty">No rule gives anybody anything here.</p>
       ) : (
-        <div class="scroll" role="region" aria-labelledby="matrix" tabindex={0}>
-          <table class={about === 'yourself' ? 'matrix own' : 'matrix'} role="table" aria-labelledby="matrix">
-            <thead role="rowgroup">
-              <tr role="row">
-                <th role="columnheader" scope="col">
-                  Who
-                </th>
-                {actions.map((action) => (
-                  <th role="columnheader" scope="col">
-                    {action}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody role="rowgroup">
-              {rows.map((row) => (
-                <tr role="row">
-                  <th role="rowheader" scope="row">
-                    <Who row={row} />
-                  </th>
-                  {row.cells.map((cell, index) => (
-                    <td role="cell" data-word={actions[index]}>
-                      <CellOf cell={cell} href={cellHref(answer, row, actions[index] ?? 'pull')} />
-                    </td>
-                  ))}
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Scroll name={place}>
+          <Table
+            name={place}
+            class={about === 'yourself' ? 'matrix own' : 'matrix'}
+            columns={[{ title: 'Who', cell: (row) => <Who row={row} /> }, ...actions.map(columnOf)]}
+            rows={rows}
+          />
+        </Scroll>
       )}
       {about === 'yourself' ? null : (
         <p class="note">

@@ -4,6 +4,8 @@ import type { Asked, Frame } from '../page.ts';
 import { Layout } from './layout.tsx';
 import { pageLink } from './ops-links.ts';
 import { Foreign, When } from './parts.tsx';
+import { SearchBar } from './search-bar.tsx';
+import { type Column, Scroll, Table, Ways } from './table.tsx';
 
 /** Where the form that ends sessions posts to. */
 export const endSessionsPath = '/ui/accounts/end-sessions';
@@ -19,94 +21,67 @@ export function AccountsPage({ answer, frame, asked }: { answer: AccountList; fr
         Those of policy files, and of people who are logged in by a directory or a provider. "Last use" comes from
         sessions, secrets, and the last day of this gateway.
       </p>
-      <div class="bar">
-        <h2>
-          {find === '' ? 'All' : 'Found'} <span class="count">{total.toLocaleString('en')}</span>
-        </h2>
-        <form method="get" action="/ui/accounts" class="find" role="search">
-          <label>
-            <span class="hidden">A part of the name, or a group</span>
-            <input type="search" name="find" value={find} placeholder="Name or group" />
-          </label>
-          <button>Find</button>
-        </form>
-      </div>
+      <SearchBar
+        title={find === '' ? 'All' : 'Found'}
+        count={total}
+        action="/ui/accounts"
+        field={{ name: 'find', value: find, label: 'A part of the name, or a group', placeholder: 'Name or group' }}
+      />
       {accounts.length === 0 ? (
         <p class="empty">
           No account has “
           <Foreign text={find} />” in its name, and no group is called so. <a href="/ui/accounts">Show all</a>
         </p>
       ) : (
-        <div class="scroll" role="region" aria-label="Accounts" tabindex={0}>
-          <table class="list tags" role="table" aria-label="Accounts">
-            <thead role="rowgroup">
-              <tr role="row">
-                <th role="columnheader" scope="col">
-                  Account
-                </th>
-                <th role="columnheader" scope="col">
-                  Groups
-                </th>
-                <th role="columnheader" scope="col">
-                  Logs in by
-                </th>
-                <th role="columnheader" scope="col">
-                  Last use
-                </th>
-                <th role="columnheader" scope="col">
-                  Sessions
-                </th>
-                <th role="columnheader" scope="col">
-                  Secrets
-                </th>
-              </tr>
-            </thead>
-            <tbody role="rowgroup">
-              {accounts.map((account) => (
-                <Row account={account} frame={frame} />
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Scroll name="Accounts">
+          <Table name="Accounts" columns={columnsFor(frame)} rows={accounts} />
+        </Scroll>
       )}
-      {next === undefined ? null : (
-        <p class="pages">
-          <span />
-          <a href={pageLink('/ui/accounts', { find, after: next })}>More</a>
-        </p>
-      )}
+      <Ways
+        on={next === undefined ? undefined : { href: pageLink('/ui/accounts', { find, after: next }), text: 'More' }}
+      />
     </Layout>
   );
 }
 
-function Row({ account, frame }: { readonly account: AccountView; readonly frame: Frame }) {
-  const { kind, name, groups, disabled, login, lastUsed, sessions, secrets } = account;
-  return (
-    <tr role="row">
-      <th role="rowheader" scope="row">
+const columnsFor = (frame: Frame): readonly Column<AccountView>[] => [
+  {
+    title: 'Account',
+    cell: ({ kind, name, disabled }) => (
+      <>
         <Foreign text={name} />
         {kind === 'user' ? null : <span class="note block">{kind}</span>}
         {disabled ? <span class="badge bad">disabled</span> : null}
-      </th>
-      <td role="cell">{groups.length === 0 ? '–' : <Foreign text={groups.join(', ')} whole />}</td>
-      <td role="cell" data-word="logs in by">
-        <Foreign text={login} />
-      </td>
-      <td role="cell" data-word="last use">
-        {lastUsed === undefined ? 'not known' : <When at={Date.parse(lastUsed)} now={frame.now} />}
-      </td>
-      <td role="cell" data-word="sessions:">
+      </>
+    ),
+  },
+  {
+    title: 'Groups',
+    cell: ({ groups }) => (groups.length === 0 ? '–' : <Foreign text={groups.join(', ')} whole />),
+  },
+  { title: 'Logs in by', word: 'logs in by', cell: ({ login }) => <Foreign text={login} /> },
+  {
+    title: 'Last use',
+    word: 'last use',
+    cell: ({ lastUsed }) => (lastUsed === undefined ? 'not known' : <When at={Date.parse(lastUsed)} now={frame.now} />),
+  },
+  {
+    title: 'Sessions',
+    word: 'sessions:',
+    cell: ({ name, sessions }) => (
+      <>
         {sessions} {sessions > 0 && frame.viewer.mayAdminister ? <End name={name} frame={frame} /> : null}
-      </td>
-      <td role="cell" data-word="secrets:" class={secrets.length === 0 ? undefined : 'wide'}>
-        {secrets.length === 0 ? '–' : null}
-        {secrets.map((secret) => (
-          <Secret secret={secret} now={frame.now} />
-        ))}
-      </td>
-    </tr>
-  );
-}
+      </>
+    ),
+  },
+  {
+    title: 'Secrets',
+    word: 'secrets:',
+    cellClass: ({ secrets }) => (secrets.length === 0 ? undefined : 'wide'),
+    cell: ({ secrets }) =>
+      secrets.length === 0 ? '–' : secrets.map((secret) => <Secret secret={secret} now={frame.now} />),
+  },
+];
 
 function End({ name, frame }: { readonly name: string; readonly frame: Frame }) {
   return (

@@ -3,8 +3,9 @@ import type { ActivityList, ActivityRecord } from '../../../operations/answers.t
 import type { Asked, Frame } from '../page.ts';
 import { Layout } from './layout.tsx';
 import { accessLink, pageLink, queryOf } from './ops-links.ts';
-import { clientName } from './client-name.ts';
-import { Answer, Foreign, When, visible } from './parts.tsx';
+import { clientName, clientSigns } from './client-name.ts';
+import { Answer, Foreign, When, glyphs, visible } from './parts.tsx';
+import { type Column, Scroll, Table, Ways } from './table.tsx';
 
 /** Names of what can be asked for, in the order of the form. */
 export const activityFilters = ['repository', 'account', 'decision', 'reason', 'address'] as const;
@@ -35,55 +36,33 @@ export function ActivityPage({ answer, frame, asked }: { answer: ActivityList; f
           Nothing like this was decided in the last day. <a href="/ui/activity">Show all</a>
         </p>
       ) : null}
-      <div class="scroll" role="region" aria-label="Decisions, the latest first" tabindex={0}>
-        <table class="list activity" role="table" aria-label="Decisions">
-          <thead role="rowgroup">
-            <tr role="row">
-              <th scope="col" role="columnheader">
-                When
-              </th>
-              <th scope="col" role="columnheader">
-                Decision
-              </th>
-              <th scope="col" role="columnheader">
-                Who
-              </th>
-              <th scope="col" role="columnheader">
-                What
-              </th>
-              <th scope="col" role="columnheader">
-                Why
-              </th>
-              <th scope="col" role="columnheader">
-                From
-              </th>
-              <th scope="col" role="columnheader">
-                <span class="hidden">Explain</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody role="rowgroup" {...(isFirst ? live(filters, records[0]?.number ?? frame.now * 1000) : {})}>
-            {records.map((record) => (
-              <Row record={record} now={frame.now} />
-            ))}
-          </tbody>
-        </table>
-      </div>
-      {isFirst && next === undefined ? null : (
-        <p class="pages">
-          {isFirst ? <span /> : <a href={pageLink('/ui/activity', filters)}>Latest</a>}
-          {next === undefined ? null : (
-            <a href={pageLink('/ui/activity', { ...filters, before: String(next) })}>Older</a>
-          )}
-        </p>
-      )}
+      <Scroll name="Decisions, the latest first">
+        <Table
+          name="Decisions"
+          class="list activity"
+          columns={columnsAt(frame.now)}
+          rows={records}
+          isHeaded={false}
+          data={isFirst ? live(filters, records[0]?.number ?? frame.now * 1000) : {}}
+        />
+      </Scroll>
+      <Ways
+        back={isFirst ? undefined : { href: pageLink('/ui/activity', filters), text: 'Latest' }}
+        on={
+          next === undefined
+            ? undefined
+            : { href: pageLink('/ui/activity', { ...filters, before: String(next) }), text: 'Older' }
+        }
+      />
     </Layout>
   );
 }
 
-/** For page.js: what to ask, and behind which record. */
+/** For page.js: what to ask, behind which record, and the words of rows. */
 function live(filters: Filters, last: number) {
-  return { 'data-live': `/api/v1/activity?${queryOf({ ...filters, limit: '50' })}`, 'data-last': String(last) };
+  const asked = `/api/v1/activity?${queryOf({ ...filters, limit: '50' })}`;
+  const words = JSON.stringify({ verdicts, clients: clientSigns });
+  return { 'data-live': asked, 'data-last': String(last), 'data-words': words };
 }
 
 function Filter({ filters }: { readonly filters: Filters }) {
@@ -94,12 +73,7 @@ function Filter({ filters }: { readonly filters: Filters }) {
       <input name={name} value={filters[name]} autocapitalize="none" autocomplete="off" spellcheck={false} />
     </label>
   );
-  const choices = [
-    ['', 'any'],
-    ['allow', 'allowed'],
-    ['deny', 'refused'],
-    ['error', 'failed'],
-  ] as const;
+  const choices = [['', 'any'], ...Object.entries(verdicts).map(([value, [, , word]]) => [value, word] as const)];
   return (
     <form class="ask filter" method="get" action="/ui/activity" role="search">
       {field('repository', 'Repository')}
@@ -121,50 +95,66 @@ function Filter({ filters }: { readonly filters: Filters }) {
   );
 }
 
-const verdicts = { allow: 'yes', deny: 'no', error: 'sometimes' } as const;
-const words = { allow: 'allowed', deny: 'refused', error: 'failed' } as const;
+const verdicts = {
+  allow: ['yes', glyphs.yes, 'allowed'],
+  deny: ['no', glyphs.no, 'refused'],
+  error: ['sometimes', glyphs.sometimes, 'failed'],
+} as const;
 
-function Row({ record, now }: { readonly record: ActivityRecord; readonly now: number }) {
-  const { time, decision, reason, rule, account = '', kind, address = '', userAgent = '', explain } = record;
-  return (
-    <tr role="row">
-      <td role="cell">
-        <When at={Date.parse(time)} now={now} />
-      </td>
-      <td role="cell">
-        <Answer answer={verdicts[decision]} word={words[decision]} />
-      </td>
-      <td role="cell">
+function Decided({ decision }: Pick<ActivityRecord, 'decision'>) {
+  const [answer, , word] = verdicts[decision];
+  return <Answer answer={answer} word={word} />;
+}
+
+/** page.js makes rows of the same cells. */
+const columnsAt = (now: number): readonly Column<ActivityRecord>[] => [
+  { title: 'When', cell: ({ time }) => <When at={Date.parse(time)} now={now} /> },
+  { title: 'Decision', cell: ({ decision }) => <Decided decision={decision} /> },
+  {
+    title: 'Who',
+    cell: ({ account = '', kind }) => (
+      <>
         <Foreign text={account === '' ? (kind ?? '–') : account} />
         {account === '' || kind === undefined || kind === 'user' ? null : <span class="note block">{kind}</span>}
-      </td>
-      <td role="cell">
-        <Foreign text={whatOf(record)} />
-      </td>
-      <td role="cell">
+      </>
+    ),
+  },
+  { title: 'What', cell: (record) => <Foreign text={whatOf(record)} /> },
+  {
+    title: 'Why',
+    cell: ({ reason, rule }) => (
+      <>
         <Foreign text={reason} />
         {rule === undefined ? null : (
           <span class="note block">
             <Foreign text={rule} />
           </span>
         )}
-      </td>
-      <td role="cell">
+      </>
+    ),
+  },
+  {
+    title: 'From',
+    cell: ({ address = '', userAgent = '' }) => (
+      <>
         <Foreign text={address} />
         <span class="note block" title={visible(userAgent.slice(0, 256))}>
           <Foreign text={clientName(userAgent)} />
         </span>
-      </td>
-      <td role="cell">
-        {explain === undefined ? null : (
-          <a href={accessLink(explain)}>
-            Explain<span class="hidden">{visible(` ${whatOf(record)}`.slice(0, 256))}</span>
-          </a>
-        )}
-      </td>
-    </tr>
-  );
-}
+      </>
+    ),
+  },
+  {
+    title: 'Explain',
+    isHidden: true,
+    cell: (record) =>
+      record.explain === undefined ? null : (
+        <a href={accessLink(record.explain)}>
+          Explain<span class="hidden">{visible(` ${whatOf(record)}`.slice(0, 256))}</span>
+        </a>
+      ),
+  },
+];
 
 /** `pull release/app:1.0`; page.js says it in the same way. */
 function whatOf({ event, action, repository, reference, digest, detail }: ActivityRecord): string {

@@ -4,6 +4,7 @@ import type { Frame } from '../page.ts';
 import { Layout } from './layout.tsx';
 import { repositoryLink } from './links.ts';
 import { Foreign, Name, When, size } from './parts.tsx';
+import { type Column, Table } from './table.tsx';
 
 /** Parts first, then the last hour. */
 export function HealthPage({ answer, frame }: { readonly answer: HealthState; readonly frame: Frame }) {
@@ -57,6 +58,42 @@ function Check({ name, state, detail }: HealthState['checks'][number]) {
   );
 }
 
+/** `most`: pulls of the busiest. */
+const busiestColumns = (most: number): readonly Column<HealthState['busiest'][number]>[] => [
+  {
+    title: 'Repository',
+    cell: ({ repository }) => (
+      <a href={repositoryLink(repository)}>
+        <Name name={repository} />
+      </a>
+    ),
+  },
+  {
+    title: 'Pulls',
+    class: 'number',
+    cell: ({ pulls }) => (
+      <>
+        {pulls.toLocaleString('en')}
+        <span class="narrow"> {pulls === 1 ? 'pull' : 'pulls'}</span>
+      </>
+    ),
+  },
+  { title: 'To clients', class: 'number', cell: ({ bytes }) => size(bytes) },
+  {
+    title: 'Share',
+    isHidden: true,
+    class: 'share',
+    cell: ({ pulls }) => (
+      <>
+        <svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
+          <rect width={Math.max(1, (100 * pulls) / most).toFixed(1)} height="8" />
+        </svg>
+        <span class="hidden">{Math.round((100 * pulls) / most)} % of the busiest</span>
+      </>
+    ),
+  },
+];
+
 function Busiest({ busiest }: Pick<HealthState, 'busiest'>) {
   const most = Math.max(1, ...busiest.map(({ pulls }) => pulls));
   return (
@@ -65,48 +102,7 @@ function Busiest({ busiest }: Pick<HealthState, 'busiest'>) {
       {busiest.length === 0 ? (
         <p class="empty">Nothing that you may pull was pulled.</p>
       ) : (
-        <table class="list tags" role="table" aria-label="Busiest repositories, last hour">
-          <thead role="rowgroup">
-            <tr role="row">
-              <th role="columnheader" scope="col">
-                Repository
-              </th>
-              <th role="columnheader" scope="col" class="number">
-                Pulls
-              </th>
-              <th role="columnheader" scope="col" class="number">
-                To clients
-              </th>
-              <th role="columnheader" scope="col" class="share">
-                <span class="hidden">Share</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody role="rowgroup">
-            {busiest.map(({ repository, pulls, bytes }) => (
-              <tr role="row">
-                <th role="rowheader" scope="row">
-                  <a href={repositoryLink(repository)}>
-                    <Name name={repository} />
-                  </a>
-                </th>
-                <td role="cell" class="number">
-                  {pulls.toLocaleString('en')}
-                  <span class="narrow"> {pulls === 1 ? 'pull' : 'pulls'}</span>
-                </td>
-                <td role="cell" class="number">
-                  {size(bytes)}
-                </td>
-                <td role="cell" class="share">
-                  <svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
-                    <rect width={Math.max(1, (100 * pulls) / most).toFixed(1)} height="8" />
-                  </svg>
-                  <span class="hidden">{Math.round((100 * pulls) / most)} % of the busiest</span>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+        <Table name="Busiest repositories, last hour" columns={busiestColumns(most)} rows={busiest} />
       )}
     </>
   );

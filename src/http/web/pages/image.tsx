@@ -7,6 +7,7 @@ import { deleteLink, repositoryLink } from './links.ts';
 import { Foreign, Name, When, size } from './parts.tsx';
 import { Fact, Platform, Texts } from './platform.tsx';
 import { Commands, Crumbs, Digest, Known, Pushed } from './registry-parts.tsx';
+import { type Column, Table } from './table.tsx';
 import { typeInWords } from './tag-table.tsx';
 
 interface View {
@@ -112,6 +113,24 @@ interface Several {
   readonly now: number;
 }
 
+const platformColumns = (repository: string, now: number): readonly Column<PlatformView>[] => [
+  {
+    title: 'Platform',
+    cell: ({ name, digest }) => (
+      <a href={repositoryLink(repository, { digest })}>
+        <Foreign text={name ?? 'does not say'} />
+      </a>
+    ),
+  },
+  { title: 'Digest', cell: ({ digest }) => <Digest digest={digest} /> },
+  { title: 'Size', class: 'number', cell: ({ size: bytes }) => (bytes === undefined ? null : size(bytes)) },
+  {
+    title: 'Created',
+    word: 'created',
+    cell: ({ created }) => (created === undefined ? null : <When at={Date.parse(created)} now={now} />),
+  },
+];
+
 /** Each platform with a page of its own. */
 function Index({ platforms, repository, now }: Several) {
   return (
@@ -119,37 +138,7 @@ function Index({ platforms, repository, now }: Several) {
       <h2>
         Platforms <span class="count">{platforms.length}</span>
       </h2>
-      <table class="list tags" role="table" aria-label="Platforms">
-        <thead role="rowgroup">
-          <tr role="row">
-            {['Platform', 'Digest', 'Size', 'Created'].map((title) => (
-              <th role="columnheader" scope="col" class={title === 'Size' ? 'number' : undefined}>
-                {title}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody role="rowgroup">
-          {platforms.map(({ name, digest, size: bytes, created }) => (
-            <tr role="row">
-              <th role="rowheader" scope="row">
-                <a href={repositoryLink(repository, { digest })}>
-                  <Foreign text={name ?? 'does not say'} />
-                </a>
-              </th>
-              <td role="cell">
-                <Digest digest={digest} />
-              </td>
-              <td role="cell" class="number">
-                {bytes === undefined ? null : size(bytes)}
-              </td>
-              <td role="cell" data-word="created">
-                {created === undefined ? null : <When at={Date.parse(created)} now={now} />}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <Table name="Platforms" columns={platformColumns(repository, now)} rows={platforms} />
     </>
   );
 }

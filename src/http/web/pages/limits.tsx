@@ -5,6 +5,7 @@ import type { Frame } from '../page.ts';
 import { Layout } from './layout.tsx';
 import { Answer, Foreign, When } from './parts.tsx';
 import { inWords } from './limit-words.ts';
+import { type Column, Scroll, Table } from './table.tsx';
 
 /** Rows that are shown of each; the rest are counted. */
 const shown = 100;
@@ -19,54 +20,63 @@ export function LimitsPage({ answer: { limits, logins }, frame }: { answer: Limi
       {limits.length === 0 ? (
         <p class="empty">Nobody is near a limit.</p>
       ) : (
-        <div class="scroll" role="region" aria-label="Budgets with little left" tabindex={0}>
-          <table class="list tags" role="table" aria-label="Budgets with little left">
-            <thead role="rowgroup">
-              <tr role="row">
-                <th role="columnheader" scope="col">
-                  Who
-                </th>
-                <th role="columnheader" scope="col">
-                  Limit
-                </th>
-                <th role="columnheader" scope="col" class="number">
-                  Left
-                </th>
-                <th role="columnheader" scope="col">
-                  Next one
-                </th>
-              </tr>
-            </thead>
-            <tbody role="rowgroup">
-              {limits.slice(0, shown).map(({ name, mode, count, per, source, rate, burst, remaining, waitSeconds }) => (
-                <tr role="row">
-                  <th role="rowheader" scope="row">
-                    <Foreign text={source} />
-                    <span class="note block">{per}</span>
-                  </th>
-                  <td role="cell">
-                    <Foreign text={name} />
-                    <span class="note block">{`${inWords(count, rate)}${mode === 'shadow' ? ', shadow' : ''}`}</span>
-                  </td>
-                  <td
-                    role="cell"
-                    class="number"
-                    data-word="left:"
-                  >{`${remaining.toLocaleString('en')} of ${burst.toLocaleString('en')}`}</td>
-                  <td role="cell" data-word="next one">
-                    <Wait seconds={waitSeconds} isShadow={mode === 'shadow'} />
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Scroll name="Budgets with little left">
+          <Table name="Budgets with little left" columns={budgetColumns} rows={limits.slice(0, shown)} />
+        </Scroll>
       )}
       <More rows={limits.length} />
       <Logins logins={logins} now={frame.now} />
     </Layout>
   );
 }
+
+const budgetColumns: readonly Column<LimitList['limits'][number]>[] = [
+  {
+    title: 'Who',
+    cell: ({ source, per }) => (
+      <>
+        <Foreign text={source} />
+        <span class="note block">{per}</span>
+      </>
+    ),
+  },
+  {
+    title: 'Limit',
+    cell: ({ name, count, rate, mode }) => (
+      <>
+        <Foreign text={name} />
+        <span class="note block">{`${inWords(count, rate)}${mode === 'shadow' ? ', shadow' : ''}`}</span>
+      </>
+    ),
+  },
+  {
+    title: 'Left',
+    class: 'number',
+    word: 'left:',
+    cell: ({ remaining, burst }) => `${remaining.toLocaleString('en')} of ${burst.toLocaleString('en')}`,
+  },
+  {
+    title: 'Next one',
+    word: 'next one',
+    cell: ({ waitSeconds, mode }) => <Wait seconds={waitSeconds} isShadow={mode === 'shadow'} />,
+  },
+];
+
+const loginColumns = (now: number): readonly Column<LimitList['logins'][number]>[] => [
+  { title: 'Account', cell: ({ account }) => (account === undefined ? 'anybody' : <Foreign text={account} />) },
+  { title: 'From', word: 'from', cell: ({ network }) => network ?? 'anywhere' },
+  { title: 'Failures', class: 'number', word: 'failures:', cell: ({ failures }) => failures.toLocaleString('en') },
+  {
+    title: 'Last one',
+    word: 'last one',
+    cell: ({ lastFailure }) => <When at={Date.parse(lastFailure)} now={now} />,
+  },
+  {
+    title: 'Next attempt',
+    word: 'next attempt',
+    cell: ({ waitSeconds }) => <Wait seconds={waitSeconds} isShadow={false} />,
+  },
+];
 
 function Logins({ logins, now }: { readonly logins: LimitList['logins']; readonly now: number }) {
   return (
@@ -75,50 +85,9 @@ function Logins({ logins, now }: { readonly logins: LimitList['logins']; readonl
       {logins.length === 0 ? (
         <p class="empty">Nobody is held back by failed logins.</p>
       ) : (
-        <div class="scroll" role="region" aria-label="Accounts and networks that failed to log in" tabindex={0}>
-          <table class="list tags" role="table" aria-label="Failed logins">
-            <thead role="rowgroup">
-              <tr role="row">
-                <th role="columnheader" scope="col">
-                  Account
-                </th>
-                <th role="columnheader" scope="col">
-                  From
-                </th>
-                <th role="columnheader" scope="col" class="number">
-                  Failures
-                </th>
-                <th role="columnheader" scope="col">
-                  Last one
-                </th>
-                <th role="columnheader" scope="col">
-                  Next attempt
-                </th>
-              </tr>
-            </thead>
-            <tbody role="rowgroup">
-              {logins.slice(0, shown).map(({ account, network, failures, lastFailure, waitSeconds }) => (
-                <tr role="row">
-                  <th role="rowheader" scope="row">
-                    {account === undefined ? 'anybody' : <Foreign text={account} />}
-                  </th>
-                  <td role="cell" data-word="from">
-                    {network ?? 'anywhere'}
-                  </td>
-                  <td role="cell" class="number" data-word="failures:">
-                    {failures.toLocaleString('en')}
-                  </td>
-                  <td role="cell" data-word="last one">
-                    <When at={Date.parse(lastFailure)} now={now} />
-                  </td>
-                  <td role="cell" data-word="next attempt">
-                    <Wait seconds={waitSeconds} isShadow={false} />
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Scroll name="Accounts and networks that failed to log in">
+          <Table name="Failed logins" columns={loginColumns(now)} rows={logins.slice(0, shown)} />
+        </Scroll>
       )}
       <More rows={logins.length} />
     </>

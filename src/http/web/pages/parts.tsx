@@ -15,7 +15,8 @@ export function Command({ text, label }: { readonly text: string; readonly label
 /** `none`: no rule speaks of it; `no`: a rule forbids it. */
 export type Verdict = 'yes' | 'no' | 'none' | 'sometimes';
 
-const glyphs: Readonly<Record<Verdict, string>> = { yes: '✓', no: '✕', none: '–', sometimes: '◐' };
+/** Beside the word. */
+export const glyphs: Readonly<Record<Verdict, string>> = { yes: '✓', no: '✕', none: '–', sometimes: '◐' };
 const words: Readonly<Record<Verdict, string>> = { yes: 'yes', no: 'forbidden', none: 'no', sometimes: 'sometimes' };
 
 /** Colour, glyph and word say the same thing; none of them alone. */

@@ -4,6 +4,7 @@ import type { PlatformView } from '../../../operations/image.ts';
 import { outsideLink } from './links.ts';
 import { Foreign, When, size } from './parts.tsx';
 import { Digest } from './registry-parts.tsx';
+import { type Column, Table } from './table.tsx';
 
 /** One line of a list of facts. */
 export function Fact({ name, children }: { readonly name: string; readonly children: ComponentChildren }) {
@@ -74,43 +75,26 @@ function Words({ name, words }: { readonly name: string; readonly words: readonl
   );
 }
 
+const layerColumns = (title: string): readonly Column<PlatformView['layers'][number]>[] => [
+  {
+    title,
+    cellClass: () => 'step',
+    cell: ({ type, command }) =>
+      command === undefined || command === '' ? <Foreign text={type} /> : <Foreign text={command} whole />,
+  },
+  { title: 'Digest', cell: ({ digest }) => <Digest digest={digest} /> },
+  { title: 'Size', class: 'number', cell: ({ size: bytes }) => size(bytes) },
+];
+
 function Layers({ layers }: Pick<PlatformView, 'layers'>) {
   if (layers.length === 0) return null;
+  const hasCommands = layers.some(({ command }) => command !== undefined && command !== '');
   return (
     <>
       <h2>
         Layers <span class="count">{layers.length}</span>
       </h2>
-      <table class="list tags" role="table" aria-label="Layers">
-        <thead role="rowgroup">
-          <tr role="row">
-            <th role="columnheader" scope="col">
-              {layers.some(({ command }) => command !== undefined && command !== '') ? 'Command' : 'Type'}
-            </th>
-            <th role="columnheader" scope="col">
-              Digest
-            </th>
-            <th role="columnheader" scope="col" class="number">
-              Size
-            </th>
-          </tr>
-        </thead>
-        <tbody role="rowgroup">
-          {layers.map(({ digest, size: bytes, type, command }) => (
-            <tr role="row">
-              <th role="rowheader" scope="row" class="step">
-                {command === undefined || command === '' ? <Foreign text={type} /> : <Foreign text={command} whole />}
-              </th>
-              <td role="cell">
-                <Digest digest={digest} />
-              </td>
-              <td role="cell" class="number">
-                {size(bytes)}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <Table name="Layers" columns={layerColumns(hasCommands ? 'Command' : 'Type')} rows={layers} />
     </>
   );
 }

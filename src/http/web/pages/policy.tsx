@@ -3,6 +3,7 @@ import type { PolicyAnswer } from '../../../operations/policy-files.ts';
 import type { Frame } from '../page.ts';
 import { Layout } from './layout.tsx';
 import { Foreign, When, visible } from './parts.tsx';
+import { Ways } from './table.tsx';
 import { policyHref } from './verdict.tsx';
 
 /** The whole page. */
@@ -173,12 +174,10 @@ function File({
           </tbody>
         </table>
       </div>
-      {total > lines.length ? (
-        <p class="pages">
-          {from > 1 ? <a href={policyHref({ file, line: from - 1 })}>Lines before</a> : <span />}
-          {last < total ? <a href={policyHref({ file, line: last + 1 })}>Lines behind</a> : null}
-        </p>
-      ) : null}
+      <Ways
+        back={from > 1 ? { href: policyHref({ file, line: from - 1 }), text: 'Lines before' } : undefined}
+        on={last < total ? { href: policyHref({ file, line: last + 1 }), text: 'Lines behind' } : undefined}
+      />
     </>
   );
 }

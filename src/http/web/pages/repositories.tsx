@@ -6,12 +6,19 @@ import { Layout } from './layout.tsx';
 import { folderLink, repositoryLink } from './links.ts';
 import { Command, Foreign, Name, When } from './parts.tsx';
 import { Known, Pages } from './registry-parts.tsx';
+import { SearchBar } from './search-bar.tsx';
+import { type Column, Table } from './table.tsx';
 
 interface View {
   readonly answer: RepositoriesAnswer;
   readonly frame: Frame;
   readonly asked: Asked;
 }
+
+const orders = [
+  ['newest', 'last push'],
+  ['name', 'name'],
+] as const;
 
 /** The first page of everybody. */
 export function RepositoriesPage({ answer, frame, asked: { query } }: View) {
@@ -28,37 +35,22 @@ export function RepositoriesPage({ answer, frame, asked: { query } }: View) {
       ) : (
         <>
           <Folders answer={answer} />
-          <div class="bar">
-            <h2>
-              {q === '' ? 'All' : 'Found'} <span class="count">{matching.toLocaleString('en')}</span>
-            </h2>
-            <form method="get" action="/ui/" class="find" role="search">
-              <label>
-                <span class="hidden">Find a repository</span>
-                <input type="search" name="q" value={q} placeholder="Find a repository" />
-              </label>
-              <label>
-                <span class="hidden">Order</span>
-                <select name="order">
-                  <option value="newest" selected={order !== 'name'}>
-                    last push
-                  </option>
-                  <option value="name" selected={order === 'name'}>
-                    name
-                  </option>
-                </select>
-              </label>
-              <button>Find</button>
-              {under === '' ? null : <input type="hidden" name="under" value={under} />}
-            </form>
-          </div>
+          <SearchBar
+            title={q === '' ? 'All' : 'Found'}
+            count={matching}
+            action="/ui/"
+            field={{ name: 'q', value: q, label: 'Find a repository' }}
+            order={{ value: order === 'name' ? 'name' : 'newest', choices: orders }}
+          >
+            {under === '' ? null : <input type="hidden" name="under" value={under} />}
+          </SearchBar>
           {repositories.length === 0 ? (
             <p class="empty">
               No repository here matches “<Foreign text={q} />
               ”. <a href={folderLink({ under })}>Show all</a>
             </p>
           ) : (
-            <Table answer={answer} now={frame.now} />
+            <Table name="Repositories" columns={columnsFor(repositories, frame.now)} rows={repositories} />
           )}
           {answer.complete || stale !== undefined ? null : <p class="note">There may be more, not listed yet.</p>}
           <Pages
@@ -98,57 +90,41 @@ function Folders({ answer: { folders, under } }: Pick<View, 'answer'>) {
   );
 }
 
-function Table({ answer: { repositories }, now }: { readonly answer: RepositoriesAnswer; readonly now: number }) {
-  const withTags = repositories.some(({ tags }) => tags !== undefined);
-  return (
-    <table class="list tags" role="table">
-      <caption class="hidden">Repositories</caption>
-      <thead role="rowgroup">
-        <tr role="row">
-          <th role="columnheader" scope="col">
-            Repository
-          </th>
-          <th role="columnheader" scope="col">
-            Last push
-          </th>
-          {withTags ? (
-            <th role="columnheader" scope="col" class="number">
-              Tags
-            </th>
-          ) : null}
-          <th role="columnheader" scope="col">
-            You may
-          </th>
-        </tr>
-      </thead>
-      <tbody role="rowgroup">
-        {repositories.map(({ name, lastPush, tags, rights }) => (
-          <tr role="row">
-            <th role="rowheader" scope="row">
-              <a href={repositoryLink(name)}>
-                <Name name={name} />
-              </a>
-            </th>
-            <td role="cell">
-              {lastPush === undefined ? (
-                <span class="note">before this gateway</span>
-              ) : (
-                <When at={Date.parse(lastPush)} now={now} />
-              )}
-            </td>
-            {withTags ? (
-              <td role="cell" class="number">
-                {tags}
-                {tags === undefined ? null : <span class="narrow"> {tags === 1 ? 'tag' : 'tags'}</span>}
-              </td>
-            ) : null}
-            <td role="cell">{rights.join(', ')}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  );
-}
+type Repository = RepositoriesAnswer['repositories'][number];
+
+/** A column of how many tags there are only where that is known. */
+const columnsFor = (repositories: readonly Repository[], now: number): readonly Column<Repository>[] => [
+  {
+    title: 'Repository',
+    cell: ({ name }) => (
+      <a href={repositoryLink(name)}>
+        <Name name={name} />
+      </a>
+    ),
+  },
+  {
+    title: 'Last push',
+    cell: ({ lastPush }) =>
+      lastPush === undefined ? (
+        <span class="note">before this gateway</span>
+      ) : (
+        <When at={Date.parse(lastPush)} now={now} />
+      ),
+  },
+  ...(repositories.some(({ tags }) => tags !== undefined) ? [tagsColumn] : []),
+  { title: 'You may', cell: ({ rights }) => rights.join(', ') },
+];
+
+const tagsColumn: Column<Repository> = {
+  title: 'Tags',
+  class: 'number',
+  cell: ({ tags }) => (
+    <>
+      {tags}
+      {tags === undefined ? null : <span class="narrow"> {tags === 1 ? 'tag' : 'tags'}</span>}
+    </>
+  ),
+};
 
 /** Nothing to see: how to begin. */
 function Nothing({ answer: { firstPush, stale }, frame }: Omit<View, 'asked'>) {

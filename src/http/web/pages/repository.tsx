@@ -6,6 +6,7 @@ import { Layout } from './layout.tsx';
 import { repositoryLink } from './links.ts';
 import { Foreign, Name } from './parts.tsx';
 import { Commands, Crumbs, Known, Pages, Rights } from './registry-parts.tsx';
+import { SearchBar } from './search-bar.tsx';
 import { TagTable } from './tag-table.tsx';
 
 interface View {
@@ -41,28 +42,13 @@ export function RepositoryPage({ answer, frame, asked: { query } }: View) {
       </h1>
       <Rights rights={rights} repository={repository} frame={frame} />
       <HowTo answer={answer} frame={frame} />
-      <div class="bar">
-        <h2>
-          Tags <span class="count">{(q === '' ? total : matching).toLocaleString('en')}</span>
-        </h2>
-        <form method="get" class="find" role="search" action={repositoryLink(repository)}>
-          <label>
-            <span class="hidden">Find a tag</span>
-            <input type="search" name="q" value={q} placeholder="Find a tag" />
-          </label>
-          <label>
-            <span class="hidden">Order</span>
-            <select name="order">
-              {orders.map(([value, label]) => (
-                <option value={value} selected={value === order}>
-                  {label}
-                </option>
-              ))}
-            </select>
-          </label>
-          <button>Find</button>
-        </form>
-      </div>
+      <SearchBar
+        title="Tags"
+        count={q === '' ? total : matching}
+        action={repositoryLink(repository)}
+        field={{ name: 'q', value: q, label: 'Find a tag' }}
+        order={{ value: order, choices: orders }}
+      />
       {tags.length > 0 ? (
         <TagTable repository={repository} rows={tags} now={frame.now} />
       ) : (

@@ -3,43 +3,27 @@ import type { TagView } from '../../../operations/tags.ts';
 import { deleteLink, repositoryLink } from './links.ts';
 import { Foreign, When, size, visible } from './parts.tsx';
 import { Digest, Pushed } from './registry-parts.tsx';
+import { type Column, Table } from './table.tsx';
 
-interface Table {
+interface TagRows {
   readonly repository: string;
   readonly rows: readonly TagView[];
   readonly now: number;
 }
 
 /** A column for deleting only where something may be. */
-export function TagTable({ repository, rows, now }: Table) {
-  const withDelete = rows.some((row) => row.mayDelete);
+export function TagTable({ repository, rows, now }: TagRows) {
+  const columns = [
+    ...columnsOf(repository, now),
+    ...(rows.some(({ mayDelete }) => mayDelete) ? [deleting(repository)] : []),
+  ];
   return (
-    <table class="list tags" role="table">
-      <caption class="hidden">Tags of {repository}</caption>
-      <thead role="rowgroup">
-        <tr role="row">
-          {['Tag', 'Digest', 'Size', 'Platforms', 'Pushed', 'Last pull'].map((title) => (
-            <th role="columnheader" scope="col" class={title === 'Size' ? 'number' : undefined}>
-              {title}
-            </th>
-          ))}
-          {withDelete ? (
-            <th role="columnheader" scope="col">
-              <span class="hidden">Delete</span>
-            </th>
-          ) : null}
-        </tr>
-      </thead>
-      <tbody role="rowgroup">
-        {rows.map((row) =>
-          row.state === 'known' ? (
-            <Row {...{ row, repository, withDelete, now }} />
-          ) : (
-            <Broken {...{ row, repository, withDelete }} />
-          ),
-        )}
-      </tbody>
-    </table>
+    <Table
+      name={`Tags of ${repository}`}
+      columns={columns}
+      rows={rows}
+      instead={({ state }) => (state === 'known' ? undefined : why[state === 'missing' ? 'missing' : 'unknown'])}
+    />
   );
 }
 
@@ -48,79 +32,63 @@ const why = {
   unknown: 'The registry has not answered yet what this is.',
 };
 
-function Broken({
-  row,
-  repository,
-  withDelete,
-}: {
-  readonly row: TagView;
-  readonly repository: string;
-  readonly withDelete: boolean;
-}) {
-  return (
-    <tr role="row" class="broken">
-      <th role="rowheader" scope="row">
-        {row.state === 'missing' ? row.tag : <a href={repositoryLink(repository, { tag: row.tag })}>{row.tag}</a>}
-      </th>
-      <td role="cell" colSpan={withDelete ? 6 : 5}>
-        <span class="note">{why[row.state === 'missing' ? 'missing' : 'unknown']}</span>
-      </td>
-    </tr>
-  );
-}
+const columnsOf = (repository: string, now: number): readonly Column<TagView>[] => [
+  { title: 'Tag', cell: (row) => <Tag row={row} repository={repository} /> },
+  { title: 'Digest', cell: ({ digest = '' }) => <Digest digest={digest} /> },
+  { title: 'Size', class: 'number', cell: ({ size: bytes }) => (bytes === undefined ? null : size(bytes)) },
+  {
+    title: 'Platforms',
+    cell: ({ platforms, type }) =>
+      platforms.length > 0 ? <Platforms names={platforms} /> : <Foreign text={typeInWords(type)} />,
+  },
+  { title: 'Pushed', word: 'pushed', cell: ({ pushed }) => <Pushed pushed={pushed} now={now} /> },
+  {
+    title: 'Last pull',
+    word: 'last pull',
+    cell: ({ lastPull }) =>
+      lastPull === undefined ? (
+        <span class="note">none{'\u00a0'}seen</span>
+      ) : (
+        <When at={Date.parse(lastPull)} now={now} />
+      ),
+  },
+];
+
+const deleting = (repository: string): Column<TagView> => ({
+  title: 'Delete',
+  isHidden: true,
+  cellClass: () => 'act',
+  cell: ({ tag, mayDelete }) =>
+    mayDelete ? (
+      <a href={deleteLink(repository, tag)}>
+        Delete<span class="hidden"> {tag}</span>…
+      </a>
+    ) : null,
+});
 
 interface RowView {
   readonly row: TagView;
   readonly repository: string;
-  readonly withDelete: boolean;
-  readonly now: number;
 }
 
-function Row({ row, repository, withDelete, now }: RowView) {
-  const { tag, digest = '', pushed, lastPull } = row;
+function Tag({ row, repository }: RowView) {
+  const { state, tag, sameAs } = row;
+  if (state === 'missing') return <>{tag}</>;
+  const link = <a href={repositoryLink(repository, { tag })}>{tag}</a>;
+  if (state !== 'known') return link;
   return (
-    <tr role="row">
-      <th role="rowheader" scope="row">
-        <a href={repositoryLink(repository, { tag })}>{tag}</a>
-        <Badges row={row} repository={repository} />
-        {row.sameAs.length === 0 ? null : <span class="note block">same image as {row.sameAs.join(', ')}</span>}
-      </th>
-      <td role="cell">
-        <Digest digest={digest} />
-      </td>
-      <td role="cell" class="number">
-        {row.size === undefined ? null : size(row.size)}
-      </td>
-      <td role="cell">
-        {row.platforms.length > 0 ? <Platforms names={row.platforms} /> : <Foreign text={typeInWords(row.type)} />}
-      </td>
-      <td role="cell" data-word="pushed">
-        <Pushed pushed={pushed} now={now} />
-      </td>
-      <td role="cell" data-word="last pull">
-        {lastPull === undefined ? (
-          <span class="note">none{'\u00a0'}seen</span>
-        ) : (
-          <When at={Date.parse(lastPull)} now={now} />
-        )}
-      </td>
-      {withDelete ? (
-        <td role="cell" class="act">
-          {row.mayDelete ? (
-            <a href={deleteLink(repository, tag)}>
-              Delete<span class="hidden"> {tag}</span>…
-            </a>
-          ) : null}
-        </td>
-      ) : null}
-    </tr>
+    <>
+      {link}
+      <Badges row={row} repository={repository} />
+      {sameAs.length === 0 ? null : <span class="note block">same image as {sameAs.join(', ')}</span>}
+    </>
   );
 }
 
 /** What a row says of what is attached: each kind once. */
 const badges = { signature: 'signed', SBOM: 'SBOM', attestation: 'attested', other: 'attached' } as const;
 
-function Badges({ row: { tag, immutable, attached }, repository }: Pick<RowView, 'row' | 'repository'>) {
+function Badges({ row: { tag, immutable, attached }, repository }: RowView) {
   const kinds = (Object.keys(badges) as (keyof typeof badges)[]).filter((kind) =>
     attached.some((each) => each.kind === kind),
   );
