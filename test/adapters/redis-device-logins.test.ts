@@ -1,17 +1,12 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createRedisDeviceLogins } from '../../src/adapters/redis/device-logins.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { connectRedis, openRedis } from '../support/redis-connections.ts';
-import { type RedisServer, startRedisServer } from '../support/redis.ts';
+import { redisForAll } from '../support/redis-for-all.ts';
 import { describeDeviceLogins } from './device-logins.contract.ts';
 
 describeWithPrograms(['redis-server'], 'logins of terminals on Redis', () => {
-  let server: RedisServer;
-  beforeAll(async () => {
-    server = await startRedisServer();
-  });
-  afterAll(() => server.stop());
-  beforeEach(() => server.admin.flushall());
+  const server = redisForAll();
 
   const device = `portcullis:{devices}:device:${'d'.repeat(64)}`;
 

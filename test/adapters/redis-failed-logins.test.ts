@@ -9,6 +9,7 @@ import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import { waited } from '../support/loop-time.ts';
 import { withoutScript } from '../support/lost-script.ts';
 import { connectRedis, isConnected, openRedis } from '../support/redis-connections.ts';
+import { redisForAll } from '../support/redis-for-all.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { type RedisCluster, type RedisServer, startRedisCluster, startRedisServer } from '../support/redis.ts';
 import { attemptOf, countsOf, describeFailedLogins, hour } from './failed-logins.contract.ts';
@@ -28,12 +29,7 @@ for _, key in ipairs(redis.call('KEYS', 'portcullis:{logins}:*')) do
 end`;
 
 describeWithPrograms(['redis-server'], 'failed logins on Redis', () => {
-  let server: RedisServer;
-  beforeAll(async () => {
-    server = await startRedisServer();
-  });
-  afterAll(() => server.stop());
-  beforeEach(() => server.admin.flushall());
+  const server = redisForAll();
 
   describeFailedLogins(async () => ({
     failed: await storeOn(server.url),

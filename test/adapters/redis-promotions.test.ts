@@ -1,19 +1,14 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createRedisPromotions } from '../../src/adapters/redis/promotions.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { connectRedis, openRedis } from '../support/redis-connections.ts';
-import { type RedisServer, startRedisServer } from '../support/redis.ts';
+import { redisForAll } from '../support/redis-for-all.ts';
 import { day, describePromotions, promotionAt } from './promotions.contract.ts';
 
 const unavailable = { ok: false, reason: 'unavailable' } as const;
 
 describeWithPrograms(['redis-server'], 'promotions on Redis', () => {
-  let server: RedisServer;
-  beforeAll(async () => {
-    server = await startRedisServer();
-  });
-  afterAll(() => server.stop());
-  beforeEach(() => server.admin.flushall());
+  const server = redisForAll();
 
   describePromotions(async () => ({
     processes: [

@@ -11,6 +11,7 @@ import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import { waited } from '../support/loop-time.ts';
 import { withoutScript } from '../support/lost-script.ts';
 import { connectRedis } from '../support/redis-connections.ts';
+import { redisForAll } from '../support/redis-for-all.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { type RedisCluster, type RedisServer, startRedisCluster, startRedisServer } from '../support/redis.ts';
 import { admittedOf, budgetOf, describeRateLimiter } from './rate-limiter.contract.ts';
@@ -33,12 +34,7 @@ for _, member in ipairs(redis.call('ZRANGE', 'portcullis:{limits}:owing', 0, -1)
 end`;
 
 describeWithPrograms(['redis-server'], 'budgets on Redis', () => {
-  let server: RedisServer;
-  beforeAll(async () => {
-    server = await startRedisServer();
-  });
-  afterAll(() => server.stop());
-  beforeEach(() => server.admin.flushall());
+  const server = redisForAll();
 
   describeRateLimiter(async () => ({
     limiter: await limiterOn(server.url),

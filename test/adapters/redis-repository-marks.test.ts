@@ -1,21 +1,16 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createRedisRepositoryMarks } from '../../src/adapters/redis/repository-marks.ts';
 import type { RepositoryMarks } from '../../src/ports.ts';
 import { eventually } from '../support/eventually.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { connectRedis, openRedis } from '../support/redis-connections.ts';
-import { startRedisServer, type RedisServer } from '../support/redis.ts';
+import { redisForAll } from '../support/redis-for-all.ts';
 import { describeRepositoryMarks } from './repository-marks.contract.ts';
 
 const unavailable = { ok: false, reason: 'unavailable' } as const;
 
 describeWithPrograms(['redis-server'], 'marks of repositories on Redis', () => {
-  let server: RedisServer;
-  beforeAll(async () => {
-    server = await startRedisServer();
-  });
-  afterAll(() => server.stop());
-  beforeEach(() => server.admin.flushall());
+  const server = redisForAll();
 
   const open = async (longestWriteMs = 60_000, commandTimeoutMs = 2000): Promise<RepositoryMarks> =>
     createRedisRepositoryMarks(await connectRedis(server.url, { commandTimeoutMs }), longestWriteMs, 1000);

@@ -1,18 +1,13 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createRedisRobotUses } from '../../src/adapters/redis/robot-uses.ts';
 import { eventually } from '../support/eventually.ts';
 import { connectRedis, openRedis } from '../support/redis-connections.ts';
+import { redisForAll } from '../support/redis-for-all.ts';
 import { describeWithPrograms } from '../support/programs.ts';
-import { startRedisServer, type RedisServer } from '../support/redis.ts';
 import { describeRobotUses, now } from './robot-uses.contract.ts';
 
 describeWithPrograms(['redis-server'], 'robots’ uses on Redis', () => {
-  let server: RedisServer;
-  beforeAll(async () => {
-    server = await startRedisServer();
-  });
-  afterAll(() => server.stop());
-  beforeEach(() => server.admin.flushall());
+  const server = redisForAll();
 
   async function open(): Promise<ReturnType<typeof createRedisRobotUses>> {
     const connection = await connectRedis(server.url);

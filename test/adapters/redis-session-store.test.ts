@@ -1,23 +1,18 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createRedisConnection } from '../../src/adapters/redis/connection.ts';
 import { createRedisSessionStore } from '../../src/adapters/redis/session-store.ts';
 import type { SessionStore } from '../../src/ports.ts';
 import { eventually } from '../support/eventually.ts';
 import { waited } from '../support/loop-time.ts';
 import { isConnected, openRedis } from '../support/redis-connections.ts';
+import { redisForAll } from '../support/redis-for-all.ts';
 import { describeWithPrograms } from '../support/programs.ts';
-import { startRedisServer, type RedisServer } from '../support/redis.ts';
 import { describeSessionStore, hashOf, now, sessionOf, week } from './session-store.contract.ts';
 
 const revocationMemorySeconds = 900;
 
 describeWithPrograms(['redis-server'], 'the session store on Redis', () => {
-  let server: RedisServer;
-  beforeAll(async () => {
-    server = await startRedisServer();
-  });
-  afterAll(() => server.stop());
-  afterEach(() => server.admin.flushall());
+  const server = redisForAll();
 
   async function open(url = server.url, memorySeconds = revocationMemorySeconds): Promise<SessionStore> {
     const connection = openRedis(url, { commandTimeoutMs: 4000 });

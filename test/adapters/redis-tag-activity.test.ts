@@ -1,19 +1,14 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { type RedisTagActivityOptions, createRedisTagActivity } from '../../src/adapters/redis/tag-activity.ts';
 import type { TagActivity } from '../../src/ports.ts';
 import { eventually } from '../support/eventually.ts';
 import { connectRedis, openRedis } from '../support/redis-connections.ts';
+import { redisForAll } from '../support/redis-for-all.ts';
 import { describeWithPrograms } from '../support/programs.ts';
-import { startRedisServer, type RedisServer } from '../support/redis.ts';
 import { describeTagActivity, digest, move, then } from './tag-activity.contract.ts';
 
 describeWithPrograms(['redis-server'], 'tags on Redis', () => {
-  let server: RedisServer;
-  beforeAll(async () => {
-    server = await startRedisServer();
-  });
-  afterAll(() => server.stop());
-  beforeEach(() => server.admin.flushall());
+  const server = redisForAll();
 
   async function open(options?: RedisTagActivityOptions): Promise<TagActivity> {
     return createRedisTagActivity(await connectRedis(server.url), options);

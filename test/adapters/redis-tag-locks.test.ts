@@ -1,20 +1,15 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createRedisTagLocks, type RedisTagLocksOptions } from '../../src/adapters/redis/tag-locks.ts';
 import type { TagLocks } from '../../src/ports.ts';
 import { eventually } from '../support/eventually.ts';
 import { waited } from '../support/loop-time.ts';
 import { connectRedis, openRedis } from '../support/redis-connections.ts';
+import { redisForAll } from '../support/redis-for-all.ts';
 import { describeWithPrograms } from '../support/programs.ts';
-import { startRedisServer, type RedisServer } from '../support/redis.ts';
 import { createGate, describeTagLocks } from './tag-locks.contract.ts';
 
 describeWithPrograms(['redis-server'], 'tag locks on Redis', () => {
-  let server: RedisServer;
-  beforeAll(async () => {
-    server = await startRedisServer();
-  });
-  afterAll(() => server.stop());
-  beforeEach(() => server.admin.flushall());
+  const server = redisForAll();
 
   const open = async (options?: RedisTagLocksOptions): Promise<TagLocks> =>
     createRedisTagLocks(await connectRedis(server.url), options);

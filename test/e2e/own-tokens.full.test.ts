@@ -6,8 +6,8 @@ import { clientKinds } from '../support/clients.ts';
 import { eventually } from '../support/eventually.ts';
 import { quickHash } from '../support/policies.ts';
 import { describeWithPrograms } from '../support/programs.ts';
-import { type RedisProcess, type RegistryProcess, startRedis, startRegistry } from '../support/registry.ts';
-import { type Replicas, startReplicas } from '../support/replicas.ts';
+import type { RedisProcess } from '../support/registry.ts';
+import { type Site, startSite } from '../support/replicas.ts';
 
 const password = `long-and-${randomBytes(6).toString('hex')}`;
 const policy = `
@@ -52,26 +52,18 @@ async function status(url: string, authorization: string, init: RequestInit = {}
 
 for (const kind of clientKinds.filter(({ name }) => ['docker', 'podman', 'skopeo'].includes(name))) {
   describeWithPrograms([...kind.needs, 'docker-registry', 'redis-server'], `${kind.name} over two gateways`, () => {
-    let registry: RegistryProcess;
-    let redis: RedisProcess;
-    let replicas: Replicas;
+    let site: Site;
     beforeAll(async () => {
-      registry = await startRegistry({ delete: true });
-      redis = await startRedis();
-      replicas = await startReplicas({ upstream: registry.url, redis: redis.url, policies: { 'p.yaml': policy } });
+      site = await startSite(policy);
     });
-    afterAll(async () => {
-      await replicas?.stop();
-      await redis?.stop();
-      await registry?.stop();
-    });
+    afterAll(() => site?.stop());
 
     test("docker login with a token of one's own, push, revoke", async () => {
-      const { host } = new URL(replicas.url);
+      const { host } = new URL(site.url);
       const running = await kind.start(host);
       const session = await running.open();
       try {
-        const made = await make(replicas.url, { repositories: ['sandbox/**'], actions: ['pull', 'push'] });
+        const made = await make(site.url, { repositories: ['sandbox/**'], actions: ['pull', 'push'] });
         const wrong = await session.login({ account: 'otto', password: made.secret });
         expect(wrong.succeeded).toBe(false);
         const login = await session.login({ account: 'dana', password: made.secret });
@@ -81,13 +73,13 @@ for (const kind of clientKinds.filter(({ name }) => ['docker', 'podman', 'skopeo
         const beyond = await session.push(`${host}/other/app:1`);
         expect(beyond.succeeded).toBe(false);
         expect(beyond.text).toContain('its token was not made for it');
-        expect(
-          await status(`${replicas.url}/api/v1/tokens/${made.token.id}`, basic(password), { method: 'DELETE' }),
-        ).toBe(200);
+        expect(await status(`${site.url}/api/v1/tokens/${made.token.id}`, basic(password), { method: 'DELETE' })).toBe(
+          200,
+        );
         await eventually(
           'both replicas refuse it',
           async () => {
-            const all = replicas.gateways.map(({ url }) => status(`${url}/v2/`, basic(made.secret)));
+            const all = site.gateways.map(({ url }) => status(`${url}/v2/`, basic(made.secret)));
             return (await Promise.all(all)).every((one) => one === 401);
           },
           5000,
@@ -103,19 +95,11 @@ for (const kind of clientKinds.filter(({ name }) => ['docker', 'podman', 'skopeo
 }
 
 describeWithPrograms(['docker-registry', 'redis-server'], 'a client that sends Basic on every request, as Jib', () => {
-  let registry: RegistryProcess;
-  let redis: RedisProcess;
-  let replicas: Replicas;
+  let site: Site;
   beforeAll(async () => {
-    registry = await startRegistry({ delete: true });
-    redis = await startRedis();
-    replicas = await startReplicas({ upstream: registry.url, redis: redis.url, policies: { 'p.yaml': policy } });
+    site = await startSite(policy);
   });
-  afterAll(async () => {
-    await replicas?.stop();
-    await redis?.stop();
-    await registry?.stop();
-  });
+  afterAll(() => site?.stop());
 
   const content = Buffer.from(
     JSON.stringify({ schemaVersion: 2, mediaType: 'application/vnd.oci.image.manifest.v1+json' }),
@@ -124,59 +108,59 @@ describeWithPrograms(['docker-registry', 'redis-server'], 'a client that sends B
   async function blob(repository: string, secret: string, text: string): Promise<{ digest: string; status: number }> {
     const { createHash } = await import('node:crypto');
     const digest = `sha256:${createHash('sha256').update(text).digest('hex')}`;
-    const begun = await fetch(`${replicas.url}/v2/${repository}/blobs/uploads/`, {
+    const begun = await fetch(`${site.url}/v2/${repository}/blobs/uploads/`, {
       method: 'POST',
       headers: { authorization: basic(secret) },
     });
     await begun.arrayBuffer();
     if (begun.status !== 202) return { digest, status: begun.status };
-    const location = new URL(begun.headers.get('location') ?? '', replicas.url);
+    const location = new URL(begun.headers.get('location') ?? '', site.url);
     location.searchParams.set('digest', digest);
     return { digest, status: await status(location.href, basic(secret), { method: 'PUT', body: text }) };
   }
 
   test('pushes, and with a narrow token reaches nothing more by any route', async () => {
-    const wide = await make(replicas.url, {});
+    const wide = await make(site.url, {});
     const { digest, status: put } = await blob('other/app', wide.secret, '{}');
     expect(put).toBe(201);
     const config = { mediaType: 'application/vnd.oci.image.config.v1+json', digest, size: 2 };
     const manifest = JSON.stringify({ ...(JSON.parse(content.toString()) as object), config, layers: [] });
     const headers = { 'content-type': 'application/vnd.oci.image.manifest.v1+json' };
     const putManifest = (repository: string, tag: string, secret: string) =>
-      status(`${replicas.url}/v2/${repository}/manifests/${tag}`, basic(secret), {
+      status(`${site.url}/v2/${repository}/manifests/${tag}`, basic(secret), {
         method: 'PUT',
         headers,
         body: manifest,
       });
     expect(await putManifest('other/app', '1', wide.secret)).toBe(201);
 
-    const narrow = (await make(replicas.url, { repositories: ['sandbox/**'], actions: ['pull', 'create', 'catalog'] }))
+    const narrow = (await make(site.url, { repositories: ['sandbox/**'], actions: ['pull', 'create', 'catalog'] }))
       .secret;
     expect((await blob('sandbox/app', narrow, '{}')).status).toBe(201);
     expect(await putManifest('sandbox/app', '1', narrow)).toBe(201);
     const second = manifest.replace('"layers":[]', '"layers":[],"annotations":{"a":"b"}');
     const move = { method: 'PUT', headers, body: second };
     for (const authorization of [basic(narrow), `Bearer ${await issued(narrow, 'repository:sandbox/app:pull,push')}`]) {
-      expect(await status(`${replicas.url}/v2/sandbox/app/manifests/1`, authorization, move)).toBe(403);
-      expect(await status(`${replicas.url}/v2/sandbox/app/manifests/1`, authorization)).toBe(200);
-      expect(await status(`${replicas.url}/v2/sandbox/app/manifests/1`, authorization, { method: 'DELETE' })).toBe(403);
+      expect(await status(`${site.url}/v2/sandbox/app/manifests/1`, authorization, move)).toBe(403);
+      expect(await status(`${site.url}/v2/sandbox/app/manifests/1`, authorization)).toBe(200);
+      expect(await status(`${site.url}/v2/sandbox/app/manifests/1`, authorization, { method: 'DELETE' })).toBe(403);
     }
     const wideScope = await issued(narrow, 'repository:other/app:pull,push,delete,promote registry:catalog:*');
     for (const authorization of [basic(narrow), `Bearer ${wideScope}`]) {
       for (const path of [`manifests/1`, `blobs/${digest}`, `tags/list`, `referrers/${digest}`])
-        expect([path, await status(`${replicas.url}/v2/other/app/${path}`, authorization)]).toEqual([path, 403]);
-      const listed = await fetch(`${replicas.url}/v2/_catalog`, { headers: { authorization } });
+        expect([path, await status(`${site.url}/v2/other/app/${path}`, authorization)]).toEqual([path, 403]);
+      const listed = await fetch(`${site.url}/v2/_catalog`, { headers: { authorization } });
       expect(await listed.json()).toEqual({ repositories: ['sandbox/app'] });
     }
-    const mount = `${replicas.url}/v2/sandbox/mounted/blobs/uploads/?mount=${digest}&from=other/app`;
+    const mount = `${site.url}/v2/sandbox/mounted/blobs/uploads/?mount=${digest}&from=other/app`;
     expect(await status(mount, basic(narrow), { method: 'POST' })).toBe(202);
-    const promoted = await fetch(`${replicas.url}/api/v1/promotions`, {
+    const promoted = await fetch(`${site.url}/api/v1/promotions`, {
       method: 'POST',
       headers: { authorization: basic(narrow), 'content-type': 'application/json' },
       body: JSON.stringify({ source: 'other/app:1', target: 'sandbox/app:2' }),
     });
     expect([403, 404]).toContain(promoted.status);
-    const toOther = await fetch(`${replicas.url}/api/v1/promotions`, {
+    const toOther = await fetch(`${site.url}/api/v1/promotions`, {
       method: 'POST',
       headers: { authorization: basic(narrow), 'content-type': 'application/json' },
       body: JSON.stringify({ source: 'sandbox/app:1', target: 'other/app:2' }),
@@ -186,7 +170,7 @@ describeWithPrograms(['docker-registry', 'redis-server'], 'a client that sends B
 
   async function issued(secret: string, scopes: string): Promise<string> {
     const query = new URLSearchParams({ scope: scopes, offline_token: 'true' });
-    const reply = await fetch(`${replicas.url}/token?${query.toString()}`, {
+    const reply = await fetch(`${site.url}/token?${query.toString()}`, {
       headers: { authorization: basic(secret) },
     });
     const body = (await reply.json()) as { token: string; refresh_token?: string };
@@ -195,18 +179,18 @@ describeWithPrograms(['docker-registry', 'redis-server'], 'a client that sends B
   }
 
   test('costs the store nothing while it is remembered, and is 503 when nobody can tell', async () => {
-    const { secret } = await make(replicas.url, {});
-    const [gateway] = replicas.gateways;
+    const { secret } = await make(site.url, {});
+    const [gateway] = site.gateways;
     const url = `${gateway?.url}/v2/`;
     expect(await status(url, basic(secret))).toBe(200);
-    const before = await commandsOf(redis);
+    const before = await commandsOf(site.redis);
     for (let time = 0; time < 200; time++) expect(await status(url, basic(secret))).toBe(200);
     // What gateways ask for themselves meanwhile is a handful.
-    expect((await commandsOf(redis)) - before).toBeLessThan(100);
-    await redis.stop();
+    expect((await commandsOf(site.redis)) - before).toBeLessThan(100);
+    await site.redis.stop();
     expect(await status(url, basic(secret))).toBe(200);
     expect(await status(url, basic('pct_000000000000000000000000000000000000'))).toBe(401);
-    const other = replicas.gateways[1];
+    const other = site.gateways[1];
     await eventually(
       'the other replica says that nobody can tell',
       async () => (await status(`${other?.url}/v2/`, basic(secret))) === 503,

@@ -7,8 +7,7 @@ import { clientKinds } from '../support/clients.ts';
 import { createDockerClient, startDocker, type Client, type Docker } from '../support/docker.ts';
 import { quickHash } from '../support/policies.ts';
 import { describeWithPrograms } from '../support/programs.ts';
-import { startRedis, startRegistry, type RedisProcess, type RegistryProcess } from '../support/registry.ts';
-import { startReplicas, type Replicas } from '../support/replicas.ts';
+import { type Site, startSite } from '../support/replicas.ts';
 
 const password = `long-and-${randomBytes(6).toString('hex')}`;
 const hash = await quickHash(password);
@@ -24,33 +23,23 @@ describeWithPrograms(
   ['root', 'docker', 'dockerd', 'containerd', 'ctr', 'docker-registry', 'redis-server'],
   'docker over two gateways',
   () => {
-    let registry: RegistryProcess;
-    let redis: RedisProcess;
-    let replicas: Replicas;
+    let site: Site;
     let docker: Docker;
     let client: Client;
 
     beforeAll(async () => {
-      registry = await startRegistry({ delete: true });
-      redis = await startRedis();
-      replicas = await startReplicas({
-        upstream: registry.url,
-        redis: redis.url,
-        policies: { 'p.yaml': policy() },
-      });
+      site = await startSite(policy());
       docker = await startDocker();
       client = await createDockerClient(docker);
     });
     afterAll(async () => {
       await client?.remove();
       await docker?.stop();
-      await replicas?.stop();
-      await redis?.stop();
-      await registry?.stop();
+      await site?.stop();
     });
 
     test('docker keeps an identity token instead of the password, pushes with it, and loses access on revocation', async () => {
-      const { host } = new URL(replicas.url);
+      const { host } = new URL(site.url);
       const login = await client.run(['login', host, '-u', 'dana', '--password-stdin'], password);
       expect(login.code, login.stderr).toBe(0);
       const kept = await readFile(join(client.dir, 'config', 'config.json'), 'utf8');
@@ -64,7 +53,7 @@ describeWithPrograms(
       }
       const identity =
         (JSON.parse(kept) as { auths: Record<string, { identitytoken: string }> }).auths[host]?.identitytoken ?? '';
-      const revoked = await fetch(`${replicas.url}/token/revoke`, {
+      const revoked = await fetch(`${site.url}/token/revoke`, {
         method: 'POST',
         body: new URLSearchParams({ token: identity }),
       });
@@ -79,14 +68,8 @@ describeWithPrograms(
 for (const kind of clientKinds.filter(({ name }) => ['docker', 'podman', 'ctr'].includes(name))) {
   describeWithPrograms([...kind.needs, 'docker-registry', 'redis-server'], `${kind.name} over two gateways`, () => {
     test('logs in once, goes on after both gateways were restarted, and loses access when its user is locked out', async () => {
-      const registry = await startRegistry({ delete: true });
-      const redis = await startRedis();
-      const replicas = await startReplicas({
-        upstream: registry.url,
-        redis: redis.url,
-        policies: { 'p.yaml': policy() },
-      });
-      const { host } = new URL(replicas.url);
+      const site = await startSite(policy());
+      const { host } = new URL(site.url);
       const client = await kind.start(host);
       const person = await client.open();
       try {
@@ -94,20 +77,18 @@ for (const kind of clientKinds.filter(({ name }) => ['docker', 'podman', 'ctr'].
         const image = `${host}/sandbox/${kind.name}:1`;
         const pushed = await person.push(image);
         expect(pushed, pushed.text).toMatchObject({ succeeded: true });
-        await replicas.restart();
+        await site.restart();
         const pulled = await person.pull(image);
         expect(pulled, pulled.text).toMatchObject({ succeeded: true, digest: pushed.digest });
-        await writeFile(join(replicas.policiesDir, 'p.yaml'), policy({ danaDisabled: true }));
-        for (const gateway of replicas.gateways) {
+        await writeFile(join(site.policiesDir, 'p.yaml'), policy({ danaDisabled: true }));
+        for (const gateway of site.gateways) {
           await gateway.findLog(({ event, reason }) => event === 'policy' && reason === 'reloaded');
         }
         expect(await person.pull(image)).toMatchObject({ succeeded: false });
       } finally {
         await person.end();
         await client.stop();
-        await replicas.stop();
-        await redis.stop();
-        await registry.stop();
+        await site.stop();
       }
     });
   });

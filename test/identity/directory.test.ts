@@ -1,20 +1,15 @@
 /** People of a directory: who gets in, in which groups, how long what they were given counts, and what stops whom. */
 import { beforeEach, describe, expect, test } from 'vitest';
-import { createMemoryFailedLogins } from '../../src/adapters/memory/failed-logins.ts';
 import { makeSecret, secretHash } from '../../src/identity/carried-secret.ts';
 import { makeMarkedId } from '../../src/identity/marked-id.ts';
 import { openWebSession } from '../../src/identity/web-session.ts';
-import { createMemorySessionStore } from '../../src/adapters/memory/session-store.ts';
 import type { Identity, Identified } from '../../src/identity/identify.ts';
-import { createLoginGuard } from '../../src/identity/login-guard.ts';
-import { createDirectorySource } from '../../src/identity/sources/directory.ts';
 import type { PolicyByName } from '../../src/policy/by-name.ts';
 import type { SessionStore } from '../../src/ports.ts';
-import { createAccessTokens } from '../../src/token/access-token.ts';
 import { createTokenService } from '../../src/token/service.ts';
 import { type TestDirectory, testDirectory } from '../support/directory.ts';
-import { fileSources, identityOf } from '../support/identity.ts';
-import { makeKey, ringOf } from '../support/keys.ts';
+import { directorySource, fileSources, identityOf, loginParts } from '../support/identity.ts';
+import { makeKey } from '../support/keys.ts';
 import { compile, quickHash } from '../support/policies.ts';
 import { noLimits } from '../support/ports.ts';
 
@@ -52,30 +47,10 @@ beforeEach(() => {
     many: { password: 'secret', groups: Array.from({ length: 60 }, (_, n) => `g${n}`) },
   });
   const clock = (): number => now;
-  sessions = createMemorySessionStore({
-    file: undefined,
-    revocationMemorySeconds: 3600,
-    accountMemorySeconds: 90 * 86_400,
-    clock,
-    onProblem: () => {},
-  });
-  const keys = ringOf(key);
-  const guard = createLoginGuard(createMemoryFailedLogins(clock), keys);
-  const tokens = createAccessTokens({
-    keys,
-    issuer: 'https://registry.test',
-    service: 'registry.test',
-    ttlSeconds: 900,
-  });
-  const source = createDirectorySource({
-    source: 'ldap',
-    directory,
-    guard,
-    sessions,
-    refreshMs: 5 * minute,
-    staleForMs: 60 * minute,
-    pause: () => Promise.resolve(),
-  });
+  const parts = loginParts(clock, key);
+  const { guard, tokens } = parts;
+  ({ sessions } = parts);
+  const source = directorySource({ directory, guard, sessions, refreshMs: 5 * minute, staleForMs: 60 * minute });
   const sources = [...fileSources({ guard, hasNext: true }), source];
   identity = identityOf({ sources, policies: { current: () => policy }, sessions, tokens, clock });
   const login = { tokens, sessions, clock, service: 'registry.test', refreshTtlSeconds: 90 * 86_400 };

@@ -5,14 +5,13 @@ import { createMemoryFailedLogins } from '../../src/adapters/memory/failed-login
 import type { Identity } from '../../src/identity/identify.ts';
 import { createLoginGuard } from '../../src/identity/login-guard.ts';
 import { createPasswords } from '../../src/identity/password.ts';
-import { createDirectorySource } from '../../src/identity/sources/directory.ts';
 import { createHtpasswdSource } from '../../src/identity/sources/htpasswd.ts';
 import { VerifiedPasswords } from '../../src/identity/verified-passwords.ts';
 import { readHtpasswd } from '../../src/policy/files/htpasswd.ts';
 import type { PolicyByName } from '../../src/policy/by-name.ts';
 import { createAccessTokens } from '../../src/token/access-token.ts';
 import { type TestDirectory, testDirectory } from '../support/directory.ts';
-import { fileSources, identityOf } from '../support/identity.ts';
+import { directorySource, fileSources, identityOf } from '../support/identity.ts';
 import { makeKey, ringOf } from '../support/keys.ts';
 import { compile, quickHash } from '../support/policies.ts';
 import { noSessions } from '../support/ports.ts';
@@ -52,15 +51,7 @@ function identityWith(hasDirectory: boolean): Identity {
     verified: new VerifiedPasswords(),
     guard,
   };
-  const behind = createDirectorySource({
-    source: 'ldap',
-    directory,
-    guard,
-    sessions: noSessions,
-    refreshMs: 1000,
-    staleForMs: 1000,
-    pause: () => Promise.resolve(),
-  });
+  const behind = directorySource({ directory, guard, sessions: noSessions, refreshMs: 1000, staleForMs: 1000 });
   const file = createHtpasswdSource({ ...stored, people: () => people, hasNext: hasDirectory });
   const sources = [...fileSources({ ...stored, hasNext: true }), file, ...(hasDirectory ? [behind] : [])];
   return identityOf({ sources, policies: { current: () => policy }, tokens, clock: () => now });

@@ -1,23 +1,18 @@
 /** People of an OpenID Connect provider: who gets in under which name, and how long what they hold counts. */
 import { beforeEach, describe, expect, test } from 'vitest';
-import { createMemoryFailedLogins } from '../../src/adapters/memory/failed-logins.ts';
-import { createMemorySessionStore } from '../../src/adapters/memory/session-store.ts';
 import { makeSecret, secretHash } from '../../src/identity/carried-secret.ts';
 import type { Identity } from '../../src/identity/identify.ts';
-import { createLoginGuard } from '../../src/identity/login-guard.ts';
 import type { Login } from '../../src/identity/source.ts';
-import { createDirectorySource } from '../../src/identity/sources/directory.ts';
 import { type WebLogins, createOidcSource } from '../../src/identity/sources/oidc.ts';
 import { createPersonalSource } from '../../src/identity/sources/personal.ts';
 import { makeOwnToken } from '../../src/identity/own-tokens.ts';
 import { newSession } from '../../src/identity/web-session.ts';
 import type { PolicyByName } from '../../src/policy/by-name.ts';
 import type { ProvidedPerson, SessionStore } from '../../src/ports.ts';
-import { createAccessTokens } from '../../src/token/access-token.ts';
 import { createTokenService } from '../../src/token/service.ts';
 import { type TestDirectory, testDirectory } from '../support/directory.ts';
-import { fileSources, identityOf } from '../support/identity.ts';
-import { makeKey, ringOf } from '../support/keys.ts';
+import { directorySource, fileSources, identityOf, loginParts } from '../support/identity.ts';
+import { makeKey } from '../support/keys.ts';
 import { compile, quickHash } from '../support/policies.ts';
 import { noLimits } from '../support/ports.ts';
 
@@ -52,28 +47,15 @@ function build(accountMemorySeconds: number): void {
   isDown = false;
   directory = testDirectory({ liam: { password: 'secret', groups: ['developers'] } });
   const clock = (): number => now;
-  const store = createMemorySessionStore({
-    file: undefined,
-    revocationMemorySeconds: 3600,
-    accountMemorySeconds,
-    clock,
-    onProblem: () => {},
-  });
+  const { sessions: store, guard, tokens } = loginParts(clock, key, accountMemorySeconds);
   const away = { ok: false, reason: 'unavailable' } as const;
   sessions = {
     ...store,
     own: (...given) => (isDown ? Promise.resolve(away) : store.own(...given)),
     owner: (...given) => (isDown ? Promise.resolve(away) : store.owner(...given)),
   };
-  const keys = ringOf(key);
-  const guard = createLoginGuard(createMemoryFailedLogins(clock), keys);
-  const about = { issuer: 'https://registry.test', service: 'registry.test' };
-  const tokens = createAccessTokens({ keys, ...about, ttlSeconds: 900 });
   const policies = { current: () => policy };
-  const ldap = createDirectorySource({
-    ...{ source: 'ldap', directory, guard, sessions, refreshMs: hour, staleForMs: hour },
-    pause: () => Promise.resolve(),
-  });
+  const ldap = directorySource({ directory, guard, sessions, refreshMs: hour, staleForMs: hour });
   logins = createOidcSource({ sessions, earlier: [ldap], policies, clock, recheckMs: 24 * hour });
   const people = [ldap, logins];
   const own = { sources: people, policies, sessions, clock, guard, service: 'registry.test' };

@@ -1,15 +1,11 @@
 /** Access tokens that people make for themselves: whom they let in, how far, how long, and what ends them. */
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { createMemoryFailedLogins } from '../../src/adapters/memory/failed-logins.ts';
-import { createMemorySessionStore } from '../../src/adapters/memory/session-store.ts';
 import type { Credentials } from '../../src/distribution/credentials.ts';
 import { makeSecret, secretHash } from '../../src/identity/carried-secret.ts';
 import type { Caller, Identified, Identity } from '../../src/identity/identify.ts';
-import { createLoginGuard } from '../../src/identity/login-guard.ts';
 import { makeOwnToken, maxOwnTokens, ownTokensOf } from '../../src/identity/own-tokens.ts';
 import type { IdentitySource } from '../../src/identity/source.ts';
-import { createDirectorySource } from '../../src/identity/sources/directory.ts';
 import { createPersonalSource } from '../../src/identity/sources/personal.ts';
 import { createRobotSource } from '../../src/identity/sources/robot.ts';
 import type { PolicyByName } from '../../src/policy/by-name.ts';
@@ -17,11 +13,11 @@ import type { Question } from '../../src/policy/evaluate.ts';
 import { type Action, type Principal, actions } from '../../src/policy/model.ts';
 import { ownActions, reachProblem } from '../../src/policy/own-reach.ts';
 import type { SessionReach, SessionStore } from '../../src/ports.ts';
-import { type AccessTokens, createAccessTokens } from '../../src/token/access-token.ts';
+import type { AccessTokens } from '../../src/token/access-token.ts';
 import { createTokenService } from '../../src/token/service.ts';
 import { type TestDirectory, testDirectory } from '../support/directory.ts';
-import { fileSources, identityOf } from '../support/identity.ts';
-import { makeKey, ringOf } from '../support/keys.ts';
+import { directorySource, fileSources, identityOf, loginParts } from '../support/identity.ts';
+import { makeKey } from '../support/keys.ts';
 import { compile, quickHash } from '../support/policies.ts';
 import { noLimits } from '../support/ports.ts';
 import { sized } from '../support/size.ts';
@@ -59,14 +55,10 @@ let identity: Identity;
 /** A gateway that begins now, on the same store. */
 function open(): Identity {
   const clock = (): number => now;
-  const keys = ringOf(key);
-  const guard = createLoginGuard(createMemoryFailedLogins(clock), keys);
-  tokens = createAccessTokens({ keys, issuer: 'https://registry.test', service: 'registry.test', ttlSeconds: 900 });
-  const ldap = createDirectorySource({
-    ...{ source: 'ldap', directory, guard, sessions },
-    ...{ refreshMs: 5 * minute, staleForMs: 60 * minute },
-    pause: () => Promise.resolve(),
-  });
+  const parts = loginParts(clock, key);
+  const { guard } = parts;
+  ({ tokens } = parts);
+  const ldap = directorySource({ directory, guard, sessions, refreshMs: 5 * minute, staleForMs: 60 * minute });
   const [, ...files] = fileSources({ guard, hasNext: true });
   const people: readonly IdentitySource[] = [...files, ldap];
   const policies = { current: () => policy };
@@ -86,11 +78,7 @@ beforeEach(() => {
   now = Date.parse('2026-06-01T12:00:00Z');
   policy = compile(policyText());
   directory = testDirectory({ zoe: { password: 'secret', groups: ['developers'] } });
-  const store = createMemorySessionStore({
-    ...{ file: undefined, revocationMemorySeconds: 3600, accountMemorySeconds: 90 * day },
-    clock: () => now,
-    onProblem: () => {},
-  });
+  const { sessions: store } = loginParts(() => now, key);
   [asked, isAway] = [0, false];
   sessions = {
     ...store,

@@ -7,6 +7,13 @@ import { type PasswordParts, createPasswordSource } from '../../src/identity/sou
 import { createRobotSource } from '../../src/identity/sources/robot.ts';
 import { createWorkloadSource } from '../../src/identity/sources/workload.ts';
 import { VerifiedPasswords } from '../../src/identity/verified-passwords.ts';
+import { createMemoryFailedLogins } from '../../src/adapters/memory/failed-logins.ts';
+import { createMemorySessionStore } from '../../src/adapters/memory/session-store.ts';
+import { createLoginGuard } from '../../src/identity/login-guard.ts';
+import { type DirectoryParts, createDirectorySource } from '../../src/identity/sources/directory.ts';
+import type { Clock, TokenKey } from '../../src/ports.ts';
+import { createAccessTokens } from '../../src/token/access-token.ts';
+import { ringOf } from './keys.ts';
 import { noGuard, noTokenGuard, noRobotUses, noSessions } from './ports.ts';
 
 const noIssuerKeys: IssuerKeys = {
@@ -41,4 +48,23 @@ export function identityOf(setup: IdentitySetup): Identity {
     refreshTtlSeconds: 3600,
     ...setup,
   });
+}
+
+/** What logins of people outside the policy files need, in this process. `accountMemorySeconds`: so long the store knows whose a name was. */
+export function loginParts(clock: Clock, key: TokenKey, accountMemorySeconds = 90 * 86_400) {
+  const keys = ringOf(key);
+  const about = { issuer: 'https://registry.test', service: 'registry.test' };
+  return {
+    sessions: createMemorySessionStore({
+      ...{ file: undefined, revocationMemorySeconds: 3600, accountMemorySeconds, clock },
+      onProblem: () => {},
+    }),
+    guard: createLoginGuard(createMemoryFailedLogins(clock), keys),
+    tokens: createAccessTokens({ keys, ...about, ttlSeconds: 900 }),
+  };
+}
+
+/** People of a directory that is asked again at once. */
+export function directorySource(parts: Omit<DirectoryParts, 'source' | 'pause'>): IdentitySource {
+  return createDirectorySource({ ...parts, source: 'ldap', pause: () => Promise.resolve() });
 }

@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { type AddressInfo, type Server, type Socket, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { startGatewayProcess, type GatewayProcess } from './gateway.ts';
+import { type RedisProcess, type RegistryProcess, startRedis, startRegistry } from './registry.ts';
 import { makeTempDir, removeTempDir } from './temp-dir.ts';
 
 export interface Replicas {
@@ -80,6 +81,27 @@ export async function startReplicas({
       front.close();
       await stopAll();
       await removeTempDir(dir);
+    },
+  };
+}
+
+export interface Site extends Replicas {
+  readonly registry: RegistryProcess;
+  readonly redis: RedisProcess;
+}
+
+/** Two of them on a Redis of their own, in front of a registry; `stop` ends all. */
+export async function startSite(policy: string): Promise<Site> {
+  const [registry, redis] = await Promise.all([startRegistry({ delete: true }), startRedis()]);
+  const replicas = await startReplicas({ upstream: registry.url, redis: redis.url, policies: { 'p.yaml': policy } });
+  return {
+    ...replicas,
+    registry,
+    redis,
+    async stop() {
+      await replicas.stop();
+      await redis.stop();
+      await registry.stop();
     },
   };
 }

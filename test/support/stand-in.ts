@@ -6,6 +6,7 @@ import { type RequestListener, createServer as createHttpServer } from 'node:htt
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';
 import { type Received, createRequestParser } from './request-parser.ts';
+import { createWatch } from './watch.ts';
 
 export interface StandIn {
   readonly url: string;
@@ -95,12 +96,11 @@ export const ok: Script = (request, socket) => {
 export async function startRawRegistry({ answersQuestions = true } = {}): Promise<RawRegistry> {
   const requests: Received[] = [];
   const forwarded = new Set<Socket>();
-  const watchers = new Set<() => void>();
+  const watch = createWatch();
   let script: { readonly onHead?: Script; readonly onRequest?: Script } = { onRequest: ok };
   let accepted = 0;
   let connections = 0;
   let last = '';
-  const changed = (): void => watchers.forEach((watcher) => watcher());
 
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     const connection = ++accepted;
@@ -108,7 +108,7 @@ export async function startRawRegistry({ answersQuestions = true } = {}): Promis
     socket.on('error', () => {});
     socket.on('close', () => {
       forwarded.delete(socket);
-      changed();
+      watch.changed();
     });
     socket.on('end', () => socket.end());
     const parse = createRequestParser(connection, {
@@ -121,20 +121,20 @@ export async function startRawRegistry({ answersQuestions = true } = {}): Promis
           }
         }
         if (!isOwn) script.onHead?.(request, socket);
-        changed();
+        watch.changed();
       },
       onRequest(request) {
         if (isOwn === true) return answerQuestion(request, socket);
         requests.push(request);
         script.onRequest?.(request, socket);
-        changed();
+        watch.changed();
       },
     });
     socket.on('data', (chunk: Buffer) => {
       parse(chunk);
       if (isOwn === true) return;
       last = (last + chunk.toString('latin1', Math.max(0, chunk.length - 64))).slice(-64);
-      changed();
+      watch.changed();
     });
   });
   const standIn = await listen(server, 'http');
@@ -146,20 +146,7 @@ export async function startRawRegistry({ answersQuestions = true } = {}): Promis
     openSockets: () => forwarded.size,
     connections: () => connections,
     answer: (next) => (script = next),
-    until: (holds, what) =>
-      new Promise((resolve, reject) => {
-        const settle = (outcome: () => void): void => {
-          clearTimeout(timer);
-          watchers.delete(check);
-          outcome();
-        };
-        const check = (): void => {
-          if (holds()) settle(resolve);
-        };
-        const timer = setTimeout(() => settle(() => reject(new Error(`ran out of time before ${what}`))), 10_000);
-        watchers.add(check);
-        check();
-      }),
+    until: watch.until,
     hangUp: () => forwarded.forEach((socket) => socket.end()),
     resetAll: () => forwarded.forEach((socket) => socket.resetAndDestroy()),
   };

@@ -1,4 +1,5 @@
 import { type Socket, connect } from 'node:net';
+import { createWatch } from '../../support/watch.ts';
 
 /** One reply, parsed strictly from the bytes that came. */
 export interface Reply {
@@ -28,53 +29,35 @@ export interface RawClient {
 /** A connection that sends exactly what it is given. Text is sent as Latin-1: `\xff` is one byte. */
 export async function openClient(port: number, heads: ReadonlySet<number> = new Set()): Promise<RawClient> {
   const chunks: Buffer[] = [];
-  const watchers = new Set<() => void>();
+  const received = (): Buffer => Buffer.concat(chunks);
+  const watch = createWatch(() => received().toString('latin1').slice(0, 500));
   let ended: 'orderly' | 'reset' | undefined;
-  const changed = (): void => watchers.forEach((watcher) => watcher());
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
   socket.setNoDelay(true);
   await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
   socket.on('error', () => {
     ended = 'reset';
-    changed();
+    watch.changed();
   });
   socket.on('data', (chunk) => {
     chunks.push(chunk);
-    changed();
+    watch.changed();
   });
   socket.on('end', () => {
     ended ??= 'orderly';
     socket.end();
-    changed();
+    watch.changed();
   });
   socket.on('close', () => {
     ended ??= 'orderly';
-    changed();
+    watch.changed();
   });
-  const received = (): Buffer => Buffer.concat(chunks);
   return {
     socket,
     send: (bytes) => void socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes),
     received,
     replies: () => parseReplies(received(), heads, ended),
-    until: (holds, what) =>
-      new Promise((resolve, reject) => {
-        const settle = (outcome: () => void): void => {
-          clearTimeout(timer);
-          watchers.delete(check);
-          outcome();
-        };
-        const check = (): void => {
-          if (holds()) settle(resolve);
-        };
-        const seen = (): string => received().toString('latin1').slice(0, 500);
-        const timer = setTimeout(
-          () => settle(() => reject(new Error(`ran out of time before ${what}; received: ${seen()}`))),
-          10_000,
-        );
-        watchers.add(check);
-        check();
-      }),
+    until: watch.until,
     ended: () => ended,
     abort: () => void socket.resetAndDestroy(),
   };
