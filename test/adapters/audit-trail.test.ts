@@ -118,6 +118,14 @@ describe('pages of audit records', () => {
     expect((await ask(directory, { reason: 'x', cursor: page.next })).records).toHaveLength(1);
   });
 
+  test('are no longer than a MiB or so, however long the records are', async () => {
+    const long = { decision: 'allow', reason: 'granted', scope: 'x'.repeat(35_000) };
+    const line = `${JSON.stringify({ time: '2026-11-26T00:00:01.000Z', ...long })}\n`;
+    const directory = await directoryWith({ '2026-11-26.a.jsonl': line.repeat(100) });
+    expect((await ask(directory, { limit: '1000' })).records.length).toBeLessThan(35);
+    expect((await pages(directory, { limit: '1000' })).records).toHaveLength(100);
+  });
+
   test('end when nobody waits any more', async () => {
     const trail = createAuditTrail(await twoDays(), () => now);
     const question = questionOf({ account: 'nobody' });

@@ -8,6 +8,8 @@ import { type AuditLine, type Reading, auditLines, listAuditFiles, timeIn } from
 const disorderMs = 600_000;
 /** Bytes of files that one page looks at. */
 const pageBytes = 32 * 1024 * 1024;
+/** Bytes of records on one page: a few of the longest, thousands of the usual. */
+const givenBytes = 1024 * 1024;
 
 interface FoundLine {
   readonly line: AuditLine;
@@ -53,6 +55,7 @@ export function createAuditTrail(directory: string, clock: Clock): AuditTrail {
       let ends: Record<string, number> = { ...place?.ends };
       const records: ReadRecord[] = [];
       let looked = 0;
+      let given = 0;
       const here = (): TrailPlace => ({ asOf, day, ends });
       const reading: Omit<Reading, 'order'> = {
         since,
@@ -68,7 +71,8 @@ export function createAuditTrail(directory: string, clock: Clock): AuditTrail {
           // What came since the first page belongs in front of it.
           if (record === undefined || (timeIn(line.bytes) ?? '') > asOf) continue;
           records.push(record);
-          if (records.length === limit) return { records, next: here(), packed: [] };
+          given += line.bytes.length;
+          if (records.length === limit || given > givenBytes) return { records, next: here(), packed: [] };
         }
         if (looked > pageBytes || !isWanted()) return { records, next: here(), packed: [] };
       }
