@@ -15,7 +15,7 @@ const rules = `rules:
 const manifest = JSON.stringify({ schemaVersion: 2, mediaType: types.manifest, layers: [] });
 const digest = digestOf(Buffer.from(manifest));
 const other = digestOf(Buffer.from('other'));
-const tags = Array.from({ length: 400 }, (_, at) => `t${at}`);
+const tags = Array.from({ length: 120 }, (_, at) => `t${at}`);
 
 let registry: StandIn;
 let front: Front;
@@ -27,10 +27,12 @@ interface Desk {
   tagMs: number;
 }
 const desks = new Map<string, Desk>();
+/** Milliseconds for a tag, while nobody is to see all of them. */
+const slowMs = 150;
 /** Each is looked at by an account of the same name. */
 const names = ['api', 'page', 'form', 'several'];
 const deskOf = (name: string): Desk => {
-  const desk = { name, asked: [], tagMs: 50 };
+  const desk = { name, asked: [], tagMs: slowMs };
   desks.set(name, desk);
   return desk;
 };
@@ -78,7 +80,7 @@ async function leave(desk: Desk, path: string, init: RequestInit): Promise<void>
   const before = heads(desk);
   const going = new AbortController();
   const sent = fetch(`${front.url}${path}`, { ...init, signal: going.signal, redirect: 'manual' });
-  await eventually('tags are looked at', () => heads(desk) > before + 8);
+  await eventually('tags are looked at', () => heads(desk) > before + 4);
   going.abort();
   await sent.catch(() => undefined);
 }
@@ -88,7 +90,7 @@ async function endsSoon(desk: Desk): Promise<void> {
   let before = -1;
   await eventually('nothing more is asked', async () => {
     before = desk.asked.length;
-    await new Promise((resolve) => setTimeout(resolve, 3 * desk.tagMs));
+    await new Promise((resolve) => setTimeout(resolve, 2 * desk.tagMs));
     return desk.asked.length === before;
   });
   expect(desk.asked.length).toBeLessThan(tags.length / 2);
@@ -131,7 +133,7 @@ describe.concurrent('looking through the tags of a repository', () => {
     const desk = deskOf('form');
     desk.tagMs = 0;
     const { list } = JSON.parse((await look(desk)).body) as { readonly list: string };
-    [desk.asked, desk.tagMs] = [[], 50];
+    [desk.asked, desk.tagMs] = [[], slowMs];
     await leave(desk, '/api/v1/delete', deletion(desk, { list }));
     await endsSoon(desk);
     await expectGone('form', 'api');
@@ -149,7 +151,7 @@ describe.concurrent('looking through the tags of a repository', () => {
     const going = new AbortController();
     const headers = basic('several');
     const first = fetch(`${front.url}/api/v1/delete?${placeOf(desk)}`, { headers, signal: going.signal });
-    await eventually('tags are looked at', () => heads(desk) > 8);
+    await eventually('tags are looked at', () => heads(desk) > 4);
     const [byApi, byPage, byForm] = await Promise.all([
       look(desk),
       visitor.get(`/ui/delete?${placeOf(desk)}`),
