@@ -69,8 +69,13 @@ export function runningRegistry(url) {
   return { title: url, provide: () => undefined, start: () => ({ url, stop: () => undefined }) };
 }
 
-/** `auth`: its own access control, as its configuration has it. */
-async function startDistribution(program, dir, { port: given, auth } = {}) {
+/**
+ * `auth`: its own access control, as its configuration has it; `data`: where its content lies.
+ * @param {any} program
+ * @param {string} dir
+ * @param {{ readonly port?: number, readonly auth?: object, readonly data?: string }} [options]
+ */
+async function startDistribution(program, dir, { port: given, auth, data = join(dir, 'data') } = {}) {
   const port = given ?? (await freePort());
   const url = `http://127.0.0.1:${port}`;
   await mkdir(dir);
@@ -78,7 +83,7 @@ async function startDistribution(program, dir, { port: given, auth } = {}) {
   const configuration = {
     version: 0.1,
     log: { level: 'warn' },
-    storage: { filesystem: { rootdirectory: join(dir, 'data') }, delete: { enabled: true } },
+    storage: { filesystem: { rootdirectory: data }, delete: { enabled: true } },
     http: { addr: `127.0.0.1:${port}`, secret: randomBytes(16).toString('hex') },
     ...(auth === undefined ? {} : { auth }),
   };
@@ -92,22 +97,28 @@ async function startDistribution(program, dir, { port: given, auth } = {}) {
   return { url, stop: server.stop };
 }
 
-/** Without deduplication, which gives a blob to whoever asks for it by digest, and with Docker's own media types. */
-async function startZot(program, dir) {
-  const port = await freePort();
+/**
+ * With Docker's own media types, and without deduplication unless asked for: it gives a blob to whoever names its digest.
+ * @param {any} program
+ * @param {string} dir
+ * @param {{ readonly port?: number, readonly auth?: object, readonly data?: string, readonly dedupe?: boolean }} [options]
+ */
+async function startZot(program, dir, { port: given, auth, data = join(dir, 'data'), dedupe = false } = {}) {
+  const port = given ?? (await freePort());
   const url = `http://127.0.0.1:${port}`;
   await mkdir(dir);
   const configuration = {
     distSpecVersion: '1.1.1',
     log: { level: 'error' },
-    storage: { rootDirectory: join(dir, 'data'), dedupe: false, gc: false },
-    http: { address: '127.0.0.1', port: `${port}`, compat: ['docker2s2'] },
+    storage: { rootDirectory: data, dedupe, gc: false },
+    http: { address: '127.0.0.1', port: `${port}`, compat: ['docker2s2'], ...(auth === undefined ? {} : { auth }) },
   };
   await writeFile(join(dir, 'config.json'), JSON.stringify(configuration));
   const server = await startServer(program, ['serve', join(dir, 'config.json')], {
     env: { HOME: dir },
     output: join(dir, 'registry.log'),
     readyUrl: `${url}/v2/`,
+    ...(auth === undefined ? {} : { readyStatus: 401 }),
   });
   return { url, stop: server.stop };
 }
