@@ -1,7 +1,8 @@
 /** Which records somebody asks for. */
 
-/** A record as it was read: any JSON object. */
-export type ReadRecord = Readonly<Record<string, unknown>>;
+import type { ReadRecord } from './read-line.ts';
+
+export type { ReadRecord };
 
 /** What each field is to be; a test where equality does not do. */
 export interface Question {
@@ -22,8 +23,12 @@ export function mayMatch({ equal }: Question): (line: Buffer) => boolean {
 }
 
 /** Whether a record is asked for. A line about the files themselves is not, nor one that only says what was about to be done. */
-export function matches({ equal, repository, address }: Question, record: ReadRecord): boolean {
-  if (typeof record['decision'] !== 'string' || record['event'] === 'intent') return false;
+export function matches(question: Question, record: ReadRecord): boolean {
+  return typeof record['decision'] === 'string' && record['event'] !== 'intent' && fits(question, record);
+}
+
+/** Whether a line of any kind says what is asked for. */
+export function fits({ equal, repository, address }: Question, record: ReadRecord): boolean {
   for (const [field, wanted] of Object.entries(equal)) if (record[field] !== wanted) return false;
   const [name, from] = [record['repository'], record['address']];
   if (repository !== undefined && !(typeof name === 'string' && repository(name))) return false;

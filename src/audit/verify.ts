@@ -4,6 +4,8 @@
  */
 import { type Head, hashOf, headOf } from './chain.ts';
 import { type PublicKey, checkCheckpoint } from './checkpoint.ts';
+import { isEvent, recordIn } from './read-line.ts';
+import { OpenIntents } from './unfinished.ts';
 
 export interface PlacedLine {
   /** The name of its file, and which gateway and day that says. */
@@ -39,6 +41,8 @@ export interface ChainSummary {
   /** Lines that the gateway itself says were lost, and how often it was ended without its last checkpoint. */
   readonly lost: number;
   readonly restarts: number;
+  /** Intents whose outcome is not there. */
+  readonly unfinished: number;
   /** The last line is not whole: it is being written, or its gateway was killed. */
   readonly isTorn: boolean;
 }
@@ -72,6 +76,7 @@ export class ChainCheck {
   #unsigned = 0;
   #lost = 0;
   #restarts = 0;
+  readonly #intents = new OpenIntents();
   #isTorn = false;
 
   constructor(keys: ReadonlyMap<string, PublicKey>) {
@@ -103,6 +108,7 @@ export class ChainCheck {
       unsigned: this.#unsigned,
       lost: this.#lost,
       restarts: this.#restarts,
+      unfinished: this.#intents.count,
       isTorn: this.#isTorn,
     };
   }
@@ -121,7 +127,7 @@ export class ChainCheck {
     const fault =
       this.#last === undefined ? firstProblem(placed, head) : this.#orderFault(this.#last, line, head, next);
     // No line behind it says so of the last one.
-    if (fault === undefined && next === undefined && fieldsOf(bytes) === undefined)
+    if (fault === undefined && next === undefined && recordIn(bytes) === undefined)
       return faultAt(placed, 'changed', 'it is not JSON');
     return fault ?? this.#accept(line, head, bytes);
   }
@@ -134,7 +140,7 @@ export class ChainCheck {
       return undefined;
     }
     const seq = last?.seq ?? 0;
-    const restart = next?.head?.seq === seq + 2 && next.head.prev === hash ? fieldsOf(next.placed.bytes) : undefined;
+    const restart = next?.head?.seq === seq + 2 && next.head.prev === hash ? recordIn(next.placed.bytes) : undefined;
     if (restart?.['event'] === 'chain_restart' && last !== undefined && restart['after'] !== last.hash)
       return faultAt(last.placed, 'changed', 'the restart behind the torn line names the hash of other bytes');
     if (restart?.['event'] !== 'chain_restart')
@@ -167,7 +173,7 @@ export class ChainCheck {
     if (!isVouchedFor && next !== undefined)
       return faultAt(placed, 'moved', `line ${head.seq} of the chain stands behind ${last.seq}`);
     // Two lines that became one.
-    if (fieldsOf(last.placed.bytes) === undefined) return faultAt(last.placed, 'changed', 'it is not JSON any more');
+    if (recordIn(last.placed.bytes) === undefined) return faultAt(last.placed, 'changed', 'it is not JSON any more');
     const gone = head.seq - last.seq - 1;
     return faultAt(placed, 'missing', `${gone === 1 ? 'a line is' : `${gone} lines are`} missing before it`);
   }
@@ -185,6 +191,7 @@ export class ChainCheck {
     this.#last = { placed, seq: head.seq, hash, before: head.prev };
     this.#lines++;
     this.#unsigned++;
+    this.#intents.give(bytes);
     if (isEvent(bytes, 'checkpoint') || isSigned(bytes)) {
       const checked = checkCheckpoint(bytes, head, this.#keys);
       if (!checked.ok) return faultAt(placed, 'signature', checked.problem);
@@ -194,7 +201,7 @@ export class ChainCheck {
       this.#unsigned = 0;
       this.#signedTo = { file: file.name, line: number, seq: head.seq, time: checked.time };
     } else if (isEvent(bytes, 'gap')) {
-      const { lost } = fieldsOf(bytes) ?? {};
+      const { lost } = recordIn(bytes) ?? {};
       this.#lost += typeof lost === 'number' ? lost : 0;
     } else if (isEvent(bytes, 'chain_restart')) this.#restarts++;
     return undefined;
@@ -209,7 +216,7 @@ function isUnchained(bytes: Buffer): boolean {
 
 /** Every file begins with a line that names it. */
 function fileLineProblem(placed: PlacedLine, head: Head): Fault | undefined {
-  const { event, name, first } = fieldsOf(placed.bytes) ?? {};
+  const { event, name, first } = recordIn(placed.bytes) ?? {};
   const { name: own } = placed.file;
   if (event !== 'file') return faultAt(placed, 'missing', 'the beginning of the file is missing');
   if (name !== own.replace(/\.gz$/, ''))
@@ -228,22 +235,11 @@ function faultAt({ file, number }: PlacedLine, kind: Fault['kind'], detail: stri
   return { file: file.name, line: number, kind, detail };
 }
 
+const signature = Buffer.from('"jws":"');
+
 /** Says to be signed, whatever it calls itself. */
 function isSigned(bytes: Buffer): boolean {
-  return bytes.includes('"jws":"') && fieldsOf(bytes)?.['jws'] !== undefined;
-}
-
-/** Looked for before it is read: a claim may be called so. */
-function isEvent(bytes: Buffer, event: string): boolean {
-  return bytes.includes(`"event":"${event}"`) && fieldsOf(bytes)?.['event'] === event;
-}
-
-function fieldsOf(bytes: Buffer): Readonly<Record<string, unknown>> | undefined {
-  try {
-    return JSON.parse(bytes.toString('utf8')) as Readonly<Record<string, unknown>>;
-  } catch {
-    return undefined;
-  }
+  return bytes.includes(signature) && recordIn(bytes)?.['jws'] !== undefined;
 }
 
 function timeOf(bytes: Buffer): string | undefined {

@@ -2,6 +2,7 @@
 import { wordsOf } from '../adapters/failure.ts';
 import { listAuditFiles } from '../adapters/files/audit-files.ts';
 import { linesAsked } from '../adapters/audit/trail.ts';
+import { unfinishedIn } from '../adapters/audit/unfinished.ts';
 import { type Asked, parseSince, questionOf, sinceProblem } from '../audit/asked.ts';
 import { type Question, type ReadRecord, columns, csvLine, sentenceOf } from '../audit/question.ts';
 import { escapeUnprintable } from '../document/problem.ts';
@@ -11,6 +12,7 @@ import { usageProblem } from './verb.ts';
 
 export interface QueryOptions extends Asked {
   readonly since?: string;
+  readonly unfinished?: boolean;
   readonly json?: boolean;
   readonly csv?: boolean;
 }
@@ -29,7 +31,9 @@ export async function queryAudit(argument: string | undefined, options: QueryOpt
       return complain(`${directory} holds no audit files, such as 2026-11-26.gateway.jsonl`);
     const print = printer();
     if (options.csv === true) await print(`${columns.join(',')}\r\n`);
-    await answer({ directory, since }, question, lineFor(options), print);
+    const place = { directory, since };
+    if (options.unfinished === true) await answerUnfinished(place, question, lineFor(options), print);
+    else await answer(place, question, lineFor(options), print);
     return exitCodes.ok;
   } catch (error) {
     return complain(wordsOf(error));
@@ -44,12 +48,12 @@ function lineFor({ json = false, csv = false }: QueryOptions): Line {
   return (record) => `${escapeUnprintable(sentenceOf(record))}\n`;
 }
 
-async function answer(
-  { directory, since }: { readonly directory: string; readonly since: number | undefined },
-  question: Question,
-  line: Line,
-  print: Print,
-): Promise<void> {
+interface Place {
+  readonly directory: string;
+  readonly since: number | undefined;
+}
+
+async function answer({ directory, since }: Place, question: Question, line: Line, print: Print): Promise<void> {
   for await (const lines of linesAsked(directory, question, { since })) {
     let found = '';
     for (const {
@@ -59,6 +63,22 @@ async function answer(
       if (record !== undefined) found += line(record, bytes);
     if (!(await print(found))) return;
   }
+}
+
+/** What it was, and why nothing more is known. */
+async function answerUnfinished(
+  { directory, since }: Place,
+  question: Question,
+  line: Line,
+  print: Print,
+): Promise<void> {
+  const { newest, older } = await unfinishedIn(directory, question, since);
+  for (const { intent, bytes, hasEnded } of newest) {
+    const reason = hasEnded ? 'no outcome: its process ended' : 'no outcome so far';
+    const { detail = 'login' } = intent;
+    if (!(await print(line({ ...intent, event: detail, decision: 'unknown', reason }, bytes)))) return;
+  }
+  if (older > 0) complain(`${older} older ones are not shown: ask for some of them, such as --account`);
 }
 
 /** At the pace of the reader; false when it has gone. */

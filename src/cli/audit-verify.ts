@@ -88,7 +88,7 @@ function configuredKeys(): readonly PublicKey[] {
 
 /** What lines and signatures cannot tell, in sentences. */
 function unseenOf({ summary, fault }: VerifiedChain, { ownWord }: Keys, directory: string): readonly string[] {
-  const { instance, lines, firstSeq = 1, signedTo, unsigned, lost, restarts, isTorn, kids } = summary;
+  const { instance, lines, firstSeq = 1, signedTo, unsigned, lost, restarts, unfinished, isTorn, kids } = summary;
   const found: string[] = [];
   if (fault !== undefined) return [`${instance}: nothing behind ${fault.file}:${fault.line} was looked at`];
   if (signedTo === undefined)
@@ -105,6 +105,10 @@ function unseenOf({ summary, fault }: VerifiedChain, { ownWord }: Keys, director
   if (restarts > 0)
     found.push(
       `its process ended ${count(restarts, 'time')} without a last checkpoint; lines just before were signed afterwards only`,
+    );
+  if (unfinished > 0)
+    found.push(
+      `what became of ${count(unfinished, 'intent')} is not written down: see portcullis audit query --unfinished`,
     );
   if (isTorn) found.push('the last line is not whole: it is being written, or the process was killed');
   const vouched = kids.filter((kid) => ownWord.has(kid));

@@ -32,6 +32,7 @@ export function addAudit(program: Command, done: (code: ExitCode) => void): void
     .option('--decision <decision>', 'allow, deny or error')
     .option('--reason <reason>', 'with this reason, such as no_rule')
     .option('--address <cidr>', 'from this address or network')
+    .option('--unfinished', 'instead: what was about to be done (audit.required), without a record of what came of it')
     .option('--json', 'the lines as they stand in the files')
     .option('--csv', 'comma-separated values (RFC 4180)')
     .addHelpText('after', example('portcullis audit query --since 24h --repository "release/**" --action push'))

@@ -1,5 +1,6 @@
 /** What audit files say, newest first: a stream of what is asked for, and a page of it that takes a bounded time. */
 import { type Question, type ReadRecord, matches, mayMatch } from '../../audit/question.ts';
+import { recordIn } from '../../audit/read-line.ts';
 import type { AuditTrail, TrailPlace } from '../../ports/audit.ts';
 import type { Clock } from '../../ports.ts';
 import { type AuditLine, type Reading, auditLines, listAuditFiles, timeIn } from '../files/audit-files.ts';
@@ -34,15 +35,6 @@ export async function* linesAsked(
       return { line, record: record !== undefined && matches(question, record) ? record : undefined };
     });
     if ((timeIn(lines.at(-1)?.bytes) ?? '~') < end) return;
-  }
-}
-
-function recordIn(bytes: Buffer): ReadRecord | undefined {
-  try {
-    const value: unknown = JSON.parse(bytes.toString('utf8'));
-    return typeof value === 'object' && value !== null ? (value as ReadRecord) : undefined;
-  } catch {
-    return undefined;
   }
 }
 
