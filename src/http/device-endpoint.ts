@@ -9,6 +9,7 @@ export type DeviceEndpointParts = Pick<DeviceLoginParts, 'devices' | 'limiter' |
 interface DeviceReply {
   readonly answer: Answer;
   readonly record: AuditRecord;
+  readonly isPending?: boolean;
 }
 
 export const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
@@ -27,7 +28,7 @@ export async function postDevice(parts: DeviceEndpointParts, exchange: Exchange)
       interval: deviceSeconds.interval,
     };
     const answer = { status: 200, headers: { 'Cache-Control': 'no-store' }, body: JSON.stringify(body) };
-    return { answer, record: { event: 'login', decision: 'allow', reason: 'device_begun' } };
+    return { answer, record: { event: 'login', decision: 'allow', reason: 'device_begun' }, isPending: true };
   }
   if (begun.reason === 'limited') {
     const answer = loginHeld(begun.waitSeconds * 1000);
@@ -45,7 +46,7 @@ export async function pollDevice(parts: DeviceEndpointParts, deviceCode: string)
     const body = { token_type: 'N_A', account, secret: polled.secret, expires_in: expiresIn };
     const answer = { status: 200, headers: { 'Cache-Control': 'no-store' }, body: JSON.stringify(body) };
     const who = { account, kind: 'user', method: 'personal-token', secret: id } as const;
-    return { answer, record: { event: 'login', decision: 'allow', reason: 'device_granted', ...who } };
+    return { answer, record: { event: 'login', decision: 'allow', reason: 'device_granted', ...who }, isPending: true };
   }
   const { reason } = polled;
   const isAway = reason === 'unavailable';

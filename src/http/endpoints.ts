@@ -6,12 +6,13 @@ import { postDevice } from './device-endpoint.ts';
 import { type Exchange, exchangeFacts } from './front/exchange.ts';
 import type { Front } from './front/front.ts';
 import { type Answer, internalError, notFound, refusal, send } from './front/respond.ts';
-import { isWrittenFirst, notWrittenAnswer, notWrittenDown } from './front/written-first.ts';
+import { isWrittenFirst } from './front/written-first.ts';
 import {
   type TokenEndpointParts,
   type TokenIssuer,
   type TokenReply,
   getToken,
+  notWritten,
   postRevocation,
   postToken,
   refuse,
@@ -42,11 +43,6 @@ const failed: TokenReply = {
   record: { event: 'token', decision: 'error', reason: 'internal_error' },
 };
 
-const unwritten: TokenReply = {
-  answer: notWrittenAnswer,
-  record: { event: 'login', decision: 'error', reason: notWrittenDown.reason },
-};
-
 /** The exchange travels beside Express, which must not wrap or re-read what the gateway has judged. */
 export function createEndpoints(parts: EndpointParts): (exchange: Exchange) => void {
   const { front } = parts;
@@ -58,7 +54,7 @@ export function createEndpoints(parts: EndpointParts): (exchange: Exchange) => v
   };
   const reply = async (request: object, made: TokenReply): Promise<void> => {
     const exchange = exchangeOf(request);
-    const { answer, record } = (await isToBeSent(front, made, exchange)) ? made : unwritten;
+    const { answer, record } = (await isToBeSent(front, made, exchange)) ? made : notWritten({ event: 'login' });
     const status = send(exchange, answer);
     front.audit.record({ ...record, ...exchangeFacts(exchange, front.clock()), status });
   };
@@ -77,7 +73,7 @@ export function createEndpoints(parts: EndpointParts): (exchange: Exchange) => v
 
   app
     .route('/token/revoke')
-    .post(form, async (request) => reply(request, await postRevocation(parts, request.body)))
+    .post(form, async (request) => reply(request, await postRevocation(parts, exchangeOf(request), request.body)))
     .all(only('POST'));
 
   const { terminals } = parts;
@@ -124,9 +120,9 @@ export function createEndpoints(parts: EndpointParts): (exchange: Exchange) => v
   };
 }
 
-/** A login whose line cannot be written did not happen: nothing of it has left. */
-async function isToBeSent(front: Front, { record }: TokenReply, exchange: Exchange): Promise<boolean> {
-  if (record.event !== 'login' || record.decision !== 'allow') return true;
+/** What of a login was only kept did not happen where its line cannot be written: nothing of it has left. */
+async function isToBeSent(front: Front, { record, isPending }: TokenReply, exchange: Exchange): Promise<boolean> {
+  if (isPending !== true) return true;
   return isWrittenFirst(front.audit, { ...record, ...exchangeFacts(exchange, front.clock()) });
 }
 

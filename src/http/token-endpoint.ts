@@ -9,11 +9,12 @@ import type { TokenGrant, TokenRequest, TokenService } from '../token/service.ts
 import { maxUploadSeconds } from '../sealed/upload-ticket.ts';
 import type { TokenRefusal } from '../token/refusal.ts';
 import { type DeviceEndpointParts, deviceGrant, pollDevice } from './device-endpoint.ts';
-import type { Exchange } from './front/exchange.ts';
+import { type Exchange, exchangeFacts } from './front/exchange.ts';
 import type { Front } from './front/front.ts';
 import { heldDetail, limitRule, shadowLimits } from './front/limit-audit.ts';
 import { idTokenFacts } from './front/id-token-words.ts';
 import { limitHeaders } from './front/limit-headers.ts';
+import { isWrittenFirst, notWrittenAnswer, notWrittenDown } from './front/written-first.ts';
 import { personFacts } from './registry/audit-facts.ts';
 import { type Answer, tokenRefused } from './front/respond.ts';
 import { type EpochMs, inSeconds } from '../time.ts';
@@ -39,6 +40,8 @@ type Parameters = { readonly one: (name: string) => string | undefined; readonly
 export interface TokenReply {
   readonly answer: Answer;
   readonly record: AuditRecord;
+  /** It is not to be sent before it is written down. */
+  readonly isPending?: boolean;
 }
 
 /** Docker's token API (distribution, "Token Authentication Specification"). */
@@ -73,13 +76,22 @@ export async function postToken(parts: TokenEndpointParts, exchange: Exchange, f
  * by itself. 200 whether or not there was one; 503 when it could not be recorded (fosite CVE-2020-15223
  * answered 200).
  */
-export async function postRevocation({ issuer, front }: TokenEndpointParts, form: unknown): Promise<TokenReply> {
+export async function postRevocation(
+  { issuer, front }: TokenEndpointParts,
+  exchange: Exchange,
+  form: unknown,
+): Promise<TokenReply> {
   const parameters = readForm(form);
   if ('reason' in parameters) return refuse(front, parameters);
   const token = parameters.one('token') ?? '';
   if (token === '') return refuse(front, { reason: 'request_malformed', detail: 'the token is missing' });
   const now = front.clock();
   const which = await namedBy(issuer, token, now);
+  const about =
+    which !== undefined && 'account' in which
+      ? { account: which.account, detail: `revocation: ${which.id}` }
+      : { detail: 'revocation' };
+  if (which !== undefined && !(await isIntended(front, exchange, about))) return notWritten({ event: 'session' });
   const result = which === undefined ? { ok: true as const, ended: [] } : await issuer.sessions.revoke(which, now);
   if (!result.ok) return refuse(front, { reason: 'store_unavailable' });
   const ended = result.ended[0] ?? (which !== undefined && 'account' in which ? which : undefined);
@@ -156,9 +168,15 @@ async function issue(
     offline: parameters.one('offline_token') === 'true' || parameters.one('access_type') === 'offline',
     address: exchange.address,
     userAgent: exchange.userAgent,
+    isWrittenFirst: ({ principal, method }) => isIntended(parts.front, exchange, { ...personFacts(principal), method }),
   };
   const outcome = await parts.issuer.tokenService.issue(request);
-  if (!outcome.ok) return refuse(parts.front, outcome.refusal);
+  if (!outcome.ok) {
+    const { refusal } = outcome;
+    return refusal.reason === 'audit_unavailable'
+      ? notWritten({ event: 'login', account: refusal.account })
+      : refuse(parts.front, refusal);
+  }
   const answer = {
     status: 200,
     headers: { 'Cache-Control': 'no-store', ...limitHeaders(outcome.limits) },
@@ -197,6 +215,15 @@ function granted(
     asked: asked === scope ? undefined : asked,
     shadow: shadow.length === 0 ? undefined : shadow,
   };
+}
+
+function isIntended(front: Front, exchange: Exchange, record: Partial<AuditRecord>): Promise<boolean> {
+  return isWrittenFirst(front.audit, { ...record, ...exchangeFacts(exchange, front.clock()) });
+}
+
+/** Nothing was done. */
+export function notWritten(about: Pick<AuditRecord, 'event' | 'account'>): TokenReply {
+  return { answer: notWrittenAnswer, record: { ...about, decision: 'error', reason: notWrittenDown.reason } };
 }
 
 /** RFC 6749 section 5.2; what the client did wrong is told to it and to the log. */

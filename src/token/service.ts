@@ -24,6 +24,8 @@ export interface TokenRequest {
   readonly offline: boolean;
   readonly address: string | undefined;
   readonly userAgent: string | undefined;
+  /** Before somebody is logged in: false where that cannot be written down, and must not be done. */
+  readonly isWrittenFirst?: (caller: Caller) => Promise<boolean>;
 }
 
 export interface TokenGrant {
@@ -46,7 +48,12 @@ export interface TokenGrant {
   readonly sessionId: string | undefined;
 }
 
-export type TokenOutcome = TokenGrant | { readonly ok: false; readonly refusal: TokenRefusal };
+export type TokenOutcome =
+  | TokenGrant
+  | {
+      readonly ok: false;
+      readonly refusal: TokenRefusal | { readonly reason: 'audit_unavailable'; readonly account: string };
+    };
 
 export interface TokenService {
   issue(request: TokenRequest): Promise<TokenOutcome>;
@@ -91,7 +98,10 @@ export function createTokenService(parts: TokenServiceParts): TokenService {
       const account = accountOf(caller);
       const { admitted, states } = await limits.spend(policy, 'token', { principal, address });
       if (!admitted) return refuse({ reason: 'limit_reached', account, principal, states });
-      const opened = request.offline && method === 'password' ? await openSession(parts, request, caller) : undefined;
+      const opens = request.offline && method === 'password';
+      if ((opens || !mayBeAnonymous) && (await request.isWrittenFirst?.(caller)) === false)
+        return { ok: false, refusal: { reason: 'audit_unavailable', account } };
+      const opened = opens ? await openSession(parts, request, caller) : undefined;
       if (opened !== undefined && !opened.ok) return opened;
       const now = clock();
       const access = grantAccess(policy, principal, requested, { address, now }, parts.isFinal);

@@ -13,13 +13,14 @@ import { type Upstreams, readOnlyInWords, remoteName } from '../../distribution/
 import type { Backend } from '../backend/backend.ts';
 import type { Exchange } from '../front/exchange.ts';
 import type { Front } from '../front/front.ts';
+import { notWrittenDown } from '../front/written-first.ts';
 import { who } from '../registry/audit-facts.ts';
 import type { WriteGate } from '../registry/tag-writer.ts';
 import { readJsonBody } from './body.ts';
 import type { ApiReply } from './caller.ts';
 import { problem } from './problems.ts';
 import { answerOf, recordOf } from './promotion-answers.ts';
-import type { Special } from './table.ts';
+import { type IsWritten, type Special, unwritten } from './table.ts';
 
 export interface PromotionApiParts {
   readonly front: Pick<Front, 'service'>;
@@ -59,7 +60,7 @@ export function createPromotionApi(own: PromotionApiParts): Special {
     ...{ identity, clock, limits, tagLocks, knownParts },
   };
   const underWay = new UnderWay();
-  const post = async ({ caller, policy }: Looker, exchange: Exchange): Promise<ApiReply> => {
+  const post = async ({ caller, policy }: Looker, exchange: Exchange, isWritten: IsWritten): Promise<ApiReply> => {
     if (exchange.target.includes('?')) return refused('request-invalid', 'a promotion has no parameters; send JSON');
     const body = await readJsonBody(exchange);
     if (!body.ok) return { answer: body.answer, record: { decision: 'deny', reason: 'body_refused' } };
@@ -69,6 +70,8 @@ export function createPromotionApi(own: PromotionApiParts): Special {
     const { repository } = request.target;
     const misplaced = misplacedBy(upstreams, repository);
     if (misplaced !== undefined) return misplaced;
+    if (!(await isWritten(request.target)))
+      return { answer: unwritten, record: { decision: 'error', reason: notWrittenDown.reason } };
     const account = String(who(caller).account);
     if (!underWay.enter(account)) return { answer: tooManyAtOnce, record: busy(request) };
     try {
@@ -92,8 +95,8 @@ export function createPromotionApi(own: PromotionApiParts): Special {
     input: promotionBody,
     answer: promoted,
     event: 'promotion',
-    async handle(exchange, looker) {
-      const { answer, record } = await post(looker, exchange);
+    async handle(exchange, looker, isWritten) {
+      const { answer, record } = await post(looker, exchange, isWritten);
       return { answer, record: { reason: 'promoted', ...who(looker.caller), ...record } };
     },
   };

@@ -10,7 +10,7 @@ import { describeWait } from '../../policy/rate.ts';
 import type { AuditLog, AuditRecord } from '../../ports.ts';
 import { type Exchange, isAwaited } from '../front/exchange.ts';
 import type { Answer } from '../front/respond.ts';
-import { isWrittenFirst, notWrittenDown } from '../front/written-first.ts';
+import { isSentWritten, notWrittenDown } from '../front/written-first.ts';
 import { who } from '../registry/audit-facts.ts';
 import type { ApiReply } from './caller.ts';
 import { readGiven } from './given.ts';
@@ -22,8 +22,11 @@ import { type ProblemType, document, problem } from './problems.ts';
 export interface Special extends Described {
   /** What it is written down as. */
   readonly event: AuditRecord['event'];
-  handle(exchange: Exchange, looker: Looker): Promise<ApiReply>;
+  handle(exchange: Exchange, looker: Looker, isWritten: IsWritten): Promise<ApiReply>;
 }
+
+/** Before anything is changed: false where that cannot be written down, and must not be done. `about`: what was sent. */
+export type IsWritten = (about: Readonly<Record<string, unknown>>) => Promise<boolean>;
 
 /** Whoever calls, or the answer to who may not. `isByCookie`: what a browser sends by itself. */
 export type Called =
@@ -160,7 +163,10 @@ function withFacts(
   };
 }
 
-const unwritten = { headers: { 'Retry-After': String(notWrittenDown.seconds) } };
+/** What is answered where nothing was done, since it could not be written down. */
+export const unwritten = problem('unavailable', notWrittenDown.sentence, {
+  headers: { 'Retry-After': String(notWrittenDown.seconds) },
+});
 
 interface Admitted {
   readonly ok: true;
@@ -169,6 +175,7 @@ interface Admitted {
   /** Of a request that an open page repeats: the account that looks. */
   readonly refresher: string | undefined;
   readonly refuse: Refuse;
+  readonly isWritten: IsWritten;
 }
 type Refuse = (answer: Answer, reason: string, more?: Partial<AuditRecord>) => ApiReply;
 
@@ -190,18 +197,14 @@ async function admit(
     return { ok: false, reply: refuse(problem('not-allowed', 'the page itself must ask for this'), 'request_forged') };
   const unmet = unmetNeed(needs, viewer);
   if (unmet !== undefined) return { ok: false, reply: refuse(problem('not-allowed', unmet.detail), `needs_${needs}`) };
-  // What changes something.
-  if (method !== 'GET' && audit !== undefined) {
+  const isWritten: IsWritten = async (about) => {
     const { address, requestId, userAgent, target } = exchange;
-    const detail = `${method} ${(target.split('?', 1)[0] ?? '').slice(0, maxPath)}`;
-    if (!(await isWrittenFirst(audit, { ...facts, ...{ address, requestId, userAgent, detail }, route: 'api' })))
-      return {
-        ok: false,
-        reply: refuse(problem('unavailable', notWrittenDown.sentence, unwritten), notWrittenDown.reason),
-      };
-  }
+    const place = `${method} ${target.split('?', 1)[0] ?? ''}`;
+    const record = { ...facts, ...{ address, requestId, userAgent }, route: 'api' } as const;
+    return method === 'GET' || audit === undefined || isSentWritten(audit, record, place, about);
+  };
   const refresher = isByCookie && isRefresh(exchange) ? (facts.account ?? '') : undefined;
-  return { ok: true, viewer, isByCookie, refresher, refuse };
+  return { ok: true, viewer, isByCookie, refresher, refuse, isWritten };
 }
 
 async function handleSpecial(api: ApiParts, each: Special, exchange: Exchange): Promise<ApiReply> {
@@ -210,7 +213,7 @@ async function handleSpecial(api: ApiParts, each: Special, exchange: Exchange): 
     ? admitted.reply
     : admitted.viewer.kind === 'operator'
       ? admitted.refuse(problem('not-allowed', 'this takes an account'), 'needs_account')
-      : await each.handle(exchange, admitted.viewer);
+      : await each.handle(exchange, admitted.viewer, admitted.isWritten);
   return { answer, record: { ...record, event: each.event, route: undefined, detail: record.detail } };
 }
 
@@ -224,11 +227,12 @@ async function handleOperation(
 ): Promise<ApiReply> {
   const admitted = await admit(api, each, exchange);
   if (!admitted.ok) return admitted.reply;
-  const { viewer, isByCookie, refresher, refuse } = admitted;
+  const { viewer, isByCookie, refresher, refuse, isWritten } = admitted;
   const wait = await waitFor(api, admitted, exchange);
   if (wait > 0) return refuse(tooMany(wait), 'page_limit_reached', { event: 'limit' });
   const given = await readGiven(exchange, each.method, { id, isByCookie });
   if (!given.ok) return refuse(given.answer, 'request_malformed');
+  if (!(await isWritten(given.value))) return refuse(unwritten, notWrittenDown.reason, { decision: 'error' });
   const asked = await ask(each, api.asking.parts, viewer, given.value, isAwaited(exchange));
   if (!asked.ok) {
     const [reason, decision] = isAwaited(exchange)() ? reasonOf(asked.reason) : (['client_gone', 'error'] as const);

@@ -19,3 +19,19 @@ export async function isWrittenFirst(audit: AuditLog, record: Partial<AuditRecor
   if (audit.intend === undefined) return true;
   return audit.intend({ ...record, event: 'intent', decision: 'allow', reason: 'intended' });
 }
+
+/** As `isWrittenFirst`, of what somebody sends to `place`, such as `POST /ui/logout`, with what it is about as far as that says so. */
+export async function isSentWritten(
+  audit: AuditLog,
+  record: Partial<AuditRecord>,
+  place: string,
+  { repository, tag, account, id }: Readonly<Record<string, unknown>>,
+): Promise<boolean> {
+  const about = [account, id].filter((each) => typeof each === 'string').join(' ');
+  return isWrittenFirst(audit, {
+    ...record,
+    repository: typeof repository === 'string' ? repository : undefined,
+    reference: typeof tag === 'string' ? tag : undefined,
+    detail: `${place.slice(0, 200)}${about === '' ? '' : `: ${about}`}`,
+  });
+}

@@ -1,4 +1,5 @@
 /** What somebody who was not let in is told, and by which status. */
+import { notWrittenDown } from '../front/written-first.ts';
 import { triesLeft } from '../../identity/login-delays.ts';
 import type { LoginRefusal } from '../../identity/refusal.ts';
 import { describeWait } from '../../policy/rate.ts';
@@ -36,6 +37,8 @@ export const sessionNotOpened: LoginProblem = {
   problem: 'Logins cannot be recorded at the moment; try again in a few seconds.',
   retryAfter: 3,
 };
+
+export const loginNotWritten: LoginProblem = { ...sessionNotOpened, reason: notWrittenDown.reason };
 
 /** The same for every account and whether or not it exists. `failures`: of this account from this network, known before. */
 export function loginProblem(refusal: LoginRefusal, failures: number): LoginProblem {

@@ -10,7 +10,14 @@ import { isWrittenFirst } from '../front/written-first.ts';
 import { personFacts, who } from '../registry/audit-facts.ts';
 import { csrfToken, isCsrfToken } from './csrf.ts';
 import type { Drawn } from './draw.ts';
-import { type LoginProblem, formTooOld, loginProblem, machineCredentials, sessionNotOpened } from './login-words.ts';
+import {
+  type LoginProblem,
+  formTooOld,
+  loginNotWritten,
+  loginProblem,
+  machineCredentials,
+  sessionNotOpened,
+} from './login-words.ts';
 import { nextPage } from './next-page.ts';
 import { LoginPage, type LoginView, LogoutPage } from './pages/login.tsx';
 import { challenge, outcomeRefusal } from './refusals.ts';
@@ -78,7 +85,8 @@ export async function postLogin(parts: LoginParts, visit: Visit, fields: URLSear
   const found = await parts.identity.identify({ kind: 'basic', account, password }, { address, userAgent });
   if (found.kind === 'refused') return again(loginProblem(found.refusal, known.failures.pair.count));
   if (found.caller.principal.kind !== 'user') return again(machineCredentials);
-  return (await letIn(parts, visit, found.caller, next)) ?? again(sessionNotOpened);
+  const step = await letIn(parts, visit, found.caller, next);
+  return 'problem' in step ? again(step) : step;
 }
 
 /** The form again, with what was wrong. `drops`: names of cookies that are of no use any more. */
@@ -102,7 +110,7 @@ export function refused(
 }
 
 /**
- * A new session each time for somebody who has just proved who they are; the one that the browser had before ends. undefined
+ * A new session each time for somebody who has just proved who they are; the one that the browser had before ends. A problem
  * where it cannot be recorded.
  */
 export async function letIn(
@@ -110,12 +118,12 @@ export async function letIn(
   { exchange, secret: before }: Pick<Visit, 'exchange' | 'secret'>,
   caller: Caller,
   next: string,
-): Promise<Step | undefined> {
+): Promise<Extract<Step, { readonly to: string }> | LoginProblem> {
   const { address, userAgent } = exchange;
   const facts = { ...personFacts(caller.principal), method: caller.method, address, userAgent, route: 'ui' } as const;
-  if (!(await isWrittenFirst(audit, { ...facts, requestId: exchange.requestId }))) return undefined;
+  if (!(await isWrittenFirst(audit, { ...facts, requestId: exchange.requestId }))) return loginNotWritten;
   const opened = await openWebSession({ sessions, clock, service }, caller, { address, userAgent });
-  if (!opened.ok) return undefined;
+  if (!opened.ok) return sessionNotOpened;
   if (before !== undefined) await sessions.revoke({ tokenHash: secretHash(before) }, clock());
   const { principal, method } = caller;
   const source = 'name' in principal ? principal.outside?.source : undefined;

@@ -7,7 +7,7 @@ import type { Authentication, AuthenticationMethod } from '../../identity/source
 import type { LoginProvider, ProvidedPerson } from '../../ports.ts';
 import { type PendingLogins, maxPendingSeconds } from '../../sealed/pending-login.ts';
 import { type LoginParts, letIn, refused } from './login.ts';
-import { type LoginProblem, sessionNotOpened } from './login-words.ts';
+import type { LoginProblem } from './login-words.ts';
 import { nextPage } from './next-page.ts';
 import { type Provided, noAnswer, notBegunHere, providerProblem, refusedHere } from './oidc-words.ts';
 import { methodRefused } from './refusals.ts';
@@ -83,7 +83,7 @@ async function enter(parts: Parts, visit: Visit, person: ProvidedPerson, next: s
   if (!accepted.ok) return fail(parts, visit, next, refusedHere(accepted, named));
   const caller = { ...accepted.login, method: 'oidc', bound: undefined } as const;
   const step = await letIn(parts, visit, caller, next);
-  if (step === undefined || !('to' in step)) return fail(parts, visit, next, sessionNotOpened);
+  if ('problem' in step) return fail(parts, visit, next, step);
   parts.onLogin?.('oidc', 'ok');
   return { ...step, cookies: [...step.cookies, dropCookie(pendingCookie)] };
 }

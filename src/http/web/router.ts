@@ -8,12 +8,11 @@ import type { RateLimiter } from '../../ports.ts';
 import { type Exchange, exchangeFacts } from '../front/exchange.ts';
 import type { Front } from '../front/front.ts';
 import { send } from '../front/respond.ts';
-import { isWrittenFirst } from '../front/written-first.ts';
 import { who } from '../registry/audit-facts.ts';
 import { createAssets } from './assets.ts';
 import { type Drawn, draw, sendTo, takesGzip } from './draw.ts';
 import { createPageLimiter } from './limiter.ts';
-import { pageFailed, drawnRefusal, tooManyPages, uncheckable, unwritten } from './refusals.ts';
+import { pageFailed, drawnRefusal, tooManyPages, uncheckable } from './refusals.ts';
 import { type RouteParts, createRoutes } from './routes.ts';
 import { dropCookie, sessionCookie } from './session-cookie.ts';
 import { type Step, refusing } from './step.ts';
@@ -57,7 +56,7 @@ export function createWeb<Parts>(web: WebParts<Parts>): Web {
       return refusing(uncheckable(refused.reason), 'error');
     const wait = await waitOf(viewer.caller.principal, exchange.address);
     if (wait > 0) return refusing(tooManyPages(wait));
-    return (await isWrittenDown(front, visit, path)) ? routes(visit, path) : refusing(unwritten, 'error');
+    return routes(visit, path);
   }
 
   async function finish({ exchange, viewer, frame, refused }: Visit, step: Step): Promise<void> {
@@ -110,13 +109,6 @@ export function createWeb<Parts>(web: WebParts<Parts>): Web {
       }
     },
   };
-}
-
-/** What somebody who is logged in sends may change something. */
-async function isWrittenDown(front: Front, { exchange, viewer, frame }: Visit, path: string): Promise<boolean> {
-  if (exchange.method !== 'POST' || !frame.viewer.isKnown) return true;
-  const facts = { ...who(viewer.caller), ...exchangeFacts(exchange, front.clock()), route: 'ui' } as const;
-  return isWrittenFirst(front.audit, { ...facts, detail: `POST ${path}`.slice(0, 200) });
 }
 
 function withCookies(drawn: Drawn, cookies: readonly string[]): Drawn {

@@ -5,9 +5,19 @@ import { ask } from '../../operations/ask.ts';
 import { isCsrfToken, isFromOwnPage } from './csrf.ts';
 import { readForm } from './form-body.ts';
 import { type LoginParts, loginPath, logoutPath, postLogin, postLogout, showLogin, showLogout } from './login.ts';
-import { isAwaited } from '../front/exchange.ts';
+import { exchangeFacts, isAwaited } from '../front/exchange.ts';
+import { isSentWritten } from '../front/written-first.ts';
+import { who } from '../registry/audit-facts.ts';
 import type { Form, Page } from './page.ts';
-import { type PageRefusal, loginNeeded, methodRefused, notFromHere, outcomeRefusal, pageUnknown } from './refusals.ts';
+import {
+  type PageRefusal,
+  loginNeeded,
+  methodRefused,
+  notFromHere,
+  outcomeRefusal,
+  pageUnknown,
+  unwritten,
+} from './refusals.ts';
 import { type Door, type Step, type StepRecord, refusing } from './step.ts';
 import type { Visit } from './visit.ts';
 
@@ -134,7 +144,19 @@ async function post<Parts>(web: RouteParts<Parts>, visit: Visit, path: string): 
   if (secret === undefined) return refusing(loginNeeded(web.front.service));
   if (!isCsrfToken(secret, path, fields.get('csrf') ?? '')) return refusing(notFromHere('form_token_invalid'));
   const form = web.forms.find((each) => each.path === path);
+  if (!(await isWrittenDown(web, visit, path, form?.input(fields) ?? {}))) return refusing(unwritten, 'error');
   return form === undefined ? postLogout(web, visit, secret) : submit(web, visit, form, fields);
+}
+
+/** What a form that is its own sends may change something. */
+async function isWrittenDown<Parts>(
+  { front: { audit, clock } }: RouteParts<Parts>,
+  { exchange, viewer }: Visit,
+  path: string,
+  about: Readonly<Record<string, unknown>>,
+): Promise<boolean> {
+  const facts = { ...who(viewer.caller), ...exchangeFacts(exchange, clock()), route: 'ui' } as const;
+  return isSentWritten(audit, facts, `POST ${path}`, about);
 }
 
 async function submit<Parts>(
