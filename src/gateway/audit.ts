@@ -114,6 +114,9 @@ function report(log: OperatorLog, directory: string, what: AuditTrouble): void {
     case 'writing_again':
       log.info('audit files are written again', { directory, lost: what.lost });
       return;
+    case 'lost_at_end':
+      log.error('audit lines were lost: they could not be written before the end', { directory, lost: what.lost });
+      return;
     case 'changed_from_outside':
       log.error('an audit file was changed by somebody else', { file: what.path, bytes: what.bytes });
       return;

@@ -4,10 +4,13 @@ import {
   mkdir,
   readFile,
   readdir,
+  readlink,
   rename,
   rm,
+  stat,
   symlink,
   truncate,
+  utimes,
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -54,6 +57,7 @@ describe('a gateway writes', () => {
     ]);
     expect(await verdict(at, keys)).toEqual(['gate: 4 lines, 1 checkpoints, 0 unsigned']);
     expect(await readdir(at)).toEqual([today]);
+    expect(((await stat(join(at, today))).mode & 0o137).toString(8)).toBe('0');
   });
 
   test('a checkpoint every minute, and none where nothing came', async () => {
@@ -162,10 +166,46 @@ describe('a gateway writes', () => {
     expect((await verdict(at, keys)).map((line) => line.split(',')[0])).toEqual([
       ...['gate: 336 lines', 'gate-2: 335 lines', 'gate-3: 335 lines'],
     ]);
-    await writeFile(join(at, '.gate.lock'), '999999999 no such boot');
+    const here = `${process.pid} ${await readFile('/proc/sys/kernel/random/boot_id', 'latin1')}`.trim();
+    const space = await readlink('/proc/self/ns/pid');
+    for (const dead of [`999999999 ${here.split(' ')[1]} ${space} 1`, `${here} ${space} 1`, '', 'x'.repeat(5000)]) {
+      await writeFile(join(at, '.gate.lock'), dead);
+      await utimes(join(at, '.gate.lock'), 1, 1);
+      const next = await openDesk(at, { key });
+      expect([dead, next.writer.instance]).toEqual([dead, 'gate']);
+      await next.writer.close();
+    }
+  });
+
+  test('beside one of the same name on another host or in another container, for as long as that lives', async () => {
+    const at = await directory();
+    const lock = join(at, '.gate.lock');
+    await writeFile(lock, `${process.pid} other-boot pid:[1] 1`);
     const next = await openDesk(at, { key });
-    expect(next.writer.instance).toBe('gate');
+    expect(next.writer.instance).toBe('gate-2');
     await next.writer.close();
+    await utimes(lock, new Date(), new Date(Date.now() - 61_000));
+    const last = await openDesk(at, { key });
+    expect(last.writer.instance).toBe('gate');
+    expect(await last.writer.intend({ ...pulled('v1'), event: 'intent' })).toBe(true);
+    // That one was only asleep, and finds its name taken.
+    await writeFile(lock, `${process.pid} other-boot pid:[1] 1`);
+    expect(await last.writer.intend({ ...pulled('v2'), event: 'intent' })).toBe(false);
+    expect(last.writer.problem()).toMatch(
+      /^another gateway writes here as gate by now: give every host a name of its own/,
+    );
+    await last.writer.close();
+    expect(last.troubles).toEqual([
+      { kind: 'failing', detail: last.writer.problem() },
+      { kind: 'lost_at_end', lost: 1 },
+    ]);
+    expect([await readFile(lock, 'utf8'), last.writer.lost()]).toEqual([`${process.pid} other-boot pid:[1] 1`, 1]);
+    // A lock that was swept away with other files is made again.
+    const again = await openDesk(at, { key, name: 'other' });
+    await rm(join(at, '.other.lock'));
+    expect(await again.writer.intend({ ...pulled('v3'), event: 'intent' })).toBe(true);
+    expect(await readFile(join(at, '.other.lock'), 'utf8')).toMatch(new RegExp(`^${process.pid} `));
+    await again.writer.close();
   });
 
   test('no more than it keeps: files of days that ended before are deleted, and nothing else is', async () => {
@@ -226,6 +266,23 @@ describe('when lines cannot be written', () => {
     expect(written.at(-2)).toMatchObject({ event: 'gap', lost: 10 - kept });
     expect([kept > 2, kept < 8, desk.writer.lost()]).toEqual([true, true, 10 - kept]);
     expect(await verdict(at, keys)).toEqual([expect.stringMatching(/^gate: /)]);
+  });
+
+  test('what still waits at the end is lost, and so is what comes after it: both are counted', async () => {
+    const at = await directory();
+    const desk = await openDesk(at, { key });
+    await desk.writer.intend({ ...pulled('v1'), event: 'intent' });
+    await rename(at, `${at}-away`);
+    for (let n = 0; n < 3; n++) desk.writer.record(pulled(`v${n}`));
+    await desk.writer.close();
+    expect(desk.troubles).toMatchObject([{ kind: 'failing' }, { kind: 'lost_at_end', lost: 3 }]);
+    desk.writer.record(pulled('late'));
+    expect([desk.writer.lost(), await desk.writer.intend(pulled('late'))]).toEqual([4, false]);
+    await rename(`${at}-away`, at);
+    await rm(join(at, '.gate.lock'));
+    const after = await openDesk(at, { key });
+    await after.writer.close();
+    expect(await verdict(at, keys)).toEqual(['gate: 4 lines, 1 checkpoints, 0 unsigned']);
   });
 
   test('a directory that is gone is not made anew; one that is back is written to, and the chain goes on', async () => {

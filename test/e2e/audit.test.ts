@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { readFile, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -171,6 +173,35 @@ describe('a gateway with an audit directory', { timeout: 60_000 }, () => {
     expect((await linesIn(audit)).filter(({ event }) => event === 'chain_restart')).toHaveLength(2);
   });
 
+  test('killed in the middle of a push, it leaves an intent without outcome, which query lists and verify counts', async () => {
+    const audit = directory();
+    const held = createServer(() => {});
+    await new Promise<void>((resolve) => held.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void held.close().closeAllConnections());
+    const upstream = `http://127.0.0.1:${(held.address() as AddressInfo).port}`;
+    const gateway = await start(audit, { PORTCULLIS_AUDIT_REQUIRED: 'true' }, { upstream });
+    expect(await login(gateway)).toBe(200);
+    const pushed = pushStatus(gateway).catch(() => 0);
+    const isUnderWay = async (): Promise<boolean> => (await linesIn(audit)).some(({ action }) => action === 'push');
+    await eventually('the push is written down', isUnderWay);
+    const running = await portcullis('audit', 'query', audit, '--unfinished');
+    expect(running.stdout).toMatch(
+      /^20\S+ {2}unknown {2}user:dana {2}push mine\/app \(POST upload\) {2}\(no outcome so far[^)]*\) {2}127\.0\.0\.1\n$/,
+    );
+    await gateway.stop('SIGKILL');
+    await pushed;
+    await (await start(audit)).stop('SIGTERM');
+    const left = await portcullis('audit', 'query', audit, '--unfinished', '--json', '--repository', 'mine/**');
+    expect(JSON.parse(left.stdout)).toMatchObject({ event: 'intent', account: 'dana', reference: 'POST upload' });
+    expect((await portcullis('audit', 'query', audit, '--unfinished')).stdout).toContain(
+      '(no outcome: its process ended',
+    );
+    expect((await portcullis('audit', 'query', audit, '--unfinished', '--account', 'rita')).stdout).toBe('');
+    const verified = await portcullis('audit', 'verify', audit);
+    expect(verified.stdout).toContain('what became of 1 intent is not written down');
+    expect(verified.code).toBe(0);
+  });
+
   test('two gateways of one host write into one directory, each its own chain', async () => {
     const audit = directory();
     const gateways = await Promise.all([start(audit), start(audit)]);
@@ -181,6 +212,20 @@ describe('a gateway with an audit directory', { timeout: 60_000 }, () => {
       readonly gateways: readonly { readonly instance: string; readonly lines: number }[];
     };
     expect([ok, found.length, found.every(({ lines }) => lines >= 22)]).toEqual([true, 2, true]);
+  });
+
+  test('two gateways of one host name in two containers do not write into one file', async ({ skip }) => {
+    const space = ['--pid', '--fork', '--mount-proc', '--kill-child'];
+    if ((await run('unshare', [...space, 'true']).catch(() => ({ code: 1 }))).code !== 0)
+      skip('unshare --pid is not there or not allowed');
+    const audit = directory();
+    const wrap = ['unshare', ...space];
+    const gateways = await Promise.all([start(audit, {}, { wrap }), start(audit, {}, { wrap })]);
+    for (const gateway of gateways) for (let n = 0; n < 5; n++) await login(gateway);
+    const names = (await readdir(audit)).filter((name) => name.endsWith('.jsonl'));
+    expect(names).toHaveLength(2);
+    for (const gateway of gateways) await gateway.stop('SIGKILL');
+    expect(JSON.parse((await portcullis('audit', 'verify', audit, '--json')).stdout)).toMatchObject({ ok: true });
   });
 
   test.each([

@@ -37,6 +37,8 @@ export interface GatewayOptions {
   readonly fileBlocks?: number;
   /** How many files it may have open. Default: as many as the tests. */
   readonly openFiles?: number;
+  /** A command that runs the program, with its arguments. */
+  readonly wrap?: readonly string[];
   /** Of another build. */
   readonly program?: string;
 }
@@ -69,11 +71,19 @@ export async function startGatewayProcess(options: GatewayOptions): Promise<Gate
   const url = `http://127.0.0.1:${port}`;
   const adminUrl = `http://127.0.0.1:${adminPort}`;
   try {
-    const { output, openFiles, fileBlocks } = options;
+    const { output, openFiles, fileBlocks, wrap = [] } = options;
     const limit = openFiles === undefined ? [] : ['sh', '-c', 'ulimit -n "$0" && exec "$@"', String(openFiles)];
     const files = fileBlocks === undefined ? [] : ['sh', '-c', 'ulimit -f "$0" && exec "$@"', String(fileBlocks)];
     const redirect = output === undefined ? [] : ['sh', '-c', 'exec "$@" >"$0"', output];
-    const [name = '', ...args] = [...limit, ...files, ...redirect, process.execPath, options.program ?? cli, 'serve'];
+    const [name = '', ...args] = [
+      ...wrap,
+      ...limit,
+      ...files,
+      ...redirect,
+      process.execPath,
+      options.program ?? cli,
+      'serve',
+    ];
     const program = await startProgram(name, args, {
       cwd: dir,
       env: {

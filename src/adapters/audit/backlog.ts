@@ -17,6 +17,13 @@ export interface Batch {
   written: number;
 }
 
+/** Lines of which not every byte has arrived. */
+export function unwrittenOf({ lines, bytes, written }: Batch): number {
+  let arrived = 0;
+  for (let end = bytes.indexOf(newline); end !== -1 && end < written; end = bytes.indexOf(newline, end + 1)) arrived++;
+  return Math.max(0, lines.length - arrived);
+}
+
 /** Lines of one write. */
 export const maxGathered = 256;
 
@@ -25,7 +32,7 @@ export class Backlog {
   #bytes = 0;
   #lostNow = 0;
   lostEver = 0;
-  readonly #maxBytes: number;
+  #maxBytes: number;
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
@@ -54,6 +61,15 @@ export class Backlog {
     this.#lines.push(line);
     this.#bytes += line.text.length;
     return true;
+  }
+
+  /** What is here or comes later is not written any more: it is lost. */
+  giveUp(more = 0): number {
+    const lost = this.#lines.length + more;
+    this.lostEver += lost;
+    this.#lines = [];
+    this.#maxBytes = -1;
+    return lost;
   }
 
   /** Those of a day or before it, so many as go into one write; and how many were lost behind them. */

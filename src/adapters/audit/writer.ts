@@ -9,9 +9,9 @@ import { fieldsText, timedText } from '../../audit/plain-record.ts';
 import type { AuditLog, AuditRecord, Clock } from '../../ports.ts';
 import type { EpochMs } from '../../time.ts';
 import { wordsOf } from '../failure.ts';
-import { Backlog, type Batch, batchOf, maxGathered } from './backlog.ts';
+import { Backlog, type Batch, batchOf, maxGathered, unwrittenOf } from './backlog.ts';
 import { deleteOld } from './beside.ts';
-import { claimInstance } from './claim.ts';
+import { type Claim, claimInstance } from './claim.ts';
 import { type DayFile, openDayFile } from './day-file.ts';
 import { type Resumed, resumeChain } from './resume.ts';
 
@@ -33,6 +33,8 @@ export interface AuditWriterOptions {
 export type AuditTrouble =
   | { readonly kind: 'failing'; readonly detail: string }
   | { readonly kind: 'writing_again'; readonly lost: number }
+  /** At the end there was no way to write so many lines. */
+  | { readonly kind: 'lost_at_end'; readonly lost: number }
   | { readonly kind: 'changed_from_outside'; readonly path: string; readonly bytes: number }
   /** What an earlier process left: `torn_line`, `not_closed`, `chain_broken`. */
   | { readonly kind: 'restarted'; readonly reason: string };
@@ -74,7 +76,7 @@ export async function openAuditWriter(options: AuditWriterOptions): Promise<Audi
   try {
     const resumed = await resumeChain(directory, claim.instance);
     await deleteOld(directory, options.keepMs, clock());
-    const writer = new Writer(options, claim.instance, resumed.tip, () => claim.release());
+    const writer = new Writer(options, claim, resumed.tip);
     await writer.begin(resumed);
     return writer;
   } catch (error) {
@@ -86,7 +88,7 @@ export async function openAuditWriter(options: AuditWriterOptions): Promise<Audi
 class Writer implements AuditWriter {
   readonly instance: string;
   readonly #options: AuditWriterOptions;
-  readonly #release: () => void;
+  readonly #claim: Claim;
   readonly #backlog: Backlog;
   #tip: Tip;
   /** Whose file is written; it may have to be opened first. */
@@ -110,12 +112,12 @@ class Writer implements AuditWriter {
   /** Those who wait for their lines to be on disk. */
   #pending: ((isWritten: boolean) => void)[] = [];
 
-  constructor(options: AuditWriterOptions, instance: string, tip: Tip, release: () => void) {
+  constructor(options: AuditWriterOptions, claim: Claim, tip: Tip) {
     this.#options = options;
     this.#backlog = new Backlog(options.maxWaiting ?? defaultMaxWaiting);
-    this.instance = instance;
+    this.#claim = claim;
+    this.instance = claim.instance;
     this.#tip = tip;
-    this.#release = release;
   }
 
   /** Closes a torn line and says what was found. */
@@ -138,7 +140,7 @@ class Writer implements AuditWriter {
   }
 
   recordText(fields: string): void {
-    this.#add(fields);
+    if (!this.#add(fields)) return;
     if (this.#backlog.size >= maxGathered) void this.#run();
     else this.#timer ??= setTimeout(() => void this.#run(), gatherMs).unref();
   }
@@ -161,9 +163,13 @@ class Writer implements AuditWriter {
   async close(): Promise<void> {
     clearInterval(this.#ticker);
     this.#isClosed = true;
-    await Promise.race([this.#end(), new Promise((resolve) => setTimeout(resolve, closeMs).unref())]);
-    await this.#file?.close().catch(() => undefined);
-    this.#release();
+    await withinCloseMs(this.#end().catch((error: unknown) => this.#failed(error)));
+    await withinCloseMs(this.#file?.close().catch(() => undefined));
+    clearTimeout(this.#timer);
+    const lost = this.#backlog.giveUp(this.#batch === undefined ? 0 : unwrittenOf(this.#batch));
+    if (lost > 0) this.#options.onTrouble({ kind: 'lost_at_end', lost });
+    for (const resolve of this.#pending.splice(0)) resolve(false);
+    this.#claim.release();
   }
 
   async #end(): Promise<void> {
@@ -222,6 +228,10 @@ class Writer implements AuditWriter {
 
   /** A file that was taken away is begun again under its name. Rejects when it cannot be opened. */
   async #lookAtFile(): Promise<void> {
+    if (!this.#claim.isHeld())
+      throw new Error(
+        `another gateway writes here as ${this.instance} by now: give every host a name of its own, and start again`,
+      );
     const file = this.#file;
     if (file !== undefined && (await file.isInPlace())) {
       const bytes = await file.strayBytes();
@@ -329,6 +339,11 @@ class Writer implements AuditWriter {
     this.#problem = undefined;
     this.#options.onTrouble({ kind: 'writing_again', lost: this.#backlog.lostEver });
   }
+}
+
+/** A disk that hangs holds up no end. */
+async function withinCloseMs(done: Promise<unknown> | undefined): Promise<void> {
+  await Promise.race([done, new Promise((resolve) => setTimeout(resolve, closeMs).unref())]);
 }
 
 const newline = Buffer.from('\n');
