@@ -35,7 +35,7 @@ beforeAll(async () => {
     await Promise.all(
       [first, second, third].map(async (name) => {
         const lines = (await readFile(join(root, name), 'utf8')).split('\n').slice(0, -1);
-        closing = lines.at(-1) ?? '';
+        if (name === third) closing = lines.at(-1) ?? '';
         // Lines that no signature covers any more.
         return [name, name === third ? lines.slice(0, lines.lastIndexOf(lines.at(-1) ?? '')) : lines] as const;
       }),
