@@ -13,6 +13,7 @@ import type { UpstreamTerms } from './config/upstreams.ts';
 import type { Problem } from './document/problem.ts';
 import { openAudit } from './gateway/audit.ts';
 import { renewCertificate } from './gateway/certificate.ts';
+import { type Company, createCompany } from './gateway/company.ts';
 import { developerParts } from './gateway/developer.ts';
 import { openIndexes } from './gateway/indexes.ts';
 import { type Inputs, readInputs } from './gateway/inputs.ts';
@@ -97,7 +98,8 @@ export async function startGateway(options: GatewayOptions): Promise<Started> {
   if (!read.ok) return read;
   const lifecycle = createLifecycle();
   try {
-    const started = await open({ config, upstreams, log, inputs: read.value, clock: Date.now, lifecycle });
+    const company = createCompany(lifecycle.isDraining);
+    const started = await open({ config, upstreams, log, inputs: read.value, clock: Date.now, lifecycle, company });
     if (!started.ok) await lifecycle.closeAll();
     return started;
   } catch (error) {
@@ -114,6 +116,7 @@ interface Ground {
   readonly inputs: Inputs;
   readonly clock: Clock;
   readonly lifecycle: Lifecycle;
+  readonly company: Company;
 }
 
 async function open(ground: Ground): Promise<Started> {
@@ -230,7 +233,7 @@ function openServing(
   directories: OpenDirectories,
   lookedAt: Pick<PageParts, 'recent' | 'minutes' | 'checks' | 'auditTrail'>,
 ) {
-  const { config, upstreams, log, inputs, clock, lifecycle } = ground;
+  const { config, upstreams, log, inputs, clock, lifecycle, company } = ground;
   const { policies, keys, stores } = machine;
   const { publicUrl, trustedProxies, timeouts } = config;
   const { service, accessTtlSeconds: ttlSeconds, refreshTtlSeconds } = config.tokens;
@@ -264,7 +267,7 @@ function openServing(
     },
     heard: observed.behind,
     cache: { terms: config.cache, marks: stores.marks, count: observed.countCache },
-    ...{ lifecycle, log },
+    ...{ lifecycle, log, company },
   });
   const indexes = openIndexes({ backend: behind.backend, upstreams, stores, clock, lifecycle });
   const { backend } = behind;
