@@ -1,6 +1,7 @@
 /** What the machine grants: room on disk, open files, memory, and a log that keeps up. */
-import { type Check, fail, ok, skip, warn } from './check.ts';
-import { isFailure } from './context.ts';
+import { judgeAuditRoom } from './audit-room.ts';
+import { type Check, type Outcome, fail, ok, skip, warn, worst } from './check.ts';
+import { type Context, isFailure } from './context.ts';
 
 const gib = 1024 ** 3;
 const mib = 1024 ** 2;
@@ -53,18 +54,22 @@ export const machineChecks: readonly Check[] = [
   {
     number: 28,
     name: 'log',
-    async run({ gateway }) {
-      const metrics = await gateway.metrics();
-      if (isFailure(metrics))
-        return skip(`the running gateway counts lost lines, and does not answer: ${metrics.failed}`);
-      const lost = Number(/^portcullis_audit_dropped_total (\S+)$/m.exec(metrics)?.[1] ?? NaN);
-      if (Number.isNaN(lost)) return skip('the running gateway does not count lost lines');
-      if (lost > 0)
-        return fail(
-          `${lost} lines of the log were lost: standard output does not take them`,
-          'send it to what keeps up, such as a file or journald',
-        );
-      return ok('no line of the log was lost');
-    },
+    run: async (context) => worst([await lostLines(context), ...auditRoom(context)]),
   },
 ];
+
+async function lostLines({ gateway }: Context): Promise<Outcome> {
+  const metrics = await gateway.metrics();
+  if (isFailure(metrics)) return skip(`the running gateway counts lost lines, and does not answer: ${metrics.failed}`);
+  const lost = Number(/^portcullis_audit_dropped_total (\S+)$/m.exec(metrics)?.[1] ?? NaN);
+  if (Number.isNaN(lost)) return skip('the running gateway does not count lost lines');
+  if (lost === 0) return ok('no line of the log was lost');
+  const found = `${lost} lines of the log were lost: standard output or the audit directory does not take them`;
+  return fail(found, 'send it to what keeps up, such as a file or journald, and make room for audit files');
+}
+
+function auditRoom({ config: { audit }, machine, now }: Context): readonly Outcome[] {
+  const { directory } = audit;
+  if (directory === undefined) return [];
+  return [judgeAuditRoom(machine.room(directory), { ...audit, directory }, now())];
+}

@@ -78,6 +78,16 @@ export interface DirectoryFacts {
   readonly isTmpfs: boolean;
 }
 
+/** Of a directory that is only looked at. */
+export interface RoomFacts {
+  /** Why nothing can be written there; undefined: this process may. */
+  readonly trouble: string | undefined;
+  readonly freeBytes: number;
+  /** That can still be made; undefined where the disk does not count them. */
+  readonly freeFiles: number | undefined;
+  readonly files: readonly { readonly name: string; readonly bytes: number }[];
+}
+
 export interface Machine {
   /** In a process of its own, so that a crash is an answer. */
   tryHashes(): Promise<HashTrial | Failure>;
@@ -92,6 +102,8 @@ export interface Machine {
   /** Bytes that a control group grants; undefined: no limit, or none that is known. */
   memoryLimit(): number | undefined;
   directory(path: string): Promise<DirectoryFacts>;
+  /** Of one that is not there yet that of where it will be made. Writes nothing. */
+  room(path: string): RoomFacts;
   /** undefined: it is not there. */
   kindOf(path: string): 'file' | 'directory' | undefined;
   /** `path` is a mount that never sees what replaces its source: a single file, or a `subPath` of Kubernetes. */

@@ -1,5 +1,5 @@
 /** Every check of `doctor` against a deployment in which all is well, and then exactly one thing is not. */
-import { cp, mkdir, rm, symlink, utimes, writeFile, chmod } from 'node:fs/promises';
+import { chmod, cp, mkdir, rm, statfs, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -392,6 +392,28 @@ describeWithPrograms(['docker-registry', 'redis-server', 'openssl'], 'doctor', (
     const report = await other.doctor();
     expect(report.in('FAIL')).toEqual([28]);
     await full.stop();
+    await other.remove();
+  });
+
+  test('28: a disk that is full before audit files are deleted, or takes no more', async () => {
+    const other = await openSite(registry.url);
+    const directory = join(other.dir, 'audit');
+    await mkdir(directory);
+    await other.configure({ audit: { directory } });
+    const yesterday = join(directory, `${new Date(Date.now() - 86_400_000).toISOString().slice(0, 10)}.gate.jsonl`);
+    const only = async () => (await other.doctor(['--only', '28'])).of(28);
+    expect((await only()).state).toBe('ok');
+    const serving = await other.serve();
+    // Holes take no room: a file of a tenth of what is free, then of more than that.
+    const { bavail, bsize } = await statfs(directory);
+    await writeFile(yesterday, '');
+    await truncate(yesterday, Math.floor((bavail * bsize) / 10));
+    expect(await only()).toMatchObject({ state: 'warn', found: expect.stringContaining('is full in ') as string });
+    await truncate(yesterday, 2 * bavail * bsize);
+    const report = await other.doctor();
+    expect(report.in('FAIL')).toEqual([28]);
+    expect(report.of(28).fix).toContain('audit.keep');
+    await serving.stop();
     await other.remove();
   });
 

@@ -7,6 +7,7 @@ import { readReplicas } from '../../src/adapters/redis/replicas.ts';
 import { allChecks } from '../../src/doctor/checks.ts';
 import type { Check } from '../../src/doctor/check.ts';
 import type { Context } from '../../src/doctor/context.ts';
+import { type AuditTerms, judgeAuditRoom } from '../../src/doctor/audit-room.ts';
 import { judgeNode } from '../../src/doctor/program.ts';
 import { isPublicAddress } from '../../src/doctor/public-address.ts';
 import { judgeReplicas } from '../../src/doctor/replicas.ts';
@@ -137,6 +138,59 @@ describe('19: replicas', () => {
   test('those that were silent for half a minute are gone', () => {
     const stored = { a: `1000 ${JSON.stringify(one)}`, b: `50000 ${JSON.stringify(one)}`, c: 'nonsense', d: '50000 {' };
     expect(readReplicas(stored, 60_000)).toEqual([one]);
+  });
+});
+
+describe('28: the disk of audit files', () => {
+  const now = Date.parse('2026-11-26T12:00:00Z');
+  const day = 86_400_000;
+  const gib = 1024 ** 3;
+  const terms: AuditTerms = { directory: '/a', keepMs: 90 * day, isRequired: false };
+  const dayAgo = (ago: number): string => new Date(now - ago * day).toISOString().slice(0, 10);
+  const of = (ago: number, bytes: number, host = 'gate') => ({ name: `${dayAgo(ago)}.${host}.jsonl`, bytes });
+  const facts = {
+    trouble: undefined,
+    freeBytes: 1000 * gib,
+    freeFiles: 1_000_000,
+    files: [of(1, gib), of(2, 2 * gib)],
+  };
+  const judged = (change: Partial<typeof facts> | { trouble: string }, more: Partial<AuditTerms> = {}) =>
+    judgeAuditRoom({ ...facts, ...change }, { ...terms, ...more }, now);
+
+  test('is enough for the days that are still to come, by the busiest of a week', () => {
+    expect(judged({})).toEqual({ state: 'ok', found: '/a has 1000 GiB left, a day writes 2.0 GiB' });
+    expect(judged({ freeBytes: 176 * gib }).state).toBe('ok');
+    expect(
+      judged({ files: [of(0, 900 * gib), of(9, 900 * gib), { name: 'other.jsonl', bytes: 900 * gib }] }).state,
+    ).toBe('ok');
+  });
+
+  test('is full before the first file is deleted: says when, and what to do', () => {
+    const { state, found, fix } = judged({ freeBytes: 175 * gib });
+    expect([state, found]).toEqual([
+      'warn',
+      '/a is full in 87 days, and the first file is deleted in 88: lines are lost then',
+    ]);
+    expect(fix).toMatch(
+      /^make room, keep fewer days \(audit\.keep\), or pack files .*gzip \/a\/.*needs 2\.0 GiB more$/,
+    );
+    expect(judged({ freeBytes: 175 * gib }, { keepMs: 89 * day }).state).toBe('ok');
+    expect(judged({ files: [of(1, gib), of(1, gib, 'two')], freeBytes: 175 * gib }).state).toBe('warn');
+    expect(judged({ freeFiles: 87 }).state).toBe('warn');
+    // What is deleted makes room for what comes.
+    const kept = Array.from({ length: 91 }, (_, ago) => of(ago, gib));
+    expect(judged({ freeBytes: 2 * gib, files: kept }).state).toBe('ok');
+  });
+
+  test('has no room for one day, no file, or no write: it fails, and says what that costs', () => {
+    expect(judged({ freeBytes: 2 * gib - 1 }).state).toBe('FAIL');
+    expect(judged({ freeBytes: 1024, files: [] }).state).toBe('FAIL');
+    expect(judged({ freeFiles: 0 }).found).toContain('room for 0 more files');
+    expect(judged({ freeBytes: 0 }, { isRequired: true }).found).toContain('nothing is pushed then');
+    expect(judged({ trouble: 'EACCES' })).toMatchObject({
+      state: 'FAIL',
+      found: 'nothing can be written to /a: EACCES',
+    });
   });
 });
 

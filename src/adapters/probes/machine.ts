@@ -5,6 +5,7 @@ import {
   accessSync,
   lstatSync,
   readFileSync,
+  readdirSync,
   realpathSync,
   rmSync,
   statSync,
@@ -14,7 +15,7 @@ import {
 import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { DirectoryFacts, Failure, HashTrial, Listener, Machine } from '../../ports/doctor.ts';
+import type { DirectoryFacts, Failure, HashTrial, Listener, Machine, RoomFacts } from '../../ports/doctor.ts';
 import { hasCode, wordsOf } from '../failure.ts';
 import { readDescriptorLimit } from '../kernel/descriptor-limit.ts';
 import { readListeners } from '../kernel/listeners.ts';
@@ -35,6 +36,7 @@ export function createMachine(program: string): Machine {
     descriptorLimit: () => readDescriptorLimit(),
     memoryLimit: () => readMemoryLimit(),
     directory: (path) => Promise.resolve(directory(path)),
+    room,
     kindOf(path) {
       const found = statSync(path, { throwIfNoEntry: false });
       return found === undefined ? undefined : found.isDirectory() ? 'directory' : 'file';
@@ -79,6 +81,22 @@ function directory(path: string): DirectoryFacts {
   const trouble =
     exists && !found.isDirectory() ? 'it is no directory' : exists ? writeTrouble(there) : accessTrouble(there);
   return { exists, trouble, mode: (found?.mode ?? 0) & 0o777, freeBytes: bavail * bsize, isTmpfs: type === tmpfsMagic };
+}
+
+function room(path: string): RoomFacts {
+  const exists = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  const there = exists ? path : nearest(path);
+  const { bavail, bsize, files: most, ffree } = statfsSync(there);
+  const entries = exists ? readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isFile()) : [];
+  return {
+    trouble: accessTrouble(there),
+    freeBytes: bavail * bsize,
+    freeFiles: most === 0 ? undefined : ffree,
+    files: entries.flatMap(({ name }) => {
+      const found = statSync(join(path, name), { throwIfNoEntry: false });
+      return found === undefined ? [] : [{ name, bytes: found.size }];
+    }),
+  };
 }
 
 function nearest(path: string): string {
