@@ -4,10 +4,17 @@ import type { CompiledPolicy } from '../policy/evaluate.ts';
 import { parseAction, parseTarget, parseWho } from '../policy/analysis/asked.ts';
 import type { Inquiry } from '../policy/analysis/consider.ts';
 import type { Explanation } from '../policy/analysis/explain.ts';
-import { type Here, lookAt } from '../policy/analysis/here.ts';
+import { type Here, lookAt, speaksOf } from '../policy/analysis/here.ts';
 import { type Matrix, accessMatrix, ownRow } from '../policy/analysis/matrix.ts';
 import { type WouldAllow, wouldAllow } from '../policy/analysis/would-allow.ts';
-import { type Action, type GroupMember, type Named, type Principal, formatSubject } from '../policy/model.ts';
+import {
+  type Action,
+  type GroupMember,
+  type Named,
+  type Principal,
+  formatSubject,
+  type Rule,
+} from '../policy/model.ts';
 import { describeConditions } from '../policy/describe.ts';
 import { reachOf } from '../policy/own-reach.ts';
 import { matchesRepository } from '../policy/pattern.ts';
@@ -193,7 +200,7 @@ async function accessOf(
     rules: rules.map((rule) => ({
       ...ruleNamed(rule, sight, shownFilesOf(here.compiled.policy)),
       isShadow: rule.mode === 'shadow',
-      text: ruleLines(rule).join('\n'),
+      text: textOf(rule, repository, sight),
       applies: rule.when === undefined ? null : `while ${describeConditions(rule.when)}`,
       would: rule.mode === 'shadow' ? effectOf(rule, records) : null,
     })),
@@ -234,6 +241,15 @@ function shownMatrix({
     moreRows: Math.max(0, rows.length - shownRows),
     others,
   };
+}
+
+/** As a policy file writes it. Where else it holds is for who may inspect everything. */
+function textOf(rule: Rule, repository: string, sight: Sight): string {
+  const isShown = (pattern: Rule['repositories'][number]): boolean =>
+    sight === 'all' || speaksOf({ repositories: [pattern] }, repository);
+  const repositories = rule.repositories.filter(isShown);
+  const more = repositories.length < rule.repositories.length ? ['# and in other repositories'] : [];
+  return [...ruleLines({ ...rule, repositories }), ...more].join('\n');
 }
 
 async function allowingOf(

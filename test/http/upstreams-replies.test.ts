@@ -201,6 +201,24 @@ describe('the list of all repositories', () => {
 });
 
 describe('a registry that hangs', () => {
+  test('holds up no page about another one, however many hang, and has four questions of pages at most', async () => {
+    const timeouts = { connectMs: 500, idleMs: 60_000, responseMs: 60_000 };
+    await start({
+      main: { behave: says(200, { name: 'shop/app', tags: [] }) },
+      one: { behave: () => {}, prefix: 'one', timeouts },
+      two: { behave: () => {}, prefix: 'two', timeouts },
+    });
+    const waiting = ['one', 'two'].flatMap((prefix) =>
+      Array.from({ length: 6 }, (_, at) => statusOf(`/api/v1/tags?repository=${prefix}/app${at}`)),
+    );
+    const askedOf = (name: string): number => (stand?.asked ?? []).filter((line) => line.startsWith(name)).length;
+    await expect.poll(() => [askedOf('one'), askedOf('two')]).toEqual([4, 4]);
+    const shown = await stand?.ask('/api/v1/tags?repository=shop/app');
+    expect([shown?.status, (await shown?.json()) as object]).toMatchObject([200, { repository: 'shop/app' }]);
+    await Promise.all(waiting);
+    expect([askedOf('one'), askedOf('two')]).toEqual([4, 4]);
+  });
+
   test('is waited for behind its prefix only, and what waited is given back', async () => {
     await start({ main: { behave: found }, there: { behave: () => {}, prefix: 'partner' } });
     const waiting = Array.from({ length: 100 }, (_, at) => statusOf(`/v2/partner/app/manifests/v${at}`));

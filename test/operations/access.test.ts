@@ -341,6 +341,25 @@ tests:
     expect(JSON.stringify(answer)).not.toContain('secret-b');
   });
 
+  test('sees of a rule that holds elsewhere, too, that it does, and not where', async () => {
+    const shared = compilePolicy(
+      readPolicy(`
+groups: { auditors: }
+users: { audrey: { groups: [auditors] }, ann: {} }
+rules:
+  - { name: audit-a, subjects: ['group:auditors'], repositories: ['team-a/**'], actions: [inspect] }
+  - { name: works, subjects: ['user:ann'], repositories: ['secret-b/**', 'team-a/*', '*/app'], actions: [push] }
+`),
+    );
+    const input = { repository: 'team-a/app', as: 'user:ann', action: 'push' };
+    const limited = await access(shared, input, viewerIn(shared, 'audrey'));
+    const text = limited.rules.find(({ name }) => name === 'works')?.text;
+    expect(text).toContain('repositories: [');
+    for (const shown of ['team-a/*', '*/app', '# and in other repositories']) expect(text).toContain(shown);
+    expect(JSON.stringify(limited)).not.toContain('secret-b');
+    expect((await access(shared, input)).rules.find(({ name }) => name === 'works')?.text).toContain('secret-b');
+  });
+
   test("learns of a robot's secrets whether they reach there, not where else", async () => {
     const sha256 = 'a'.repeat(64);
     const machines = compilePolicy(

@@ -89,7 +89,7 @@ function ofAnyone(pattern: RepositoryPattern): RepositoryPattern {
 }
 
 /** Whether the rule is about the repository, for one account at least. */
-export function speaksOf({ repositories }: Rule, repository: string): boolean {
+export function speaksOf({ repositories }: Pick<Rule, 'repositories'>, repository: string): boolean {
   return repositories.some((pattern) => matchesRepository(ofAnyone(pattern), repository, undefined));
 }
 
