@@ -199,6 +199,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'limits',
     'gate',
     'identity/identify.ts',
+    'identity/under-way.ts',
     'promotion',
     'http/front',
     'http/backend',

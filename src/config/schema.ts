@@ -227,12 +227,6 @@ function keysOf(schema: z.ZodObject, parents: readonly string[], names: readonly
   });
 }
 
-/** The names that a map of this value has, those that are none left out. */
-export function entryNames(map: unknown): readonly string[] {
-  const names = typeof map === 'object' && map !== null ? Object.keys(map) : [];
-  return names.filter((name) => entryName.test(name));
-}
-
 /** A setting of the schema without what makes it optional, and its sentence. */
 export function settingOf(field: unknown): { readonly schema: unknown; readonly sentence: string } {
   const schema: unknown = field instanceof z.ZodOptional ? field.unwrap() : field;

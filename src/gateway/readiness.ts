@@ -3,7 +3,7 @@ import { type Problem, escapeUnprintable, formatProblem } from '../document/prob
 import type { ReadinessCheck } from '../http/admin/admin.ts';
 import type { OperatorLog } from '../adapters/log/log.ts';
 import { frozenInWords } from '../policy/freezes.ts';
-import type { Registry, RegistryHealth } from '../ports.ts';
+import type { RegistryHealth, RegistryProbe } from '../ports.ts';
 import type { Company } from './company.ts';
 
 interface Health {
@@ -74,7 +74,7 @@ const firstProbeMs = 2000;
 
 /** Resolves with the first answer, or without one. `url`: for the log; `line`: for the page; `name`: for other gateways. */
 export async function followRegistry(
-  registry: Pick<Registry, 'ping'>,
+  registry: RegistryProbe,
   { url, name, line, log, company }: Followed,
 ): Promise<{ readonly part: Part; readonly clockAheadMs: () => number | undefined; close(): void }> {
   const ask = async (withinMs: number): Promise<RegistryHealth> => {

@@ -28,7 +28,7 @@ export async function pingByLogin(
       contentMemory,
       ...loginAt(upstream, silent),
     });
-    const health = await backend.ask.ping(withinMs);
+    const health = await backend.ping(withinMs);
     backend.close();
     return { ok: health.ok, detail: said === '' && !health.ok ? health.detail : said };
   } catch (error) {

@@ -66,9 +66,9 @@ export function openUpstreams(parts: UpstreamParts): OpenedUpstreams {
     cachedBytes: () => shared?.kept.bytes ?? 0,
     follow: () =>
       Promise.all(
-        [...raw].map(async ([{ name, url }, { ask }]) => {
+        [...raw].map(async ([{ name, url }, backend]) => {
           const line = raw.size === 1 ? 'upstream' : `upstream ${name}`;
-          const followed = await followRegistry(ask, { url, name, line, log, company });
+          const followed = await followRegistry(backend, { url, name, line, log, company });
           const { part, clockAheadMs } = lifecycle.opens(followed);
           return { name, part, clockAheadMs };
         }),

@@ -8,7 +8,7 @@ import { reachOf } from '../policy/own-reach.ts';
 import { describeReach } from '../policy/secret-reach.ts';
 import type { Clock, Recent, RobotUses, Session, SessionStore } from '../ports.ts';
 import { type AccountList, type AccountView, accountList } from './answers.ts';
-import { type Operation, type Outcome, instant, operation } from './operation.ts';
+import { type Operation, type Outcome, instant, instantOf, operation } from './operation.ts';
 import { wholeNumber } from './values.ts';
 
 export interface AccountParts {
@@ -163,7 +163,7 @@ function ownSecret({ id, label, reach, created, lastUsed, expires }: Session, no
   // It is made with a last use, which is none.
   const used = lastUsed > created ? lastUsed : undefined;
   const view = secretView({ id, reach: words }, { expires, lastUsed: used ?? created, now });
-  return { ...view, label, created: instant(created), lastUsed: used === undefined ? undefined : instant(used) };
+  return { ...view, label, created: instant(created), lastUsed: instantOf(used) };
 }
 
 function secretView(
@@ -175,6 +175,5 @@ function secretView(
     ...(expires !== undefined && expires <= now ? (['expired'] as const) : []),
     ...(lastUsed !== undefined && now - lastUsed > unusedMs ? (['unused 90 days'] as const) : []),
   ];
-  const instantOf = (ms: number | undefined): string | undefined => (ms === undefined ? undefined : instant(ms));
   return { ...named, expires: instantOf(expires), lastUsed: instantOf(lastUsed), marks };
 }

@@ -29,7 +29,6 @@ export const robotTokens = z.object({
 });
 
 export type SessionView = z.infer<typeof session>;
-export type KeyList = z.infer<typeof keyList>;
 export type RobotTokenView = z.infer<typeof robotTokens>['tokens'][number];
 
 const limit = z.object({

@@ -7,7 +7,7 @@ import { matchPieces, matchesRepository } from '../policy/pattern.ts';
 import type { Browser, Clock, GlanceTrouble, RepositoryNames, TagActivity } from '../ports.ts';
 import type { EpochMs } from '../time.ts';
 import type { LastSeen } from './last-seen.ts';
-import { type Outcome, instant } from './operation.ts';
+import { type Refusal, instantOf } from './operation.ts';
 import { type Viewer, decide, maySee, nameOf } from './viewer.ts';
 
 export interface BrowseParts {
@@ -36,12 +36,12 @@ export function visibleRepository(
 }
 
 /** The same words for a repository that is not there and for one that may not be seen. */
-export function noRepository(text: string): Extract<Outcome<never>, { ok: false }> {
+export function noRepository(text: string): Refusal {
   return { ok: false, reason: 'unknown', detail: `There is no repository "${short(text)}" that you may see.` };
 }
 
 /** The same for a tag or digest of a repository that may be seen. */
-export function noImage(repository: string, reference: string): Extract<Outcome<never>, { ok: false }> {
+export function noImage(repository: string, reference: string): Refusal {
   const place = reference.includes(':') ? `${repository}@` : `${repository}:`;
   return { ok: false, reason: 'unknown', detail: `There is no image ${place}${short(reference)} that you may see.` };
 }
@@ -99,5 +99,5 @@ export function staleBy(
 ): Stale | undefined {
   if (trouble === undefined) return undefined;
   const isSlow = trouble === 'late' && since === undefined && isListed;
-  return { reason: isSlow ? 'slow' : 'away', since: since === undefined ? undefined : instant(since) };
+  return { reason: isSlow ? 'slow' : 'away', since: instantOf(since) };
 }

@@ -12,7 +12,7 @@ import { who, why } from '../gate/who-and-why.ts';
 import type { AuditLog, AuditRecord, Deleted, RegistryWriter, Seen, Unavailable } from '../ports.ts';
 import { type BrowseParts, mayDelete, noImage, noRepository, visibleRepository } from './browse.ts';
 import { type Going, type Looked, askedWithin, goingWith } from './going.ts';
-import { type IsWanted, type Outcome, always, operation } from './operation.ts';
+import { type IsWanted, type Outcome, type Refusal, always, operation } from './operation.ts';
 import { type Looker, type Viewer, decide, maySee } from './viewer.ts';
 
 export interface DeleteParts extends BrowseParts {
@@ -49,7 +49,6 @@ const going = z.object({
 
 export type GoingAnswer = z.output<typeof going>;
 
-type Refusal = Extract<Outcome<never>, { ok: false }>;
 interface Named {
   readonly looker: Looker;
   readonly repository: RepositoryName;

@@ -1,7 +1,7 @@
 /** Letting a terminal in: what it is, and the answer to it. */
 import { z } from 'zod';
 import { type DeviceLoginParts, answerDeviceLogin, lookAtDeviceLogin } from '../identity/device-login.ts';
-import { type Operation, type Outcome, instant, operation } from './operation.ts';
+import { type Operation, type Refusal, instant, operation } from './operation.ts';
 import { type OwnTokensParts, madeFacts, personOf, storeAway, tooMany } from './own-tokens.ts';
 import { readTerms, tokenTerms } from './reach-input.ts';
 
@@ -9,7 +9,7 @@ export interface DeviceParts extends OwnTokensParts, DeviceLoginParts {}
 
 const code = z.string().min(1, 'type the code that the terminal shows').max(32).describe('as the terminal shows it');
 const one = operation<DeviceParts>();
-const unknownCode: Extract<Outcome<never>, { readonly ok: false }> = {
+const unknownCode: Refusal = {
   ok: false,
   reason: 'unknown',
   detail: 'no terminal waits with this code; it is good for ten minutes and for one answer',

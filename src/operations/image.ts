@@ -16,7 +16,7 @@ import {
 } from './browse.ts';
 import { digestNow, knownTags, sameAs } from './known-tags.ts';
 import { rightsOf, rightsView } from './my-rights.ts';
-import { instant, operation } from './operation.ts';
+import { instant, instantOf, operation } from './operation.ts';
 import { factsInRow, moment, staleView } from './tags.ts';
 import { type Viewer, maySee } from './viewer.ts';
 
@@ -132,7 +132,7 @@ function ofTag(parts: BrowseParts, viewer: Viewer, repository: string, tag: stri
   return {
     immutable: isImmutable(viewer, repository, tag),
     history: moves.map(({ digest, at, by }) => ({ digest, at: instant(at), ...(isNamed ? { by } : {}) })),
-    lastPull: lastPull === undefined ? undefined : instant(lastPull),
+    lastPull: instantOf(lastPull),
     mayDelete: mayDelete(parts, viewer, repository, tag),
   };
 }

@@ -4,7 +4,7 @@ import type { CompiledPolicy } from '../policy/evaluate.ts';
 import type { KeyRing, RobotUses } from '../ports.ts';
 import { inMilliseconds } from '../time.ts';
 import { keyList, robotTokens } from './answers.ts';
-import { type Operation, instant, operation } from './operation.ts';
+import { type Operation, instant, instantOf, operation } from './operation.ts';
 
 const nothing = z.object({});
 
@@ -53,7 +53,7 @@ export const robotTokenOperations: readonly Operation<RobotTokenParts>[] = [
           robot,
           id,
           expires: expires === undefined ? undefined : instant(inMilliseconds(expires)),
-          lastUsed: lastUsed === undefined ? undefined : instant(lastUsed),
+          lastUsed: instantOf(lastUsed),
         };
       });
       return { ok: true, answer: { tokens: views } };

@@ -4,7 +4,7 @@ import type { Limits } from '../limits/spend.ts';
 import type { Session } from '../ports.ts';
 import { type OwnAccount, ownAccount } from './answers.ts';
 import { ownLimits } from './me.ts';
-import { type Operation, instant, operation } from './operation.ts';
+import { type Operation, instant, instantOf, operation } from './operation.ts';
 import { type OwnTokensParts, ownToken, endOwn, ownTokenView, personOf, storeAway } from './own-tokens.ts';
 
 export interface MyAccountParts extends OwnTokensParts {
@@ -107,7 +107,6 @@ export const endOwnSession = one({
 export const myAccountOperations: readonly Operation<MyAccountParts>[] = [myAccount, endOtherSessions, endOwnSession];
 
 function sessionView({ id, kind, created, lastUsed, expires, address, userAgent }: Session, current?: string) {
-  const until = expires === undefined ? undefined : instant(expires);
-  const times = { created: instant(created), lastUsed: instant(lastUsed), expires: until };
+  const times = { created: instant(created), lastUsed: instant(lastUsed), expires: instantOf(expires) };
   return { id, kind: kind === 'web' ? kind : ('login' as const), isThis: id === current, ...times, address, userAgent };
 }

@@ -23,6 +23,9 @@ export type Outcome<Answer> =
       readonly type?: 'promotion-unknown' | 'busy';
     };
 
+/** That there is no answer. */
+export type Refusal = Extract<Outcome<never>, { readonly ok: false }>;
+
 /** Whether anybody waits for the answer still: what takes long ends when nobody does. */
 export type IsWanted = () => boolean;
 
@@ -51,4 +54,9 @@ export function operation<Parts>() {
 /** For a log or a reply, in ISO 8601. */
 export function instant(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
+}
+
+/** The same of what may be unknown. */
+export function instantOf(milliseconds: number | undefined): string | undefined {
+  return milliseconds === undefined ? undefined : instant(milliseconds);
 }

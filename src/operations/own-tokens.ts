@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type OwnTokenParts, makeOwnToken, maxOwnTokens, ownTokensOf } from '../identity/own-tokens.ts';
 import { actions } from '../policy/model.ts';
 import type { AuditLog, AuditRecord, Session } from '../ports.ts';
-import { type Operation, type Outcome, instant, operation } from './operation.ts';
+import { type Operation, type Refusal, instant, operation } from './operation.ts';
 import { readTerms, tokenTerms } from './reach-input.ts';
 import { type Looker, type Viewer, nameOf } from './viewer.ts';
 
@@ -26,14 +26,12 @@ export const ownToken = z.object({
 });
 export type OwnTokenView = z.infer<typeof ownToken>;
 
-type Refused = Extract<Outcome<never>, { readonly ok: false }>;
-
-export const storeAway: Refused = {
+export const storeAway: Refusal = {
   ok: false,
   reason: 'unavailable',
   detail: 'the store of sessions and access tokens cannot be reached; nothing was changed as far as is known',
 };
-export const tooMany: Refused = {
+export const tooMany: Refusal = {
   ok: false,
   reason: 'conflict',
   detail: `you have ${maxOwnTokens} access tokens, and nobody may have more; end one of them first`,

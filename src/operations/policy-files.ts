@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { maskedLines } from '../document/masked.ts';
 import type { Problem } from '../document/problem.ts';
+import type { PolicyReview } from '../policy/analysis/review.ts';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
 import type { EpochMs } from '../time.ts';
 import { type Outcome, instant, operation } from './operation.ts';
@@ -25,19 +26,8 @@ export interface FollowedPolicy {
   /** The newest files, when they are not in force and could be read. */
   refused(): readonly FileText[] | undefined;
   /** undefined: not worked out yet. */
-  review(): Promise<Review | undefined>;
+  review(): Promise<PolicyReview | undefined>;
   reload(): Promise<void>;
-}
-
-interface Review {
-  readonly changes:
-    | {
-        readonly lines: readonly { readonly sign: '+' | '-' | '~'; readonly text: string }[];
-        readonly isWhole: boolean;
-      }
-    | undefined;
-  readonly lints: readonly (Problem & { readonly isProblem: boolean })[];
-  readonly unexercised: readonly { readonly name: string; readonly file: string; readonly line: number }[];
 }
 
 export interface PolicyFilesParts {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Clock, Promotion, Promotions } from '../ports.ts';
 import { type Visible, nameOf, readListQuery, showPromotion } from '../promotion/visible.ts';
 import { promotion as promotionSchema, promotionList } from './answers.ts';
-import { type Operation, type Outcome, instant, operation } from './operation.ts';
+import { type Operation, type Outcome, type Refusal, instant, operation } from './operation.ts';
 import type { Viewer } from './viewer.ts';
 
 export interface PromotionListParts {
@@ -15,10 +15,9 @@ export interface PromotionListParts {
 const maxLooked = 10_000;
 const pageSize = 500;
 
-type Refused = Extract<Outcome<never>, { ok: false }>;
 type PromotionView = z.output<typeof promotionSchema>;
 
-const away: Refused = {
+const away: Refusal = {
   ok: false,
   reason: 'unavailable',
   detail: 'the store of promotions cannot be reached',

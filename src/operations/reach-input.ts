@@ -4,7 +4,7 @@ import { maxLabel } from '../identity/own-tokens.ts';
 import { actions } from '../policy/model.ts';
 import { ownReachBounds, reachProblem } from '../policy/own-reach.ts';
 import type { SessionReach } from '../ports.ts';
-import type { Outcome } from './operation.ts';
+import type { Refusal } from './operation.ts';
 
 const unitSeconds = { m: 60, h: 3600, d: 86_400 } as const;
 const control = /[\u0000-\u001f\u007f-\u009f]/;
@@ -42,9 +42,7 @@ export interface GivenTerms {
 export function readTerms(
   { label, lifetime, repositories, actions: named }: GivenTerms,
   longestSeconds: number,
-):
-  | { readonly ok: true; readonly terms: { label: string; lifetimeSeconds: number; reach: SessionReach } }
-  | Extract<Outcome<never>, { readonly ok: false }> {
+): { readonly ok: true; readonly terms: { label: string; lifetimeSeconds: number; reach: SessionReach } } | Refusal {
   const lifetimeSeconds = Number(lifetime.slice(0, -1)) * unitSeconds[lifetime.slice(-1) as keyof typeof unitSeconds];
   if (lifetimeSeconds > longestSeconds)
     return { ok: false, reason: 'invalid', detail: `lifetime: at most ${inWords(longestSeconds)} here` };

@@ -6,7 +6,7 @@ import { firstPush } from './first-push.ts';
 import { maxQuery, pageOf, readQuery } from './finding.ts';
 import { filterInSlices } from './slices.ts';
 import { wordsOf } from './my-rights.ts';
-import { instant, operation } from './operation.ts';
+import { instantOf, operation } from './operation.ts';
 import { staleView } from './tags.ts';
 import { type Viewer, maySee } from './viewer.ts';
 
@@ -88,7 +88,7 @@ export const listRepositories = operation<BrowseParts>()({
           const at = lastPushes.get(name);
           return {
             name,
-            lastPush: at === undefined ? undefined : instant(at),
+            lastPush: instantOf(at),
             tags: countTags(parts, viewer, name),
             rights: [...wordsOf(parts.upstreams, viewer, name)],
           };

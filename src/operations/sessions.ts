@@ -6,7 +6,7 @@ import type { CompiledPolicy } from '../policy/evaluate.ts';
 import type { AuditLog, Clock, Session, SessionStore } from '../ports.ts';
 import { type SessionView, ended, sessionList } from './answers.ts';
 import { unmetNeed } from './needs.ts';
-import { type Operation, type Outcome, instant, operation } from './operation.ts';
+import { type Operation, type Outcome, type Refusal, instant, instantOf, operation } from './operation.ts';
 import { type Viewer, mayEverywhere, nameOf } from './viewer.ts';
 
 export interface SessionParts {
@@ -17,14 +17,12 @@ export interface SessionParts {
   readonly clock: Clock;
 }
 
-type Refused = Extract<Outcome<never>, { ok: false }>;
-
-const unavailable: Refused = {
+const unavailable: Refusal = {
   ok: false,
   reason: 'unavailable',
   detail: 'the session store cannot be reached; nothing was changed as far as is known',
 };
-const noSuch: Refused = { ok: false, reason: 'unknown', detail: 'there is no live session with this id' };
+const noSuch: Refusal = { ok: false, reason: 'unknown', detail: 'there is no live session with this id' };
 
 const one = operation<SessionParts>();
 
@@ -89,12 +87,12 @@ export const endSessionsOf = one({
 
 export const sessionOperations: readonly Operation<SessionParts>[] = [listSessions, endSession, endSessionsOf];
 
-function notOwn(what: 'see' | 'end'): Refused {
+function notOwn(what: 'see' | 'end'): Refusal {
   const right = what === 'see' ? 'inspect' : 'administer';
   return { ok: false, reason: 'forbidden', detail: `to ${what} sessions of others takes ${right} in every repository` };
 }
 
-function unmetPerson(viewer: Viewer): Refused | undefined {
+function unmetPerson(viewer: Viewer): Refusal | undefined {
   const unmet = unmetNeed('person', viewer);
   return unmet && { ok: false, reason: 'forbidden', detail: unmet.detail };
 }
@@ -120,7 +118,6 @@ async function endSessions(
 }
 
 function viewOf({ id, account, created, lastUsed, address, userAgent, kind, label, expires }: Session): SessionView {
-  const until = expires === undefined ? undefined : instant(expires);
-  const times = { created: instant(created), lastUsed: instant(lastUsed), expires: until };
+  const times = { created: instant(created), lastUsed: instant(lastUsed), expires: instantOf(expires) };
   return { id, account, ...times, address, userAgent, kind: kind ?? 'login', label };
 }

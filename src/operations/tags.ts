@@ -15,7 +15,7 @@ import {
 import { maxQuery, pageOf, readQuery } from './finding.ts';
 import { type KnownTags, digestNow, knownTags, rememberedDigest, sameAs } from './known-tags.ts';
 import { rightsOf, rightsView } from './my-rights.ts';
-import { instant, operation } from './operation.ts';
+import { instant, instantOf, operation } from './operation.ts';
 import type { Viewer } from './viewer.ts';
 
 export const tagOrders = ['newest', 'name', 'size'] as const;
@@ -193,7 +193,7 @@ async function rowsOf(looking: Looking, page: readonly string[]): Promise<readon
       digest,
       ...(facts === undefined ? { platforms: [] } : factsInRow(facts)),
       pushed: isIts ? { at: instant(move.at), ...by } : undefined,
-      lastPull: lastPull === undefined ? undefined : instant(lastPull),
+      lastPull: instantOf(lastPull),
       sameAs: digest === undefined ? [] : [...others(tag, digest)].slice(0, maxSame),
       immutable: isImmutable(viewer, repository, tag),
       attached: [...(attached[at] ?? []), ...(facts === undefined ? [] : attestationsIn(facts).slice(0, 1))],

@@ -11,9 +11,6 @@ export interface ReachText {
 /** Headers have room for so much: what is issued for such a token carries its reach. */
 export const ownReachBounds = { repositories: 16, characters: 512 } as const;
 
-/** What such a token may be made for. Nobody administers by one. */
-export const ownActions: readonly Action[] = actions.filter((action) => action !== 'administer');
-
 /** What is wrong with it, in words for its person; undefined when it can be had. */
 export function reachProblem({ repositories, actions: named }: ReachText): string | undefined {
   if (named?.length === 0) return 'name at least one action, or none at all for every one';

@@ -17,7 +17,11 @@ export interface Registry {
   referrers(repository: string, digest: string): Promise<ReferrersReading>;
   /** One page of a repository's tags; all of them, in ASCII order, where the registry knows no pages. */
   tags(repository: string, size: number, place?: ListPlace): Promise<TagsPage>;
-  /** Whether the registry answers at all, within so many milliseconds. */
+}
+
+/** One registry, by what it answers to nothing in particular. */
+export interface RegistryProbe {
+  /** Whether it answers at all, within so many milliseconds. */
   ping(withinMs?: number): Promise<RegistryHealth>;
 }
 

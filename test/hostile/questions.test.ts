@@ -64,7 +64,7 @@ describe('the questions of the gateway', () => {
       };
       expect((await backend.ask.repositories(10)).ok).toBe(false);
       const isAnswer = bytes.startsWith('HTTP/1.1 200 OK') && !/a\x01b|Content-Length: 3/.test(bytes);
-      if (!isAnswer) expect((await backend.ask.ping()).ok).toBe(false);
+      if (!isAnswer) expect((await backend.ping()).ok).toBe(false);
     });
   }
 
@@ -98,7 +98,7 @@ describe('the questions of the gateway', () => {
 
   test('an answer is read again after garbage', async () => {
     answer = (socket) => void socket.end('garbage');
-    expect((await backend.ask.ping()).ok).toBe(false);
+    expect((await backend.ping()).ok).toBe(false);
     answer = (socket) => void socket.end('HTTP/1.1 200 OK\r\nContent-Length: 22\r\n\r\n{"repositories":["a"]}');
     expect(await backend.ask.repositories(10)).toEqual({ ok: true, names: ['a'], next: undefined });
   });

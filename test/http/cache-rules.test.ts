@@ -153,7 +153,7 @@ test('memory is bounded, and a repository is forgotten as a whole', () => {
   expect(kept.get('large')).toBeUndefined();
   kept.forget('a');
   expect([kept.get('a 49'), kept.get('b')?.repository]).toEqual([undefined, 'b']);
-  kept.delete('b');
+  kept.forget('b');
   expect(kept.bytes).toBe(0);
 });
 

@@ -75,7 +75,6 @@ test('a request that meets a defect is answered 500 and logged, and the next one
         openBlob: never,
         referrers: never,
         tags: never,
-        ping: never,
       },
     },
     upstreams: oneRegistry,

@@ -165,7 +165,7 @@ describe('everything that goes to the registry goes with a token for exactly tha
       if (target.includes('_catalog')) return { status: 200, body: '{"repositories":["team/app"]}' };
       return { status: 200, headers: { 'docker-content-digest': digest } };
     };
-    expect(await backend.ask.ping()).toMatchObject({ ok: true });
+    expect(await backend.ping()).toMatchObject({ ok: true });
     expect(await backend.ask.resolveTag('team/app', 'v1')).toMatchObject({ ok: true, digest });
     expect(await backend.ask.repositories(10)).toMatchObject({ ok: true, names: ['team/app'] });
     const reading = await backend.ask.openBlob('team/app', digest);
@@ -267,7 +267,7 @@ describe('a client never hears of a login', () => {
       outcome: 'upstream_login_failed',
       detail: expect.stringContaining('credentials are refused') as unknown,
     });
-    expect(await backend.ask.ping()).toEqual({
+    expect(await backend.ping()).toEqual({
       ok: false,
       detail: `its credentials are refused by ${stand.tokens.host}`,
     });
@@ -296,7 +296,7 @@ describe('a client never hears of a login', () => {
       detail: "it forbids repository:team/secret:pull to the gateway's account (403)",
     });
     expect((await send('GET', manifest)).status).toBe(200);
-    expect(await backend.ask.ping()).toMatchObject({ ok: true });
+    expect(await backend.ping()).toMatchObject({ ok: true });
   });
 
   test('when another error comes with a challenge', async () => {
@@ -351,7 +351,7 @@ describe('without credentials', () => {
       outcome: 'upstream_broken',
       detail: 'the registry itself refuses access (401)',
     });
-    expect(await backend.ask.ping()).toMatchObject({
+    expect(await backend.ping()).toMatchObject({
       ok: false,
       detail: expect.stringContaining('access control of its own') as unknown,
     });
@@ -370,7 +370,7 @@ describe('without credentials', () => {
       authorization === 'Bearer anybody1'
         ? { status: 200, body: '{}', headers: { 'docker-content-digest': digest } }
         : { status: 401, headers: challenge };
-    expect(await backend.ask.ping()).toMatchObject({ ok: true });
+    expect(await backend.ping()).toMatchObject({ ok: true });
     expect(stand.tokens.seen).toEqual([]);
     expect((await send('GET', manifest)).status).toBe(200);
     expect((await send('GET', manifest)).status).toBe(200);
@@ -390,7 +390,7 @@ describe('a token server that does not answer', () => {
   test('does not hold up a look at how things are', async () => {
     await open();
     stand.tokens.says = () => undefined;
-    expect(await backend.ask.ping(100)).toEqual({ ok: false, detail: 'timeout: no answer within 100 ms' });
+    expect(await backend.ping(100)).toEqual({ ok: false, detail: 'timeout: no answer within 100 ms' });
   });
 
   test('and a client that leaves meanwhile leaves nothing behind', async () => {

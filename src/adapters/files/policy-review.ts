@@ -1,12 +1,7 @@
-/** What people are told of the policy in force: what its last reload changed, and what a reader would object to. */
-import type { Problem } from '../../document/problem.ts';
-import { compileByName } from '../../policy/by-name.ts';
-import { formatPlace } from '../../policy/describe.ts';
+/** What is to be said of policy files, read anew: they come to another thread as text. */
+import { type PolicyReview, reviewPolicy } from '../../policy/analysis/review.ts';
 import { type PolicyText, parsePolicy } from '../../policy/files/parse.ts';
 import type { Policy } from '../../policy/model.ts';
-import { cause, diffPolicies } from '../../policy/analysis/diff.ts';
-import { lintPolicy } from '../../policy/analysis/lint.ts';
-import { unexercisedRules } from '../../policy/analysis/test-run.ts';
 
 export interface ReviewTerms {
   /** The files before the last reload; absent before the first. */
@@ -16,65 +11,14 @@ export interface ReviewTerms {
   readonly now: number;
 }
 
-export interface PolicyReview {
-  readonly changes:
-    | {
-        readonly lines: readonly { readonly sign: '+' | '-' | '~'; readonly text: string }[];
-        readonly isWhole: boolean;
-      }
-    | undefined;
-  readonly lints: readonly (Problem & { readonly isProblem: boolean })[];
-  readonly unexercised: readonly { readonly name: string; readonly file: string; readonly line: number }[];
-}
-
-const signs = {
-  granted: '+',
-  revoked: '-',
-  changed: '~',
-  added: '+',
-  removed: '-',
-  tightened: '~',
-  loosened: '~',
-} as const;
-const maxLines = 200;
-
-/** Takes seconds for large policies: not for a thread that has requests to answer. */
+/** Of files that cannot be read there is nothing to be said. */
 export function reviewPolicies({ before, after, now }: ReviewTerms): PolicyReview {
   const policy = policyOf(after);
   if (policy === undefined) return { changes: undefined, lints: [], unexercised: [] };
-  const { problems, notes } = lintPolicy(policy, now);
-  const old = before && policyOf(before);
-  return {
-    changes: old && changesOf(old, policy, now),
-    lints: [
-      ...problems.map((each) => ({ ...each, isProblem: true })),
-      ...notes.map((each) => ({ ...each, isProblem: false })),
-    ].slice(0, maxLines),
-    unexercised: unexercisedRules(compileByName(policy), now)
-      .slice(0, maxLines)
-      .map(({ name, source: { file, line } }) => ({ name, file, line })),
-  };
+  return reviewPolicy(before && policyOf(before), policy, now);
 }
 
 function policyOf(files: readonly PolicyText[]): Policy | undefined {
   const reading = parsePolicy(files);
   return reading.ok ? reading.policy : undefined;
-}
-
-function changesOf(before: Policy, after: Policy, now: number): PolicyReview['changes'] {
-  const { accounts, changes, limits, gates, isComplete } = diffPolicies(before, after, { now });
-  const placed = (text: string, why: string | undefined): string => (why === undefined ? text : `${text} (${why})`);
-  const lines = [
-    ...accounts.map(({ kind, sentence }) => ({ sign: signs[kind], text: sentence })),
-    ...changes.map((change) => ({ sign: signs[change.kind], text: placed(change.sentence, cause(change)) })),
-    ...limits.map(({ kind, limit, sentence }) => ({
-      sign: signs[kind],
-      text: placed(sentence, formatPlace(limit.source)),
-    })),
-    ...gates.map(({ kind, gate, sentence }) => ({
-      sign: signs[kind],
-      text: placed(sentence, formatPlace(gate.source)),
-    })),
-  ];
-  return { lines: lines.slice(0, maxLines), isWhole: isComplete && lines.length <= maxLines };
 }

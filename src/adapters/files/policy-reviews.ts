@@ -1,7 +1,7 @@
 /** The review of the policy in force, worked out once when somebody first asks for it. */
 import type { Clock } from '../../ports.ts';
 import type { LoadedPolicy } from './policy-loading.ts';
-import type { PolicyReview } from './policy-review.ts';
+import type { PolicyReview } from '../../policy/analysis/review.ts';
 import { reviewInThread } from './policy-thread.ts';
 
 export class Reviews {

@@ -3,7 +3,7 @@ import { type Problem, unplaced } from '../../document/problem.ts';
 import type { Clock, PolicySource } from '../../ports.ts';
 import { Runs } from '../runs.ts';
 import { type LoadedPolicy, type LoadingTerms, type PolicyLoading, signPolicyFiles } from './policy-loading.ts';
-import type { PolicyReview } from './policy-review.ts';
+import type { PolicyReview } from '../../policy/analysis/review.ts';
 import { Reviews } from './policy-reviews.ts';
 import { loadPolicyInThread } from './policy-thread.ts';
 import { watchDirectoriesOf } from './watched-directories.ts';

@@ -7,7 +7,8 @@ import { unplaced } from '../../document/problem.ts';
 import { compilePolicySteadily } from '../../policy/evaluate.ts';
 import type { Gate, Limit, Policy, PolicyTest, Rule } from '../../policy/model.ts';
 import { type LoadingTerms, type PolicyLoading, loadPolicy, shortRevision } from './policy-loading.ts';
-import { type PolicyReview, type ReviewTerms, reviewPolicies } from './policy-review.ts';
+import type { PolicyReview } from '../../policy/analysis/review.ts';
+import { type ReviewTerms, reviewPolicies } from './policy-review.ts';
 import type { PolicyPart, ReviewTask, WorkerMessage, WorkerTask } from './policy-worker.ts';
 
 const workerFile = new URL('./policy-worker.js', import.meta.url);

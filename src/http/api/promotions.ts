@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { KnownParts } from '../../gate/known-parts.ts';
 import { judgeGates } from '../../gate/provenance.ts';
 import type { Identity } from '../../identity/identify.ts';
+import { UnderWay } from '../../identity/under-way.ts';
 import type { Limits } from '../../limits/spend.ts';
 import type { AuditRecord, Clock, Promotions, Seen, TagLocks } from '../../ports.ts';
 import type { Looker } from '../../operations/viewer.ts';
@@ -73,7 +74,9 @@ export function createPromotionApi(own: PromotionApiParts): Special {
     if (!(await isWritten(request.target)))
       return { answer: unwritten, record: { decision: 'error', reason: notWrittenDown.reason } };
     const account = String(who(caller).account);
-    if (!underWay.enter(account)) return { answer: tooManyAtOnce, record: busy(request) };
+    if (underWay.all >= maxAtOnce || underWay.of(account) >= maxOfAccount)
+      return { answer: tooManyAtOnce, record: busy(request) };
+    underWay.enter(account);
     try {
       const outcome = await promote(parts, { request, caller, policy, address: exchange.address });
       if (outcome.kind === 'promoted') {
@@ -152,24 +155,4 @@ function misplacedBy(upstreams: Upstreams, repository: string): ApiReply | undef
 
 function refused(type: 'request-invalid', detail: string): ApiReply {
   return { answer: problem(type, detail), record: { decision: 'deny', reason: 'request_malformed', detail } };
-}
-
-class UnderWay {
-  readonly #of = new Map<string, number>();
-  #all = 0;
-
-  enter(account: string): boolean {
-    const own = this.#of.get(account) ?? 0;
-    if (this.#all >= maxAtOnce || own >= maxOfAccount) return false;
-    this.#all++;
-    this.#of.set(account, own + 1);
-    return true;
-  }
-
-  leave(account: string): void {
-    this.#all--;
-    const left = (this.#of.get(account) ?? 1) - 1;
-    if (left === 0) this.#of.delete(account);
-    else this.#of.set(account, left);
-  }
 }

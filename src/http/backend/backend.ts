@@ -3,11 +3,12 @@ import type { SecureContext } from 'node:tls';
 import { registryAddress } from '../../distribution/registry-address.ts';
 import type { RegistryRoute } from '../../distribution/route.ts';
 import { formatTarget } from '../../distribution/target.ts';
-import type { Registry, RegistryWriter, SendQueues, Unavailable, UpstreamLogin } from '../../ports.ts';
+import type { Registry, RegistryProbe, RegistryWriter, SendQueues, Unavailable, UpstreamLogin } from '../../ports.ts';
 import { sendToRegistry } from './attempt.ts';
 import { createBlobReader } from './blob-reader.ts';
 import { type Forwarding, type UpstreamError, upstreamErrorOf } from './forwarding.ts';
 import { ProgressWatch } from './progress.ts';
+import { ping } from './ping.ts';
 import { type Asked, createAsk, createQuestions } from './questions.ts';
 import { createPassingMemory } from './passing-memory.ts';
 import type { RedirectRules } from './redirects.ts';
@@ -41,7 +42,7 @@ export interface BackendOptions extends Pick<TransferTerms, 'connectMs' | 'idleM
   readonly freesMemory?: boolean;
 }
 
-export interface Backend {
+export interface Backend extends RegistryProbe {
   /** For people: where it is. */
   readonly name: string;
   readonly origin: URL;
@@ -97,7 +98,7 @@ export function createBackend(options: BackendOptions): Backend {
     const terms = { origins, agent, timeoutMs, login };
     const question = createAsk(terms);
     const openBlob = createBlobReader({ ...terms, redirects: rules, storageAgent });
-    return { question, ask: createQuestions(question, openBlob, { origins, login }) };
+    return { question, ask: createQuestions(question, openBlob, origins) };
   };
   const { question, ask } = registryAt(agents.questions, options.askMs);
   const { ask: browse } = registryAt(agents.browsing, Math.min(browseMs, options.askMs));
@@ -138,6 +139,7 @@ export function createBackend(options: BackendOptions): Backend {
         asked.exchange.response.once('finish', () => transfer.complete(status));
       }),
     look: (route, accept, withinMs) => question('HEAD', formatTarget(route), { accept, withinMs }),
+    ping: (withinMs) => ping(question, withinMs, () => login?.isOpenToAll() === true),
     ask,
     browse,
     write: createRegistryWriter({ origins, agent: agents.writers, idleMs, responseMs, login }),

@@ -52,10 +52,6 @@ export class KeptReplies {
     this.#shelves.set(kept.repository, shelf.add(key));
   }
 
-  delete(key: string): void {
-    this.#kept.delete(key);
-  }
-
   /** Everything of one repository. */
   forget(repository: string): void {
     for (const key of [...(this.#shelves.get(repository) ?? [])]) this.#kept.delete(key);

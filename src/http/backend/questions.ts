@@ -14,7 +14,6 @@ import type {
   ReferrersReading,
   Registry,
   RegistryFailure,
-  RegistryHealth,
   RepositoriesPage,
   TagResolution,
   TagsPage,
@@ -69,11 +68,7 @@ const errorBody = z.object({ errors: z.array(z.unknown()).min(1) });
 const catalogBody = z.object({ repositories: z.array(z.string()).nullable() });
 
 /** Whatever the registry does is an answer; no question throws. */
-export function createQuestions(
-  ask: Ask,
-  openBlob: Registry['openBlob'],
-  { origins, login }: Pick<AskTerms, 'origins' | 'login'>,
-): Registry {
+export function createQuestions(ask: Ask, openBlob: Registry['openBlob'], origins: Origins): Registry {
   const hosts = hostsOf(origins);
   return {
     resolveTag: (repository, tag) => resolveTag(ask, repository, tag),
@@ -83,7 +78,6 @@ export function createQuestions(
     referrers: (repository, digest) => readReferrers(ask, hosts, `/v2/${repository}/referrers/${digest}`),
     tags: (repository, size, place) => readTags(ask, hosts, `/v2/${repository}/tags/list`, size, place),
     repositories: (size, place) => readRepositories(ask, hosts, '/v2/_catalog', size, place),
-    ping: (withinMs) => ping(ask, withinMs, () => login?.isOpenToAll() === true),
   };
 }
 
@@ -255,26 +249,6 @@ async function readReferrers(ask: Ask, hosts: readonly string[], path: string): 
     target = next.target;
   }
   return { ok: false, reason: 'broken' };
-}
-
-async function ping(ask: Ask, withinMs: number | undefined, isOpenToAll: () => boolean): Promise<RegistryHealth> {
-  const begun = Date.now();
-  const asked = await ask('GET', '/v2/', { withinMs });
-  if ('failed' in asked)
-    return { ok: false, detail: asked.failed === 'login_failed' ? asked.detail : `${asked.failed}: ${asked.detail}` };
-  if (asked.status === 200 || (asked.status === 401 && isOpenToAll()))
-    return { ok: true, clockAheadMs: aheadOf(asked.headers.date, begun) };
-  const detail =
-    asked.status === 401
-      ? 'the registry has access control of its own (401); Portcullis needs it open and reachable only from here'
-      : `GET /v2/ answers ${asked.status}`;
-  return { ok: false, detail };
-}
-
-/** Of whoever wrote this `Date`, in whole seconds, about half of the way there and back. */
-function aheadOf(date: string | undefined, begun: number): number | undefined {
-  const written = Date.parse(date ?? '');
-  return Number.isNaN(written) ? undefined : (begun + Date.now()) / 2 - (written + 500);
 }
 
 /** Node joins lines of one name; its types allow for those that it does not. */

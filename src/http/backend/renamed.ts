@@ -87,7 +87,6 @@ function renamedRegistry(registry: Registry, upstreams: Upstreams, upstream: Ups
     openBlob: (repository, digest) => registry.openBlob(remote(repository), digest),
     referrers: (repository, digest) => registry.referrers(remote(repository), digest),
     tags: (repository, size, place) => registry.tags(remote(repository), size, place),
-    ping: (withinMs) => registry.ping(withinMs),
   };
 }
 

@@ -104,10 +104,6 @@ function severalRegistries(
       (await at(repository, (there, name) => there.referrers(name, digest))) ?? nothing,
     tags: async (repository, size, place) =>
       (await at(repository, (there, name) => there.tags(name, size, place))) ?? { ok: false, reason: 'unknown' },
-    async ping(withinMs) {
-      const answers = await Promise.all([...behind.values()].map((each) => each[way].ping(withinMs)));
-      return answers.find((answer) => !answer.ok) ?? { ok: true };
-    },
   };
 }
 

@@ -1,7 +1,7 @@
 /** What a page is: one operation asked, its answer drawn. */
 import type { VNode } from 'preact';
 import type { z } from 'zod';
-import type { Operation, Outcome } from '../../operations/operation.ts';
+import type { Operation, Refusal } from '../../operations/operation.ts';
 
 /** What every page needs beside its answer. */
 export interface Frame {
@@ -48,7 +48,7 @@ export interface Page<Parts, Input extends z.ZodType = z.ZodType, Answer extends
   input(asked: Asked): Readonly<Record<string, unknown>>;
   view(answer: z.output<Answer>, frame: Frame, asked: Asked): VNode;
   /** Absent: the page of errors. */
-  failed?(outcome: Extract<Outcome<never>, { ok: false }>, frame: Frame, asked: Asked): VNode;
+  failed?(outcome: Refusal, frame: Frame, asked: Asked): VNode;
 }
 
 /** What a POST does, and where the browser goes then (303), or what it is shown. */
@@ -62,5 +62,5 @@ export interface Form<Parts, Input extends z.ZodType = z.ZodType, Answer extends
     fields: URLSearchParams,
   ): { readonly to: string } | { readonly view: VNode };
   /** Absent: the page of errors. */
-  failed?(outcome: Extract<Outcome<never>, { ok: false }>, frame: Frame, fields: URLSearchParams): VNode | undefined;
+  failed?(outcome: Refusal, frame: Frame, fields: URLSearchParams): VNode | undefined;
 }

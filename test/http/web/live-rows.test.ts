@@ -95,7 +95,11 @@ const records: readonly ActivityRecord[] = texts.flatMap((text, at) => [
     ...{ number: 1000 - 2 * at, time: new Date(now - at * 1000 * 3_605).toISOString(), event: 'access' },
     ...{ decision: (['allow', 'deny', 'error'] as const)[at % 3] ?? 'allow', reason: text, rule: text },
     ...{ account: text, kind: at % 2 === 0 ? 'user' : 'robot', action: 'pull', repository: 'a/b', reference: text },
-    ...{ address: text, userAgent: text, explain: { as: 'user:dana', action: 'pull', repository: 'a/b', tag: text } },
+    ...{
+      address: text,
+      userAgent: text,
+      explain: { as: 'user:dana', action: 'pull', repository: 'a/b', tag: text || undefined },
+    },
   },
   { number: 999 - 2 * at, time: new Date(now - 90_000).toISOString(), event: 'login', decision: 'deny', reason: text },
 ]);
@@ -115,7 +119,8 @@ test('with hostile, long, empty and missing texts alike', async () => {
     querySelector: (what: string) => (what === '[data-live]' ? live : new Element('main')),
     querySelectorAll: () => [],
   };
-  const fetch = () => Promise.resolve({ ok: true, json: () => Promise.resolve({ records }) });
+  const fetch = () =>
+    Promise.resolve({ ok: true, json: () => Promise.resolve(JSON.parse(JSON.stringify({ records })) as unknown) });
   const setInterval = (task: () => Promise<void>) => void (tick = task);
   const script = readFileSync(new URL('../../../src/assets/page.js', import.meta.url), 'utf8');
   runInNewContext(script, { document, fetch, setInterval, URLSearchParams });

@@ -2,9 +2,10 @@
 import type { AccessAnswer } from '../../../operations/access-answers.ts';
 import type { Frame } from '../page.ts';
 import { Layout } from './layout.tsx';
+import { pageLink, policyLink } from './links.ts';
 import { Answer, Foreign, Name, When, visible, visibleLines } from './parts.tsx';
 import { type Column, Scroll, Table } from './table.tsx';
-import { Verdict, accessHref, policyHref, shownPlace } from './verdict.tsx';
+import { Verdict, shownPlace } from './verdict.tsx';
 
 const offered = ['pull', 'push', 'create', 'overwrite', 'delete', 'promote', 'catalog', 'inspect', 'administer'];
 
@@ -145,6 +146,17 @@ function Matrix({ answer }: { readonly answer: AccessAnswer }) {
 
 type Row = AccessAnswer['rows'][number];
 
+interface Wish {
+  readonly repository: string;
+  readonly tag: string | null;
+  readonly as?: string;
+  readonly action: string;
+}
+
+function answerLink({ repository, tag, as, action }: Wish): string {
+  return pageLink('/ui/access', { repository, tag, as, action }, 'answer');
+}
+
 /** Of those who log in and are in no group nobody in particular can be asked about. */
 function cellHref(
   { repository, tag, about }: AccessAnswer,
@@ -152,8 +164,8 @@ function cellHref(
   action: string,
 ): string | undefined {
   const as = asked === 'authenticated' ? people[0] : asked;
-  if (about === 'yourself') return `${accessHref({ repository, tag, action })}#answer`;
-  return as === undefined ? undefined : `${accessHref({ repository, tag, as, action })}#answer`;
+  if (about === 'yourself') return answerLink({ repository, tag, action });
+  return as === undefined ? undefined : answerLink({ repository, tag, as, action });
 }
 
 function Who({ row: { subjects, people, count, from } }: { readonly row: Row }) {
@@ -246,7 +258,7 @@ function Refusals({ answer, now }: { readonly answer: AccessAnswer; readonly now
                 </span>
               </div>
               {offered.includes(action) ? (
-                <a href={`${accessHref({ repository, tag, as: subject, action })}#answer`}>
+                <a href={answerLink({ repository, tag, as: subject, action })}>
                   Explain
                   <span class="hidden">
                     {' '}
@@ -276,7 +288,7 @@ function Rules({ answer: { rules } }: { readonly answer: AccessAnswer }) {
               {isShadow ? <span class="badge warn">shadow</span> : null}
               <strong>{name}</strong>
               {place === null ? null : (
-                <a href={policyHref(place)}>
+                <a href={policyLink(place)}>
                   <code>{shownPlace(place)}</code>
                 </a>
               )}

@@ -2,7 +2,7 @@
 import type { AccountList, AccountView } from '../../../operations/answers.ts';
 import type { Asked, Frame } from '../page.ts';
 import { Layout } from './layout.tsx';
-import { pageLink } from './ops-links.ts';
+import { pageLink } from './links.ts';
 import { Foreign, When } from './parts.tsx';
 import { SearchBar } from './search-bar.tsx';
 import { type Column, Scroll, Table, Ways } from './table.tsx';

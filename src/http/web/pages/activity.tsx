@@ -2,7 +2,7 @@
 import type { ActivityList, ActivityRecord } from '../../../operations/answers.ts';
 import type { Asked, Frame } from '../page.ts';
 import { Layout } from './layout.tsx';
-import { accessLink, pageLink, queryOf } from './ops-links.ts';
+import { pageLink, queryOf } from './links.ts';
 import { clientName, clientSigns } from './client-name.ts';
 import { Answer, Foreign, When, glyphs, visible } from './parts.tsx';
 import { type Column, Scroll, Table, Ways } from './table.tsx';
@@ -149,7 +149,7 @@ const columnsAt = (now: number): readonly Column<ActivityRecord>[] => [
     isHidden: true,
     cell: (record) =>
       record.explain === undefined ? null : (
-        <a href={accessLink(record.explain)}>
+        <a href={pageLink('/ui/access', record.explain)}>
           Explain<span class="hidden">{visible(` ${whatOf(record)}`.slice(0, 256))}</span>
         </a>
       ),

@@ -1,35 +1,37 @@
 /** Addresses on the page, made of names from elsewhere: each part is encoded, and each begins with `/ui/`. */
 
-/** The page of a repository, or of one of its images. */
-export function repositoryLink(
-  repository: string,
-  query: Readonly<Record<string, string | undefined>> = {},
-  anchor = '',
-): string {
-  const path = repository.split('/').map(encoded).join('/');
-  return `/ui/r/${path}${queryOf(query)}${anchor === '' ? '' : `#${anchor}`}`;
+type Query = Readonly<Record<string, string | null | undefined>>;
+
+/** A page with these in its query; what is empty is left out. */
+export function pageLink(path: `/ui/${string}`, asked: Query = {}, anchor = ''): string {
+  const query = queryOf(asked);
+  return `${path}${query === '' ? '' : '?'}${query}${anchor === '' ? '' : '#'}${anchor}`;
 }
 
-/** The list of repositories, or what is in a folder. */
-export function folderLink(query: Readonly<Record<string, string | undefined>>): string {
-  return `/ui/${queryOf(query)}`;
+/** `a=b&c=d` of what is there. Half of a pair of surrogates, which no address can hold, is written as U+FFFD. */
+export function queryOf(asked: Query): string {
+  const given = Object.entries(asked).flatMap(([name, value]) => (value ? [[name, value]] : []));
+  return new URLSearchParams(given).toString();
+}
+
+/** The page of a repository, or of one of its images. */
+export function repositoryLink(repository: string, query: Query = {}, anchor = ''): string {
+  return pageLink(`/ui/r/${repository.split('/').map(encoded).join('/')}`, query, anchor);
 }
 
 /** Where deleting a tag begins. */
 export function deleteLink(repository: string, tag: string): string {
-  return `/ui/delete${queryOf({ repository, tag })}`;
+  return pageLink('/ui/delete', { repository, tag });
 }
 
 /** Why somebody may or may not do something there. */
 export function whyLink(repository: string, account: string, action: string): string {
-  return `/ui/access${queryOf({ repository, as: `user:${account}`, action })}`;
+  return pageLink('/ui/access', { repository, as: `user:${account}`, action });
 }
 
-/** What is '' or undefined is left out. Half of a pair of surrogates, which no address can hold, is written as U+FFFD. */
-function queryOf(query: Readonly<Record<string, string | undefined>>): string {
-  const given = new URLSearchParams();
-  for (const [name, value = ''] of Object.entries(query)) if (value !== '') given.append(name, value);
-  return given.size === 0 ? '' : `?${given.toString()}`;
+/** A line of a policy file. */
+export function policyLink({ file, line }: { readonly file: string; readonly line: number }): string {
+  return pageLink('/ui/policy', { file, line: String(line) }, `L${line}`);
 }
 
 function encoded(segment: string): string {

@@ -9,7 +9,7 @@ import { AccountsPage, endSessionsPath } from './accounts.tsx';
 import { ActivityPage, filtersOf } from './activity.tsx';
 import { HealthPage } from './health.tsx';
 import { LimitsPage } from './limits.tsx';
-import { pageLink } from './ops-links.ts';
+import { pageLink } from './links.ts';
 
 const activityPage: Page<ActivityParts, typeof activity.input, typeof activity.answer> = {
   path: '/ui/activity',
@@ -45,8 +45,6 @@ const endSessionsForm: Form<SessionParts, typeof endSessionsOf.input, typeof end
   input: (fields) => given(fields, 'account'),
   done: (_answer, _frame, fields) => ({ to: pageLink('/ui/accounts', { find: fields.get('account') ?? '' }) }),
 };
-
-export type OpsParts = ActivityParts & LimitParts & AccountParts & HealthParts & SessionParts;
 
 export const opsPages = [activityPage, limitsPage, accountsPage, healthPage] as const;
 export const opsForms = [endSessionsForm] as const;

@@ -2,9 +2,9 @@
 import type { PolicyAnswer } from '../../../operations/policy-files.ts';
 import type { Frame } from '../page.ts';
 import { Layout } from './layout.tsx';
+import { policyLink } from './links.ts';
 import { Foreign, When, visible } from './parts.tsx';
 import { Ways } from './table.tsx';
-import { policyHref } from './verdict.tsx';
 
 /** The whole page. */
 export function PolicyPage({ answer, frame }: { readonly answer: PolicyAnswer; readonly frame: Frame }) {
@@ -39,7 +39,7 @@ type Found = PolicyAnswer['problems'][number];
 function Place({ file, line }: { readonly file: string; readonly line: number }) {
   if (line < 1) return <code>{visible(file)}</code>;
   return (
-    <a href={policyHref({ file, line })}>
+    <a href={policyLink({ file, line })}>
       <code>{visible(`${file}:${line}`)}</code>
     </a>
   );
@@ -128,7 +128,7 @@ function Files({ answer: { files, shown } }: { readonly answer: PolicyAnswer }) 
       <ul class="files">
         {files.map(({ file, lines, problems }) => (
           <li>
-            <a href={policyHref({ file, line: 1 })} aria-current={shown?.file === file ? 'true' : undefined}>
+            <a href={policyLink({ file, line: 1 })} aria-current={shown?.file === file ? 'true' : undefined}>
               <Foreign text={file} />
             </a>{' '}
             <span class="note">
@@ -175,8 +175,8 @@ function File({
         </table>
       </div>
       <Ways
-        back={from > 1 ? { href: policyHref({ file, line: from - 1 }), text: 'Lines before' } : undefined}
-        on={last < total ? { href: policyHref({ file, line: last + 1 }), text: 'Lines behind' } : undefined}
+        back={from > 1 ? { href: policyLink({ file, line: from - 1 }), text: 'Lines before' } : undefined}
+        on={last < total ? { href: policyLink({ file, line: last + 1 }), text: 'Lines behind' } : undefined}
       />
     </>
   );

@@ -2,7 +2,7 @@
 import type { RightView } from '../../../operations/my-rights.ts';
 import type { Frame } from '../page.ts';
 import { type Line } from './commands.ts';
-import { folderLink, repositoryLink, whyLink } from './links.ts';
+import { pageLink, repositoryLink, whyLink } from './links.ts';
 import { Answer, Command, Foreign, When, ago } from './parts.tsx';
 
 interface StaleView {
@@ -41,7 +41,7 @@ export function Crumbs({ repository, isImage = false }: { readonly repository: s
     <nav class="crumbs" aria-label="Path">
       <a href="/ui/">Repositories</a>
       {segments.slice(0, -1).map((segment, index) => (
-        <a href={folderLink({ under: pathTo(index) })}>{segment}</a>
+        <a href={pageLink('/ui/', { under: pathTo(index) })}>{segment}</a>
       ))}
       {isImage ? <a href={repositoryLink(repository)}>{segments.at(-1)}</a> : null}
     </nav>

@@ -3,7 +3,7 @@ import type { RepositoriesAnswer } from '../../../operations/repositories.ts';
 import type { Asked, Frame } from '../page.ts';
 import { firstPushLines, loginLine } from './commands.ts';
 import { Layout } from './layout.tsx';
-import { folderLink, repositoryLink } from './links.ts';
+import { pageLink, repositoryLink } from './links.ts';
 import { Command, Foreign, Name, When } from './parts.tsx';
 import { Known, Pages } from './registry-parts.tsx';
 import { SearchBar } from './search-bar.tsx';
@@ -47,7 +47,7 @@ export function RepositoriesPage({ answer, frame, asked: { query } }: View) {
           {repositories.length === 0 ? (
             <p class="empty">
               No repository here matches “<Foreign text={q} />
-              ”. <a href={folderLink({ under })}>Show all</a>
+              ”. <a href={pageLink('/ui/', { under })}>Show all</a>
             </p>
           ) : (
             <Table name="Repositories" columns={columnsFor(repositories, frame.now)} rows={repositories} />
@@ -56,7 +56,7 @@ export function RepositoriesPage({ answer, frame, asked: { query } }: View) {
           <Pages
             shown={repositories.length}
             of={matching}
-            next={next === undefined ? undefined : folderLink({ under, q, order, after: next })}
+            next={next === undefined ? undefined : pageLink('/ui/', { under, q, order, after: next })}
           />
         </>
       )}
@@ -70,7 +70,7 @@ function Path({ under }: { readonly under: string }) {
     <nav class="crumbs" aria-label="Path">
       <a href="/ui/">Repositories</a>
       {segments.slice(0, -1).map((segment, index) => (
-        <a href={folderLink({ under: segments.slice(0, index + 1).join('/') })}>{segment}</a>
+        <a href={pageLink('/ui/', { under: segments.slice(0, index + 1).join('/') })}>{segment}</a>
       ))}
     </nav>
   );
@@ -82,7 +82,7 @@ function Folders({ answer: { folders, under } }: Pick<View, 'answer'>) {
     <ul class="folders" aria-label="Folders">
       {folders.map(({ path, repositories }) => (
         <li>
-          <a href={folderLink({ under: path })}>{under === '' ? path : path.slice(under.length + 1)}/</a>{' '}
+          <a href={pageLink('/ui/', { under: path })}>{under === '' ? path : path.slice(under.length + 1)}/</a>{' '}
           <span class="count">{repositories.toLocaleString('en')}</span>
         </li>
       ))}

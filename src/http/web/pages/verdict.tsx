@@ -1,25 +1,7 @@
 /** One question answered: by which rule, what came near, and what would allow it. */
 import type { AccessAnswer, Explained } from '../../../operations/access-answers.ts';
+import { policyLink } from './links.ts';
 import { Answer, Command, Foreign, visible, visibleLines } from './parts.tsx';
-
-interface Wish {
-  readonly repository: string;
-  readonly tag: string | null;
-  readonly as?: string;
-  readonly action?: string;
-}
-
-/** To this page, with a question. */
-export function accessHref({ repository, tag, as, action }: Wish): string {
-  const query = new URLSearchParams({ repository });
-  for (const [name, value] of Object.entries({ tag, as, action })) if (value) query.set(name, value);
-  return `/ui/access?${query.toString()}`;
-}
-
-/** To a line of a policy file. */
-export function policyHref({ file, line }: { readonly file: string; readonly line: number }): string {
-  return `/ui/policy?${new URLSearchParams({ file, line: String(line) }).toString()}#L${line}`;
-}
 
 /** The decision, what nearly turned it, and what would allow it. */
 export function Verdict({ explained, answer }: { readonly explained: Explained; readonly answer: AccessAnswer }) {
@@ -47,7 +29,7 @@ export function Verdict({ explained, answer }: { readonly explained: Explained; 
                 {place === null ? null : (
                   <>
                     {' '}
-                    <a href={policyHref(place)}>
+                    <a href={policyLink(place)}>
                       <code>{shownPlace(place)}</code>
                     </a>
                   </>
@@ -161,7 +143,7 @@ function Allowing({ answer: { allowing } }: { readonly answer: AccessAnswer }) {
             {failing.map(({ test, place }) => (
               <li>
                 <Foreign text={test} />{' '}
-                <a href={policyHref(place)}>
+                <a href={policyLink(place)}>
                   <code>{shownPlace(place)}</code>
                 </a>
               </li>
