@@ -69,6 +69,7 @@ export const auditLineSchema = z.strictObject({
   prev: text.describe('SHA-256 of the line before, its first 16 bytes as base64url; empty in the first.').optional(),
   instance: text.describe('The gateway that wrote it.').optional(),
   level: text.describe('On standard output: info.').optional(),
+  message: text.describe('On standard output, of a checkpoint: what it is.').optional(),
   time: text.describe('When it was written, RFC 3339 in UTC, with milliseconds.'),
   ...record,
   name: text.describe('Of a file: its name.').optional(),

@@ -15,12 +15,13 @@ export function adminAddress({ admin: { listen } }: Config): string {
   return formatHostPort(isEveryInterface(listen.host) ? '127.0.0.1' : listen.host, listen.port);
 }
 
-/** `path` below `/api/v1`, with its query. */
+/** `path` below `/api/v1`, with its query; `body` of a POST as JSON. */
 export async function callAdmin(
   config: Config,
   method: 'GET' | 'POST' | 'DELETE',
   path: string,
   timeoutMs = 10_000,
+  body?: unknown,
 ): Promise<AdminReply> {
   const address = adminAddress(config);
   let token;
@@ -37,13 +38,14 @@ export async function callAdmin(
   try {
     const response = await fetch(`http://${address}/api/v1${path}`, {
       method,
-      headers: { authorization: `Bearer ${token.reveal()}` },
+      headers: { authorization: `Bearer ${token.reveal()}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(timeoutMs),
     });
-    const body: unknown = await response.json();
-    if (response.ok) return { ok: true, body };
-    const isProblem = typeof body === 'object' && body !== null && 'detail' in body;
-    return { ok: false, message: isProblem ? String(body.detail) : `status ${response.status}` };
+    const said: unknown = await response.json();
+    if (response.ok) return { ok: true, body: said };
+    const isProblem = typeof said === 'object' && said !== null && 'detail' in said;
+    return { ok: false, message: isProblem ? String(said.detail) : `status ${response.status}` };
   } catch {
     const message = `no gateway answers on its admin listener at ${address} (admin.listen, PORTCULLIS_ADMIN_LISTEN)`;
     return { ok: false, message };

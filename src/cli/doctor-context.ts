@@ -136,6 +136,10 @@ function runningGateway(
           })),
         })),
       ),
+    async tell(findings) {
+      const checks = findings.map(({ found, fix, ...rest }) => ({ ...rest, found: cut(found), fix: fix && cut(fix) }));
+      if (mayReach(origin)) await callAdmin(config, 'POST', '/doctor', askMs, { checks });
+    },
     async metrics() {
       if (!mayReach(origin)) return { failed: '--offline: it is not on a loopback address' };
       const answer = await web.ask(`${origin}/metrics`, { withinMs: askMs });
@@ -146,6 +150,10 @@ function runningGateway(
 
 function placed(problem: unknown): string {
   return `${text(field(problem, 'file')) ?? ''}:${String(field(problem, 'line'))}: ${text(field(problem, 'message')) ?? ''}`;
+}
+
+function cut(words: string): string {
+  return words.length > 200 ? `${words.slice(0, 199)}…` : words;
 }
 
 function text(value: unknown): string | undefined {

@@ -68,6 +68,8 @@ async function run(options: Options): Promise<ExitCode> {
     const { openContext } = await import('./doctor-context.ts');
     const context = await openContext(configuration, wishes, over.signal);
     const findings = await runChecks(checks, context, deadlineMs);
+    // Of all of it only: what people are shown is a whole.
+    if (options.only === undefined) await context.gateway.tell(findings.map(asJson));
     progress.end();
     report(findings, json);
     return isWell(findings) ? exitCodes.ok : exitCodes.problems;
@@ -101,13 +103,7 @@ function unreadable(problems: readonly Problem[], json: boolean): ExitCode {
 
 function report(findings: readonly Finding[], json: boolean): void {
   if (json) {
-    const checks = findings.map(({ number, name, state, found, fix }) => ({
-      number,
-      name,
-      state,
-      found,
-      fix: fix ?? null,
-    }));
+    const checks = findings.map(asJson);
     printJson({ ok: isWell(findings), checks });
     return;
   }
@@ -118,6 +114,10 @@ function report(findings: readonly Finding[], json: boolean): void {
     process.stdout.write(`${mark}  ${onOneLine(`${name}: ${found}`)}\n`);
     if (fix !== undefined) process.stdout.write(`     → ${onOneLine(fix)}\n`);
   }
+}
+
+function asJson({ number, name, state, found, fix }: Finding) {
+  return { number, name, state, found, fix: fix ?? null };
 }
 
 /** Words of others may have lines of their own, and would write lines of the report. */

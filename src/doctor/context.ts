@@ -23,12 +23,23 @@ export interface RunningAccount {
   readonly secrets: readonly { readonly id: string; readonly marks: readonly string[] }[];
 }
 
+/** A finding as the gateway takes it. */
+export interface Told {
+  readonly number: number;
+  readonly name: string;
+  readonly state: string;
+  readonly found: string;
+  readonly fix: string | null;
+}
+
 /** The gateway on this machine, asked by its admin listener. `failed`: it does not answer. */
 export interface RunningGateway {
   policy(): Promise<RunningPolicy | Failure>;
   records(): Promise<readonly RunningRecord[] | Failure>;
   accounts(): Promise<readonly RunningAccount[] | Failure>;
   metrics(): Promise<string | Failure>;
+  /** Shows people what was found; nothing comes of it where it does not answer. */
+  tell(findings: readonly Told[]): Promise<unknown>;
 }
 
 /** What `check` says. */

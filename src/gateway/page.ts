@@ -66,6 +66,7 @@ export function pagePartsOf({ policies, keys, stores }: Machine, serving: Servin
   const { sessions, robotUses, promotions, limiter, failedLogins, gateways } = stores;
   return {
     ...serving,
+    doctor: { last: undefined },
     ...{ sessions, robotUses, promotions, limiter, failedLogins, gateways, keys, version },
     policy: policies.loaded,
     policies,

@@ -159,6 +159,16 @@ export type AccountView = z.infer<typeof account>;
 export type AccountList = z.infer<typeof accountList>;
 
 const perMinute = z.array(z.number()).describe('one for each of the last 60 minutes, the oldest first');
+export const doctorFinding = z.object({
+  number: z.int().min(1).max(99),
+  name: z.string().max(100),
+  state: z.enum(['ok', 'warn', 'FAIL', 'skip']),
+  found: z.string().max(2000),
+  fix: z.string().max(2000).nullable().describe('what to do; null where that is nothing'),
+});
+const doctorRun = z.object({ at: z.iso.datetime(), checks: z.array(doctorFinding) });
+export type DoctorRun = z.infer<typeof doctorRun>;
+
 export const healthState = z.object({
   state: z.enum(['ready', 'degraded', 'not ready']),
   version: z.string(),
@@ -175,6 +185,7 @@ export const healthState = z.object({
     .array(z.number().nullable())
     .describe('seconds within which 95 % of the manifests that were pulled began to be answered'),
   busiest: z.array(z.object({ repository: z.string(), pulls: z.int(), bytes: z.number() })),
+  doctor: doctorRun.optional().describe('the last run of all checks that this gateway was told of'),
 });
 export type HealthState = z.infer<typeof healthState>;
 

@@ -1,11 +1,12 @@
 /** Whether the gateway is well: its parts, and what its last hour was like. */
 import { z } from 'zod';
-import type { Clock, Minutes } from '../ports.ts';
+import type { Minutes } from '../ports.ts';
 import { type HealthState, healthState } from './answers.ts';
+import { type DoctorParts, tellDoctor } from './doctor-run.ts';
 import { type Operation, instant, operation } from './operation.ts';
 import { maySee } from './viewer.ts';
 
-export interface HealthParts {
+export interface HealthParts extends DoctorParts {
   /** Every part that can be in trouble, in the words of `/readyz?verbose`. */
   readonly checks: () => readonly {
     readonly name: string;
@@ -15,7 +16,6 @@ export interface HealthParts {
   readonly minutes: Pick<Minutes, 'list' | 'busiest'>;
   readonly gateways: () => number;
   readonly version: string;
-  readonly clock: Clock;
 }
 
 const maxBusiest = 10;
@@ -27,7 +27,7 @@ export const health = operation<HealthParts>()({
   needs: 'inspect',
   input: z.object({}),
   answer: healthState,
-  run({ checks, minutes, gateways, version, clock }, viewer) {
+  run({ checks, minutes, gateways, version, clock, doctor }, viewer) {
     const now = clock();
     const found = checks();
     const has = (state: string): boolean => found.some((check) => check.state === state);
@@ -45,9 +45,10 @@ export const health = operation<HealthParts>()({
       manifestP95: hour.map(({ manifestP95 }) => manifestP95 ?? null),
       // Whoever may inspect a repository need not be one who may pull there.
       busiest: [...minutes.busiest(now, maxBusiest, (repository) => maySee(viewer, repository))],
+      doctor: doctor.last,
     };
     return Promise.resolve({ ok: true, answer });
   },
 });
 
-export const healthOperations: readonly Operation<HealthParts>[] = [health];
+export const healthOperations: readonly Operation<HealthParts>[] = [health, tellDoctor];

@@ -1,4 +1,6 @@
 /** Activity, Limits, Accounts and Health at `/ui`: who sees them, what is on them, what is only text there. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeSecret, secretHash } from '../../src/identity/carried-secret.ts';
 import { quickHash } from '../support/policies.ts';
@@ -160,4 +162,25 @@ test('health shows every part in words, and the last hour as pictures that say w
     expect(body).toContain(part);
   expect(body.match(/role="img" aria-label="[^"]+: now /g)).toHaveLength(4);
   expect(body).toContain('href="/ui/r/team-a/app"');
+});
+
+test('health shows what the last run of doctor found, told by the admin token, and says how to run it before', async () => {
+  expect(await shown(ada, '/ui/health')).toContain('Run <code>portcullis doctor</code>');
+  const token = (await readFile(join(front.stateDir, 'admin-token'), 'utf8')).trim();
+  const tell = (checks: readonly unknown[], headers: Readonly<Record<string, string>>): Promise<number> =>
+    fetch(`${front.adminUrl}/api/v1/doctor`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify({ checks }),
+    }).then((reply) => reply.status);
+  const check = { number: 17, name: 'Redis', state: 'FAIL', found: '<b>it forgets</b>', fix: 'CONFIG SET x' };
+  const checks = [check, { ...check, number: 1, name: 'Node.js', state: 'ok', fix: null }];
+  expect(await tell(checks, {})).toBe(401);
+  expect(await tell([{ ...check, state: 'fine' }], { authorization: `Bearer ${token}` })).toBe(400);
+  expect(await tell(checks, { authorization: `Bearer ${token}` })).toBe(200);
+  const body = await shown(ada, '/ui/health');
+  expect(body).toMatch(/1 of 2 checks ok, 0 to be seen to, 1 failed\./);
+  expect(body).toContain('17 Redis: failed');
+  expect(body).toContain('&lt;b>it forgets&lt;/b> → CONFIG SET x');
+  expect(body).not.toContain('1 Node.js');
 });

@@ -159,6 +159,7 @@ function healthOf(text: string, name: string): HealthState {
     ...{ state: 'degraded', version: '1', checks: [{ name, state: 'failed', detail: text }], gateways: 2 },
     ...{ of: 'this gateway', until: at, requests: hour, refusals: hour, bytesOut: hour, manifestP95: hour },
     busiest: [{ repository: name, pulls: 1, bytes: 1 }],
+    doctor: { at, checks: [{ number: 1, name: text, state: 'FAIL', found: text, fix: text }] },
   };
 }
 

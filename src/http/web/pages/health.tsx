@@ -26,6 +26,7 @@ export function HealthPage({ answer, frame }: { readonly answer: HealthState; re
           detail={`${gateways === 1 ? 'only this one' : `${gateways} share the store`}, this is version ${version}`}
         />
       </ul>
+      <Doctor doctor={answer.doctor} now={frame.now} />
       <div class="charts">
         {chartsOf(answer).map((chart) => (
           <Chart {...chart} />
@@ -93,6 +94,41 @@ const busiestColumns = (most: number): readonly Column<HealthState['busiest'][nu
     ),
   },
 ];
+
+/** Of the last run what is not well, each with what to do. */
+function Doctor({ doctor, now }: Pick<HealthState, 'doctor'> & { readonly now: number }) {
+  const command = <code>portcullis doctor</code>;
+  if (doctor === undefined)
+    return (
+      <p class="note">
+        Run {command} where the gateway runs: its checks look further than these, and what they find is shown here then.
+      </p>
+    );
+  const { at, checks } = doctor;
+  const count = (state: string): number => checks.filter((check) => check.state === state).length;
+  const bad = checks.filter(({ state }) => state === 'warn' || state === 'FAIL');
+  return (
+    <>
+      <p class="note">
+        {command} ran <When at={Date.parse(at)} now={now} />:{' '}
+        {`${count('ok')} of ${checks.length} checks ok, ${count('warn')} to be seen to, ${count('FAIL')} failed.`}
+      </p>
+      <ul class="checks">
+        {bad.map(({ number, name, state, found, fix }) => (
+          <li class={state === 'FAIL' ? 'failed' : 'degraded'}>
+            <span class="state">
+              <span aria-hidden="true">{state === 'FAIL' ? '✕' : '!'}</span>{' '}
+              {`${number} ${name}: ${state === 'FAIL' ? 'failed' : 'to be seen to'}`}
+            </span>
+            <span class="note">
+              <Foreign text={fix === null ? found : `${found} → ${fix}`} whole />
+            </span>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
 
 function Busiest({ busiest }: Pick<HealthState, 'busiest'>) {
   const most = Math.max(1, ...busiest.map(({ pulls }) => pulls));
