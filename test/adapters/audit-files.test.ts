@@ -1,4 +1,5 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -73,6 +74,32 @@ describe('lines of audit files', () => {
         [1, false],
       ]);
     }
+  });
+
+  test('of files that are deleted or packed while others are read: those are left out, these are read', async () => {
+    for (const order of ['oldest', 'newest'] as const) {
+      const names = ['2026-11-25.a.jsonl', '2026-11-26.a.jsonl', '2026-11-27.a.jsonl'];
+      if (order === 'newest') names.reverse();
+      const [first = '', second = '', third = ''] = names;
+      const directory = await directoryOf({ [first]: line(1), [second]: line(2), [third]: line(3) });
+      const found: string[] = [];
+      for await (const lines of auditLines(directory, { order })) {
+        if (found.length === 0) {
+          await rm(join(directory, second));
+          await rm(join(directory, third));
+          await writeFile(join(directory, `${third}.gz`), gzipSync(line(3)));
+        }
+        found.push(...lines.map(({ bytes }) => bytes.toString().slice(-4)));
+      }
+      expect(found).toEqual(['"1"}', '"3"}']);
+    }
+  });
+
+  test('of what is no file are none: reading does not wait for a pipe', async () => {
+    const directory = await directoryOf({});
+    execFileSync('mkfifo', [join(directory, '2026-11-26.a.jsonl')]);
+    for (const order of ['oldest', 'newest'] as const)
+      await expect(read(directory, order)).rejects.toThrow('is no regular file');
   });
 
   test('are looked for in files of that name alone, and a plain file goes before its packed copy', async () => {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   appendFile,
   chmod,
@@ -7,6 +8,7 @@ import {
   readlink,
   rename,
   rm,
+  rmdir,
   stat,
   symlink,
   truncate,
@@ -15,6 +17,7 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
 import { makeKey, noon, openDesk, pulled, verdict } from '../support/audit-files.ts';
 
@@ -234,18 +237,18 @@ describe('a gateway writes', () => {
 });
 
 describe('when lines cannot be written', () => {
-  test('they wait; what is about to be done is refused at once; and a full disk that has room again takes all of them', async () => {
+  test('they wait; what is about to be done is refused at once; and a place that can be written again takes all of them', async () => {
     const at = await directory();
-    // The file of tomorrow is a device that is always full.
+    // Where the file of tomorrow should be there is something else.
     const desk = await openDesk(at, { key });
-    await symlink('/dev/full', join(at, '2026-11-27.gate.jsonl'));
+    await mkdir(join(at, '2026-11-27.gate.jsonl'));
     expect(await desk.writer.intend({ ...pulled('v1'), event: 'intent' })).toBe(true);
     desk.now += day;
     expect(await desk.writer.intend({ ...pulled('v2'), event: 'intent' })).toBe(false);
-    expect(desk.writer.problem()).toMatch(/ENOSPC/);
+    expect(desk.writer.problem()).toMatch(/EISDIR/);
     for (let n = 0; n < 5; n++) expect(await desk.writer.intend({ ...pulled('no'), event: 'intent' })).toBe(false);
     desk.writer.record(pulled('v3'));
-    await rm(join(at, '2026-11-27.gate.jsonl'));
+    await rmdir(join(at, '2026-11-27.gate.jsonl'));
     await desk.writer.close();
     expect(desk.writer.problem()).toBeUndefined();
     const references = (await records(join(at, '2026-11-27.gate.jsonl'))).map(
@@ -266,6 +269,31 @@ describe('when lines cannot be written', () => {
     expect(written.at(-2)).toMatchObject({ event: 'gap', lost: 10 - kept });
     expect([kept > 2, kept < 8, desk.writer.lost()]).toEqual([true, true, 10 - kept]);
     expect(await verdict(at, keys)).toEqual([expect.stringMatching(/^gate: /)]);
+  });
+
+  test('a link or a pipe that somebody put there is not written to, and nothing waits for a reader of it', async () => {
+    const at = await directory();
+    const elsewhere = join(at, 'elsewhere');
+    await writeFile(elsewhere, '');
+    await symlink(elsewhere, join(at, today));
+    await expect(openDesk(at, { key })).rejects.toThrow('ELOOP');
+    await rm(join(at, today));
+    const desk = await openDesk(at, { key });
+    expect(await desk.writer.intend({ ...pulled('v1'), event: 'intent' })).toBe(true);
+    execFileSync('mkfifo', [join(at, '2026-11-27.gate.jsonl')]);
+    await symlink(elsewhere, join(at, '2026-11-28.gate.jsonl'));
+    for (const problem of [/ENXIO|no regular file/, /ELOOP/]) {
+      desk.now += day;
+      expect(await desk.writer.intend({ ...pulled('v2'), event: 'intent' })).toBe(false);
+      expect(desk.writer.problem()).toMatch(problem);
+      await rm(join(at, '2026-11-27.gate.jsonl'), { force: true });
+      await eventually(
+        'it is tried again',
+        async () => (await desk.writer.intend({ ...pulled('v3'), event: 'intent' })) || desk.now > noon + day,
+      );
+    }
+    await desk.writer.close();
+    expect(await readFile(elsewhere, 'utf8')).toBe('');
   });
 
   test('what still waits at the end is lost, and so is what comes after it: both are counted', async () => {

@@ -1,4 +1,5 @@
 /** One open audit file: bytes are appended whole or carried on with, and reach the disk when that is asked for. */
+import { constants } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 
 export interface DayFile {
@@ -13,13 +14,18 @@ export interface DayFile {
   close(): Promise<void>;
 }
 
-/** Makes it where it is not there. Rejects as `open` does. */
+/** What others may have put there leads nowhere else, and holds up nothing. */
+const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** Makes it where it is not there. Rejects as `open` does, and for what is no regular file. */
 export async function openDayFile(path: string): Promise<DayFile & { readonly size: number }> {
-  const handle = await open(path, 'a', 0o640);
+  const handle = await open(path, flags, 0o640);
   let size: number;
   let ino: number;
   try {
-    ({ size, ino } = await handle.stat());
+    const there = await handle.stat();
+    if (!there.isFile()) throw new Error(`${path} is no regular file`);
+    ({ size, ino } = there);
   } catch (error) {
     await handle.close();
     throw error;

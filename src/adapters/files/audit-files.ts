@@ -2,7 +2,7 @@
  * The one reader of audit files: their lines as they lie there, oldest or newest first, packed or not. Holds a few blocks
  * of each file of a day at once, however large they are.
  */
-import { createReadStream } from 'node:fs';
+import { constants } from 'node:fs';
 import { type FileHandle, mkdtemp, open, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { type AuditFileName, dayOf, parseAuditFileName } from '../../audit/file-name.ts';
+import { hasCode } from '../failure.ts';
 
 export interface AuditFile extends AuditFileName {
   readonly path: string;
@@ -74,16 +75,57 @@ export async function* auditLines(directory: string, reading: Reading): AsyncGen
   }
 }
 
-/** The lines of one file, in batches. `end`: where one that is read from its end ends, in bytes. */
-export function linesOf(file: AuditFile, order: Reading['order'], end?: number): AsyncGenerator<readonly AuditLine[]> {
-  if (order === 'oldest') return forwards(file);
-  return file.isPacked ? unpackedBackwards(file) : backwards(file, file.path, end);
+/**
+ * The lines of one file, in batches: of what it was packed into since it was listed, none where it was deleted since. `end`:
+ * where one that is read from its end ends, in bytes.
+ */
+export async function* linesOf(
+  file: AuditFile,
+  order: Reading['order'],
+  end?: number,
+): AsyncGenerator<readonly AuditLine[]> {
+  const opened = await openListed(file);
+  if (opened === undefined) return;
+  const { handle, isPacked } = opened;
+  try {
+    if (order === 'oldest') yield* forwards(file, handle, isPacked);
+    else if (isPacked) yield* unpackedBackwards(file, handle);
+    else yield* backwards(file, handle, end);
+  } finally {
+    await handle.close();
+  }
 }
 
-async function* forwards(file: AuditFile): AsyncGenerator<readonly AuditLine[]> {
-  const source = createReadStream(file.path, { highWaterMark: blockBytes });
+async function openListed({ path, isPacked }: AuditFile): Promise<Opened | undefined> {
+  const handle = await openRegular(path);
+  if (handle !== undefined || isPacked) return handle && { handle, isPacked };
+  const packed = await openRegular(`${path}.gz`);
+  return packed && { handle: packed, isPacked: true };
+}
+
+interface Opened {
+  readonly handle: FileHandle;
+  readonly isPacked: boolean;
+}
+
+/** undefined where there is none. Rejects for what would never end, such as a pipe. */
+async function openRegular(path: string): Promise<FileHandle | undefined> {
+  let handle: FileHandle;
+  try {
+    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+  if ((await handle.stat()).isFile()) return handle;
+  await handle.close();
+  throw new Error(`${path} is no regular file`);
+}
+
+async function* forwards(file: AuditFile, handle: FileHandle, isPacked: boolean): AsyncGenerator<readonly AuditLine[]> {
+  const source = handle.createReadStream({ highWaterMark: blockBytes });
   let stream: Readable = source;
-  if (file.isPacked) {
+  if (isPacked) {
     const gunzip = createGunzip({ chunkSize: blockBytes });
     source.on('error', (error) => gunzip.destroy(error));
     stream = source.pipe(gunzip);
@@ -112,46 +154,48 @@ async function* forwards(file: AuditFile): AsyncGenerator<readonly AuditLine[]> 
 }
 
 /** What is packed can be read forwards only: it is unpacked into a file without a name. */
-async function* unpackedBackwards(file: AuditFile): AsyncGenerator<readonly AuditLine[]> {
+async function* unpackedBackwards(file: AuditFile, handle: FileHandle): AsyncGenerator<readonly AuditLine[]> {
   const directory = await mkdtemp(join(tmpdir(), 'portcullis-audit-'));
   const path = join(directory, 'unpacked');
   try {
-    const target = await open(path, 'wx', 0o600);
-    await pipeline(createReadStream(file.path), createGunzip({ chunkSize: blockBytes }), target.createWriteStream());
-    yield* backwards(file, path);
+    const target = await open(path, 'wx+', 0o600);
+    await rm(path);
+    try {
+      await pipeline(handle.createReadStream(), createGunzip({ chunkSize: blockBytes }), async (blocks) => {
+        for await (const block of blocks as AsyncIterable<Buffer>) await target.appendFile(block);
+      });
+      yield* backwards(file, target);
+    } finally {
+      await target.close();
+    }
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
 }
 
-async function* backwards(file: AuditFile, path: string, end = Infinity): AsyncGenerator<readonly AuditLine[]> {
-  const handle = await open(path, 'r');
-  try {
-    let at = Math.min(end, (await handle.stat()).size);
-    /** What was read of a line whose beginning lies before. */
-    let rest: Buffer = Buffer.alloc(0);
-    let isWhole = false;
-    while (at > 0) {
-      const from = Math.max(0, at - blockBytes);
-      const block = Buffer.concat([await blockAt(handle, from, at - from), rest]);
-      const lines: AuditLine[] = [];
-      let to = block.length;
-      for (let before = block.lastIndexOf(lineEnd, to - 1); to > 0 && before !== -1;) {
-        const start = from + before + 1;
-        if (to > before + 1 || isWhole)
-          lines.push({ file, number: undefined, start, bytes: block.subarray(before + 1, to), isWhole });
-        [to, isWhole] = [before, true];
-        before = to === 0 ? -1 : block.lastIndexOf(lineEnd, to - 1);
-      }
-      rest = block.subarray(0, to);
-      if (rest.length > maxLineBytes) [rest, isWhole] = [rest.subarray(0, maxLineBytes), false];
-      at = from;
-      if (lines.length > 0) yield lines;
+async function* backwards(file: AuditFile, handle: FileHandle, end = Infinity): AsyncGenerator<readonly AuditLine[]> {
+  let at = Math.min(end, (await handle.stat()).size);
+  /** What was read of a line whose beginning lies before. */
+  let rest: Buffer = Buffer.alloc(0);
+  let isWhole = false;
+  while (at > 0) {
+    const from = Math.max(0, at - blockBytes);
+    const block = Buffer.concat([await blockAt(handle, from, at - from), rest]);
+    const lines: AuditLine[] = [];
+    let to = block.length;
+    for (let before = block.lastIndexOf(lineEnd, to - 1); to > 0 && before !== -1;) {
+      const start = from + before + 1;
+      if (to > before + 1 || isWhole)
+        lines.push({ file, number: undefined, start, bytes: block.subarray(before + 1, to), isWhole });
+      [to, isWhole] = [before, true];
+      before = to === 0 ? -1 : block.lastIndexOf(lineEnd, to - 1);
     }
-    if (rest.length > 0 || isWhole) yield [{ file, number: undefined, start: 0, bytes: rest, isWhole }];
-  } finally {
-    await handle.close();
+    rest = block.subarray(0, to);
+    if (rest.length > maxLineBytes) [rest, isWhole] = [rest.subarray(0, maxLineBytes), false];
+    at = from;
+    if (lines.length > 0) yield lines;
   }
+  if (rest.length > 0 || isWhole) yield [{ file, number: undefined, start: 0, bytes: rest, isWhole }];
 }
 
 async function blockAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
