@@ -1,12 +1,13 @@
 /**
- * `npm run bench:audit [LINES]`: what a record costs in audit files beside what it costs on standard output (its text is made once), and how long verifying and
- * asking take, with the memory they need. Default: 1,000,000 lines, about 0.6 GB below the temporary directory.
+ * `npm run bench:audit -- --gb 5`: what a record costs in audit files beside its text, and how long verifying and asking take
+ * over half a gigabyte and over all of them, with the memory they need. Default: 0.5 GB, below the temporary directory.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { parseArgs } from 'node:util';
 import { join } from 'node:path';
 import { openAuditWriter } from '../../build/adapters/audit/writer.js';
 import { keepPublicKey } from '../../build/adapters/audit/beside.js';
@@ -15,7 +16,8 @@ import { fieldsText } from '../../build/audit/plain-record.js';
 import { readKeySet } from '../../build/audit/checkpoint.js';
 import { signCompact } from '../../build/token/signature.js';
 
-const lines = Number(process.argv[2] ?? 1_000_000);
+const { values } = parseArgs({ options: { gb: { type: 'string', default: '0.5' } } });
+const gigabytes = Number(values.gb);
 const directory = mkdtempSync(join(tmpdir(), 'portcullis-bench-audit-'));
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const jwk = { ...publicKey.export({ format: 'jwk' }), alg: 'ES256' };
@@ -58,17 +60,22 @@ const writer = await openAuditWriter({
 await keepPublicKey(directory, key);
 writer.signBy(async (signed) => ({ kid, jws: await signCompact(key, signed, checkpointType) }));
 const texts = Array.from({ length: 9000 }, (_, n) => fieldsText(record(n)));
-const before = process.cpuUsage();
-for (let n = 0; n < lines; n++) {
-  now += 2;
-  writer.recordText(texts[n % texts.length] ?? '');
-  if (n % 5000 === 4999) await writer.intend({ ...record(n), event: 'intent' });
+let lines = 0;
+const sizeOf = () => readdirSync(directory).reduce((sum, name) => sum + statSync(join(directory, name)).size, 0);
+
+/** @param {number} bytes of all files */
+async function growTo(bytes) {
+  const [before, first] = [process.cpuUsage(), lines];
+  for (; lines % 5000 !== 0 || sizeOf() < bytes; lines++) {
+    now += 2;
+    writer.recordText(texts[lines % texts.length] ?? '');
+    if (lines % 5000 === 4999) await writer.intend({ ...record(lines), event: 'intent' });
+  }
+  const { user, system } = process.cpuUsage(before);
+  say('processor time a record, beside its text', `${((user + system) / (lines - first)).toFixed(2)} µs`);
+  const size = sizeOf();
+  say('files', `${(size / 1e9).toFixed(2)} GB, ${lines} lines, ${(size / lines).toFixed(0)} bytes a line`);
 }
-await writer.close();
-const { user, system } = process.cpuUsage(before);
-say('processor time a record, beside its text', `${((user + system) / lines).toFixed(2)} µs`);
-const size = readdirSync(directory).reduce((sum, name) => sum + statSync(join(directory, name)).size, 0);
-say('files', `${(size / 1e9).toFixed(2)} GB, ${(size / lines).toFixed(0)} bytes a line`);
 
 /** @param {string} title @param {readonly string[]} args */
 async function measure(title, args) {
@@ -90,12 +97,16 @@ async function measure(title, args) {
   const seconds = (performance.now() - began) / 1000;
   say(
     title,
-    `${seconds.toFixed(1)} s (${Math.round(lines / seconds)} lines/s), ${Math.round(peak / 1024)} MB, exit ${code}`,
+    `${seconds.toFixed(1)} s (${Math.round(lines / seconds / 1000)},000 lines/s), ${Math.round(peak / 1024)} MB, exit ${code}`,
   );
 }
 
-await measure('verify', ['verify', directory]);
-await measure('query --account, few lines', ['query', directory, '--account', 'dev-17', '--json']);
-await measure('query --decision deny', ['query', directory, '--decision', 'deny']);
-await measure('query everything --csv', ['query', directory, '--csv']);
+for (const gb of gigabytes > 0.5 ? [0.5, gigabytes] : [gigabytes]) {
+  await growTo(gb * 1e9);
+  await measure('verify', ['verify', directory]);
+  await measure('query --account, few lines', ['query', directory, '--account', 'dev-17', '--json']);
+  await measure('query --decision deny', ['query', directory, '--decision', 'deny']);
+  await measure('query --unfinished', ['query', directory, '--unfinished']);
+}
+await writer.close();
 rmSync(directory, { recursive: true });
