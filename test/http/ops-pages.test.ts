@@ -180,7 +180,7 @@ test('health shows what the last run of doctor found, told by the admin token, a
   expect(await tell(checks, { authorization: `Bearer ${token}` })).toBe(200);
   const body = await shown(ada, '/ui/health');
   expect(body).toMatch(/1 of 2 checks ok, 0 to be seen to, 1 failed\./);
-  expect(body).toContain('17 Redis: failed');
+  expect(body).toContain('17 <bdi>Redis</bdi>: failed');
   expect(body).toContain('&lt;b>it forgets&lt;/b> → CONFIG SET x');
   expect(body).not.toContain('1 Node.js');
 });

@@ -117,8 +117,8 @@ function Doctor({ doctor, now }: Pick<HealthState, 'doctor'> & { readonly now: n
         {bad.map(({ number, name, state, found, fix }) => (
           <li class={state === 'FAIL' ? 'failed' : 'degraded'}>
             <span class="state">
-              <span aria-hidden="true">{state === 'FAIL' ? '✕' : '!'}</span>{' '}
-              {`${number} ${name}: ${state === 'FAIL' ? 'failed' : 'to be seen to'}`}
+              <span aria-hidden="true">{state === 'FAIL' ? '✕' : '!'}</span> {number} <Foreign text={name} />
+              {state === 'FAIL' ? ': failed' : ': to be seen to'}
             </span>
             <span class="note">
               <Foreign text={fix === null ? found : `${found} → ${fix}`} whole />
