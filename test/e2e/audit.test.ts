@@ -220,7 +220,9 @@ describe('a gateway with an audit directory', { timeout: 60_000 }, () => {
       skip('unshare --pid is not there or not allowed');
     const audit = directory();
     const wrap = ['unshare', ...space];
-    const gateways = await Promise.all([start(audit, {}, { wrap }), start(audit, {}, { wrap })]);
+    // So that a login that was answered is on the disk.
+    const env = { PORTCULLIS_AUDIT_REQUIRED: 'true' };
+    const gateways = await Promise.all([start(audit, env, { wrap }), start(audit, env, { wrap })]);
     for (const gateway of gateways) for (let n = 0; n < 5; n++) await login(gateway);
     const names = (await readdir(audit)).filter((name) => name.endsWith('.jsonl'));
     expect(names).toHaveLength(2);
