@@ -13,7 +13,6 @@ import type { UpstreamTerms } from './config/upstreams.ts';
 import type { Problem } from './document/problem.ts';
 import { openAudit } from './gateway/audit.ts';
 import { renewCertificate } from './gateway/certificate.ts';
-import { type Company, createCompany } from './gateway/company.ts';
 import { developerParts } from './gateway/developer.ts';
 import { openIndexes } from './gateway/indexes.ts';
 import { type Inputs, readInputs } from './gateway/inputs.ts';
@@ -98,8 +97,7 @@ export async function startGateway(options: GatewayOptions): Promise<Started> {
   if (!read.ok) return read;
   const lifecycle = createLifecycle();
   try {
-    const company = createCompany(lifecycle.isDraining);
-    const started = await open({ config, upstreams, log, inputs: read.value, clock: Date.now, lifecycle, company });
+    const started = await open({ config, upstreams, log, inputs: read.value, clock: Date.now, lifecycle });
     if (!started.ok) await lifecycle.closeAll();
     return started;
   } catch (error) {
@@ -116,7 +114,6 @@ interface Ground {
   readonly inputs: Inputs;
   readonly clock: Clock;
   readonly lifecycle: Lifecycle;
-  readonly company: Company;
 }
 
 async function open(ground: Ground): Promise<Started> {
@@ -233,7 +230,7 @@ function openServing(
   directories: OpenDirectories,
   lookedAt: Pick<PageParts, 'recent' | 'minutes' | 'checks' | 'auditTrail'>,
 ) {
-  const { config, upstreams, log, inputs, clock, lifecycle, company } = ground;
+  const { config, upstreams, log, inputs, clock, lifecycle } = ground;
   const { policies, keys, stores } = machine;
   const { publicUrl, trustedProxies, timeouts } = config;
   const { service, accessTtlSeconds: ttlSeconds, refreshTtlSeconds } = config.tokens;
@@ -267,7 +264,7 @@ function openServing(
     },
     heard: observed.behind,
     cache: { terms: config.cache, marks: stores.marks, count: observed.countCache },
-    ...{ lifecycle, log, company },
+    ...{ lifecycle, log },
   });
   const indexes = openIndexes({ backend: behind.backend, upstreams, stores, clock, lifecycle });
   const { backend } = behind;

@@ -15,7 +15,8 @@ export function createLifecycle() {
   /** Fails from the first moment of a drain on. */
   const part: Part = {
     name: 'serving',
-    health: () => (isDraining ? { ok: false, detail: 'shutting down', isVital: true } : { ok: true }),
+    health: () => (isDraining ? { ok: false, detail: 'shutting down' } : { ok: true }),
+    isVital: true,
   };
   return {
     /** Notes what is to be closed at the end, and gives it back. */

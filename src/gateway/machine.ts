@@ -7,9 +7,7 @@ import type { Config } from '../config/load.ts';
 import { formatProblem } from '../document/problem.ts';
 import { followDisabled } from '../identity/sources/disabled.ts';
 import type { AuditLog, Clock } from '../ports.ts';
-import type { ReplicaFacts } from '../ports/doctor.ts';
 import { version } from '../version.ts';
-import type { Company } from './company.ts';
 import { type Inputs, loadingTerms } from './inputs.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { openStores } from './open-stores.ts';
@@ -25,12 +23,11 @@ export interface MachineOptions {
   readonly audit: AuditLog;
   readonly onStoreAnswer: (op: string, seconds: number) => void;
   readonly lifecycle: Pick<Lifecycle, 'opens'>;
-  readonly company: Pick<Company, 'hear' | 'reaches'>;
 }
 
 /** Follows the files from what was read of them, and says what became of each change. Rejects as `openStores` does. */
 export async function openMachine(options: MachineOptions) {
-  const { config, inputs, clock, log, audit, lifecycle, company } = options;
+  const { config, inputs, clock, log, audit, lifecycle } = options;
   const stores = lifecycle.opens(await openStores(config, clock, log, options.onStoreAnswer));
   const { sessions } = stores;
   const endDisabled = followDisabled(sessions, clock);
@@ -61,12 +58,7 @@ export async function openMachine(options: MachineOptions) {
   const revision = (): string => `revision ${inForce()}`;
   const { publicUrl, tokens } = config;
   const kids = (): readonly string[] => keys.keys().map(({ kid }) => kid);
-  const { service } = tokens;
-  const describe = (): ReplicaFacts => ({
-    ...{ version, revision: inForce(), kids: kids(), publicUrl, service },
-    reaches: company.reaches(),
-  });
-  stores.announce(describe, company.hear);
+  stores.announce(() => ({ version, revision: inForce(), kids: kids(), publicUrl, service: tokens.service }));
   return {
     policies,
     keys,

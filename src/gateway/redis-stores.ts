@@ -54,7 +54,7 @@ export function openRedisStores(url: string, terms: Terms, log: OperatorLog): St
     gateways: gateways.count,
     clockSkewMs: gateways.clockSkewMs,
     limitFallbacks: limiter.fallbacks,
-    announce: (describe, hear) => void (announced ??= announceReplica(connection, describe, hear)),
+    announce: (describe) => void (announced ??= announceReplica(connection, describe)),
     async close() {
       stopChecking();
       await announced?.close();

@@ -28,7 +28,7 @@ export interface Stores {
   readonly clockSkewMs: () => number | undefined;
   /** Requests that limits counted in this process because the store was away. */
   readonly limitFallbacks: () => number;
-  /** Says from now on to the others that share them what this gateway is, and hears what they are; where nobody does, nothing. */
-  announce(describe: () => ReplicaFacts, hear: (others: readonly ReplicaFacts[]) => void): void;
+  /** Says from now on to the others that share them what this gateway is; where nobody does, nothing. */
+  announce(describe: () => ReplicaFacts): void;
   close(): Promise<void>;
 }

@@ -9,7 +9,6 @@ import { KeptReplies } from '../http/backend/kept-replies.ts';
 import { renamedBackend } from '../http/backend/renamed.ts';
 import { type Behind, severalBackends } from '../http/backend/several.ts';
 import { createMemoryBudget } from '../limits/memory-budget.ts';
-import type { Company } from './company.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { type Part, followRegistry } from './readiness.ts';
 import { loginAt } from './upstream-login.ts';
@@ -21,7 +20,6 @@ export interface UpstreamParts {
   readonly heard: Heard;
   readonly cache: Pick<CacheParts, 'marks' | 'count'> & { readonly terms: Omit<CacheParts['terms'], 'patienceMs'> };
   readonly lifecycle: Pick<Lifecycle, 'opens'>;
-  readonly company: Pick<Company, 'note' | 'betterOff'>;
   readonly log: OperatorLog;
 }
 
@@ -47,7 +45,7 @@ export interface UpstreamHealth {
 
 /** All share one memory for what they answered. */
 export function openUpstreams(parts: UpstreamParts): OpenedUpstreams {
-  const { upstreams, cache, lifecycle, log, company } = parts;
+  const { upstreams, cache, lifecycle, log } = parts;
   const { memoryBytes } = cache.terms;
   const shared =
     memoryBytes === 0 ? undefined : { kept: new KeptReplies(memoryBytes), passing: createMemoryBudget(passingBudget) };
@@ -68,7 +66,7 @@ export function openUpstreams(parts: UpstreamParts): OpenedUpstreams {
       Promise.all(
         [...raw].map(async ([{ name, url }, backend]) => {
           const line = raw.size === 1 ? 'upstream' : `upstream ${name}`;
-          const followed = await followRegistry(backend, { url, name, line, log, company });
+          const followed = await followRegistry(backend, { url, name: line, log });
           const { part, clockAheadMs } = lifecycle.opens(followed);
           return { name, part, clockAheadMs };
         }),

@@ -121,8 +121,6 @@ export interface ReplicaFacts {
   readonly kids: readonly string[];
   readonly publicUrl: string;
   readonly service: string;
-  /** Registries by name that clients get to by it now; undefined: one of a version that does not say. */
-  readonly reaches?: readonly string[];
 }
 
 export interface RedisFacts {

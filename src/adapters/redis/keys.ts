@@ -45,8 +45,7 @@
  * | portcullis:{promotions}:id:N             | string | a promotion, as JSON; N = its id                           | 90 days         |
  * | portcullis:{promotions}:all              | zset   | id -> when it was done, ms since 1970                      | its last entry  |
  * | portcullis:{replicas}:all                | hash   | gateway -> when it said so, ms since 1970, and as JSON its  | 30 seconds      |
- * |                                          |        | version, policy revision, key ids, publicUrl, service, and |                 |
- * |                                          |        | the names of registries that clients reach by it           |                 |
+ * |                                          |        | version, policy revision, key ids, publicUrl and service   |                 |
  *
  * Limits and failed logins have one slot each: what one request draws on is charged together or not at all, and a request
  * may draw on an account, an address and a repository at once. One slot serves far more requests than a registry gets.

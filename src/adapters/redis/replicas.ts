@@ -1,56 +1,45 @@
-/** What each gateway says of itself to the others, so that it shows where they differ and which of them reach a registry. */
+/** What each gateway says of itself to the others, so that it shows where they differ. Nothing is decided by it. */
 import { randomUUID } from 'node:crypto';
 import type { ReplicaFacts } from '../../ports/doctor.ts';
-import { type RedisConnection, listOf } from './connection.ts';
+import type { RedisConnection } from './connection.ts';
 import { replicasKey } from './keys.ts';
 import { script } from './redis-script.ts';
 
-const sayMs = 3000;
-/** Whoever said nothing for so long may be gone, as far as others rely on it. */
-const freshMs = 10_000;
+const sayMs = 10_000;
 /** A silent one is gone after so long. */
 export const silentMs = 30_000;
 /** Replicas that are remembered at once; more go unheard. */
 const most = 1000;
 
-/** ARGV: this gateway, what it says, ms after which a silent one is gone, how many at most, ms for which one is heard. Returns what others said. */
+/** ARGV: this gateway, what it says, ms after which a silent one is gone, how many at most. */
 const say = script('SayReplica')`
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local others = {}
 local all = redis.call('HGETALL', '${replicasKey}')
 for at = 1, #all, 2 do
   local said = tonumber(string.match(all[at + 1], '^%d+'))
-  if said == nil or said < now - ARGV[3] or said > now + ARGV[3] then redis.call('HDEL', '${replicasKey}', all[at])
-  elseif all[at] ~= ARGV[1] and said >= now - ARGV[5] then others[#others + 1] = all[at + 1] end
+  if said == nil or said < now - ARGV[3] or said > now + ARGV[3] then redis.call('HDEL', '${replicasKey}', all[at]) end
 end
 if redis.call('HEXISTS', '${replicasKey}', ARGV[1]) == 1 or redis.call('HLEN', '${replicasKey}') < tonumber(ARGV[4]) then
   redis.call('HSET', '${replicasKey}', ARGV[1], string.format('%.0f', now) .. ' ' .. ARGV[2])
 end
 redis.call('PEXPIRE', '${replicasKey}', ARGV[3])
-return others`;
+return 1`;
 
 /** ARGV: this gateway. */
 const leave = script('LeaveReplica')`return redis.call('HDEL', '${replicasKey}', ARGV[1])`;
 
-/** Says every three seconds, and when Redis is back, what `describe` gives, until `close`; `hear` gets what others said just now. */
-export function announceReplica(
-  connection: RedisConnection,
-  describe: () => ReplicaFacts,
-  hear: (others: readonly ReplicaFacts[]) => void,
-): { close(): Promise<void> } {
+/** Says every ten seconds, and when Redis is back, what `describe` gives, until `close`. */
+export function announceReplica(connection: RedisConnection, describe: () => ReplicaFacts): { close(): Promise<void> } {
   const calls = connection.calls();
   const self = randomUUID();
   let closed = false;
-  const tell = async (): Promise<void> => {
-    if (closed) return;
-    const said = [self, JSON.stringify(describe()), silentMs, most, freshMs];
-    const others = listOf(await calls.run(say, [replicasKey], said));
-    if (others !== undefined && !closed) hear(others.flatMap((text) => readReplica(String(text))?.facts ?? []));
+  const tell = (): void => {
+    if (!closed) void calls.run(say, [replicasKey], [self, JSON.stringify(describe()), silentMs, most]);
   };
-  const timer = setInterval(() => void tell(), sayMs).unref();
-  connection.onReady(() => void tell());
-  void tell();
+  const timer = setInterval(tell, sayMs).unref();
+  connection.onReady(tell);
+  tell();
   return {
     async close() {
       closed = true;
@@ -63,17 +52,12 @@ export function announceReplica(
 /** What was said, by gateway, as it lies in Redis; of those heard of within half a minute before `now` on its clock. */
 export function readReplicas(stored: Readonly<Record<string, string>>, now: number): readonly ReplicaFacts[] {
   return Object.values(stored).flatMap((text) => {
-    const read = readReplica(text);
-    return read === undefined || read.said < now - silentMs ? [] : [read.facts];
+    const [, said, json] = /^(\d+) (.*)$/s.exec(text) ?? [];
+    if (json === undefined || Number(said) < now - silentMs) return [];
+    try {
+      return [JSON.parse(json) as ReplicaFacts];
+    } catch {
+      return [];
+    }
   });
-}
-
-function readReplica(text: string): { readonly said: number; readonly facts: ReplicaFacts } | undefined {
-  const [, said, json] = /^(\d+) (.*)$/s.exec(text) ?? [];
-  if (json === undefined) return undefined;
-  try {
-    return { said: Number(said), facts: JSON.parse(json) as ReplicaFacts };
-  } catch {
-    return undefined;
-  }
 }
