@@ -180,7 +180,14 @@ describe('health', () => {
         async (policy, pulled, name) => {
           const minutes = createMinutes();
           for (const repository of pulled) minutes.noteSent(repository, 1, 100, now);
-          const parts = { minutes, checks: () => [], gateways: () => 1, version: '1', clock: () => now, doctor: { last: undefined } };
+          const parts = {
+            minutes,
+            checks: () => [],
+            gateways: () => 1,
+            version: '1',
+            clock: () => now,
+            doctor: { last: undefined },
+          };
           const viewer = looker(policy, name);
           const asked = await ask(health, parts, viewer, {});
           const { principal } = viewer.caller;
