@@ -1,5 +1,5 @@
 /** Consequences, put together: who lost or gained what, how often, when last, and why. */
-import { describeRule, formatPlace } from '../policy/describe.ts';
+import { describeRule } from '../policy/describe.ts';
 import type { Rule } from '../policy/model.ts';
 import type { EpochMs } from '../time.ts';
 import type { Comparison, Side } from './compare.ts';
@@ -124,8 +124,3 @@ const reasons = new Map([
   ['anonymous_refused', 'not without logging in'],
   ['secret_narrow', 'its secret was not made for it'],
 ]);
-
-/** `policies/areas.yaml:12` of the rule that decides now. */
-export function placeOf({ rule }: Consequence): string | undefined {
-  return rule && formatPlace(rule.source);
-}

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import argon2 from 'argon2';
 import { afterEach, beforeAll, expect, test } from 'vitest';
+import { withoutIds } from '../support/error-body.ts';
 import { startGatewayProcess, type GatewayProcess } from '../support/gateway.ts';
 import { describeWithPrograms, run } from '../support/programs.ts';
 import { pushImage } from '../support/image.ts';
@@ -96,7 +97,7 @@ limits: [{ name: few, subjects: [authenticated], count: pull, per: account, rate
       const target = `${running.url}/v2/two/app/manifests/v1`;
       const pushed = await fetch(target, { method: 'PUT', headers, body: manifest });
       const pulled = await fetch(`${running.url}/v2/one/app/manifests/latest`, { headers });
-      return [pushed.status, await pushed.text(), pulled.headers.get('ratelimit-limit')];
+      return [pushed.status, withoutIds(await pushed.text()), pulled.headers.get('ratelimit-limit')];
     };
     const before = await seen();
     expect(before).toEqual([403, expect.stringContaining('is not in one/app'), '1000;w=21600']);
