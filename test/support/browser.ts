@@ -23,6 +23,7 @@ export interface Sheet {
 /** A new tab. Refusals of pages are expected here and there: the console line of a status is not heard. */
 export async function openSheet(context: BrowserContext): Promise<Sheet> {
   const page = await context.newPage();
+  page.setDefaultTimeout(60_000);
   const heard: string[] = [];
   page.on('console', (message) => {
     if (!/^Failed to load resource: the server responded with a status of/.test(message.text()))

@@ -66,7 +66,7 @@ rules:
     send = sender(gateway.url);
     await pushAll(send, gateway.url);
     reading = await Promise.all(['ada', ...readers].map((name) => openReader(browser, gateway.url, name, password)));
-  }, 120_000);
+  }, 300_000);
   afterAll(async () => {
     await browser?.close();
     await gateway?.stop();
@@ -90,7 +90,7 @@ rules:
       for (const text of found.texts) if (texts.includes(text)) attached.add(text);
     });
     expect(attached.size).toBeGreaterThanOrEqual(100);
-  }, 120_000);
+  }, 300_000);
 
   test('platforms of an index, names of clients and what is looked for do neither', async () => {
     const [ada, ...others] = reading;
@@ -119,7 +119,7 @@ rules:
         expectText(await reader.look(`${path}?${new URLSearchParams({ q: text })}`), known, text);
       });
     }
-  }, 120_000);
+  }, 300_000);
 
   test('names that a registry takes make nothing but text', async () => {
     const others = reading.slice(1);
@@ -170,7 +170,7 @@ rules:
     const known = knownOf(await ada!.look('/ui/activity'), await ada!.look('/ui/limits'));
     for (const account of allHostileTexts.filter((text) => text.length < 200).slice(0, 25)) await fail(account);
     for (const path of ['/ui/activity', '/ui/limits']) expectText(await ada!.look(path), known, path);
-  }, 60_000);
+  }, 300_000);
 
   test('names of accounts, groups, rules and policy files, and what is wrong with them, make nothing but text', async () => {
     const [ada] = reading;
@@ -220,7 +220,7 @@ rules:
     const refused = await ada!.look('/ui/policy');
     expectText(refused, known, 'files that are not in force');
     expect(refused.all).toContain('not in force');
-  }, 60_000);
+  }, 300_000);
 });
 
 const tagPage = (tag: string): string => `/ui/r/${repository}?tag=${tag}`;
