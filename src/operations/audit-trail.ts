@@ -57,7 +57,7 @@ export const auditTrail = operation<AuditTrailParts>()({
       return {
         ok: false,
         reason: 'unavailable',
-        detail: 'the audit files cannot be read; the log of the gateway says why',
+        detail: 'the audit files cannot be read: portcullis audit query, on the machine of the gateway, says why',
       };
     }
   },

@@ -162,6 +162,13 @@ describe('a cursor that nobody was given', () => {
   });
 });
 
+test('files that cannot be read are no answer, and the refusal names the verb that says why', async () => {
+  await expect(ask(join(root, 'gone'), {})).rejects.toThrow('portcullis audit query');
+  const directory = await directoryWith({});
+  await mkdir(join(directory, '2026-11-26.a.jsonl'));
+  await expect(ask(directory, {})).rejects.toThrow('portcullis audit query');
+});
+
 test('where there are no audit files the answer says what to set', async () => {
   const parts = { auditTrail: undefined, clock: () => now };
   expect(await auditTrail.run(parts, operator, {})).toEqual({
