@@ -4,7 +4,8 @@ import { dirname, delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ask } from './client.mjs';
 import { closed, repository } from './content.mjs';
-import { Program, answers, found, freePort, runDir } from './processes.mjs';
+import { freePort } from '../test/support/free-port.mjs';
+import { Program, answers, found, runDir } from './processes.mjs';
 
 const account = 'bench';
 const password = 'correct horse battery';

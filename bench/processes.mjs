@@ -12,7 +12,6 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import { setPriority, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -192,21 +191,6 @@ export class Program {
     return this.pids().reduce((sum, pid) => sum + Number(line.exec(readProc(pid, 'status'))?.[1] ?? 0), 0) / 1024;
   }
 }
-
-/** A port on loopback that nobody listens on. */
-export async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-  server.close();
-  await once(server, 'close');
-  if (given.has(port)) return freePort();
-  given.add(port);
-  return port;
-}
-
-/** What nobody listens on yet may be free a second time. */
-const given = new Set();
 
 /**
  * Resolves once it answers `/v2/`, with 200 or 401.

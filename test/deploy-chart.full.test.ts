@@ -14,7 +14,7 @@ import {
   template,
   valueFiles,
 } from './support/chart.ts';
-import { freePort } from './support/free-port.ts';
+import { freePort } from './support/free-port.mjs';
 import { type RunResult, describeWithPrograms, run } from './support/programs.ts';
 import { makeTempDir, removeTempDir } from './support/temp-dir.ts';
 import { cli, projectDir } from './support/trial.ts';

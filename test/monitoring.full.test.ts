@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { makeCertificate } from './support/certificate.ts';
 import { eventually } from './support/eventually.ts';
-import { freePort } from './support/free-port.ts';
+import { freePort } from './support/free-port.mjs';
 import { type GatewayProcess, startGatewayProcess } from './support/gateway.ts';
 import { quickHash } from './support/policies.ts';
 import { type Program, describeWithPrograms, run, startProgram } from './support/programs.ts';

@@ -6,11 +6,11 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import argon2 from 'argon2';
+import { freePort } from '../support/free-port.mjs';
 
 const tagCount = Number(process.argv[2] ?? 5000);
 const rounds = 3;
@@ -32,15 +32,6 @@ const agent = new Agent({ keepAlive: true, maxSockets: atOnce });
 const children = [];
 
 const sha256 = (text) => `sha256:${createHash('sha256').update(text).digest('hex')}`;
-
-function freePort() {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 async function start(command, args, env, ready) {
   const child = spawn(command, args, { env: { ...process.env, ...env }, cwd: dir, stdio: 'ignore' });

@@ -5,12 +5,12 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, createServer as createProxy, request } from 'node:http';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import argon2 from 'argon2';
+import { freePort } from '../support/free-port.mjs';
 import { writeBigRegistry } from './big-registry.mjs';
 
 const { values: options } = parseArgs({
@@ -37,15 +37,6 @@ const sorted = (all) => [...all].sort((left, right) => left - right);
 const at = (all, part) => sorted(all)[Math.min(all.length - 1, Math.floor(all.length * part))] ?? NaN;
 const shown = (all) =>
   `p50 ${at(all, 0.5).toFixed(1)} ms, p95 ${at(all, 0.95).toFixed(1)} ms, worst ${at(all, 1).toFixed(1)} ms`;
-
-function freePort() {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 /** `first`: milliseconds to the head of the answer; `bytes`: of its body as it came. */
 function ask(method, url, headers = {}, body = undefined) {

@@ -12,8 +12,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import argon2 from 'argon2';
-import { NotRun, freePort, startServer } from '../conformance/programs.mjs';
+import { NotRun, startServer } from '../conformance/programs.mjs';
 import { registries, runningRegistry } from '../conformance/registries.mjs';
+import { freePort } from '../support/free-port.mjs';
 
 const mebibyte = 1024 * 1024;
 const layerBytes = (Number(process.argv[2] ?? 1024) / 4) * mebibyte;

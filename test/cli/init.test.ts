@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { configKeys } from '../../src/config/schema.ts';
 import { configTemplate } from '../../src/config/template.ts';
-import { freePort } from '../support/free-port.ts';
+import { freePort } from '../support/free-port.mjs';
 import { type RunResult, run, startProgram } from '../support/programs.ts';
 import { answersOk } from '../support/registry.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';

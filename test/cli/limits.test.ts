@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type GatewayProcess, startGatewayProcess } from '../support/gateway.ts';
-import { freePort } from '../support/free-port.ts';
+import { freePort } from '../support/free-port.mjs';
 import { quickHash } from '../support/policies.ts';
 import { type RunResult, run } from '../support/programs.ts';
 import { type StandIn, startStandIn } from '../support/stand-in.ts';

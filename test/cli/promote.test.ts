@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { startProgress } from '../../src/cli/progress.ts';
 import { makeCertificate } from '../support/certificate.ts';
-import { freePort } from '../support/free-port.ts';
+import { freePort } from '../support/free-port.mjs';
 import type { RunResult } from '../support/programs.ts';
 import { type StandIn, startStandIn } from '../support/stand-in.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';

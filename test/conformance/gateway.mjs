@@ -3,7 +3,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { freePort, runProgram, startServer } from './programs.mjs';
+import { freePort } from '../support/free-port.mjs';
+import { runProgram, startServer } from './programs.mjs';
 
 const cli = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 

@@ -2,7 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NotRun, buildGo, findProgram, freePort, startServer } from './programs.mjs';
+import { freePort } from '../support/free-port.mjs';
+import { NotRun, buildGo, findProgram, startServer } from './programs.mjs';
 
 const distribution3 = { module: 'github.com/distribution/distribution/v3', version: 'v3.1.2' };
 const olareg = { module: 'github.com/olareg/olareg', version: 'v0.2.1' };

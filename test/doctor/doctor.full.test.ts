@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { makeCertificate } from '../support/certificate.ts';
 import { eventually } from '../support/eventually.ts';
-import { freePort } from '../support/free-port.ts';
+import { freePort } from '../support/free-port.mjs';
 import { type Program, describeWithPrograms, requirePrograms, run } from '../support/programs.ts';
 import { type RedisServer, startRedisServer } from '../support/redis.ts';
 import { type RegistryOptions, type RegistryProcess, startRegistry } from '../support/registry.ts';

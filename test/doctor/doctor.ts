@@ -2,7 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hashPassword } from '../../src/identity/password.ts';
-import { freePort } from '../support/free-port.ts';
+import { freePort } from '../support/free-port.mjs';
 import { type Program, run, startProgram } from '../support/programs.ts';
 import { answersOk } from '../support/registry.ts';
 import { newKey } from '../support/replicas.ts';

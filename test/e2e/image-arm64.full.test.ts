@@ -2,7 +2,7 @@
 import { chown, copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { freePort } from '../support/free-port.ts';
+import { freePort } from '../support/free-port.mjs';
 import { readImage } from '../support/oci-layout.ts';
 import { quickHash } from '../support/policies.ts';
 import { type Program, describeWithPrograms, findProgram, run, startProgram } from '../support/programs.ts';

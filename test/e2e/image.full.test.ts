@@ -10,7 +10,7 @@ import { type Client, createGoClient, createSkopeoClient } from '../support/dock
 import { type Contained, type Container, type Containers, openContainers } from '../support/container.ts';
 import { dockerfileContents } from '../support/dockerfile.ts';
 import { eventually } from '../support/eventually.ts';
-import { freePort } from '../support/free-port.ts';
+import { freePort } from '../support/free-port.mjs';
 import { type ReadImage, readImage } from '../support/oci-layout.ts';
 import { makeKey } from '../support/keys.ts';
 import { type Volumes, layOutVolumes } from '../support/pod.ts';

@@ -3,7 +3,7 @@ import { decodeJwt } from 'jose';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { barriers, openSheet, startBrowser } from '../support/browser.ts';
 import { eventually } from '../support/eventually.ts';
-import { freePort } from '../support/free-port.ts';
+import { freePort } from '../support/free-port.mjs';
 import { type GatewayProcess, startGatewayProcess } from '../support/gateway.ts';
 import { quickHash } from '../support/policies.ts';
 import { findProgram } from '../support/programs.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { descendant } from '../support/container.ts';
 import { digestOf } from '../support/content.ts';
-import { freePort } from '../support/free-port.ts';
+import { freePort } from '../support/free-port.mjs';
 import { fencesOf } from '../support/pages.ts';
 import { type Program, describeWithPrograms, run, startProgram } from '../support/programs.ts';
 import { type RegistryProcess, answersOk, startRegistry } from '../support/registry.ts';

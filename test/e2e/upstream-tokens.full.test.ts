@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { soleUpstream } from '../../src/config/upstreams.ts';
 import { Secret } from '../../src/secret.ts';
 import { registries } from '../conformance/registries.mjs';
-import { freePort } from '../support/free-port.ts';
+import { freePort } from '../support/free-port.mjs';
 import {
   type GatewayHere,
   type GatewayProcess,

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { type Socket, connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { freePort } from '../support/free-port.ts';
+import { freePort } from '../support/free-port.mjs';
 import { waited } from '../support/loop-time.ts';
 import { type Script, ok } from '../support/stand-in.ts';
 import { converse, headerOf } from './support/client.ts';

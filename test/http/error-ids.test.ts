@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { converse, headerOf } from '../hostile/support/client.ts';
 import { eventually } from '../support/eventually.ts';
-import { freePort } from '../support/free-port.ts';
+import { freePort } from '../support/free-port.mjs';
 import { type StandIn, startStandIn } from '../support/stand-in.ts';
 import { type Front, credentials, startFront } from './support/front.ts';
 

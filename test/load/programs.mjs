@@ -3,12 +3,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request as httpRequest } from 'node:http';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import argon2 from 'argon2';
+import { freePort } from '../support/free-port.mjs';
 
 const cli = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 export const account = 'dana';
@@ -41,15 +41,6 @@ export async function stop(child) {
   const exited = once(child, 'exit');
   child.kill('SIGTERM');
   await exited;
-}
-
-export async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** The registry of registry.mjs. */

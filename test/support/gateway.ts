@@ -8,7 +8,7 @@ import type { Config } from '../../src/config/load.ts';
 import { soleUpstream } from '../../src/config/upstreams.ts';
 import { type Gateway, startGateway } from '../../src/main.ts';
 import type { AuditRecord } from '../../src/ports.ts';
-import { freePort } from './free-port.ts';
+import { freePort } from './free-port.mjs';
 import { startProgram } from './programs.ts';
 import type { Exit } from './programs.ts';
 import { answersOk } from './registry.ts';

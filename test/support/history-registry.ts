@@ -1,7 +1,7 @@
 /** A registry in this process that remembers what it has and can be told to change behind the gateway's back, to lie and to fail. */
 import { createHash } from 'node:crypto';
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { freePort } from './free-port.mjs';
 
 export const imageType = 'application/vnd.oci.image.manifest.v1+json';
 export const sha256 = (text: string | Buffer): string => `sha256:${createHash('sha256').update(text).digest('hex')}`;
@@ -105,8 +105,8 @@ export class HistoryRegistry {
 
   async start(): Promise<void> {
     const server = createServer((request, response) => void this.#handle(request, response));
+    this.#port ||= await freePort();
     await new Promise<void>((resolve) => server.listen(this.#port, '127.0.0.1', resolve));
-    this.#port = (server.address() as AddressInfo).port;
     this.#server = server;
   }
 

@@ -4,6 +4,7 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
+import { freePort } from './free-port.mjs';
 import { type SigningKey, makeSigningKey, signToken } from './issuer.ts';
 
 export const clientId = 'portcullis';
@@ -50,13 +51,12 @@ export async function startIdp(): Promise<Idp> {
   const key = await (sharedKey ??= makeSigningKey('one'));
   const codes = new Map<string, Code>();
   let server = createServer();
-  let port = 0;
+  const port = await freePort();
   const begin = async (): Promise<void> => {
     server = createServer((request, response) => {
       answer(idp, codes, request, response).catch((error: unknown) => response.destroy(error as Error));
     });
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-    port = (server.address() as { readonly port: number }).port;
   };
   await begin();
   const idp: Idp = {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { makeCertificate } from './certificate.ts';
 import { eventually } from './eventually.ts';
-import { freePort } from './free-port.ts';
+import { freePort } from './free-port.mjs';
 import { pauseProcess } from './pause.ts';
 import { startProgram, type Program } from './programs.ts';
 import { makeTempDir, removeTempDir } from './temp-dir.ts';

@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import bcrypt from 'bcrypt';
-import { freePort } from './free-port.ts';
+import { freePort } from './free-port.mjs';
 import { startProgram } from './programs.ts';
 import { makeTempDir, removeTempDir } from './temp-dir.ts';
 

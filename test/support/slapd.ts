@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Attribute, Change, Client } from 'ldapts';
 import { makeAuthority } from './certificate.ts';
-import { freePort } from './free-port.ts';
+import { freePort } from './free-port.mjs';
 import { pauseProcess } from './pause.ts';
 import { type Program, describeWithPrograms, run, startProgram } from './programs.ts';
 import { provideSlapd, slapdPlace } from './slapd-program.ts';

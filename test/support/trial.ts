@@ -1,7 +1,7 @@
 import { cp, mkdir, readFile, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { freePort } from './free-port.ts';
+import { freePort } from './free-port.mjs';
 import { startProgram } from './programs.ts';
 import type { Program } from './programs.ts';
 import { answersOk } from './registry.ts';

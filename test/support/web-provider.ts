@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { exportJWK } from 'jose';
 import Provider from 'oidc-provider';
 import { makeCertificate } from './certificate.ts';
+import { freePort } from './free-port.mjs';
 import { makeSigningKey } from './issuer.ts';
 import { makeTempDir, removeTempDir } from './temp-dir.ts';
 
@@ -39,12 +40,11 @@ export async function startWebProvider(options: WebProviderOptions): Promise<Web
   await makeCertificate(ca, join(dir, 'key.pem'));
   const tls = { cert: await readFile(ca), key: await readFile(join(dir, 'key.pem')) };
   let server: Server | undefined;
-  let port = 0;
+  const port = await freePort();
   let answer: (asked: IncomingMessage, reply: ServerResponse) => void = () => {};
   const start = async (): Promise<void> => {
     const begun = createServer(tls, (asked, reply) => answer(asked, reply));
     await new Promise<void>((resolve) => begun.listen(port, '127.0.0.1', resolve));
-    port = (begun.address() as { readonly port: number }).port;
     server = begun;
   };
   const stop = async (): Promise<void> => {

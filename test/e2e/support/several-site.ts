@@ -2,7 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { registries } from '../../conformance/registries.mjs';
-import { freePort } from '../../support/free-port.ts';
+import { freePort } from '../../support/free-port.mjs';
 import { type GatewayProcess, startGatewayProcess } from '../../support/gateway.ts';
 import { pushImage } from '../../support/image.ts';
 import { quickHash } from '../../support/policies.ts';
