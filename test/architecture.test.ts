@@ -468,7 +468,31 @@ describe('the source tree', () => {
       .flatMap(([file, text]) => topLevelCalls(file, text));
     expect(running).toEqual([]);
   });
+
+  test('exports no function, class or constant that no other file uses', () => {
+    const files = new Map([...sources].map(([file, text]): [string, Set<string>] => [file, wordsOf(text)]));
+    const uses = new Map<string, number>();
+    for (const words of [...files.values(), ...filesOf('test').map(wordsOf), ...filesOf('bench').map(wordsOf)])
+      for (const word of words) uses.set(word, (uses.get(word) ?? 0) + 1);
+    const exported = [...sources].flatMap(([file, text]) =>
+      [...text.matchAll(/^export (?:async )?(?:function\*?|class|const) (\w+)/gm)].map(([, name = '']) => [file, name]),
+    );
+    expect(exported.length).toBeGreaterThan(1000);
+    expect(exported.filter(([, name = '']) => (uses.get(name) ?? 0) < 2)).toEqual([]);
+  });
 });
+
+function wordsOf(text: string): Set<string> {
+  return new Set(text.match(/\w+/g));
+}
+
+/** The texts of a folder beside src/. */
+function filesOf(folder: string): readonly string[] {
+  const place = join(source, '..', folder);
+  return readdirSync(place, { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.(tsx?|mjs)$/.test(name))
+    .map((name) => readFileSync(join(place, name), 'utf8'));
+}
 
 /** Statements at the top level that are expressions: declarations may compute constants, but nothing is done. */
 function topLevelCalls(file: string, text: string): readonly string[] {

@@ -4,8 +4,7 @@ import { configSchema } from '../config/schema.ts';
 import { jsonSchemaOf } from '../document/check.ts';
 import { policyFileSchema } from '../policy/files/schema.ts';
 
-export const schemaKinds = ['policy', 'config', 'audit'] as const;
-export type SchemaKind = (typeof schemaKinds)[number];
+export type SchemaKind = 'policy' | 'config' | 'audit';
 
 const schemas: Readonly<Record<SchemaKind, () => Readonly<Record<string, unknown>>>> = {
   policy: () => jsonSchemaOf(policyFileSchema, 'Portcullis policy file'),

@@ -39,7 +39,7 @@ export function hasSection(text: string, key: string): boolean {
 }
 
 /** The value when it is a mapping, otherwise an empty one. */
-export function fieldsOf(value: unknown): Fields {
+function fieldsOf(value: unknown): Fields {
   return isFields(value) ? value : {};
 }
 

@@ -12,7 +12,7 @@ import { packingOf, readHead, readSmallBlob } from './layer-content.ts';
 import type { Moment } from './moment.ts';
 
 /** Entries of a list, and layers of which each is one. */
-export const maxAttached = 100;
+const maxAttached = 100;
 
 export type Attached =
   /** What it is made of that has to be somewhere else, too, where attachments do not pass of themselves. */

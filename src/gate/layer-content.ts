@@ -11,7 +11,7 @@ import type { GateMemory, Unpacked } from './gate-memory.ts';
 /** Bytes that the layers of one image which differ may unpack to, together. */
 export const maxUnpacked = 1_073_741_824;
 /** Bytes of a configuration. */
-export const maxConfig = 8_388_608;
+const maxConfig = 8_388_608;
 /** Milliseconds for one layer, also behind an answer that has been given. */
 const maxLayerMs = 120_000;
 

@@ -8,7 +8,7 @@ import { AtOnce } from './at-once.ts';
 import type { GateMemory, KnownManifest } from './gate-memory.ts';
 
 /** Tags looked at, of those that count. */
-export const maxTags = 2000;
+const maxTags = 2000;
 /** Some registries give fifty at once, whatever they are asked for. */
 const maxPages = 1000;
 const askedAtOnce = 16;

@@ -43,7 +43,7 @@ export type InputReading<Value> =
   | { readonly ok: false; readonly problem: string };
 
 /** Names that the operation does not know are refused: what is misspelt is never taken for left out. */
-export function readInput<Input extends z.ZodType>(
+function readInput<Input extends z.ZodType>(
   input: Input,
   given: Readonly<Record<string, unknown>>,
 ): InputReading<z.output<Input>> {
@@ -57,7 +57,7 @@ export function readInput<Input extends z.ZodType>(
 }
 
 /** What an operation takes, in the order of its schema. */
-export function namesOf(input: z.ZodType): readonly string[] {
+function namesOf(input: z.ZodType): readonly string[] {
   return input instanceof z.ZodObject ? Object.keys(input.shape) : [];
 }
 

@@ -87,7 +87,7 @@ function typeOf({ artifactType, mediaType }: ImageFacts): string {
 }
 
 /** By what it calls itself; sigstore's bundles say in annotations what they hold. */
-export function kindOf(facts: Pick<ImageFacts, 'artifactType' | 'mediaType' | 'annotations'>): Attachment['kind'] {
+function kindOf(facts: Pick<ImageFacts, 'artifactType' | 'mediaType' | 'annotations'>): Attachment['kind'] {
   const { annotations } = facts;
   const predicate = annotations['dev.sigstore.bundle.predicateType'] ?? annotations['in-toto.io/predicate-type'] ?? '';
   const text = `${facts.artifactType ?? facts.mediaType} ${predicate}`.toLowerCase();

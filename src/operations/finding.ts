@@ -1,7 +1,7 @@
 /** Finding and ordering in long lists of names: pages of fifty, each beginning behind the last name of the one before. */
 
 /** Entries of a page. */
-export const pageSize = 50;
+const pageSize = 50;
 
 /** Characters of what can be looked for. */
 export const maxQuery = 128;

@@ -17,7 +17,7 @@ export interface MeParts {
   readonly policy: () => { readonly compiled: CompiledPolicy };
 }
 
-export const me = operation<MeParts>()({
+const me = operation<MeParts>()({
   method: 'GET',
   path: '/me',
   summary: 'The account that asks: its groups, its rights, and what is left of its limits.',

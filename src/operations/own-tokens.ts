@@ -39,7 +39,7 @@ export const tooMany: Refusal = {
 
 const one = operation<OwnTokensParts>();
 
-export const listOwnTokens = one({
+const listOwnTokens = one({
   method: 'GET',
   path: '/tokens',
   summary: 'Your own access tokens, the one used last first.',

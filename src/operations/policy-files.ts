@@ -39,7 +39,7 @@ const pageLines = 400;
 
 const found = z.object({ file: z.string(), line: z.number(), message: z.string() });
 
-export const policyAnswer = z.object({
+const policyAnswer = z.object({
   revision: z.string(),
   rules: z.number(),
   /** Of newer files, which are not in force. */

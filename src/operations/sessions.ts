@@ -26,7 +26,7 @@ const noSuch: Refusal = { ok: false, reason: 'unknown', detail: 'there is no liv
 
 const one = operation<SessionParts>();
 
-export const listSessions = one({
+const listSessions = one({
   method: 'GET',
   path: '/sessions',
   summary:
@@ -48,7 +48,7 @@ export const listSessions = one({
   },
 });
 
-export const endSession = one({
+const endSession = one({
   method: 'DELETE',
   path: '/sessions/{id}',
   summary: 'Ends one session: its refresh token and the access tokens issued for it.',

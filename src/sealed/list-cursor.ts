@@ -9,7 +9,7 @@ import { type EpochSeconds, inSeconds } from '../time.ts';
 
 export type ListCursors = ReturnType<typeof createListCursors>;
 
-export const maxCursorSeconds = 3600;
+const maxCursorSeconds = 3600;
 
 /** Bytes; names are at most 255, so that all look the same. */
 const step = 256;

@@ -1,7 +1,7 @@
 /** The last audit records of this process, for people to look at: a ring, a day at most. */
 import type { AuditRecord, Clock, Recent, RecentRecord } from '../../ports.ts';
 
-export const maxRecent = 5000;
+const maxRecent = 5000;
 const dayMs = 86_400_000;
 /** Characters of a text that is kept: names and references have fewer, what a client makes up may have 64 KiB. */
 const maxText = 256;

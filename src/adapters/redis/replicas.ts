@@ -7,7 +7,7 @@ import { script } from './redis-script.ts';
 
 const sayMs = 10_000;
 /** A silent one is gone after so long. */
-export const silentMs = 30_000;
+const silentMs = 30_000;
 /** Replicas that are remembered at once; more go unheard. */
 const most = 1000;
 

@@ -6,7 +6,7 @@ import type { Exchange } from '../front/exchange.ts';
 export type LookLimiter = (principal: Principal, address: string | undefined, isRefresh?: boolean) => Promise<number>;
 
 /** Sent by page.js; the script of another site cannot send it along with the cookie. */
-export const refreshHeader = 'portcullis-refresh';
+const refreshHeader = 'portcullis-refresh';
 
 /** The one thing that an open page asks again. Of anything else each request is asked for, counted and written down as such. */
 const refreshed = '/api/v1/activity';

@@ -7,7 +7,7 @@ import { parseHost } from './request-host.ts';
 import { type Answer, refusal } from './respond.ts';
 
 /** Header lines of one request. The parser's own limit is off, because it drops lines silently and still obeys them. */
-export const maxHeaderLines = 100;
+const maxHeaderLines = 100;
 
 const single = new Set([
   'host',

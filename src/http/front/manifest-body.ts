@@ -9,7 +9,7 @@ export const maxManifestBytes = 4_194_304;
 /** Of all bodies that are being read, judged or forwarded. */
 export const manifestBudget = { total: 16 * maxManifestBytes, each: 4 * maxManifestBytes };
 /** Milliseconds for a whole body, however it dribbles. */
-export const manifestTotalMs = 60_000;
+const manifestTotalMs = 60_000;
 
 export type ManifestBody =
   | { readonly ok: true; readonly content: Buffer; release(): void }

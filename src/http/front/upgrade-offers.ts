@@ -10,7 +10,7 @@ import type { Socket } from 'node:net';
 const offer: ReadonlySet<string> = new Set(['upgrade', 'http2-settings']);
 
 /** The head of the request as it was sent, without the offer. Nothing in it can hold a line end: it comes from the parser. */
-export function headWithoutOffer({ method = '', url = '', httpVersion, rawHeaders }: IncomingMessage): Buffer {
+function headWithoutOffer({ method = '', url = '', httpVersion, rawHeaders }: IncomingMessage): Buffer {
   let head = `${method} ${url} HTTP/${httpVersion}\r\n`;
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index] ?? '';

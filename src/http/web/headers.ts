@@ -1,7 +1,7 @@
 /** The headers of every page: what it may load, who may frame it, who may keep it. */
 
 /** Nothing inline, nothing from elsewhere, nobody's frame; scripts write text only (Trusted Types). */
-export const contentSecurityPolicy = [
+const contentSecurityPolicy = [
   "default-src 'none'",
   "script-src 'self'",
   "style-src 'self'",

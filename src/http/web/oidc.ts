@@ -30,9 +30,9 @@ export interface OidcDoorParts extends Pick<LoginParts, 'front' | 'sessions'> {
 /** With what the form of the login offers. */
 type Parts = OidcDoorParts & Pick<LoginParts, 'doors'>;
 
-export const oidcPath = '/ui/login/oidc';
+const oidcPath = '/ui/login/oidc';
 /** The provider has to know it. */
-export const callbackPath = '/ui/login/callback';
+const callbackPath = '/ui/login/callback';
 
 const pendingCookie = '__Host-portcullis-oidc';
 /** Characters: what browsers keep. */

@@ -58,7 +58,7 @@ const always: readonly Action[] = ['pull', 'create', 'overwrite', 'delete'];
 const further: readonly Action[] = ['promote', 'catalog', 'inspect', 'administer'];
 
 /** What is always worth a column, and what else some rule gives here. */
-export function columnsOf({ reduced }: Here): readonly Action[] {
+function columnsOf({ reduced }: Here): readonly Action[] {
   const given = reduced.rules.filter(({ effect }) => effect === 'allow').reduce((sum, rule) => sum | rule.rights, 0);
   return [...always, ...further.filter((action) => (given & rightsOf(action)) !== 0)];
 }

@@ -16,7 +16,7 @@ export function registriesOf<Upstream extends UpstreamNames>(
 }
 
 /** `mirror/**`: all names that lead to the registry, unless one with a longer prefix has them. */
-export function areaOf({ prefix }: UpstreamNames): RepositoryPattern | undefined {
+function areaOf({ prefix }: UpstreamNames): RepositoryPattern | undefined {
   const area = parseRepositoryPattern(prefix === '' ? '**' : `${prefix}/**`);
   return 'problem' in area ? undefined : area;
 }

@@ -37,7 +37,7 @@ function judge(compiled: PolicyByName, inquiry: Inquiry, { image }: Pick<PolicyT
 }
 
 /** Of the gates that refuse an image of which they know nothing, the first; undefined where none stands. */
-export function gateAgainst(compiled: PolicyByName, { principal, action, repository, tag }: Inquiry): Gate | undefined {
+function gateAgainst(compiled: PolicyByName, { principal, action, repository, tag }: Inquiry): Gate | undefined {
   if (!isWrite(action)) return undefined;
   return compiled.gatesOf(principal, repository, tag).find(({ gate }) => gate.mode === 'enforce')?.gate;
 }

@@ -8,7 +8,7 @@ import { Answer, Foreign, When, glyphs, visible } from './parts.tsx';
 import { type Column, Scroll, Table, Ways } from './table.tsx';
 
 /** Names of what can be asked for, in the order of the form. */
-export const activityFilters = ['repository', 'account', 'decision', 'reason', 'address'] as const;
+const activityFilters = ['repository', 'account', 'decision', 'reason', 'address'] as const;
 
 type Filters = Readonly<Partial<Record<(typeof activityFilters)[number], string>>>;
 

@@ -120,7 +120,7 @@ function Badges({ row: { tag, immutable, attached }, repository }: RowView) {
 const maxPlatforms = 6;
 
 /** `linux/amd64, arm64`: the system once. */
-export function Platforms({ names }: { readonly names: readonly string[] }) {
+function Platforms({ names }: { readonly names: readonly string[] }) {
   const bySystem = new Map<string, string[]>();
   for (const name of names.slice(0, maxPlatforms)) {
     const [system = '', ...rest] = name.split('/');
