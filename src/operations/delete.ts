@@ -13,7 +13,7 @@ import type { AuditLog, AuditRecord, Deleted, RegistryWriter, Seen, Unavailable 
 import { type BrowseParts, mayDelete, noImage, noRepository, visibleRepository } from './browse.ts';
 import { type Going, type Looked, askedWithin, goingWith } from './going.ts';
 import { type IsWanted, type Outcome, type Refusal, always, operation } from './operation.ts';
-import { type Looker, type Viewer, decide, maySee } from './viewer.ts';
+import { type Looker, type Viewer, askedBy, decide, maySee } from './viewer.ts';
 
 export interface DeleteParts extends BrowseParts {
   readonly deleting: {
@@ -330,18 +330,18 @@ function note(parts: DeleteParts, read: Named, gone: { readonly tag: Tag } | { r
 }
 
 function record(
-  { deleting: { audit } }: DeleteParts,
+  { deleting: { audit }, upstreams }: DeleteParts,
   { looker, repository }: Named,
   facts: Pick<AuditRecord, 'decision' | 'reason'> & Partial<AuditRecord>,
 ): void {
-  const { address } = looker.circumstances;
   audit.record({
     event: 'access',
     route: 'manifest',
     ...facts,
     ...who(looker.caller),
     repository,
+    upstream: upstreams.of(repository)?.name,
     action: 'delete',
-    address,
+    ...askedBy(looker),
   });
 }

@@ -41,7 +41,8 @@ export const lookAtDevice = one({
     longestSeconds: z.int(),
   }),
   async run(parts, viewer, { code: typed }) {
-    const { account, address: ownAddress } = personOf(viewer);
+    const { account, asked: by } = personOf(viewer);
+    const { address: ownAddress } = by;
     const found = await lookAtDeviceLogin(parts, typed, account, ownAddress);
     if (found.ok) {
       const { address, userAgent, asked } = found.asked;
@@ -53,7 +54,7 @@ export const lookAtDevice = one({
     }
     if (found.reason === 'unavailable') return storeAway;
     if (found.reason === 'unknown') return unknownCode;
-    parts.audit.record({ event: 'limit', decision: 'deny', reason: 'device_codes', account, address: ownAddress });
+    parts.audit.record({ event: 'limit', decision: 'deny', reason: 'device_codes', account, ...by });
     const detail = `too many codes were typed; try again in ${found.waitSeconds} seconds`;
     return { ok: false, reason: 'forbidden', detail };
   },
@@ -67,7 +68,7 @@ export const answerDevice = one({
   input: z.object({ code, allow: z.boolean(), ...tokenTerms }),
   answer: z.object({ allowed: z.boolean() }),
   async run(parts, viewer, { code: typed, allow, ...given }) {
-    const { account, caller, address } = personOf(viewer);
+    const { account, caller, asked } = personOf(viewer);
     const read = readTerms(given, parts.personalMaxTtlSeconds);
     if (allow && !read.ok) return read;
     const terms = allow && read.ok ? read.terms : undefined;
@@ -77,7 +78,7 @@ export const answerDevice = one({
       return answered.reason === 'too_many' ? tooMany : storeAway;
     }
     const facts = { event: 'session', decision: 'deny', reason: 'device_denied', account, kind: 'user' } as const;
-    parts.audit.record({ ...(answered.id === undefined ? facts : madeFacts(account, answered.id)), address });
+    parts.audit.record({ ...(answered.id === undefined ? facts : madeFacts(account, answered.id)), ...asked });
     return { ok: true, answer: { allowed: allow } };
   },
 });

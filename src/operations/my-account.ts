@@ -74,12 +74,12 @@ export const endOtherSessions = one({
   answer: z.object({ ended: z.int() }),
   async run(parts, viewer) {
     const { sessions, clock } = parts;
-    const { account, sessionId, address } = personOf(viewer);
+    const { account, sessionId, asked } = personOf(viewer);
     const listed = await sessions.list(account, clock());
     if (!listed.ok) return storeAway;
     const others = listed.sessions.filter(({ id, kind }) => kind !== 'personal' && id !== sessionId);
     for (const { id } of others) {
-      if (!(await endOwn(parts, { account, address, detail: id }, id))) return storeAway;
+      if (!(await endOwn(parts, { account, ...asked, detail: id }, id))) return storeAway;
     }
     return { ok: true, answer: { ended: others.length } };
   },
@@ -94,12 +94,12 @@ export const endOwnSession = one({
   answer: z.object({ ended: z.int() }),
   async run(parts, viewer, { id }) {
     const { sessions, clock } = parts;
-    const { account, address } = personOf(viewer);
+    const { account, asked } = personOf(viewer);
     const listed = await sessions.list(account, clock());
     if (!listed.ok) return storeAway;
     if (!listed.sessions.some((each) => each.kind !== 'personal' && each.id === id))
       return { ok: false, reason: 'unknown', detail: 'you have no session with this id' };
-    if (!(await endOwn(parts, { account, address, detail: id }, id))) return storeAway;
+    if (!(await endOwn(parts, { account, ...asked, detail: id }, id))) return storeAway;
     return { ok: true, answer: { ended: 1 } };
   },
 });

@@ -5,7 +5,7 @@ import { actions } from '../policy/model.ts';
 import type { AuditLog, AuditRecord, Session } from '../ports.ts';
 import { type Operation, type Refusal, instant, operation } from './operation.ts';
 import { readTerms, tokenTerms } from './reach-input.ts';
-import { type Looker, type Viewer, nameOf } from './viewer.ts';
+import { type Looker, type Viewer, askedBy, nameOf } from './viewer.ts';
 
 export interface OwnTokensParts extends OwnTokenParts {
   readonly audit: AuditLog;
@@ -66,11 +66,11 @@ export const makeToken = one({
   async run(parts, viewer, given) {
     const read = readTerms(given, parts.personalMaxTtlSeconds);
     if (!read.ok) return read;
-    const { caller, account, address } = personOf(viewer);
-    const made = await makeOwnToken(parts, caller, { ...read.terms, address, userAgent: undefined });
+    const { caller, account, asked } = personOf(viewer);
+    const made = await makeOwnToken(parts, caller, { ...read.terms, address: asked.address, userAgent: undefined });
     if (!made.ok) return made.reason === 'too_many' ? tooMany : storeAway;
     const { session, secret } = made;
-    parts.audit.record({ ...madeFacts(account, session.id), address });
+    parts.audit.record({ ...madeFacts(account, session.id), ...asked });
     const login = `docker login ${parts.host} -u ${account} --password-stdin`;
     return { ok: true, answer: { token: ownTokenView(session), secret, login } };
   },
@@ -85,13 +85,13 @@ export const endOwnToken = one({
   answer: z.object({ ended: ownToken }),
   async run(parts, viewer, { id }) {
     const { sessions, clock } = parts;
-    const { account, address } = personOf(viewer);
+    const { account, asked } = personOf(viewer);
     // Of those that no longer count, too.
     const listed = await sessions.list(account, clock());
     if (!listed.ok) return storeAway;
     const found = listed.sessions.find((each) => each.kind === 'personal' && each.id === id);
     if (found === undefined) return { ok: false, reason: 'unknown', detail: 'you have no access token with this id' };
-    if (!(await endOwn(parts, { account, address, secret: id }, id))) return storeAway;
+    if (!(await endOwn(parts, { account, ...asked, secret: id }, id))) return storeAway;
     return { ok: true, answer: { ended: ownTokenView(found) } };
   },
 });
@@ -106,13 +106,13 @@ export function madeFacts(account: string, id: string) {
 /** Whose own it is. Throws for whoever an operation that needs a person never sees. */
 export function personOf(viewer: Viewer): Pick<Looker, 'caller' | 'sessionId'> & {
   readonly account: string;
-  readonly address: string | undefined;
+  readonly asked: ReturnType<typeof askedBy>;
 } {
   const account = nameOf(viewer);
   if (viewer.kind === 'operator' || account === undefined || !viewer.isInPerson)
     throw new Error('an operation of a person, asked by nobody in person');
-  const { caller, sessionId, circumstances } = viewer;
-  return { caller, sessionId, account, address: circumstances.address };
+  const { caller, sessionId } = viewer;
+  return { caller, sessionId, account, asked: askedBy(viewer) };
 }
 
 /** As its person sees it. */
@@ -126,7 +126,7 @@ export function ownTokenView(session: Session): OwnTokenView {
 /** Ends one session or token of somebody, and writes it down. False: perhaps it has not ended. */
 export async function endOwn(
   { sessions, clock, audit }: Pick<OwnTokensParts, 'sessions' | 'clock' | 'audit'>,
-  facts: Pick<AuditRecord, 'account' | 'address' | 'secret' | 'detail'>,
+  facts: Partial<AuditRecord>,
   id: string,
 ): Promise<boolean> {
   const ended = await sessions.revoke({ id }, clock());

@@ -7,7 +7,7 @@ import type { AuditLog, Clock, Session, SessionStore } from '../ports.ts';
 import { type SessionView, ended, sessionList } from './answers.ts';
 import { unmetNeed } from './needs.ts';
 import { type Operation, type Outcome, type Refusal, instant, instantOf, operation } from './operation.ts';
-import { type Viewer, mayEverywhere, nameOf } from './viewer.ts';
+import { type Viewer, askedBy, mayEverywhere, nameOf } from './viewer.ts';
 
 export interface SessionParts {
   readonly identity: Pick<Identity, 'endOfSession'>;
@@ -63,7 +63,7 @@ const endSession = one({
       if (!own.ok) return unavailable;
       if (!own.sessions.some((each) => each.id === id)) return noSuch;
     }
-    return endSessions(parts, { id });
+    return endSessions(parts, viewer, { id });
   },
 });
 
@@ -81,7 +81,7 @@ export const endSessionsOf = one({
       const unmet = account === nameOf(viewer) ? unmetPerson(viewer) : notOwn('end');
       if (unmet !== undefined) return unmet;
     }
-    return endSessions(parts, { account });
+    return endSessions(parts, viewer, { account });
   },
 });
 
@@ -99,16 +99,19 @@ function unmetPerson(viewer: Viewer): Refusal | undefined {
 
 async function endSessions(
   { sessions, audit, clock, policy }: SessionParts,
+  viewer: Viewer,
   which: { readonly id: string } | { readonly account: string },
 ): Promise<Outcome<{ ended: SessionView[] }>> {
   const result = await sessions.revoke(which, clock());
   if (!result.ok) {
     const account = 'account' in which ? which.account : undefined;
-    audit.record({ event: 'session', decision: 'error', reason: 'store_unavailable', account });
+    const reason = 'store_unavailable';
+    audit.record({ event: 'session', decision: 'error', reason, account, ...askedBy(viewer) });
     return unavailable;
   }
   for (const each of result.ended) {
-    audit.record({ event: 'session', decision: 'allow', reason: 'revoked', account: each.account, detail: each.id });
+    const about = { account: each.account, detail: each.id };
+    audit.record({ event: 'session', decision: 'allow', reason: 'revoked', ...about, ...askedBy(viewer) });
   }
   if (result.ended.length === 0) {
     const detail = 'id' in which ? noSuch.detail : objectionToAccount(which.account, policy().compiled.policy);

@@ -4,12 +4,14 @@ import type { Caller } from '../identity/identify.ts';
 import type { Circumstances } from '../policy/conditions.ts';
 import type { CompiledPolicy, Decision } from '../policy/evaluate.ts';
 import type { Action } from '../policy/model.ts';
+import type { AuditRecord } from '../ports.ts';
 
 /** Whoever proved that they can read the state directory: may look at everything, and administer; nothing is theirs. */
 export interface Operator {
   readonly kind: 'operator';
   readonly policy: CompiledPolicy;
   readonly circumstances: Circumstances;
+  readonly request?: RequestFacts;
 }
 
 /** A person, a machine or nobody in particular. */
@@ -19,6 +21,7 @@ export interface Looker {
   /** As the caller's credentials see it. */
   readonly policy: CompiledPolicy;
   readonly circumstances: Circumstances;
+  readonly request?: RequestFacts;
   /** By a password just shown, or by the page's session: what a token may not do. */
   readonly isInPerson: boolean;
   /** The session of the page, or of the token that was shown. */
@@ -26,6 +29,14 @@ export interface Looker {
 }
 
 export type Viewer = Operator | Looker;
+
+/** By what a record belongs to those of the same request. */
+type RequestFacts = Pick<AuditRecord, 'userAgent' | 'requestId' | 'traceId'>;
+
+/** What every record has of what a viewer did: where from, and in which request. */
+export function askedBy({ circumstances: { address }, request }: Viewer): RequestFacts & Pick<AuditRecord, 'address'> {
+  return { address, ...request };
+}
 
 /** undefined for an operator and for nobody in particular. */
 export function nameOf(viewer: Viewer): string | undefined {

@@ -150,6 +150,16 @@ describe('the admin API', () => {
       expect(reply.status).toBe(401);
       expect(reply.headers['content-type']).toBe('application/problem+json');
       expect(JSON.stringify(reply.body)).not.toContain('dana');
+      expect(records).toMatchObject([
+        {
+          event: 'access',
+          decision: 'deny',
+          reason: 'admin_token_needed',
+          route: 'api',
+          httpMethod: 'GET',
+          status: 401,
+        },
+      ]);
     });
   }
 
@@ -181,6 +191,8 @@ describe('the admin API', () => {
       { event: 'session', decision: 'allow', reason: 'revoked', account: 'dana', detail: 'one' },
       { event: 'access', route: 'api', reason: 'admin_token', detail: 'DELETE /api/v1/sessions/one', status: 200 },
     ]);
+    // Whose it was says one, who ended it the other.
+    expect(new Set(records.map(({ requestId }) => requestId))).toEqual(new Set([expect.any(String)]));
     expect((await remove('/api/v1/sessions/one')).status).toBe(404);
   });
 

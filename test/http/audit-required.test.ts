@@ -159,6 +159,8 @@ describe('with a directory that takes lines', () => {
         reason: 'intended',
         decision: 'allow',
         requestId: expect.stringMatching(/^[0-9a-f-]{36}$/) as string,
+        traceId: expect.stringMatching(/^[0-9a-f]{32}$/) as string,
+        httpMethod: sent.method,
         ...named,
       },
     ]);

@@ -193,6 +193,9 @@ export async function startGatewayHere(
     async close() {
       const closed = await gateway.close();
       for (const record of records) auditLineSchema.parse({ time: '', ...record });
+      // What one request leads to is found together.
+      const unnamed = records.filter(({ event, requestId, traceId }) => event !== 'policy' && !(requestId && traceId));
+      if (unnamed.length > 0) throw new Error(`records of no request: ${JSON.stringify(unnamed)}`);
       await removeTempDir(dir);
       return closed;
     },

@@ -7,7 +7,7 @@ import type { AuditLog, AuditRecord, Clock } from '../../ports.ts';
 import type { Secret } from '../../secret.ts';
 import { problem } from '../api/problems.ts';
 import { type Api, createApi } from '../api/table.ts';
-import { type Exchange, beginExchange, exchangeFacts } from '../front/exchange.ts';
+import { type Exchange, beginExchange, exchangeFacts, requestFacts } from '../front/exchange.ts';
 import { send } from '../front/respond.ts';
 
 export interface AdminApiParts {
@@ -29,13 +29,14 @@ export function createAdminApi(
     asking: { ...parts.asking, operations: parts.asking.operations.filter(({ needs }) => needs !== 'person') },
     version: parts.version,
     schemes: { adminToken: { type: 'http', scheme: 'bearer' } },
-    identify: ({ address }) =>
+    identify: (exchange) =>
       Promise.resolve({
         ok: true,
         viewer: {
           kind: 'operator',
           policy: parts.policy().compiled,
-          circumstances: { address, now: parts.clock() },
+          circumstances: { address: exchange.address, now: parts.clock() },
+          request: requestFacts(exchange),
         },
       }),
     onError,
@@ -55,7 +56,10 @@ export function createAdminApi(
 async function answer({ token, audit, clock }: AdminApiParts, api: Api, exchange: Exchange): Promise<void> {
   if (!mayCall(token, exchange.request.headers.authorization)) {
     const detail = 'the admin token is needed: see admin-token in the state directory';
-    send(exchange, problem('credentials-refused', detail, { headers: { 'WWW-Authenticate': 'Bearer' } }));
+    const refused = problem('credentials-refused', detail, { headers: { 'WWW-Authenticate': 'Bearer' } });
+    const record = { event: 'access', decision: 'deny', reason: 'admin_token_needed' } as const;
+    const status = send(exchange, refused);
+    audit.record({ ...record, ...exchangeFacts(exchange, clock()), status });
     return;
   }
   const { answer: said, record } = await api.handle(exchange);

@@ -2,6 +2,7 @@
 import { type Server, createServer } from 'node:http';
 import { type AdminApiParts, createAdminApi } from './admin-api.ts';
 import { notFound } from '../front/respond.ts';
+import { recordUnread } from '../front/unread.ts';
 import { isIPv4, isIPv6 } from 'node:net';
 
 /**
@@ -40,15 +41,9 @@ export function createAdminListener({ readiness, metrics, api, hostName, onError
     };
     const { host } = request.headers;
     if (!isAdminHost(host, hostName)) {
-      const { remoteAddress: address } = request.socket;
-      api.audit.record({
-        event: 'access',
-        decision: 'deny',
-        reason: 'host_foreign',
-        address,
-        status: 421,
-        detail: `the admin listener was called "${host?.slice(0, 100)}"`,
-      });
+      const detail = `the admin listener was called "${host?.slice(0, 100)}"`;
+      const unread = { reason: 'host_foreign', status: 421, request, detail };
+      recordUnread({ audit: api.audit, trustedProxies: [] }, request.socket, unread);
       return answer(421, 'text/plain', 'call the admin listener by an address or a local name, such as 127.0.0.1\n');
     }
     if (path.startsWith('/api/')) {

@@ -100,7 +100,8 @@ export function createPromotionApi(own: PromotionApiParts): Special {
     event: 'promotion',
     async handle(exchange, looker, isWritten) {
       const { answer, record } = await post(looker, exchange, isWritten);
-      return { answer, record: { reason: 'promoted', ...who(looker.caller), ...record } };
+      const upstream = record.repository === undefined ? undefined : upstreams.of(record.repository)?.name;
+      return { answer, record: { reason: 'promoted', ...who(looker.caller), ...record, upstream } };
     },
   };
 }

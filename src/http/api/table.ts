@@ -8,7 +8,7 @@ import { type Operation, operation } from '../../operations/operation.ts';
 import type { Looker, Viewer } from '../../operations/viewer.ts';
 import { describeWait } from '../../policy/rate.ts';
 import type { AuditLog, AuditRecord } from '../../ports.ts';
-import { type Exchange, isAwaited } from '../front/exchange.ts';
+import { type Exchange, exchangeFacts, isAwaited } from '../front/exchange.ts';
 import type { Answer } from '../front/respond.ts';
 import { isSentWritten, notWrittenDown } from '../front/written-first.ts';
 import { who } from '../registry/audit-facts.ts';
@@ -198,9 +198,8 @@ async function admit(
   const unmet = unmetNeed(needs, viewer);
   if (unmet !== undefined) return { ok: false, reply: refuse(problem('not-allowed', unmet.detail), `needs_${needs}`) };
   const isWritten: IsWritten = async (about) => {
-    const { address, requestId, userAgent, target } = exchange;
-    const place = `${method} ${target.split('?', 1)[0] ?? ''}`;
-    const record = { ...facts, ...{ address, requestId, userAgent }, route: 'api' } as const;
+    const place = `${method} ${exchange.target.split('?', 1)[0] ?? ''}`;
+    const record = { ...facts, ...exchangeFacts(exchange, viewer.circumstances.now) };
     return method === 'GET' || audit === undefined || isSentWritten(audit, record, place, about);
   };
   const refresher = isByCookie && isRefresh(exchange) ? (facts.account ?? '') : undefined;

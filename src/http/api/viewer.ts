@@ -6,7 +6,7 @@ import type { Needs } from '../../operations/operation.ts';
 import type { Looker } from '../../operations/viewer.ts';
 import type { CompiledPolicy } from '../../policy/evaluate.ts';
 import type { Clock } from '../../ports.ts';
-import type { Exchange } from '../front/exchange.ts';
+import { type Exchange, requestFacts } from '../front/exchange.ts';
 import { type ApiReply, problemOf } from './caller.ts';
 
 /** What the page knows of a browser that it logged in. */
@@ -43,7 +43,7 @@ export async function identifyViewer(parts: ViewerParts, exchange: Exchange, nee
     ok: false,
     reply: problemOf(why, { service, publicUrl }),
   });
-  const circumstances = { address, now: clock() };
+  const asked = { circumstances: { address, now: clock() }, request: requestFacts(exchange) } as const;
   const credentials = parseAuthorization(request.headers.authorization);
   if (credentials.kind === 'none') {
     const cookie = await cookies?.look(exchange);
@@ -53,7 +53,7 @@ export async function identifyViewer(parts: ViewerParts, exchange: Exchange, nee
       const { sessionId } = caller;
       return {
         ok: true,
-        viewer: { kind: 'caller', caller, policy, circumstances, isInPerson: true, sessionId },
+        viewer: { kind: 'caller', caller, policy, ...asked, isInPerson: true, sessionId },
         cookie,
       };
     }
@@ -67,7 +67,7 @@ export async function identifyViewer(parts: ViewerParts, exchange: Exchange, nee
   }
   const isInPerson = caller.method === 'password' && caller.principal.kind === 'user' && caller.ownToken === undefined;
   const { sessionId = caller.claims?.sessionId } = caller;
-  return { ok: true, viewer: { kind: 'caller', caller, policy, circumstances, isInPerson, sessionId } };
+  return { ok: true, viewer: { kind: 'caller', caller, policy, ...asked, isInPerson, sessionId } };
 }
 
 const storeAway = 'the store of sessions cannot be reached';

@@ -67,14 +67,23 @@ export function isAwaited({ response }: Exchange): () => boolean {
   return () => !response.destroyed;
 }
 
+/** As which request it is written down what comes of it. */
+export function requestFacts({
+  userAgent,
+  requestId,
+  trace,
+}: Exchange): Pick<AuditRecord, 'userAgent' | 'requestId' | 'traceId'> {
+  return { userAgent, requestId, traceId: trace.id };
+}
+
 /** The fields of an audit record that come from the exchange. `now` in milliseconds. */
 export function exchangeFacts(
   exchange: Exchange,
   now: number,
 ): Pick<AuditRecord, 'route' | 'httpMethod' | 'address' | 'userAgent' | 'requestId' | 'traceId' | 'durationMs'> {
-  const { address, userAgent, requestId, trace, target, method: httpMethod } = exchange;
+  const { address, target, method: httpMethod } = exchange;
   const asked = { route: routeNameOf(target), httpMethod };
-  return { ...asked, address, userAgent, requestId, traceId: trace.id, durationMs: durationMs(exchange, now) };
+  return { ...asked, address, ...requestFacts(exchange), durationMs: durationMs(exchange, now) };
 }
 
 /** Until `now`, in milliseconds; clocks are set back. */

@@ -5,6 +5,7 @@ import type { Caller } from '../../identity/identify.ts';
 import { makeWebSecret, openWebSession } from '../../identity/web-session.ts';
 import { clientNetwork } from '../../limits/client-network.ts';
 import type { FailedLogins, SessionStore } from '../../ports.ts';
+import { exchangeFacts } from '../front/exchange.ts';
 import type { Front } from '../front/front.ts';
 import { isWrittenFirst } from '../front/written-first.ts';
 import { personFacts, who } from '../registry/audit-facts.ts';
@@ -120,8 +121,8 @@ export async function letIn(
   next: string,
 ): Promise<Extract<Step, { readonly to: string }> | LoginProblem> {
   const { address, userAgent } = exchange;
-  const facts = { ...personFacts(caller.principal), method: caller.method, address, userAgent, route: 'ui' } as const;
-  if (!(await isWrittenFirst(audit, { ...facts, requestId: exchange.requestId }))) return loginNotWritten;
+  const facts = { ...personFacts(caller.principal), method: caller.method, ...exchangeFacts(exchange, clock()) };
+  if (!(await isWrittenFirst(audit, facts))) return loginNotWritten;
   const opened = await openWebSession({ sessions, clock, service }, caller, { address, userAgent });
   if (!opened.ok) return sessionNotOpened;
   if (before !== undefined) await sessions.revoke({ tokenHash: secretHash(before) }, clock());

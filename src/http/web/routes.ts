@@ -155,7 +155,7 @@ async function isWrittenDown<Parts>(
   path: string,
   about: Readonly<Record<string, unknown>>,
 ): Promise<boolean> {
-  const facts = { ...who(viewer.caller), ...exchangeFacts(exchange, clock()), route: 'ui' } as const;
+  const facts = { ...who(viewer.caller), ...exchangeFacts(exchange, clock()) };
   return isSentWritten(audit, facts, `POST ${path}`, about);
 }
 

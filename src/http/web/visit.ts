@@ -4,7 +4,7 @@ import { mayAnywhere } from '../../operations/anywhere.ts';
 import { type Looker, mayEverywhere, nameOf } from '../../operations/viewer.ts';
 import { anonymous } from '../../policy/model.ts';
 import type { PolicySource } from '../../ports.ts';
-import type { Exchange } from '../front/exchange.ts';
+import { type Exchange, requestFacts } from '../front/exchange.ts';
 import type { Front } from '../front/front.ts';
 import { isLoopbackName, parsedUrl } from '../front/request-host.ts';
 import type { Assets } from './assets.ts';
@@ -45,19 +45,22 @@ export async function beginVisit(parts: VisitParts, assets: Assets, exchange: Ex
   if (found.kind !== 'identified')
     return { ...visitOfNobody(parts, assets, exchange), refused: found.kind === 'refused' ? found.refusal : undefined };
   const { caller, policy, secret } = found;
-  const circumstances = { address: exchange.address, now: parts.front.clock() };
   const { sessionId } = caller;
-  const viewer: Looker = { kind: 'caller', caller, policy, circumstances, isInPerson: true, sessionId };
+  const asked = askedIn(parts, exchange);
+  const viewer: Looker = { kind: 'caller', caller, policy, ...asked, isInPerson: true, sessionId };
   return { exchange, viewer, frame: frameOf(parts, assets, exchange, viewer, secret), secret, refused: undefined };
 }
 
 /** Whatever cookie there is. */
 export function visitOfNobody(parts: VisitParts, assets: Assets, exchange: Exchange): Visit {
-  const circumstances = { address: exchange.address, now: parts.front.clock() };
   const policy = parts.policies.current();
-  const viewer: Looker = { kind: 'caller', caller: nobody, policy, circumstances, isInPerson: false };
+  const viewer: Looker = { kind: 'caller', caller: nobody, policy, ...askedIn(parts, exchange), isInPerson: false };
   const frame = frameOf(parts, assets, exchange, viewer, undefined);
   return { exchange, viewer, frame, secret: undefined, refused: undefined };
+}
+
+function askedIn({ front }: VisitParts, exchange: Exchange): Pick<Looker, 'circumstances' | 'request'> {
+  return { circumstances: { address: exchange.address, now: front.clock() }, request: requestFacts(exchange) };
 }
 
 const nobody: Looker['caller'] = { principal: anonymous, validFrom: 0, mark: '', method: undefined, bound: undefined };
