@@ -91,6 +91,8 @@ export const accessAnswer = z.object({
     }),
   ),
   moreRefusals: z.number(),
+  /** `in the last 24 hours`: how far back refusals and effects of shadow rules are known. */
+  lately: z.string(),
 });
 
 export type Explained = z.infer<typeof explanation>;

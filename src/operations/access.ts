@@ -25,14 +25,14 @@ import { type AccessAnswer, accessAnswer, explanation } from './access-answers.t
 import { scopeFor } from './activity.ts';
 import { type Sight, explained, ruleNamed, shownPlace } from './explaining.ts';
 import { type Outcome, operation } from './operation.ts';
-import { effectOf, recordsHere, refusalsOf } from './refused-here.ts';
+import { effectOf, lately, recordsHere, refusalsOf } from './refused-here.ts';
 import { shownFilesOf } from './shown-file.ts';
 import { slices } from './slices.ts';
 import { type Viewer, mayEverywhere, mayInspect } from './viewer.ts';
 
 export interface AccessParts {
   readonly policies: PolicySource;
-  readonly recent: Pick<Recent, 'list'>;
+  readonly recent: Pick<Recent, 'list' | 'since'>;
   readonly sessions: Pick<SessionStore, 'endedBefore'>;
   readonly clock: Clock;
 }
@@ -206,6 +206,7 @@ async function accessOf(
     })),
     refusals,
     moreRefusals: more,
+    lately: lately(recent.since(), now),
   };
 }
 
@@ -221,6 +222,7 @@ const nothingYet: Omit<AccessAnswer, 'about' | 'viewer'> = {
   rules: [],
   refusals: [],
   moreRefusals: 0,
+  lately: '',
 };
 
 function shownMatrix({

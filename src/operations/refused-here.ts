@@ -83,12 +83,19 @@ function reasonOf({ reason, rule, gate, detail }: AuditRecord): string {
   return detail === undefined ? words : `${words}: ${detail}`;
 }
 
-/** `In the last day it would have refused 214 pulls by 3 accounts.`; null where it would have changed nothing. */
+/** `in the last 24 hours`: of what time the records tell all, by whole minutes and hours. Milliseconds since 1970. */
+export function lately(since: number, now: number): string {
+  const minutes = Math.floor((now - since) / 60_000);
+  const [count, unit] = minutes < 60 ? [minutes, 'minute'] : [Math.floor(minutes / 60), 'hour'];
+  return `in the last ${count > 1 ? `${count} ${unit}s` : unit}`;
+}
+
+/** `it would have refused 214 requests by 3 accounts`; null where it would have changed nothing. */
 export function effectOf(rule: Rule, records: readonly RecentRecord[]): string | null {
   const turned = records.filter(({ record }) => record.shadow?.includes(rule.name) === true);
   if (turned.length === 0) return null;
   const accounts = new Set(turned.map(({ record }) => subjectOf(record))).size;
   const times = turned.length === 1 ? '1 request' : `${turned.length} requests`;
   const whom = accounts === 1 ? '1 account' : `${accounts} accounts`;
-  return `in the last 24 hours it would have ${rule.effect === 'deny' ? 'refused' : 'allowed'} ${times} by ${whom}`;
+  return `it would have ${rule.effect === 'deny' ? 'refused' : 'allowed'} ${times} by ${whom}`;
 }

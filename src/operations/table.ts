@@ -28,6 +28,7 @@ export interface OperationParts
   readonly sessions: SessionParts['sessions'];
   readonly robotUses: RobotTokenParts['robotUses'];
   readonly limits: LimitParts['limits'];
+  readonly recent: PolicyPageParts['recent'];
 }
 
 export const gatewayOperations: readonly Operation<OperationParts>[] = [

@@ -166,6 +166,8 @@ export interface Recent {
     readonly after?: number | undefined;
     readonly before?: number | undefined;
   }): readonly RecentRecord[];
+  /** From when on nothing is missing in it: a day ago at most, later after a start and where there was too much to keep. */
+  since(): EpochMs;
 }
 
 export interface RecentRecord {

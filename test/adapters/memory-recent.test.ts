@@ -57,6 +57,17 @@ describe('what was decided lately', () => {
     expect(recent.list({ limit: 1000 })).toEqual([]);
   });
 
+  test('says from when on nothing is missing in it: the start, what had to make room, a day', () => {
+    let clock = now;
+    const recent = createRecent(() => clock, 100);
+    for (let at = 1; at <= 100; at++) recent.note(record(), now + at);
+    expect(recent.since()).toBe(now);
+    for (let at = 101; at <= 150; at++) recent.note(record(), now + at);
+    expect(recent.since()).toBe(now + 50);
+    clock = now + 25 * hour;
+    expect(recent.since()).toBe(now + hour);
+  });
+
   test('is without the claims and groups of people, and without what is no field of a record', () => {
     const recent = createRecent(() => now);
     const whole = { ...record({ claims: { sub: 'x' }, groups: ['ldap:a'], issuer: 'https://i' }), password: 'CANARY' };

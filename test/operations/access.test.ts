@@ -50,6 +50,7 @@ function partsOf(
   compiled: CompiledPolicy,
   records: readonly (Partial<AuditRecord> & { readonly at?: number })[] = [],
   endedBefore = 0,
+  wholeSince = 0,
 ): AccessParts {
   const all = records.map(({ at = now - 60_000, ...record }, index): RecentRecord => ({
     number: index,
@@ -60,6 +61,7 @@ function partsOf(
     policies: { current: () => compiled },
     recent: {
       list: ({ matches = () => true, limit }) => all.filter(({ record, at }) => matches(record, at)).slice(0, limit),
+      since: () => wholeSince,
     },
     sessions: { endedBefore: () => endedBefore },
     clock: () => now,
@@ -547,7 +549,19 @@ rules:
     ]);
     expect(rules.map(({ name, isShadow, would }) => [name, isShadow, would])).toEqual([
       ['all', false, null],
-      ['soon', true, 'in the last 24 hours it would have refused 3 requests by 2 accounts'],
+      ['soon', true, 'it would have refused 3 requests by 2 accounts'],
     ]);
   });
+
+  for (const [hours, lately] of [
+    [24, 'in the last 24 hours'],
+    [1.5, 'in the last hour'],
+    [0.9, 'in the last 54 minutes'],
+    [0, 'in the last minute'],
+  ] as const)
+    test(`of what ${hours} hours ago began to be remembered it is said: ${lately}`, async () => {
+      const parts = partsOf(compiled, [], 0, now - hours * 3_600_000);
+      const outcome = await accessOperation.run(parts, operator(compiled), { repository: 'a/x' });
+      expect(answerOf(outcome).lately).toBe(lately);
+    });
 });

@@ -42,7 +42,7 @@ function asking(query: Readonly<Record<string, string>> = {}, rest = '') {
 export function tagRow(text: string, name = text): TagView {
   return {
     ...{ tag: name, state: 'known', digest, size: 1000, platforms: [text, `linux/${text}`], type: text, created: at },
-    ...{ pushed: { at, by: text }, lastPull: at, sameAs: [name], immutable: true, mayDelete: true },
+    ...{ pushed: { at, by: text }, lastPull: at, sameAs: [name], moreSame: 7, immutable: true, mayDelete: true },
     attached: [{ kind: 'signature', type: text, digest, tag: name }],
   };
 }
@@ -55,7 +55,8 @@ export function tagList(text: string, name = text): TagsAnswer {
   return { repository: name, rights, total: 3, matching: 3, newest: { tag: name, type: text }, tags, next: name };
 }
 
-function image(text: string, name: string): ImageAnswer {
+/** Everything that the page of an image shows. */
+export function imageOf(text: string, name = text): ImageAnswer {
   const config = { user: text, entrypoint: [text], command: [text], ports: [text], labels: { [`l${text}`]: text } };
   const layers = [{ digest, size: 5, type: text, command: text }];
   const platform = { digest: digestFor('part'), name: text, size: 5, created: at, config, layers };
@@ -100,7 +101,7 @@ function accessOf(text: string, name: string): AccessAnswer {
     refusals: [
       { subject: text, action: 'pull', target: text, tag: name, reason: text, times: 2, last: 1, client: text },
     ],
-    moreRefusals: 3,
+    ...{ moreRefusals: 3, lately: 'in the last hour' },
   };
 }
 
@@ -192,7 +193,7 @@ export const pageViews: Readonly<Record<string, View>> = {
       answer: { ...tagList(text, name), tags: [] },
       ...{ frame: frameOf(name, text), asked: asking({ q: text }) },
     }),
-  'an image': (text, name = text) => ImagePage({ answer: image(text, name), frame: frameOf(name, text) }),
+  'an image': (text, name = text) => ImagePage({ answer: imageOf(text, name), frame: frameOf(name, text) }),
   deleting: (text, name = text) => DeletePage({ answer: going(name), frame: frameOf(name, text) }),
   'not deleted': (text, name = text) =>
     NotDeleted({ detail: text, repository: name, tag: name, frame: frameOf(name, text) }),

@@ -11,10 +11,12 @@ export function createRecent(clock: Clock, most = maxRecent): Recent {
   const ring: RecentRecord[] = [];
   let next = 0;
   let last = 0;
+  let wholeSince = clock();
   return {
     note(record, at) {
       // Microseconds of a kind: they grow, and say no more than the time does, neither how many there are in between.
       last = Math.max(last + 1, at * 1000);
+      wholeSince = ring[next]?.at ?? wholeSince;
       ring[next] = { number: last, at, record: kept(record) };
       next = (next + 1) % most;
     },
@@ -28,6 +30,7 @@ export function createRecent(clock: Clock, most = maxRecent): Recent {
       }
       return found;
     },
+    since: () => Math.max(wholeSince, clock() - dayMs),
   };
 }
 

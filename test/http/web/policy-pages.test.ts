@@ -30,7 +30,7 @@ function accessOf(text: string): AccessAnswer {
       actions: ['pull'],
       moreRows: 0,
       others: 2,
-      moreRefusals: 3,
+      ...{ moreRefusals: 3, lately: 'in the last hour' },
     },
     rows: [
       {
@@ -105,6 +105,22 @@ test('who sees themselves only is told so, and is offered nobody else', () => {
   const html = renderToString(accessPage.view({ ...accessOf('a'), about: 'yourself', rules: [] }, frame(false), asked));
   expect(html).toContain('You see what concerns yourself');
   expect(html).not.toContain('name="as"');
+});
+
+test('lines of files are links for who may see the files, and text for who may inspect some repositories', () => {
+  const asked = { rest: '', query: new URLSearchParams() };
+  const draw = (may: boolean): string => renderToString(accessPage.view(accessOf('a.yaml'), frame(may), asked));
+  expect(draw(true).match(/href="\/ui\/policy\?file=a\.yaml/g)).toHaveLength(3);
+  expect(draw(false)).not.toContain('href="/ui/policy');
+  expect(draw(false)).toContain('a.yaml:3');
+});
+
+test('what a shadow rule would have done is said of the time that is known', () => {
+  const asked = { rest: '', query: new URLSearchParams() };
+  const rules = accessOf('a').rules.map((rule) => ({ ...rule, would: null }));
+  const html = renderToString(accessPage.view({ ...accessOf('a'), rules }, frame(true), asked));
+  expect(html).toContain('in the last hour it would have changed nothing here, as far as this gateway knows.');
+  expect(html).toContain('Refused here in the last hour');
 });
 
 test('what is asked is taken from the query, and nothing that is empty or unknown', () => {

@@ -2,10 +2,10 @@
 import type { AccessAnswer } from '../../../operations/access-answers.ts';
 import type { Frame } from '../page.ts';
 import { Layout } from './layout.tsx';
-import { pageLink, policyLink } from './links.ts';
+import { pageLink } from './links.ts';
 import { Answer, Foreign, Name, When, visible, visibleLines } from './parts.tsx';
 import { type Column, Scroll, Table } from './table.tsx';
-import { Verdict, shownPlace } from './verdict.tsx';
+import { PlaceLink, Verdict } from './verdict.tsx';
 
 const offered = ['pull', 'push', 'create', 'overwrite', 'delete', 'promote', 'catalog', 'inspect', 'administer'];
 
@@ -35,14 +35,14 @@ export function AccessPage(props: {
           You see what concerns yourself. Whoever may <code>inspect</code> the repository sees others, and the rules.
         </p>
       )}
-      {explained === null ? null : <Verdict explained={explained} answer={answer} />}
+      {explained === null ? null : <Verdict explained={explained} answer={answer} frame={frame} />}
       {repository === '' ? (
         <p class="empty">Name a repository to see who may do what there.</p>
       ) : (
         <>
           <Matrix answer={answer} />
           <Refusals answer={answer} now={frame.now} />
-          {about === 'everybody' ? <Rules answer={answer} /> : null}
+          {about === 'everybody' ? <Rules answer={answer} frame={frame} /> : null}
         </>
       )}
     </Layout>
@@ -118,7 +118,9 @@ function Matrix({ answer }: { readonly answer: AccessAnswer }) {
   });
   return (
     <>
-      <h2>{place}</h2>
+      <h2>
+        <Name name={place} />
+      </h2>
       {rows.length === 0 ? (
         <p class="empty">No rule gives anybody anything here.</p>
       ) : (
@@ -227,10 +229,10 @@ function CellOf({
 }
 
 function Refusals({ answer, now }: { readonly answer: AccessAnswer; readonly now: number }) {
-  const { refusals, moreRefusals, repository, about } = answer;
+  const { refusals, moreRefusals, lately, repository, about } = answer;
   return (
     <>
-      <h2>Refused here in the last 24 hours</h2>
+      <h2>Refused here {lately}</h2>
       {refusals.length === 0 ? (
         <p class="empty">
           {about === 'yourself' ? 'You were not refused here' : 'Nobody was refused'}, as far as this gateway knows.
@@ -275,7 +277,7 @@ function Refusals({ answer, now }: { readonly answer: AccessAnswer; readonly now
   );
 }
 
-function Rules({ answer: { rules } }: { readonly answer: AccessAnswer }) {
+function Rules({ answer: { rules, lately }, frame }: { readonly answer: AccessAnswer; readonly frame: Frame }) {
   return (
     <>
       <h2>Rules that speak of this repository</h2>
@@ -287,16 +289,13 @@ function Rules({ answer: { rules } }: { readonly answer: AccessAnswer }) {
               <span class={`badge ${effect === 'allow' ? 'good' : 'bad'}`}>{effect}</span>
               {isShadow ? <span class="badge warn">shadow</span> : null}
               <strong>{name}</strong>
-              {place === null ? null : (
-                <a href={policyLink(place)}>
-                  <code>{shownPlace(place)}</code>
-                </a>
-              )}
+              {place === null ? null : <PlaceLink place={place} frame={frame} />}
             </div>
             {applies === null ? null : <p class="note">Applies {visible(applies)}.</p>}
             {isShadow ? (
               <p class="note">
-                Decides nothing yet; {would ?? 'in the last 24 hours it would have changed nothing here'}.
+                Decides nothing yet; {lately} {would ?? 'it would have changed nothing here'}, as far as this gateway
+                knows.
               </p>
             ) : null}
             <pre tabindex={0} aria-label={`Rule ${name}`}>

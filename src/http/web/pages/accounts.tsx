@@ -19,7 +19,7 @@ export function AccountsPage({ answer, frame, asked }: { answer: AccountList; fr
       <h1>Accounts</h1>
       <p class="note">
         Those of policy files, and of people who are logged in by a directory or a provider. "Last use" comes from
-        sessions, secrets, and the last day of this gateway.
+        sessions, secrets, and what this gateway remembers of the last day.
       </p>
       <SearchBar
         title={find === '' ? 'All' : 'Found'}

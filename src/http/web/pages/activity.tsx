@@ -33,7 +33,7 @@ export function ActivityPage({ answer, frame, asked }: { answer: ActivityList; f
       <Filter filters={filters} />
       {records.length === 0 ? (
         <p class="empty">
-          Nothing like this was decided in the last day. <a href="/ui/activity">Show all</a>
+          Nothing like this is among them. <a href="/ui/activity">Show all</a>
         </p>
       ) : null}
       <Scroll name="Decisions, the latest first">

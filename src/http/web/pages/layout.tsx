@@ -13,7 +13,7 @@ const entries: readonly Entry[] = [
   { href: '/ui/', label: 'Repositories', for: () => true },
   { href: '/ui/access', label: 'Access', for: ({ isKnown }) => isKnown },
   { href: '/ui/me', label: 'My account', for: ({ isKnown }) => isKnown },
-  { href: '/ui/activity', label: 'Activity', for: ({ mayInspect }) => mayInspect },
+  { href: '/ui/activity', label: 'Activity', for: ({ isKnown }) => isKnown },
   { href: '/ui/policy', label: 'Policy', for: ({ mayInspectAll }) => mayInspectAll },
   { href: '/ui/limits', label: 'Limits', for: ({ mayInspectAll }) => mayInspectAll },
   { href: '/ui/accounts', label: 'Accounts', for: ({ mayInspectAll }) => mayInspectAll },
@@ -63,7 +63,7 @@ export function Layout(props: {
         <main id="main" tabindex={-1}>
           {warning === undefined ? null : (
             <p class="notice bad" role="status">
-              <Foreign text={warning} whole /> <a href="/ui/policy">See the policy</a>
+              <Foreign text={warning} whole /> {viewer.mayInspectAll ? <a href="/ui/policy">See the policy</a> : null}
             </p>
           )}
           {children}

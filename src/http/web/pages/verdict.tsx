@@ -1,10 +1,16 @@
 /** One question answered: by which rule, what came near, and what would allow it. */
 import type { AccessAnswer, Explained } from '../../../operations/access-answers.ts';
+import type { Frame } from '../page.ts';
 import { policyLink } from './links.ts';
 import { Answer, Command, Foreign, visible, visibleLines } from './parts.tsx';
 
 /** The decision, what nearly turned it, and what would allow it. */
-export function Verdict({ explained, answer }: { readonly explained: Explained; readonly answer: AccessAnswer }) {
+export function Verdict(props: {
+  readonly explained: Explained;
+  readonly answer: AccessAnswer;
+  readonly frame: Frame;
+}) {
+  const { explained, answer, frame } = props;
   const { allowed, sentence, rule, reason, notes, groups, nearMisses, moreMisses, shadow } = explained;
   return (
     <section class={`answer ${allowed ? 'yes' : 'no'}`} aria-labelledby="answer">
@@ -29,9 +35,7 @@ export function Verdict({ explained, answer }: { readonly explained: Explained; 
                 {place === null ? null : (
                   <>
                     {' '}
-                    <a href={policyLink(place)}>
-                      <code>{shownPlace(place)}</code>
-                    </a>
+                    <PlaceLink place={place} frame={frame} />
                   </>
                 )}
               </>
@@ -68,7 +72,7 @@ export function Verdict({ explained, answer }: { readonly explained: Explained; 
           ))}
         </p>
       )}
-      <Allowing answer={answer} />
+      <Allowing answer={answer} frame={frame} />
     </section>
   );
 }
@@ -78,9 +82,20 @@ function begun(text: string): string {
   return visible(text.slice(0, 1).toUpperCase() + text.slice(1));
 }
 
+interface Place {
+  readonly file: string;
+  readonly line: number;
+}
+
 /** `policies/areas.yaml:12`. */
-export function shownPlace({ file, line }: { readonly file: string; readonly line: number }): string {
+function shownPlace({ file, line }: Place): string {
   return visible(`${file}:${line}`);
+}
+
+/** A line of a policy file; the way there is for who may see the files. */
+export function PlaceLink({ place, frame: { viewer } }: { readonly place: Place; readonly frame: Frame }) {
+  const shown = <code>{shownPlace(place)}</code>;
+  return viewer.mayInspectAll ? <a href={policyLink(place)}>{shown}</a> : shown;
 }
 
 /** Leads to its text below where that is shown. */
@@ -99,7 +114,7 @@ function RuleName({ rule, answer }: { readonly rule: NonNullable<Explained['rule
   );
 }
 
-function Allowing({ answer: { allowing } }: { readonly answer: AccessAnswer }) {
+function Allowing({ answer: { allowing }, frame }: { readonly answer: AccessAnswer; readonly frame: Frame }) {
   if (allowing === null) return null;
   const { why, lines, instead, gains, moreGains, failing, moreFailing } = allowing;
   if (why !== null)
@@ -142,10 +157,7 @@ function Allowing({ answer: { allowing } }: { readonly answer: AccessAnswer }) {
           <ul class="misses">
             {failing.map(({ test, place }) => (
               <li>
-                <Foreign text={test} />{' '}
-                <a href={policyLink(place)}>
-                  <code>{shownPlace(place)}</code>
-                </a>
+                <Foreign text={test} /> <PlaceLink place={place} frame={frame} />
               </li>
             ))}
             {moreFailing > 0 ? <li>and {moreFailing} more</li> : null}
