@@ -154,7 +154,7 @@ function createHandler(parts: ListenerParts): Handler {
       await pace();
       return page.handle(exchange);
     }
-    const isOfApi = api.has(path);
+    const isOfApi = path.startsWith('/api/v1/');
     if (!isOfApi && !isEndpoint(path)) return refuse(exchange, notFound, 'route_unknown');
     await pace();
     if (!isOfApi) return endpoints(exchange);

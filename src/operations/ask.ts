@@ -68,6 +68,6 @@ function unknownName(name: string, names: readonly string[]): string {
 }
 
 function inWords({ path, message }: z.core.$ZodIssue): string {
-  const said = message.replace(/^Invalid input: /, '');
+  const said = message.replace(/^Invalid input: (?:expected \w+, received undefined$)?/, '') || 'it is missing';
   return path.length === 0 ? said : `${path.join('.')}: ${said}`;
 }

@@ -212,6 +212,7 @@ describe('a request', () => {
     ['GET /activity?acount=dana', 'there is no parameter "acount" — did you mean "account"?'],
     ['GET /activity?acount=dana', 'repository, decision'],
     ['GET /me?x=1', 'it takes none'],
+    ['GET /explain?action=pull', 'repository: it is missing'],
     ['GET /activity?limit=0', 'limit'],
     ['GET /activity?limit=1e3', 'limit: expected a whole number'],
     ['GET /activity?decision=maybe', 'decision: expected allow, deny or error'],
@@ -271,6 +272,17 @@ describe('a request', () => {
     '/api/v2/me',
   ])('for %s is for nothing', async (path) => {
     expect((await supertest(front.url).get(path).set(basic('ada'))).status).toBe(404);
+  });
+
+  test('for what is not there gets a problem that says where to look, on both listeners', async () => {
+    for (const [url, headers] of [
+      [front.url, basic('dana')],
+      [front.adminUrl, { authorization: admin }],
+    ] as const) {
+      const reply = await supertest(url).get('/api/v1/sesions').set(headers);
+      expect([reply.status, reply.type]).toEqual([404, 'application/problem+json']);
+      expect(reply.body).toMatchObject({ type: 'unknown', detail: expect.stringContaining('/api/v1/openapi.json') });
+    }
   });
 
   test('is answered to nobody but its caller: no cache, no other site', async () => {

@@ -47,8 +47,6 @@ export interface ApiParts {
 }
 
 export interface Api {
-  /** Whether a path, byte for byte, is one of these. */
-  has(path: string): boolean;
   /** What to answer and to write down, unless it `isNoted`; never rejects. */
   handle(exchange: Exchange): Promise<Handled>;
 }
@@ -103,7 +101,6 @@ export function createApi(api: ApiParts): Api {
     return methods === undefined || (id !== undefined && !idPattern.test(id)) ? undefined : { methods, id };
   };
   return {
-    has: (path) => find(path) !== undefined,
     async handle(exchange) {
       const { target, method } = exchange;
       const path = target.split('?', 1)[0] ?? '';
