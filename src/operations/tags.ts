@@ -52,7 +52,9 @@ const tagView = z.object({
   created: z.string().optional(),
   pushed: z.object({ at: z.string(), by: z.string().optional() }).optional(),
   lastPull: z.string().optional(),
+  /** The first of them, and how many there are beside these. */
   sameAs: z.array(z.string()),
+  moreSame: z.number(),
   immutable: z.boolean(),
   attached: z.array(attachedView),
   mayDelete: z.boolean(),
@@ -182,6 +184,7 @@ async function rowsOf(looking: Looking, page: readonly string[]): Promise<readon
     ),
   );
   return read.map(({ tag, state, digest, facts }, at): TagView => {
+    const same = digest === undefined ? [] : others(tag, digest);
     const { moves = [], lastPull } = histories?.get(tag) ?? {};
     const [move] = moves;
     // Moved past this gateway since, nobody knows by whom.
@@ -194,7 +197,8 @@ async function rowsOf(looking: Looking, page: readonly string[]): Promise<readon
       ...(facts === undefined ? { platforms: [] } : factsInRow(facts)),
       pushed: isIts ? { at: instant(move.at), ...by } : undefined,
       lastPull: instantOf(lastPull),
-      sameAs: digest === undefined ? [] : [...others(tag, digest)].slice(0, maxSame),
+      sameAs: same.slice(0, maxSame),
+      moreSame: Math.max(0, same.length - maxSame),
       immutable: isImmutable(viewer, repository, tag),
       attached: [...(attached[at] ?? []), ...(facts === undefined ? [] : attestationsIn(facts).slice(0, 1))],
       mayDelete: mayDelete(parts, viewer, repository, tag),

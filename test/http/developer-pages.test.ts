@@ -5,11 +5,12 @@ import { describe, expect, test } from 'vitest';
 import { firstPushLines, loginLine, pullLines } from '../../src/http/web/pages/commands.ts';
 import { developerPages } from '../../src/http/web/pages/developer.tsx';
 import { outsideLink } from '../../src/http/web/pages/links.ts';
+import { ImagePage } from '../../src/http/web/pages/image.tsx';
 import { RepositoryPage } from '../../src/http/web/pages/repository.tsx';
 import { readPageAssets } from '../../src/page-assets.ts';
 import { frameFor } from '../support/frame.ts';
 import { hostileTexts } from '../support/hostile-texts.ts';
-import { tagList, tagRow } from '../support/page-views.ts';
+import { imageOf, tagList, tagRow } from '../support/page-views.ts';
 import { digestFor } from '../support/shelf.ts';
 
 const frame = frameFor('dana');
@@ -95,6 +96,21 @@ describe('what a page is asked with', () => {
   test('what is longer than any name is cut, and a made-up order is none', () => {
     const query = new URLSearchParams({ q: 'x'.repeat(70_000), order: 'upside-down' });
     expect(repository.input({ rest: 'app', query })).toMatchObject({ q: 'x'.repeat(128), order: undefined });
+  });
+});
+
+describe('tags of the same image', () => {
+  test('are some in a row, with how many there are beside them', () => {
+    const tags = [{ ...tagRow('v1'), sameAs: ['v2', 'v3'], moreSame: 294 }];
+    const html = renderToString(RepositoryPage({ answer: { ...tagList('team/app'), tags }, frame, asked: asking({}) }));
+    expect(html).toContain('same image as v2, v3 and 294 more');
+  });
+
+  test('are fifty on the page of the image, and the way to all of them', () => {
+    const sameAs = Array.from({ length: 60 }, (_, number) => `v${number}`);
+    const html = renderToString(ImagePage({ answer: { ...imageOf('v'), digest, sameAs }, frame }));
+    expect(html.match(/class="item"/g)).toHaveLength(50);
+    expect(html).toContain(`/ui/r/v?q=${encodeURIComponent(digest)}">and 10 more</a>`);
   });
 });
 

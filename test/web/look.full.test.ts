@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Browser, BrowserContext } from 'playwright-core';
 import { barriers, openSheet, overflow, startBrowser } from '../support/browser.ts';
-import { type PageSite, startPageSite } from '../support/page-site.ts';
+import { type PageSite, password, startPageSite } from '../support/page-site.ts';
 import { describeWithPrograms } from '../support/programs.ts';
 import { logIn, openContext, places, windows } from './visit.ts';
 
@@ -89,6 +89,24 @@ describeWithPrograms(['chromium', 'docker-registry'], 'in a browser', () => {
       () => check('large', { viewport: { width: 640, height: 450 }, deviceScaleFactor: 2 }),
       60_000,
     );
+    test('320 pixels wide, with the longest name of a tag: nothing scrolls sideways', async () => {
+      const tag = 'x'.repeat(128);
+      const dockerImage = 'application/vnd.docker.distribution.manifest.v2+json';
+      const authorization = `Basic ${Buffer.from(`dana:${password}`).toString('base64')}`;
+      const manifestAt = (name: string): string => `${site.gateway.url}/v2/sandbox/dana/web/manifests/${name}`;
+      const read = await fetch(manifestAt('wip'), { headers: { authorization, accept: dockerImage } });
+      const headers = { authorization, 'content-type': dockerImage };
+      const written = await fetch(manifestAt(tag), { method: 'PUT', headers, body: await read.text() });
+      expect(written.status).toBe(201);
+      const context = await openContext(browser, { name: '', width: 320, height: 640, colorScheme: 'light' });
+      const { page } = await openSheet(context);
+      await logIn(page, site.gateway.url, 'dana');
+      for (const path of ['/ui/r/sandbox/dana/web', `/ui/r/sandbox/dana/web?tag=${tag}`]) {
+        await page.goto(`${site.gateway.url}${path}`);
+        expect(await overflow(page), path).toBe(0);
+      }
+      await context.close();
+    });
     test('with forced colours: nothing scrolls sideways', () => check('forced', { forcedColors: 'active' }), 60_000);
   });
 });

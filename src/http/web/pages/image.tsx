@@ -1,4 +1,5 @@
 /** One image: everything about it that the registry and this gateway know. */
+import { maxQuery } from '../../../operations/finding.ts';
 import type { ImageAnswer, PlatformView } from '../../../operations/image.ts';
 import type { Frame } from '../page.ts';
 import { loginLine, pullLines } from './commands.ts';
@@ -17,6 +18,8 @@ interface View {
 
 /** Platforms that are shown whole on one page; of more there is a list. */
 const maxWhole = 3;
+/** Tags of the same image that are named. */
+const maxCalled = 50;
 
 /** By its tag, or by its digest alone. */
 export function ImagePage({ answer, frame }: View) {
@@ -76,11 +79,16 @@ function Facts({ answer, frame: { now } }: View) {
       {answer.size === undefined ? null : <Fact name="Size">{size(answer.size)}</Fact>}
       {sameAs.length === 0 ? null : (
         <Fact name="Also called">
-          {sameAs.map((each) => (
+          {sameAs.slice(0, maxCalled).map((each) => (
             <a class="item" href={repositoryLink(repository, { tag: each })}>
               {each}
             </a>
           ))}
+          {sameAs.length > maxCalled ? (
+            <a href={repositoryLink(repository, { q: digest.slice(0, maxQuery) })}>
+              and {sameAs.length - maxCalled} more
+            </a>
+          ) : null}
         </Fact>
       )}
       {subject === undefined ? null : (

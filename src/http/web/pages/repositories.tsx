@@ -112,7 +112,8 @@ const columnsFor = (repositories: readonly Repository[], now: number): readonly 
       ),
   },
   ...(repositories.some(({ tags }) => tags !== undefined) ? [tagsColumn] : []),
-  { title: 'You may', cell: ({ rights }) => rights.join(', ') },
+  // A long name would leave them a line each.
+  { title: 'You may', cell: ({ rights }) => rights.join(',\u00a0') },
 ];
 
 const tagsColumn: Column<Repository> = {

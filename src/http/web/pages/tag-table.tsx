@@ -72,7 +72,7 @@ interface RowView {
 }
 
 function Tag({ row, repository }: RowView) {
-  const { state, tag, sameAs } = row;
+  const { state, tag, sameAs, moreSame } = row;
   if (state === 'missing') return <>{tag}</>;
   const link = <a href={repositoryLink(repository, { tag })}>{tag}</a>;
   if (state !== 'known') return link;
@@ -80,7 +80,12 @@ function Tag({ row, repository }: RowView) {
     <>
       {link}
       <Badges row={row} repository={repository} />
-      {sameAs.length === 0 ? null : <span class="note block">same image as {sameAs.join(', ')}</span>}
+      {sameAs.length === 0 ? null : (
+        <span class="note block">
+          same image as {sameAs.join(', ')}
+          {moreSame > 0 ? ` and ${moreSame} more` : ''}
+        </span>
+      )}
     </>
   );
 }
