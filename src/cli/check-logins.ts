@@ -18,20 +18,24 @@ export async function checkLogins(
     // It may be on another machine than the one that checks.
     notes: [
       ...(reading?.ok === false ? [reading.problem] : []),
-      ...(await unreadable(oidc)),
+      ...(await unreadable({
+        'ldap.ca': ldap?.ca,
+        'ldap.bind.passwordFile': ldap?.bind?.password,
+        'oidc.ca': oidc?.ca,
+        'oidc.clientSecretFile': oidc?.clientSecret,
+      })),
       ...unknownSources(policy, configured),
     ],
   };
 }
 
-/** Files that the provider's settings name. */
-async function unreadable(oidc: Config['logins']['oidc']): Promise<readonly Problem[]> {
-  const files = { ca: oidc?.ca, clientSecretFile: oidc?.clientSecret };
+/** Files by the settings that name them; what is no path is no file. */
+async function unreadable(files: Readonly<Record<string, unknown>>): Promise<readonly Problem[]> {
   const problems: Problem[] = [];
   for (const [key, path] of Object.entries(files)) {
     const reading = typeof path === 'string' ? await readBounded(path, maxFileBytes) : undefined;
     if (typeof path === 'string' && reading?.ok === false)
-      problems.push(unplaced(path, 'unreadable', `logins.oidc.${key}: ${reading.detail}`));
+      problems.push(unplaced(path, 'unreadable', `logins.${key}: ${reading.detail}`));
   }
   return problems;
 }

@@ -136,15 +136,22 @@ function runningGateway(
           })),
         })),
       ),
+    troubles: once(() =>
+      ask('/health', (body) =>
+        list(field(body, 'checks'))
+          .filter((each) => field(each, 'state') !== 'ok')
+          .map((each) => ({ name: text(field(each, 'name')) ?? '', detail: text(field(each, 'detail')) ?? '' })),
+      ),
+    ),
     async tell(findings) {
       const checks = findings.map(({ found, fix, ...rest }) => ({ ...rest, found: cut(found), fix: fix && cut(fix) }));
       if (mayReach(origin)) await callAdmin(config, 'POST', '/doctor', askMs, { checks });
     },
-    async metrics() {
+    metrics: once(async () => {
       if (!mayReach(origin)) return { failed: '--offline: it is not on a loopback address' };
       const answer = await web.ask(`${origin}/metrics`, { withinMs: askMs });
       return 'failed' in answer ? answer : answer.body;
-    },
+    }),
   };
 }
 

@@ -1,6 +1,7 @@
 /** `portcullis doctor`: numbered checks of a deployment; whatever is not well names what to do. */
 import { setMaxListeners } from 'node:events';
 import { allChecks } from '../doctor/checks.ts';
+import { parseRepositoryName } from '../distribution/reference.ts';
 import { type Finding, isWell, runChecks } from '../doctor/run.ts';
 import { type Problem, escapeUnprintable, formatProblem } from '../document/problem.ts';
 import type { Wishes } from './doctor-context.ts';
@@ -81,6 +82,8 @@ async function run(options: Options): Promise<ExitCode> {
 
 async function wishesOf(options: Options): Promise<Wishes | { readonly problem: string }> {
   const { from = [], offline: isOffline = false, as: name, passwordStdin = false, write: writeTo } = options;
+  if (writeTo !== undefined && parseRepositoryName(writeTo) === undefined)
+    return { problem: '--write takes the name of a repository, as sandbox/doctor' };
   const wrong = from.find((url) => !/^https?:\/\//.test(url) || !URL.canParse(url));
   if (wrong !== undefined) return { problem: `--from takes URLs, as http://registry.example.com:5000` };
   if (name === undefined && passwordStdin) return { problem: '--password-stdin is for --as NAME' };

@@ -4,8 +4,10 @@ import type { Policy } from '../policy/model.ts';
 import { rights } from '../policy/model.ts';
 import { type Check, type Outcome, fail, ok, skip, warn, worst } from './check.ts';
 import { type Context, isFailure } from './context.ts';
+import { troublesOf } from './running.ts';
 
 const weakCost = 10;
+const sourceFix = 'portcullis login-test NAME tries it; docs/logins.md';
 
 export const accountCheck: Check = {
   number: 24,
@@ -20,6 +22,7 @@ export const accountCheck: Check = {
       ...administered(policy),
       ...initialPassword(context),
       ...(await secrets(policy, context)),
+      ...(await troublesOf(context, ['logins.htpasswd', 'logins.ldap', 'logins.oidc'], sourceFix)),
       ...weakHashes(policy),
     ]);
   },
@@ -51,7 +54,7 @@ function administered({ rules, groups, users }: Policy): readonly Outcome[] {
     ),
   );
   if (isSomebody || giving.length === 0) return [];
-  return [warn('nobody is in a group that administers', 'portcullis user groups NAME admins')];
+  return [warn('nobody is in a group that administers', 'portcullis user groups add NAME admins')];
 }
 
 function initialPassword({ config, machine }: Context): readonly Outcome[] {

@@ -16,13 +16,19 @@ export const addressChecks: readonly Check[] = [
         { key: 'admin.listen', ...config.admin.listen },
       ];
       const tried = await Promise.all(at.map(async (each) => ({ ...each, bound: await machine.bind(each) })));
-      const runs = !isFailure(await gateway.policy());
+      const told = await gateway.policy();
+      const runs = !isFailure(told);
       for (const { key, host, port, bound } of tried) {
         const address = formatHostPort(host, port);
         if (bound.ok) continue;
-        const isOurs = bound.code === 'EADDRINUSE' && runs && (key === 'admin.listen' || (await serves(context)));
-        if (isOurs) continue;
-        if (bound.code === 'EADDRINUSE')
+        const isTaken = bound.code === 'EADDRINUSE';
+        if (isTaken && runs && (key === 'admin.listen' || (await serves(context)))) continue;
+        if (isTaken && isFailure(told) && (await serves(context)))
+          return fail(
+            `a gateway has ${address}, and does not know us: ${told.failed}`,
+            'run doctor as its user, with its configuration and stateDir; if it is another one, stop it',
+          );
+        if (isTaken)
           return fail(`${address} is in use by another program`, `stop it, or set ${key} to another address`);
         if (bound.code === 'EACCES')
           return fail(
@@ -65,7 +71,10 @@ async function throughName({ config, web, mayReach }: Context, fix: string): Pro
   if (isLoopback(hostname) || String(port) === own) return ok(`at ${at}; publicUrl leads to none of it`);
   const url = `http://${hostname}:${port}/livez`;
   if (!mayReach(url)) return skip(`--offline: ${hostname}:${port} is not asked`);
-  const answer = await web.ask(url, { withinMs: 2000 });
+  const addresses = await web.resolve(hostname.replace(/^\[|\]$/g, ''));
+  if (!isFailure(addresses) && addresses.every(isLoopback)) return ok(`at ${at}; here publicUrl leads to this machine`);
+  // To a public name it says 421; whoever means harm says another one, too.
+  const answer = await web.ask(url, { withinMs: 2000, headers: { host: '127.0.0.1' } });
   if (isFailure(answer) || answer.status !== 200 || answer.body !== 'ok\n')
     return ok(`at ${at}; nothing of it answers at ${hostname}:${port}`);
   return fail(`the admin listener answers at ${hostname}:${port}, the host of publicUrl`, fix);

@@ -38,6 +38,8 @@ export interface RunningGateway {
   records(): Promise<readonly RunningRecord[] | Failure>;
   accounts(): Promise<readonly RunningAccount[] | Failure>;
   metrics(): Promise<string | Failure>;
+  /** Parts that are not well, in the words of `/readyz?verbose`. */
+  troubles(): Promise<readonly { readonly name: string; readonly detail: string }[] | Failure>;
   /** Shows people what was found; nothing comes of it where it does not answer. */
   tell(findings: readonly Told[]): Promise<unknown>;
 }

@@ -29,12 +29,11 @@ const fixes = {
 
 async function judgeExposure(context: Context, upstream: UpstreamTerms): Promise<Outcome> {
   const { url } = upstream;
-  if (upstream.credentials !== undefined) return ok(`${url} asks others for a login`);
   const answer = context.mayReach(url) ? await context.registry(upstream) : undefined;
   if (answer !== undefined && !isFailure(answer) && answer.status === 401) return ok(`${url} asks for a login itself`);
   const target = new URL(url);
   const host = target.hostname.replace(/^\[|\]$/g, '');
-  const port = Number(target.port === '' ? (target.protocol === 'https:' ? 443 : 80) : target.port);
+  const port = portOf(target);
   const addresses = isLoopback(host) ? [host] : context.mayReach(url) ? await context.web.resolve(host) : [];
   const known = isFailure(addresses) ? [] : addresses;
   const bound = await boundHere(context, known, port);
@@ -46,7 +45,7 @@ async function judgeExposure(context: Context, upstream: UpstreamTerms): Promise
   const open = known.find(isPublicAddress);
   if (open !== undefined && answer !== undefined && !isFailure(answer))
     return fail(`the registry has the public address ${open}, and asks nobody for a login`, fixes.move);
-  return throughName(context, port);
+  return throughName(context, target);
 }
 
 /** Where a registry of this machine listens for others than this machine. */
@@ -63,17 +62,27 @@ async function boundHere(
 }
 
 /** The host that clients know, on the ports where registries are. */
-async function throughName(context: Context, port: number): Promise<Outcome> {
-  const { hostname, protocol, port: named } = new URL(context.config.publicUrl);
-  const own = Number(named === '' ? (protocol === 'https:' ? 443 : 80) : named);
-  const ports = [...new Set([port, 5000])].filter((each) => each !== own);
-  const proof = `curl -i http://${hostname}:${port}/v2/ from another machine proves it: 200 would be open`;
+async function throughName(context: Context, registry: URL): Promise<Outcome> {
+  const front = new URL(context.config.publicUrl);
+  const { hostname } = front;
+  const port = portOf(registry);
+  const ports = [...new Set([port, 5000])].filter((each) => each !== portOf(front));
+  const here = `http://${isLoopback(hostname) ? 'ADDRESS-OF-THIS-MACHINE' : hostname}:${port}`;
+  const isElsewhere = !isLoopback(registry.hostname);
+  const asked = [...new Set([...(isElsewhere ? [registry.origin] : []), here])].map((at) => `curl -i ${at}/v2/`);
+  const proof = `${asked.join(' and ')} from another machine: 200 would be open`;
   if (isLoopback(hostname))
-    return ok(`only this machine reaches it; ${proof.replace(hostname, 'ADDRESS-OF-THIS-MACHINE')}`);
+    return ok(
+      isElsewhere ? `who else reaches it, others tell: ${proof}` : `only this machine reaches it; proof: ${proof}`,
+    );
   if (!context.mayReach(`http://${hostname}`)) return skip(`--offline: ${hostname} is not asked`);
   const tried = await Promise.all(ports.map((each) => openAt(context, `http://${hostname}:${each}`)));
   const open = tried.find(({ state }) => state !== 'ok');
-  return open ?? ok(`nothing answers for it at ${hostname}; ${proof}`);
+  return open ?? ok(`nothing answers for it at ${hostname}; proof: ${proof}`);
+}
+
+function portOf({ port, protocol }: URL): number {
+  return Number(port === '' ? (protocol === 'https:' ? 443 : 80) : port);
 }
 
 async function openAt(context: Context, url: string): Promise<Outcome> {

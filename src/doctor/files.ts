@@ -15,7 +15,9 @@ export const fileChecks: readonly Check[] = [
     run(context) {
       const { problems, notes } = context.findings;
       const found = [...problems, ...notes].filter(({ code }) => ofConfiguration.has(code) && !saidElsewhere.has(code));
-      const unusable = found.filter(({ code }) => code === 'unreadable-file');
+      // Whoever checks may be elsewhere; doctor is where the gateway is.
+      const ofLogins = notes.filter(({ code }) => code === 'unreadable');
+      const unusable = [...found.filter(({ code }) => code === 'unreadable-file'), ...ofLogins];
       if (unusable.length > 0) return fail(inWords(unusable), fixOf(unusable, 'create it, or correct its path'));
       if (found.length > 0) return warn(inWords(found), fixOf(found, 'see portcullis check'));
       return ok(originsOf(context));
@@ -69,7 +71,7 @@ function originsOf({ keys, placeOf }: Context): string {
     groups.set(file, [...(groups.get(file) ?? []), key]);
   }
   const said = [...groups].map(([file, names]) => `${file}: ${names.join(', ')}`);
-  return [...said, 'the rest by default'].join('; ');
+  return said.length === 0 ? 'all by default' : [...said, 'the rest by default'].join('; ');
 }
 
 /** The first, and how many more. */

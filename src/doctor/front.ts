@@ -100,8 +100,20 @@ async function judgeProxy(context: Context): Promise<Outcome> {
 /** Reserved for documentation (RFC 5737): nobody has it. */
 const forged = '203.0.113.77';
 
+/** Nobody else comes from it: a proxy on this machine has 127.0.0.1. */
+const ownLoopback = '127.77.0.1';
+
+/** Where `publicUrl` leads to loopback, from an address that tells doctor from a proxy here, if the system has such. */
+async function askForged({ config, web }: Context, headers: Readonly<Record<string, string>>) {
+  const url = `${config.publicUrl}/v2/`;
+  const addresses = await web.resolve(new URL(url).hostname.replace(/^\[|\]$/g, ''));
+  const isHere = !isFailure(addresses) && addresses.some((address) => address.startsWith('127.'));
+  const answer = isHere ? await web.ask(url, { headers, believesAnybody: true, from: ownLoopback }) : undefined;
+  return answer === undefined || isFailure(answer) ? web.ask(url, { headers, believesAnybody: true }) : answer;
+}
+
 async function judgeForwarded(context: Context): Promise<Outcome> {
-  const { config, gateway, web, machine } = context;
+  const { config, gateway, machine } = context;
   if (inNetworks(config.trustedProxies, forged)) {
     const fix = 'name in trustedProxies the addresses of your proxies, and nothing else';
     return fail('trustedProxies has addresses of strangers, who can say what address they come from', fix);
@@ -109,8 +121,7 @@ async function judgeForwarded(context: Context): Promise<Outcome> {
   const not = await unanswered(context);
   if (not !== undefined) return not;
   const name = `portcullis-doctor/${context.now()}.${process.pid}`;
-  const headers = { 'user-agent': name, 'x-forwarded-for': forged };
-  const answer = await web.ask(`${config.publicUrl}/v2/`, { headers, believesAnybody: true });
+  const answer = await askForged(context, { 'user-agent': name, 'x-forwarded-for': forged });
   if (isFailure(answer)) return skip(`publicUrl did not answer: ${answer.failed}`);
   const records = await gateway.records();
   if (isFailure(records)) return skip(`how it counts addresses, the gateway says here only: ${records.failed}`);
@@ -122,7 +133,8 @@ async function judgeForwarded(context: Context): Promise<Outcome> {
     const fix = 'let the proxy append the address of its client to X-Forwarded-For, or overwrite it';
     return fail('a client can say what address it comes from: the proxy passes its X-Forwarded-For on', fix);
   }
-  if (seen === forged || seen === localAddress || machine.addresses().includes(seen))
+  const isOfProxy = isLoopback(seen) && seen !== localAddress;
+  if (seen === forged || seen === localAddress || (machine.addresses().includes(seen) && !isOfProxy))
     return ok(`a request from here counts as from ${seen === forged ? localAddress : seen}`);
   const found = `all clients behind ${seen} count as one: it is the other end here, and no proxy that is trusted`;
   const fix = `if ${seen} is your proxy: trustedProxies: [${seen}]`;

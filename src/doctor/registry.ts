@@ -2,6 +2,9 @@
 import type { UpstreamTerms } from '../config/upstreams.ts';
 import type { WebAnswer } from '../ports/doctor.ts';
 import { field, parseJson } from '../distribution/json.ts';
+import { createUpstreams } from '../distribution/upstreams.ts';
+import { registriesOf as leadingTo } from '../policy/analysis/registries.ts';
+import type { RepositoryPattern } from '../policy/pattern.ts';
 import { rights } from '../policy/model.ts';
 import { type Check, type Outcome, fail, ok, skip, warn, worst } from './check.ts';
 import { type Context, isFailure } from './context.ts';
@@ -26,6 +29,13 @@ export async function closed(context: Context, upstream: UpstreamTerms): Promise
   return answer.status === 200 ? undefined : skip(`${upstream.url} answers ${answer.status} without a login: see 12`);
 }
 
+const triedRepositories = 10;
+const imageTypes = [
+  'application/vnd.oci.image.manifest.v1+json',
+  'application/vnd.oci.image.index.v1+json',
+  'application/vnd.docker.distribution.manifest.v2+json',
+  'application/vnd.docker.distribution.manifest.list.v2+json',
+].join(', ');
 const nobodysDigest = `sha256:${'0'.repeat(64)}`;
 
 export const registryChecks: readonly Check[] = [
@@ -48,11 +58,15 @@ export const registryChecks: readonly Check[] = [
     run(context) {
       const { policy } = context;
       if (policy === undefined) return skip('the policies cannot be read: see 4');
-      const rule = policy.rules.find(
+      const behind = createUpstreams(context.config.upstreams);
+      const giving = policy.rules.filter(
         ({ effect, mode, rights: given }) => effect === 'allow' && mode === 'enforce' && (given & rights.delete) !== 0,
       );
-      if (rule === undefined) return ok('no rule lets anybody delete');
-      return ofEach(context, (each) => deletes(context, each, rule.name));
+      return ofEach(context, async (each) => {
+        const leadsThere = (pattern: RepositoryPattern): boolean => leadingTo(behind, pattern).includes(each);
+        const rule = each.access === 'read' ? undefined : giving.find((one) => one.repositories.some(leadsThere));
+        return rule === undefined ? ok(`nobody may delete in ${each.url}`) : deletes(context, each, rule.name);
+      });
     },
   },
   {
@@ -126,7 +140,7 @@ export function trusting(context: Context, { ca }: UpstreamTerms): { readonly ca
   return ca === undefined ? {} : { ca: context.authorities(ca) };
 }
 
-/** Where one blob comes from, of the first image that is found. */
+/** Where one blob comes from, of the first image that is found in a few repositories. */
 async function redirects(context: Context, upstream: UpstreamTerms): Promise<Outcome> {
   const not = await closed(context, upstream);
   if (not !== undefined) return not;
@@ -158,9 +172,7 @@ function matchesHost(pattern: string, { host, hostname }: URL): boolean {
 
 async function someBlob(context: Context, upstream: UpstreamTerms): Promise<string | undefined> {
   const read = async (path: string): Promise<unknown> => {
-    const headers = {
-      accept: 'application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json',
-    };
+    const headers = { accept: imageTypes };
     const answer = await context.web.ask(upstream.url + path, {
       headers,
       ...trusting(context, upstream),
@@ -168,16 +180,21 @@ async function someBlob(context: Context, upstream: UpstreamTerms): Promise<stri
     });
     return isFailure(answer) || answer.status !== 200 ? undefined : parseJson(answer.body);
   };
-  const repository = firstText(field(await read('/v2/_catalog?n=1'), 'repositories'));
-  if (repository === undefined) return undefined;
-  const tag = firstText(field(await read(`/v2/${repository}/tags/list?n=1`), 'tags'));
-  if (tag === undefined) return undefined;
-  const manifest = await read(`/v2/${repository}/manifests/${tag}`);
-  const digest = field(manifest, 'config', 'digest');
-  return typeof digest === 'string' ? `/v2/${repository}/blobs/${digest}` : undefined;
+  const blobOf = async (repository: unknown): Promise<string | undefined> => {
+    const tag = firstOf(field(await read(`/v2/${String(repository)}/tags/list?n=1`), 'tags'));
+    if (typeof tag !== 'string') return undefined;
+    const named = await read(`/v2/${String(repository)}/manifests/${tag}`);
+    const child = field(firstOf(field(named, 'manifests')), 'digest');
+    const manifest = typeof child === 'string' ? await read(`/v2/${String(repository)}/manifests/${child}`) : named;
+    const digest = field(manifest, 'config', 'digest');
+    return typeof digest === 'string' ? `/v2/${String(repository)}/blobs/${digest}` : undefined;
+  };
+  // One from which all was deleted is listed for ever.
+  const repositories = field(await read(`/v2/_catalog?n=${triedRepositories}`), 'repositories');
+  const found = Array.isArray(repositories) ? repositories.slice(0, triedRepositories).map(blobOf) : [];
+  return (await Promise.all(found)).find((path) => path !== undefined);
 }
 
-function firstText(value: unknown): string | undefined {
-  const first: unknown = Array.isArray(value) ? value[0] : undefined;
-  return typeof first === 'string' ? first : undefined;
+function firstOf(value: unknown): unknown {
+  return Array.isArray(value) ? value[0] : undefined;
 }

@@ -41,11 +41,16 @@ async function inTime(check: Check, context: Context, deadlineMs: number): Promi
     );
   });
   try {
-    return await Promise.race([Promise.resolve(check.run(context)), late]);
+    return await Promise.race([check.run(context), late]);
+  } catch (error) {
+    return fail(`it cannot be looked at: ${error instanceof Error ? error.message : String(error)}`, asItsUser);
   } finally {
     clearTimeout(timer);
   }
 }
+
+/** What is thrown says that this user may not look, as a rule. */
+const asItsUser = 'run doctor as the user of the gateway';
 
 function hostOf(url: string): string {
   return URL.canParse(url) ? new URL(url).host : url;

@@ -8,7 +8,7 @@ export interface Failure {
 export interface WebAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | undefined>>;
-  /** At most 64 KiB of it. */
+  /** At most 1 MiB of it. */
   readonly body: string;
   /** This end of the connection. */
   readonly localAddress: string | undefined;
@@ -24,6 +24,8 @@ export interface Asking {
   /** Authorities to believe besides those of the system, in PEM. */
   readonly ca?: string | undefined;
   readonly withinMs?: number;
+  /** Address of this machine from which the connection comes. */
+  readonly from?: string;
 }
 
 /** A body that is sent bit by bit, to see what stands in between. */
@@ -104,7 +106,7 @@ export interface Machine {
   directory(path: string): Promise<DirectoryFacts>;
   /** Of one that is not there yet that of where it will be made. Writes nothing. */
   room(path: string): RoomFacts;
-  /** undefined: it is not there. */
+  /** undefined: it is not there, or is in a directory into which this user may not look. */
   kindOf(path: string): 'file' | 'directory' | undefined;
   /** `path` is a mount that never sees what replaces its source: a single file, or a `subPath` of Kubernetes. */
   isFrozenMount(path: string): boolean;

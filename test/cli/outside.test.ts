@@ -91,6 +91,17 @@ describe('check, where it reads the configuration', () => {
     expect([code, stderr]).toEqual([0, expect.stringMatching(/note: .*elsewhere does not exist/)]);
   });
 
+  test('notes files of a directory that are not here, and never a password', async () => {
+    const ldap = (bind: string) =>
+      `logins: { ldap: { url: 'ldaps://ldap.example.com', ca: ./ca.pem, bind: { dn: cn=x, ${bind} }, users: { base: dc=x } } }\n`;
+    await writeFile(at('portcullis.yaml'), configuration + ldap('passwordFile: ./bind.secret'));
+    const { stderr } = await portcullis(['check']);
+    expect(stderr).toMatch(/note: .*logins\.ldap\.ca: .*ca\.pem does not exist/);
+    expect(stderr).toMatch(/note: .*logins\.ldap\.bind\.passwordFile: .*bind\.secret does not exist/);
+    await writeFile(at('portcullis.yaml'), configuration + ldap('password: of-a-test'));
+    expect((await portcullis(['check'])).stderr).not.toMatch(/of-a-test|bind/);
+  });
+
   test('names lines of the htpasswd file that nobody can log in by', async () => {
     const hash = `$2y$10$${'.'.repeat(53)}`;
     await writeFile(at('htpasswd'), `zoe:${hash}\nmax:${hash}\nbuilder:${hash}\ndana:${hash}\nold:{SHA}x\n`);

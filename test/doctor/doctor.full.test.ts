@@ -215,10 +215,12 @@ describeWithPrograms(['docker-registry', 'redis-server', 'openssl'], 'doctor', (
     expectOnly(await all({}, [...everything, '--from', proxy.url]), 13, 'ok');
   });
 
-  test('14: a registry that deletes nothing, and a rule that allows it', async () => {
-    await withRegistry({ delete: false }, async (url) =>
-      expectOnly(await all({ PORTCULLIS_UPSTREAM: url }), 14, 'FAIL'),
-    );
+  test('14, 16: a registry that deletes nothing, and a rule that allows it', async () => {
+    await withRegistry({ delete: false }, async (url) => {
+      const report = await all({ PORTCULLIS_UPSTREAM: url });
+      expect(report.in('FAIL')).toEqual([14]);
+      expect(report.of(16)).toMatchObject({ state: 'warn', found: expect.stringContaining('written stays') as string });
+    });
   });
 
   test('15: redirects to a storage that clients cannot reach', async () => {
@@ -329,8 +331,15 @@ describeWithPrograms(['docker-registry', 'redis-server', 'openssl'], 'doctor', (
     expect((await site.doctor(['--only', '22'], { env })).of(22).state).toBe('FAIL');
   });
 
-  test('23: few open files', async () => {
-    expectOnly(await all({}, everything, ['sh', '-c', 'ulimit -n 4096 && exec "$@"', 'sh']), 23, 'FAIL');
+  test('23: few open files of the gateway; of doctor, where no gateway runs', async () => {
+    const few = ['sh', '-c', 'ulimit -n 4096 && exec "$@"', 'sh'];
+    const other = await openSite(registry.url);
+    const of23 = async (by?: readonly string[]) => (await other.doctor(['--only', '23'], { ...(by && { by }) })).of(23);
+    expect([(await of23()).state, (await of23(few)).state]).toEqual(['ok', 'FAIL']);
+    const limited = await other.serve({}, few);
+    expect((await of23()).found).toBe('4096 open files: two for each transfer');
+    await limited.stop();
+    await other.remove();
   });
 
   test('24: a first password that lies about; nobody who can log in', async () => {

@@ -1,6 +1,7 @@
 /** What the machine under `doctor` is like. */
 import { execFile } from 'node:child_process';
 import {
+  type Stats,
   constants,
   accessSync,
   lstatSync,
@@ -38,7 +39,7 @@ export function createMachine(program: string): Machine {
     directory: (path) => Promise.resolve(directory(path)),
     room,
     kindOf(path) {
-      const found = statSync(path, { throwIfNoEntry: false });
+      const found = statOf(path);
       return found === undefined ? undefined : found.isDirectory() ? 'directory' : 'file';
     },
     isFrozenMount: (path) => isFrozenMount(textOf('/proc/self/mountinfo'), realOf(path), statSync(path).isFile()),
@@ -99,6 +100,15 @@ function room(path: string): RoomFacts {
   };
 }
 
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if (hasCode(error, 'EACCES')) return undefined;
+    throw error;
+  }
+}
+
 function nearest(path: string): string {
   const above = dirname(path);
   return statSync(above, { throwIfNoEntry: false }) === undefined && above !== path ? nearest(above) : above;
@@ -108,11 +118,10 @@ function writeTrouble(path: string): string | undefined {
   const file = join(path, `.doctor-${process.pid}.tmp`);
   try {
     writeFileSync(file, 'written by portcullis doctor\n', { mode: 0o600, flag: 'wx' });
+    rmSync(file);
     return undefined;
   } catch (error) {
     return wordsOf(error);
-  } finally {
-    rmSync(file, { force: true });
   }
 }
 

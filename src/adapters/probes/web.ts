@@ -8,7 +8,7 @@ import { wordsOf } from '../failure.ts';
 
 const usualMs = 3000;
 const pourMs = 8000;
-const maxBody = 65_536;
+const maxBody = 1_048_576;
 const chunk = Buffer.alloc(65_536);
 /** How long an answer is waited for before the rest of a body is sent. */
 const earlyMs = 1000;
@@ -36,16 +36,16 @@ function failureOf(error: unknown): Failure {
   return { failed: wordsOf(error) };
 }
 
-type Sending = Pick<Asking, 'method' | 'believesAnybody' | 'ca'> & {
+type Sending = Pick<Asking, 'method' | 'believesAnybody' | 'ca' | 'from'> & {
   readonly headers: Readonly<Record<string, string>>;
 };
 
 function open(
   url: URL,
-  { method = 'GET', headers, believesAnybody = false, ca }: Sending,
+  { method = 'GET', headers, believesAnybody = false, ca, from }: Sending,
   signal: AbortSignal,
 ): ClientRequest {
-  const options = { method, headers, agent: false, signal };
+  const options = { method, headers, agent: false, signal, ...(from === undefined ? {} : { localAddress: from }) };
   if (url.protocol !== 'https:') return httpRequest(url, options);
   return httpsRequest(url, {
     ...options,
