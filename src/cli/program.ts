@@ -81,7 +81,7 @@ function optimizeLate(): void {
 /** What a command line may set: of maps the entries that it names, and once what all have, for the help. */
 function keysToTake({ configKeys, anyName }: typeof import('../config/schema.ts'), argv: readonly string[]) {
   const named = argv.flatMap((argument) => /^--upstreams-([a-z0-9]+)-/.exec(argument)?.[1] ?? []);
-  return configKeys([anyName, ...new Set(named)]).filter(({ key }) => !key.endsWith('.password'));
+  return configKeys([anyName, ...new Set(named)]).filter(({ key, secret }) => !secret || key === 'redis');
 }
 
 function addServe(keys: readonly ConfigKey[]): AddVerb {

@@ -303,5 +303,7 @@ function requestToken(
 
 /** Long digests and upload states say nothing to a reader. */
 function abbreviate(target: string): string {
-  return target.replace(/(sha256(?::|%3A)[0-9a-f]{8})[0-9a-f]{56}/gi, '$1…').replace(/(_state=.{6})[^&]*/, '$1…');
+  return target
+    .replace(/(sha256(?::|%3A)[0-9a-f]{8})[0-9a-f]{56}/gi, '$1…')
+    .replace(/(_(?:state|portcullis)=.{6})[^&]+/, '$1…');
 }

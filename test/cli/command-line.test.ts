@@ -44,6 +44,13 @@ function built(...args: readonly string[]): Promise<RunResult> {
   return run(process.execPath, [program, ...args], { cwd: directory });
 }
 
+test('serve takes no secret as an argument, and its help offers none', async () => {
+  const { stdout } = await portcullis('serve', '--help');
+  expect(stdout).toContain('--logins-oidc-client-secret-file <value>');
+  expect(stdout).not.toMatch(/-(?:password|client-secret) <value>/);
+  expect(await portcullis('serve', '--logins-oidc-client-secret', 'hunter2')).toMatchObject({ code: 2, stdout: '' });
+});
+
 describe('a verb that does not exist', () => {
   test.each([
     ['exlain', '--help'],

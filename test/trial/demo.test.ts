@@ -66,7 +66,7 @@ class GatewayDouble {
       return refuse(401, 'UNAUTHORIZED', 'scope');
     switch (`${method} ${kind}`) {
       case 'POST blobs':
-        response.writeHead(202, { location: `/v2/${repository}/blobs/uploads/7?_state=x` }).end();
+        response.writeHead(202, { location: `/v2/${repository}/blobs/uploads/7?_portcullis=${'x'.repeat(500)}` }).end();
         return;
       case 'PUT blobs':
       case 'PUT manifests': {
@@ -124,6 +124,7 @@ describe('against a gateway that works', () => {
     expect(text).toContain('unauthorized: wrong name or password');
     expect(text).toContain(`${gateway.origin}/token`);
     expect(text).toContain('All 6 steps went as they should.');
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(200);
   });
 
   test('each token is asked for with the account and exactly the scope of its step', async () => {
