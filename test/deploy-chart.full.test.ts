@@ -133,6 +133,8 @@ describeWithPrograms(['helm'], 'the chart', () => {
       [['config.timeouts.leave=90s'], 'uploads may run for 990s after a stop'],
       [['config.enforce=token'], 'which registry.lock forbids'],
       [['terminationGracePeriodSeconds=30'], 'the pod is killed after 30s'],
+      [['autoscaling.enabled=true', 'autoscaling.maxReplicas=1'], 'minReplicas is more than autoscaling.maxReplicas'],
+      [['policies.people=x'], "at '/policies': additional properties 'people' not allowed"],
       [['replicaCont=2'], "additional properties 'replicaCont' not allowed"],
       [['config.cache.memroy=1GiB'], "additional properties 'memroy' not allowed"],
     ])('%j', async (settings, sentence) => {

@@ -105,6 +105,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- fail (printf "%d replicas cannot share one state directory: with Redis leave persistence.existingClaim empty" $many) }}
 {{- end }}
 {{- end }}
+{{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) }}
+{{- fail "autoscaling.minReplicas is more than autoscaling.maxReplicas" }}
+{{- end }}
 {{- $timeouts := default dict .Values.config.timeouts }}
 {{- $drain := include "portcullis.seconds" (default "15m" $timeouts.drain) | int }}
 {{- $leave := include "portcullis.seconds" (default "5s" $timeouts.leave) | int }}
