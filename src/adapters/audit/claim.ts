@@ -1,6 +1,16 @@
 /** Names of gateways that write into one directory: each is one process's alone, and the next one's after a restart. */
 import { randomUUID } from 'node:crypto';
-import { linkSync, readFileSync, readlinkSync, rmSync, statSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  linkSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { hasCode } from '../failure.ts';
 
@@ -60,14 +70,33 @@ function takes(path: string, own: string): boolean {
       return true;
     } catch (error) {
       if (!hasCode(error, 'EEXIST')) throw error;
+      const there = textOf(path);
       // By the clock that has dated both files.
-      if (isAlive(textOf(path), ageOf(path, unfinished))) return false;
+      if (isAlive(there, ageOf(path, unfinished))) return false;
+      takeAway(path, there);
     } finally {
       unlinkSync(unfinished);
     }
-    rmSync(path, { force: true });
   }
   return false;
+}
+
+/** What a dead process left, and not what another one has put in its place since: several may begin at once. */
+function takeAway(path: string, left: string | undefined): void {
+  const aside = `${path}.${randomUUID()}`;
+  try {
+    renameSync(path, aside);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return;
+    throw error;
+  }
+  try {
+    if (textOf(aside) !== left) linkSync(aside, path);
+  } catch (error) {
+    if (!hasCode(error, 'EEXIST')) throw error;
+  } finally {
+    rmSync(aside, { force: true });
+  }
 }
 
 /** The process that wrote this, not another one with its number. */
