@@ -14,8 +14,13 @@ const fileForm = /^(\d{4}-\d\d-\d\d)\.(.+)\.jsonl(\.gz)?$/;
 /** Undefined for every other file. */
 export function parseAuditFileName(name: string): AuditFileName | undefined {
   const [, day, instance, packed] = fileForm.exec(name) ?? [];
-  if (day === undefined || instance === undefined || !instanceForm.test(instance)) return undefined;
+  if (day === undefined || instance === undefined || !instanceForm.test(instance) || !isDay(day)) return undefined;
   return { day, instance, isPacked: packed !== undefined };
+}
+
+function isDay(text: string): boolean {
+  const at = Date.parse(text);
+  return !Number.isNaN(at) && dayOf(at) === text;
 }
 
 /** The name of the file in which `instance` writes on `day`. */

@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { Option } from 'commander';
 import { type AuditFile, linesOf, listAuditFiles } from '../adapters/files/audit-files.ts';
+import { wordsOf } from '../adapters/failure.ts';
 import { quote } from '../document/problem.ts';
 import { parseInstant } from '../policy/files/instant.ts';
 import { type Replay, type Replayed, createReplay } from '../replay/replay.ts';
@@ -131,7 +132,6 @@ async function readInto(replay: Replay, file: AuditFile): Promise<string | undef
       for (const { bytes, number } of lines) replay.add(bytes, () => `${file.name}:${number ?? 0}`);
     return undefined;
   } catch (error) {
-    const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    return `${file.path} cannot be read to its end (${reason}); what came before counts`;
+    return `${wordsOf(error)}; what came before counts`;
   }
 }

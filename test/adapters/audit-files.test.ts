@@ -102,12 +102,32 @@ describe('lines of audit files', () => {
       await expect(read(directory, order)).rejects.toThrow('is no regular file');
   });
 
+  test('that cannot be unpacked are named', async () => {
+    const directory = await directoryOf({ '2026-11-26.a.jsonl.gz': gzipSync(line(1)).subarray(0, -9) });
+    for (const order of ['oldest', 'newest'] as const)
+      await expect(read(directory, order)).rejects.toThrow(
+        `${directory}/2026-11-26.a.jsonl.gz cannot be read to its end: unexpected end of file`,
+      );
+  });
+
+  test('by a clock that was set back to another day hold up none of what stands before or behind them', async () => {
+    const directory = await directoryOf({
+      '2026-11-26.a.jsonl': line(1) + line(2).replace('2026-11-26', '1970-01-01') + line(3) + line(6),
+      '2026-11-26.b.jsonl': line(4) + line(5),
+    });
+    const numbers = async (order: 'oldest' | 'newest') =>
+      (await read(directory, order)).map((each) => /"(\d)"/.exec(each)?.[1]).join('');
+    expect([await numbers('oldest'), await numbers('newest')]).toEqual(['123456', '654321']);
+  });
+
   test('are looked for in files of that name alone, and a plain file goes before its packed copy', async () => {
     const directory = await directoryOf({
       '2026-11-26.gate-1.example.jsonl': '',
       '2026-11-26.gate-1.example.jsonl.gz': '',
       '2026-11-26..jsonl': '',
       '2026-11-26.a b.jsonl': '',
+      '2026-13-01.gate.jsonl': '',
+      '2026-02-30.gate.jsonl': '',
     });
     expect((await listAuditFiles(directory)).map(({ name, instance }) => [name, instance])).toEqual([
       ['2026-11-26.gate-1.example.jsonl', 'gate-1.example'],

@@ -135,6 +135,13 @@ describe('pages of audit records', () => {
   });
 });
 
+test('since a moment are found behind lines of a clock that was set back for a while', async () => {
+  const files = { '2026-11-26.a.jsonl': dayOf('2026-11-26', 'a', 300) + dayOf('1970-01-01', 'a', 30) };
+  const directory = await directoryWith(files);
+  const { records } = await pages(directory, { since: '2026-11-26T04:00:00Z', limit: '1000' });
+  expect(records).toHaveLength(54);
+});
+
 describe('a cursor that nobody was given', () => {
   const written = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const place = { asOf: '2026-11-26T12:00:00.000Z', day: '2026-11-26', ends: { a: 100 } };

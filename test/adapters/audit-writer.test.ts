@@ -17,6 +17,7 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { deleteOld } from '../../src/adapters/audit/beside.ts';
 import { eventually } from '../support/eventually.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
 import { makeKey, noon, openDesk, pulled, verdict } from '../support/audit-files.ts';
@@ -218,11 +219,20 @@ describe('a gateway writes', () => {
       '2026-08-28.other.jsonl',
       '2026-01-01.other.jsonl.gz',
       '2020-01-01.notes.txt',
+      '2026-11-25.other.jsonl',
     ])
       await writeFile(join(at, name), name.endsWith('.gz') ? '' : 'x\n');
     const { writer } = await openDesk(at, { key, name: 'new' });
     await writer.close();
-    expect((await readdir(at)).sort()).toEqual(['2020-01-01.notes.txt', '2026-08-28.other.jsonl']);
+    const kept = ['2020-01-01.notes.txt', '2026-08-28.other.jsonl', '2026-11-25.other.jsonl'];
+    expect((await readdir(at)).sort()).toEqual(kept);
+  });
+
+  test('and takes nothing away at the word of a clock that is years ahead', async () => {
+    const at = await directory();
+    for (const name of ['2026-08-26.other.jsonl', '2026-11-25.other.jsonl']) await writeFile(join(at, name), 'x\n');
+    expect(await deleteOld(at, 90 * day, noon + 3650 * day)).toEqual(['2026-08-26.other.jsonl']);
+    expect(await deleteOld(await directory(), 90 * day, noon)).toEqual([]);
   });
 
   test('lines without a chain where that is off', async () => {

@@ -10,6 +10,8 @@ import { listAuditFiles } from '../files/audit-files.ts';
 /** Public keys of everybody who signed here, as a JWK set (RFC 7517). */
 export const keysFile = 'keys.jwks';
 
+const dayMs = 86_400_000;
+
 /** Adds a key that is not there yet; those of others stay. Rejects when it cannot be written. */
 export async function keepPublicKey(directory: string, { publicKey, kid, algorithm }: TokenKey): Promise<void> {
   const path = join(directory, keysFile);
@@ -40,10 +42,16 @@ async function publicKeysIn(path: string): Promise<readonly { readonly kid?: unk
   }
 }
 
-/** Deletes the files of days that ended more than `keepMs` ago, whoever wrote them. Their names. */
+/**
+ * Deletes the files of days that ended more than `keepMs` ago, whoever wrote them. Their names. The newest file says how late
+ * it is as well: a clock that is years ahead takes nothing away.
+ */
 export async function deleteOld(directory: string, keepMs: number, now: number): Promise<readonly string[]> {
-  const first = dayOf(now - keepMs);
-  const old = (await listAuditFiles(directory)).filter(({ day }) => day < first);
+  const files = await listAuditFiles(directory);
+  const newest = files.at(-1);
+  if (newest === undefined) return [];
+  const first = dayOf(Math.min(now, Date.parse(newest.day) + dayMs) - keepMs);
+  const old = files.filter(({ day }) => day < first);
   for (const { path } of old) await rm(path, { force: true });
   return old.map(({ name }) => name);
 }

@@ -3,7 +3,7 @@ import { type Question, type ReadRecord, matches, mayMatch } from '../../audit/q
 import { recordIn } from '../../audit/read-line.ts';
 import type { AuditTrail, TrailPlace } from '../../ports/audit.ts';
 import type { Clock } from '../../ports.ts';
-import { type AuditLine, type Reading, auditLines, listAuditFiles, timeIn } from '../files/audit-files.ts';
+import { type AuditLine, type Reading, auditLines, listAuditFiles, timeIn, timeOnDay } from '../files/audit-files.ts';
 
 /** Lines of a moment may stand behind each other the wrong way round; beyond this all are older. */
 const disorderMs = 600_000;
@@ -34,7 +34,7 @@ export async function* linesAsked(
       const record = isNew ? recordIn(line.bytes) : undefined;
       return { line, record: record !== undefined && matches(question, record) ? record : undefined };
     });
-    if ((timeIn(lines.at(-1)?.bytes) ?? '~') < end) return;
+    if ((timeOnDay(lines.at(-1)) ?? '~') < end) return;
   }
 }
 

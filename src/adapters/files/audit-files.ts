@@ -10,7 +10,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { type AuditFileName, dayOf, parseAuditFileName } from '../../audit/file-name.ts';
-import { hasCode } from '../failure.ts';
+import { hasCode, wordsOf } from '../failure.ts';
 
 export interface AuditFile extends AuditFileName {
   readonly path: string;
@@ -58,8 +58,8 @@ export async function listAuditFiles(directory: string): Promise<readonly AuditF
 }
 
 /**
- * Lines of every gateway merged by their times, in batches. A line without a time goes with the one read before it in its
- * file. Rejects when a file cannot be read to its end.
+ * Lines of every gateway merged by their times, in batches. A line without a time on the day of its file goes with the one
+ * read before it there. Rejects when a file cannot be read to its end.
  */
 export async function* auditLines(directory: string, reading: Reading): AsyncGenerator<readonly AuditLine[]> {
   const { order, since = -Infinity, until = Infinity, isPlainOnly = false, endOf } = reading;
@@ -77,7 +77,7 @@ export async function* auditLines(directory: string, reading: Reading): AsyncGen
 
 /**
  * The lines of one file, in batches: of what it was packed into since it was listed, none where it was deleted since. `end`:
- * where one that is read from its end ends, in bytes.
+ * where one that is read from its end ends, in bytes. Rejects with the name of the file where it cannot be read to its end.
  */
 export async function* linesOf(
   file: AuditFile,
@@ -91,6 +91,9 @@ export async function* linesOf(
     if (order === 'oldest') yield* forwards(file, handle, isPacked);
     else if (isPacked) yield* unpackedBackwards(file, handle);
     else yield* backwards(file, handle, end);
+  } catch (error) {
+    // Words about what is packed do not say which file it is.
+    throw new Error(`${file.path} cannot be read to its end: ${wordsOf(error)}`);
   } finally {
     await handle.close();
   }
@@ -233,7 +236,7 @@ async function* merged(
       const line = next.lines[next.at];
       if (line !== undefined) batch.push(line);
       next.at++;
-      if (next.at < next.lines.length) next.time = timeIn(next.lines[next.at]?.bytes) ?? next.time;
+      if (next.at < next.lines.length) next.time = timeOnDay(next.lines[next.at]) ?? next.time;
       else await advance(next, open);
       if (batch.length < mergedLines) continue;
       yield batch;
@@ -249,7 +252,7 @@ async function* merged(
 async function advance(standing: Standing, open: Standing[]): Promise<void> {
   const step = await standing.reader.next();
   if (step.done === true) return void open.splice(open.indexOf(standing), 1);
-  Object.assign(standing, { lines: step.value, at: 0, time: timeIn(step.value[0]?.bytes) ?? standing.time });
+  Object.assign(standing, { lines: step.value, at: 0, time: timeOnDay(step.value[0]) ?? standing.time });
 }
 
 const timeLabel = '"time":"';
@@ -258,4 +261,10 @@ const timeLabel = '"time":"';
 export function timeIn(bytes: Buffer | undefined): string | undefined {
   const at = bytes?.subarray(0, 512).indexOf(timeLabel) ?? -1;
   return at === -1 ? undefined : bytes?.toString('latin1', at + timeLabel.length, at + timeLabel.length + 24);
+}
+
+/** The same; undefined also for a line by a clock that was set back, which says nothing of those around it. */
+export function timeOnDay(line: AuditLine | undefined): string | undefined {
+  const time = timeIn(line?.bytes);
+  return line !== undefined && time?.startsWith(line.file.day) === true ? time : undefined;
 }
