@@ -61,11 +61,12 @@ function csvField(value: unknown): string {
 export function sentenceOf(record: ReadRecord): string {
   const text = (field: string): string => (typeof record[field] === 'string' ? record[field] : '');
   const who = text('account') === '' ? text('kind') || '-' : `${text('kind') || 'user'}:${text('account')}`;
-  const [reference, digest, rule] = [text('reference'), text('digest'), text('rule')];
+  const [reference, digest] = [text('reference'), text('digest')];
+  const decider = text('reason') === 'gate_refused' ? text('gate') : text('rule');
   // A tag, a digest, or the step of an upload.
   const joined = reference.includes(' ') ? ` (${reference})` : `${reference.includes(':') ? '@' : ':'}${reference}`;
   const what = `${text('repository')}${reference === '' ? digest && `@${digest.slice(0, 19)}` : joined}`;
   const did = [text('action') || text('event'), what].filter((part) => part !== '').join(' ');
-  const why = [text('reason'), rule].filter((part) => part !== '').join(': ');
+  const why = [text('reason'), decider].filter((part) => part !== '').join(': ');
   return [text('time').slice(0, 19), text('decision'), who, did, `(${why})`, text('address')].join('  ').trimEnd();
 }

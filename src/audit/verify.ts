@@ -64,10 +64,10 @@ interface Accepted {
 
 /** Lines of one gateway, oldest first. After a fault nothing more is to be given. */
 export class ChainCheck {
+  readonly #instance: string;
   readonly #keys: ReadonlyMap<string, PublicKey>;
   #last: Accepted | undefined;
   #current: Read | undefined;
-  #instance = '';
   #lines = 0;
   #first: { readonly seq: number; readonly time: string | undefined } | undefined;
   #checkpoints = 0;
@@ -79,7 +79,8 @@ export class ChainCheck {
   readonly #intents = new OpenIntents();
   #isTorn = false;
 
-  constructor(keys: ReadonlyMap<string, PublicKey>) {
+  constructor(instance: string, keys: ReadonlyMap<string, PublicKey>) {
+    this.#instance = instance;
     this.#keys = keys;
   }
 
@@ -116,7 +117,6 @@ export class ChainCheck {
   #judge(line: Read, next: Read | undefined): Fault | undefined {
     const { placed, head } = line;
     const { file, number, isWhole, bytes } = placed;
-    this.#instance = file.instance;
     if (!isWhole && next !== undefined) return faultAt(placed, 'changed', 'the line is not ended');
     if (head === undefined) return this.#judgeTorn(line, next);
     if (head.instance !== file.instance) return faultAt(placed, 'changed', `it says to be of ${head.instance}`);

@@ -29,15 +29,19 @@ export async function verifyAudit(
   if (typeof directory !== 'string') return directory;
   const from = since === undefined ? undefined : parseSince(since, Date.now());
   if (since !== undefined && from === undefined) return usageProblem(`--since: ${sinceProblem}`);
+  const first = from === undefined ? '' : dayOf(from);
   let keys: Keys;
   let chains: readonly VerifiedChain[];
   try {
     keys = keysFor(directory, jwks);
-    chains = await verifyDirectory(directory, keys.all, from === undefined ? '' : dayOf(from));
+    chains = await verifyDirectory(directory, keys.all, first);
   } catch (error) {
     return complain(wordsOf(error));
   }
-  if (chains.length === 0) return complain(`${directory} holds no audit files, such as 2026-11-26.gateway.jsonl`);
+  if (chains.length === 0)
+    return complain(
+      `${directory} holds no audit files${first && ` of ${first} or later`}, such as 2026-11-26.gateway.jsonl`,
+    );
   const isOk = chains.every(({ fault }) => fault === undefined);
   const unseen = chains.flatMap((chain) => unseenOf(chain, keys, directory));
   if (json) {
@@ -98,7 +102,7 @@ function unseenOf({ summary, fault }: VerifiedChain, { ownWord }: Keys, director
       `${count(unsigned, 'line')} after ${signedTo.time.slice(0, 19)}Z (${signedTo.file}:${signedTo.line}) ${unsigned === 1 ? 'is' : 'are'} chained, not signed: they could have been written anew`,
     );
   found.push(
-    `lines that were cut off behind the last one would not be missed: compare line ${signedTo?.seq ?? lines} with a checkpoint that was kept elsewhere`,
+    `lines that were cut off at the end, or before a restart, would not be missed: every checkpoint that was kept elsewhere must stand here${signedTo === undefined ? '' : `, the newest as line ${signedTo.seq}`}`,
   );
   if (firstSeq > 1) found.push(`lines 1 to ${firstSeq - 1} of the chain are not here`);
   if (lost > 0) found.push(`the gateway itself says that ${count(lost, 'line')} could not be written`);

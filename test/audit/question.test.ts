@@ -19,6 +19,11 @@ test.each([
   );
 });
 
+test('what a gate refused, by its name', () => {
+  const gated = { ...record, reason: 'gate_refused', gate: 'tested', reference: '1.4' };
+  expect(sentenceOf(gated)).toContain('push release/app:1.4  (gate_refused: tested)');
+});
+
 test('nobody in particular, by no rule', () => {
   const nobody = { ...record, account: undefined, kind: undefined, rule: undefined, reason: 'credentials_missing' };
   expect(sentenceOf({ ...nobody, address: undefined })).toBe(

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { verifyDirectory } from '../../src/adapters/audit/verified.ts';
 import { hashOf } from '../../src/audit/chain.ts';
 import { sized } from '../support/size.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
@@ -163,6 +164,8 @@ describe('verifying finds at the right line', () => {
       `${first}:1 moved`,
     );
     expect(await judged(having(second, ''))).toBe(`${second}:1 missing`);
+    await judged(having(first, ''));
+    expect((await verifyDirectory(root, keys)).map(({ summary }) => summary.instance)).toEqual(['gate']);
     expect(await judged(having(second, textOf(second).slice(0, -1)))).toMatch(
       new RegExp(`^${second}:${linesOf(second).length} changed`),
     );

@@ -1,5 +1,6 @@
 /** Where a chain stands that an earlier process wrote: the end of its newest file, read and checked. */
 import { type Tip, beginning, hashOf, headOf } from '../../audit/chain.ts';
+import { isEvent } from '../../audit/read-line.ts';
 import { type AuditFile, type AuditLine, linesOf, listAuditFiles } from '../files/audit-files.ts';
 
 export interface Resumed {
@@ -34,7 +35,7 @@ export async function resumeChain(directory: string, instance: string): Promise<
   }
   const tip = tipOf(last) ?? { seq: 0, hash: hashOf(last.bytes) };
   if (!areChained(lines)) return { tip, file, isTorn: false, remark: { reason: 'chain_broken' } };
-  const isClosed = last.bytes.includes('"event":"checkpoint"');
+  const isClosed = isEvent(last.bytes, 'checkpoint');
   return { tip, file, isTorn: false, remark: isClosed ? undefined : { reason: 'not_closed' } };
 }
 

@@ -23,6 +23,7 @@ export async function verifyDirectory(
   for (const instance of [...new Set(files.map((file) => file.instance))].sort()) {
     chains.push(
       await verifyChain(
+        instance,
         files.filter((file) => file.instance === instance),
         keys,
       ),
@@ -31,8 +32,12 @@ export async function verifyDirectory(
   return chains;
 }
 
-async function verifyChain(files: readonly AuditFile[], keys: ReadonlyMap<string, PublicKey>): Promise<VerifiedChain> {
-  const check = new ChainCheck(keys);
+async function verifyChain(
+  instance: string,
+  files: readonly AuditFile[],
+  keys: ReadonlyMap<string, PublicKey>,
+): Promise<VerifiedChain> {
+  const check = new ChainCheck(instance, keys);
   let fault: Fault | undefined;
   for (const file of files) {
     fault = await giveFile(check, file);
