@@ -51,6 +51,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'policy/claims.ts',
     'network',
     'secret.ts',
+    'time.ts',
     'zod',
     'node:net',
     'node:path',

@@ -1,8 +1,7 @@
 /** What somebody asks audit files, as options and queries write it. */
-import { parseDuration, parseNetwork } from '../config/values.ts';
+import { parseNetwork } from '../config/values.ts';
 import { inNetworks } from '../policy/conditions.ts';
 import { matchesRepository, parseRepositoryPattern } from '../policy/pattern.ts';
-import type { EpochMs } from '../time.ts';
 import type { Question } from './question.ts';
 
 export interface Asked {
@@ -40,15 +39,6 @@ export function questionOf(asked: Asked): Question | { readonly name: string; re
     repository: pattern && ((name) => matchesRepository(pattern, name, undefined)),
     address: networks && ((from) => inNetworks(networks, from)),
   };
-}
-
-/** `24h` ago, or an instant of RFC 3339; undefined for anything else. */
-export function parseSince(text: string, now: EpochMs): EpochMs | undefined {
-  const ago = parseDuration(text, { minSeconds: 0, maxSeconds: 400_000_000 });
-  if (ago.ok) return now - ago.value * 1000;
-  if (!/^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d))?$/.test(text)) return undefined;
-  const instant = Date.parse(text);
-  return Number.isNaN(instant) ? undefined : instant;
 }
 
 export const sinceProblem = 'write how long ago, such as 24h or 7d, or an instant such as 2026-11-26T12:00:00Z';

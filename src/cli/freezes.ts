@@ -9,7 +9,7 @@ import {
 } from '../policy/describe.ts';
 import { type Freeze, freezesOf, frozenActions } from '../policy/freezes.ts';
 import { formatSubject } from '../policy/model.ts';
-import { parseInstant } from '../policy/files/instant.ts';
+import { parseInstant } from '../time.ts';
 import { quote } from '../document/problem.ts';
 import { type ExitCode, exitCodes, paletteFor, placeInJson, printJson, reportBroken } from './report.ts';
 import { readPolicies } from './policy-paths.ts';

@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { parseTag } from '../distribution/reference.ts';
 import { quote } from '../document/problem.ts';
 import type { Circumstances } from '../policy/conditions.ts';
-import { parseInstant } from '../policy/files/instant.ts';
+import { parseInstant } from '../time.ts';
 import type { GateAbout } from '../policy/analysis/gates-about.ts';
 import { type Misunderstood } from '../policy/analysis/asked.ts';
 import { type Policy, actions, formatSubject } from '../policy/model.ts';

@@ -5,9 +5,9 @@ import { Option } from 'commander';
 import { type AuditFile, linesOf, listAuditFiles } from '../adapters/files/audit-files.ts';
 import { wordsOf } from '../adapters/failure.ts';
 import { quote } from '../document/problem.ts';
-import { parseInstant } from '../policy/files/instant.ts';
 import { type Replay, type Replayed, createReplay } from '../replay/replay.ts';
 import { Judge } from '../replay/standing.ts';
+import { parseInstant, parseSince } from '../time.ts';
 import { readPolicies } from './policy-paths.ts';
 import { printReplay, replayJson } from './replay-words.ts';
 import { type ExitCode, complain, exitCodes, printJson, reportBroken } from './report.ts';
@@ -87,11 +87,8 @@ interface Times {
   readonly at: number | undefined;
 }
 
-const units: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
-
 function timesOf({ since, at }: Options, now: number): Times | { readonly problem: string } {
-  const [, amount, unit = ''] = /^([0-9]{1,6})([mhd])$/.exec(since ?? '') ?? [];
-  const from = amount === undefined ? parseInstant(since ?? '') : now - Number(amount) * (units[unit] ?? 0);
+  const from = since === undefined ? undefined : parseSince(since, now);
   if (since !== undefined && from === undefined)
     return { problem: `${quote(since)} is not a time; write 24h, 7d, 2026-11-19 or 2026-11-19T06:00:00Z` };
   const then = at === 'now' ? now : parseInstant(at ?? '');

@@ -7,7 +7,7 @@ import { didYouMean, nearest } from '../document/suggest.ts';
 import { editEach, hasSection } from '../editing/edit.ts';
 import { type TokenEntry, changeRobot, tokenEntryIn } from '../editing/accounts.ts';
 import { actionsOf, formatInstant, formatPlace } from '../policy/describe.ts';
-import { parseInstant } from '../policy/files/instant.ts';
+import { parseInstant } from '../time.ts';
 import type { Policy, Robot, RobotToken } from '../policy/model.ts';
 import { parseRepositoryPattern } from '../policy/pattern.ts';
 import { looksCarried, makeSecret, secretHash } from '../identity/carried-secret.ts';

@@ -3,8 +3,7 @@ import { type Parsed, refuse } from '../document/parsed.ts';
 import { isIP, isIPv6 } from 'node:net';
 import { formatAddress, networkStart, parseAddress, widths } from '../network/address.ts';
 import { isHostname } from '../network/host.ts';
-
-const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
+import { formatDuration, readDuration } from '../time.ts';
 
 interface Bounds {
   readonly minSeconds: number;
@@ -13,25 +12,14 @@ interface Bounds {
 
 /** `30s`, `15m`, `6h`, `30d` as seconds. Whole numbers with one unit only; `0` needs none. */
 export function parseDuration(text: string, bounds: Bounds): Parsed<number> {
-  const [, count, unit] = /^(\d{1,9})([smhd])$/.exec(text === '0' ? '0s' : text) ?? [];
-  const secondsInUnit = unit === undefined ? undefined : unitSeconds[unit];
-  if (count === undefined || secondsInUnit === undefined) {
+  const seconds = text === '0' ? 0 : readDuration(text);
+  if (seconds === undefined) {
     const fix = /^\d{1,9}$/.test(text) ? `write ${text}s for seconds` : 'write for example 30s, 15m, 6h or 30d';
     return refuse('expected a duration: a whole number and one of s, m, h, d', fix);
   }
-  const seconds = Number(count) * secondsInUnit;
   if (seconds < bounds.minSeconds) return refuse(`must be at least ${formatDuration(bounds.minSeconds)}`);
   if (seconds > bounds.maxSeconds) return refuse(`must be at most ${formatDuration(bounds.maxSeconds)}`);
   return { ok: true, value: seconds };
-}
-
-/** The shortest exact form: 5400 is `90m`. */
-export function formatDuration(seconds: number): string {
-  for (const unit of ['d', 'h', 'm'] as const) {
-    const size = unitSeconds[unit] ?? 1;
-    if (seconds >= size && seconds % size === 0) return `${seconds / size}${unit}`;
-  }
-  return `${seconds}s`;
 }
 
 const unitBytes: Readonly<Record<string, number>> = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };

@@ -1,7 +1,8 @@
 /** What the audit files say: of every gateway that writes to the same directory, as far back as they are kept. */
 import { z } from 'zod';
-import { choices, parseSince, questionOf, sinceProblem } from '../audit/asked.ts';
+import { choices, questionOf, sinceProblem } from '../audit/asked.ts';
 import type { AuditTrail, Clock, TrailPlace } from '../ports.ts';
+import { parseSince } from '../time.ts';
 import { type Operation, always, operation } from './operation.ts';
 import { wholeNumber } from './values.ts';
 

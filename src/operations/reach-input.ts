@@ -4,9 +4,9 @@ import { maxLabel } from '../identity/own-tokens.ts';
 import { actions } from '../policy/model.ts';
 import { ownReachBounds, reachProblem } from '../policy/own-reach.ts';
 import type { SessionReach } from '../ports.ts';
+import { formatDuration, readDuration } from '../time.ts';
 import type { Refusal } from './operation.ts';
 
-const unitSeconds = { m: 60, h: 3600, d: 86_400 } as const;
 const control = /[\u0000-\u001f\u007f-\u009f]/;
 
 /** Fields of an operation. */
@@ -43,9 +43,9 @@ export function readTerms(
   { label, lifetime, repositories, actions: named }: GivenTerms,
   longestSeconds: number,
 ): { readonly ok: true; readonly terms: { label: string; lifetimeSeconds: number; reach: SessionReach } } | Refusal {
-  const lifetimeSeconds = Number(lifetime.slice(0, -1)) * unitSeconds[lifetime.slice(-1) as keyof typeof unitSeconds];
+  const lifetimeSeconds = readDuration(lifetime) ?? Infinity;
   if (lifetimeSeconds > longestSeconds)
-    return { ok: false, reason: 'invalid', detail: `lifetime: at most ${inWords(longestSeconds)} here` };
+    return { ok: false, reason: 'invalid', detail: `lifetime: at most ${formatDuration(longestSeconds)} here` };
   const reach: SessionReach = {
     ...(repositories === undefined ? {} : { repositories: [...new Set(repositories)] }),
     ...(named === undefined ? {} : { actions: actions.filter((action) => named.includes(action)) }),
@@ -54,8 +54,4 @@ export function readTerms(
   return problem === undefined
     ? { ok: true, terms: { label, lifetimeSeconds, reach } }
     : { ok: false, reason: 'invalid', detail: problem };
-}
-
-function inWords(seconds: number): string {
-  return seconds % 86_400 === 0 ? `${seconds / 86_400}d` : seconds % 3600 === 0 ? `${seconds / 3600}h` : `${seconds}s`;
 }

@@ -1,11 +1,11 @@
 /** Rates as a policy file writes them: `100/6h` is a hundred in six hours. */
+import { formatDuration, unitSeconds } from '../time.ts';
 
 export interface Rate {
   readonly amount: number;
   readonly seconds: number;
 }
 
-const secondsIn: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 const words: readonly (readonly [seconds: number, word: string])[] = [
   [86_400, 'day'],
   [3600, 'hour'],
@@ -20,14 +20,14 @@ const maxSeconds = 31 * 86_400;
 /** An amount from 1 to a million in a period of up to 31 days; otherwise why not, in words that name what to write. */
 export function parseRate(text: string): Rate | { readonly problem: string } {
   const [, amountText, , count, unit] = /^([0-9]+) ?(\/|per) ?([0-9]*)([a-z]+)$/.exec(text.trim()) ?? [];
-  const unitSeconds = secondsIn[unit ?? ''];
-  if (amountText === undefined || unitSeconds === undefined) {
+  const size = unitSeconds[unit ?? ''];
+  if (amountText === undefined || size === undefined) {
     return { problem: `"${text}" is not a rate; expected an amount and a period as in 100/6h, with s, m, h or d` };
   }
   if (count === '' || !text.includes('/') || text.includes(' ')) {
     return { problem: `"${text}" is not a rate; write ${amountText}/${count === '' ? '1' : (count ?? '1')}${unit}` };
   }
-  const [amount, seconds] = [Number(amountText), Number(count) * unitSeconds];
+  const [amount, seconds] = [Number(amountText), Number(count) * size];
   if (amount < 1) return { problem: 'a rate of nothing would refuse every request; that is what a deny rule is for' };
   if (seconds < 1) return { problem: 'the period of a rate is at least one second' };
   if (amount > maxAmount) return { problem: `the amount of a rate is at most ${maxAmount}` };
@@ -37,9 +37,7 @@ export function parseRate(text: string): Rate | { readonly problem: string } {
 
 /** As a policy file writes it: `100/6h`. */
 export function formatRate({ amount, seconds }: Rate): string {
-  const units = Object.entries(secondsIn).toSorted(([, left], [, right]) => right - left);
-  const [unit, size] = units.find(([, each]) => seconds % each === 0) ?? ['s', 1];
-  return `${amount}/${seconds / size}${unit}`;
+  return `${amount}/${formatDuration(seconds)}`;
 }
 
 /** `100 per 6 hours`, `60 per minute`. */

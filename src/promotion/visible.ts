@@ -2,7 +2,7 @@
 import type { Caller } from '../identity/identify.ts';
 import type { PromotedName, Promotion } from '../ports.ts';
 import { parseRepositoryName } from '../distribution/reference.ts';
-import type { EpochMs } from '../time.ts';
+import { type EpochMs, parseSince } from '../time.ts';
 import { type Promoter, mayPull, reachesFor } from './rights.ts';
 
 /** `integration/app:1.2.3` or `integration/app@sha256:…`. */
@@ -46,9 +46,8 @@ export type ListQuery =
 
 const usualLimit = 100;
 const maxLimit = 1000;
-const units: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** `since` is an instant in RFC 3339, or how long ago: `24h`, `7d`. */
+/** What a list of promotions is asked for, as the words of a query say it, or what is wrong with them. */
 export function readListQuery(
   asked: {
     readonly repository?: string | undefined;
@@ -60,19 +59,11 @@ export function readListQuery(
   const { repository, since, limit = String(usualLimit) } = asked;
   if (repository !== undefined && parseRepositoryName(repository) === undefined)
     return refuse('repository: no repository, such as release/app');
-  const from = since === undefined ? undefined : instantOf(since, now);
+  const from = since === undefined ? undefined : parseSince(since, now);
   if (since !== undefined && from === undefined)
     return refuse('since: write an instant such as 2026-11-26T12:00:00Z, or how long ago: 24h, 7d');
   if (!/^[0-9]{1,9}$/.test(limit) || Number(limit) === 0) return refuse('limit: a whole number from 1');
   return { ok: true, repository, since: from, limit: Math.min(Number(limit), maxLimit) };
-}
-
-function instantOf(text: string, now: EpochMs): EpochMs | undefined {
-  const [, amount, unit = ''] = /^([0-9]{1,6})([smhd])$/.exec(text) ?? [];
-  if (amount !== undefined) return Math.max(0, now - Number(amount) * (units[unit] ?? 0));
-  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)$/.test(text)) return undefined;
-  const instant = Date.parse(text);
-  return Number.isNaN(instant) ? undefined : instant;
 }
 
 function refuse(problem: string): ListQuery {

@@ -1,7 +1,6 @@
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import {
-  formatDuration,
   parseDuration,
   parseHostPattern,
   parseListenAddress,
@@ -53,9 +52,6 @@ describe('durations', () => {
 
   test('a bound is named in the shortest unit', () => {
     expect(parseDuration('59s', { minSeconds: 60, maxSeconds: 120 })).toMatchObject({ message: 'must be at least 1m' });
-    expect(formatDuration(5_400)).toBe('90m');
-    expect(formatDuration(86_400)).toBe('1d');
-    expect(formatDuration(61)).toBe('61s');
   });
 });
 

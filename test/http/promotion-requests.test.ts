@@ -166,6 +166,7 @@ describe('a request', () => {
     ['?limit=-1', 'limit'],
     ['?limit=1&limit=2', 'twice'],
     ['?since=yesterday', 'since'],
+    ['?since=2026-02-30T00:00:00Z', 'since'],
     ['?repository=..%2Fx', 'repository'],
   ])('for the list with %s is told why not', async (query, words) => {
     const { status, body } = await look(front.url, query);

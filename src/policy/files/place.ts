@@ -2,7 +2,7 @@
 import type { Problem } from '../../document/problem.ts';
 import { didYouMean } from '../../document/suggest.ts';
 import type { Path, YamlDocument } from '../../document/yaml.ts';
-import { parseInstant } from './instant.ts';
+import { parseInstant } from '../../time.ts';
 import { type Source, type Subject, accountKinds } from '../model.ts';
 import { type RepositoryPattern, parseRepositoryPattern } from '../pattern.ts';
 

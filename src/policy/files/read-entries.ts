@@ -14,6 +14,7 @@ import {
   rightsOfAll,
 } from '../model.ts';
 import { parsePasswordHash } from '../password-hash.ts';
+import { readDuration } from '../../time.ts';
 import { readFrom } from './outside-group.ts';
 import { type Place, parseSubject } from './place.ts';
 import {
@@ -116,7 +117,7 @@ const maxLifetimeSeconds = 6 * 3600;
 
 /** Already of this form by the schema. */
 function readLifetime(place: Place, text: string): number {
-  const seconds = Number(text.slice(0, -1)) * { s: 1, m: 60, h: 3600 }[text.slice(-1) as 's' | 'm' | 'h'];
+  const seconds = readDuration(text) ?? Infinity;
   if (seconds > maxLifetimeSeconds) place.problem('invalid-value', 'a token of a CI job is taken for at most 6h');
   return seconds;
 }

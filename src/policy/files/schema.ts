@@ -1,7 +1,7 @@
 /** The shape of a policy file. The only definition: it validates, types the parser, and becomes the JSON Schema for editors. */
 import { z } from 'zod';
 import { actions, namePattern, secretActions } from '../model.ts';
-import { instantShape } from './instant.ts';
+import { instantShape } from '../../time.ts';
 
 /** What may be left out, with the sentence that editors show. */
 function optional<T extends z.ZodType>(schema: T, sentence: string): z.ZodOptional<T> {
