@@ -1,4 +1,4 @@
-/** Instants as numbers that tell their unit: one in milliseconds is never taken for one in seconds; and times as people write them. */
+/** Instants as numbers that tell their unit: one in milliseconds is never taken for one in seconds; times as people write them; and waits that end. */
 
 declare const unit: unique symbol;
 
@@ -65,4 +65,15 @@ export function parseSince(text: string, now: EpochMs): EpochMs | undefined {
   if (ago !== undefined) return Math.max(0, now - ago * 1000);
   const whole = text.replace(/(?<=T\d\d:\d\d:\d\d)\.\d{1,9}(?=Z|[+-])/, '');
   return parseInstant(whole) === undefined ? undefined : Date.parse(text);
+}
+
+/** What `work` comes to, or `late` where that takes longer than `ms` milliseconds: then nobody waits for it, and its failure is no one's. */
+export async function within<T, Late>(ms: number, work: Promise<T>, late: Late): Promise<T | Late> {
+  let timer: NodeJS.Timeout | undefined;
+  const end = new Promise<Late>((resolve) => (timer = setTimeout(resolve, ms, late)));
+  try {
+    return await Promise.race([work, end]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -208,13 +208,16 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'http/web/cookie-callers.ts',
     'ports.ts',
   ],
-  'http/backend': ['distribution', 'limits', 'http/front', 'ports.ts', 'http-proxy', 'zod', 'lru-cache'].concat([
-    'node:http',
-    'node:https',
-    'node:net',
-    'node:stream',
-    'node:tls',
-  ]),
+  'http/backend': [
+    'distribution',
+    'limits',
+    'http/front',
+    'ports.ts',
+    'time.ts',
+    'http-proxy',
+    'zod',
+    'lru-cache',
+  ].concat(['node:http', 'node:https', 'node:net', 'node:stream', 'node:tls']),
   'http/admin': [
     'operations',
     'http/api',

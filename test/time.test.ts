@@ -1,6 +1,6 @@
 /** Times as people write them. */
 import { describe, expect, test } from 'vitest';
-import { formatDuration, parseInstant, parseSince, readDuration } from '../src/time.ts';
+import { formatDuration, parseInstant, parseSince, readDuration, within } from '../src/time.ts';
 
 const noon = Date.UTC(2026, 10, 27, 12);
 
@@ -43,4 +43,19 @@ test.each([
 ])('%d seconds are written as %s, and read again', (seconds, text) => {
   expect(formatDuration(seconds)).toBe(text);
   expect(readDuration(text)).toBe(seconds);
+});
+
+describe('a wait that ends', () => {
+  test('gives what came in time, and fails as that failed', async () => {
+    expect(await within(60_000, Promise.resolve('answer'), 'late')).toBe('answer');
+    await expect(within(60_000, Promise.reject(new Error('broken')), 'late')).rejects.toThrow('broken');
+  });
+
+  test('gives up on what comes too late, whose failure then ends no process', async () => {
+    let breakOff: (error: Error) => void = () => {};
+    const work = new Promise<string>((_, reject) => (breakOff = reject));
+    expect(await within(1, work, 'late')).toBe('late');
+    breakOff(new Error('afterwards'));
+    await new Promise((resolve) => setImmediate(resolve));
+  });
 });

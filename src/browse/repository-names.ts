@@ -5,7 +5,7 @@
  */
 import { parseRepositoryName } from '../distribution/reference.ts';
 import type { Clock, Mark, Registry, RepositoryMarks, RepositoryNames } from '../ports.ts';
-import type { EpochMs } from '../time.ts';
+import { type EpochMs, within } from '../time.ts';
 import { type Walk, type WalkedPage, walkRepositories } from './repository-walk.ts';
 import type { Turns } from './turns.ts';
 
@@ -87,9 +87,7 @@ class Names implements WalkedNames {
   async ready(waitMs: number): Promise<void> {
     this.#want();
     if (this.#walk !== undefined || this.#running === undefined) return;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, waitMs)));
-    await Promise.race([this.#running, late]).finally(() => clearTimeout(timer));
+    await within(waitMs, this.#running, undefined);
   }
 
   keep(): void {

@@ -5,6 +5,7 @@ import type { GateMemory } from './gate-memory.ts';
 import { type Answer, type FinalAnswer, ImageJudge, type WrittenManifest } from './image-judge.ts';
 import { compareLayers, maxUnpacked } from './layer-content.ts';
 import { Moment, type Provenance } from './moment.ts';
+import { within } from '../time.ts';
 
 export type { Provenance, WrittenManifest };
 
@@ -35,6 +36,7 @@ export interface Patience {
   readonly compareMs: number;
 }
 
+const late = { kind: 'unknown', reason: 'timeout' } as const;
 const usual: Patience = { answerMs: 5000, compareMs: 20_000 };
 
 /** What each of the gates says, shadow ones too, in their order. Asks the registry, never memory, what it has now. */
@@ -60,8 +62,8 @@ async function judgeGate(
   { answerMs, compareMs }: Patience,
 ): Promise<GateVerdict> {
   const [first = ''] = standing.sources;
-  const asked = await within(answerMs, new ImageJudge(moment, standing, written).judge());
-  const answer = asked.kind === 'compare' ? await within(compareMs, compareAll(moment, asked, written)) : asked;
+  const asked = await within(answerMs, new ImageJudge(moment, standing, written).judge(), late);
+  const answer = asked.kind === 'compare' ? await within(compareMs, compareAll(moment, asked, written), late) : asked;
   return answer.kind === 'passed' ? { standing, ...answer } : { standing, from: first, ...answer };
 }
 
@@ -79,18 +81,6 @@ async function compareAll(
     }
   }
   return { kind: 'passed', how: 'same_image', from };
-}
-
-async function within<T>(ms: number, work: Promise<T>): Promise<T | Extract<FinalAnswer, { kind: 'unknown' }>> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<{ readonly kind: 'unknown'; readonly reason: 'timeout' }>((resolve) => {
-    timer = setTimeout(() => resolve({ kind: 'unknown', reason: 'timeout' }), ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** What the verdicts of all gates come to. A refusal outweighs what nobody could tell. */

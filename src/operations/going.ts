@@ -5,6 +5,7 @@ import { IndexWalk } from '../gate/contained.ts';
 import { everyTag } from '../gate/every-tag.ts';
 import type { KnownParts } from '../gate/known-parts.ts';
 import type { Registry, RegistryFailure } from '../ports.ts';
+import { within } from '../time.ts';
 import type { IsWanted } from './operation.ts';
 import { type Viewer, decide, maySee } from './viewer.ts';
 
@@ -24,17 +25,11 @@ export interface Going {
 
 /** The same registry, of which no answer is waited for longer. */
 export function askedWithin(registry: Looked, withinMs: number): Looked {
-  const inTime = async <T>(asked: Promise<T>): Promise<T | RegistryFailure> => {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<RegistryFailure>((resolve) => {
-      timer = setTimeout(resolve, withinMs, { ok: false, reason: 'timeout' });
-    });
-    return Promise.race([asked, late]).finally(() => clearTimeout(timer));
-  };
+  const late: RegistryFailure = { ok: false, reason: 'timeout' };
   return {
-    tags: (...asked) => inTime(registry.tags(...asked)),
-    resolveTag: (...asked) => inTime(registry.resolveTag(...asked)),
-    manifest: (...asked) => inTime(registry.manifest(...asked)),
+    tags: (...asked) => within(withinMs, registry.tags(...asked), late),
+    resolveTag: (...asked) => within(withinMs, registry.resolveTag(...asked), late),
+    manifest: (...asked) => within(withinMs, registry.manifest(...asked), late),
   };
 }
 

@@ -2,6 +2,7 @@
 import type { Clock } from '../../ports.ts';
 import type { LoadedPolicy } from './policy-loading.ts';
 import type { PolicyReview } from '../../policy/analysis/review.ts';
+import { within } from '../../time.ts';
 import { reviewInThread } from './policy-thread.ts';
 
 export class Reviews {
@@ -23,12 +24,6 @@ export class Reviews {
       this.#of = loaded;
       this.#review = reviewInThread({ before: before?.files, after: loaded.files, now: this.#clock() });
     }
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), withinMs)));
-    try {
-      return await Promise.race([this.#review, late]);
-    } finally {
-      clearTimeout(timer);
-    }
+    return within(withinMs, this.#review, undefined);
   }
 }

@@ -1,4 +1,5 @@
 /** Several servers that hold the same, asked in order until one answers. */
+import { within } from '../../time.ts';
 import type { ServerLink } from './server.ts';
 import type { Deadline, Trouble } from './wire.ts';
 
@@ -67,10 +68,7 @@ export function createServers(links: readonly ServerLink[], look: Looking) {
   return {
     ask,
     async firstLook(): Promise<void> {
-      let giveUp: NodeJS.Timeout | undefined;
-      const patience = new Promise((resolve) => (giveUp = setTimeout(resolve, firstLookMs)));
-      await Promise.race([lookAgain(), patience]);
-      clearTimeout(giveUp);
+      await within(firstLookMs, lookAgain(), undefined);
     },
     health(): { readonly ok: boolean; readonly detail: string } {
       if (last.away !== undefined) return { ok: false, detail: last.away };

@@ -1,5 +1,6 @@
 /** Tag locks for one process: a queue per tag. */
 import type { TagLocks } from '../../ports.ts';
+import { within } from '../../time.ts';
 
 /** Writers of one tag get their turns in the order of their calls. */
 export function createTagLocks(): TagLocks {
@@ -20,23 +21,12 @@ export function createTagLocks(): TagLocks {
         for (const key of keys) if (lines.get(key) === own) lines.delete(key);
       });
       try {
-        if (!(await inTime(before, waitMs))) return { ok: false, reason: 'busy' };
+        if (before.length > 0 && (await within(waitMs, Promise.all(before), 'late')) === 'late')
+          return { ok: false, reason: 'busy' };
         return { ok: true, value: await task() };
       } finally {
         release();
       }
     },
   };
-}
-
-async function inTime(lines: readonly Promise<void>[], waitMs: number): Promise<boolean> {
-  if (lines.length === 0) return true;
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), waitMs)));
-  const turn = Promise.all(lines).then(() => true);
-  try {
-    return await Promise.race([turn, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -19,6 +19,7 @@ import type {
   TagsPage,
   UpstreamLogin,
 } from '../../ports.ts';
+import { within } from '../../time.ts';
 import { loggedIn } from './logged-in.ts';
 import { nextPage } from '../../distribution/link.ts';
 import { namesPage, pageTarget } from './list-pages.ts';
@@ -104,13 +105,9 @@ export function createAsk(terms: AskTerms): Ask {
       headOf: (answer) => ('failed' in answer ? undefined : { statusCode: answer.status, headers: answer.headers }),
       mayRepeat: () => true,
     });
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, withinMs, { failed: 'timeout', detail: `no answer within ${withinMs} ms` });
-      void asked.then((answer) => {
-        clearTimeout(timer);
-        resolve('ok' in answer ? { failed: answer.reason, detail: answer.detail } : answer);
-      });
-    });
+    const late = { failed: 'timeout', detail: `no answer within ${withinMs} ms` } as const;
+    const told = asked.then((answer) => ('ok' in answer ? { failed: answer.reason, detail: answer.detail } : answer));
+    return within(withinMs, told, late);
   };
 }
 

@@ -3,6 +3,7 @@ import { ordinaryUpload } from '../../distribution/route.ts';
 import { type RepositoryName, parseRepositoryName } from '../../distribution/reference.ts';
 import { type Upstreams, remoteName } from '../../distribution/upstreams.ts';
 import type { ListPlace, Registry, RegistryWriter, RepositoriesPage } from '../../ports.ts';
+import { within } from '../../time.ts';
 import type { CachedBackend } from './cache.ts';
 import type { BackendRequest } from './transfer.ts';
 
@@ -127,19 +128,13 @@ async function pageOf(
   const next = follower === undefined ? undefined : `/${follower.name}`;
   const list = upstream.name;
   const asked = registry.repositories(size, start.place);
-  const page = await (upstream.prefix === '' ? asked : inTime(asked));
+  const page = await (upstream.prefix === '' ? asked : within(listMs, asked, late));
   if (page.ok) return { ...page, list, next: page.next === undefined ? next : `/${list}${page.next}` };
   if (upstream.prefix === '' && page.reason !== 'unsupported') return page;
   return { ok: true, names: [], next, list, left: [list] };
 }
 
-async function inTime(asked: Promise<RepositoriesPage>): Promise<RepositoriesPage> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<RepositoriesPage>((resolve) => {
-    timer = setTimeout(resolve, listMs, { ok: false, reason: 'timeout' });
-  });
-  return Promise.race([asked, late]).finally(() => clearTimeout(timer));
-}
+const late = { ok: false, reason: 'timeout' } as const;
 
 /** The name of the registry whose names a page of the list of all begins with; undefined for a place that is none. */
 export function listedAt(upstreams: Upstreams, place: ListPlace | undefined): string | undefined {
