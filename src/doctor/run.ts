@@ -1,6 +1,7 @@
 /** Runs checks at once, each for so long; one that is slow or broken is a finding of its own. */
 import { type Check, type Outcome, type State, fail, skip } from './check.ts';
 import type { Context } from './context.ts';
+import { within } from '../time.ts';
 
 export interface Finding extends Outcome {
   readonly number: number;
@@ -32,20 +33,12 @@ export function isWell(findings: readonly { readonly state: State }[]): boolean 
 async function inTime(check: Check, context: Context, deadlineMs: number): Promise<Outcome> {
   const beyond = check.asks?.(context).find((url) => !context.mayReach(url));
   if (beyond !== undefined) return skip(`--offline: ${hostOf(beyond)} is not this machine`);
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<Outcome>((resolve) => {
-    const found = `no result within ${deadlineMs / 1000} s`;
-    timer = setTimeout(
-      () => resolve(fail(found, `run it alone: portcullis doctor --only ${check.number}`)),
-      deadlineMs,
-    );
-  });
+  const found = `no result within ${deadlineMs / 1000} s`;
+  const late = fail(found, `run it alone: portcullis doctor --only ${check.number}`);
   try {
-    return await Promise.race([check.run(context), late]);
+    return await within(deadlineMs, Promise.resolve(check.run(context)), late);
   } catch (error) {
     return fail(`it cannot be looked at: ${error instanceof Error ? error.message : String(error)}`, asItsUser);
-  } finally {
-    clearTimeout(timer);
   }
 }
 
