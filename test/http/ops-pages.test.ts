@@ -145,6 +145,12 @@ describe('accounts', () => {
     expect(body).not.toMatch(/argon2|abababab|pct_/);
   });
 
+  test('finds a name that was pasted with blanks around it', async () => {
+    const body = await shown(ada, '/ui/accounts?find=%20tia%09');
+    expect(body).toContain('>tia<');
+    expect(body).not.toContain('abcd1234');
+  });
+
   test('ends the sessions of somebody for who may administer, and for nobody else', async () => {
     const page = await shown(ada, '/ui/accounts?find=tia');
     const [, csrf = ''] = /end-sessions"><input type="hidden" name="csrf" value="([^"]+)"/.exec(page) ?? [];

@@ -2,15 +2,10 @@
 import type { AccessParts } from '../../operations/access.ts';
 import { accessOperation } from '../../operations/access.ts';
 import { type PolicyFilesParts, policyOperation, reloadOperation } from '../../operations/policy-files.ts';
+import { filledIn } from './filled-in.ts';
 import type { Form, Page } from './page.ts';
 import { type AccessAsked, AccessPage, NotAnswered } from './pages/access.tsx';
 import { PolicyPage } from './pages/policy.tsx';
-
-/** Of the query, those that say something. */
-function given(query: URLSearchParams, names: readonly string[]): Readonly<Record<string, string>> {
-  const pairs = names.map((name) => [name, query.get(name)?.trim() ?? ''] as const);
-  return Object.fromEntries(pairs.filter(([, value]) => value !== ''));
-}
 
 /** As it stood in the form. */
 function askedIn(query: URLSearchParams): AccessAsked {
@@ -21,7 +16,7 @@ function askedIn(query: URLSearchParams): AccessAsked {
 export const accessPage: Page<AccessParts, typeof accessOperation.input, typeof accessOperation.answer> = {
   path: '/ui/access',
   operation: accessOperation,
-  input: ({ query }) => given(query, ['repository', 'tag', 'as', 'action']),
+  input: ({ query }) => filledIn(query, ['repository', 'tag', 'as', 'action']),
   view: (answer, frame, { query }) => <AccessPage answer={answer} frame={frame} asked={askedIn(query)} />,
   failed: ({ detail }, frame, { query }) => <NotAnswered problem={detail} frame={frame} asked={askedIn(query)} />,
 };
@@ -29,7 +24,7 @@ export const accessPage: Page<AccessParts, typeof accessOperation.input, typeof 
 export const policyPage: Page<PolicyFilesParts, typeof policyOperation.input, typeof policyOperation.answer> = {
   path: '/ui/policy',
   operation: policyOperation,
-  input: ({ query }) => given(query, ['file', 'line']),
+  input: ({ query }) => filledIn(query, ['file', 'line']),
   view: (answer, frame) => <PolicyPage answer={answer} frame={frame} />,
 };
 

@@ -1,5 +1,6 @@
 /** The last decisions, with filters; page.js adds new ones while somebody looks. */
 import type { ActivityList, ActivityRecord } from '../../../operations/answers.ts';
+import { filledIn } from '../filled-in.ts';
 import type { Asked, Frame } from '../page.ts';
 import { Layout } from './layout.tsx';
 import { pageLink, queryOf } from './links.ts';
@@ -14,8 +15,7 @@ type Filters = Readonly<Partial<Record<(typeof activityFilters)[number], string>
 
 /** Of a query what is asked for: an empty field is none. */
 export function filtersOf({ query }: Pick<Asked, 'query'>): Filters {
-  const given = activityFilters.map((name) => [name, query.get(name)?.trim() ?? ''] as const);
-  return Object.fromEntries(given.filter(([, value]) => value !== ''));
+  return filledIn(query, activityFilters);
 }
 
 /** One row for each record; without JavaScript it reads as it was when it was asked for. */

@@ -4,6 +4,7 @@ import { type ActivityParts, activity } from '../../../operations/activity.ts';
 import { type HealthParts, health } from '../../../operations/health.ts';
 import { type LimitParts, limitsNear } from '../../../operations/limits.ts';
 import { type SessionParts, endSessionsOf } from '../../../operations/sessions.ts';
+import { filledIn } from '../filled-in.ts';
 import type { Form, Page } from '../page.ts';
 import { AccountsPage, endSessionsPath } from './accounts.tsx';
 import { ActivityPage, filtersOf } from './activity.tsx';
@@ -14,7 +15,7 @@ import { pageLink } from './links.ts';
 const activityPage: Page<ActivityParts, typeof activity.input, typeof activity.answer> = {
   path: '/ui/activity',
   operation: activity,
-  input: (asked) => ({ ...filtersOf(asked), ...given(asked.query, 'before') }),
+  input: (asked) => ({ ...filtersOf(asked), ...filledIn(asked.query, ['before']) }),
   view: (answer, frame, asked) => <ActivityPage {...{ answer, frame, asked }} />,
 };
 
@@ -28,7 +29,7 @@ const limitsPage: Page<LimitParts, typeof limitsNear.input, typeof limitsNear.an
 const accountsPage: Page<AccountParts, typeof accounts.input, typeof accounts.answer> = {
   path: '/ui/accounts',
   operation: accounts,
-  input: ({ query }) => given(query, 'find', 'after'),
+  input: ({ query }) => filledIn(query, ['find', 'after']),
   view: (answer, frame, asked) => <AccountsPage {...{ answer, frame, asked }} />,
 };
 
@@ -42,15 +43,9 @@ const healthPage: Page<HealthParts, typeof health.input, typeof health.answer> =
 const endSessionsForm: Form<SessionParts, typeof endSessionsOf.input, typeof endSessionsOf.answer> = {
   path: endSessionsPath,
   operation: endSessionsOf,
-  input: (fields) => given(fields, 'account'),
+  input: (fields) => filledIn(fields, ['account']),
   done: (_answer, _frame, fields) => ({ to: pageLink('/ui/accounts', { find: fields.get('account') ?? '' }) }),
 };
 
 export const opsPages = [activityPage, limitsPage, accountsPage, healthPage] as const;
 export const opsForms = [endSessionsForm] as const;
-
-/** Fields that were filled in. */
-function given(fields: URLSearchParams, ...names: readonly string[]): Readonly<Record<string, string>> {
-  const found = names.map((name): [string, string] => [name, fields.get(name) ?? '']);
-  return Object.fromEntries(found.filter(([, value]) => value !== ''));
-}
