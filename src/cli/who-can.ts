@@ -4,17 +4,10 @@ import { type PolicyByName, compileByName } from '../policy/by-name.ts';
 import { outsideGroupsOf } from '../policy/outside.ts';
 import { parseRepositoryPattern } from '../policy/pattern.ts';
 import { type Action, type GroupMember, type Named, type Policy, formatSubject } from '../policy/model.ts';
-import { gateLine } from '../policy/analysis/gates-about.ts';
-import {
-  type Party,
-  type Permitted,
-  type WhoCan,
-  conditionsOf,
-  partiesOf,
-  principalsOf,
-  whoCan,
-  whoCanIn,
-} from '../policy/analysis/who-can.ts';
+import { conditionsOf, gateLine } from '../policy/analysis/gates-about.ts';
+import { type Party, partiesOf } from '../policy/analysis/parties.ts';
+import { type WhoCan, principalsOf, whoCan, whoCanIn } from '../policy/analysis/who-can.ts';
+import type { Permitted } from '../policy/analysis/worlds.ts';
 import { type Behind, writesTo } from './behind.ts';
 import { readOnlyInWords } from '../distribution/upstreams.ts';
 import { type ExitCode, exitCodes, paletteFor, placeInJson, printJson, reportBroken } from './report.ts';

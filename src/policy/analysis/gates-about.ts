@@ -58,3 +58,8 @@ export function gateLine({ gate, sources, exempted, isOfTags }: GateAbout): stri
 export function tagsOf({ tags }: Gate): string {
   return tags === undefined ? '*' : listed(tags.map(({ text }) => text));
 }
+
+/** What an image must be, in words; empty where anything may be written. */
+export function conditionsOf(gates: readonly GateAbout[]): readonly string[] {
+  return gates.filter(isInTheWay).map(ifInWords);
+}

@@ -5,7 +5,7 @@ import { type Policy, type Rule, formatSubject } from '../model.ts';
 import { type RepositoryPattern, matchesRepository } from '../pattern.ts';
 import { type Inquiry, isNear } from './consider.ts';
 import { type Explanation, explain } from './explain.ts';
-import { type Worlds, without } from './who-can.ts';
+import { type Worlds, without } from './worlds.ts';
 
 /** Lets others work, when it is time for that. */
 export type Rest = () => Promise<void>;

@@ -8,7 +8,7 @@ import type { RepositoryPattern, TagPattern } from '../pattern.ts';
 import { accountNameOf, names } from '../principal.ts';
 import { type Membership, canBeOne, generalisationsOf, membership } from './generals.ts';
 import { askersFor } from './propose-tests.ts';
-import { without } from './who-can.ts';
+import { without } from './worlds.ts';
 import { covers, coversTag, exampleOf, exampleOfTag, filler, meetingOf, meetingOfTags } from './witness.ts';
 
 interface GateLint {

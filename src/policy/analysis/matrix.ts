@@ -20,7 +20,8 @@ import {
 import { outsideGroupsOf } from '../outside.ts';
 import { isReached } from '../secret-reach.ts';
 import type { Here, Rest } from './here.ts';
-import { type WhoCanQuestion, conditionsOf, judge, timedDenials } from './who-can.ts';
+import { conditionsOf } from './gates-about.ts';
+import { type WhoCanQuestion, judge, timedDenials } from './worlds.ts';
 
 /** `none`: no rule speaks of it; `no`: a rule forbids it; `sometimes`: it hangs on what `note` says. */
 export interface Cell {

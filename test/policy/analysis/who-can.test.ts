@@ -1,13 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { formatSubject } from '../../../src/policy/model.ts';
-import {
-  type WhoCan,
-  type WhoCanQuestion,
-  partiesOf,
-  principalsOf,
-  whoCan,
-  whoCanIn,
-} from '../../../src/policy/analysis/who-can.ts';
+import { partiesOf } from '../../../src/policy/analysis/parties.ts';
+import { type WhoCan, principalsOf, whoCan, whoCanIn } from '../../../src/policy/analysis/who-can.ts';
+import type { WhoCanQuestion } from '../../../src/policy/analysis/worlds.ts';
 import { parseRepositoryPattern } from '../../../src/policy/pattern.ts';
 import { compile } from '../../support/policies.ts';
 
