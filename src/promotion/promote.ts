@@ -3,95 +3,27 @@
  * turn of its tag, which is written last. Whatever fails before leaves no tag, and doing it again is safe.
  */
 import { randomUUID } from 'node:crypto';
-import { attachedIn } from './attached.ts';
-import { partsHeld } from './held.ts';
-import type { Caller, Identity } from '../identity/identify.ts';
-import type { NoLonger } from '../identity/refusal.ts';
-import type { GateVerdict } from '../gate/provenance.ts';
-import type { KnownParts } from '../gate/known-parts.ts';
-import type { LimitState, Limits } from '../limits/spend.ts';
-import type { CompiledPolicy, Decision } from '../policy/evaluate.ts';
 import type { Access } from '../distribution/access.ts';
 import { onlyHeld } from '../distribution/attachments.ts';
 import { digestOf } from '../distribution/digest.ts';
-import type { Clock, Promotion, Registry, StoredManifest, Unavailable } from '../ports.ts';
+import type { Promotion, StoredManifest } from '../ports.ts';
+import { promoterOf, standing } from './asker.ts';
+import { attachedIn } from './attached.ts';
 import { type Closure, readClosure } from './closure.ts';
-import { type CopyParts, copyBlobs, copyLists, copyManifests } from './copy.ts';
+import { copyBlobs, copyLists, copyManifests } from './copy.ts';
 import { type Fault, registryFault } from './fault.ts';
-import { type GateOutcome, type JudgeGates, passGates, withCopies } from './gates.ts';
-import type { PromotionRequest } from './request.ts';
+import { type GateOutcome, passGates, withCopies } from './gates.ts';
 import {
-  type Promoter,
-  type TargetJudgement,
-  isGuarded,
-  judgeTarget,
-  mayAttach,
-  mayPromote,
-  mayPull,
-  reachesFor,
-} from './rights.ts';
-
-export interface PromotionParts extends CopyParts {
-  readonly registry: Registry;
-  readonly identity: Pick<Identity, 'again'>;
-  readonly clock: Clock;
-  readonly limits: Limits;
-  readonly knownParts: KnownParts;
-  readonly judgeGates: JudgeGates;
-  /** The same, where they were asked before: counted once. */
-  readonly judgeGatesAgain: JudgeGates;
-  /** Runs what writes manifests to a repository, so that no cache goes on with what was there. */
-  readonly around: <T>(
-    repository: string,
-    task: () => Promise<T>,
-    isOver: (value: T) => boolean,
-  ) => Promise<{ readonly ok: true; readonly value: T } | Unavailable>;
-}
-
-export interface PromotionAsk {
-  readonly request: PromotionRequest;
-  readonly caller: Caller;
-  /** As the caller's credentials see it. */
-  readonly policy: CompiledPolicy;
-  readonly address: string | undefined;
-}
-
-export type PromotionOutcome = PromotionEnd & {
-  readonly digest?: string | undefined;
-  /** Names of shadow limits and gates that would have refused. */
-  readonly shadow?: readonly string[];
-  readonly gate?: GateVerdict | undefined;
-};
-
-interface Done {
-  readonly promotion: Promotion;
-  /** Blobs that the registry has none of, since their manifest names other places for them. */
-  readonly left: readonly string[];
-  readonly decision: Decision;
-  readonly writes: 'create' | 'overwrite' | 'repeat';
-  readonly states: readonly LimitState[];
-}
-
-type PromotionEnd =
-  /** `repeated`: the target had it already. `planned`: nothing was to be written. */
-  | ({ readonly kind: 'promoted' | 'repeated' | 'planned' } & Done)
-  | { readonly kind: 'source_unknown' }
-  | { readonly kind: 'scope_insufficient'; readonly access: readonly Access[] }
-  | { readonly kind: 'login_ended'; readonly refusal: NoLonger }
-  | {
-      readonly kind: 'not_allowed' | 'tag_taken';
-      readonly caller: Caller;
-      readonly tag: string;
-      readonly decision: Decision;
-    }
-  | { readonly kind: 'gate_failed'; readonly failed: readonly GateVerdict[] }
-  | { readonly kind: 'limit_reached'; readonly states: readonly LimitState[] }
-  /** Another write of the tag does not end, or nobody can tell; or other gateways could not be told. */
-  | { readonly kind: 'tag_busy' | 'locks_unavailable' | 'marks_unavailable' }
-  | Fault;
-
-/** Milliseconds that the tag waits for another writer of it. */
-const tagTurnMs = 30_000;
+  type Done,
+  type PromotionAsk,
+  type PromotionOutcome,
+  type PromotionParts,
+  gateFacts,
+  refusedBy,
+  refusedByGates,
+} from './outcome.ts';
+import { type Promoter, judgeTarget, mayAttach, mayPromote, mayPull, reachesFor } from './rights.ts';
+import { setTag } from './tagging.ts';
 
 /** Every expected failure is an outcome; it throws for bugs and broken I/O only. */
 export async function promote(parts: PromotionParts, ask: PromotionAsk): Promise<PromotionOutcome> {
@@ -113,10 +45,6 @@ export async function promote(parts: PromotionParts, ask: PromotionAsk): Promise
   const root = reading.manifest;
   const ended = await begin(parts, ask, promoter, root, began);
   return { digest: root.digest, ...ended };
-}
-
-function promoterOf({ clock }: Pick<PromotionParts, 'clock'>, { policy, caller, address }: PromotionAsk): Promoter {
-  return { policy, principal: caller.principal, circumstances: { address, now: clock() } };
 }
 
 function lackingAccess({ caller, request: { source, target } }: PromotionAsk): readonly Access[] | undefined {
@@ -204,20 +132,6 @@ function promotionOf(
   };
 }
 
-function refusedBy(judged: TargetJudgement, caller: Caller, tag: string): PromotionOutcome | undefined {
-  switch (judged.kind) {
-    case 'unknown':
-      return registryFault(judged.failure, 'reading the tag of the target');
-    case 'taken':
-      return { kind: 'tag_taken', caller, tag, decision: judged.decision };
-    case 'denied':
-      return { kind: 'not_allowed', caller, tag, decision: judged.decision };
-    case 'free':
-    case 'same':
-      return undefined;
-  }
-}
-
 /** Within one repository everything is there already. */
 async function readAll(
   parts: PromotionParts,
@@ -260,19 +174,6 @@ function withoutLost(tag: string, list: StoredManifest, { attachments, blobs }: 
   return content === undefined ? list : { ...list, content, digest: digestOf(content) };
 }
 
-function refusedByGates(gates: GateOutcome): PromotionOutcome | undefined {
-  const { failed, unknown } = gates;
-  const [gate] = failed;
-  if (gate !== undefined) return { kind: 'gate_failed', failed, gate };
-  if (unknown?.kind !== 'unknown') return undefined;
-  const detail = `gate ${unknown.standing.gate.name} could not be asked`;
-  return { kind: 'registry', reason: unknown.reason, detail, gate: unknown };
-}
-
-function gateFacts({ passed, shadow }: GateOutcome): Pick<PromotionOutcome, 'gate' | 'shadow'> {
-  return { gate: passed, ...(shadow.length === 0 ? {} : { shadow }) };
-}
-
 /** Everything but the tag. Rights may end meanwhile: what comes after the blobs is judged again. */
 async function copyAll(
   parts: PromotionParts,
@@ -300,51 +201,4 @@ async function copyAll(
 /** Whether the registry has done with what was written: one that did not answer may do it yet. */
 function isOver(fault: { readonly kind: string; readonly reason?: string } | undefined): boolean {
   return fault?.kind !== 'registry' || fault.reason === 'refused';
-}
-
-/** Who asked, by the login and the policy of now. */
-function standing(parts: PromotionParts, ask: PromotionAsk): PromotionAsk | PromotionOutcome {
-  const again = parts.identity.again(ask.caller);
-  if (again.kind === 'refused') return { kind: 'login_ended', refusal: again.refusal };
-  const now = { ...ask, caller: again.caller, policy: again.policy };
-  const promoter = promoterOf(parts, now);
-  const { source, target } = ask.request;
-  if (!mayPull(promoter, source).allowed) return { kind: 'source_unknown' };
-  const decision = mayPromote(promoter, target.repository, target.tag);
-  return decision.allowed ? now : { kind: 'not_allowed', caller: now.caller, tag: target.tag, decision };
-}
-
-type Tagged = { readonly kind: 'tagged'; readonly gates: GateOutcome } | PromotionOutcome;
-
-/** In the turn of the tag, of the digest, and of what that is made of: whoever deletes one of them waits for it. */
-async function setTag(parts: PromotionParts, ask: PromotionAsk, closure: Closure): Promise<Tagged> {
-  const { repository, tag } = ask.request.target;
-  const write = (): Promise<Tagged> => judgeAndTag(parts, ask, closure);
-  const turn = await parts.tagLocks.withTags(repository, [tag, ...partsHeld(closure)], tagTurnMs, write);
-  if (turn.ok) return turn.value;
-  if (turn.reason === 'busy') return { kind: 'tag_busy' };
-  // Whoever may do anything with this tag needs no turn to be judged.
-  return isGuarded(promoterOf(parts, ask), repository, tag) ? { kind: 'locks_unavailable' } : write();
-}
-
-async function judgeAndTag(parts: PromotionParts, asked: PromotionAsk, closure: Closure): Promise<Tagged> {
-  const ask = standing(parts, asked);
-  if ('kind' in ask) return ask;
-  const { registry, writer, knownParts } = parts;
-  const { root } = closure;
-  const { repository, tag } = ask.request.target;
-  const judged = await judgeTarget(registry, promoterOf(parts, ask), ask.request.target, root.digest);
-  const refusal = refusedBy(judged, ask.caller, tag);
-  if (refusal !== undefined) return refusal;
-  const gated = { policy: ask.policy, principal: ask.caller.principal, repository };
-  const gates = await passGates(parts.judgeGatesAgain, { now: registry, then: registry }, gated, [{ ...root, tag }]);
-  const refused = refusedByGates(gates);
-  if (refused !== undefined) return refused;
-  if (judged.kind === 'same') return { kind: 'tagged', gates };
-  const write = (): ReturnType<typeof writer.putManifest> => writer.putManifest(repository, tag, root);
-  const written = await parts.around(repository, write, (value) => value.ok || value.reason === 'refused');
-  if (!written.ok) return { kind: 'marks_unavailable' };
-  if (!written.value.ok) return registryFault(written.value, 'writing the tag');
-  for (const { content } of closure.images.values()) knownParts.learn(repository, content);
-  return { kind: 'tagged', gates };
 }

@@ -6,7 +6,7 @@ import { limitRule, shadowLimits } from '../front/limit-audit.ts';
 import { limitHeaders } from '../front/limit-headers.ts';
 import { type Answer, limitReached, tagHeld, writeHeld } from '../front/respond.ts';
 import type { AuditRecord } from '../../ports.ts';
-import type { PromotionOutcome } from '../../promotion/promote.ts';
+import type { PromotionOutcome } from '../../promotion/outcome.ts';
 import type { PromotionRequest } from '../../promotion/request.ts';
 import { nameOf } from '../../promotion/visible.ts';
 import { why } from '../registry/audit-facts.ts';

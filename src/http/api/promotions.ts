@@ -7,7 +7,8 @@ import { UnderWay } from '../../identity/under-way.ts';
 import type { Limits } from '../../limits/spend.ts';
 import type { AuditRecord, Clock, Promotions, Seen, TagLocks } from '../../ports.ts';
 import type { Looker } from '../../operations/viewer.ts';
-import { type PromotionParts, promote } from '../../promotion/promote.ts';
+import type { PromotionParts } from '../../promotion/outcome.ts';
+import { promote } from '../../promotion/promote.ts';
 import { type PromotionRequest, promotionBody, readPromotionRequest } from '../../promotion/request.ts';
 import { AtOnce } from '../../gate/at-once.ts';
 import { type Upstreams, readOnlyInWords, remoteName } from '../../distribution/upstreams.ts';
@@ -62,11 +63,11 @@ export function createPromotionApi(own: PromotionApiParts): Special {
   };
   const underWay = new UnderWay();
   const post = async ({ caller, policy }: Looker, exchange: Exchange, isWritten: IsWritten): Promise<ApiReply> => {
-    if (exchange.target.includes('?')) return refused('request-invalid', 'a promotion has no parameters; send JSON');
+    if (exchange.target.includes('?')) return refused('a promotion has no parameters; send JSON');
     const body = await readJsonBody(exchange);
     if (!body.ok) return { answer: body.answer, record: { decision: 'deny', reason: 'body_refused' } };
     const read = readPromotionRequest(body.value, upstreams.canonical);
-    if (!read.ok) return refused('request-invalid', read.problem);
+    if (!read.ok) return refused(read.problem);
     const { request } = read;
     const { repository } = request.target;
     const misplaced = misplacedBy(upstreams, repository);
@@ -154,6 +155,9 @@ function misplacedBy(upstreams: Upstreams, repository: string): ApiReply | undef
   return { answer: problem('not-allowed', detail), record: { ...record, reason: 'upstream_read_only' } };
 }
 
-function refused(type: 'request-invalid', detail: string): ApiReply {
-  return { answer: problem(type, detail), record: { decision: 'deny', reason: 'request_malformed', detail } };
+function refused(detail: string): ApiReply {
+  return {
+    answer: problem('request-invalid', detail),
+    record: { decision: 'deny', reason: 'request_malformed', detail },
+  };
 }
