@@ -2,7 +2,8 @@
 import { type DeviceLoginParts, beginDeviceLogin, deviceSeconds, pollDeviceLogin } from '../identity/device-login.ts';
 import type { Exchange } from './front/exchange.ts';
 import type { AuditRecord } from '../ports.ts';
-import { type Answer, deviceRefused, loginHeld, sourceUnavailable } from './front/respond.ts';
+import { type Answer, loginHeld, sourceUnavailable } from './front/respond.ts';
+import { deviceRefused } from './front/token-answers.ts';
 
 export type DeviceEndpointParts = Pick<DeviceLoginParts, 'devices' | 'limiter' | 'clock'>;
 

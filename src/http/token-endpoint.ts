@@ -16,7 +16,8 @@ import { idTokenFacts } from './front/id-token-words.ts';
 import { limitHeaders } from './front/limit-headers.ts';
 import { isWrittenFirst, notWrittenAnswer, notWrittenDown } from './front/written-first.ts';
 import { personFacts } from './registry/audit-facts.ts';
-import { type Answer, tokenRefused } from './front/respond.ts';
+import type { Answer } from './front/respond.ts';
+import { tokenRefused } from './front/token-answers.ts';
 import { type EpochMs, inSeconds } from '../time.ts';
 
 export interface TokenEndpointParts {

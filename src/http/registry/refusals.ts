@@ -2,17 +2,8 @@
 import { type ChallengeReason, type Refused, refusalSentence } from '../../gate/admit.ts';
 import { idTokenFacts, idTokenSentence } from '../front/id-token-words.ts';
 import { heldDetail } from '../front/limit-audit.ts';
-import {
-  challenged,
-  loginHeld,
-  loginNeeded,
-  passwordMissing,
-  refusal,
-  sourceUnavailable,
-  tooBusy,
-  unusable,
-  wrongCredentials,
-} from '../front/respond.ts';
+import { challenged, loginHeld, refusal, sourceUnavailable, tooBusy, unusable } from '../front/respond.ts';
+import { loginNeeded, passwordMissing, wrongCredentials } from '../front/token-answers.ts';
 import { who, why } from './audit-facts.ts';
 import type { Outcome } from './outcome.ts';
 
