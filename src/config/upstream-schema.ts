@@ -26,7 +26,7 @@ const terms = z.strictObject({
     'URL of this registry, without a path.',
   ),
   prefix: optional(
-    setting((text) => parsePrefix(text, 'partner')),
+    setting(parsePrefix),
     'First segments of the names that lead here; the longest that fits wins. Without it: names that no other claims.',
   ),
   remotePrefix: optional(
@@ -92,9 +92,9 @@ function parseSegments(text: string, example: string): Parsed<string> {
 }
 
 /** The registry API keeps `v2` and what begins with `_` to itself. */
-function parsePrefix(text: string, example: string): Parsed<string> {
-  if (!/^(?:_|v2(?:\/|$))/.test(text)) return parseSegments(text, example);
-  return refuse('v2 and names that begin with _ belong to the API of registries', `for example ${example}`);
+function parsePrefix(text: string): Parsed<string> {
+  if (!/^(?:_|v2(?:\/|$))/.test(text)) return parseSegments(text, 'partner');
+  return refuse('v2 and names that begin with _ belong to the API of registries', 'for example partner');
 }
 
 /** RFC 7617 section 2: a colon ends the name. */

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { inMilliseconds } from '../time.ts';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
+import { grouped } from '../policy/grouped.ts';
 import { type NamedEntry, type RobotToken, entriesOf } from '../policy/model.ts';
 import { mappedGroups } from '../policy/outside.ts';
 import { reachOf } from '../policy/own-reach.ts';
@@ -58,7 +59,7 @@ async function list(
   const { compiled } = parts.policy();
   const listed = await parts.sessions.list(undefined, now);
   if (!listed.ok) return { ok: false, reason: 'unavailable', detail: 'the store of sessions cannot be reached' };
-  const sessions = byAccount(listed.sessions);
+  const sessions = grouped(listed.sessions, ({ account }) => account);
   const declared = entriesOf(compiled.policy).map(knownOf);
   const names = new Set(declared.map(({ name }) => name));
   const outside = [...sessions].flatMap(([name, [latest]]) =>
@@ -80,16 +81,6 @@ async function list(
       next: last !== undefined && rest.length > shown.length ? keyOf(last) : undefined,
     },
   };
-}
-
-function byAccount(sessions: readonly Session[]): ReadonlyMap<string, readonly Session[]> {
-  const found = new Map<string, Session[]>();
-  for (const each of sessions) {
-    const own = found.get(each.account) ?? [];
-    own.push(each);
-    found.set(each.account, own);
-  }
-  return found;
 }
 
 /** People first, then machines. */

@@ -32,8 +32,8 @@ const silentMs = 60_000;
  * `name`, or the first of `name-2`, `name-3`… that nobody has: no living process that is seen from here, and none of another
  * machine or container that has given a sign of life for a minute. Throws when the directory cannot be written.
  */
-export function claimInstance(directory: string, name: string, pid = process.pid): Claim {
-  const own = `${pid} ${placeHere()} ${begunAt(pid)}`;
+export function claimInstance(directory: string, name: string): Claim {
+  const own = `${process.pid} ${placeHere()} ${begunAt(process.pid)}`;
   for (let count = 1; count <= maxOnOneHost; count++) {
     const instance = count === 1 ? name : `${name}-${count}`;
     const path = join(directory, `.${instance}.lock`);
