@@ -125,11 +125,13 @@ function placeHere(): string {
   return `${tokenOf(() => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1'))} ${tokenOf(() => readlinkSync('/proc/self/ns/pid'))}`;
 }
 
-/** When a process began, in ticks since the boot. */
+/** When a process began, in ticks since the boot; `-` for one that has ended, as where the system does not say. */
 function begunAt(pid: number): string {
   return tokenOf(() => {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    // Ended, and nobody has asked how.
+    return fields[0] === 'Z' ? '' : (fields[19] ?? '');
   });
 }
 
