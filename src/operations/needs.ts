@@ -41,7 +41,11 @@ function unmetEverywhere(viewer: Looker, action: 'inspect' | 'administer'): Need
   const who = describePrincipal(caller.principal);
   if (caller.bound !== undefined)
     return forbidden(`a token for certain repositories may not: this takes ${action} in every repository`);
-  const mayInPerson = action === 'administer' && !isInPerson && mayEverywhere({ ...viewer, isInPerson: true }, action);
+  // Of a token of somebody's own the policy gives nothing to administer, whoever made it.
+  const mayInPerson =
+    action === 'administer' &&
+    !isInPerson &&
+    (caller.ownToken !== undefined || mayEverywhere({ ...viewer, isInPerson: true }, action));
   return forbidden(mayInPerson ? byToken : `${who} may not: this takes ${action} in every repository`);
 }
 

@@ -334,6 +334,11 @@ describe('what somebody is told', () => {
     expect(body.rights).toEqual([{ rule: 'a-pulls', actions: ['pull'], repositories: ['team-a/app'] }]);
   });
 
+  test('by an access token of an administrator: that it is the token which may not administer', async () => {
+    const { body } = await call('POST /policy/reload', await ownToken('ada', {}));
+    expect(body.detail).toBe('a token may not do this: use the password, or the page');
+  });
+
   test('of activity: their own, or about what they may inspect, or everything', async () => {
     for (const [account, repository] of [
       ['dana', 'team-a/app'],

@@ -76,8 +76,8 @@ export function tooManyPages(seconds: number): PageRefusal {
 export function uncheckable(reason: 'store_unavailable' | 'source_unavailable'): PageRefusal {
   const detail =
     reason === 'store_unavailable'
-      ? 'Your login cannot be checked now: the store of logins does not answer. Try again in a few seconds.'
-      : 'Your login cannot be checked now: the server that knows your account does not answer. Try again in a few seconds.';
+      ? 'The store of logins does not answer. You are not logged out; try again in a few seconds.'
+      : 'The server that knows your account does not answer. You are not logged out; try again in a few seconds.';
   const headers = { 'Retry-After': '5' };
   return { status: 503, reason, title: 'Your login cannot be checked now', detail, headers, isUnchecked: true };
 }

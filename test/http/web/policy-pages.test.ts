@@ -105,6 +105,10 @@ test('who sees themselves only is told so, and is offered nobody else', () => {
   const html = renderToString(accessPage.view({ ...accessOf('a'), about: 'yourself', rules: [] }, frame(false), asked));
   expect(html).toContain('You see what concerns yourself');
   expect(html).not.toContain('name="as"');
+  const nothing = accessPage.view({ ...accessOf(''), about: 'yourself', explained: null }, frame(false), asked);
+  expect(renderToString(nothing)).toContain('to see what you may do there');
+  const failed = accessPage.failed?.({ ok: false, reason: 'invalid', detail: 'no name' }, frame(false), asked);
+  expect(failed && renderToString(failed)).toContain('<h1>What you can do</h1>');
 });
 
 test('lines of files are links for who may see the files, and text for who may inspect some repositories', () => {

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { clientName } from '../../../src/http/web/pages/client-name.ts';
 import { inWords } from '../../../src/http/web/pages/limit-words.ts';
+import { ago } from '../../../src/http/web/pages/parts.tsx';
 
 const chrome = 'AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0';
 
@@ -30,4 +31,14 @@ test.each([
   ['pull', 'no rate', 'pulls, no rate'],
 ] as const)('%s %s is "%s"', (count, rate, words) => {
   expect(inWords(count, rate)).toBe(words);
+});
+
+test.each([
+  [-59, 'just now'],
+  [-119, '1 minute ago'],
+  [-2 * 86_400 + 1, '1 day ago'],
+  [30 * 86_400 - 1, 'in 30 days'],
+  [90, 'in 2 minutes'],
+])('%d seconds from now is "%s"', (seconds, words) => {
+  expect(ago(1_000_000_000_000 + seconds * 1000, 1_000_000_000_000)).toBe(words);
 });

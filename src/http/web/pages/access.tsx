@@ -37,7 +37,10 @@ export function AccessPage(props: {
       )}
       {explained === null ? null : <Verdict explained={explained} answer={answer} frame={frame} />}
       {repository === '' ? (
-        <p class="empty">Name a repository to see who may do what there.</p>
+        <p class="empty">
+          Name a repository to see{' '}
+          {about === 'everybody' || frame.viewer.mayInspect ? 'who may do what' : 'what you may do'} there.
+        </p>
       ) : (
         <>
           <Matrix answer={answer} />
@@ -54,7 +57,7 @@ export function NotAnswered(props: { readonly problem: string; readonly frame: F
   const { problem, frame, asked } = props;
   return (
     <Layout title="Access" at="/ui/access" frame={frame}>
-      <h1>Who can do what</h1>
+      <h1>{frame.viewer.mayInspect ? 'Who can do what' : 'What you can do'}</h1>
       <p class="notice bad" role="alert">
         <Foreign text={problem} whole />
       </p>

@@ -154,7 +154,7 @@ function OneSession({ session, frame }: { readonly session: OwnSessionView; read
         </b>{' '}
         {isThis ? <span class="badge good">this one</span> : null}
         <p class="note">
-          {kind === 'web' ? 'page' : 'docker login'} · {address === undefined ? '' : `${address} · `}since{' '}
+          {kind === 'web' ? 'page' : 'docker login'} · {address === undefined ? '' : `${address} · `}logged in{' '}
           <When at={Date.parse(created)} now={frame.now} /> · last used{' '}
           <When at={Date.parse(lastUsed)} now={frame.now} />
         </p>
@@ -256,7 +256,7 @@ export function TokenMadePage({
       <Command label="token" text={secret} />
       <p>
         It ends <When at={Date.parse(token.expires)} now={frame.now} />. To log in with it, paste it into this command
-        and press Ctrl-D:
+        and press Enter and Ctrl-D:
       </p>
       <Command label="docker" text={login} />
       <p class="note">

@@ -49,7 +49,8 @@ export function ago(at: number, now: number): string {
   const seconds = Math.abs(now - at) / 1000;
   const [unit, name] = units.find(([each]) => seconds >= each) ?? [];
   if (unit === undefined || name === undefined) return 'just now';
-  const count = Math.floor(seconds / unit);
+  // What was made for 30 days a moment ago ends in 30 days, not in 29.
+  const count = at > now ? Math.round(seconds / unit) : Math.floor(seconds / unit);
   const words = `${count} ${name}${count === 1 ? '' : 's'}`;
   return at > now ? `in ${words}` : `${words} ago`;
 }
