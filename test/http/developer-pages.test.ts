@@ -114,6 +114,19 @@ describe('tags of the same image', () => {
   });
 });
 
+test('that a tag is deleted is believed of our own form, of no link from elsewhere', () => {
+  const draw = (isFromOwnPage: boolean): string =>
+    renderToString(
+      RepositoryPage({
+        answer: tagList('team/app', 'v1'),
+        frame: { ...frame, isFromOwnPage },
+        asked: asking({ gone: 'v2' }),
+      }),
+    );
+  expect(draw(true)).toContain('v2 is deleted.');
+  expect(draw(false)).not.toContain('v2');
+});
+
 test('fifty rows are a page of at most 50 kB with all that belongs to it', () => {
   const tags = Array.from({ length: 50 }, (_, number) => ({
     ...tagRow(`v1.${number}.0-rc.${number}`),

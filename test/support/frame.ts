@@ -10,6 +10,7 @@ export function frameFor(name: string): Frame {
   return {
     viewer: { name, isKnown, mayInspect: false, mayInspectAll: false, mayAdminister: false },
     ...{ host: 'registry.example.com', publicUrl: 'https://registry.example.com', now, at: '/ui/', canLogIn: true },
+    isFromOwnPage: true,
     ...{ version: '1.0.0', revision: '9f3c1e07ab2d', csrf: () => 'token' },
     assets: { 'page.css': '/ui/assets/page.css', 'page.js': '/ui/assets/page.js', 'icon.svg': '/ui/assets/icon.svg' },
   };

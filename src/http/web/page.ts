@@ -24,6 +24,8 @@ export interface Frame {
   readonly csrf: (path: string) => string;
   /** What was asked for: path and query. */
   readonly at: string;
+  /** Whether a page of ours led here: what only an address says, anybody may have written. */
+  readonly isFromOwnPage: boolean;
   readonly assets: Readonly<Record<'page.css' | 'page.js' | 'icon.svg', string>>;
   /** Whether a login is possible at all: never over `http://` that is not loopback. */
   readonly canLogIn: boolean;

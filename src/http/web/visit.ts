@@ -8,7 +8,7 @@ import { type Exchange, requestFacts } from '../front/exchange.ts';
 import type { Front } from '../front/front.ts';
 import { isLoopbackName, parsedUrl } from '../front/request-host.ts';
 import type { Assets } from './assets.ts';
-import { csrfToken } from './csrf.ts';
+import { csrfToken, isFromOwnPage } from './csrf.ts';
 import type { Frame } from './page.ts';
 import { identifyCookie } from './session-cookie.ts';
 
@@ -89,6 +89,7 @@ function frameOf(
     now: viewer.circumstances.now,
     csrf: (path) => (secret === undefined ? '' : csrfToken(secret, path)),
     at: exchange.target,
+    isFromOwnPage: isFromOwnPage(exchange),
     assets: assets.paths,
     canLogIn: canLogInAt(publicUrl),
     version,

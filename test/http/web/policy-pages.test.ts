@@ -13,6 +13,7 @@ const frame = (may: boolean): Frame => ({
   now: 1_000_000,
   csrf: (path) => `token-for-${path}`,
   at: '/ui/access',
+  isFromOwnPage: true,
   assets: { 'page.css': '/a.css', 'page.js': '/a.js', 'icon.svg': '/a.svg' },
   canLogIn: true,
   version: '1',

@@ -27,7 +27,7 @@ export function RepositoryPage({ answer, frame, asked: { query } }: View) {
   const q = query.get('q') ?? '';
   const order = query.get('order') ?? 'newest';
   const gone = query.get('gone') ?? '';
-  const isGone = /^\w[\w.-]{0,127}$/.test(gone) && !tags.some(({ tag }) => tag === gone);
+  const isGone = frame.isFromOwnPage && /^\w[\w.-]{0,127}$/.test(gone) && !tags.some(({ tag }) => tag === gone);
   return (
     <Layout title={repository} at="/ui/" frame={frame}>
       <Known stale={stale} now={frame.now} />
