@@ -2,10 +2,12 @@
 import { isLoopback } from '../network/host.ts';
 import { parseRedisUrl } from '../network/redis-url.ts';
 import type { RedisFacts } from '../ports/doctor.ts';
-import { type Check, type Outcome, fail, ok, skip, warn } from './check.ts';
+import { type Check, type Outcome, fail, ok, skip, warn, worst } from './check.ts';
 import { type Context, isFailure } from './context.ts';
+import { troublesOf } from './running.ts';
 
 const slowMs = 5;
+const rightsFix = 'give its account the rights that docs/operations.md lists under "Several replicas"';
 const oldest = [6, 2] as const;
 
 /** URLs of the servers that are named; their passwords stay out of it. */
@@ -23,13 +25,21 @@ export const storeCheck: Check = {
     if (redis === undefined || config.redis === undefined) return skip('no Redis: one gateway keeps its logins itself');
     const facts = await redis();
     const where = redisHostsOf(context).join(', ');
-    if (isFailure(facts))
-      return fail(`Redis cannot be used: ${facts.failed}`, `start it, or correct \`redis\` (${where})`);
+    if (isFailure(facts)) {
+      const isLacking = facts.failed.includes('NOPERM');
+      return fail(
+        `Redis cannot be used: ${facts.failed}`,
+        isLacking ? rightsFix : `start it, or correct \`redis\` (${where})`,
+      );
+    }
     const parsed = parseRedisUrl(config.redis.reveal());
     const target = parsed.ok ? parsed.value : undefined;
     const isPrivate = target?.tls === true || (target?.hosts ?? []).every(({ host }) => isLoopback(host));
     const isDefault = target?.username === undefined || target.username === 'default';
-    return judgeRedis(facts, { isPrivate, isDefault });
+    return worst([
+      judgeRedis(facts, { isPrivate, isDefault }),
+      ...(await troublesOf(context, ['store'], `start it, or ${rightsFix}`)),
+    ]);
   },
 };
 

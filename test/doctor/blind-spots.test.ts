@@ -7,7 +7,7 @@ import { allChecks } from '../../src/doctor/checks.ts';
 import type { Context, RunningGateway } from '../../src/doctor/context.ts';
 import { runChecks } from '../../src/doctor/run.ts';
 import { parsePolicy } from '../../src/policy/files/parse.ts';
-import type { Asking, Machine, WebAnswer } from '../../src/ports/doctor.ts';
+import type { Asking, Failure, Machine, RedisFacts, WebAnswer } from '../../src/ports/doctor.ts';
 
 type Answer = Partial<WebAnswer> | undefined;
 
@@ -17,6 +17,7 @@ interface World {
   readonly gateway?: Partial<RunningGateway>;
   readonly policy?: string;
   readonly addresses?: readonly string[];
+  readonly redis?: RedisFacts | Failure;
   /** undefined: nothing answers there. */
   readonly answer?: (url: string, asking: Asking) => Answer;
 }
@@ -40,6 +41,7 @@ async function judged(number: number, world: World): Promise<Outcome> {
       ...world.config,
     } as unknown as Config,
     policy: reading.ok ? reading.policy : undefined,
+    redis: world.redis && (() => Promise.resolve(world.redis)),
     from: [],
     env: {},
     now: () => 0,
@@ -63,6 +65,11 @@ async function judged(number: number, world: World): Promise<Outcome> {
   );
   return found as Outcome;
 }
+
+const soundRedis: RedisFacts = {
+  ...{ version: '7.0.15', evictionPolicy: 'noeviction', persists: true, roundTripMs: 1, skewMs: 0, replicas: [] },
+  scriptTrouble: undefined,
+};
 
 const upstream = (more: object = {}): object => ({
   ...{ name: 'main', url: 'http://10.0.0.9:5000', prefix: '', remotePrefix: '', access: 'read-write', library: false },
@@ -181,6 +188,16 @@ test('23: the limit is that of the running gateway, not that of the shell', asyn
   expect((await judged(23, { machine, gateway: { metrics: metrics(65_536) } })).state).toBe('ok');
   const silent = (): ReturnType<RunningGateway['metrics']> => Promise.resolve({ failed: 'ECONNREFUSED' });
   expect((await judged(23, { machine, gateway: { metrics: silent } })).state).toBe('ok');
+});
+
+test('17: an account of Redis that lacks rights, of doctor or of what the gateway does', async () => {
+  const config = { redis: { reveal: () => 'rediss://gate:of-a-test@redis.test:6379/0' } };
+  const lacking = await judged(17, { config, redis: { failed: 'NOPERM this user has no permissions' } });
+  expect(lacking.fix).toMatch(/^give its account the rights/);
+  expect((await judged(17, { config, redis: { failed: 'ECONNREFUSED' } })).fix).toMatch(/^start it/);
+  const gateway = { troubles: () => Promise.resolve([{ name: 'store', detail: 'NOPERM' }]) };
+  expect((await judged(17, { config, redis: soundRedis })).state).toBe('ok');
+  expect((await judged(17, { config, redis: soundRedis, gateway })).state).toBe('FAIL');
 });
 
 test('22, 24, 28: what the running gateway cannot do, though whoever looks here could', async () => {
