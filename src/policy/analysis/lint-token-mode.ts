@@ -107,12 +107,13 @@ function shortestOfWeek({ days = allDays, hours }: Conditions): number {
 /** Seconds of the first and the last time in which days and hours hold, as `after` and `before` cut them; no more than is enough. */
 function cutWindows({ after, before, ...rest }: Conditions, enoughSeconds: number): readonly number[] {
   const when = { ...rest, addresses: undefined };
+  /** `start`: the first millisecond of it, or the last. */
   const lengthFrom = (start: number, step: 1 | -1): number => {
     const minute = Math.floor(start / 60_000);
     for (let count = 0; 60 * count < enoughSeconds; count++) {
       const now = 60_000 * (step === 1 ? minute + 1 + count : minute - 1 - count);
       const isOver = failedCondition(when, { now }) !== undefined;
-      if (isOver) return Math.abs((step === 1 ? now : now + 60_000) - start) / 1000;
+      if (isOver) return (step === 1 ? now - start : start + 1 - (now + 60_000)) / 1000;
     }
     return Infinity;
   };

@@ -119,6 +119,10 @@ test('exactly twice the time in which an edit binds is long enough', () => {
     codes(rule(`actions: [push], when: { after: 2030-01-01T00:00:00Z, before: ${end} }`));
   expect(of('2030-01-01T00:06:00Z')).toEqual([]);
   expect(of('2030-01-01T00:05:59Z')).toEqual(['2 token-mode-time']);
+  const cut = (end: string): readonly string[] =>
+    codes(rule(`actions: [push], when: { before: ${end}, hours: 08:00-18:00 }`));
+  expect(cut('2030-01-01T08:06:00Z')).toEqual([]);
+  expect(cut('2030-01-01T08:05:59Z')).toEqual(['2 token-mode-time']);
 });
 
 test('says which rule, why, and what to do', () => {
