@@ -40,7 +40,9 @@ async function readLine(): Promise<Given> {
 async function promptTwice(): Promise<Given> {
   if (process.stdin.isTTY !== true) return { problem: noTerminal };
   const first = await ask('Password: ');
+  if (typeof first !== 'string') return first;
   const second = await ask('Again:    ');
+  if (typeof second !== 'string') return second;
   return first === second ? checked(first) : { problem: 'the two passwords differ' };
 }
 
@@ -53,13 +55,15 @@ function checked(password: string): Given {
   return password;
 }
 
-/** Nothing typed is echoed. */
-async function ask(prompt: string): Promise<string> {
+/** Nothing typed is echoed. Ctrl-C and Ctrl-D, which reach no signal handler here, are no password. */
+async function ask(prompt: string): Promise<Given> {
   process.stderr.write(prompt);
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const reader = createInterface({ input: process.stdin, output: silent, terminal: true });
+  const left = new Promise<undefined>((resolve) => reader.once('close', () => resolve(undefined)));
   try {
-    return await reader.question('');
+    const typed = await Promise.race([reader.question('').catch(() => undefined), left]);
+    return typed ?? { problem: 'no password was given' };
   } finally {
     reader.close();
     process.stderr.write('\n');

@@ -11,13 +11,13 @@ let isRunning = false;
  */
 export async function callProgram(
   args: readonly string[],
-  { cwd = '.', env = {}, input = '' }: Omit<RunOptions, 'timeoutMs'>,
+  { cwd = '.', env = {}, input = '', isTerminal }: Omit<RunOptions, 'timeoutMs'> & { readonly isTerminal?: true },
 ): Promise<RunResult> {
   if (isRunning) throw new Error('a command line is running in this process already');
   isRunning = true;
   const { stdout, stderr } = { stdout: new Collected(), stderr: new Collected() };
   const restore = [
-    replace('stdin', Readable.from([Buffer.from(input)])),
+    replace('stdin', Object.assign(Readable.from([Buffer.from(input)]), { isTTY: isTerminal })),
     replace('stdout', stdout),
     replace('stderr', stderr),
     replace('env', { PATH: process.env['PATH'], LANG: 'C.UTF-8', ...env }),
