@@ -17,8 +17,8 @@ export function answerTrouble(
     return isDone ? undefined : { problem, fix: `is ${host} a Portcullis, and new enough?` };
   }
   const said = saidIn(body);
-  const wait = Number(headers['retry-after']);
-  const again = Number.isFinite(wait) && wait > 0 ? `run it again in ${wait} s` : 'run it again in a while';
+  const wait = /^[1-9]\d{0,5}$/.exec(headers['retry-after'] ?? '')?.[0];
+  const again = `run it again in ${wait === undefined ? 'a while' : `${wait} s`}`;
   const made = (problem: string, fix: string): Trouble => ({ problem: escapeUnprintable(problem), fix });
   switch (kindOf(status, body)) {
     case 'source-unknown':
@@ -153,7 +153,8 @@ function timeInWords(ms: number): string {
 /** In decimal units, as registries and docker count. */
 function sizeInWords(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-  const step = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(bytes, 1)) / 3));
-  const value = bytes / 1000 ** step;
+  let [value, step] = [bytes, 0];
+  // From half of its last digit on it is written as one of the next.
+  for (; value >= 999.5 && step < units.length - 1; step++) value /= 1000;
   return `${step === 0 ? value : value.toPrecision(3)} ${units[step]}`;
 }

@@ -112,6 +112,17 @@ describe('what was promoted is told', () => {
     );
   });
 
+  test.each([
+    [999_499, '999 kB'],
+    [999_500, '1.00 MB'],
+    [999_999_999, '1.00 GB'],
+    [999, '999 B'],
+    [1000, '1.00 kB'],
+  ])('%d bytes as %s', async (bytes, words) => {
+    answer = (response) => response.writeHead(201).end(JSON.stringify({ ...done, bytes }));
+    expect((await promote(images())).stdout).toContain(`, ${words} copied,`);
+  });
+
   test('also that there was nothing to do', async () => {
     answer = (response) =>
       response.writeHead(201).end(JSON.stringify({ ...done, manifests: 0, blobs: 0, mounted: 0, durationMs: 3 }));
