@@ -5,6 +5,7 @@ import { isHostAndPort } from '../distribution/image-name.ts';
 import { field } from '../distribution/json.ts';
 import { escapeUnprintable } from '../document/problem.ts';
 import { isLoopback } from '../network/host.ts';
+import { readInstant } from '../time.ts';
 import { version } from '../version.ts';
 import { type GatewayAnswer, type Trouble, askGateway } from './gateway-client.ts';
 import { startProgress } from './progress.ts';
@@ -39,6 +40,8 @@ export function addLogin(program: Command, done: (code: ExitCode) => void): void
 
 const grant = 'urn:ietf:params:oauth:grant-type:device_code';
 const requestMs = 30_000;
+/** What is asked for more than this is no time that a person waits. */
+const longestPauseSeconds = 60;
 
 /** Where docker keeps the login is told; the token itself nowhere. */
 export async function login(text: string, { json = false }: LoginOptions): Promise<ExitCode> {
@@ -65,7 +68,8 @@ export async function login(text: string, { json = false }: LoginOptions): Promi
   if (json) printJson({ ok: true, host: origin.host, account, expires, kept: kept.where });
   else {
     const until = expires.slice(0, 10);
-    process.stdout.write(`logged in at ${origin.host} as ${account}, until ${until}; kept by ${kept.where}\n`);
+    const name = escapeUnprintable(account);
+    process.stdout.write(`logged in at ${origin.host} as ${name}, until ${until}; kept by ${kept.where}\n`);
     if (!kept.isHelper)
       process.stderr.write(
         'It is not encrypted there; a credential helper would (docs.docker.com/go/credential-store/).\n',
@@ -99,7 +103,7 @@ function post(origin: URL, path: string, form: Readonly<Record<string, string>>)
     'user-agent': `portcullis/${version} (${process.platform})`,
   };
   const body = new URLSearchParams(form).toString();
-  return askGateway(new URL(path, origin), { method: 'POST', headers, body, timeoutMs: requestMs });
+  return askGateway(new URL(path, origin), { verb: 'login', method: 'POST', headers, body, timeoutMs: requestMs });
 }
 
 async function begin(origin: URL): Promise<Begun | Trouble> {
@@ -114,7 +118,7 @@ async function begin(origin: URL): Promise<Begun | Trouble> {
       code: escapeUnprintable(code.slice(0, 32)),
       page: escapeUnprintable(page.slice(0, 300)),
       seconds: typeof seconds === 'number' ? seconds : 600,
-      intervalSeconds: typeof interval === 'number' && interval > 0 ? interval : 5,
+      intervalSeconds: typeof interval === 'number' && interval > 0 ? Math.min(interval, longestPauseSeconds) : 5,
     };
   const fix = 'log in with docker login, a password or an access token from the page';
   if (status === 404) return { problem: `${origin.host} lets nobody in by a browser`, fix };
@@ -142,8 +146,9 @@ async function waitFor(
     if ('problem' in answer || answer.status >= 500 || answer.status === 429) continue;
     const { body, status } = answer;
     const [account, secret, lives] = ['account', 'secret', 'expires_in'].map((name) => field(body, name));
-    if (status === 200 && typeof account === 'string' && typeof secret === 'string' && typeof lives === 'number')
-      return { account, secret, expires: new Date(Date.now() + lives * 1000).toISOString() };
+    const ends = typeof lives === 'number' ? readInstant(Date.now() + lives * 1000) : undefined;
+    if (status === 200 && typeof account === 'string' && typeof secret === 'string' && ends !== undefined)
+      return { account, secret, expires: new Date(ends).toISOString() };
     const error = field(body, 'error');
     if (error === 'slow_down') pause += 5;
     else if (error === 'access_denied') return { problem: 'the login was refused on the page', fix: 'log in again' };

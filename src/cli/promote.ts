@@ -108,6 +108,7 @@ async function ask(place: Place, login: StoredLogin, options: PromoteOptions): P
   if (typeof authorization !== 'string') return authorization;
   const { reason, attachments, dryRun } = options;
   return askGateway(new URL('/api/v1/promotions', place.url), {
+    verb: 'promote',
     method: 'POST',
     headers: { authorization, 'content-type': 'application/json', accept: 'application/json' },
     body: JSON.stringify({ source: place.source, target: place.target, reason, attachments, dryRun }),
@@ -126,6 +127,7 @@ async function accessToken(place: Place, refreshToken: string): Promise<string |
     scope: `repository:${sourceRepository}:pull repository:${targetRepository}:promote`,
   });
   const answer = await askGateway(new URL('/token', url), {
+    verb: 'promote',
     method: 'POST',
     headers: { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' },
     body: form.toString(),

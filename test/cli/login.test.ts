@@ -151,6 +151,28 @@ describe('what goes wrong is said', () => {
     expect(run.stderr).not.toMatch(/[\u001b\u202e]/);
   });
 
+  test.each([1e300, -1e300, 8.64e15])('a token that ends in %d seconds is none', async (lives) => {
+    answers = (path) =>
+      path === '/device' ? [200, begun] : [200, { account: 'dana', secret: 'pct_secret', expires_in: lives }];
+    const run = await login(elsewhere.url);
+    expect([run.code, run.stdout]).toEqual([1, '']);
+    expect(run.stderr).toContain('answers 200: nothing that this program knows');
+    expect(run.stderr).not.toContain('pct_secret');
+  });
+
+  test('a name of an account moves no cursor', async () => {
+    answers = (path) =>
+      path === '/device' ? [200, begun] : [200, { account: 'd\u001b[2Ja', secret: 'pct_secret', expires_in: 60 }];
+    const run = await login(elsewhere.url);
+    expect([run.code, run.stdout]).toEqual([0, expect.stringContaining(' as d\\u001b[2Ja, until ')]);
+  });
+
+  test('an address at which nothing listens is said to be the one that was given', async () => {
+    const run = await login('http://127.0.0.1:1');
+    expect([run.code, run.stderr]).toEqual([1, expect.stringContaining('nothing listens at 127.0.0.1:1')]);
+    expect(run.stderr).not.toMatch(/SOURCE|--gateway|promote/);
+  });
+
   test('a file of docker that cannot be read is left alone, and the token that is lost is named', async () => {
     await mkdir(join(directory, '.docker'));
     await writeFile(config(), '{"auths":');
