@@ -67,6 +67,12 @@ describeWithPrograms(['redis-server'], 'the session store on Redis', () => {
     ['lastUsed', '-1'],
     ['expires', 'never'],
     ['expires', 'Infinity'],
+    ['reach', '{"repositories":"sandbox/**"}'],
+    ['reach', '{"actions":{"0":"pull"}}'],
+    ['reach', '5'],
+    ['reach', 'null'],
+    ['reach', '[]'],
+    ['reach', 'pull'],
   ])('lets nobody in by a session whose %s says %j, and lists the others', async (field, text) => {
     const store = await open();
     await store.open(hashOf('a'), { ...sessionOf('dana'), kind: 'web', expires: Date.now() + 60_000 }, week);

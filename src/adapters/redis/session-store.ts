@@ -1,4 +1,6 @@
 /** Sessions in Redis, for any number of gateways. What is kept where: keys.ts. */
+import { parseJson } from '../../distribution/json.ts';
+import { isJsonObject } from '../../distribution/plain-json.ts';
 import { actions } from '../../policy/model.ts';
 import type { Session, SessionReach, SessionStore } from '../../ports.ts';
 import { type SessionMemory, cutClient, maxListedSessions, unavailable } from '../bounds.ts';
@@ -205,13 +207,13 @@ function readSpecial([kind, expires, label, reach]: readonly (string | undefined
 }
 
 function readReach(text: string): SessionReach | undefined {
-  try {
-    const { repositories, actions: named } = JSON.parse(text) as SessionReach;
-    return {
-      ...(Array.isArray(repositories) ? { repositories: repositories.map(String) } : {}),
-      ...(Array.isArray(named) ? { actions: actions.filter((action) => named.includes(action)) } : {}),
-    };
-  } catch {
-    return undefined;
-  }
+  const stored = parseJson(text);
+  if (!isJsonObject(stored)) return undefined;
+  const { repositories, actions: named } = stored;
+  // What is no list limits nothing, and was written to limit.
+  if (![repositories, named].every((each) => each === undefined || Array.isArray(each))) return undefined;
+  return {
+    ...(Array.isArray(repositories) ? { repositories: repositories.map(String) } : {}),
+    ...(Array.isArray(named) ? { actions: actions.filter((action) => named.includes(action)) } : {}),
+  };
 }
