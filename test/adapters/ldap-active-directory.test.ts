@@ -47,6 +47,10 @@ describe('an entry of Active Directory', () => {
 
   test.each([
     [{ userAccountControl: ['514'] }, 'disabled'],
+    [{ userAccountControl: ['-2147483134'] }, 'disabled'],
+    [{ userAccountControl: ['0x202'] }, 'disabled'],
+    [{ userAccountControl: [''] }, 'disabled'],
+    [{ userAccountControl: ['512'] }, undefined],
     [{ userAccountControl: ['512'], accountExpires: ['133500000000000000'] }, 'expired'],
     [{ accountExpires: ['9223372036854775807'], pwdLastSet: ['133500000000000000'] }, undefined],
     [{ accountExpires: ['0'] }, undefined],

@@ -82,7 +82,9 @@ const lockedForGood = '000001010000Z';
 /** Why the account is closed whatever the password, in words for operators; undefined when it is open. */
 export function closedBecause(entry: Entry, now: EpochMs): string | undefined {
   const first = (attribute: string): string | undefined => entry.texts(attribute)[0];
-  if ((Number(first('userAccountControl') ?? 0) & accountDisabled) !== 0) return 'disabled';
+  const control = first('userAccountControl') ?? '0';
+  // Flags that cannot be read may say so.
+  if (!/^-?\d{1,10}$/.test(control) || (Number(control) & accountDisabled) !== 0) return 'disabled';
   if (first('nsAccountLock')?.toLowerCase() === 'true') return 'disabled';
   if (first('pwdAccountLockedTime') === lockedForGood) return 'locked';
   const ends = fileTime(first('accountExpires') ?? '0') ?? generalizedTime(first('pwdEndTime') ?? '');
