@@ -90,6 +90,8 @@ test('13, 23: the tables of the kernel are read as it writes them', async () => 
     expect(readMemoryLimit([join(dir, 'nothing'), limit])).toBe(134_217_728);
     await writeFile(limit, 'max\n');
     expect(readMemoryLimit([limit])).toBeUndefined();
+    await writeFile(limit, '');
+    expect(readMemoryLimit([limit])).toBeUndefined();
   } finally {
     await rm(dir, { recursive: true });
   }

@@ -15,7 +15,7 @@ export function readMemoryLimit(paths: readonly string[] = files): number | unde
     } catch {
       continue;
     }
-    const bytes = text === 'max' ? Infinity : Number(text);
+    const bytes = /^\d+$/.test(text) ? Number(text) : Infinity;
     return bytes < endless ? bytes : undefined;
   }
   return undefined;
