@@ -45,7 +45,7 @@ type Line = (record: ReadRecord, bytes: Buffer) => string;
 
 function lineFor({ json = false, csv = false }: QueryOptions): Line {
   if (json) return (_record, bytes) => `${escapeUnprintable(bytes.toString('utf8'))}\n`;
-  if (csv) return (record) => `${escapeUnprintable(csvLine(record)).replaceAll('\n', ' ')}\r\n`;
+  if (csv) return (record) => `${escapeUnprintable(csvLine(record))}\r\n`;
   return (record) => `${escapeUnprintable(sentenceOf(record))}\n`;
 }
 

@@ -7,7 +7,7 @@ import { wordsOf } from '../adapters/failure.ts';
 import { readKeyFiles } from '../adapters/files/key-ring.ts';
 import { type PublicKey, readKeySet } from '../audit/checkpoint.ts';
 import { dayOf } from '../audit/file-name.ts';
-import { escapeUnprintable } from '../document/problem.ts';
+import { escapeLines } from '../document/problem.ts';
 import { sinceProblem } from '../audit/asked.ts';
 import { parseSince } from '../time.ts';
 import { auditDirectory } from './audit-place.ts';
@@ -48,7 +48,7 @@ export async function verifyAudit(
   if (json) {
     const gateways = chains.map(({ summary, fault = null, files }) => ({ ...summary, files, fault }));
     printJson({ ok: isOk, directory, gateways, cannotSee: unseen });
-  } else process.stdout.write(escaped(toText(directory, chains, unseen)));
+  } else process.stdout.write(escapeLines(toText(directory, chains, unseen)));
   return isOk ? exitCodes.ok : exitCodes.problems;
 }
 
@@ -136,9 +136,4 @@ function toText(directory: string, chains: readonly VerifiedChain[], unseen: rea
 
 function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? '' : 's'}`;
-}
-
-/** File names and what stands in lines were written by others. */
-function escaped(text: string): string {
-  return text.split('\n').map(escapeUnprintable).join('\n');
 }

@@ -3,7 +3,7 @@ import { setMaxListeners } from 'node:events';
 import { allChecks } from '../doctor/checks.ts';
 import { parseRepositoryName } from '../distribution/reference.ts';
 import { type Finding, isWell, runChecks } from '../doctor/run.ts';
-import { type Problem, escapeUnprintable, formatProblem } from '../document/problem.ts';
+import { type Problem, onOneLine, formatProblem } from '../document/problem.ts';
 import type { Wishes } from './doctor-context.ts';
 import { configured } from './policy-paths.ts';
 import { startProgress } from './progress.ts';
@@ -121,9 +121,4 @@ function report(findings: readonly Finding[], json: boolean): void {
 
 function asJson({ number, name, state, found, fix }: Finding) {
   return { number, name, state, found, fix: fix ?? null };
-}
-
-/** Words of others may have lines of their own, and would write lines of the report. */
-function onOneLine(text: string): string {
-  return escapeUnprintable(text.replace(/\s*[\r\n]+\s*/g, ' '));
 }

@@ -1,16 +1,16 @@
 /** Problems, lines and tables for a person at a terminal, and the codes with which verbs end. */
 import { readFileSync } from 'node:fs';
 import { styleText } from 'node:util';
-import { type Problem, escapeUnprintable, formatProblem } from '../document/problem.ts';
+import { type Problem, escapeLines, escapeUnprintable, formatProblem } from '../document/problem.ts';
 import type { Source } from '../policy/model.ts';
 
 /** Contract section 8. EX_CONFIG lets a supervisor tell a bad configuration from a crash. */
 export const exitCodes = { ok: 0, problems: 1, usage: 2, configuration: 78 } as const;
 export type ExitCode = number;
 
-/** One line on standard error; gives `code` back. */
+/** On standard error; what a terminal would obey is escaped, since words may come from files and servers. Gives `code` back. */
 export function complain(message: string, code: ExitCode = exitCodes.problems): ExitCode {
-  process.stderr.write(`portcullis: ${message}\n`);
+  process.stderr.write(`portcullis: ${escapeLines(message)}\n`);
   return code;
 }
 

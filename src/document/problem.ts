@@ -45,6 +45,17 @@ export function escapeUnprintable(text: string): string {
   return text.replace(unprintable, escaped);
 }
 
+/** The same, but for the ends of lines: each line by itself. */
+export function escapeLines(text: string): string {
+  return text.split('\n').map(escapeUnprintable).join('\n');
+}
+
+/** Words of others, such as those of TLS, may have lines of their own, and would write lines of ours. */
+export function onOneLine(text: string): string {
+  const lines = text.split(/[\r\n]/).map((line) => line.trim());
+  return escapeUnprintable(lines.filter((line) => line !== '').join(' '));
+}
+
 /** `file:line:column: message` with the fix, and of a given text the line with a caret; secrets in it are masked. */
 export function formatProblem(problem: Problem, sourceText?: string): string {
   const { file, line, column } = problem;

@@ -1,5 +1,5 @@
 /** The readiness page: every part of the gateway that can be in trouble brings its own check. */
-import { type Problem, escapeUnprintable, formatProblem } from '../document/problem.ts';
+import { type Problem, onOneLine, formatProblem } from '../document/problem.ts';
 import type { ReadinessCheck } from '../http/admin/admin.ts';
 import type { OperatorLog } from '../adapters/log/log.ts';
 import { frozenInWords } from '../policy/freezes.ts';
@@ -27,11 +27,6 @@ export function checkAll(parts: readonly Part[]): readonly ReadinessCheck[] {
     const state = ok ? 'ok' : isVital ? 'failed' : 'degraded';
     return { name, state, detail: detail === undefined ? undefined : onOneLine(detail) };
   });
-}
-
-/** Words of others, such as those of TLS, may have lines of their own, and would write lines of the page. */
-function onOneLine(text: string): string {
-  return escapeUnprintable(text.trim().replace(/\s*[\r\n]\s*/g, ' '));
 }
 
 /** A line for what rules forbid for some time only, while they do. `now` in milliseconds since 1970. */

@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { formatProblem, quote, sortProblems, type Problem } from '../../src/document/problem.ts';
+import {
+  type Problem,
+  escapeLines,
+  formatProblem,
+  onOneLine,
+  quote,
+  sortProblems,
+} from '../../src/document/problem.ts';
 
 function problemAt(line: number, column: number, message = 'no'): Problem {
   return { file: 'p.yaml', line, column, code: 'x', message };
@@ -91,4 +98,25 @@ test('quoted text is short and printable', () => {
   expect(quote('a"b')).toBe('"a\\"b"');
   expect(quote('x'.repeat(500)).length).toBeLessThan(70);
   expect(quote('\u202e\u009b')).toBe('"\\u202e\\u009b"');
+});
+
+describe('words of others', () => {
+  test.each([
+    ['one\n two \r\n\r\n three\n', 'one two three'],
+    ['  \n', ''],
+    ['a\u001b[2Jb', 'a\\u001b[2Jb'],
+  ])('%j are one line', (text, line) => {
+    expect(onOneLine(text)).toBe(line);
+  });
+
+  // A pattern that began at each blank anew took seconds for these.
+  test('that are blanks for the most part take no time', () => {
+    const before = performance.now();
+    expect(onOneLine(`a${' '.repeat(300_000)}b\nc`)).toHaveLength(300_004);
+    expect(performance.now() - before).toBeLessThan(1000);
+  });
+
+  test('keep their lines where they may have some, and move no cursor', () => {
+    expect(escapeLines('one\n  two\r\u202e')).toBe('one\n  two\\u000d\\u202e');
+  });
 });

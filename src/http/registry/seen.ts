@@ -39,6 +39,11 @@ export function noteSeen(
 
 /** A registry that does not know `?tag=` takes the manifest and sets no tag; one that does names those that it set. */
 function isNamedIn(response: Exchange['response']): (tag: string) => boolean {
-  const named = new Set([response.getHeader('oci-tag') ?? []].flat().flatMap((line) => String(line).split(/\s*,\s*/)));
+  const named = new Set(
+    [response.getHeader('oci-tag') ?? []]
+      .flat()
+      .flatMap((line) => String(line).split(','))
+      .map((tag) => tag.trim()),
+  );
   return (tag) => named.has(tag);
 }
