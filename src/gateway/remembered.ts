@@ -37,8 +37,10 @@ function isLooking({ route, decision, httpMethod }: AuditRecord): boolean {
 
 /** A challenge, which every login begins with, refuses nobody. */
 function noteSent(minutes: Minutes, record: AuditRecord, now: number): void {
-  const { event, decision, reason, action, repository, reference, bytes = 0 } = record;
+  const { event, decision, reason, action, repository, reference, status = 0, bytes = 0 } = record;
   if (decision === 'deny' && reason !== 'credentials_missing') minutes.note('refusal', now);
   if (event !== 'access' || decision !== 'allow' || action === 'push' || bytes === 0) return;
+  // That there is no such tag is no pull, however often somebody asks.
+  if (status >= 400) return;
   minutes.noteSent(repository, action === 'pull' && reference !== undefined ? 1 : 0, bytes, now);
 }
