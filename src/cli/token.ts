@@ -15,7 +15,7 @@ export function addToken(program: Command, done: (code: ExitCode) => void): void
   const token = program
     .command('token')
     .description('secrets for machines: make, list and take back; comments and order of the policy files stay')
-    .addHelpText('after', example('portcullis token create builder --groups build-servers --expires 90d'));
+    .addHelpText('after', example('portcullis token create nightly --groups build-servers --expires 90d'));
   token
     .command('create')
     .addOption(policiesOption)
@@ -29,7 +29,7 @@ export function addToken(program: Command, done: (code: ExitCode) => void): void
     .addHelpText(
       'after',
       example(
-        'portcullis token create builder --groups build-servers --repositories "integration/**" --expires 90d',
+        'portcullis token create nightly --groups build-servers --repositories "integration/**" --expires 90d',
         'portcullis token create deployer --actions pull --expires 2027-01-01 > deployer.secret',
       ) + aboutSecrets,
     )
@@ -43,7 +43,7 @@ export function addToken(program: Command, done: (code: ExitCode) => void): void
     .argument('[id]', 'the secret, as `token list` shows it')
     .option('--all', 'every secret of the robot')
     .description('take secrets of a robot back: they and the access tokens made with them stop working within seconds')
-    .addHelpText('after', example('portcullis token revoke builder k3v9x2ma', 'portcullis token revoke builder --all'))
+    .addHelpText('after', example('portcullis token revoke nightly k3v9x2ma', 'portcullis token revoke nightly --all'))
     .action(
       async (
         name: string,
@@ -63,7 +63,7 @@ export function addToken(program: Command, done: (code: ExitCode) => void): void
     .argument('[name]', 'only the secrets of this robot')
     .description('list the secrets of robots, with their last use when the gateway of this configuration answers')
     .option('--json', 'one JSON object instead of text')
-    .addHelpText('after', example('portcullis token list', 'portcullis token list builder --json'))
+    .addHelpText('after', example('portcullis token list', 'portcullis token list nightly --json'))
     .action(async (name: string | undefined, { policies = [], json = false }: PolicyOptions) =>
       done(await (await import('./token-changes.ts')).listTokens(policies, { name, json })),
     );

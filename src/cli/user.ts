@@ -64,13 +64,13 @@ export function addRobot(program: Command, done: Done): void {
   const robot = program
     .command('robot')
     .description('change the groups of robots and remove them; `token create` makes one')
-    .addHelpText('after', example('portcullis robot groups add builder build-servers'));
+    .addHelpText('after', example('portcullis robot groups add nightly build-servers'));
   addCommonVerbs(robot, 'robot', done);
 }
 
 /** `groups` and `remove`, the verbs that people and robots have in common. */
 function addCommonVerbs(parent: Command, kind: 'user' | 'robot', done: Done): void {
-  const someone = kind === 'user' ? 'dana' : 'builder';
+  const someone = kind === 'user' ? 'dana' : 'nightly';
   addVerb(parent, 'remove')
     .description(`take a ${kind} out of the policy files`)
     .option('--everywhere', 'also out of the rules, limits and tests that name it; what is about nobody else goes')

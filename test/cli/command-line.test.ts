@@ -2,13 +2,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freePort } from '../support/free-port.mjs';
 import { type RunResult, run } from '../support/programs.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
+import { projectDir } from '../support/trial.ts';
 import { callProgram } from './in-process.ts';
 
 const program = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
@@ -49,6 +50,29 @@ test('serve takes no secret as an argument, and its help offers none', async () 
   expect(stdout).toContain('--logins-oidc-client-secret-file <value>');
   expect(stdout).not.toMatch(/-(?:password|client-secret) <value>/);
   expect(await portcullis('serve', '--logins-oidc-client-secret', 'hunter2')).toMatchObject({ code: 2, stdout: '' });
+});
+
+test('what the help of token create shows is done by the policies that come along', async () => {
+  const { stdout } = await portcullis('token', 'create', '--help');
+  const shown = /^ {2}portcullis (token create .*)$/m.exec(stdout)?.[1] ?? '';
+  await cp(join(projectDir, 'policies'), join(directory, 'shipped'), { recursive: true });
+  const words = shown.replaceAll('"', '').split(' ');
+  expect(await portcullis(...words, '--policies', 'shipped')).toMatchObject({ code: 0 });
+});
+
+test('doctor names verbs that there are', async () => {
+  const folder = join(projectDir, 'src/doctor');
+  const texts = await Promise.all((await readdir(folder)).map((name) => readFile(join(folder, name), 'utf8')));
+  const named = [
+    ...texts.join('\n').matchAll(/portcullis ((?:[a-z][a-z-]+ )*[a-z][a-z-]+) (?:NAME|ROBOT|\$\{name\})/g),
+  ];
+  const verbs = [...new Set(named.map(([, verb = '']) => verb))];
+  expect(verbs).toContain('user groups add');
+  for (const verb of verbs)
+    expect([verb, (await portcullis(...verb.split(' '), '--help')).stdout]).toEqual([
+      verb,
+      expect.stringMatching(/^Arguments:\n {2}name /m),
+    ]);
 });
 
 describe('a verb that does not exist', () => {
