@@ -60,7 +60,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   directory: ['document/parsed.ts'],
   // Addresses and hosts as values. Of node:net only isIP.
   network: ['document/parsed.ts', 'node:net'],
-  ports: ['audit/question.ts', 'distribution', 'policy', 'time.ts', 'node:stream'],
+  ports: ['audit/question.ts', 'audit/read-line.ts', 'distribution', 'policy', 'time.ts', 'node:stream'],
   'ports.ts': ['ports', 'policy', 'time.ts', 'node:crypto', 'node:stream'],
   'secret.ts': ['node:util'],
   'page-assets.ts': ['node:fs'],

@@ -1,8 +1,5 @@
 /** Which records somebody asks for. */
-
 import type { ReadRecord } from './read-line.ts';
-
-export type { ReadRecord };
 
 /** What each field is to be; a test where equality does not do. */
 export interface Question {

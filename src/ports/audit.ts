@@ -1,5 +1,6 @@
 /** What is written down of every decision: as much of it as judging it again takes. */
-import type { Question, ReadRecord } from '../audit/question.ts';
+import type { Question } from '../audit/question.ts';
+import type { ReadRecord } from '../audit/read-line.ts';
 import type { RouteName } from '../distribution/route-name.ts';
 import type { LoginSource } from '../policy/model.ts';
 import type { ReachText } from '../policy/own-reach.ts';

@@ -1,5 +1,6 @@
 /** What audit files say, newest first: a stream of what is asked for, and a page of it that takes a bounded time. */
-import { type Question, type ReadRecord, matches, mayMatch } from '../../audit/question.ts';
+import { type Question, matches, mayMatch } from '../../audit/question.ts';
+import type { ReadRecord } from '../../audit/read-line.ts';
 import { recordIn } from '../../audit/read-line.ts';
 import type { AuditTrail, TrailPlace } from '../../ports/audit.ts';
 import type { Clock } from '../../ports.ts';
