@@ -3,6 +3,7 @@ import {
   appendFile,
   chmod,
   mkdir,
+  open,
   readFile,
   readdir,
   readlink,
@@ -16,7 +17,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { deleteOld } from '../../src/adapters/audit/beside.ts';
 import { eventually } from '../support/eventually.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
@@ -62,6 +63,26 @@ describe('a gateway writes', () => {
     expect(await verdict(at, keys)).toEqual(['gate: 4 lines, 1 checkpoints, 0 unsigned']);
     expect(await readdir(at)).toEqual([today]);
     expect(((await stat(join(at, today))).mode & 0o137).toString(8)).toBe('0');
+  });
+
+  test('a file whose name is on the disk before a line in it is', async () => {
+    const at = await directory();
+    const handle = await open(at);
+    const synced: boolean[] = [];
+    const sync = vi.spyOn(Object.getPrototypeOf(handle) as typeof handle, 'sync').mockImplementation(async function (
+      this: typeof handle,
+    ) {
+      synced.push((await this.stat()).isDirectory());
+    });
+    await handle.close();
+    try {
+      const { writer } = await openDesk(at, { key });
+      writer.record(pulled('v1'));
+      await writer.close();
+      expect(synced).toEqual([true]);
+    } finally {
+      sync.mockRestore();
+    }
   });
 
   test('a checkpoint every minute, and none where nothing came', async () => {

@@ -154,6 +154,11 @@ describe('a gateway with an audit directory', { timeout: 60_000 }, () => {
     expect([head.code, head.stdout.split('\n').length]).toEqual([0, 2]);
     expect((await portcullis('audit', 'query', audit, '--kind', 'nobody')).code).toBe(2);
     expect((await portcullis('audit', 'verify', root)).code).toBe(1);
+    for (const verb of ['verify', 'query'])
+      expect(await portcullis('audit', verb, join(root, 'nowhere'))).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('nowhere" is no directory: say the one') as string,
+      });
   });
 
   test('killed in the middle of writing, it goes on with the chain, and says that it was', async () => {

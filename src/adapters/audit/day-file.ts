@@ -1,6 +1,7 @@
 /** One open audit file: bytes are appended whole or carried on with, and reach the disk when that is asked for. */
 import { constants } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
+import { syncNameOf } from '../files/whole-file.ts';
 
 export interface DayFile {
   readonly path: string;
@@ -26,6 +27,7 @@ export async function openDayFile(path: string): Promise<DayFile & { readonly si
     const there = await handle.stat();
     if (!there.isFile()) throw new Error(`${path} is no regular file`);
     ({ size, ino } = there);
+    if (size === 0) await syncNameOf(path);
   } catch (error) {
     await handle.close();
     throw error;

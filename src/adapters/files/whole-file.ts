@@ -31,6 +31,11 @@ export async function replaceFile(path: string, expected: string, text: string):
  */
 export async function writePrivateFile(path: string, content: Text): Promise<void> {
   await withTemporary(path, 0o600, content, (temporary) => rename(temporary, path));
+  await syncNameOf(path);
+}
+
+/** Has the name of a new file outlive a loss of power, as fsync(2) of the file alone does not. */
+export async function syncNameOf(path: string): Promise<void> {
   const directory = await open(dirname(path), 'r');
   try {
     await directory.sync();
