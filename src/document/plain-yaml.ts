@@ -59,7 +59,7 @@ const quotedKey = /'[^'\n]{1,200}'(?!')|"[^"\\\n]{1,200}"/y;
 const safeStart = /[^\s?:,[\]{}#&*!|>'"%@`-]|-[A-Za-z0-9.]/y;
 /** Everything of YAML's core schema that would not be text, whole numbers aside. */
 const number =
-  /^[-+]?(?:\d+|0o[0-7]+|0x[0-9a-fA-F]+|(?:\.\d+|\d+\.?\d*)(?:[eE][-+]?\d+)?|\.(?:inf|Inf|INF))$|^\.(?:nan|NaN|NAN)$/;
+  /^[-+]?(?:\d+|0o[0-7]+|0x[0-9a-fA-F]+|(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?|\.(?:inf|Inf|INF))$|^\.(?:nan|NaN|NAN)$/;
 const wholeNumber = /^(?:0|[1-9]\d{0,14})$/;
 const words: ReadonlyMap<string, boolean | null> = new Map([
   ...['~', 'null', 'Null', 'NULL'].map((word) => [word, null] as const),

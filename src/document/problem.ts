@@ -18,6 +18,8 @@ export function unplaced(file: string, code: string, message: string, fix?: stri
 }
 
 const shownLineWidth = 160;
+/** Characters: the time that masking takes grows with their square. */
+const maxMaskedLine = 12_000;
 
 // C0 and C1 controls, and the marks that reorder text: either lets a file name or key forge other lines on a terminal.
 const unprintable = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\ufeff]/g;
@@ -92,9 +94,12 @@ function escaped(character: string): string {
 /** A secret may stand below its key. */
 const secretBelow = /\b(?:pa?s+\w*|pwd?|secret|credentials)(?<!file)["']?\s*:\s*[|>]?[-+\d]*\s*(?:#.*)?$/i;
 
+/** Nothing beside lines that are too long to be looked through for secrets. */
 function shownLine(text: string, line: number): string | undefined {
-  const isBelow = line > 1 && secretBelow.test(lineOf(text, line - 1) ?? '');
-  return isBelow ? lineOf(text, line)?.replace(/\S.*/, stars) : lineOf(text, line);
+  const above = line > 1 ? (lineOf(text, line - 1) ?? '') : '';
+  const own = lineOf(text, line);
+  if (own === undefined || Math.max(above.length, own.length) > maxMaskedLine) return undefined;
+  return secretBelow.test(above) ? own.replace(/\S.*/, stars) : own;
 }
 
 function lineOf(text: string, line: number): string | undefined {

@@ -88,7 +88,7 @@ console.log(
 for (const all of [false, true]) {
   const compiled = policyOf(all);
   const viewer = { kind: 'operator', policy: compiled, circumstances: { now } };
-  const parts = { policies: { current: () => compiled }, recent: { list: () => [] }, clock: () => now };
+  const parts = { policies: { current: () => compiled }, recent: { list: () => [], since: () => 0 }, clock: () => now };
   for (const [what, input] of Object.entries(questions)) {
     const times = [];
     const slices = [];

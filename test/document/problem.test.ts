@@ -40,6 +40,12 @@ describe('formatProblem', () => {
     expect(source?.[caret?.indexOf('^') ?? -1]).toBe('X');
   });
 
+  test('shows no line, nor the one below it, that is too long to be looked through for secrets', () => {
+    const long = `x: ${' '.repeat(12_000)}`;
+    expect(formatProblem(problemAt(1, 3), long)).toBe('p.yaml:1:3: no');
+    expect(formatProblem(problemAt(2, 3), `${long}\nb: *`)).toBe('p.yaml:2:3: no');
+  });
+
   test('adds the fix on its own line', () => {
     expect(formatProblem({ ...problemAt(0, 0), fix: 'put it in quotes' })).toBe(
       'p.yaml: no\n    fix: put it in quotes',
