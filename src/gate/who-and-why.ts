@@ -16,9 +16,7 @@ export function who(caller: Caller | undefined, account?: string): Partial<Audit
 }
 
 /** None for what a secret stands behind: that has an id of its own. */
-function sessionOf(
-  caller: Pick<Caller, 'claims' | 'sessionId' | 'robotToken' | 'ownToken'>,
-): string | undefined {
+function sessionOf(caller: Pick<Caller, 'claims' | 'sessionId' | 'robotToken' | 'ownToken'>): string | undefined {
   if (caller.robotToken !== undefined || caller.ownToken !== undefined) return undefined;
   return caller.sessionId ?? caller.claims?.sessionId;
 }
