@@ -27,7 +27,7 @@ import { type Sight, explained, ruleNamed, shownPlace } from './explaining.ts';
 import { type Outcome, operation } from './operation.ts';
 import { effectOf, lately, recordsHere, refusalsOf } from './refused-here.ts';
 import { shownFilesOf } from './shown-file.ts';
-import { slices } from './slices.ts';
+import { mapInSlices, slices } from './slices.ts';
 import { type Viewer, mayEverywhere, mayInspect } from './viewer.ts';
 
 export interface AccessParts {
@@ -187,7 +187,14 @@ async function accessOf(
   const isTold = (record: AuditRecord, at: number): boolean => scopeOf(record, at) !== 'nothing';
   const records = recordsHere(recent, repository, now, isTold);
   const { refusals, more } = refusalsOf(records, sight === 'all');
-  const rules = sight === 'self' ? [] : here.rules;
+  const files = shownFilesOf(compiled.policy);
+  const rules = await mapInSlices(sight === 'self' ? [] : here.rules, rest, (rule) => ({
+    ...ruleNamed(rule, sight, files),
+    isShadow: rule.mode === 'shadow',
+    text: textOf(rule, repository, sight),
+    applies: rule.when === undefined ? null : `while ${describeConditions(rule.when)}`,
+    would: rule.mode === 'shadow' ? effectOf(rule, records) : null,
+  }));
   return {
     ...nothingYet,
     ...{ about, viewer, repository, tag: tag ?? null },
@@ -197,13 +204,7 @@ async function accessOf(
       found === undefined || found.full.allowed || sight === 'self'
         ? null
         : await allowingOf(here, found.full, sight, rest),
-    rules: rules.map((rule) => ({
-      ...ruleNamed(rule, sight, shownFilesOf(here.compiled.policy)),
-      isShadow: rule.mode === 'shadow',
-      text: textOf(rule, repository, sight),
-      applies: rule.when === undefined ? null : `while ${describeConditions(rule.when)}`,
-      would: rule.mode === 'shadow' ? effectOf(rule, records) : null,
-    })),
+    rules,
     refusals,
     moreRefusals: more,
     lately: lately(recent.since(), now),

@@ -27,3 +27,17 @@ export async function filterInSlices<T>(entries: readonly T[], isWanted: (entry:
   }
   return found;
 }
+
+/** What `turn` makes of each entry, in their order. */
+export async function mapInSlices<T, U>(
+  entries: readonly T[],
+  rest: () => Promise<void>,
+  turn: (entry: T) => U,
+): Promise<U[]> {
+  const made: U[] = [];
+  for (const entry of entries) {
+    made.push(turn(entry));
+    await rest();
+  }
+  return made;
+}
