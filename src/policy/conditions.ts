@@ -66,21 +66,46 @@ function buildBlockList(list: readonly string[]): BlockList {
   return block;
 }
 
-const formats = new Map<string, Intl.DateTimeFormat>();
+interface LocalTime {
+  readonly day: Day;
+  /** Since midnight. */
+  readonly minute: number;
+}
 
-/** Day of the week and minute since midnight at `now` in an IANA zone. */
-export function localTime(now: number, zone: string): { readonly day: Day; readonly minute: number } {
-  let format = formats.get(zone);
-  if (format === undefined) {
-    format = new Intl.DateTimeFormat('en-GB', {
-      timeZone: zone,
-      weekday: 'short',
-      hour: '2-digit',
-      minute: '2-digit',
-      hourCycle: 'h23',
-    });
-    formats.set(zone, format);
-  }
+interface Zone {
+  readonly format: Intl.DateTimeFormat;
+  /** In which minute since 1970 `time` was read. */
+  readonly at: number;
+  readonly time: LocalTime;
+}
+
+const zones = new Map<string, Zone>();
+
+/**
+ * At `now` in an IANA zone. Read once a minute: a reading takes as long as some ten decisions, and no zone has been apart
+ * from UTC by part of a minute since 1972.
+ */
+export function localTime(now: EpochMs, zone: string): LocalTime {
+  const at = Math.floor(now / 60_000);
+  const known = zones.get(zone);
+  if (known?.at === at) return known.time;
+  const format = known?.format ?? formatIn(zone);
+  const time = readTime(format, now);
+  zones.set(zone, { format, at, time });
+  return time;
+}
+
+function formatIn(timeZone: string): Intl.DateTimeFormat {
+  return new Intl.DateTimeFormat('en-GB', {
+    timeZone,
+    weekday: 'short',
+    hour: '2-digit',
+    minute: '2-digit',
+    hourCycle: 'h23',
+  });
+}
+
+function readTime(format: Intl.DateTimeFormat, now: EpochMs): LocalTime {
   const parts = new Map(format.formatToParts(now).map((part) => [part.type, part.value]));
   const weekday = (parts.get('weekday') ?? '').toLowerCase().slice(0, 3);
   const minute = Number(parts.get('hour')) * 60 + Number(parts.get('minute'));
