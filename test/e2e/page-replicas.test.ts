@@ -126,7 +126,7 @@ describeWithPrograms(['redis-server'], 'the page of two gateways on one Redis', 
         const page = await visitor.get('/ui/');
         expect(performance.now() - begun).toBeLessThan(2500);
         expect([page.status, page.headers['retry-after'], page.headers['set-cookie']]).toEqual([503, '5', undefined]);
-        expect(page.body).toContain('the store of logins does not answer');
+        expect(page.body).toContain('The store of logins does not answer');
       }
       const stranger = new Visitor(first.url);
       const login = await stranger.logIn(name, 'correct horse');
