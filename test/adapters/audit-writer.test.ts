@@ -253,6 +253,9 @@ describe('a gateway writes', () => {
     const at = await directory();
     for (const name of ['2026-08-26.other.jsonl', '2026-11-25.other.jsonl']) await writeFile(join(at, name), 'x\n');
     expect(await deleteOld(at, 90 * day, noon + 3650 * day)).toEqual(['2026-08-26.other.jsonl']);
+    // Begun again on that day, its own file says nothing.
+    await writeFile(join(at, '2036-11-23.other.jsonl'), 'x\n');
+    expect(await deleteOld(at, 90 * day, noon + 3650 * day)).toEqual([]);
     expect(await deleteOld(await directory(), 90 * day, noon)).toEqual([]);
   });
 

@@ -43,14 +43,15 @@ async function publicKeysIn(path: string): Promise<readonly { readonly kid?: unk
 }
 
 /**
- * Deletes the files of days that ended more than `keepMs` ago, whoever wrote them. Their names. The newest file says how late
- * it is as well: a clock that is years ahead takes nothing away.
+ * Deletes the files of days that ended more than `keepMs` ago, whoever wrote them. Their names. The newest file of an
+ * earlier day says how late it is as well: a clock that is years ahead takes nothing away on the day that it tells.
  */
 export async function deleteOld(directory: string, keepMs: number, now: number): Promise<readonly string[]> {
   const files = await listAuditFiles(directory);
-  const newest = files.at(-1);
+  const today = dayOf(now);
+  const newest = files.findLast(({ day }) => day < today);
   if (newest === undefined) return [];
-  const first = dayOf(Math.min(now, Date.parse(newest.day) + dayMs) - keepMs);
+  const first = dayOf(Math.min(now, Date.parse(newest.day) + 2 * dayMs - 1) - keepMs);
   const old = files.filter(({ day }) => day < first);
   for (const { path } of old) await rm(path, { force: true });
   return old.map(({ name }) => name);
