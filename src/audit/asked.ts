@@ -21,6 +21,9 @@ export const choices = {
   decision: ['allow', 'deny', 'error'],
 } as const;
 
+/** What stands in records of pushing: a refusal names the half that was refused. */
+const pushing = ['push', 'create', 'overwrite'];
+
 /** Or what is wrong, and with which of them. */
 export function questionOf(asked: Asked): Question | { readonly name: string; readonly problem: string } {
   const { account, kind, repository, action, decision, reason, address } = asked;
@@ -33,9 +36,13 @@ export function questionOf(asked: Asked): Question | { readonly name: string; re
   const network = address === undefined ? undefined : parseNetwork(address);
   if (network !== undefined && !network.ok) return { name: 'address', problem: network.message };
   const networks = network?.ok === true ? [network.value] : undefined;
-  const equal = { account, kind, action, decision, reason };
+  const one = { account, kind, decision, reason };
+  const words = Object.entries(one).flatMap(([name, value]) => (value === undefined ? [] : [[name, [value]] as const]));
   return {
-    equal: Object.fromEntries(Object.entries(equal).filter(([, value]) => value !== undefined)),
+    words: {
+      ...(Object.fromEntries(words) as Question['words']),
+      ...(action !== undefined && { action: action === 'push' ? pushing : [action] }),
+    },
     repository: pattern && ((name) => matchesRepository(pattern, name, undefined)),
     address: networks && ((from) => inNetworks(networks, from)),
   };

@@ -1,9 +1,11 @@
 /** Which records somebody asks for. */
 import type { ReadRecord } from './read-line.ts';
 
-/** What each field is to be; a test where equality does not do. */
+type Field = 'account' | 'kind' | 'action' | 'decision' | 'reason';
+
+/** What each field is to be, one of several words; a test where that does not do. */
 export interface Question {
-  readonly equal: Readonly<Partial<Record<'account' | 'kind' | 'action' | 'decision' | 'reason', string>>>;
+  readonly words: Readonly<Partial<Record<Field, readonly string[]>>>;
   readonly repository?: ((name: string) => boolean) | undefined;
   readonly address?: ((address: string) => boolean) | undefined;
 }
@@ -12,11 +14,11 @@ export interface Question {
  * Whether the bytes of a line may hold what is asked for: most lines are not worth parsing. Only words that JSON writes as
  * they are can be looked for.
  */
-export function mayMatch({ equal }: Question): (line: Buffer) => boolean {
-  const words = Object.values(equal)
-    .filter((word) => /^[A-Za-z0-9_.:@/-]+$/.test(word))
-    .map((word) => Buffer.from(`"${word}"`));
-  return (line) => words.every((word) => line.includes(word));
+export function mayMatch({ words }: Question): (line: Buffer) => boolean {
+  const sought = Object.values(words)
+    .filter((some) => some.every((word) => /^[A-Za-z0-9_.:@/-]+$/.test(word)))
+    .map((some) => some.map((word) => Buffer.from(`"${word}"`)));
+  return (line) => sought.every((some) => some.some((word) => line.includes(word)));
 }
 
 /** Whether a record is asked for. A line about the files themselves is not, nor one that only says what was about to be done. */
@@ -25,8 +27,11 @@ export function matches(question: Question, record: ReadRecord): boolean {
 }
 
 /** Whether a line of any kind says what is asked for. */
-export function fits({ equal, repository, address }: Question, record: ReadRecord): boolean {
-  for (const [field, wanted] of Object.entries(equal)) if (record[field] !== wanted) return false;
+export function fits({ words, repository, address }: Question, record: ReadRecord): boolean {
+  for (const [field, some] of Object.entries(words)) {
+    const found = record[field];
+    if (typeof found !== 'string' || !some.includes(found)) return false;
+  }
   const [name, from] = [record['repository'], record['address']];
   if (repository !== undefined && !(typeof name === 'string' && repository(name))) return false;
   return address === undefined || (typeof from === 'string' && address(from));

@@ -28,7 +28,7 @@ export function addAudit(program: Command, done: (code: ExitCode) => void): void
     .option('--account <name>', 'of this account')
     .option('--kind <kind>', 'user, robot, workload or anonymous')
     .option('--repository <pattern>', 'of these repositories, as in policies: release/**')
-    .option('--action <action>', 'pull, push, delete, promote …')
+    .option('--action <action>', 'pull, push (create and overwrite), delete, promote …')
     .option('--decision <decision>', 'allow, deny or error')
     .option('--reason <reason>', 'with this reason, such as no_rule')
     .option('--address <cidr>', 'from this address or network')

@@ -1,6 +1,7 @@
 /** What is asked of audit files, and how one line of the answer reads. */
 import { expect, test } from 'vitest';
-import { sentenceOf } from '../../src/audit/question.ts';
+import { questionOf } from '../../src/audit/asked.ts';
+import { fits, mayMatch, sentenceOf } from '../../src/audit/question.ts';
 
 const record = {
   ...{ time: '2026-11-27T06:47:34.120Z', event: 'access', decision: 'deny', reason: 'rule_denies', rule: 'keeps' },
@@ -29,4 +30,21 @@ test('nobody in particular, by no rule', () => {
   expect(sentenceOf({ ...nobody, address: undefined })).toBe(
     '2026-11-27T06:47:34  deny  -  push release/app  (credentials_missing)',
   );
+});
+
+test.each([
+  ['push', ['push', 'create', 'overwrite']],
+  ['overwrite', ['overwrite']],
+  ['pull', ['pull']],
+])('asked for what was to %s are records of %j', (action, found) => {
+  const question = questionOf({ action });
+  if ('problem' in question) throw new Error(question.problem);
+  const asked = ['pull', 'push', 'create', 'overwrite', 'delete', undefined].map((each) => ({
+    ...record,
+    action: each,
+  }));
+  const fitting = asked.filter((each) => fits(question, each));
+  expect(fitting.map((each) => each.action)).toEqual(found);
+  const read = asked.filter((each) => mayMatch(question)(Buffer.from(JSON.stringify(each))));
+  expect(read.map((each) => each.action)).toEqual(found);
 });
