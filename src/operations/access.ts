@@ -28,7 +28,7 @@ import { type Outcome, operation } from './operation.ts';
 import { effectOf, lately, recordsHere, refusalsOf } from './refused-here.ts';
 import { shownFilesOf } from './shown-file.ts';
 import { mapInSlices, slices } from './slices.ts';
-import { type Viewer, mayEverywhere, mayInspect } from './viewer.ts';
+import { type Viewer, mayEverywhere, mayInspect, policyFor } from './viewer.ts';
 
 export interface AccessParts {
   readonly policies: PolicySource;
@@ -62,9 +62,9 @@ export const explainOperation = operation<AccessParts>()({
   async run(parts, viewer, input) {
     const asked = readQuestion(parts, viewer, input);
     if (!asked.ok) return asked;
-    const { inquiry, sight, compiled } = asked.answer;
+    const { inquiry, sight, reached } = asked.answer;
     if (inquiry === undefined) return invalid('name an action');
-    return { ok: true, answer: (await explained(compiled, inquiry, sight, slices())).answer };
+    return { ok: true, answer: (await explained(reached, inquiry, sight, slices())).answer };
   },
 });
 
@@ -84,6 +84,8 @@ export const accessOperation = operation<AccessParts>()({
 
 interface Asked {
   readonly compiled: CompiledPolicy;
+  /** The same as far as the credentials reach of who asks about themselves. */
+  readonly reached: CompiledPolicy;
   readonly sight: Sight;
   /** Who looks; undefined for an operator. */
   readonly self: Principal | undefined;
@@ -119,6 +121,7 @@ function readQuestion(
   const isSelf = self !== undefined && (as === '' ? wanted !== '' || sight === 'self' : as === formatSubject(self));
   if (as !== '' && !isSelf && sight === 'self')
     return forbidden(`you may ask about yourself; about others may ask who may inspect ${repository}`);
+  const reached = isSelf && viewer.kind === 'caller' ? policyFor(viewer, repository) : compiled;
   const action = wanted === '' ? undefined : parseAction(wanted);
   if (typeof action === 'object') return invalid(action.problem);
   const who = isSelf || as === '' ? self : subjectIn(compiled, as, sight);
@@ -129,7 +132,7 @@ function readQuestion(
     action !== undefined && who !== undefined && repository !== ''
       ? { ...circumstances, principal: who, action, repository, tag }
       : undefined;
-  return { ok: true, answer: { compiled, sight, self, repository, tag, ...circumstances, inquiry } };
+  return { ok: true, answer: { compiled, reached, sight, self, repository, tag, ...circumstances, inquiry } };
 }
 
 function forbidden(detail: string): Outcome<never> {
@@ -169,7 +172,7 @@ async function accessOf(
   asked: Asked,
   scopeOf: ReturnType<typeof scopeFor>,
 ): Promise<AccessAnswer> {
-  const { compiled, sight, self, repository, tag, now, address, inquiry } = asked;
+  const { compiled, reached, sight, self, repository, tag, now, address, inquiry } = asked;
   const about = sight === 'self' ? 'yourself' : 'everybody';
   const viewer = self === undefined ? null : formatSubject(self);
   if (repository === '') return { ...nothingYet, about, viewer };
@@ -180,9 +183,9 @@ async function accessOf(
       ? await accessMatrix(here, { tag, now, address: undefined }, rest)
       : self === undefined
         ? { actions: [], rows: [], others: 0 }
-        : await ownRow(here, { tag, now, address }, self, rest);
+        : await ownRow(here, { tag, now, address }, self, reached, rest);
   await rest();
-  const found = inquiry === undefined ? undefined : await explained(compiled, inquiry, sight, rest);
+  const found = inquiry === undefined ? undefined : await explained(reached, inquiry, sight, rest);
   await rest();
   const isTold = (record: AuditRecord, at: number): boolean => scopeOf(record, at) !== 'nothing';
   const records = recordsHere(recent, repository, now, isTold);

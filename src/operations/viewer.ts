@@ -3,7 +3,8 @@ import { carries } from '../distribution/access.ts';
 import type { Caller } from '../identity/identify.ts';
 import type { Circumstances } from '../policy/conditions.ts';
 import type { CompiledPolicy, Decision } from '../policy/evaluate.ts';
-import type { Action } from '../policy/model.ts';
+import { type Action, rightsOfAll } from '../policy/model.ts';
+import { narrowPolicy } from '../policy/secret-reach.ts';
 import type { AuditRecord } from '../ports.ts';
 
 /** Whoever proved that they can read the state directory: may look at everything, and administer; nothing is theirs. */
@@ -52,6 +53,17 @@ export function decide(viewer: Viewer, action: Action, repository: string, tag?:
   // Written out: a spread takes longer than the decision, and a list asks for ten thousand.
   const { address, now } = circumstances;
   return policy.decide({ address, now, principal: caller.principal, action, repository, tag });
+}
+
+/** The policy in force as far as the viewer's credentials reach in one repository. */
+export function policyFor({ caller, policy }: Looker, repository: string): CompiledPolicy {
+  const { bound } = caller;
+  if (bound === undefined) return policy;
+  const carried = (['pull', 'push', 'delete', 'promote', 'inspect'] as const).filter((action) =>
+    carries(bound, 'repository', repository, action),
+  );
+  const lists = carries(bound, 'registry', 'catalog', '*') ? (['catalog'] as const) : [];
+  return narrowPolicy(policy, '', { rights: rightsOfAll([...carried, ...lists]) });
 }
 
 /** Whether the viewer may know that a repository, or a tag of it, is there: as `GET` on `/v2` lets them. */

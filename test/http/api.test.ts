@@ -22,6 +22,7 @@ rules:
   - { name: tia-looks-at-a, subjects: ["user:tia"], repositories: ["team-a/**"], actions: [inspect] }
   - { name: a-pulls, subjects: ["user:dana"], repositories: ["team-a/**"], actions: [pull] }
   - { name: b-pulls, subjects: ["user:tess"], repositories: ["team-b/**"], actions: [pull] }
+  - { name: c-deletes, subjects: ["user:tess"], repositories: ["team-c/**"], actions: [pull, delete] }
 limits:
   - { name: pulls, subjects: [authenticated], count: pull, per: account, rate: 3/1h }
 `;
@@ -332,6 +333,32 @@ describe('what somebody is told', () => {
     const { body } = await call('GET /me', token);
     expect(body).toMatchObject({ name: 'dana', inPerson: false });
     expect(body.rights).toEqual([{ rule: 'a-pulls', actions: ['pull'], repositories: ['team-a/app'] }]);
+  });
+
+  test('of a question about themselves: as far as the token that asks was made for', async () => {
+    const accessBy = async (headers: Headers) =>
+      (await call('GET /access?repository=team-c/app&action=delete', headers)).body as {
+        readonly explained: { readonly allowed: boolean };
+        readonly actions: readonly string[];
+        readonly rows: readonly { readonly cells: readonly object[] }[];
+      };
+    const narrow = await ownToken('tess', { repositories: ['team-c/*'], actions: ['pull'] });
+    const yes = { answer: 'yes', rule: 'c-deletes', note: null };
+    const none = { answer: 'none', rule: null, note: null };
+    const narrowed = { ...none, note: 'your token was not made for it' };
+    for (const headers of [narrow, await bearer('tess', 'repository:team-c/app:pull')]) {
+      for (const as of ['', '&as=user:tess']) {
+        const { body } = await call(`GET /explain?repository=team-c/app&action=delete${as}`, headers);
+        expect(body).toMatchObject({ allowed: false, rule: null, reason: 'your token was not made for it' });
+        expect(body.sentence).toBe('user "tess" may not delete team-c/app');
+      }
+      const { explained, actions, rows } = await accessBy(headers);
+      expect([explained.allowed, rows.length]).toEqual([false, 1]);
+      expect(rows[0]?.cells).toEqual([yes, none, none, narrowed, ...actions.slice(4).map(() => none)]);
+    }
+    const { explained, rows } = await accessBy(basic('tess'));
+    expect(explained).toMatchObject({ allowed: true, rule: { name: 'c-deletes' } });
+    expect(rows[0]?.cells.slice(0, 4)).toEqual([yes, none, none, yes]);
   });
 
   test('by an access token of an administrator: that it is the token which may not administer', async () => {

@@ -44,6 +44,8 @@ export function explain(compiled: PolicyByName, inquiry: Inquiry) {
   return {
     inquiry,
     allowed: decision.allowed && !isTooNarrow,
+    /** The rules allow it; the credentials that ask were made for less. */
+    isBeyondToken: decision.reason === 'secret_narrow',
     rule: isTooNarrow ? undefined : decision.rule,
     /** When what is refused is allowed, in milliseconds since 1970. */
     frozenUntil: decision.frozenUntil,
@@ -64,7 +66,7 @@ export function explain(compiled: PolicyByName, inquiry: Inquiry) {
     shadow: [...new Set(shadow)],
     considered,
     /** Rules that failed by one part and would otherwise have turned the decision or helped it; nearest first. */
-    nearMisses: isTooNarrow ? [] : nearMissesOf(considered, decision.allowed),
+    nearMisses: isTooNarrow || decision.reason === 'secret_narrow' ? [] : nearMissesOf(considered, decision.allowed),
   };
 }
 
@@ -139,6 +141,8 @@ export function halfLines(halves: readonly WriteHalf[], { action, tag }: Inquiry
   ];
 }
 
+const narrowInWords = 'your token was not made for it';
+
 function reasonOf(
   policy: Policy,
   inquiry: Inquiry,
@@ -159,7 +163,7 @@ function reasonOf(
     case 'not_a_person':
       return 'only a person administers, by password or on the page: never a machine';
     case 'secret_narrow':
-      return 'the secret of this robot does not reach it';
+      return principal.kind === 'robot' ? 'the secret of this robot does not reach it' : narrowInWords;
     case 'account_unknown': {
       const isAccount = principal.kind !== 'anonymous' && principal.kind !== 'group';
       const account = isAccount ? accountIn(policy, principal) : undefined;
@@ -176,7 +180,8 @@ export function untilInWords({ frozenUntil }: Pick<Decision, 'frozenUntil'>): st
 }
 
 /** `allowed by rule "x" (file:line)`, `forbidden by …`, `no rule allows it`. */
-function verdictOf({ allowed, rule, frozenUntil }: Decision): string {
+function verdictOf({ allowed, rule, reason, frozenUntil }: Decision): string {
+  if (reason === 'secret_narrow') return narrowInWords;
   if (rule === undefined) return 'no rule allows it';
   return `${allowed ? 'allowed' : 'forbidden'} by ${describeRule(rule)}${untilInWords({ frozenUntil })}`;
 }

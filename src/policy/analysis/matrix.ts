@@ -19,6 +19,7 @@ import {
 } from '../model.ts';
 import { outsideGroupsOf } from '../outside.ts';
 import { isReached } from '../secret-reach.ts';
+import type { CompiledPolicy } from '../evaluate.ts';
 import type { Here, Rest } from './here.ts';
 import { conditionsOf } from './gates-about.ts';
 import { type WhoCanQuestion, judge, timedDenials } from './worlds.ts';
@@ -109,13 +110,28 @@ export async function accessMatrix(here: Here, question: MatrixQuestion, rest: R
   return { actions, rows: [...rows.values()], others: others + disabled };
 }
 
-/** What one asks about for oneself alone. */
-export async function ownRow(here: Here, question: MatrixQuestion, who: Principal, rest: Rest): Promise<Matrix> {
+/** What one asks about for oneself alone; `reached`: the policy as far as one's credentials reach. */
+export async function ownRow(
+  here: Here,
+  question: MatrixQuestion,
+  who: Principal,
+  reached: CompiledPolicy,
+  rest: Rest,
+): Promise<Matrix> {
   const actions = columnsOf(here);
   const asked = formatSubject(who);
-  const cells = await cellsOf(here, actions, question, who, rest);
+  const found = await cellsOf(here, actions, question, who, rest);
+  const cells = found.map((cell, index): Cell => {
+    const action = actions[index] ?? 'pull';
+    if (cell.answer === 'no' || cell.answer === 'none') return cell;
+    const asking = { ...question, principal: who, action, repository: here.repository };
+    const { reason } = reached.decide({ ...asking, deletes: 'something' });
+    return reason === 'secret_narrow' ? beyondToken : cell;
+  });
   return { actions, rows: [{ asked, subjects: [asked], people: [], from: [], cells }], others: 0 };
 }
+
+const beyondToken: Cell = { answer: 'none', rule: undefined, note: 'your token was not made for it' };
 
 /** Subjects that get a row, in the order of the rules; and all by which rules and gates here tell people apart. */
 function subjectsHere({ reduced }: Here): { readonly rows: readonly string[]; readonly all: ReadonlySet<string> } {

@@ -87,8 +87,10 @@ function comparison(here: Here, before: Policy | undefined, after: Policy | unde
   return diffPolicies(old, young, { now, maxWork });
 }
 
-function hindranceOf({ compiled: { policy } }: Here, { inquiry, secrets, rule }: Explanation): string | undefined {
+function hindranceOf({ compiled: { policy } }: Here, explanation: Explanation): string | undefined {
+  const { inquiry, secrets, rule, isBeyondToken } = explanation;
   const { principal, action, repository } = inquiry;
+  if (isBeyondToken) return 'the rules do; it takes a token that was made for it';
   if (action === 'administer' && isMachine(principal)) return 'nothing does: only a person administers';
   if (principal.kind === 'anonymous' || principal.kind === 'group') return undefined;
   const entry = accountIn(policy, principal);
