@@ -141,6 +141,12 @@ describe('19: replicas', () => {
     const stored = { a: `1000 ${JSON.stringify(one)}`, b: `50000 ${JSON.stringify(one)}`, c: 'nonsense', d: '50000 {' };
     expect(readReplicas(stored, 60_000)).toEqual([one]);
   });
+  test('another version that says other things differs, and breaks nothing', () => {
+    const stored = { a: `50000 ${JSON.stringify(one)}`, b: '50000 {"version":"9","kids":"a"}', c: '50000 null' };
+    const read = readReplicas(stored, 60_000);
+    expect(read).toEqual([one, { version: '9', revision: '?', kids: [], publicUrl: '?', service: '?' }]);
+    expect(judgeReplicas(read).state).toBe('FAIL');
+  });
 });
 
 describe('28: the disk of audit files', () => {

@@ -1,5 +1,6 @@
 /** What each gateway says of itself to the others, so that it shows where they differ. Nothing is decided by it. */
 import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
 import type { ReplicaFacts } from '../../ports/doctor.ts';
 import type { RedisConnection } from './connection.ts';
 import { replicasKey } from './keys.ts';
@@ -49,13 +50,25 @@ export function announceReplica(connection: RedisConnection, describe: () => Rep
   };
 }
 
+const text = z.string().catch('?');
+
+/** What another version says otherwise differs from everything that this one says. */
+const facts: z.ZodType<ReplicaFacts> = z.object({
+  version: text,
+  revision: text,
+  kids: z.array(z.string()).catch([]),
+  publicUrl: text,
+  service: text,
+});
+
 /** What was said, by gateway, as it lies in Redis; of those heard of within half a minute before `now` on its clock. */
 export function readReplicas(stored: Readonly<Record<string, string>>, now: number): readonly ReplicaFacts[] {
   return Object.values(stored).flatMap((text) => {
     const [, said, json] = /^(\d+) (.*)$/s.exec(text) ?? [];
     if (json === undefined || Number(said) < now - silentMs) return [];
     try {
-      return [JSON.parse(json) as ReplicaFacts];
+      const read = facts.safeParse(JSON.parse(json));
+      return read.success ? [read.data] : [];
     } catch {
       return [];
     }
