@@ -2,9 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { wordsOf } from '../adapters/failure.ts';
+import { readHtpasswdFile } from '../adapters/files/htpasswd-file.ts';
 import { readKeyFiles } from '../adapters/files/key-ring.ts';
 import { createMachine } from '../adapters/probes/machine.ts';
 import { createWeb } from '../adapters/probes/web.ts';
+import type { Config } from '../config/load.ts';
 import { configKeys } from '../config/schema.ts';
 import type { UpstreamTerms } from '../config/upstreams.ts';
 import { field } from '../distribution/json.ts';
@@ -51,6 +53,7 @@ export async function openContext(
       policy === undefined ? [] : unexercisedRules(compileByName(policy), Date.now()).map(({ name }) => name),
     signingKeys: () => signingKeys(configuration),
     certificateProblem: () => unfitCertificate(config.tls),
+    htpasswd: () => htpasswdUsers(config),
     machine: createMachine(process.argv[1] ?? ''),
     gateway: runningGateway(configuration, mayReach, web),
     redis: config.redis === undefined ? undefined : once(() => inspect(config.redis?.reveal() ?? '')),
@@ -62,6 +65,11 @@ export async function openContext(
     env: process.env,
     now: Date.now,
   };
+}
+
+async function htpasswdUsers({ logins: { htpasswd } }: Config): ReturnType<Context['htpasswd']> {
+  const reading = htpasswd && (await readHtpasswdFile(htpasswd.file));
+  return reading?.ok === true ? reading.people.users : new Map();
 }
 
 function isHere(url: string): boolean {

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Policy } from '../policy/model.ts';
 import { rights } from '../policy/model.ts';
+import type { PasswordHash } from '../policy/password-hash.ts';
 import { type Check, type Outcome, fail, ok, skip, warn, worst } from './check.ts';
 import { type Context, isFailure } from './context.ts';
 import { troublesOf } from './running.ts';
@@ -13,7 +14,8 @@ export const accountCheck: Check = {
   number: 24,
   name: 'accounts',
   async run(context) {
-    const { policy } = context;
+    const { policy, config } = context;
+    const { file = '' } = config.logins.htpasswd ?? {};
     if (policy === undefined) return skip('the policies cannot be read: see 4');
     if (!anybody(policy, context))
       return fail('nobody can log in', 'portcullis user add NAME --groups admins, or set `logins`');
@@ -23,7 +25,8 @@ export const accountCheck: Check = {
       ...initialPassword(context),
       ...(await secrets(policy, context)),
       ...(await troublesOf(context, ['logins.htpasswd', 'logins.ldap', 'logins.oidc'], sourceFix)),
-      ...weakHashes(policy),
+      ...weakHashes(policy.users, (name) => `portcullis user passwd ${name}`),
+      ...weakHashes(await context.htpasswd(), (name) => `htpasswd -B -C ${weakCost} ${file} ${name}`),
     ]);
   },
 };
@@ -86,10 +89,13 @@ async function secrets({ robots }: Policy, { gateway, now }: Context): Promise<r
     );
 }
 
-function weakHashes({ users }: Policy): readonly Outcome[] {
-  return [...users.values()].flatMap(({ name, password }) => {
+function weakHashes(
+  users: ReadonlyMap<string, { readonly password?: PasswordHash | undefined }>,
+  fixOf: (name: string) => string,
+): readonly Outcome[] {
+  return [...users].flatMap(([name, { password }]) => {
     if (password?.scheme !== 'bcrypt' || password.cost >= weakCost) return [];
     const found = `the bcrypt hash of "${name}" costs ${password.cost}, and is guessed in no time`;
-    return [warn(found, `portcullis user passwd ${name}`)];
+    return [warn(found, fixOf(name))];
   });
 }

@@ -4,6 +4,7 @@ import type { UpstreamTerms } from '../config/upstreams.ts';
 import type { Failure, Machine, RedisFacts, SigningKeyFacts, Web, WebAnswer } from '../ports/doctor.ts';
 import type { Problem } from '../document/problem.ts';
 import type { Policy } from '../policy/model.ts';
+import type { PasswordHash } from '../policy/password-hash.ts';
 
 /** What the gateway that runs on this configuration says of its policy. */
 export interface RunningPolicy {
@@ -67,6 +68,8 @@ export interface Context {
   readonly signingKeys: () => readonly SigningKeyFacts[] | { readonly problems: readonly Problem[] };
   /** Why certificate and key of the configuration cannot be served; undefined: they can, or there are none. */
   readonly certificateProblem: () => string | undefined;
+  /** Of `logins.htpasswd`, by name; none where there is no such file, or none that can be read. */
+  readonly htpasswd: () => Promise<ReadonlyMap<string, { readonly password: PasswordHash }>>;
   /** Of a file of authorities, in PEM. */
   readonly authorities: (path: string) => string | undefined;
 

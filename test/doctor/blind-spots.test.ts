@@ -6,6 +6,7 @@ import type { Outcome } from '../../src/doctor/check.ts';
 import { allChecks } from '../../src/doctor/checks.ts';
 import type { Context, RunningGateway } from '../../src/doctor/context.ts';
 import { runChecks } from '../../src/doctor/run.ts';
+import { readHtpasswd } from '../../src/policy/files/htpasswd.ts';
 import { parsePolicy } from '../../src/policy/files/parse.ts';
 import type { Asking, Failure, Machine, RedisFacts, WebAnswer } from '../../src/ports/doctor.ts';
 
@@ -16,6 +17,7 @@ interface World {
   readonly machine?: Partial<Machine>;
   readonly gateway?: Partial<RunningGateway>;
   readonly policy?: string;
+  readonly htpasswd?: string;
   readonly addresses?: readonly string[];
   readonly redis?: RedisFacts | Failure;
   /** undefined: nothing answers there. */
@@ -42,6 +44,7 @@ async function judged(number: number, world: World): Promise<Outcome> {
     } as unknown as Config,
     policy: reading.ok ? reading.policy : undefined,
     redis: world.redis && (() => Promise.resolve(world.redis)),
+    htpasswd: () => Promise.resolve(readHtpasswd('/h', world.htpasswd ?? '').people.users),
     from: [],
     env: {},
     now: () => 0,
@@ -222,6 +225,15 @@ test('22, 24, 28: what the running gateway cannot do, though whoever looks here 
       'ok',
     ]);
   }
+});
+
+test('24: a password file as `htpasswd -B` makes it, whose hashes cost 5', async () => {
+  const config = { logins: { htpasswd: { file: '/h' } } };
+  const line = (name: string, cost: string): string => `${name}:$2y$${cost}$${'a'.repeat(53)}\n`;
+  const weak = await judged(24, { config, htpasswd: line('sam', '10') + line('tess', '05') });
+  expect(weak).toMatchObject({ state: 'warn', fix: 'htpasswd -B -C 10 /h tess' });
+  expect(weak.found).toBe('the bcrypt hash of "tess" costs 5, and is guessed in no time');
+  expect((await judged(24, { config, htpasswd: line('sam', '10') })).state).toBe('ok');
 });
 
 describe('26: the admin listener', () => {

@@ -53,7 +53,7 @@ function readEntry(
     const message = `user ${quote(name)} again; line ${earlier} counts, as for Apache; delete one of them`;
     return { code: 'duplicate-name', message };
   }
-  const cure = `make a new one: htpasswd -B FILE ${name}`;
+  const cure = `make a new one: htpasswd -B -C 10 FILE ${name}`;
   const scheme = foreignScheme(hash);
   if (scheme !== undefined)
     return { code: 'foreign-hash', message: `user ${quote(name)}: ${scheme} cannot be used; ${cure}` };
