@@ -126,6 +126,12 @@ describeWithPrograms(['helm'], 'the chart', () => {
       [['autoscaling.enabled=true', 'keysSecret=k'], '5 replicas need one Redis'],
       [['autoscaling.enabled=true', 'redis.existingSecret=r'], '5 replicas need the same signing keys'],
       [['replicaCount=2', ...shared.slice(1), 'persistence.existingClaim=c'], 'cannot share one state directory'],
+      [
+        ['config.publicUrl=registry.example.com'],
+        'config.publicUrl is "registry.example.com": it is a URL without a path',
+      ],
+      [['config.publicUrl=https://example.com/registry'], 'config.publicUrl is "https://example.com/registry"'],
+      [['config.upstream=registry:5000'], 'config.upstream is "registry:5000"'],
       [['config.upstream=http://a', 'config.upstreams.b.url=http://b'], 'are both set: keep one of them'],
       [['policies.a\\.yaml=users: {}', 'existingPolicies=p'], 'are both set: keep one of them'],
       [['httpRoute.enabled=true'], 'name the Gateway that the route belongs to'],

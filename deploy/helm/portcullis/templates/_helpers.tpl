@@ -114,6 +114,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if gt (add $drain $leave) (int64 .Values.terminationGracePeriodSeconds) }}
 {{- fail (printf "uploads may run for %ds after a stop (config.timeouts), and the pod is killed after %vs: raise terminationGracePeriodSeconds, or lower config.timeouts.drain" (add $drain $leave) .Values.terminationGracePeriodSeconds) }}
 {{- end }}
+{{- range $key := list "publicUrl" "upstream" }}
+{{- $url := get $.Values.config $key }}
+{{- if and $url (not (regexMatch "^https?://[^/?#@]+/?$" $url)) }}
+{{- fail (printf "config.%s is %q: it is a URL without a path, such as https://registry.example.com" $key $url) }}
+{{- end }}
+{{- end }}
 {{- if and .Values.config.upstream .Values.config.upstreams }}
 {{- fail "config.upstream and config.upstreams are both set: keep one of them" }}
 {{- end }}
