@@ -1,9 +1,11 @@
-/** The commands of the pages that use Docker; those of the others are in docs.test.ts. */
+/** The commands of the pages, one after the other, as a newcomer types them; Docker where a page uses it. */
 import { expect, test } from 'vitest';
-import { needsDocker, pages, testCommands } from './support/pages.ts';
+import { commandsOf, pages, testCommands } from './support/pages.ts';
 
-const withDocker = pages.filter(needsDocker);
+const withCommands = pages.filter((page) => commandsOf(page).length > 0);
 
-test('some page shows Docker', () => expect(withDocker).toContain('README.md'));
+test('the pages for newcomers and admins have commands', () => {
+  expect(withCommands).toEqual(expect.arrayContaining(['README.md', 'policies/README.md']));
+});
 
-for (const page of withDocker) testCommands(page);
+for (const page of withCommands) testCommands(page);

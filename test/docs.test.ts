@@ -1,4 +1,4 @@
-/** The documentation keeps its word: its commands, tables, maps, links and names are those of the program. */
+/** The documentation keeps its word: its tables, maps, links and names are those of the program; for its commands see docs.full.test.ts. */
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -7,7 +7,7 @@ import { allChecks } from '../src/doctor/checks.ts';
 import { compileByName } from '../src/policy/by-name.ts';
 import { parsePolicy } from '../src/policy/files/parse.ts';
 import { runTests } from '../src/policy/analysis/test-run.ts';
-import { commandsOf, elsewhere, fencesOf, needsDocker, pages, testCommands } from './support/pages.ts';
+import { elsewhere, fencesOf, pages } from './support/pages.ts';
 import { run } from './support/programs.ts';
 import { cli, projectDir } from './support/trial.ts';
 
@@ -19,7 +19,6 @@ for (const page of pages) {
       expect(readFileSync(join(projectDir, file), 'utf8')).toContain(words);
     });
   }
-  if (commandsOf(page).length > 0 && !needsDocker(page)) testCommands(page);
 }
 
 test('README.md is short enough to be read', () => {

@@ -20,8 +20,8 @@ import {
   basic,
   cli,
   copyPolicies,
-  copyProject,
   fetchToken,
+  registryOf,
   startTrial,
   trialPlace,
 } from '../support/trial.ts';
@@ -183,20 +183,6 @@ describeWithPrograms(['docker-registry'], 'try mode', () => {
     const login = { account: 'admin', password: await adminPassword(place) };
     expect(await fetchToken(place, login, sandbox)).toBeTypeOf('string');
   });
-
-  test('npm start builds, serves, and passes SIGTERM on', async () => {
-    const place = await trialPlace(await makeTempDir('start'));
-    onTestFinished(() => removeTempDir(place.dir));
-    await copyProject(place.dir);
-    const program = await startTrial(place, ['npm', 'start']);
-    const registryUrl = registryOf(program);
-    const exit = await program.stop('SIGTERM');
-    // npm reports the end of a script that a signal ended in its own words; what matters is that ours was clean.
-    expect(exit.code === 0 || exit.signal === 'SIGTERM').toBe(true);
-    expect(program.stdout()).toContain('"clean":true');
-    expect(await answers(`${registryUrl}/v2/`)).toBe(false);
-    expect(await answers(`${place.url}/v2/`)).toBe(false);
-  }, 180_000);
 
   test('a stop asked for twice in one moment, as Ctrl-C under npm start does, is one clean stop', async () => {
     const { program } = await startedTrial();
@@ -374,12 +360,6 @@ async function startedTrial(): Promise<{ readonly program: Program; readonly reg
   const registryUrl = registryOf(program);
   expect(await answers(`${registryUrl}/v2/`)).toBe(true);
   return { program, registryUrl };
-}
-
-function registryOf(program: Program): string {
-  const url = /^ {2}Registry +(http:\/\/\S+)/m.exec(program.stdout())?.[1];
-  if (url === undefined) throw new Error(`no registry is named in:\n${program.stdout()}`);
-  return url;
 }
 
 function portcullis(args: readonly string[], { dir, env }: Pick<TrialPlace, 'dir' | 'env'>): Promise<RunResult> {

@@ -38,11 +38,6 @@ export function commandsOf(page: string): readonly Fence[] {
   return fencesOf(page).filter(({ language, note }) => language === 'sh' && !elsewhere.test(note));
 }
 
-/** Whether a command of the page asks for a Docker engine: such a page is run by `npm run test:full`. */
-export function needsDocker(page: string): boolean {
-  return commandsOf(page).some(({ note }) => note.startsWith('needs docker'));
-}
-
 /**
  * The commands of a page, one test each. Each ```sh fence is run as written, in order, in a copy of the project with try mode
  * running; only the port is another. A ```text fence behind it must come out, line by line, … standing for anything.

@@ -54,9 +54,16 @@ export async function startTrial(
     cwd: place.dir,
     env: place.env,
     isReady: () => answersOk(`${place.adminUrl}/readyz`),
-    // Compiling alone takes a minute on a machine that does much else.
-    readyWithinMs: 150_000,
+    // Compiling alone takes two minutes on a slow machine that does much else.
+    readyWithinMs: 350_000,
   });
+}
+
+/** The registry that a trial says it started. */
+export function registryOf(program: Program): string {
+  const url = /^ {2}Registry +(http:\/\/\S+)/m.exec(program.stdout())?.[1];
+  if (url === undefined) throw new Error(`no registry is named in:\n${program.stdout()}`);
+  return url;
 }
 
 /** The generated password, as its file holds it. */
