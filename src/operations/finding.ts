@@ -6,18 +6,27 @@ const pageSize = 50;
 /** Characters of what can be looked for. */
 export const maxQuery = 128;
 
-export interface Found<T> {
-  readonly page: readonly T[];
+export interface Found {
+  readonly page: readonly string[];
   /** What the next page begins behind; undefined for the last one. */
   readonly next: string | undefined;
 }
 
-/** The page that begins behind `after`; the first one where nothing is called so any longer. */
-export function pageOf<T>(entries: readonly T[], nameOf: (entry: T) => string, after: string | undefined): Found<T> {
-  const begin = after === undefined ? 0 : entries.findIndex((entry) => nameOf(entry) === after) + 1;
-  const page = entries.slice(begin, begin + pageSize);
-  const last = page.at(-1);
-  return { page, next: begin + pageSize < entries.length && last !== undefined ? nameOf(last) : undefined };
+/**
+ * The page that begins behind `after`. Where nothing is called so any longer, it is the place where that would be in a list by
+ * name; in another order nobody knows, and the list begins anew.
+ */
+export function pageOf(names: readonly string[], after: string | undefined, order: string): Found {
+  const begin = after === undefined ? 0 : placeBehind(names, after, order === 'name');
+  const page = names.slice(begin, begin + pageSize);
+  return { page, next: begin + pageSize < names.length ? page.at(-1) : undefined };
+}
+
+function placeBehind(names: readonly string[], after: string, isByName: boolean): number {
+  const at = names.indexOf(after);
+  if (at !== -1 || !isByName) return at + 1;
+  const next = names.findIndex((name) => name > after);
+  return next === -1 ? names.length : next;
 }
 
 /** What is looked for: `v1.*` as a whole name, `sha256:12ab…` as the beginning of a digest, anything else within a name. */

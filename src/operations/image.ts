@@ -91,8 +91,11 @@ export const showImage = operation<BrowseParts>()({
       return noImage(repository, reference);
     const tags = await knownTags(parts, viewer, repository, glance);
     if (tags === undefined) return noRepository(asked);
-    const named = tag === undefined ? undefined : await digestNow(parts, tags, glance, repository, tag);
-    const digest = given ?? named?.digest;
+    const named =
+      tag === undefined
+        ? await glance.digestOf(repository, reference)
+        : await digestNow(parts, tags, glance, repository, tag);
+    const digest = named === 'none' ? named : (given ?? named?.digest);
     if (digest === 'none') return noImage(repository, reference);
     const facts = digest === undefined ? undefined : await glance.image(repository, digest, 'whole');
     if (facts === 'none') return noImage(repository, reference);

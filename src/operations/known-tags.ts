@@ -18,6 +18,8 @@ export interface KnownTags {
   readonly moves: ReadonlyMap<string, TagMove>;
   /** The registry said which there are. */
   readonly isListed: boolean;
+  /** false: it has more than are looked through. */
+  readonly isComplete: boolean;
 }
 
 /** undefined where the registry says that there is no such repository. */
@@ -39,7 +41,7 @@ export async function knownTags(
     : tags;
   const attachments = attachmentTags(viewer, repository, byDigest);
   const moves = new Map(newest.map((move) => [move.tag, move]));
-  return { names, attachments, moves, isListed: listed !== undefined };
+  return { names, attachments, moves, isListed: listed !== undefined, isComplete: listed?.isComplete !== false };
 }
 
 interface SortedOut {

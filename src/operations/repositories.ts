@@ -24,8 +24,9 @@ const answer = z.object({
   /** That the viewer may see, in all, and those of them that are looked for here. */
   total: z.number(),
   matching: z.number(),
-  /** Folders right below, each with the number of repositories in it. */
+  /** The first folders right below, each with the number of repositories in it, and how many there are beside these. */
   folders: z.array(z.object({ path: z.string(), repositories: z.number() })),
+  moreFolders: z.number(),
   repositories: z.array(
     z.object({
       name: z.string(),
@@ -72,9 +73,10 @@ export const listRepositories = operation<BrowseParts>()({
     const found = query === undefined ? within : within.filter(matches);
     const pushes = await parts.activity.lastWrites(order === 'newest' ? found : []);
     const ordered = order === 'name' ? found : byPush(found, pushes);
-    const { page, next } = pageOf(ordered, (name) => name, after);
+    const { page, next } = pageOf(ordered, after, order);
     const times = pushes ?? new Map<string, number>();
     const lastPushes = order === 'newest' ? times : ((await parts.activity.lastWrites(page)) ?? times);
+    const folders = query === undefined ? foldersOf(within, under) : [];
     const isNothing = known === undefined || (known.names.length === 0 && !known.complete);
     const isOld = isNothing || parts.clock() - known.at > oldMs;
     return {
@@ -83,7 +85,8 @@ export const listRepositories = operation<BrowseParts>()({
         under: parseRepositoryName(under) === undefined ? '' : under,
         total: visible.length,
         matching: found.length,
-        folders: query === undefined ? foldersOf(within, under) : [],
+        folders: folders.slice(0, maxFolders),
+        moreFolders: Math.max(0, folders.length - maxFolders),
         repositories: page.map((name) => {
           const at = lastPushes.get(name);
           return {
@@ -95,7 +98,7 @@ export const listRepositories = operation<BrowseParts>()({
         }),
         next,
         complete: known?.complete ?? false,
-        firstPush: visible.length === 0 ? firstPush(viewer) : undefined,
+        firstPush: visible.length === 0 ? firstPush(parts.upstreams, viewer) : undefined,
         stale: isOld ? staleBy('unreachable', isNothing ? undefined : known.at) : undefined,
       },
     };
@@ -123,7 +126,7 @@ function foldersOf(names: readonly string[], under: string) {
     }
     folder.row.repositories++;
   }
-  return folders.slice(0, maxFolders);
+  return folders;
 }
 
 /** Tags that the viewer may see, of what was listed last; undefined where that would take long, or nobody listed them. */

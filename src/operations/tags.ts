@@ -68,6 +68,8 @@ const answer = z.object({
   /** Tags that the viewer may see, and those of them that are looked for. */
   total: z.number(),
   matching: z.number(),
+  /** false: the registry has more, which are not looked through. */
+  complete: z.boolean(),
   /** The one that was pushed last, for commands. */
   newest: z.object({ tag: z.string(), digest: z.string().optional(), type: z.string().optional() }).optional(),
   tags: z.array(tagView),
@@ -89,11 +91,13 @@ export const listTags = operation<BrowseParts>()({
   async run(parts, viewer, { repository: asked, q = '', order = 'newest', after }) {
     const repository = visibleRepository(parts, viewer, asked);
     if (repository === undefined) return noRepository(asked);
+    const until = performance.now() + pageMs;
     const glance = parts.browser.glance(pageMs);
     const tags = await knownTags(parts, viewer, repository, glance);
     if (tags === undefined) return noRepository(asked);
-    const looked = await lookedFor(parts, tags, repository, q, order);
-    const { page, next } = pageOf(looked, (tag) => tag, after);
+    const lookMs = Math.min(longestLookMs, until - performance.now());
+    const looked = await lookedFor({ ...parts, lookMs }, tags, repository, q, order);
+    const { page, next } = pageOf(looked, after, order);
     const rows = await rowsOf({ parts, viewer, repository, tags, glance }, page);
     const newest = newestOf(tags, rows);
     return {
@@ -103,6 +107,7 @@ export const listTags = operation<BrowseParts>()({
         rights: [...rightsOf(parts.upstreams, viewer, repository)],
         total: tags.names.length,
         matching: looked.length,
+        complete: tags.isComplete,
         newest: newest === undefined ? undefined : namedOnly(newest, rows, tags),
         tags: [...rows],
         next,
@@ -113,11 +118,13 @@ export const listTags = operation<BrowseParts>()({
 });
 
 /** Milliseconds for looking at what every tag is, where that is asked for; the page itself has the rest. */
-const lookMs = 900;
+const longestLookMs = 900;
+
+type LookParts = BrowseParts & { readonly lookMs: number };
 
 /** Those that are looked for, in order. What is not known in time comes last, and matches no digest. */
 async function lookedFor(
-  parts: BrowseParts,
+  parts: LookParts,
   tags: KnownTags,
   repository: string,
   q: string,
@@ -143,12 +150,12 @@ type Digests = ReadonlyMap<string, { readonly digest: string; readonly facts: Im
 const none: Digests = new Map();
 
 async function digestsOf(
-  parts: BrowseParts,
+  parts: LookParts,
   tags: KnownTags,
   repository: string,
   names: readonly string[],
 ): Promise<Digests> {
-  const glance = parts.browser.glance(lookMs);
+  const glance = parts.browser.glance(parts.lookMs);
   const found = new Map<string, { digest: string; facts: ImageFacts | undefined }>();
   const lookAt = async (tag: string): Promise<void> => {
     const digest =

@@ -22,6 +22,8 @@ describeWithPrograms(['docker-registry'], 'a registry that hangs', () => {
       await new Promise((resolve) => setTimeout(resolve, 15_500));
       for (const [path, said] of [
         ['/ui/r/team/known', '?tag=one'],
+        ['/ui/r/team/known?order=size', '?tag=one'],
+        ['/ui/r/team/known?q=sha256:', '?tag=one'],
         ['/ui/r/team/known?tag=one', 'linux/amd64'],
         ['/ui/', 'team/known'],
         ['/ui/delete?repository=team/known&tag=one', 'The registry did not say'],

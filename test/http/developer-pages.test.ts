@@ -99,6 +99,46 @@ describe('what a page is asked with', () => {
   });
 });
 
+describe('a list without an entry', () => {
+  const [list] = developerPages;
+  const none = { under: '', total: 3, matching: 0, folders: [], moreFolders: 0, repositories: [], complete: true };
+  const shown = (more: object, query: Readonly<Record<string, string>> = {}): string =>
+    renderToString(list.view({ ...none, ...more }, frame, asking(query)));
+
+  test('says of a folder that it holds nothing, and only of what was looked for that it is not there', () => {
+    const folder = shown({ under: 'nobody' }, { under: 'nobody' });
+    expect(folder).toContain('no repository in this folder that you may see');
+    expect(folder).not.toContain('matches');
+    expect(folder).toContain('<a href="/ui/">Show all</a>');
+    expect(shown({}, { q: 'nothing' })).toMatch(/No repository here matches “.*nothing/);
+  });
+
+  test('says of a page behind the last one that there are no more', () => {
+    expect(shown({ matching: 3 }, { after: 'z', order: 'name' })).toContain('There are no more.');
+    const tags = { ...tagList('team/app'), tags: [], total: 60, matching: 60 };
+    const html = renderToString(RepositoryPage({ answer: tags, frame, asked: asking({ after: 'z', order: 'name' }) }));
+    expect(html).toContain('There are no more.');
+    expect(html).not.toContain('not listed');
+    const cut = { ...tags, complete: false };
+    expect(renderToString(RepositoryPage({ answer: cut, frame, asked: asking({}) }))).toContain(
+      'more tags, not listed',
+    );
+  });
+
+  test('says how many folders there are beside those that it shows', () => {
+    expect(shown({ folders: [{ path: 'a', repositories: 1 }], moreFolders: 1240 })).toContain('and 1,240 more');
+  });
+});
+
+test('who deleted the last tag is told so where the registry knows no such repository any more', () => {
+  const [, repository] = developerPages;
+  const asked = { rest: 'team/app', query: new URLSearchParams('gone=wip') };
+  const outcome = { ok: false, reason: 'unknown', detail: 'There is no repository.' } as const;
+  const drawn = (isFromOwnPage: boolean) => repository.failed?.(outcome, { ...frame, isFromOwnPage }, asked);
+  expect(renderToString(drawn(true) ?? expect.fail('no page'))).toContain('wip is deleted.');
+  expect(drawn(false)).toBeUndefined();
+});
+
 describe('tags of the same image', () => {
   test('are some in a row, with how many there are beside them', () => {
     const tags = [{ ...tagRow('v1'), sameAs: ['v2', 'v3'], moreSame: 294 }];

@@ -52,7 +52,16 @@ export function tagList(text: string, name = text): TagsAnswer {
   const rights = [{ action: 'pull', answer: 'sometimes', rule: text, note: text }] as TagsAnswer['rights'];
   const row = tagRow(text, name);
   const tags = [row, { ...row, state: 'missing' as const }, { ...row, platforms: [] }];
-  return { repository: name, rights, total: 3, matching: 3, newest: { tag: name, type: text }, tags, next: name };
+  return {
+    repository: name,
+    rights,
+    total: 3,
+    matching: 3,
+    complete: true,
+    newest: { tag: name, type: text },
+    tags,
+    next: name,
+  };
 }
 
 /** Everything that the page of an image shows. */
@@ -72,7 +81,16 @@ export function imageOf(text: string, name = text): ImageAnswer {
 function repositories(name: string): RepositoriesAnswer {
   const one = { name, lastPush: at, tags: 3, rights: ['pull' as const] };
   const folders = [{ path: name, repositories: 3 }];
-  return { under: name, total: 1, matching: 1, folders, repositories: [one], next: name, complete: false };
+  return {
+    under: name,
+    total: 1,
+    matching: 1,
+    folders,
+    moreFolders: 2,
+    repositories: [one],
+    next: name,
+    complete: false,
+  };
 }
 
 const going = (text: string): GoingAnswer => ({

@@ -49,8 +49,8 @@ export interface Page<Parts, Input extends z.ZodType = z.ZodType, Answer extends
   /** Of the operation, before it is checked. */
   input(asked: Asked): Readonly<Record<string, unknown>>;
   view(answer: z.output<Answer>, frame: Frame, asked: Asked): VNode;
-  /** Absent: the page of errors. */
-  failed?(outcome: Refusal, frame: Frame, asked: Asked): VNode;
+  /** Absent, or undefined: the page of errors. */
+  failed?(outcome: Refusal, frame: Frame, asked: Asked): VNode | undefined;
 }
 
 /** What a POST does, and where the browser goes then (303), or what it is shown. */

@@ -92,6 +92,17 @@ export function testsOfDeleting({ url, registry, deletesTags }: Site): void {
     expect(await there.tags('team/alone')).toEqual(['other']);
   });
 
+  test('the last tag goes, is said to be gone, and an image that went with it is not shown any longer', async () => {
+    const { image } = await under('team/last', 'wip');
+    const dana = await visitorAt(url(), 'dana');
+    const byDigest = `/ui/r/team/last?digest=${image.digest}`;
+    expect((await dana.get(byDigest)).status).toBe(200);
+    expect((await deleteBy(dana, 'team/last', 'wip')).seen.status).toBe(303);
+    const after = await dana.get('/ui/r/team/last?gone=wip', { 'sec-fetch-site': 'same-origin' });
+    expect(after.body).toContain('wip is deleted.');
+    if (!deletesTags) expect((await dana.get(byDigest)).status).toBe(404);
+  });
+
   test('the name has to be typed, and to be that of the tag', async () => {
     const { there } = await under('team/typed', 'wip');
     const dana = await visitorAt(url(), 'dana');

@@ -1,6 +1,6 @@
 /** Deleting a tag: what goes with it, and the name of the tag typed by whoever means it. */
 import type { GoingAnswer } from '../../../operations/delete.ts';
-import type { Frame } from '../page.ts';
+import type { Asked, Frame } from '../page.ts';
 import { Layout } from './layout.tsx';
 import { deleteLink, repositoryLink } from './links.ts';
 import { Answer, Foreign, Name } from './parts.tsx';
@@ -61,6 +61,37 @@ function Going({ answer: { tags, indexes, others } }: { readonly answer: GoingAn
       ))}
       {others ? <li>something that you may not see</li> : null}
     </ul>
+  );
+}
+
+/** What a page is told that deleting led to: of a tag, and only by a page of ours. */
+export function goneOf({ isFromOwnPage }: Frame, { query }: Pick<Asked, 'query'>): string | undefined {
+  const gone = query.get('gone') ?? '';
+  return isFromOwnPage && /^\w[\w.-]{0,127}$/.test(gone) ? gone : undefined;
+}
+
+/** That it is done. */
+export function Deleted({ tag }: { readonly tag: string }) {
+  return (
+    <p class="notice good" role="status">
+      {tag} is deleted.
+    </p>
+  );
+}
+
+/** Where nothing is left of the repository. */
+export function LastDeletedPage(props: { readonly repository: string; readonly tag: string; readonly frame: Frame }) {
+  const { repository, tag, frame } = props;
+  return (
+    <Layout title="Deleted" at="/ui/" frame={frame}>
+      <Deleted tag={tag} />
+      <h1>
+        <Foreign text={repository} />
+      </h1>
+      <p>
+        There is nothing here any longer that you may see. <a href="/ui/">Go to the repositories</a>
+      </p>
+    </Layout>
   );
 }
 

@@ -7,7 +7,7 @@ import { showImage } from '../../../operations/image.ts';
 import { showRepository } from '../../../operations/repository-or-image.ts';
 import { listTags, tagOrders } from '../../../operations/tags.ts';
 import type { Asked, Form, Page } from '../page.ts';
-import { DeletePage, NotDeleted } from './delete.tsx';
+import { DeletePage, LastDeletedPage, NotDeleted, goneOf } from './delete.tsx';
 import { ImagePage } from './image.tsx';
 import { repositoryLink } from './links.ts';
 import { RepositoriesPage } from './repositories.tsx';
@@ -48,6 +48,13 @@ const repositoryPage: Page<BrowseParts, typeof showRepository.input, typeof show
     ) : (
       <></>
     ),
+  // Some registries know no repository of which the last tag was deleted.
+  failed({ reason }, frame, asked) {
+    const gone = goneOf(frame, asked);
+    return reason === 'unknown' && gone !== undefined ? (
+      <LastDeletedPage repository={nameIn(asked.rest)} tag={gone} frame={frame} />
+    ) : undefined;
+  },
 };
 
 const deletePage: Page<DeleteParts, typeof showDeletion.input, typeof showDeletion.answer> = {

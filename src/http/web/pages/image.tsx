@@ -24,14 +24,14 @@ const maxCalled = 50;
 /** By its tag, or by its digest alone. */
 export function ImagePage({ answer, frame }: View) {
   const { repository, tag, digest, platforms } = answer;
-  const name = tag ?? digest.slice(0, 19);
+  const tail = tag === undefined ? `@${digest.slice(0, 19)}` : `:${tag}`;
   const isIndex = platforms.length > 1 || platforms.some((each) => each.digest !== digest);
   return (
-    <Layout title={`${repository}:${name}`} at="/ui/" frame={frame}>
+    <Layout title={`${repository}${tail}`} at="/ui/" frame={frame}>
       <Known stale={answer.stale} now={frame.now} />
       <Crumbs repository={repository} isImage />
       <h1>
-        <Name name={repository} tail={`${tag === undefined ? '@' : ':'}${name}`} />
+        <Name name={repository} tail={tail} />
         {answer.immutable ? <span class="badge">immutable</span> : null}
       </h1>
       <HowTo answer={answer} frame={frame} />

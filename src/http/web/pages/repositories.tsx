@@ -45,10 +45,7 @@ export function RepositoriesPage({ answer, frame, asked: { query } }: View) {
             {under === '' ? null : <input type="hidden" name="under" value={under} />}
           </SearchBar>
           {repositories.length === 0 ? (
-            <p class="empty">
-              No repository here matches “<Foreign text={q} />
-              ”. <a href={pageLink('/ui/', { under })}>Show all</a>
-            </p>
+            <None answer={answer} q={q} />
           ) : (
             <Table name="Repositories" columns={columnsFor(repositories, frame.now)} rows={repositories} />
           )}
@@ -76,7 +73,25 @@ function Path({ under }: { readonly under: string }) {
   );
 }
 
-function Folders({ answer: { folders, under } }: Pick<View, 'answer'>) {
+function None({ answer: { under, matching }, q }: Pick<View, 'answer'> & { readonly q: string }) {
+  return (
+    <p class="empty">
+      {matching > 0 ? (
+        'There are no more.'
+      ) : q === '' ? (
+        'There is no repository in this folder that you may see.'
+      ) : (
+        <>
+          No repository here matches “<Foreign text={q} />
+          ”.
+        </>
+      )}{' '}
+      <a href={pageLink('/ui/', { under: q === '' && matching === 0 ? '' : under })}>Show all</a>
+    </p>
+  );
+}
+
+function Folders({ answer: { folders, moreFolders, under } }: Pick<View, 'answer'>) {
   if (folders.length === 0) return null;
   return (
     <ul class="folders" aria-label="Folders">
@@ -86,6 +101,7 @@ function Folders({ answer: { folders, under } }: Pick<View, 'answer'>) {
           <span class="count">{repositories.toLocaleString('en')}</span>
         </li>
       ))}
+      {moreFolders === 0 ? null : <li class="note">and {moreFolders.toLocaleString('en')} more: find a name</li>}
     </ul>
   );
 }

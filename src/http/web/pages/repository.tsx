@@ -2,6 +2,7 @@
 import type { TagsAnswer } from '../../../operations/tags.ts';
 import type { Asked, Frame } from '../page.ts';
 import { loginLine, pullLines, pushLine } from './commands.ts';
+import { Deleted, goneOf } from './delete.tsx';
 import { Layout } from './layout.tsx';
 import { repositoryLink } from './links.ts';
 import { Foreign, Name } from './parts.tsx';
@@ -23,19 +24,14 @@ const orders = [
 
 /** With its tags, fifty a page. */
 export function RepositoryPage({ answer, frame, asked: { query } }: View) {
-  const { repository, rights, total, matching, tags, next, stale } = answer;
+  const { repository, rights, total, matching, complete, tags, next, stale } = answer;
   const q = query.get('q') ?? '';
   const order = query.get('order') ?? 'newest';
-  const gone = query.get('gone') ?? '';
-  const isGone = frame.isFromOwnPage && /^\w[\w.-]{0,127}$/.test(gone) && !tags.some(({ tag }) => tag === gone);
+  const gone = goneOf(frame, { query });
   return (
     <Layout title={repository} at="/ui/" frame={frame}>
       <Known stale={stale} now={frame.now} />
-      {isGone ? (
-        <p class="notice good" role="status">
-          {gone} is deleted.
-        </p>
-      ) : null}
+      {gone === undefined || tags.some(({ tag }) => tag === gone) ? null : <Deleted tag={gone} />}
       <Crumbs repository={repository} />
       <h1>
         <Name name={repository} />
@@ -55,6 +51,10 @@ export function RepositoryPage({ answer, frame, asked: { query } }: View) {
         <p class="empty">
           {total === 0 ? (
             'Nothing has been pushed here that you may see.'
+          ) : matching > 0 ? (
+            <>
+              There are no more. <a href={repositoryLink(repository)}>Show all tags</a>
+            </>
           ) : (
             <>
               No tag matches “<Foreign text={q} />
@@ -64,6 +64,7 @@ export function RepositoryPage({ answer, frame, asked: { query } }: View) {
           )}
         </p>
       )}
+      {complete ? null : <p class="note">There are more tags, not listed here.</p>}
       <Pages
         shown={tags.length}
         of={matching}
