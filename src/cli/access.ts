@@ -14,10 +14,11 @@ import {
 import { compileByName } from '../policy/by-name.ts';
 import { outsideGroupsOf } from '../policy/outside.ts';
 import { groupsOf } from '../policy/analysis/explain.ts';
+import { writesTo } from '../policy/analysis/obstacle.ts';
 import { type Rule, formatSubject } from '../policy/model.ts';
 import { describeSecret } from '../policy/secret-reach.ts';
 import { parseRepositoryPattern } from '../policy/pattern.ts';
-import { type Behind, writesTo } from './behind.ts';
+import type { Behind } from './behind.ts';
 import { readOnlyInWords } from '../distribution/upstreams.ts';
 import { type ExitCode, exitCodes, paletteFor, placeInJson, printJson, reportBroken } from './report.ts';
 import { readPolicies } from './policy-paths.ts';

@@ -2,9 +2,10 @@
 import type { Config } from '../config/load.ts';
 import { type UpstreamTerms, defaultUpstream, soleUpstream } from '../config/upstreams.ts';
 import { parseRepositoryName } from '../distribution/reference.ts';
-import { type Upstreams, createUpstreams, isPlain, readOnlyInWords, remoteName } from '../distribution/upstreams.ts';
+import { type Upstreams, createUpstreams, isPlain, remoteName } from '../distribution/upstreams.ts';
+import { obstacleTo } from '../policy/analysis/obstacle.ts';
 import { registriesOf } from '../policy/analysis/registries.ts';
-import { type Action, type Source, pushes, rights, rightsOf } from '../policy/model.ts';
+import type { Action, Source } from '../policy/model.ts';
 import type { RepositoryPattern } from '../policy/pattern.ts';
 
 /** Where one repository is. */
@@ -52,19 +53,10 @@ export function behindOf({
       const upstream = upstreams.of(repository);
       return { upstream, remote: upstream === undefined ? undefined : remoteName(upstream, repository) };
     },
-    obstacle(action, repository) {
-      const upstream = upstreams.of(repository);
-      if (upstream === undefined) return 'no registry behind has such names';
-      return writesTo(action) && upstream.access === 'read' ? readOnlyInWords(upstream) : undefined;
-    },
+    obstacle: (action, repository) => obstacleTo(upstreams, action, repository),
     registriesOf: (pattern) => registriesOf(upstreams, pattern),
     sourceOf: ({ name }) => placeOf(`upstreams.${name}`),
   };
-}
-
-/** Whether the action changes anything in a registry. */
-export function writesTo(action: Action): boolean {
-  return (rightsOf(action) & (pushes | rights.promote | rights.delete)) !== 0;
 }
 
 /** `registry "hub" (http://cache:5000), there library/alpine`. */

@@ -5,6 +5,7 @@ import { type PolicyByName, compileByName } from '../policy/by-name.ts';
 import type { Considered, Inquiry } from '../policy/analysis/consider.ts';
 import { gateLine, ifInWords, isInTheWay } from '../policy/analysis/gates-about.ts';
 import { type Explanation, deletionLines, explain, halfLines, untilInWords } from '../policy/analysis/explain.ts';
+import { refusedBehind } from '../policy/analysis/obstacle.ts';
 import { type Action, type Counted, type Limit, formatSubject, isWrite } from '../policy/model.ts';
 import { describeWait, formatRate } from '../policy/rate.ts';
 import { describeRegistry } from './behind.ts';
@@ -97,17 +98,6 @@ async function run(subject: string, actionText: string, targetText: string, opti
     process.stdout.write(toText(explanation, limits, reading, [...where, ...whose]));
   }
   return explanation.allowed ? exitCodes.ok : exitCodes.problems;
-}
-
-/** What rules allow and the registry behind does not take is refused. */
-function refusedBehind(explanation: Explanation, reason: string | undefined): Explanation {
-  if (reason === undefined || !explanation.allowed) return explanation;
-  const nothing = { rule: undefined, halves: undefined, deletion: undefined, tags: undefined, impliedByPush: false };
-  return {
-    ...explanation,
-    ...nothing,
-    ...{ allowed: false, reason, secrets: [], gates: [], unreadable: [], shadow: [], nearMisses: [] },
-  };
 }
 
 /** The shape that scripts rely on. */

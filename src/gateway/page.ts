@@ -33,6 +33,7 @@ export interface PageParts extends OperationParts, DeveloperParts, MyParts {
   readonly sessions: SessionStore;
   readonly limiter: RateLimiter;
   readonly clock: Clock;
+  readonly upstreams: DeveloperParts['upstreams'];
 }
 
 /** What `/api/v1` answers on both listeners. */

@@ -1,11 +1,13 @@
 /** `explain` and `access`: may somebody do something, and who may do what in one repository. */
 import { z } from 'zod';
+import type { Upstreams } from '../distribution/upstreams.ts';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
 import { parseAction, parseTarget, parseWho } from '../policy/analysis/asked.ts';
 import type { Inquiry } from '../policy/analysis/consider.ts';
 import type { Explanation } from '../policy/analysis/explain.ts';
 import { type Here, lookAt, speaksOf } from '../policy/analysis/here.ts';
 import { type Matrix, accessMatrix, ownRow } from '../policy/analysis/matrix.ts';
+import { obstacleTo } from '../policy/analysis/obstacle.ts';
 import { type WouldAllow, wouldAllow } from '../policy/analysis/would-allow.ts';
 import {
   type Action,
@@ -28,6 +30,7 @@ import { type Outcome, operation } from './operation.ts';
 import { effectOf, lately, recordsHere, refusalsOf } from './refused-here.ts';
 import { shownFilesOf } from './shown-file.ts';
 import { mapInSlices, slices } from './slices.ts';
+import { spelled } from './spelled.ts';
 import { type Viewer, mayEverywhere, mayInspect, policyFor } from './viewer.ts';
 
 export interface AccessParts {
@@ -35,6 +38,7 @@ export interface AccessParts {
   readonly recent: Pick<Recent, 'list' | 'since'>;
   readonly sessions: Pick<SessionStore, 'endedBefore'>;
   readonly clock: Clock;
+  readonly upstreams: Pick<Upstreams, 'canonical' | 'of'>;
 }
 
 /** People of one row that are named; the rest are counted. */
@@ -62,9 +66,10 @@ export const explainOperation = operation<AccessParts>()({
   async run(parts, viewer, input) {
     const asked = readQuestion(parts, viewer, input);
     if (!asked.ok) return asked;
-    const { inquiry, sight, reached } = asked.answer;
+    const { inquiry, sight, reached, obstacleOf } = asked.answer;
     if (inquiry === undefined) return invalid('name an action');
-    return { ok: true, answer: (await explained(reached, inquiry, sight, slices())).answer };
+    const how = { sight, obstacle: obstacleOf(inquiry.action), rest: slices() };
+    return { ok: true, answer: (await explained(reached, inquiry, how)).answer };
   },
 });
 
@@ -95,6 +100,8 @@ interface Asked {
   readonly address: string | undefined;
   /** Where an action was named. */
   readonly inquiry: Inquiry | undefined;
+  /** Why something is refused there, whatever rules allow. */
+  readonly obstacleOf: (action: Action) => string | undefined;
 }
 
 function invalid(detail: string): Outcome<never> {
@@ -102,7 +109,7 @@ function invalid(detail: string): Outcome<never> {
 }
 
 function readQuestion(
-  { policies, clock }: AccessParts,
+  { policies, clock, upstreams }: AccessParts,
   viewer: Viewer,
   {
     repository: named = '',
@@ -115,7 +122,9 @@ function readQuestion(
   const compiled = policies.current();
   const target = named === '' ? { repository: '' } : parseTarget(tagged === '' ? named : `${named}:${tagged}`);
   if ('problem' in target) return invalid(target.problem);
-  const { repository, tag } = { tag: undefined, ...target };
+  const { tag } = { tag: undefined, ...target };
+  const repository = spelled(upstreams, target.repository);
+  const obstacleOf = (each: Action): string | undefined => obstacleTo(upstreams, each, repository);
   const sight = sightOf(viewer, repository);
   if (sight === undefined) return forbidden('your token is for other repositories');
   const isSelf = self !== undefined && (as === '' ? wanted !== '' || sight === 'self' : as === formatSubject(self));
@@ -132,7 +141,8 @@ function readQuestion(
     action !== undefined && who !== undefined && repository !== ''
       ? { ...circumstances, principal: who, action, repository, tag }
       : undefined;
-  return { ok: true, answer: { compiled, reached, sight, self, repository, tag, ...circumstances, inquiry } };
+  const about = { compiled, reached, sight, self, repository, tag, ...circumstances };
+  return { ok: true, answer: { ...about, inquiry, obstacleOf } };
 }
 
 function forbidden(detail: string): Outcome<never> {
@@ -172,7 +182,7 @@ async function accessOf(
   asked: Asked,
   scopeOf: ReturnType<typeof scopeFor>,
 ): Promise<AccessAnswer> {
-  const { compiled, reached, sight, self, repository, tag, now, address, inquiry } = asked;
+  const { compiled, reached, sight, self, repository, tag, now, address, inquiry, obstacleOf } = asked;
   const about = sight === 'self' ? 'yourself' : 'everybody';
   const viewer = self === undefined ? null : formatSubject(self);
   if (repository === '') return { ...nothingYet, about, viewer };
@@ -185,7 +195,8 @@ async function accessOf(
         ? { actions: [], rows: [], others: 0 }
         : await ownRow(here, { tag, now, address }, self, reached, rest);
   await rest();
-  const found = inquiry === undefined ? undefined : await explained(reached, inquiry, sight, rest);
+  const obstacle = inquiry && obstacleOf(inquiry.action);
+  const found = inquiry && (await explained(reached, inquiry, { sight, obstacle, rest }));
   await rest();
   const isTold = (record: AuditRecord, at: number): boolean => scopeOf(record, at) !== 'nothing';
   const records = recordsHere(recent, repository, now, isTold);
@@ -201,12 +212,12 @@ async function accessOf(
   return {
     ...nothingYet,
     ...{ about, viewer, repository, tag: tag ?? null },
-    ...shownMatrix(matrix),
+    ...shownMatrix(matrix, obstacleOf),
     explained: found?.answer ?? null,
     allowing:
       found === undefined || found.full.allowed || sight === 'self'
         ? null
-        : await allowingOf(here, found.full, sight, rest),
+        : await allowingOf(here, found.full, { sight, obstacle, rest }),
     rules,
     refusals,
     moreRefusals: more,
@@ -229,11 +240,12 @@ const nothingYet: Omit<AccessAnswer, 'about' | 'viewer'> = {
   lately: '',
 };
 
-function shownMatrix({
-  actions,
-  rows,
-  others,
-}: Matrix): Pick<AccessAnswer, 'actions' | 'rows' | 'moreRows' | 'others'> {
+/** Of what rules allow and the registry never takes nobody has anything. */
+function shownMatrix(
+  { actions, rows, others }: Matrix,
+  obstacleOf: Asked['obstacleOf'],
+): Pick<AccessAnswer, 'actions' | 'rows' | 'moreRows' | 'others'> {
+  const obstacles = actions.map(obstacleOf);
   return {
     actions: [...actions] as Action[],
     rows: rows.slice(0, shownRows).map(({ asked, subjects, people, from, cells }) => ({
@@ -242,7 +254,11 @@ function shownMatrix({
       people: people.slice(0, shownPeople),
       count: people.length,
       from: [...from],
-      cells: cells.map(({ answer, rule, note }) => ({ answer, rule: rule ?? null, note: note ?? null })),
+      cells: cells.map(({ answer, rule, note }, at) =>
+        obstacles[at] === undefined || answer === 'no' || answer === 'none'
+          ? { answer, rule: rule ?? null, note: note ?? null }
+          : { answer: 'none', rule: null, note: obstacles[at] },
+      ),
     })),
     moreRows: Math.max(0, rows.length - shownRows),
     others,
@@ -261,10 +277,10 @@ function textOf(rule: Rule, repository: string, sight: Sight): string {
 async function allowingOf(
   here: Here,
   full: Explanation,
-  sight: Sight,
-  rest: () => Promise<void>,
+  { sight, obstacle, rest }: Parameters<typeof explained>[2],
 ): Promise<AccessAnswer['allowing']> {
-  const found: WouldAllow = await wouldAllow(here, full, sight === 'all', rest);
+  const found: WouldAllow =
+    obstacle === undefined ? await wouldAllow(here, full, sight === 'all', rest) : { why: obstacle };
   const none = { why: null, lines: '', instead: [], gains: [], moreGains: false, failing: [], moreFailing: 0 };
   const files = shownFilesOf(here.compiled.policy);
   if ('why' in found) return { ...none, why: files.words(found.why) };

@@ -1,11 +1,13 @@
 /** What was decided lately, as far as somebody may know of it. */
 import { z } from 'zod';
 import { parseTag } from '../distribution/reference.ts';
+import type { Upstreams } from '../distribution/upstreams.ts';
 import { accountOf } from '../identity/identify.ts';
 import { actions } from '../policy/model.ts';
 import type { AuditRecord, Recent, RecentRecord, SessionStore } from '../ports.ts';
 import { type ActivityList, type ActivityRecord, activityList } from './answers.ts';
 import { type Operation, instant, operation } from './operation.ts';
+import { spelled } from './spelled.ts';
 import { wholeNumber } from './values.ts';
 import { shownFilesOf, withShownStart } from './shown-file.ts';
 import { type Viewer, mayEverywhere, mayInspect, maySee } from './viewer.ts';
@@ -13,6 +15,7 @@ import { type Viewer, mayEverywhere, mayInspect, maySee } from './viewer.ts';
 export interface ActivityParts {
   readonly recent: Pick<Recent, 'list'>;
   readonly sessions: Pick<SessionStore, 'endedBefore'>;
+  readonly upstreams: Pick<Upstreams, 'canonical'>;
 }
 
 const filters = {
@@ -39,7 +42,8 @@ export const activity = operation<ActivityParts>()({
       .describe('at most so many, up to 200; 50 when left out'),
   }),
   answer: activityList,
-  run({ recent, sessions }, viewer, { limit = 50, after, before, ...wanted }) {
+  run({ recent, sessions, upstreams }, viewer, { limit = 50, after, before, repository: named, ...others }) {
+    const wanted = { ...others, repository: named === undefined ? undefined : spelled(upstreams, named) };
     const scopeOf = scopeFor(viewer, sessions);
     const matches = (record: AuditRecord, at: number): boolean =>
       isWanted(record, wanted) && scopeOf(record, at) !== 'nothing';

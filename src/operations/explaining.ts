@@ -2,6 +2,7 @@
 import { describePrincipal, formatPlace, listed } from '../policy/describe.ts';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
 import { describeAsked, describeReach } from '../policy/analysis/asked.ts';
+import { refusedBehind } from '../policy/analysis/obstacle.ts';
 import { type Explanation, deletionLines, halfLines } from '../policy/analysis/explain.ts';
 import { gateLine } from '../policy/analysis/gates-about.ts';
 import { type Rest, explainHere, speaksOf } from '../policy/analysis/here.ts';
@@ -16,14 +17,14 @@ export type Sight = 'all' | 'here' | 'self';
 /** Near misses that are shown; the rest are counted. */
 const shownMisses = 5;
 
-/** Why the policy in force answers so; what the sight does not reach is left out. */
+/** Why the policy in force answers so, or what stands in the way of it; what the sight does not reach is left out. */
 export async function explained(
   compiled: CompiledPolicy,
   inquiry: Inquiry,
-  sight: Sight,
-  rest: Rest,
+  { sight, obstacle, rest }: { readonly sight: Sight; readonly obstacle: string | undefined; readonly rest: Rest },
 ): Promise<{ readonly answer: Explained; readonly full: Explanation }> {
-  const full = await explainHere(compiled, inquiry, rest);
+  const byRules = await explainHere(compiled, inquiry, rest);
+  const full = refusedBehind(byRules, obstacle);
   const { principal, action, repository, tag } = inquiry;
   const { policy } = compiled;
   const groups = 'groups' in principal ? (principal.groups as readonly string[]) : full.groups.map(({ name }) => name);
@@ -42,7 +43,10 @@ export async function explained(
       allowed: full.allowed,
       sentence: `${describePrincipal(principal)} ${full.allowed ? 'may' : 'may not'} ${describeAsked(action, inquiry)}`,
       reason: words(full.reason),
-      notes: notesOf(full, sight).map(words),
+      notes: [
+        ...notesOf(full, sight),
+        ...(full === byRules ? [] : [`the rules would let it pass: ${byRules.reason}`]),
+      ].map(words),
       rule: full.rule === undefined ? null : named(full.rule),
       groups: groups.map((name) => ({ name, place: sight === 'self' ? null : placeOf(places.get(name), files) })),
       nearMisses: misses.slice(0, shownMisses).map(({ rule, failures }) => ({

@@ -1,5 +1,6 @@
 /** Limits and failed logins. */
 import { z } from 'zod';
+import type { Upstreams } from '../distribution/upstreams.ts';
 import { type LimitState, type Limits, countedPer, stateOfCounter } from '../limits/spend.ts';
 import type { CompiledPolicy } from '../policy/evaluate.ts';
 import { type Limit, type Named, formatSubject } from '../policy/model.ts';
@@ -9,6 +10,7 @@ import type { Clock, FailedLogins, RateLimiter } from '../ports.ts';
 import { delayMs } from '../identity/login-delays.ts';
 import { type LimitList, type LimitStates, type LimitView, type SpentView, limitList, limitStates } from './answers.ts';
 import { type Operation, type Outcome, instant, operation } from './operation.ts';
+import { spelled } from './spelled.ts';
 
 export interface LimitParts {
   readonly policy: () => { readonly compiled: CompiledPolicy };
@@ -16,6 +18,7 @@ export interface LimitParts {
   readonly limits: Pick<Limits, 'look'>;
   readonly limiter: Pick<RateLimiter, 'owing'>;
   readonly failedLogins: Pick<FailedLogins, 'worst'>;
+  readonly upstreams: Pick<Upstreams, 'canonical'>;
 }
 
 /** The part of a burst that may be left of a budget that is listed. */
@@ -63,17 +66,18 @@ function expectedSubject(): string {
 
 /** Nothing is counted. */
 async function lookAtLimits(
-  { limits }: LimitParts,
+  { limits, upstreams }: LimitParts,
   policy: CompiledPolicy,
-  { subject: asked, count, repository, address }: z.output<typeof stateInput>,
+  { subject: asked, count, repository: named, address }: z.output<typeof stateInput>,
 ): Promise<Outcome<LimitStates>> {
-  const named = parseNamed(asked);
-  if (named === undefined) return { ok: false, reason: 'invalid', detail: `subject: ${expectedSubject()}` };
-  const subject = formatSubject(named);
-  const principal = principalIn(policy.policy, named);
+  const who = parseNamed(asked);
+  if (who === undefined) return { ok: false, reason: 'invalid', detail: `subject: ${expectedSubject()}` };
+  const subject = formatSubject(who);
+  const principal = principalIn(policy.policy, who);
   if (principal === undefined) {
     return { ok: false, reason: 'unknown', detail: `${subject} is unknown to the policy in force, or disabled there` };
   }
+  const repository = named === undefined ? undefined : spelled(upstreams, named);
   const isGiven = { account: true, address: address !== undefined, repository: repository !== undefined };
   const looked = await limits.look(policy, count, { principal, address, repository });
   const states = new Map(looked.map((state) => [state.limit.name, state]));

@@ -29,6 +29,7 @@ export interface OperationParts
   readonly robotUses: RobotTokenParts['robotUses'];
   readonly limits: LimitParts['limits'];
   readonly recent: PolicyPageParts['recent'];
+  readonly upstreams: PolicyPageParts['upstreams'];
 }
 
 export const gatewayOperations: readonly Operation<OperationParts>[] = [

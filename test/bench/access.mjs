@@ -74,11 +74,17 @@ const questions = {
   'the matrix': { repository: 'team-1/app' },
   'one refused, and what would allow it': { repository: 'team-1/app', tag: 'v1', as: 'user:u17', action: 'delete' },
 };
+const upstreams = { canonical: (name) => name, of: () => ({ access: 'read-write' }) };
 console.log(`node ${process.version}, 5,000 users in ${groups} groups, 1,000 rules, ${rounds} rounds`);
 for (const all of [false, true]) {
   const compiled = policyOf(all);
   const viewer = { kind: 'operator', policy: compiled, circumstances: { now } };
-  const parts = { policies: { current: () => compiled }, recent: { list: () => [], since: () => 0 }, clock: () => now };
+  const parts = {
+    policies: { current: () => compiled },
+    recent: { list: () => [], since: () => 0 },
+    clock: () => now,
+    upstreams,
+  };
   for (const [what, input] of Object.entries(questions)) {
     const times = [];
     const slices = [];

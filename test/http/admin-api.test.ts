@@ -18,6 +18,7 @@ import { makeMarkedId } from '../../src/identity/marked-id.ts';
 import type { Named } from '../../src/policy/model.ts';
 import { promotionAt } from '../adapters/promotions.contract.ts';
 import { identityOf } from '../support/identity.ts';
+import { oneRegistry } from '../support/one-registry.ts';
 import { anonymous, inPolicy, user } from '../support/policies.ts';
 
 const now = Date.UTC(2026, 10, 23, 12);
@@ -108,6 +109,7 @@ function listen(sessions: SessionStore, records: AuditRecord[] = [], { limiter, 
       checks: () => [],
       doctor: { last: undefined },
       auditTrail: undefined,
+      upstreams: oneRegistry,
       gateways: () => 1,
       version: '1.2.3',
     }),

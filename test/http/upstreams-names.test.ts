@@ -129,6 +129,28 @@ describe('both spellings of a name in a library', () => {
     expect(stand?.asked.filter((line) => !/ (?:GET|HEAD) /.test(line))).toEqual([]);
   });
 
+  test('are one to whoever asks who may do what there, what was done, and what is left', async () => {
+    const policy = `
+rules:
+  - { name: reads, subjects: [authenticated], repositories: ["mirror/library/**"], actions: [pull] }
+  - { name: looks, subjects: [authenticated], repositories: ["**"], actions: [inspect] }
+limits:
+  - { name: pulls, subjects: [authenticated], count: pull, per: repository, rate: 5/1h }
+`;
+    await start({ main, hub: mirror }, policy);
+    const api = async (path: string): Promise<unknown> => (await stand?.ask(`/api/v1/${path}`))?.json();
+    await stand?.ask('/v2/mirror/alpine/manifests/v1');
+    for (const name of spellings) {
+      const query = `repository=${name}`;
+      const explained = await api(`explain?as=user:dana&action=pull&${query}`);
+      expect(explained).toMatchObject({ repository: 'mirror/library/alpine', allowed: true });
+      expect(await api(`access?${query}`)).toMatchObject({ repository: 'mirror/library/alpine', rows: [{}] });
+      expect(await api(`activity?${query}`)).toMatchObject({ records: [{ repository: 'mirror/library/alpine' }] });
+      const state = await api(`limits/state?subject=user:dana&count=pull&${query}`);
+      expect(state).toMatchObject({ limits: [{ remaining: 4 }] });
+    }
+  });
+
   test('are one to a gate that looks for images there', async () => {
     const gated = `${everything}
 gates:
@@ -278,5 +300,47 @@ describe('promotions', () => {
       expect([status, body['type']]).toEqual([403, 'not-allowed']);
     }
     expect(stand?.asked).toEqual([]);
+  });
+});
+
+describe('what no rule can give', () => {
+  const api = async (path: string): Promise<unknown> => (await stand?.ask(`/api/v1/${path}`))?.json();
+  const looking = everything.replace('promote]', 'promote, inspect]');
+
+  test('is refused in words on Access, as by `portcullis explain`: writing where the registry is read-only', async () => {
+    await start({ main, hub: { ...mirror, access: 'read' } }, looking);
+    const asked = 'as=user:dana&action=push&repository=mirror/alpine';
+    const reason = 'the registry behind "mirror" is read-only here';
+    const refused = { allowed: false, rule: null, sentence: expect.stringContaining('may not push') as string, reason };
+    expect(await api(`explain?${asked}`)).toMatchObject(refused);
+    const { actions, rows, allowing, explained } = (await api(`access?${asked}`)) as {
+      readonly actions: readonly string[];
+      readonly rows: readonly {
+        readonly cells: readonly { readonly answer: string; readonly note: string | null }[];
+      }[];
+      readonly allowing: unknown;
+      readonly explained: unknown;
+    };
+    expect(explained).toMatchObject(refused);
+    expect(allowing).toMatchObject({ why: reason, lines: '' });
+    const [row] = rows;
+    const cells = Object.fromEntries(actions.map((action, at) => [action, row?.cells[at]]));
+    expect(cells).toMatchObject({
+      pull: { answer: 'yes' },
+      create: { answer: 'none', note: reason },
+      delete: { answer: 'none', note: reason },
+      promote: { answer: 'none', note: reason },
+      inspect: { answer: 'yes' },
+    });
+  });
+
+  test('is said of names that no registry has, and the first image is pushed where one takes it', async () => {
+    await start({ hub: { ...mirror, access: 'read' }, cloud: { behave: found, prefix: 'partner' } }, looking);
+    const asked = 'as=user:dana&action=pull&repository=elsewhere/app';
+    expect(await api(`explain?${asked}`)).toMatchObject({
+      allowed: false,
+      reason: 'no registry behind has such names',
+    });
+    expect(await api('repositories')).toMatchObject({ total: 0, firstPush: 'partner/hello' });
   });
 });

@@ -17,6 +17,7 @@ import { compileByName } from '../../src/policy/by-name.ts';
 import { type CompiledPolicy, compilePolicy } from '../../src/policy/evaluate.ts';
 import { type Account, type Action, type GroupMember, type Named, actions, entriesOf } from '../../src/policy/model.ts';
 import { principalIn } from '../../src/policy/principal.ts';
+import { oneRegistry } from '../support/one-registry.ts';
 import { readPolicy } from '../support/policies.ts';
 import { sized } from '../support/size.ts';
 
@@ -65,6 +66,7 @@ function partsOf(
     },
     sessions: { endedBefore: () => endedBefore },
     clock: () => now,
+    upstreams: oneRegistry,
   };
 }
 

@@ -9,6 +9,7 @@ import { health } from '../../src/operations/health.ts';
 import type { Looker, Viewer } from '../../src/operations/viewer.ts';
 import { type CompiledPolicy, compilePolicy } from '../../src/policy/evaluate.ts';
 import type { AuditRecord } from '../../src/ports.ts';
+import { oneRegistry } from '../support/one-registry.ts';
 import { inPolicy, readPolicy, user } from '../support/policies.ts';
 import { sized } from '../support/size.ts';
 
@@ -71,7 +72,7 @@ function remembered(records: readonly Partial<AuditRecord>[]) {
   const recent = createRecent(() => now);
   for (const record of records)
     recent.note({ event: 'access', decision: 'deny', reason: 'no_rule', action: 'pull', ...record }, now);
-  return { recent, sessions: { endedBefore: () => 0 } };
+  return { recent, sessions: { endedBefore: () => 0 }, upstreams: oneRegistry };
 }
 
 async function shown(parts: ReturnType<typeof remembered>, viewer: Viewer, given: Record<string, string> = {}) {
