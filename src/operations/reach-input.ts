@@ -20,9 +20,9 @@ export const tokenTerms = {
     .describe('what its person calls it'),
   lifetime: z
     .string()
-    .regex(/^[1-9]\d{0,4}[mhd]$/, 'expected a time as 30d, 12h or 90m')
-    .default('30d')
-    .describe('as 30d, 12h or 90m; at most tokens.personalMaxTtl'),
+    .regex(/^[1-9]\d{0,4}[smhd]$/, 'expected a time as 30d, 12h or 90m')
+    .optional()
+    .describe('as 30d, 12h or 90m; at most tokens.personalMaxTtl; without it 30d, where that is not too long'),
   repositories: z
     .array(z.string().max(ownReachBounds.characters))
     .max(64)
@@ -31,9 +31,11 @@ export const tokenTerms = {
   actions: z.array(z.enum(actions)).max(actions.length).optional().describe('without it every one but administer'),
 };
 
+const usualSeconds = 30 * 86_400;
+
 export interface GivenTerms {
   readonly label: string;
-  readonly lifetime: string;
+  readonly lifetime?: string | undefined;
   readonly repositories?: readonly string[] | undefined;
   readonly actions?: SessionReach['actions'];
 }
@@ -43,8 +45,8 @@ export function readTerms(
   { label, lifetime, repositories, actions: named }: GivenTerms,
   longestSeconds: number,
 ): { readonly ok: true; readonly terms: { label: string; lifetimeSeconds: number; reach: SessionReach } } | Refusal {
-  const lifetimeSeconds = readDuration(lifetime) ?? Infinity;
-  if (lifetimeSeconds > longestSeconds)
+  const lifetimeSeconds = lifetime === undefined ? Math.min(usualSeconds, longestSeconds) : readDuration(lifetime);
+  if (lifetimeSeconds === undefined || lifetimeSeconds > longestSeconds)
     return { ok: false, reason: 'invalid', detail: `lifetime: at most ${formatDuration(longestSeconds)} here` };
   const reach: SessionReach = {
     ...(repositories === undefined ? {} : { repositories: [...new Set(repositories)] }),

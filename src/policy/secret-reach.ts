@@ -34,7 +34,7 @@ export function narrowPolicy<Who>(
       const decision = policy.mayEverywhere(principal, action, circumstances);
       const isMeant =
         action !== 'administer' && (reach.rights === undefined || (reach.rights & rightsOf(action)) !== 0);
-      const isWhole = isMeant && reach.repositories === undefined;
+      const isWhole = isMeant && (reach.repositories?.some(({ text }) => text === '**') ?? true);
       return decision.allowed && !isWhole ? tooNarrow : decision;
     },
     mayListCatalog(principal, circumstances) {

@@ -92,6 +92,7 @@ describe('an access token of one’s own', () => {
       [{ ...terms, lifetime: '400d' }, 'at most 90d here'],
       [{ ...terms, label: ' ' }, 'say what it is for'],
       [{ ...terms, lifetime: 'long' }, 'expected a time'],
+      [{ ...terms, lifetime: '91d' }, 'at most 90d here'],
     ] as const) {
       const refused = await send('/ui/me', '/ui/me/tokens', fields);
       expect([fields, refused.status]).toEqual([fields, 400]);

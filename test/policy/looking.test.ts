@@ -151,4 +151,8 @@ test('secrets may be for inspecting, as far as they reach', () => {
   const everywhere = (token: typeof first): boolean =>
     narrowPolicy(wide, 'watcher', token).mayEverywhere(principal, 'inspect', { now: 0 }).allowed;
   expect([everywhere(first), everywhere(third)]).toEqual([true, false]);
+  const written = readPolicy(`robots: { bot: { tokens: [${secret('eeee', 'repositories: ["**"]')}] } }`).robots.get(
+    'bot',
+  );
+  expect(everywhere(written?.tokens[0])).toBe(true);
 });
