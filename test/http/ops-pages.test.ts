@@ -107,6 +107,15 @@ describe('activity', () => {
     expect(body).not.toContain('team-b');
   });
 
+  test('says how the same is had from the audit files, to who may read them', async () => {
+    const query = '?repository=team-a/app&account=o%27neil&decision=deny';
+    const body = await shown(ada, `/ui/activity${query}`);
+    expect(body.replaceAll(/<wbr\/?>/g, '')).toContain(
+      `portcullis audit query --since 24h --repository team-a/app --account 'o'\\''neil' --decision deny --csv<`,
+    );
+    expect(await shown(tia, `/ui/activity${query}`)).not.toContain('audit query');
+  });
+
   test('shows what others wrote as text', async () => {
     const body = await shown(ada, '/ui/activity?decision=deny');
     expect(body).toContain('&lt;b>docker');

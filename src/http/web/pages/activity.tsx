@@ -3,9 +3,10 @@ import type { ActivityList, ActivityRecord } from '../../../operations/answers.t
 import { filledIn } from '../filled-in.ts';
 import type { Asked, Frame } from '../page.ts';
 import { Layout } from './layout.tsx';
+import { word } from './commands.ts';
 import { pageLink, queryOf } from './links.ts';
 import { clientName, clientSigns } from './client-name.ts';
-import { Answer, Foreign, When, glyphs, visible } from './parts.tsx';
+import { Answer, Command, Foreign, When, glyphs, visible } from './parts.tsx';
 import { type Column, Scroll, Table, Ways } from './table.tsx';
 
 /** Names of what can be asked for, in the order of the form. */
@@ -54,7 +55,29 @@ export function ActivityPage({ answer, frame, asked }: { answer: ActivityList; f
             : { href: pageLink('/ui/activity', { ...filters, before: String(next) }), text: 'Older' }
         }
       />
+      {frame.viewer.mayInspectAll ? <Export filters={filters} /> : null}
     </Layout>
+  );
+}
+
+/** Characters of a filter in a command. */
+const maxShown = 256;
+
+/** The same question to the audit files, which are of all gateways and go further back. */
+function Export({ filters }: { readonly filters: Filters }) {
+  const asked = activityFilters.flatMap((name) => {
+    const value = filters[name];
+    return value === undefined ? [] : [`--${name} ${word(value.slice(0, maxShown))}`];
+  });
+  return (
+    <details>
+      <summary>Export</summary>
+      <p class="note">
+        Where the gateway keeps audit files (<code>audit.directory</code>), on its machine; <code>--json</code> gives
+        whole records:
+      </p>
+      <Command label="audit" text={visible(['portcullis audit query --since 24h', ...asked, '--csv'].join(' '))} />
+    </details>
   );
 }
 

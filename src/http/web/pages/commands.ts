@@ -74,6 +74,6 @@ export function loginLine({ host }: Place, account: string): Line {
 }
 
 /** As one word of a shell. */
-function word(text: string): string {
+export function word(text: string): string {
   return /^[\w.@+/-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
