@@ -27,6 +27,9 @@ export type OwnSessionView = z.infer<typeof ownSession>;
 
 export type OwnLimitView = OwnAccount['limits'][number];
 
+/** Of thousands that a script opened; the store writes together what comes together. */
+const endedAtOnce = 100;
+
 const one = operation<MyAccountParts>();
 
 export const myAccount = one({
@@ -78,8 +81,10 @@ export const endOtherSessions = one({
     const listed = await sessions.list(account, clock());
     if (!listed.ok) return storeAway;
     const others = listed.sessions.filter(({ id, kind }) => kind !== 'personal' && id !== sessionId);
-    for (const { id } of others) {
-      if (!(await endOwn(parts, { account, ...asked, detail: id }, id))) return storeAway;
+    for (let at = 0; at < others.length; at += endedAtOnce) {
+      const some = others.slice(at, at + endedAtOnce);
+      const ended = await Promise.all(some.map(({ id }) => endOwn(parts, { account, ...asked, detail: id }, id)));
+      if (ended.includes(false)) return storeAway;
     }
     return { ok: true, answer: { ended: others.length } };
   },

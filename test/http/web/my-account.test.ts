@@ -4,7 +4,9 @@ import { expect, test } from 'vitest';
 import { MyAccountPage } from '../../../src/http/web/pages/my-account.tsx';
 import { frameFor } from '../../support/frame.ts';
 
-function drawn(more: { readonly source?: string; readonly recheckSeconds?: number }): string {
+type Account = Parameters<typeof MyAccountPage>[0]['account'];
+
+function drawn(more: Partial<Account>): string {
   const account = {
     account: 'dana',
     groups: [],
@@ -16,6 +18,18 @@ function drawn(more: { readonly source?: string; readonly recheckSeconds?: numbe
   };
   return renderToString(MyAccountPage({ account, frame: frameFor('dana') })).replaceAll(/\s+/g, ' ');
 }
+
+test('of thousands of logins some are listed, this one first, and how many there are beside them', () => {
+  const at = '2026-11-27T12:00:00.000Z';
+  const sessions = Array.from({ length: 3000 }, (_, number) => {
+    const isThis = number === 2999;
+    return { id: `s${number}`, kind: 'login' as const, isThis, created: at, lastUsed: at };
+  });
+  const html = drawn({ sessions });
+  expect(html.length).toBeLessThan(50_000);
+  expect(html).toContain('this one');
+  expect(html).toContain('and 2,950 more');
+});
 
 test.each([undefined, 'htpasswd'])('with a password in a file (%s) they end with a new one', (source) => {
   expect(drawn(source === undefined ? {} : { source })).toContain('All of them end when your password changes.');

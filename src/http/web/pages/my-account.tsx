@@ -11,13 +11,16 @@ import { clientName } from './client-name.ts';
 import { TokenFields, type TokenFieldsView } from './token-fields.tsx';
 
 const at = '/ui/me';
+/** Logins that are listed, this one first: whoever logs in by a script may have thousands. */
+const maxSessions = 50;
 
 type MyAccount = z.output<typeof myAccount.answer>;
 
 /** Everything on one page; what is long is folded. */
 export function MyAccountPage({ account, frame }: { readonly account: MyAccount; readonly frame: Frame }) {
   const { sessions, tokens, limits, groups, longestSeconds } = account;
-  const others = sessions.filter(({ isThis }) => !isThis).length;
+  const others = sessions.filter(({ isThis }) => !isThis);
+  const shown = [...sessions.filter(({ isThis }) => isThis), ...others].slice(0, maxSessions);
   return (
     <Layout title="My account" at={at} frame={frame}>
       <h1>{account.account}</h1>
@@ -52,7 +55,7 @@ export function MyAccountPage({ account, frame }: { readonly account: MyAccount;
         <h2>
           Where you are logged in <span class="count">{sessions.length}</span>
         </h2>
-        {others === 0 ? null : (
+        {others.length === 0 ? null : (
           <form method="post" action="/ui/me/end-others">
             <input type="hidden" name="csrf" value={frame.csrf('/ui/me/end-others')} />
             <button>End all others</button>
@@ -60,10 +63,15 @@ export function MyAccountPage({ account, frame }: { readonly account: MyAccount;
         )}
       </div>
       <ul class="entries">
-        {sessions.map((session) => (
+        {shown.map((session) => (
           <OneSession session={session} frame={frame} />
         ))}
       </ul>
+      {sessions.length === shown.length ? null : (
+        <p class="note">
+          and {(sessions.length - shown.length).toLocaleString('en')} more, which were used less lately.
+        </p>
+      )}
 
       <h2>Limits</h2>
       {limits.length === 0 ? (
