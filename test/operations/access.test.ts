@@ -182,6 +182,25 @@ rules:
     expect(others).toBe(3);
   });
 
+  test('calls what no rule gives "no", as the page of the repository does, also where a rule keeps some tags', async () => {
+    const kept = compilePolicy(
+      readPolicy(`
+users: { dana: {}, rita: {} }
+rules:
+  - { name: reads, subjects: [authenticated], repositories: ['app'], actions: [pull] }
+  - { name: deletes, subjects: ['user:rita'], repositories: ['app'], actions: [delete] }
+  - { name: keeps, effect: deny, subjects: [everyone], repositories: ['app'], tags: ['v*'], actions: [delete] }
+`),
+    );
+    const cellOf = async (name: string, tag?: string) => {
+      const { rows, actions } = await access(kept, { repository: 'app', tag }, viewerIn(kept, name));
+      return rows[0]?.cells[actions.indexOf('delete')];
+    };
+    expect(await cellOf('dana')).toMatchObject({ answer: 'none', rule: null });
+    expect(await cellOf('dana', 'v1')).toMatchObject({ answer: 'no', rule: 'keeps' });
+    expect((await cellOf('rita'))?.answer).toBe('sometimes');
+  });
+
   test('says in one place when a rule applies, and nowhere in a cell where it stands', async () => {
     const compiled = compilePolicy(readPolicy(...shipped));
     const answer = await access(compiled, { repository: 'release/app' });

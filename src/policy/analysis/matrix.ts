@@ -217,7 +217,8 @@ function cellOf(here: Here, action: Action, question: MatrixQuestion, who: Who):
   const asked = { ...question, action, repository };
   const found = judge(worlds, asked, who);
   if (found === undefined) {
-    const { reason, rule } = worlds.now.decide({ ...asked, principal: who });
+    // A layer is forbidden to everybody where a rule keeps tags; what no rule gives is not forbidden by that.
+    const { reason, rule } = worlds.now.decide({ ...asked, principal: who, deletes: 'something' });
     return { answer: reason === 'rule_denies' ? 'no' : 'none', rule: rule?.name, note: undefined };
   }
   const { rule, only, tags, condition, gates, secrets, impliedByPush } = found.permitted;
