@@ -26,7 +26,7 @@ describeWithPrograms(['helm'], 'the chart', () => {
   const renderings = new Map<string, Rendering>();
   beforeAll(async () => {
     for (const file of valueFiles) renderings.set(basename(file), await render(['--values', file]));
-  }, 60_000);
+  });
   const rendering = (name: string): Rendering => {
     const found = renderings.get(`${name}-values.yaml`);
     if (found === undefined) throw new Error(`there is no ci/${name}-values.yaml`);

@@ -59,7 +59,7 @@ beforeAll(async () => {
   const [name = ''] = (await readdir(audit)).filter((each) => each.endsWith('.jsonl'));
   filed = linesOf(await readFile(join(audit, name), 'utf8'));
   expect([said.length > 20, filed.length > 18]).toEqual([true, true]);
-}, 60_000);
+});
 afterAll(async () => {
   await registry?.close();
   await removeTempDir(dir);
@@ -188,7 +188,7 @@ action(type="omfile" file="${rest}")
     expect(await written(decisions)).toEqual(wanted);
     const [old = ''] = (await readdir(own)).filter((name) => name.startsWith('decisions.jsonl-'));
     expect(await written(join(own, old))).toEqual(wanted);
-  }, 60_000);
+  });
 
   test('an audit file that logrotate took is missed by `audit verify`: nothing may rotate these', async () => {
     const copy = join(dir, 'rotated');

@@ -133,7 +133,7 @@ describeWithPrograms(programs, 'a real Prometheus, after pulls, pushes, logins, 
     await traffic(plain.url);
     const looks = async (): Promise<number> => Number((await ask('min(count_over_time(up[1m]))'))[0]?.value[1] ?? 0);
     await eventually('they were looked at four times', async () => (await looks()) >= 4, 30_000);
-  }, 120_000);
+  });
   afterAll(async () => {
     await prometheus?.stop();
     for (const gateway of gateways ?? []) await gateway.stop();

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type HelperTerms, createHelperCredentials } from '../../src/adapters/docker/helper-credentials.ts';
 import type { CredentialSource } from '../../src/ports.ts';
 import { eventually } from '../support/eventually.ts';
+import { waited } from '../support/loop-time.ts';
 import { isFull } from '../support/size.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
 
@@ -115,26 +116,26 @@ describe('a helper', () => {
 
 describe('a helper that hangs', () => {
   test('is ended with all that it started, and leaves no descriptor', async () => {
-    const limit = isFull ? undefined : 300;
-    const source = await helper(
-      `trap '' TERM; (trap '' TERM; sleep 600) & echo $! >>"$PLACE/pids"; echo $$ >>"$PLACE/pids"; sleep 600`,
-      limit === undefined ? {} : { waitMs: limit },
-    );
     const before = await descriptors();
-    const begun = performance.now();
-    const found = await source.get();
-    const tookMs = performance.now() - begun;
-    expect(found).toEqual({
-      ok: false,
-      detail: `docker-credential-odd did not answer within ${(limit ?? 10_000) / 1000} s`,
-    });
-    expect(tookMs).toBeGreaterThanOrEqual((limit ?? 10_000) - 50);
-    expect(tookMs).toBeLessThan((limit ?? 10_000) + 1500);
-    const pids = (await noted('pids')).map(Number);
+    let pids: readonly number[] = [];
+    // A slow machine may take the first of these limits for the start of a shell.
+    for (const limit of isFull ? [10_000] : [300, 1500, 6000]) {
+      const source = await helper(
+        `trap '' TERM; (trap '' TERM; sleep 600) & echo "$! $$" >>"$PLACE/pids"; sleep 600`,
+        isFull ? {} : { waitMs: limit },
+      );
+      const begun = performance.now();
+      const { value: found, ms } = await waited(() => source.get());
+      expect(performance.now() - begun).toBeGreaterThanOrEqual(limit - 50);
+      expect(ms).toBeLessThan(limit + 1500);
+      expect(found).toEqual({ ok: false, detail: `docker-credential-odd did not answer within ${limit / 1000} s` });
+      pids = (await noted('pids')).flatMap((line) => line.split(' ').map(Number));
+      if (pids.length > 0) break;
+    }
     expect(pids).toHaveLength(2);
     await eventually('nobody of it is alive', () => !pids.some(isAlive));
     await eventually('no descriptor is left', async () => (await descriptors()) <= before);
-  }, 30_000);
+  });
 
   test('before it ends, behind its back, keeps nobody waiting', async () => {
     const source = await helper(`sleep 600 & echo $! >>"$PLACE/pids"; echo '${login}'`);

@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import { directorySettings, loginSteps, withDirectory } from '../support/directories.ts';
+import { waited } from '../support/loop-time.ts';
 import { type Slapd, describeWithSlapd, password, startSlapd } from '../support/slapd.ts';
 
 const dana = { ok: true, person: { account: 'dana', groups: ['developers'] } };
@@ -25,10 +26,10 @@ describeWithSlapd('directory servers that hang', () => {
     test('and says nothing any more: the next one answers after three seconds', async () => {
       const silent = proxy.silenceAt(text);
       await withDirectory(directorySettings([through, second.url]), async (directory) => {
-        const begun = performance.now();
-        expect(await directory.logIn('dana', password)).toMatchObject(dana);
+        const { value, ms } = await waited(() => directory.logIn('dana', password));
+        expect(value).toMatchObject(dana);
         await silent;
-        expect(performance.now() - begun).toBeLessThan(6000);
+        expect(ms).toBeLessThan(6000);
         expect(directory.health().detail).toContain('in time');
       });
     });
@@ -39,19 +40,16 @@ describeWithSlapd('directory servers that hang', () => {
       expect(await directory.look('dana')).toMatchObject(dana);
       await first.pause();
       try {
-        const begun = performance.now();
         const took: number[] = [];
         const ask = async (): Promise<void> => {
           const from = performance.now();
           expect(await directory.logIn('dana', password)).toMatchObject(dana);
           took.push(performance.now() - from);
         };
-        await Promise.all(Array.from({ length: 16 }, ask));
-        expect(performance.now() - begun).toBeLessThan(6000);
+        const all = () => waited(() => Promise.all(Array.from({ length: 16 }, ask)));
+        expect((await all()).ms).toBeLessThan(6000);
         expect(Math.max(...took)).toBeGreaterThan(2900);
-        const later = performance.now();
-        await Promise.all(Array.from({ length: 16 }, ask));
-        expect(performance.now() - later).toBeLessThan(2500);
+        expect((await all()).ms).toBeLessThan(2500);
       } finally {
         first.resume();
       }
@@ -63,9 +61,10 @@ describeWithSlapd('directory servers that hang', () => {
       await first.pause();
       const begun = performance.now();
       try {
-        expect(await directory.logIn('dana', password)).toMatchObject({ reason: 'unavailable' });
+        const { value, ms } = await waited(() => directory.logIn('dana', password));
+        expect(value).toMatchObject({ reason: 'unavailable' });
         expect(performance.now() - begun).toBeGreaterThan(8900);
-        expect(performance.now() - begun).toBeLessThan(12_000);
+        expect(ms).toBeLessThan(12_000);
       } finally {
         first.resume();
       }

@@ -1,7 +1,6 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { createMemoryFailedLogins } from '../../src/adapters/memory/failed-logins.ts';
+import { liveBytes } from '../support/heap.ts';
 import { attemptOf, countsOf, describeFailedLogins, hour } from './failed-logins.contract.ts';
 
 describe('failed logins in this process', () => {
@@ -50,7 +49,7 @@ describe('failed logins in this process', () => {
 
   test('hold names of bounded length, and nothing of the headers that they came in', async () => {
     const failed = createMemoryFailedLogins(() => 0);
-    const before = heapBytes();
+    const before = liveBytes();
     for (let n = 0; n < 4000; n++) {
       const sent = Buffer.from(`${'u'.repeat(120)}${n}:${'p'.repeat(20_000)}`).toString();
       const forwarded = Buffer.from(`${'x'.repeat(20_000)},2001:db8:${n.toString(16)}:1::/64`).toString();
@@ -59,13 +58,7 @@ describe('failed logins in this process', () => {
       await failed.fail({ account: `${sent}${n}`, network, fingerprint: 'f'.repeat(22) });
       await failed.succeed({ account: `${sent}good`, network, fingerprint: 'f'.repeat(22) });
     }
-    expect((heapBytes() - before) / 4000).toBeLessThan(8000);
+    expect((liveBytes() - before) / 4000).toBeLessThan(8000);
     expect(await countsOf(failed, attemptOf('u'.repeat(120) + '7', 'x', '2001:db8:7:1::/64'))).toEqual([1, 2, 1]);
   });
 });
-
-function heapBytes(): number {
-  setFlagsFromString('--expose-gc');
-  runInNewContext('gc()');
-  return process.memoryUsage().heapUsed;
-}

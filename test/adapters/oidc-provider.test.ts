@@ -343,7 +343,7 @@ describe('a provider', () => {
     }
   });
 
-  test('that does not answer is not waited for', { timeout: 20_000 }, async () => {
+  test('that does not answer is not waited for', async () => {
     const by = open();
     const login = await begun(by);
     const { searchParams } = await visit(login.url);

@@ -147,13 +147,9 @@ describeWithPrograms(['redis-server'], 'failed logins when Redis fails', () => {
     proxy.cut();
     await failed.succeed(attemptOf('dana', 'right'));
     proxy.pass();
-    await eventually('Redis is asked again', async () => (await failed.worst()).ok, 5000);
+    await eventually('Redis is asked again', async () => (await failed.worst()).ok);
     expect(await countsOf(failed, attemptOf('dana', 'x'))).toEqual([0, 0, 0]);
-    await eventually(
-      'Redis knows',
-      async () => (await countsOf(other, attemptOf('dana', 'x'))).join() === '0,0,0',
-      5000,
-    );
+    await eventually('Redis knows', async () => (await countsOf(other, attemptOf('dana', 'x'))).join() === '0,0,0');
     expect(await other.look(attemptOf('dana', 'x'))).toMatchObject({ isKnownGood: true });
   });
 
@@ -175,7 +171,7 @@ describeWithPrograms(['redis-server'], 'failed logins when Redis fails', () => {
     await server.admin.del(pairOfMax);
     proxy.cut();
     proxy.pass();
-    await eventually('Redis is told', async () => (await countsOf(other, attemptOf('max', 'x')))[0] === 6, 5000);
+    await eventually('Redis is told', async () => (await countsOf(other, attemptOf('max', 'x')))[0] === 6);
     expect((await countsOf(other, attemptOf('dana', 'x')))[0]).toBe(0);
   });
 
@@ -198,8 +194,9 @@ describeWithPrograms(['redis-server'], 'failed logins when Redis fails', () => {
     const other = await storeOn(server.url);
     await server.admin.pexpire(good, 1500);
     expect(await other.look(attemptOf('dana', 'x'))).toMatchObject({ isKnownGood: true });
-    await eventually('Redis has forgotten it', async () => (await server.admin.exists(good)) === 0, 5000);
-    expect(await other.look(attemptOf('dana', 'x'))).toMatchObject({ isKnownGood: false });
+    await eventually('Redis has forgotten it', async () => (await server.admin.exists(good)) === 0);
+    // Later by what the answer took to come here.
+    await eventually('so has the gateway', async () => !(await other.look(attemptOf('dana', 'x'))).isKnownGood);
   });
 
   test('of many long ago and of a few just now hold back as many just now', async () => {
@@ -213,7 +210,7 @@ describeWithPrograms(['redis-server'], 'failed logins when Redis fails', () => {
     const pair = (await server.admin.keys('portcullis:{logins}:pair:*'))[0] ?? '';
     await server.admin.hset(pair, 'count', 12, 'at', Date.now() - hour);
     proxy.pass();
-    await eventually('Redis is asked again', async () => (await failed.worst()).ok, 5000);
+    await eventually('Redis is asked again', async () => (await failed.worst()).ok);
     const { failures } = await failed.look(attemptOf('dana', 'x'));
     expect(failures.pair.count).toBe(12);
     expect(failures.pair.ageMs).toBeLessThan(hour / 2);
@@ -226,7 +223,7 @@ describeWithPrograms(['redis-server'], 'failed logins when Redis fails', () => {
     proxy.cut();
     await fail(failed, 8, 0);
     proxy.pass();
-    await eventually('Redis is asked again', async () => (await failed.worst()).ok, 5000);
+    await eventually('Redis is asked again', async () => (await failed.worst()).ok);
     expect(await countsOf(failed, attemptOf('dana', 'x'))).toEqual([8, 8, 8]);
   });
 
@@ -257,7 +254,6 @@ describeWithPrograms(['redis-server'], 'failed logins when Redis fails', () => {
     await eventually(
       'the other gateway knows that it counted for every gateway',
       async () => (await countsOf(other, attemptOf('dana', 'x')))[0] === 6,
-      5000,
     );
   });
 
@@ -274,7 +270,6 @@ describeWithPrograms(['redis-server'], 'failed logins when Redis fails', () => {
     await eventually(
       'the other gateway knows',
       async () => (await countsOf(other, attemptOf('dana', 'x'))).join() === '24,24,24',
-      5000,
     );
     expect(await countsOf(failed, attemptOf('dana', 'x'))).toEqual([24, 24, 24]);
     const listed = await other.worst();

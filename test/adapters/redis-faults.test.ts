@@ -166,20 +166,15 @@ describeWithPrograms(['redis-server'], 'sessions when Redis fails', () => {
       if (isUp) proxy.pass(100);
       else proxy.cut();
     }, 2000);
-    await eventually(
-      'six seconds of it',
-      async () => {
-        const outcome = await store.use(hashOf('a'), use, week);
-        outcomes[outcome.ok ? 'live' : outcome.reason] += 1;
-        return performance.now() - begun > 6000;
-      },
-      20_000,
-    );
+    await eventually('six seconds of it, and an answer', async () => {
+      const outcome = await store.use(hashOf('a'), use, week);
+      outcomes[outcome.ok ? 'live' : outcome.reason] += 1;
+      return performance.now() - begun > 6000 && outcomes.live > 0;
+    });
     clearInterval(flap);
     const perSecond = (proxy.accepted() - acceptedBefore) / ((performance.now() - begun) / 1000);
     expect(perSecond).toBeLessThanOrEqual(2);
     expect(outcomes.unknown).toBe(0);
-    expect(outcomes.live).toBeGreaterThan(0);
     proxy.pass();
     await recovered('sessions are opened again');
   });

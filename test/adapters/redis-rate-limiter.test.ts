@@ -101,11 +101,11 @@ describeWithPrograms(['redis-server'], 'budgets on Redis', () => {
     const limiter = await limiterOn(server.url);
     const budget = budgetOf('dana', 60, 5);
     await limiter.charge([budget]);
-    const calls = async (): Promise<number> =>
-      Number(/total_commands_processed:(\d+)/.exec(await server.admin.info('stats'))?.[1]);
+    const calls = async (): Promise<readonly string[]> =>
+      [...(await server.admin.info('commandstats')).matchAll(/cmdstat_eval\w*:calls=\d+/g)].map(([call]) => call);
     const before = await calls();
     for (let n = 0; n < 10; n++) expect(await limiter.peek([budget])).toMatchObject([{ remaining: 4 }]);
-    expect((await calls()) - before).toBe(1);
+    expect(await calls()).toEqual(before);
     expect(await limiter.peek([budgetOf('rita', 60, 5)])).toMatchObject([{ remaining: 5 }]);
   });
 });
@@ -171,17 +171,13 @@ describeWithPrograms(['redis-server'], 'budgets when Redis fails', () => {
     const owed = async (): Promise<number> =>
       (Number(await server.admin.get(key)) - Date.now() * 1000) / budget.intervalUs;
     // Six of before, and seven that count twice: as if the other gateway had let as many through.
-    await eventually('Redis was told', async () => (await owed()) > 19.9, 5000);
+    await eventually('Redis was told', async () => (await owed()) > 19.9);
     expect(await admittedOf(other, 10, budget)).toBe(0);
-    await eventually(
-      'Redis is asked again',
-      async () => {
-        const before = limiter.fallbacks();
-        await limiter.charge([budgetOf('rita', 60, 5)]);
-        return limiter.fallbacks() === before;
-      },
-      5000,
-    );
+    await eventually('Redis is asked again', async () => {
+      const before = limiter.fallbacks();
+      await limiter.charge([budgetOf('rita', 60, 5)]);
+      return limiter.fallbacks() === before;
+    });
     expect(await admittedOf(limiter, 10, budget)).toBe(0);
   });
 
@@ -191,8 +187,8 @@ describeWithPrograms(['redis-server'], 'budgets when Redis fails', () => {
     await server.kill();
     await server.restart();
     const key = budgetKey(budget.counter);
-    await eventually('Redis was told', async () => (await server.admin.exists(key)) === 1, 5000);
-    await eventually('the other asks it', async () => (await other.owing()).ok, 5000);
+    await eventually('Redis was told', async () => (await server.admin.exists(key)) === 1);
+    await eventually('the other asks it', async () => (await other.owing()).ok);
     expect(await admittedOf(other, 5, budget)).toBe(0);
   });
 
@@ -205,7 +201,7 @@ describeWithPrograms(['redis-server'], 'budgets when Redis fails', () => {
     await limiter.charge([budget]);
     await server.admin.flushall();
     proxy.pass();
-    await eventually('Redis is asked again', async () => (await limiter.owing()).ok, 5000);
+    await eventually('Redis is asked again', async () => (await limiter.owing()).ok);
     expect(await limiter.charge([budget])).toMatchObject({ admitted: false });
     expect(await admittedOf(other, 5, budget)).toBe(0);
   });
@@ -217,7 +213,7 @@ describeWithPrograms(['redis-server'], 'budgets when Redis fails', () => {
     expect(await admittedOf(limiter, 2, budget)).toBe(2);
     expect(await admittedOf(other, 9, budget)).toBe(9);
     proxy.pass();
-    await eventually('Redis is asked again', async () => (await limiter.owing()).ok, 5000);
+    await eventually('Redis is asked again', async () => (await limiter.owing()).ok);
     expect(await admittedOf(limiter, 9, budget)).toBe(5);
   });
 
@@ -231,7 +227,6 @@ describeWithPrograms(['redis-server'], 'budgets when Redis fails', () => {
     await eventually(
       'Redis knows that it counted for every gateway',
       async () => Number(await server.admin.get(key)) - Date.now() * 1000 > 19.9 * budget.intervalUs,
-      5000,
     );
   });
 
@@ -241,13 +236,13 @@ describeWithPrograms(['redis-server'], 'budgets when Redis fails', () => {
     expect(await limiter.charge([budget])).toMatchObject({ admitted: true });
     proxy.pass();
     const key = budgetKey(budget.counter);
-    await eventually('Redis was told', async () => (await server.admin.exists(key)) === 1, 5000);
+    await eventually('Redis was told', async () => (await server.admin.exists(key)) === 1);
     const owed = async (): Promise<number> =>
       (Number(await server.admin.get(key)) - Date.now() * 1000) / budget.intervalUs;
     expect(await owed()).toBeLessThanOrEqual(budget.burst);
     proxy.cut();
     proxy.pass();
-    await eventually('Redis is asked again', async () => (await limiter.owing()).ok, 5000);
+    await eventually('Redis is asked again', async () => (await limiter.owing()).ok);
     await limiter.charge([budget]);
     expect(await owed()).toBeLessThanOrEqual(budget.burst);
   });
@@ -259,7 +254,7 @@ describeWithPrograms(['redis-server'], 'budgets when Redis fails', () => {
     await server.admin.flushall();
     proxy.pass();
     const key = budgetKey(budget.counter);
-    await eventually('Redis was told', async () => (await server.admin.exists(key)) === 1, 5000);
+    await eventually('Redis was told', async () => (await server.admin.exists(key)) === 1);
     expect(await limiter.charge([budget])).toMatchObject({ admitted: false });
     expect(await limiter.owing()).toMatchObject({ ok: true, owing: [{ counter: budget.counter }] });
   });
@@ -282,7 +277,7 @@ describeWithPrograms(['redis-server'], 'budgets when Redis fails', () => {
     const charged = limiter.charge([budget]);
     await lost;
     expect((await charged).admitted).toBe(true);
-    await eventually('Redis is asked again', async () => (await limiter.owing()).ok, 5000);
+    await eventually('Redis is asked again', async () => (await limiter.owing()).ok);
     const left = await admittedOf(limiter, 30, budget);
     expect(left).toBeLessThanOrEqual(18);
     expect(left).toBeGreaterThanOrEqual(17);
@@ -320,22 +315,22 @@ describeWithPrograms(['redis-server'], 'the number of gateways', () => {
   test('stays what it was while Redis is away, and when it comes back without having heard of the others', async () => {
     const gateways = await join();
     for (const name of ['second', 'third']) await server.admin.zadd(key, Date.now(), name);
-    await eventually('they are known', () => gateways.count() === 3, 5000);
+    await eventually('they are known', () => gateways.count() === 3);
     await server.kill();
     expect(gateways.count()).toBe(3);
     await server.restart();
     const greeted = async (): Promise<number> =>
       Number((await server.admin.zrange(key, '0', '-1', 'WITHSCORES'))[1] ?? 0);
-    await eventually('it greets again', async () => (await greeted()) > 0, 5000);
+    await eventually('it greets again', async () => (await greeted()) > 0);
     const before = await greeted();
-    await eventually('and once more', async () => (await greeted()) > before, 5000);
+    await eventually('and once more', async () => (await greeted()) > before);
     expect(gateways.count()).toBe(3);
   });
 
   test('does not hold those that were heard of before the clock of Redis went back', async () => {
     await server.admin.zadd(key, Date.now() + 3_600_000, 'killed');
     const gateways = await join();
-    await eventually('it is gone', async () => (await server.admin.zcard(key)) === 1, 5000);
+    await eventually('it is gone', async () => (await server.admin.zcard(key)) === 1);
     expect(gateways.count()).toBe(1);
   });
 
@@ -343,7 +338,7 @@ describeWithPrograms(['redis-server'], 'the number of gateways', () => {
     const real = Date.now.bind(Date);
     vi.spyOn(Date, 'now').mockImplementation(() => real() + 3_600_000);
     const gateways = await join();
-    await eventually('it was measured', () => gateways.clockSkewMs() !== 0, 5000);
+    await eventually('it was measured', () => gateways.clockSkewMs() !== 0);
     vi.restoreAllMocks();
     expect(Math.round(gateways.clockSkewMs() / 1000)).toBe(3600);
   });
@@ -382,11 +377,10 @@ describeWithPrograms(['redis-server'], 'budgets on a cluster', () => {
     await eventually(
       'it is told',
       async () => (await node.admin.exists(budgetKey(budget.counter)).catch(() => 0)) === 1,
-      15_000,
     );
     const other = await limiterOn(cluster.url);
     expect(await admittedOf(other, 5, budget)).toBe(0);
-  }, 40_000);
+  });
 });
 
 describe('requests of one turn', () => {

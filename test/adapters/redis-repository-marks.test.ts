@@ -56,7 +56,7 @@ describeWithPrograms(['redis-server'], 'marks of repositories on Redis', () => {
     const marks = await open(1500);
     await marks.around('team/app', () => Promise.resolve());
     expect(await marks.read('team/app')).toBeUndefined();
-    await eventually('there is a mark again', async () => typeof (await marks.read('team/app')) === 'string', 10_000);
+    await eventually('there is a mark again', async () => typeof (await marks.read('team/app')) === 'string');
   });
 
   test('are new when Redis has lost them, in the middle of a write as well', async () => {
@@ -92,7 +92,7 @@ describeWithPrograms(['redis-server'], 'marks of repositories on Redis', () => {
     await marks.around('team/app', () => Promise.resolve());
     expect(await marks.read('team/app')).toBeUndefined();
     isLost = false;
-    await eventually('there is a mark again', async () => typeof (await marks.read('team/app')) === 'string', 10_000);
+    await eventually('there is a mark again', async () => typeof (await marks.read('team/app')) === 'string');
   });
 
   test('cannot be told when Redis is not there, and no task runs without one', async () => {

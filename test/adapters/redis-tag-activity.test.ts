@@ -21,11 +21,7 @@ describeWithPrograms(['redis-server'], 'tags on Redis', () => {
     const [a, b] = [await open(), await open()];
     a.noteWritten('release/app', move('1.0', 1, then));
     a.notePulled('release/app', '1.0', then + 5);
-    await eventually(
-      'B knows',
-      async () => (await b.of('release/app', ['1.0']))?.get('1.0')?.lastPull === then + 5,
-      5000,
-    );
+    await eventually('B knows', async () => (await b.of('release/app', ['1.0']))?.get('1.0')?.lastPull === then + 5);
     const all = await keys();
     expect(all.filter((key) => /^portcullis:\{activity:[0-9a-f]{32}\}:(moves|written|pulled)$/.test(key))).toHaveLength(
       3,

@@ -31,10 +31,10 @@ describeWithPrograms(['redis-server'], 'tag locks on Redis', () => {
 
   test('are kept longer than one lease while the task runs', async () => {
     const lost: string[] = [];
-    const locks = await open({ leaseMs: 300, onLost: (repository) => lost.push(repository) });
-    const other = await open({ leaseMs: 300 });
+    const locks = await open({ leaseMs: 1000, onLost: (repository) => lost.push(repository) });
+    const other = await open({ leaseMs: 1000 });
     await locks.withTags('team/app', ['v1'], 1000, async () => {
-      expect(await other.withTags('team/app', ['v1'], 900, () => Promise.resolve())).toEqual({
+      expect(await other.withTags('team/app', ['v1'], 1500, () => Promise.resolve())).toEqual({
         ok: false,
         reason: 'busy',
       });

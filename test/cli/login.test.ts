@@ -82,7 +82,7 @@ describe('at a gateway', () => {
     expect({ ...after, auths: { 'other.example.com': after.auths['other.example.com'] } }).toEqual(before);
     expect((await stat(join(directory, 'real.json'))).mode & 0o777).toBe(0o600);
     expect(await readdir(join(directory, '.docker'))).toEqual(['config.json']);
-  }, 20_000);
+  });
 
   test('a credential helper has it where docker has one, and the file has not', async () => {
     await mkdir(join(directory, '.docker'));
@@ -96,7 +96,7 @@ describe('at a gateway', () => {
     expect(await readFile(box, 'utf8')).toContain(`"ServerURL":"127.0.0.1:${gateway.port}"`);
     expect(await stored()).toBe(200);
     expect(await readFile(config(), 'utf8')).not.toContain('"auth"');
-  }, 20_000);
+  });
 
   test('nobody is logged in whom the page refuses', async () => {
     const run = await answered('no');
@@ -106,7 +106,7 @@ describe('at a gateway', () => {
       stderr: expect.stringContaining('the login was refused on the page') as string,
     });
     await expect(readFile(config())).rejects.toThrow('ENOENT');
-  }, 20_000);
+  });
 });
 
 describe('what goes wrong is said', () => {

@@ -46,8 +46,6 @@ export interface DoctorOptions {
   /** What is run instead of Node, with Node behind it. */
   readonly by?: readonly string[];
   readonly program?: string;
-  /** It is killed after that. */
-  readonly withinMs?: number;
 }
 
 export const password = 'correct horse';
@@ -105,9 +103,9 @@ export async function openSite(upstream: string, first: Readonly<Record<string, 
       const isReady = (): Promise<boolean> => answersOk(`${adminUrl}/readyz`);
       return startProgram(name, words, { cwd: dir, env: { ...env, ...more }, isReady });
     },
-    async doctor(args = [], { env: more = {}, input = '', by = [], program = cli, withinMs = 20_000 } = {}) {
+    async doctor(args = [], { env: more = {}, input = '', by = [], program = cli } = {}) {
       const [name = '', ...words] = [...by, process.execPath, program, 'doctor', '--json', ...args];
-      const result = await run(name, words, { cwd: dir, env: { ...env, ...more }, input, timeoutMs: withinMs });
+      const result = await run(name, words, { cwd: dir, env: { ...env, ...more }, input });
       // Node's own warnings, such as of listeners that pile up, are for no operator to read.
       if (!result.stdout.startsWith('{') || result.stderr.includes('Warning'))
         throw new Error(`doctor: ${result.code} ${result.stderr}${result.stdout}`);

@@ -87,7 +87,7 @@ async function linesIn(audit: string): Promise<readonly Readonly<Record<string, 
     .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>);
 }
 
-describe('a gateway with an audit directory', { timeout: 60_000 }, () => {
+describe('a gateway with an audit directory', () => {
   test('writes what it decides there, signed to the end; verify and query read it; standard output is left alone', async () => {
     const audit = directory();
     const gateway = await start(audit, { PORTCULLIS_AUDIT_STDOUT: 'false' });
@@ -97,7 +97,8 @@ describe('a gateway with an audit directory', { timeout: 60_000 }, () => {
     await writeFile(jwks, await (await fetch(`${gateway.url}/.well-known/jwks.json`)).text());
     await gateway.stop('SIGTERM');
     expect(gateway.logs().filter(({ event }) => event === 'access' || event === 'login')).toEqual([]);
-    expect(gateway.logs().filter(({ event }) => event === 'checkpoint')).toHaveLength(1);
+    // Two where midnight came in between.
+    expect([1, 2]).toContain(gateway.logs().filter(({ event }) => event === 'checkpoint').length);
     const lines = await linesIn(audit);
     expect(lines.at(-1)).toMatchObject({ event: 'checkpoint' });
     for (const line of lines) expect(auditLineSchema.safeParse(line).error, JSON.stringify(line)).toBeUndefined();
@@ -105,7 +106,7 @@ describe('a gateway with an audit directory', { timeout: 60_000 }, () => {
     const verified = await portcullis('audit', 'verify', audit, '--jwks', jwks);
     expect([verified.code, verified.stderr]).toEqual([0, '']);
     expect(verified.stdout).toMatch(
-      /^ok {4}\S+: \d+ lines in 1 file since 20\S+Z, 1 checkpoint\nwhat this cannot see:\n/,
+      /^ok {4}\S+: \d+ lines in \d files? since 20\S+Z, \d checkpoints?\nwhat this cannot see:\n/,
     );
     const byOwnKeys = await portcullis('audit', 'verify', audit, '--json');
     expect(JSON.parse(byOwnKeys.stdout)).toMatchObject({ ok: true, gateways: [{ unsigned: 0, lost: 0, restarts: 0 }] });

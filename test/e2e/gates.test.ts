@@ -132,5 +132,5 @@ gates: [{ name: approved, repositories: ['release/**'], from: ['integration/**']
     } finally {
       await replicas.stop();
     }
-  }, 60_000);
+  });
 });

@@ -140,7 +140,7 @@ describeWithPrograms(['root', 'buildah', 'skopeo', 'docker-registry', 'apt-get',
       container = await containers.create(layout, versionOf(image), volumes.mounts, env);
       const command = [...image.config.Entrypoint, ...rendering.pod.containers[0].args];
       gateway = await container.start(command, () => answersOk(`${adminUrl}/readyz`));
-    }, 60_000);
+    });
     afterAll(async () => {
       await gateway?.program.stop();
       await Promise.all([registry?.stop(), redis?.stop()]);
@@ -207,7 +207,7 @@ describeWithPrograms(['root', 'buildah', 'skopeo', 'docker-registry', 'apt-get',
       gateway = await container.start([...image.config.Entrypoint, ...image.config.Cmd], () =>
         answersOk(`${adminUrl}/readyz`),
       );
-    }, 120_000);
+    });
     afterAll(async () => {
       if (gateway !== undefined) await gateway.program.stop();
       await registry?.stop();
@@ -272,11 +272,11 @@ exec chroot --userspec=${uid}:${uid} "$0" /usr/local/bin/node /app/dist/cli.js s
         expect(await skopeo.run(login, 'a wrong one')).not.toMatchObject({ code: 0 });
         expect(await skopeo.run(login, dana.password)).toMatchObject({ code: 0 });
         const push = ['copy', '--dest-tls-verify=false', `oci:${layout}`, `docker://${name}`];
-        expect(await skopeo.run(push, undefined, 60_000)).toMatchObject({ code: 0 });
+        expect(await skopeo.run(push)).toMatchObject({ code: 0 });
         const pull = ['copy', '--src-tls-verify=false', `docker://${name}`, `oci:${dir}/pulled:0.1.0`];
-        expect(await skopeo.run(pull, undefined, 60_000)).toMatchObject({ code: 0 });
+        expect(await skopeo.run(pull)).toMatchObject({ code: 0 });
         expect((await readImage(join(dir, 'pulled'))).digest).toBe(image.digest);
-      }, 120_000);
+      });
 
       describeWithPrograms(['oras'], 'its list', () => {
         test('is attached to it through the gateway, and found again', async () => {
@@ -319,7 +319,7 @@ exec chroot --userspec=${uid}:${uid} "$0" /usr/local/bin/node /app/dist/cli.js s
         expect(await gateway.program.exited).toMatchObject({ code: 0 });
         const held = await fetch(`${registry.url}/v2/sandbox/app/blobs/${digestOf(content)}`, { method: 'HEAD' });
         expect([held.status, held.headers.get('content-length')]).toEqual([200, String(content.length)]);
-      }, 60_000);
+      });
     });
   });
 });

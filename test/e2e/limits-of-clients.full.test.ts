@@ -2,6 +2,8 @@
 import { expect, test } from 'vitest';
 import { clientKinds } from '../support/clients.ts';
 import { createDockerClient, createPodmanClient, createSkopeoClient, startDocker } from '../support/docker.ts';
+import { eventually } from '../support/eventually.ts';
+import type { LogRecord } from '../support/gateway.ts';
 import { pushImage } from '../support/image.ts';
 import { quickHash } from '../support/policies.ts';
 import { describeWithPrograms } from '../support/programs.ts';
@@ -92,13 +94,14 @@ for (const { name, account, create } of patient) {
           expect(fetched.code, fetched.stderr).toBe(0);
           if (name === 'podman') await client.run(['rmi', '--all', '--force']);
         }
-        const logs = site.replicas.gateways.flatMap((gateway) => gateway.logs());
-        const pulls = logs.filter(({ action, account: of }) => action === 'pull' && of === account);
-        const manifests = pulls
-          .filter(({ reference }) => reference !== undefined)
-          .toSorted((left, right) => String(left['time']).localeCompare(String(right['time'])));
+        const manifests = (): readonly LogRecord[] =>
+          site.replicas.gateways
+            .flatMap((gateway) => gateway.logs())
+            .filter((line) => line['action'] === 'pull' && line['account'] === account && 'reference' in line)
+            .toSorted((left, right) => String(left['time']).localeCompare(String(right['time'])));
+        await eventually('all are written down', () => manifests().length >= 3);
         // Asked again before six seconds were over it would have been refused once more.
-        expect(manifests.map(({ status }) => status)).toEqual([200, 429, 200]);
+        expect(manifests().map(({ status }) => status)).toEqual([200, 429, 200]);
       } finally {
         await client.remove();
         await site.stop();

@@ -104,7 +104,7 @@ for (const kind of clientKinds.filter(({ name }) => ['docker', 'podman', 'skopeo
         await session.end();
         await running.stop();
       }
-    }, 240_000);
+    });
   });
 }
 
@@ -208,7 +208,6 @@ describeWithPrograms(['docker-registry', 'redis-server'], 'a client that sends B
     await eventually(
       'the other replica says that nobody can tell',
       async () => (await status(`${other?.url}/v2/`, basic(secret))) === 503,
-      5000,
     );
   });
 });

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { contentWriter, named, types } from '../support/content.ts';
 import type { GatewayProcess } from '../support/gateway.ts';
 import { describeWithPrograms } from '../support/programs.ts';
+import { quickEnough } from '../support/quick-enough.ts';
 import { type RegistryProcess, startRegistry } from '../support/registry.ts';
 import { startStandIn } from '../support/stand-in.ts';
 import { startPage, testsOfDeleting, visitorAt } from './support/page-on-registry.ts';
@@ -126,30 +127,19 @@ describe('a registry that is not well', () => {
       void response.writeHead(307, { location: 'http://127.0.0.1:1/' }).end(),
     'takes its time': (_request, response) => void setTimeout(() => response.end('{}'), 5000),
   };
-  test.each(Object.entries(ways))(
-    '%s: every page says so within 2.5 seconds',
-    async (_name, answer) => {
-      const registry = await startStandIn((request, response) => {
-        if (request.url === '/v2/') return void response.end('{}');
-        return answer(request, response);
-      });
-      const gateway = await startPage(registry.url);
-      const dana = await visitorAt(gateway.url, 'dana');
-      for (const path of [
-        '/ui/',
-        '/ui/r/team/app',
-        '/ui/r/team/app?tag=v2',
-        '/ui/delete?repository=team/app&tag=wip',
-      ]) {
-        const begun = performance.now();
-        const { status, body } = await dana.get(path);
-        expect(performance.now() - begun, path).toBeLessThan(2500);
-        expect([200, 404, 503], path).toContain(status);
-        expect(body, path).toMatch(/does not answer|did not say|not known yet|not answered/);
-      }
-      await registry.close();
-      await gateway.stop();
-    },
-    40_000,
-  );
+  test.each(Object.entries(ways))('%s: every page says so within 2.5 seconds', async (_name, answer) => {
+    const registry = await startStandIn((request, response) => {
+      if (request.url === '/v2/') return void response.end('{}');
+      return answer(request, response);
+    });
+    const gateway = await startPage(registry.url);
+    const dana = await visitorAt(gateway.url, 'dana');
+    for (const path of ['/ui/', '/ui/r/team/app', '/ui/r/team/app?tag=v2', '/ui/delete?repository=team/app&tag=wip']) {
+      const { status, body } = await quickEnough(path, 2500, () => dana.get(path));
+      expect([200, 404, 503], path).toContain(status);
+      expect(body, path).toMatch(/does not answer|did not say|not known yet|not answered/);
+    }
+    await registry.close();
+    await gateway.stop();
+  });
 });

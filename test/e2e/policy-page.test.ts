@@ -8,7 +8,7 @@ import { type GatewayProcess, basic, policy, startGatewayProcess } from '../supp
 
 let gateway: GatewayProcess;
 let adminToken: string;
-const waiting = { timeout: 15_000, interval: 50 };
+const waiting = { timeout: 30_000, interval: 50 };
 
 beforeAll(async () => {
   // Nothing here reaches a registry.

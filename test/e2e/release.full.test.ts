@@ -45,7 +45,7 @@ describeWithPrograms(
         const shown = await client.run(login, name === 'releaser' ? secret : password);
         expect(shown.stdout + shown.stderr).toContain('Login Succeeded');
       }
-    }, 120_000);
+    });
     afterAll(async () => {
       for (const client of clients.values()) await client.remove();
       await docker?.stop();

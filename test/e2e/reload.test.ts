@@ -247,8 +247,8 @@ limits: [{ name: few, subjects: [authenticated], count: pull, per: account, rate
       await writeFile(file, text);
       await running.findLog(
         () =>
-          running.logs().filter(({ detail }) => String(detail).includes('took from dana (1 of 1 accounts)')).length ===
-          index + 1,
+          running.logs().filter(({ detail }) => String(detail).includes('took from dana (1 of 1 accounts)')).length >
+          index,
       );
       expect(await pull(running.url, token, 'one')).toBe(401);
     }

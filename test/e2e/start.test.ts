@@ -39,8 +39,6 @@ describeWithPrograms(['docker-registry'], 'try mode', () => {
     beforeAll(async () => {
       place = await newPlace();
       program = await startTrial(place);
-      // It answers before the last line is written.
-      await program.until(() => program.stdout().includes('docker login'), 'it said how to log in');
     });
     afterAll(async () => {
       await program?.stop();
@@ -281,18 +279,16 @@ rules:
     expect(first.reply).toMatch(/^HTTP\/1\.1 401 /);
 
     await makeCertificate(cert, key);
-    await expect
-      .poll(async () => (await overTls(port, cert)).fingerprint, { timeout: 12_000 })
-      .not.toBe(first.fingerprint);
+    await expect.poll(async () => (await overTls(port, cert)).fingerprint).not.toBe(first.fingerprint);
     expect((await overTls(port, cert)).reply).toMatch(/^HTTP\/1\.1 401 /);
 
     const good = (await overTls(port, cert)).fingerprint;
     await writeFile(cert, 'not a certificate');
-    await expect
-      .poll(() => gateway.stdout(), { timeout: 12_000 })
-      .toContain('the certificate on disk cannot be used; the last good one stays');
+    await gateway.findLog(
+      ({ message }) => message === 'the certificate on disk cannot be used; the last good one stays',
+    );
     expect((await overTls(port, undefined)).fingerprint).toBe(good);
-  }, 40_000);
+  });
 
   test('a certificate on disk that cannot be used shows in readiness and metrics until a good one is there', async () => {
     const ways: Readonly<Record<string, (cert: string, dir: string) => Promise<void>>> = {
@@ -337,7 +333,7 @@ rules:
         await isWell();
       }),
     );
-  }, 40_000);
+  });
 });
 
 async function tempDir(): Promise<string> {
@@ -424,9 +420,7 @@ async function slowUpload(gateway: GatewayProcess): Promise<SlowUpload> {
   const replied = new Promise<IncomingMessage>((resolve, reject) => upload.on('response', resolve).on('error', reject));
   replied.catch(() => undefined);
   upload.write(content.subarray(0, content.length / 2));
-  await expect
-    .poll(() => textOf(`${gateway.adminUrl}/metrics`), { timeout: 5_000 })
-    .toContain('portcullis_transfers_in_flight 1');
+  await expect.poll(() => textOf(`${gateway.adminUrl}/metrics`)).toContain('portcullis_transfers_in_flight 1');
   return {
     digest,
     finish: async () => {

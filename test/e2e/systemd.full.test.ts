@@ -60,7 +60,7 @@ describeWithPrograms(['root', 'systemd-analyze', 'bwrap', 'python3', 'npm', 'doc
       isReady: () => answersOk(`${adminUrl}/readyz`),
       readyWithinMs: 180_000,
     });
-  }, 200_000);
+  });
   afterAll(async () => {
     await service?.stop('SIGKILL');
     await registry?.stop();

@@ -123,7 +123,7 @@ for (const name of ['distribution3', 'zot'] as const) {
         beforeAll(async () => {
           client = await kind.start(site.host);
           session = await client.open();
-        }, 120_000);
+        });
         afterAll(async () => {
           await session?.end();
           await client?.stop();
@@ -141,7 +141,7 @@ for (const name of ['distribution3', 'zot'] as const) {
           expect(refused.succeeded).toBe(false);
           expect(refused.text).toMatch(expected.refusal);
           expect((await session.pull(`${site.host}/mine/app:v1`)).succeeded).toBe(false);
-        }, 120_000);
+        });
       });
 
     test('somebody who is shut out gets no further token, and what they hold ends with its minute', async () => {
@@ -162,7 +162,7 @@ for (const name of ['distribution3', 'zot'] as const) {
         partsOf(await site.tokenOf('dana', 'repository:team/app:pull'))[0]?.['kid'];
       const first = await kidNow();
       expect(await site.key('next')).toMatchObject({ code: 0 });
-      await expect.poll(held, { timeout: 10_000 }).toBe(2);
+      await expect.poll(held).toBe(2);
       expect(await works()).toBe(200);
       // All published keys, where the registry takes several; of zot's one, the old one signs until the rotation.
       if (name === 'distribution3') {
@@ -170,13 +170,13 @@ for (const name of ['distribution3', 'zot'] as const) {
         expect(await works()).toBe(200);
       }
       expect(await site.key('rotate')).toMatchObject({ code: 0 });
-      await expect.poll(kidNow, { timeout: 60_000, interval: 1000 }).not.toBe(first);
+      await expect.poll(kidNow, { timeout: 180_000, interval: 1000 }).not.toBe(first);
       if (name === 'zot') {
         expect(await works()).toBe(401);
         await site.restart();
       }
       expect(await works()).toBe(200);
-    }, 120_000);
+    });
 
     /** Whether mia gets a layer of a repository of dana's by a mount, and then reads it. */
     async function takesUnread(tag: string): Promise<readonly boolean[]> {

@@ -45,9 +45,9 @@ test('mirror/alpine is mirror/library/alpine to them', async () => {
   await writeFile(join(dir, 'policy.yaml'), policy('deny'));
   const refused = 'pull mirror/library/alpine should be denied, but is allowed';
   await gateway.until(() => gateway.stdout().includes(refused), 'it refused the edit');
-  await writeFile(join(dir, 'policy.yaml'), `${policy('allow')}# again\n`);
   const loads = (): number => gateway.stdout().split('"event":"policy"').length;
   const before = loads();
+  await writeFile(join(dir, 'policy.yaml'), `${policy('allow')}# again\n`);
   await gateway.until(() => loads() > before, 'it took the next edit');
   expect(
     gateway

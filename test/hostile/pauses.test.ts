@@ -5,9 +5,8 @@ import { type Server } from 'node:http';
 import { type Socket } from 'node:net';
 import { platform } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { liveBytes } from '../support/heap.ts';
 import { ok } from '../support/stand-in.ts';
 import { converse, openClient } from './support/client.ts';
 import { startTestGateway } from '../support/gateway.ts';
@@ -232,15 +231,6 @@ function flood(socket: Socket, mebibytes: number): void {
   };
   socket.on('drain', pump);
   pump();
-}
-
-/** Memory in use, garbage not counted: when that is collected differs between versions of Node. */
-function liveBytes(): number {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  collect();
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
 }
 
 /** Resolves once the number has stopped growing: nothing tells that a buffer is full. */

@@ -80,19 +80,17 @@ describe('the admin listener', () => {
     const key = join(front.stateDir, 'keys', '20990101T000000000Z.pem');
     await writeFile(key, 'no key', { mode: 0o600 });
     const text = async (): Promise<string> => (await admin('/readyz?verbose')).text;
-    await expect
-      .poll(text, { timeout: 8000 })
-      .toMatch(/\[~\] keys degraded: the last good keys stay in use; .*20990101/);
+    await expect.poll(text).toMatch(/\[~\] keys degraded: the last good keys stay in use; .*20990101/);
     expect((await admin('/readyz')).status).toBe(200);
     expect((await admin('/readyz?strict')).status).toBe(503);
     const metric = /^portcullis_keys_last_reload_successful (\d)$/m;
     expect(metric.exec((await admin('/metrics')).text)?.[1]).toBe('0');
     expect(front.logged.filter((line) => line.includes('the signing keys on disk cannot be used'))).toHaveLength(1);
     await rm(key);
-    await expect.poll(text, { timeout: 8000 }).toContain('[+] keys ok');
+    await expect.poll(text).toContain('[+] keys ok');
     expect(metric.exec((await admin('/metrics')).text)?.[1]).toBe('1');
     expect((await admin('/readyz?strict')).status).toBe(200);
-  }, 20_000);
+  });
 
   test('counts decisions and answers for Prometheus', async () => {
     const count = async (): Promise<number> => {

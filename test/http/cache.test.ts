@@ -388,9 +388,9 @@ describe('a change', () => {
     const paths = ['team/app/manifests/v1', `team/app/manifests/${digest}`] as const;
     for (const path of paths) await get(path);
     registry.put('team/app', 'v1', manifestOf('two'));
-    ahead += 4000;
+    ahead += 500;
     expect((await get(paths[0])).text).toBe(manifestOf('one'));
-    ahead += 1500;
+    ahead += 5000;
     expect((await get(paths[0])).text).toBe(manifestOf('two'));
     expect(await reaching(() => get(paths[1]))).toEqual([]);
     ahead += 595_000;

@@ -122,7 +122,7 @@ test('without the store a protected tag is refused in true words, others are pus
   expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '3']);
   expect(await refused.text()).toContain('the store that keeps pushes of one tag apart cannot be reached');
   expect((await push(front, 'wip')).status).toBe(201);
-}, 20_000);
+});
 
 test('without the store nothing is pushed or deleted of which other gateways would not learn', async () => {
   const front = await open(immutable, { PORTCULLIS_REDIS: 'redis://127.0.0.1:1/0' });
@@ -132,7 +132,7 @@ test('without the store nothing is pushed or deleted of which other gateways wou
   await eventually('it is written down', () => Promise.resolve(front.records.some(({ status }) => status === 503)));
   expect(front.records.at(-1)).toMatchObject({ decision: 'error', reason: 'marks_unavailable', status: 503 });
   expect(front.forwarded).toEqual([]);
-}, 20_000);
+});
 
 test('a membership that ends while a manifest is on its way no longer moves its tag', async () => {
   const hash = await quickHash(passwordOf('olaf'));

@@ -273,7 +273,7 @@ describe('a form', () => {
     expect(reply).toMatch(/^HTTP\/1\.1 403 /);
   });
 
-  test('that dribbles is answered after ten seconds, and its connection ends', { timeout: 20_000 }, async () => {
+  test('that dribbles is answered after ten seconds, and its connection ends', async () => {
     const { cookie } = headers();
     const reply = await raw(
       stand.url,

@@ -50,7 +50,7 @@ class Client {
 // Never demanded: nothing else here needs Java, and it is no small package.
 const missing = findProgram('java') === undefined ? { skip: true, meta: { skipped: 'needs java on PATH' } } : {};
 describe('the HttpClient of Java as it comes', missing, () => {
-  test('pulls twice and sends a body', { timeout: 90_000 }, async () => {
+  test('pulls twice and sends a body', async () => {
     const source = join(dir, 'Client.java');
     await writeFile(source, program);
     const args = [source, front.url, `Basic ${credentials('dana')}`];

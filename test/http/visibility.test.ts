@@ -295,7 +295,7 @@ test(`of ${policies} policies nothing hidden is named to anybody, in any answer`
     }
   }
   expect([shown > 5, hidden > 10, compared > 2]).toEqual([true, true, true]);
-}, 1_800_000);
+}, 5_400_000);
 
 /** Somebody who may do everything leaves traces everywhere, which others must not see. */
 async function actAs(seed: number, random: (below: number) => number): Promise<void> {

@@ -11,6 +11,18 @@ export function growth(small: () => void, large: () => void, runs = 9): number {
   return least.large / Math.max(least.small, 1);
 }
 
+/** Milliseconds of processor time that `work` takes, the least of several runs. */
+export async function leastWork(work: () => Promise<unknown>, runs = 5): Promise<number> {
+  let least = Infinity;
+  for (let run = 0; run < runs; run += 1) {
+    const before = process.cpuUsage();
+    await work();
+    const { user, system } = process.cpuUsage(before);
+    least = Math.min(least, (user + system) / 1000);
+  }
+  return least;
+}
+
 function microseconds(work: () => void): number {
   const before = process.cpuUsage();
   work();

@@ -105,7 +105,7 @@ export function requirePrograms(context: Pick<TestContext, 'skip'>, needs: reado
 export async function run(name: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const child = spawnProgram(name, args, options);
   const output = collect(child);
-  const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 30_000);
+  const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 120_000);
   // A program may refuse early and not read its input: that is its answer, not a broken test.
   child.stdin.on('error', () => undefined);
   child.stdin.end(options.input ?? '');
@@ -131,7 +131,7 @@ export async function startProgram(name: string, args: readonly string[], option
     pid: child.pid ?? -1,
     exited,
     ...output,
-    until: (holds, what, timeoutMs = 15_000) =>
+    until: (holds, what, timeoutMs = 60_000) =>
       new Promise((resolve, reject) => {
         const settle = (outcome: () => void): void => {
           clearTimeout(timer);
@@ -159,7 +159,7 @@ export async function startProgram(name: string, args: readonly string[], option
     },
   };
 
-  const deadline = Date.now() + (options.readyWithinMs ?? 15_000);
+  const deadline = Date.now() + (options.readyWithinMs ?? 60_000);
   while (!(await options.isReady())) {
     if (ended) {
       await exited;

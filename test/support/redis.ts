@@ -151,14 +151,10 @@ async function joinCluster(nodes: readonly RedisServer[]): Promise<void> {
     await first?.admin.call('CLUSTER', 'MEET', '127.0.0.1', port, bus);
   }
   for (const { admin } of nodes) {
-    await eventually(
-      'the cluster is complete',
-      async () => {
-        const info = String(await admin.call('CLUSTER', 'INFO'));
-        return info.includes('cluster_state:ok') && info.includes('cluster_known_nodes:3');
-      },
-      15_000,
-    );
+    await eventually('the cluster is complete', async () => {
+      const info = String(await admin.call('CLUSTER', 'INFO'));
+      return info.includes('cluster_state:ok') && info.includes('cluster_known_nodes:3');
+    });
   }
 }
 
@@ -188,10 +184,8 @@ export async function startRedisSentinels(publish: (primaryPort: number) => Prom
   ]);
   const primaryPort = await publish(primary.port);
   await replica.admin.call('REPLICAOF', '127.0.0.1', primaryPort);
-  await eventually(
-    'the replica follows',
-    async () => String(await replica.admin.info('replication')).includes('master_link_status:up'),
-    15_000,
+  await eventually('the replica follows', async () =>
+    String(await replica.admin.info('replication')).includes('master_link_status:up'),
   );
   const dir = await makeTempDir('sentinel');
   const sentinels = await Promise.all(
@@ -205,14 +199,10 @@ export async function startRedisSentinels(publish: (primaryPort: number) => Prom
   );
   const [watcher] = sentinels;
   if (watcher === undefined) throw new Error('no sentinel');
-  await eventually(
-    'the sentinels know each other and the replica',
-    async () => {
-      const states = await Promise.all(sentinels.map(({ admin }) => masterState(admin)));
-      return states.every((state) => state.get('num-other-sentinels') === '2' && state.get('num-slaves') === '1');
-    },
-    15_000,
-  );
+  await eventually('the sentinels know each other and the replica', async () => {
+    const states = await Promise.all(sentinels.map(({ admin }) => masterState(admin)));
+    return states.every((state) => state.get('num-other-sentinels') === '2' && state.get('num-slaves') === '1');
+  });
   return {
     url: `redis+sentinel://:${password}@${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/gateway/0`,
     primary,

@@ -75,7 +75,7 @@ export interface RawRegistry extends StandIn {
   readonly connections: () => number;
   /** Answers every request from now on: `onHead` once its headers are there, `onRequest` with its whole body. */
   readonly answer: (script: { readonly onHead?: Script; readonly onRequest?: Script }) => void;
-  /** Resolves once `holds` is true, asked again whenever anything happens here. Rejects after ten seconds. */
+  /** Resolves once `holds` is true, asked again whenever anything happens here. Rejects after half a minute. */
   readonly until: (holds: () => boolean, what: string) => Promise<void>;
   /** Ends every connection for forwarded requests, the kept ones among them. */
   readonly hangUp: () => void;

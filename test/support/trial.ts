@@ -43,20 +43,23 @@ export async function copyProject(dir: string): Promise<void> {
   await symlink(join(projectDir, 'node_modules'), join(dir, 'node_modules'));
 }
 
-/** Starts try mode and resolves once it serves, in front of a registry of its own: never somebody's that runs here. */
+/** Starts try mode and resolves once it serves and has said all, in front of a registry of its own: never somebody's that runs here. */
 export async function startTrial(
   place: TrialPlace,
   [program, ...args]: readonly [string, ...string[]] = [process.execPath, cli, 'serve'],
 ): Promise<Program> {
   if (await answersOk('http://127.0.0.1:5000/v2/'))
     throw new Error('an open registry runs on 127.0.0.1:5000; try mode would use it, and tests would write to it');
-  return startProgram(program, args, {
+  const trial = await startProgram(program, args, {
     cwd: place.dir,
     env: place.env,
     isReady: () => answersOk(`${place.adminUrl}/readyz`),
     // Compiling alone takes two minutes on a slow machine that does much else.
     readyWithinMs: 350_000,
   });
+  // It answers before the last line is written.
+  await trial.until(() => /^ {2}Next /m.test(trial.stdout()), 'it said what to do next');
+  return trial;
 }
 
 /** The registry that a trial says it started. */

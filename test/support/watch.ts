@@ -3,7 +3,7 @@
 export interface Watch {
   /** Whoever waits looks again. */
   readonly changed: () => void;
-  /** Resolves once `holds` is true. Rejects after ten seconds. */
+  /** Resolves once `holds` is true. Rejects after half a minute. */
   readonly until: (holds: () => boolean, what: string) => Promise<void>;
 }
 
@@ -24,7 +24,7 @@ export function createWatch(seen?: () => string): Watch {
         };
         const late = (): Error =>
           new Error(`ran out of time before ${what}${seen === undefined ? '' : `; received: ${seen()}`}`);
-        const timer = setTimeout(() => settle(() => reject(late())), 10_000);
+        const timer = setTimeout(() => settle(() => reject(late())), 30_000);
         watchers.add(check);
         check();
       }),

@@ -5,13 +5,13 @@ import type { RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test, type TestContext } from 'vitest';
 import type { Upstream } from '../../src/trial/registry.ts';
 import { findUpstream, type UpstreamSearch } from '../../src/trial/backend.ts';
 import { probeRegistry } from '../../src/trial/request.ts';
 import { type Environment, findProgram } from '../../src/trial/program.ts';
 import { buildSampleImage } from '../../src/trial/sample-image.ts';
+import { eventually } from '../support/eventually.ts';
 import { startStandIn } from '../support/stand-in.ts';
 
 let place: string;
@@ -107,15 +107,6 @@ async function processesNaming(text: string): Promise<string[]> {
   return lines;
 }
 
-async function eventually(condition: () => Promise<boolean>, withinMs: number): Promise<boolean> {
-  const deadline = performance.now() + withinMs;
-  while (performance.now() < deadline) {
-    if (await condition()) return true;
-    await delay(20);
-  }
-  return condition();
-}
-
 describe('an upstream that is given', () => {
   test('is used when it is an open registry, and is left running', async () => {
     const url = await serve(openRegistry);
@@ -193,9 +184,7 @@ describe('the order of the search', () => {
     await putProgram('registry', 'setInterval(() => {}, 1000);');
     const stopping = new AbortController();
     const result = findUpstream(search({ signal: stopping.signal }));
-    expect(await eventually(async () => (await processesNaming(join(stateDir, 'registry.yml'))).length > 0, 5000)).toBe(
-      true,
-    );
+    await eventually('it runs', async () => (await processesNaming(join(stateDir, 'registry.yml'))).length > 0);
     stopping.abort();
     expect(await result).toEqual({ ok: false, message: 'interrupted while looking for a registry' });
     expect(await processesNaming(stateDir)).toEqual([]);
@@ -242,8 +231,13 @@ describe('a program started as a child', () => {
   });
 
   test('tells when it ended by itself', async () => {
-    await putProgram('registry', `${OBEDIENT} setTimeout(() => process.exit(7), 800);`);
-    expect(await (await found()).exited).toBe(7);
+    await putProgram(
+      'registry',
+      OBEDIENT.replace('response) =>', "response) => request.url === '/end' ? process.exit(7) :"),
+    );
+    const upstream = await found();
+    await fetch(`${upstream.url}/end`).catch(() => undefined);
+    expect(await upstream.exited).toBe(7);
   });
 
   test('gets the time to finish its work when it is stopped', async () => {
@@ -262,7 +256,7 @@ describe('a program started as a child', () => {
     await putProgram('registry', `process.on('SIGTERM', () => {}); ${OBEDIENT}`);
     const upstream = await found();
     await upstream.stop();
-    expect(await eventually(async () => (await processesNaming(stateDir)).length === 0, 1000)).toBe(true);
+    await eventually('none of it is left', async () => (await processesNaming(stateDir)).length === 0);
   });
 });
 
@@ -321,8 +315,8 @@ describe('docker-registry', () => {
     expect((await probeRegistry(url, 1000)).kind).toBe('open');
 
     process.kill(parent.pid ?? 0, 'SIGKILL');
-    expect(await eventually(async () => (await probeRegistry(url, 1000)).kind === 'unreachable', 5000)).toBe(true);
-    expect(await eventually(async () => (await processesNaming(stateDir)).length === 0, 5000)).toBe(true);
+    await eventually('the registry is gone', async () => (await probeRegistry(url, 1000)).kind === 'unreachable');
+    await eventually('none of it is left', async () => (await processesNaming(stateDir)).length === 0);
   });
 
   /** A process of its own that finds an upstream, prints its URL, and prints again when it gets SIGINT. */

@@ -52,7 +52,7 @@ for (const name of ['distribution2', 'zot'] as const)
         commands = await page.locator('.command code').allTextContents();
         await page.goto(`${site.gateway.url}/ui/r/sandbox/charts/checkout?tag=0.3.1`);
         charts = await page.locator('.command code').allTextContents();
-      }, 90_000);
+      });
       afterAll(async () => {
         await browser?.close();
         await docker?.stop();
@@ -88,7 +88,7 @@ for (const name of ['distribution2', 'zot'] as const)
       test('pulls with podman', async () => {
         const client = await createPodmanClient();
         await works(client, ['login', '--tls-verify=false', '-u', 'dana', '--password-stdin', site.host], password);
-        await works(client, wordsOf('podman', 'pull'), undefined, 60_000);
+        await works(client, wordsOf('podman', 'pull'));
         await client.remove();
       });
 

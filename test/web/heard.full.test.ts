@@ -111,7 +111,7 @@ describeWithPrograms(['chromium', 'docker-registry'], 'a page that is heard', ()
   const contexts = new Map<Person | undefined, BrowserContext>();
   beforeAll(async () => {
     [site, browser] = await Promise.all([startPageSite(), startBrowser()]);
-  }, 60_000);
+  });
   afterAll(async () => {
     await browser?.close();
     await site?.stop();
@@ -167,6 +167,6 @@ describeWithPrograms(['chromium', 'docker-registry'], 'a page that is heard', ()
       expect(live).toEqual(await cells());
       expect(live).toContainEqual('127.0.0.1Chrome on Linux');
       await page.close();
-    }, 30_000);
+    });
   });
 });

@@ -13,7 +13,7 @@ describeWithPrograms(['chromium', 'docker-registry'], 'a developer', () => {
   let page: Page;
   beforeAll(async () => {
     [site, browser] = await Promise.all([startPageSite(), startBrowser()]);
-  }, 60_000);
+  });
   afterAll(async () => {
     await browser?.close();
     await site?.stop();
@@ -54,7 +54,7 @@ describeWithPrograms(['chromium', 'docker-registry'], 'a developer', () => {
       expect(await page.getByRole('main').textContent()).toContain('latest');
       await page.getByRole('button', { name: 'Log out' }).click();
       expect(await session()).toBe(0);
-    }, 60_000);
+    });
   });
 
   describe('with the keyboard alone', () => {
@@ -108,6 +108,6 @@ describeWithPrograms(['chromium', 'docker-registry'], 'a developer', () => {
       await tabTo('Log out');
       await enter();
       expect(await session()).toBe(0);
-    }, 60_000);
+    });
   });
 });

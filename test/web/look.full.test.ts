@@ -12,7 +12,7 @@ describeWithPrograms(['chromium', 'docker-registry'], 'in a browser', () => {
   let browser: Browser;
   beforeAll(async () => {
     [site, empty, browser] = await Promise.all([startPageSite(), startPageSite({ isFilled: false }), startBrowser()]);
-  }, 60_000);
+  });
   afterAll(async () => {
     await browser?.close();
     await site?.stop();

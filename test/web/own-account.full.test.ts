@@ -25,7 +25,7 @@ describeWithPrograms(['chromium', 'docker-registry'], 'what is one’s own, in a
     await fetch(`${site.gateway.url}/token?offline_token=true`, {
       headers: { authorization, 'user-agent': `<script>${'agent'.repeat(40)}` },
     });
-  }, 60_000);
+  });
   afterAll(async () => {
     await browser?.close();
     await site?.stop();
@@ -68,5 +68,5 @@ describeWithPrograms(['chromium', 'docker-registry'], 'what is one’s own, in a
       } finally {
         await context.close();
       }
-    }, 60_000);
+    });
 });

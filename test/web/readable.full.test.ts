@@ -38,7 +38,7 @@ describeWithPrograms(['chromium', 'docker-registry'], 'every page', () => {
   let browser: Browser;
   beforeAll(async () => {
     [site, browser] = await Promise.all([startPageSite(), startBrowser()]);
-  }, 60_000);
+  });
   afterAll(async () => {
     await browser?.close();
     await site?.stop();
@@ -81,25 +81,20 @@ describeWithPrograms(['chromium', 'docker-registry'], 'every page', () => {
         };
         await visit({ viewport }, look, before);
       },
-      60_000,
     );
 
     test('with text as it is: the same', async () => {
       await visit({ viewport }, async (page, title) => {
         expect([title, await overflow(page), await unreadable(page)]).toEqual([title, 0, []]);
       });
-    }, 60_000);
+    });
   });
 
-  test.each([768, 1024])(
-    'at %d pixels fits its window',
-    async (width) => {
-      await visit({ viewport: { width, height: 800 } }, async (page, title) => {
-        expect([title, await overflow(page), await unreadable(page)]).toEqual([title, 0, []]);
-      });
-    },
-    60_000,
-  );
+  test.each([768, 1024])('at %d pixels fits its window', async (width) => {
+    await visit({ viewport: { width, height: 800 } }, async (page, title) => {
+      expect([title, await overflow(page), await unreadable(page)]).toEqual([title, 0, []]);
+    });
+  });
 
   test('on paper is black on white whatever the theme, whole, and without what is there to be clicked', async () => {
     // The room that A4 leaves between its margins.
@@ -136,7 +131,7 @@ describeWithPrograms(['chromium', 'docker-registry'], 'every page', () => {
       const pdf = (await page.pdf({ format: 'A4' })).toString('latin1');
       expect(pdf.startsWith('%PDF-')).toBe(true);
     });
-  }, 90_000);
+  });
 
   test('does not move where nothing shall move', async () => {
     await visit({ reducedMotion: 'reduce' }, async (page, title) => {
@@ -152,5 +147,5 @@ describeWithPrograms(['chromium', 'docker-registry'], 'every page', () => {
       ]);
       expect([title, moving]).toEqual([title, []]);
     });
-  }, 60_000);
+  });
 });

@@ -22,7 +22,7 @@ describeWithPrograms(['chromium', 'docker-registry'], 'a page of somebody else',
       );
     });
     await new Promise<void>((resolve) => attacker.listen(0, '127.0.0.1', resolve));
-  }, 60_000);
+  });
   afterAll(async () => {
     await browser?.close();
     attacker?.close();

@@ -18,7 +18,7 @@ export interface RawClient {
   /** All that came so far. */
   readonly received: () => Buffer;
   readonly replies: () => readonly Reply[];
-  /** Resolves once `holds` is true, asked again whenever bytes come or the connection ends. Rejects after ten seconds. */
+  /** Resolves once `holds` is true, asked again whenever bytes come or the connection ends. Rejects after half a minute. */
   readonly until: (holds: () => boolean, what: string) => Promise<void>;
   /** How the other side ended the connection; undefined while it is open. */
   readonly ended: () => 'orderly' | 'reset' | undefined;
