@@ -1,6 +1,6 @@
 /** `portcullis audit query`: streams files from their end; one block of each file of a day is in memory. */
 import { wordsOf } from '../adapters/failure.ts';
-import { listAuditFiles } from '../adapters/files/audit-files.ts';
+import { type Reading, listAuditFiles } from '../adapters/files/audit-files.ts';
 import { linesAsked } from '../adapters/audit/trail.ts';
 import { unfinishedIn } from '../adapters/audit/unfinished.ts';
 import { parseSince } from '../time.ts';
@@ -19,7 +19,7 @@ export interface QueryOptions extends Asked {
   readonly csv?: boolean;
 }
 
-/** 0 also when nothing is found; 1 when a file cannot be read to its end. */
+/** 0 also when nothing is found; 1 when a file cannot be read to its end, which hides none of the others. */
 export async function queryAudit(argument: string | undefined, options: QueryOptions): Promise<ExitCode> {
   if (options.json === true && options.csv === true) return usageProblem('--json and --csv exclude each other');
   const question = questionOf(options);
@@ -33,10 +33,12 @@ export async function queryAudit(argument: string | undefined, options: QueryOpt
       return complain(`${directory} holds no audit files, such as 2026-11-26.gateway.jsonl`);
     const print = printer();
     if (options.csv === true) await print(`${columns.join(',')}\r\n`);
-    const place = { directory, since };
+    let code: ExitCode = exitCodes.ok;
+    const onUnreadable = (why: unknown): void => void (code = complain(wordsOf(why)));
+    const place = { directory, since, onUnreadable };
     if (options.unfinished === true) await answerUnfinished(place, question, lineFor(options), print);
     else await answer(place, question, lineFor(options), print);
-    return exitCodes.ok;
+    return code;
   } catch (error) {
     return complain(wordsOf(error));
   }
@@ -50,13 +52,12 @@ function lineFor({ json = false, csv = false }: QueryOptions): Line {
   return (record) => `${escapeUnprintable(sentenceOf(record))}\n`;
 }
 
-interface Place {
+interface Place extends Pick<Reading, 'since' | 'onUnreadable'> {
   readonly directory: string;
-  readonly since: number | undefined;
 }
 
-async function answer({ directory, since }: Place, question: Question, line: Line, print: Print): Promise<void> {
-  for await (const lines of linesAsked(directory, question, { since })) {
+async function answer({ directory, ...reading }: Place, question: Question, line: Line, print: Print): Promise<void> {
+  for await (const lines of linesAsked(directory, question, reading)) {
     let found = '';
     for (const {
       line: { bytes },
@@ -69,12 +70,12 @@ async function answer({ directory, since }: Place, question: Question, line: Lin
 
 /** What it was, and why nothing more is known. */
 async function answerUnfinished(
-  { directory, since }: Place,
+  { directory, ...reading }: Place,
   question: Question,
   line: Line,
   print: Print,
 ): Promise<void> {
-  const { newest, older } = await unfinishedIn(directory, question, since);
+  const { newest, older } = await unfinishedIn(directory, question, reading);
   for (const { intent, bytes, hasEnded } of newest) {
     const reason = hasEnded ? 'no outcome: its process ended' : 'no outcome so far';
     const { detail = 'login' } = intent;

@@ -7,7 +7,7 @@ import { wordsOf } from '../adapters/failure.ts';
 import { readKeyFiles } from '../adapters/files/key-ring.ts';
 import { type PublicKey, readKeySet } from '../audit/checkpoint.ts';
 import { dayOf } from '../audit/file-name.ts';
-import { escapeLines } from '../document/problem.ts';
+import { escapeLines, quote } from '../document/problem.ts';
 import { sinceProblem } from '../audit/asked.ts';
 import { parseSince } from '../time.ts';
 import { auditDirectory } from './audit-place.ts';
@@ -31,10 +31,10 @@ export async function verifyAudit(
   const from = since === undefined ? undefined : parseSince(since, Date.now());
   if (since !== undefined && from === undefined) return usageProblem(`--since: ${sinceProblem}`);
   const first = from === undefined ? '' : dayOf(from);
-  let keys: Keys;
+  const keys = keysFor(directory, jwks);
+  if ('problem' in keys) return usageProblem(`--jwks: ${keys.problem}`);
   let chains: readonly VerifiedChain[];
   try {
-    keys = keysFor(directory, jwks);
     chains = await verifyDirectory(directory, keys.all, first);
   } catch (error) {
     return complain(wordsOf(error));
@@ -44,7 +44,7 @@ export async function verifyAudit(
       `${directory} holds no audit files${first && ` of ${first} or later`}, such as 2026-11-26.gateway.jsonl`,
     );
   const isOk = chains.every(({ fault }) => fault === undefined);
-  const unseen = chains.flatMap((chain) => unseenOf(chain, keys, directory));
+  const unseen = [...chains.flatMap((chain) => unseenOf(chain, keys, directory)), goneAsAWhole];
   if (json) {
     const gateways = chains.map(({ summary, fault = null, files }) => ({ ...summary, files, fault }));
     printJson({ ok: isOk, directory, gateways, cannotSee: unseen });
@@ -59,10 +59,10 @@ interface Keys {
 }
 
 /** From a file that was kept elsewhere; else those of the configuration, and behind them those in the directory. */
-function keysFor(directory: string, jwks: string | undefined): Keys {
+function keysFor(directory: string, jwks: string | undefined): Keys | { readonly problem: string } {
   if (jwks !== undefined) {
-    const read = readKeySet(readFileSync(jwks, 'utf8'));
-    if (read === undefined) throw new Error(`${jwks} is no JWK set`);
+    const read = keysIn(jwks);
+    if (typeof read === 'string') return { problem: read };
     return { all: new Map(read.map((key) => [key.kid, key])), ownWord: new Set() };
   }
   const beside = keysBeside(join(directory, keysFile));
@@ -70,6 +70,15 @@ function keysFor(directory: string, jwks: string | undefined): Keys {
   const all = new Map([...beside, ...own].map((key) => [key.kid, key]));
   const known = new Set(own.map(({ kid }) => kid));
   return { all, ownWord: new Set(beside.map(({ kid }) => kid).filter((kid) => !known.has(kid))) };
+}
+
+/** Or what is wrong with the file. */
+function keysIn(path: string): readonly PublicKey[] | string {
+  try {
+    return readKeySet(readFileSync(path, 'utf8')) ?? `${quote(path)} is no JWK set`;
+  } catch (error) {
+    return `${quote(path)} cannot be read: ${wordsOf(error)}`;
+  }
 }
 
 function keysBeside(path: string): readonly PublicKey[] {
@@ -90,6 +99,9 @@ function configuredKeys(): readonly PublicKey[] {
     ? reading.files.map(({ key: { kid, publicKey, algorithm } }) => ({ kid, key: publicKey, algorithm }))
     : [];
 }
+
+const goneAsAWhole =
+  'a gateway all of whose files are gone would not be missed: every checkpoint that was kept elsewhere must stand here';
 
 /** What lines and signatures cannot tell, in sentences. */
 function unseenOf({ summary, fault }: VerifiedChain, { ownWord }: Keys, directory: string): readonly string[] {

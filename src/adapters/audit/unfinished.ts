@@ -1,8 +1,7 @@
 /** What gateways were about to do, and nobody knows whether they did: the newest of it, in bounded memory. */
 import { type Question, fits } from '../../audit/question.ts';
 import { OpenIntents, type Unfinished } from '../../audit/unfinished.ts';
-import type { EpochMs } from '../../time.ts';
-import { auditLines } from '../files/audit-files.ts';
+import { type Reading, auditLines } from '../files/audit-files.ts';
 
 export interface UnfinishedFound {
   /** Newest first. */
@@ -17,8 +16,9 @@ const maxKept = 10_000;
 export async function unfinishedIn(
   directory: string,
   question: Question,
-  since: EpochMs | undefined,
+  reading: Pick<Reading, 'since' | 'onUnreadable'>,
 ): Promise<UnfinishedFound> {
+  const { since } = reading;
   const from = since === undefined ? '' : new Date(since).toISOString();
   const found: Unfinished[] = [];
   let older = 0;
@@ -30,7 +30,7 @@ export async function unfinishedIn(
     found.splice(0, maxKept);
   };
   const gateways = new Map<string, OpenIntents>();
-  for await (const lines of auditLines(directory, { order: 'oldest', since })) {
+  for await (const lines of auditLines(directory, { ...reading, order: 'oldest' })) {
     for (const { file, bytes } of lines) {
       const intents = gateways.get(file.instance) ?? new OpenIntents(keep);
       gateways.set(file.instance, intents);

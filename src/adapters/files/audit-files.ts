@@ -39,6 +39,8 @@ export interface Reading {
   readonly endOf?: ((file: AuditFile) => number | undefined) | undefined;
   /** Files that are packed are left out. */
   readonly isPlainOnly?: boolean;
+  /** Hears why a file cannot be read to its end; then the others are read all the same. */
+  readonly onUnreadable?: ((why: unknown) => void) | undefined;
 }
 
 const blockBytes = 262_144;
@@ -59,19 +61,33 @@ export async function listAuditFiles(directory: string): Promise<readonly AuditF
 
 /**
  * Lines of every gateway merged by their times, in batches. A line without a time on the day of its file goes with the one
- * read before it there. Rejects when a file cannot be read to its end.
+ * read before it there. Rejects when a file cannot be read to its end, unless `onUnreadable` hears of it.
  */
 export async function* auditLines(directory: string, reading: Reading): AsyncGenerator<readonly AuditLine[]> {
-  const { order, since = -Infinity, until = Infinity, isPlainOnly = false, endOf } = reading;
+  const { order, since = -Infinity, until = Infinity, isPlainOnly = false, endOf, onUnreadable } = reading;
   const [first, last] = [since === -Infinity ? '' : dayOf(since), until === Infinity ? '~' : dayOf(until)];
   const files = (await listAuditFiles(directory)).filter(
     ({ day, isPacked }) => day >= first && day <= last && !(isPlainOnly && isPacked),
   );
   const days = [...new Set(files.map(({ day }) => day))];
   for (const day of order === 'oldest' ? days : days.reverse()) {
-    const readers = files.filter((file) => file.day === day).map((file) => linesOf(file, order, endOf?.(file)));
+    const readers = files
+      .filter((file) => file.day === day)
+      .map((file) => readable(linesOf(file, order, endOf?.(file)), onUnreadable));
     if (readers.length === 1 && readers[0] !== undefined) yield* readers[0];
     else yield* merged(readers, order);
+  }
+}
+
+async function* readable(
+  lines: AsyncGenerator<readonly AuditLine[]>,
+  onUnreadable: Reading['onUnreadable'],
+): AsyncGenerator<readonly AuditLine[]> {
+  try {
+    yield* lines;
+  } catch (error) {
+    if (onUnreadable === undefined) throw error;
+    onUnreadable(error);
   }
 }
 
@@ -156,7 +172,7 @@ async function* forwards(file: AuditFile, handle: FileHandle, isPacked: boolean)
   }
 }
 
-/** What is packed can be read forwards only: it is unpacked into a file without a name. */
+/** What is packed can be read forwards only: it is unpacked into a file without a name, as far as it goes. */
 async function* unpackedBackwards(file: AuditFile, handle: FileHandle): AsyncGenerator<readonly AuditLine[]> {
   const directory = await mkdtemp(join(tmpdir(), 'portcullis-audit-'));
   const path = join(directory, 'unpacked');
@@ -164,10 +180,12 @@ async function* unpackedBackwards(file: AuditFile, handle: FileHandle): AsyncGen
     const target = await open(path, 'wx+', 0o600);
     await rm(path);
     try {
-      await pipeline(handle.createReadStream(), createGunzip({ chunkSize: blockBytes }), async (blocks) => {
+      const unpacking = pipeline(handle.createReadStream(), createGunzip({ chunkSize: blockBytes }), async (blocks) => {
         for await (const block of blocks as AsyncIterable<Buffer>) await target.appendFile(block);
       });
+      const [{ status }] = await Promise.allSettled([unpacking]);
       yield* backwards(file, target);
+      if (status === 'rejected') await unpacking;
     } finally {
       await target.close();
     }
