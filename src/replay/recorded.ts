@@ -89,7 +89,8 @@ export function readRecorded(bytes: Buffer): Reading {
     gate: fields.text('gate'),
     account: fields.text('account'),
     who: whomOf(fields),
-    began: ended - (Number.isFinite(taken) ? taken : 0),
+    // No date is earlier than 1970 here, whatever somebody wrote.
+    began: Math.max(Math.min(0, ended), ended - (Number.isFinite(taken) ? taken : 0)),
     ended,
     address: fields.text('address'),
     route: fields.text('route'),

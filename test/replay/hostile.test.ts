@@ -69,6 +69,14 @@ describe('a line of', () => {
     for (const { repository } of [...found.lost, ...found.gained]) expect(repository).toMatch(/^a\/b$/);
   });
 
+  test('a duration from before the first date is judged by rules that ask for the hour', () => {
+    const hours = `users: { dana: {} }
+rules: [{ name: day, subjects: [everyone], repositories: ['**'], actions: [pull], when: { hours: 08:00-18:00, days: [mon] } }]
+`;
+    for (const durationMs of [1e308, 9e15, -1])
+      expect(replayed([JSON.stringify({ ...access({}), time, durationMs })], readPolicy(hours)).judged).toBe(1);
+  });
+
   test('somebody whose name is a word of the language is nobody', () => {
     for (const account of ['__proto__', 'constructor', 'toString', 'hasOwnProperty'])
       expect(told(replayed([lineOf(access({ account }))], nothing))).toEqual([`- user:${account} pull a/b 1×`]);
