@@ -1,9 +1,17 @@
 /** `portcullis key`: signing keys, with an overlap in which no replica refuses what another one signed. */
 import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type KeyFile, adoptKey, generateKey, publishMs, readKeyFiles } from '../adapters/files/key-ring.ts';
+import {
+  type KeyFile,
+  adoptKey,
+  generateKey,
+  publishMs,
+  readKeyFiles,
+  readKeyFilesThere,
+} from '../adapters/files/key-ring.ts';
+import type { Problem } from '../document/problem.ts';
 import { readConfiguration } from './configuration.ts';
-import { type ExitCode, exitCodes, formatTable, printJson, reportBroken, reportProblems } from './report.ts';
+import { type ExitCode, complain, exitCodes, formatTable, printJson, reportBroken, reportProblems } from './report.ts';
 import { type Command, example } from './verb.ts';
 
 /** Seconds by which a token outlives its `exp` at most: the leeway for clocks, doubled. */
@@ -61,15 +69,15 @@ function withDirectory(flag: string | undefined, run: (place: Place) => ExitCode
   return run({ directory: tokens.keys ?? join(stateDir, 'keys'), accessTtlSeconds: tokens.accessTtlSeconds });
 }
 
+/** What cannot be read is mended first: nobody else could use a key that is made beside it. */
 function rotate({ directory, accessTtlSeconds }: Place): ExitCode {
   const now = Date.now();
-  const [next] = waiting(directory);
+  const before = readKeyFilesThere(directory);
+  if (!before.ok) return broken(before.problems);
+  const next = before.files.find(({ isNext }) => isNext);
   const made = next === undefined ? generateKey(directory, now) : adoptKey(directory, next, now);
   const reading = readKeyFiles(directory, false);
-  if (!reading.ok) {
-    reportProblems(reading.problems);
-    return exitCodes.problems;
-  }
+  if (!reading.ok) return broken(reading.problems);
   const since = new Date(now + publishMs).toISOString();
   const which = next === undefined ? 'new key' : 'the next key is now';
   process.stdout.write(`${which} ${made}\nit signs from ${since} on; replicas read it within seconds\n`);
@@ -81,24 +89,22 @@ function rotate({ directory, accessTtlSeconds }: Place): ExitCode {
   return exitCodes.ok;
 }
 
-/** One at a time: a second would wait for nothing. */
+function broken(problems: readonly Problem[]): ExitCode {
+  reportProblems(problems);
+  return exitCodes.problems;
+}
+
+/** One at a time: a second would wait for nothing; and behind one that signs, without which no gateway starts. */
 function publishNext({ directory }: Place): ExitCode {
-  const [known] = waiting(directory);
-  if (known !== undefined) {
-    process.stderr.write(`${known.path} waits already; portcullis key rotate makes it sign\n`);
-    return exitCodes.problems;
-  }
+  const before = readKeyFiles(directory, false);
+  if (!before.ok) return broken(before.problems);
+  const known = before.files.find(({ isNext }) => isNext);
+  if (known !== undefined) return complain(`${known.path} waits already; portcullis key rotate makes it sign`);
   const made = generateKey(directory, Date.now(), true);
   process.stdout.write(
     `next key ${made}\nit is published within seconds and signs nothing; give the registry the new keys, restart it, then: portcullis key rotate\n`,
   );
   return exitCodes.ok;
-}
-
-/** Of a directory that can be read. */
-function waiting(directory: string): readonly KeyFile[] {
-  const reading = readKeyFiles(directory, false);
-  return reading.ok ? reading.files.filter(({ isNext }) => isNext) : [];
 }
 
 /** Keys that a newer one replaced so long ago that none of their tokens can be alive. Only files this program made. */
@@ -112,10 +118,7 @@ function retired(files: readonly KeyFile[], now: number, keepMs: number): readon
 
 function list({ directory }: Place, json: boolean): ExitCode {
   const reading = readKeyFiles(directory, false);
-  if (!reading.ok) {
-    reportProblems(reading.problems);
-    return exitCodes.problems;
-  }
+  if (!reading.ok) return broken(reading.problems);
   const now = Date.now();
   const able = reading.files.filter(({ isNext }) => !isNext);
   const signing = able.filter(({ made }) => (made ?? 0) + publishMs <= now).at(-1) ?? able[0];

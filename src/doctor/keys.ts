@@ -15,7 +15,7 @@ export const keyCheck: Check = {
     if ('problems' in keys) {
       const [first] = keys.problems;
       const found = first === undefined ? 'no key can be read' : formatProblem({ ...first, fix: undefined });
-      return fail(found, first?.fix ?? 'mend it, or make a new one: portcullis key rotate');
+      return fail(found, first?.fix ?? 'mend it, or take it away; portcullis key rotate makes a new one');
     }
     if (keys.length === 0) return ok('the first start makes one');
     const signing = keys.filter(({ isNext }) => !isNext);

@@ -1,5 +1,5 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { generateKey } from '../../src/adapters/files/key-ring.ts';
 import { run } from '../support/programs.ts';
@@ -66,9 +66,25 @@ test('key next publishes a key that signs nothing, and the next rotate makes it 
   ]);
 });
 
-test('a directory with nothing but a next key cannot sign, and says so', async () => {
+test('a directory with nothing but a next key cannot sign, and says so; rotate makes that one sign', async () => {
   generateKey(directory, Date.now(), true);
   expect(await key('list')).toMatchObject({ code: 1, stderr: expect.stringContaining('portcullis key rotate') });
-  expect(await key('rotate')).toMatchObject({ code: 0 });
-  expect(await listed()).toHaveLength(2);
+  expect(await key('rotate')).toMatchObject({ code: 0, stdout: expect.stringMatching(/^the next key is now /) });
+  expect(await listed()).toHaveLength(1);
+});
+
+test('key next makes none where no key signs: with it alone no gateway would start', async () => {
+  expect(await key('next')).toMatchObject({ code: 1, stderr: expect.stringContaining('portcullis key rotate') });
+  expect(await readdir(directory)).toEqual([]);
+});
+
+test('beside a key that cannot be read none is made, and the one that waits goes on waiting', async () => {
+  generateKey(directory, Date.now() - 3_600_000);
+  const next = basename(generateKey(directory, Date.now() - 1_800_000, true));
+  await writeFile(join(directory, 'zz.pem'), 'no key', { mode: 0o600 });
+  const before = await readdir(directory);
+  for (const verb of ['rotate', 'next'])
+    expect(await key(verb)).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('zz.pem') });
+  expect(await readdir(directory)).toEqual(before);
+  expect(before).toContain(next);
 });

@@ -11,6 +11,7 @@ import {
 import {
   type Stats,
   chmodSync,
+  existsSync,
   mkdirSync,
   readFileSync,
   readdirSync,
@@ -43,8 +44,18 @@ const nextFile = /\.next\.pem$/;
 const keyFile = /\.(?:pem|jwk|json|key)$/;
 const maxKeyBytes = 65_536;
 
-/** Every key of a directory in the order of file names: at least one, or problems. With `generate`, an empty or missing directory gets a new ES256 key. */
+/** Every key of a directory in the order of file names: at least one that may sign, or problems. With `generate`, an empty or missing directory gets a new ES256 key. */
 export function readKeyFiles(directory: string, generate: boolean): KeyFilesReading {
+  const reading = readThere(directory, generate);
+  return reading.ok && reading.files.every(({ isNext }) => isNext) ? noKey(directory) : reading;
+}
+
+/** The same of a directory that may hold none, or not be there yet. */
+export function readKeyFilesThere(directory: string): KeyFilesReading {
+  return existsSync(directory) ? readThere(directory, false) : { ok: true, files: [] };
+}
+
+function readThere(directory: string, generate: boolean): KeyFilesReading {
   let names: readonly string[];
   try {
     const foreign = foreignPath(directory);
@@ -54,8 +65,6 @@ export function readKeyFiles(directory: string, generate: boolean): KeyFilesRead
   } catch (error) {
     return failed(directory, `the key directory cannot be used: ${wordsOf(error)}`);
   }
-  if (names.every((name) => nextFile.test(name)))
-    return failed(directory, 'the key directory holds no key (*.pem, *.jwk); make one with: portcullis key rotate');
   const problems: Problem[] = [];
   const files: KeyFile[] = [];
   for (const name of names) {
@@ -65,6 +74,10 @@ export function readKeyFiles(directory: string, generate: boolean): KeyFilesRead
     else files.push({ path, key, made: madeAt(name), isNext: nextFile.test(name) });
   }
   return problems.length > 0 ? { ok: false, problems } : { ok: true, files };
+}
+
+function noKey(directory: string): KeyFilesReading {
+  return failed(directory, 'the key directory holds no key (*.pem, *.jwk); make one with: portcullis key rotate');
 }
 
 /** Of files that hold the same key, one. */
