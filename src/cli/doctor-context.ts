@@ -10,7 +10,7 @@ import type { Config } from '../config/load.ts';
 import { configKeys } from '../config/schema.ts';
 import type { UpstreamTerms } from '../config/upstreams.ts';
 import { field } from '../distribution/json.ts';
-import { type Context, type RunningGateway, once } from '../doctor/context.ts';
+import { type Context, type RunningAccount, type RunningGateway, once } from '../doctor/context.ts';
 import type { Failure, WebAnswer } from '../ports/doctor.ts';
 import { certificateProblem, readCertificate } from '../gateway/certificate.ts';
 import { isLoopback } from '../network/host.ts';
@@ -134,16 +134,19 @@ function runningGateway(
           userAgent: text(field(each, 'userAgent')),
         })),
       ),
-    accounts: () =>
-      ask('/accounts?limit=1000', (body) =>
-        list(field(body, 'accounts')).map((each) => ({
-          name: text(field(each, 'name')) ?? '',
-          secrets: list(field(each, 'secrets')).map((secret) => ({
-            id: text(field(secret, 'id')) ?? '',
-            marks: list(field(secret, 'marks')).flatMap((mark) => text(mark) ?? []),
-          })),
-        })),
-      ),
+    async accounts() {
+      const all: RunningAccount[] = [];
+      for (let after: string | undefined = ''; after !== undefined;) {
+        const page: AccountsPage | Failure = await ask(
+          `/accounts?limit=1000&after=${encodeURIComponent(after)}`,
+          accountsIn,
+        );
+        if ('failed' in page) return page;
+        all.push(...page.accounts);
+        after = page.next;
+      }
+      return all;
+    },
     troubles: once(() =>
       ask('/health', (body) =>
         list(field(body, 'checks'))
@@ -161,6 +164,22 @@ function runningGateway(
       return 'failed' in answer ? answer : answer.body;
     }),
   };
+}
+
+interface AccountsPage {
+  readonly accounts: readonly RunningAccount[];
+  readonly next: string | undefined;
+}
+
+function accountsIn(body: unknown): AccountsPage {
+  const accounts = list(field(body, 'accounts')).map((each) => ({
+    name: text(field(each, 'name')) ?? '',
+    secrets: list(field(each, 'secrets')).map((secret) => ({
+      id: text(field(secret, 'id')) ?? '',
+      marks: list(field(secret, 'marks')).flatMap((mark) => text(mark) ?? []),
+    })),
+  }));
+  return { accounts, next: text(field(body, 'next')) };
 }
 
 function placed(problem: unknown): string {

@@ -55,7 +55,7 @@ function urlsOf(url: string, before: readonly string[] = []): readonly string[] 
 async function run(options: Options): Promise<ExitCode> {
   const { json = false, only = allChecks.map(({ number }) => String(number)) } = options;
   const checks = allChecks.filter(({ number }) => only.includes(String(number)));
-  if (checks.length < only.length || checks.length === 0)
+  if (checks.length < new Set(only).size || checks.length === 0)
     return usageProblem(`--only takes numbers from 1 to ${allChecks.length}, as 4,7`);
   const wishes = await wishesOf(options);
   if ('problem' in wishes) return usageProblem(wishes.problem);

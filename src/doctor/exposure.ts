@@ -4,7 +4,7 @@ import { formatHostPort, isEveryInterface, isLoopback } from '../network/host.ts
 import { type Check, type Outcome, fail, ok, skip, warn, worst } from './check.ts';
 import { type Context, isFailure } from './context.ts';
 import { realmOf } from './front.ts';
-import { ofEach } from './registry.ts';
+import { isOfRegistry, ofEach } from './registry.ts';
 import { isPublicAddress } from './public-address.ts';
 
 /** Milliseconds: no answer is a good answer here. */
@@ -89,6 +89,7 @@ async function openAt(context: Context, url: string): Promise<Outcome> {
   if (!context.mayReach(url)) return skip(`--offline: ${url} is not asked`);
   const answer = await context.web.ask(`${url.replace(/\/$/, '')}/v2/`, { withinMs: connectMs, believesAnybody: true });
   if (isFailure(answer)) return ok(`nothing answers at ${url}`);
+  if (answer.status === 200 && !isOfRegistry(answer)) return ok(`what answers at ${url} is no registry`);
   if (answer.status === 200)
     return fail(`${url}/v2/ answers without a login: a registry can be reached past the gateway`, fixes.bind);
   if (answer.status === 401 && realmOf(answer) !== `${context.config.publicUrl}/token`)

@@ -31,9 +31,10 @@ export const fileChecks: readonly Check[] = [
       for (const path of config.policies) {
         const kind = machine.kindOf(path);
         if (kind === undefined) return fail(`${path} does not exist`, 'create it, or correct `policies`');
-        if (machine.isFrozenMount(path)) {
+        const frozen = machine.frozenMount(path);
+        if (frozen !== undefined) {
           const fix = 'mount the whole directory, without subPath, and name it in `policies`';
-          return fail(`${path} is a mount that never sees edits of its source`, fix);
+          return fail(`${frozen} is a mount that never sees edits of its source`, fix);
         }
       }
       const swapped = config.policies.some((path) => machine.isSwapped(path)) ? ', swapped as a whole' : '';

@@ -1,4 +1,5 @@
 /** The way of clients: the name, what stands in between, and whose addresses are believed. */
+import { field, parseJson } from '../distribution/json.ts';
 import { isLoopback } from '../network/host.ts';
 import { inNetworks } from '../policy/conditions.ts';
 import { type Check, type Outcome, fail, ok, skip, warn } from './check.ts';
@@ -53,7 +54,7 @@ async function judgeFront(context: Context): Promise<Outcome> {
     const isKept = enforce === 'token' || headers['docker-distribution-api-version'] === 'registry/2.0';
     if (!isKept)
       return fail('the proxy takes Docker-Distribution-Api-Version away', 'let it pass the headers of answers');
-    return ok(`${publicUrl} (${addresses.join(', ')}) answers with our challenge`);
+    return (await judgeTokenPath(context)) ?? ok(`${publicUrl} (${addresses.join(', ')}) answers with our challenge`);
   }
   const realm = realmOf(answer);
   if (realm !== undefined)
@@ -63,6 +64,22 @@ async function judgeFront(context: Context): Promise<Outcome> {
     );
   const what = status === 200 ? 'answers without asking who you are: that is no gateway' : `answers ${status}`;
   return fail(`${publicUrl}/v2/ ${what}`, `lead ${publicUrl} to port ${listen.port} of this gateway`);
+}
+
+/** A proxy may lead some paths here and others elsewhere; undefined: the one for logins comes here. */
+async function judgeTokenPath({ config, web }: Context): Promise<Outcome | undefined> {
+  const url = `${config.publicUrl}/token`;
+  const asked = new URLSearchParams({ service: config.tokens.service });
+  const answer = await web.ask(`${url}?${asked.toString()}`, { believesAnybody: true });
+  const body = isFailure(answer) ? undefined : parseJson(answer.body);
+  if (field(body, 'token') !== undefined || field(body, 'errors') !== undefined) return undefined;
+  const found = isFailure(answer)
+    ? `does not answer: ${answer.failed}`
+    : `answers ${answer.status}, and not by this gateway`;
+  return fail(
+    `${url} ${found}: nobody can log in`,
+    `lead every path of ${config.publicUrl} to port ${config.listen.port}`,
+  );
 }
 
 /** A push without credentials into a repository that nobody has: our refusal is the sign that it came through. */

@@ -82,9 +82,18 @@ async function answers(context: Context, upstream: UpstreamTerms): Promise<Outco
   const answer = await context.registry(upstream);
   const fix = 'start the registry, or correct `upstream`';
   if (isFailure(answer)) return fail(`${url} does not answer: ${answer.failed}`, fix);
+  if (answer.status === 200 && !isOfRegistry(answer))
+    return fail(`${url}/v2/ answers with something else than a registry does`, fix);
   if (answer.status === 200) return ok(`${url} answers (${productOf(answer)})`);
   if (answer.status === 401) return ok(`${url} answers (${productOf(answer)}) and asks for a login: see 12`);
   return fail(`${url}/v2/ answers ${answer.status}: that is no registry`, fix);
+}
+
+/** There are servers that answer whatever is asked, with a page. */
+export function isOfRegistry({ headers, body }: WebAnswer): boolean {
+  return (
+    headers['docker-distribution-api-version'] !== undefined || body.trim() === '' || parseJson(body) !== undefined
+  );
 }
 
 function productOf({ headers }: WebAnswer): string {

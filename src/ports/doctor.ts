@@ -108,8 +108,8 @@ export interface Machine {
   room(path: string): RoomFacts;
   /** undefined: it is not there, or is in a directory into which this user may not look. */
   kindOf(path: string): 'file' | 'directory' | undefined;
-  /** `path` is a mount that never sees what replaces its source: a single file, or a `subPath` of Kubernetes. */
-  isFrozenMount(path: string): boolean;
+  /** The mount at `path`, in or around it that never sees what replaces its source: a single file, or a `subPath` of Kubernetes. */
+  frozenMount(path: string): string | undefined;
   /** The directory is swapped as a whole, by a link that Kubernetes keeps. */
   isSwapped(path: string): boolean;
   /** Milliseconds since 1970; undefined: it is not there. */

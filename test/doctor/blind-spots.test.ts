@@ -24,7 +24,13 @@ interface World {
   readonly answer?: (url: string, asking: Asking) => Answer;
 }
 
-const quiet: Answer = { status: 401, headers: { 'www-authenticate': 'Bearer realm="https://registry.test/token"' } };
+const quiet: Answer = {
+  status: 401,
+  headers: {
+    'www-authenticate': 'Bearer realm="https://registry.test/token"',
+    'docker-distribution-api-version': 'registry/2.0',
+  },
+};
 
 async function judged(number: number, world: World): Promise<Outcome> {
   const answer = world.answer ?? (() => undefined);
@@ -104,6 +110,18 @@ test('6: a gateway whose admin token cannot be read is not another program', asy
   expect((await judged(6, world('hello'))).fix).toMatch(/^stop it/);
 });
 
+test('7: a proxy that leads /v2/ here and /token elsewhere', async () => {
+  const config = { listen: { host: '127.0.0.1', port: 5050 }, tokens: { service: 'registry.test' } };
+  const of = (answer: Answer) => judged(7, { config, answer: () => answer });
+  for (const elsewhere of [{ status: 404, body: '<html></html>' }, { body: '{}' }, undefined]) {
+    const { state, found, fix } = await of(elsewhere);
+    expect([state, fix]).toEqual(['FAIL', 'lead every path of https://registry.test to port 5050']);
+    expect(found).toMatch(/^https:\/\/registry\.test\/token .*: nobody can log in$/);
+  }
+  for (const own of [{ body: '{"token":"x"}' }, { status: 429, body: '{"errors":[]}' }])
+    expect((await of(own)).state).toBe('ok');
+});
+
 describe('9: a proxy on this machine', () => {
   const seenBy = (address: string, forwarded: string | undefined, trusted: readonly string[]): World => {
     let agent: string | undefined;
@@ -128,6 +146,24 @@ describe('9: a proxy on this machine', () => {
   test('that says who its client is', async () => {
     expect((await judged(9, seenBy('127.0.0.1', '127.77.0.1', ['127.0.0.1']))).state).toBe('ok');
   });
+});
+
+test('11, 13: a server that answers everything with a page is no registry', async () => {
+  const page = { body: '<!doctype html><title>Hello</title>', headers: { 'content-type': 'text/html' } };
+  const world = (answer: Answer): World => ({
+    config: { upstreams: [upstream()] },
+    addresses: ['10.0.0.9'],
+    answer: () => answer,
+  });
+  expect((await judged(11, world(page))).state).toBe('FAIL');
+  expect((await judged(13, world(page))).state).toBe('ok');
+  for (const registry of [
+    { body: '{}' },
+    { headers: { 'docker-distribution-api-version': 'registry/2.0' }, body: '<' },
+  ]) {
+    expect((await judged(11, world(registry))).state).toBe('ok');
+    expect((await judged(13, world(registry))).state).toBe('FAIL');
+  }
 });
 
 describe('13: a registry', () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { callProgram } from '../cli/in-process.ts';
 import { type StandIn, startStandIn } from '../support/stand-in.ts';
-import { type Site, openSite } from './doctor.ts';
+import { type Site, openSite, soundPolicy } from './doctor.ts';
 
 let [site, registry]: [Site, StandIn] = [] as never;
 
@@ -33,7 +33,7 @@ test('a line for each check, with what to do below what is not well; 1 when some
   expect(third).toMatch(/^ {5}→ bind the registry to 127\.0\.0\.1 /);
   expect(rest).toEqual(['']);
   expect(code).toBe(1);
-  expect((await doctor('--only', '5')).code).toBe(0);
+  expect((await doctor('--only', '5,5')).code).toBe(0);
 });
 
 test('--json has them as an object, null where there is nothing to do', async () => {
@@ -81,4 +81,19 @@ test('what others say writes no lines of its own', async () => {
   expect(stdout).not.toMatch(/[\u0080-\u009f\u001b]/);
   await site.configure({});
   await other.close();
+});
+
+test('24: secrets of robots are looked at behind however many people', async () => {
+  const admin = await startStandIn((request, response) => {
+    const secrets = [{ id: 'old1', marks: ['unused 90 days'] }];
+    const isNext = request.url?.includes('after=1%3Azoe') === true;
+    response.end(JSON.stringify(isNext ? { accounts: [{ name: 'ci', secrets }] } : { accounts: [], next: '1:zoe' }));
+  });
+  await writeFile(join(site.dir, 'state/admin-token'), 'secret\n', { mode: 0o600 });
+  await site.configure({ admin: { listen: admin.host } });
+  const robot = `robots: { ci: { tokens: [{ id: old1, sha256: ${'a'.repeat(64)}, expires: 2099-01-01 }] } }\n`;
+  await site.policies((await soundPolicy()) + robot);
+  const { stdout } = await doctor('--only', '24');
+  expect(stdout).toContain('[24] warn  accounts: secret "old1" of robot "ci": unused 90 days');
+  await admin.close();
 });

@@ -145,7 +145,8 @@ describeWithPrograms(['docker-registry', 'redis-server', 'openssl'], 'doctor', (
     await writeFile(join(mounted, 'policy.yaml'), '');
     const bound = await run('mount', ['--bind', join(site.dir, 'policies/policy.yaml'), join(mounted, 'policy.yaml')]);
     if (bound.code !== 0) context.skip(`mount --bind: ${bound.stderr}`);
-    expectOnly(await all({ PORTCULLIS_POLICIES: join(mounted, 'policy.yaml') }), 5, 'FAIL');
+    for (const path of [join(mounted, 'policy.yaml'), mounted])
+      expectOnly(await all({ PORTCULLIS_POLICIES: path }), 5, 'FAIL');
     await run('umount', [join(mounted, 'policy.yaml')]);
   });
 

@@ -1,8 +1,9 @@
 /** What `doctor` says of facts that no test can make here: versions, ends of life, mounts of Kubernetes. */
 import { describe, expect, test } from 'vitest';
-import { isFrozenMount } from '../../src/adapters/kernel/mounts.ts';
+import { frozenMount } from '../../src/adapters/kernel/mounts.ts';
 import { readListeners } from '../../src/adapters/kernel/listeners.ts';
 import { readMemoryLimit } from '../../src/adapters/kernel/memory-limit.ts';
+import { createMachine } from '../../src/adapters/probes/machine.ts';
 import { readReplicas } from '../../src/adapters/redis/replicas.ts';
 import { allChecks } from '../../src/doctor/checks.ts';
 import type { Check } from '../../src/doctor/check.ts';
@@ -37,11 +38,19 @@ test('5: a mounted file and a subPath never see an edit; a mounted directory doe
     row('/', '/') +
     row('/a.yaml', '/etc/p.yaml') +
     row('/var/volume-subpaths/x/0', '/etc/sub\\040path') +
-    row('/d', '/d');
-  expect(isFrozenMount(table, '/etc/p.yaml', true)).toBe(true);
-  expect(isFrozenMount(table, '/etc/sub path', false)).toBe(true);
-  expect(isFrozenMount(table, '/d', false)).toBe(false);
-  expect(isFrozenMount(table, '/d/p.yaml', true)).toBe(false);
+    row('/d', '/d') +
+    row('/x', '/etc/sub\\040path/own') +
+    row('/one.yaml', '/single/one.yaml') +
+    row('/two.txt', '/others/two.txt');
+  expect(frozenMount(table, '/etc/p.yaml', true)).toBe('/etc/p.yaml');
+  expect(frozenMount(table, '/etc/sub path', false)).toBe('/etc/sub path');
+  expect(frozenMount(table, '/d', false)).toBeUndefined();
+  expect(frozenMount(table, '/d/p.yaml', true)).toBeUndefined();
+  // Around the directory, and for each of its files.
+  expect(frozenMount(table, '/etc/sub path/policies', false)).toBe('/etc/sub path');
+  expect(frozenMount(table, '/etc/sub path/own/policies', false)).toBeUndefined();
+  expect(frozenMount(table, '/single', false)).toBe('/single/one.yaml');
+  expect(frozenMount(table, '/others', false)).toBeUndefined();
 });
 
 test('13, 26: which addresses are public', () => {
@@ -200,6 +209,20 @@ describe('28: the disk of audit files', () => {
       found: 'nothing can be written to /a: EACCES',
     });
   });
+});
+
+test('28: an audit directory that the gateway would not make, or that is none', async () => {
+  const machine = createMachine('');
+  const dir = await mkdtemp(join(tmpdir(), 'room-'));
+  const troubleOf = (name: string) => machine.room(join(dir, name)).trouble;
+  try {
+    await writeFile(join(dir, 'file'), '');
+    expect(troubleOf('audit')).toBeUndefined();
+    expect(troubleOf('file')).toBe('it is no directory');
+    expect(troubleOf('not-mounted/audit')).toBe(`${dir}/not-mounted does not exist`);
+  } finally {
+    await rm(dir, { recursive: true });
+  }
 });
 
 describe('the run', () => {

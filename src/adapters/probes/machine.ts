@@ -21,7 +21,7 @@ import { hasCode, wordsOf } from '../failure.ts';
 import { readDescriptorLimit } from '../kernel/descriptor-limit.ts';
 import { readListeners } from '../kernel/listeners.ts';
 import { readMemoryLimit } from '../kernel/memory-limit.ts';
-import { isFrozenMount } from '../kernel/mounts.ts';
+import { frozenMount } from '../kernel/mounts.ts';
 
 /** linux/magic.h */
 const tmpfsMagic = 0x01021994;
@@ -42,7 +42,7 @@ export function createMachine(program: string): Machine {
       const found = statOf(path);
       return found === undefined ? undefined : found.isDirectory() ? 'directory' : 'file';
     },
-    isFrozenMount: (path) => isFrozenMount(textOf('/proc/self/mountinfo'), realOf(path), statSync(path).isFile()),
+    frozenMount: (path) => frozenMount(textOf('/proc/self/mountinfo'), realOf(path), statSync(path).isFile()),
     isSwapped: (path) => lstatSync(join(path, '..data'), { throwIfNoEntry: false })?.isSymbolicLink() === true,
     changedAt: (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs,
   };
@@ -85,12 +85,19 @@ function directory(path: string): DirectoryFacts {
 }
 
 function room(path: string): RoomFacts {
-  const exists = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  const found = statSync(path, { throwIfNoEntry: false });
+  const exists = found?.isDirectory() === true;
   const there = exists ? path : nearest(path);
   const { bavail, bsize, files: most, ffree } = statfsSync(there);
   const entries = exists ? readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isFile()) : [];
   return {
-    trouble: accessTrouble(there),
+    // The gateway makes it, and none of its parents.
+    trouble:
+      found !== undefined && !exists
+        ? 'it is no directory'
+        : !exists && there !== dirname(path)
+          ? `${dirname(path)} does not exist`
+          : accessTrouble(there),
     freeBytes: bavail * bsize,
     freeFiles: most === 0 ? undefined : ffree,
     files: entries.flatMap(({ name }) => {
