@@ -229,7 +229,9 @@ describeWithPrograms(['helm'], 'the chart', () => {
   });
 
   describe('the pod of helm test', () => {
-    const gateway = createServer((_request, response) => response.writeHead(401).end());
+    const gateway = createServer(({ url }, response) =>
+      url === '/.well-known/jwks.json' ? response.end('{"keys":[]}') : response.writeHead(404).end(),
+    );
     const open = createServer((_request, response) => response.writeHead(200).end('{}'));
     const urls = { gateway: '', open: '', closed: '' };
     beforeAll(async () => {
@@ -267,6 +269,20 @@ describeWithPrograms(['helm'], 'the chart', () => {
       expect(await asked(urls.open, urls.closed)).toMatchObject({ code: 1 });
       expect(await asked(urls.gateway, 'http://no-such-host.invalid:5000')).toMatchObject({ code: 1 });
     });
+  });
+
+  test('the alerts ask for the job that is scraped, whatever the release and the chart are called', async () => {
+    const renamed = await render(['--values', join(chart, 'ci/monitoring-values.yaml'), '--set', 'nameOverride=door']);
+    expect(renamed.find('ServiceMonitor').spec).toMatchObject({
+      endpoints: [{ relabelings: [{ targetLabel: 'job', replacement: 'portcullis' }] }],
+    });
+  });
+
+  test('the notes say that audit files end with the pod, where they do', async () => {
+    const inside = ['--set', 'config.audit.directory=/var/lib/portcullis/audit'];
+    expect(await notes(...inside)).toContain('Audit files in /var/lib/portcullis/audit end with the pod');
+    expect(await notes(...inside, '--set', 'persistence.existingClaim=c')).not.toContain('end with the pod');
+    expect(await notes()).not.toContain('end with the pod');
   });
 
   test('the notes say what a proxy in front needs', async () => {

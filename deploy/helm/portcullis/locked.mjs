@@ -3,11 +3,14 @@ const { connect } = await import('node:net');
 const [gateway, ...registries] = process.argv.slice(1);
 const problems = [];
 
-const status = await fetch(new URL('/v2/', gateway), { signal: AbortSignal.timeout(5000) }).then(
-  (reply) => reply.status,
-  (error) => error.cause?.code ?? error.name,
-);
-if (status !== 401) problems.push(`the gateway at ${gateway} does not answer 401 but ${status}`);
+// Its keys, which it publishes in token mode as well.
+const found = await fetch(new URL('/.well-known/jwks.json', gateway), { signal: AbortSignal.timeout(5000) })
+  .then((reply) => reply.json())
+  .then(
+    ({ keys }) => (Array.isArray(keys) ? undefined : 'what answers is something else'),
+    (error) => error.cause?.code ?? error.name,
+  );
+if (found !== undefined) problems.push(`there is no gateway at ${gateway}: ${found}`);
 
 // A connection is enough: what asks for TLS or a password today may be open tomorrow.
 const reach = (url) =>
@@ -24,14 +27,14 @@ const reach = (url) =>
     );
   });
 for (const url of registries) {
-  const found = await reach(url);
-  if (found === 'open')
+  const answer = await reach(url);
+  if (answer === 'open')
     problems.push(
       `the registry at ${url} can be reached from this pod, so everybody in the cluster may do everything with it: ` +
         'does registry.podSelector select its pods, and does the network plug-in know NetworkPolicies?',
     );
-  else if (found !== 'closed')
-    problems.push(`whether ${url} can be reached is not known: ${found}; is config.upstream right?`);
+  else if (answer !== 'closed')
+    problems.push(`whether ${url} can be reached is not known: ${answer}; is config.upstream right?`);
 }
 
 for (const problem of problems) console.error(problem);
