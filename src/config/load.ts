@@ -140,10 +140,11 @@ function tokenModeProblems({ enforce, page, upstreams = {} }: Settings, at: Repo
     problems.push(at(['page.enabled'], 'token-mode', message, 'remove page.enabled'));
   }
   const renamed = Object.entries(upstreams).filter(
-    ([, { prefix, access }]) => prefix !== undefined || access === 'read',
+    ([, { prefix, access, library }]) => prefix !== undefined || access === 'read' || library === true,
   );
   for (const [name] of renamed) {
-    const message = 'stands behind a prefix, or is read-only: a registry that verifies tokens knows neither';
+    const message =
+      'stands behind a prefix, is read-only or has library: a registry that verifies tokens knows nothing of it';
     problems.push(at([`upstreams.${name}`], 'token-mode', message, 'name one registry by upstream: URL'));
   }
   return problems;

@@ -115,6 +115,11 @@ test.each([
     { PORTCULLIS_UPSTREAM: '', PORTCULLIS_UPSTREAMS_A_URL: nobody, PORTCULLIS_UPSTREAMS_A_PREFIX: 'a' },
     'prefix',
   ],
+  [
+    'names that get library/ in front',
+    { PORTCULLIS_UPSTREAM: '', PORTCULLIS_UPSTREAMS_A_URL: nobody, PORTCULLIS_UPSTREAMS_A_LIBRARY: 'true' },
+    'library',
+  ],
 ])('the configuration cannot have %s beside it', async (_what, more, words) => {
   const { PORTCULLIS_UPSTREAM, ...rest } = { PORTCULLIS_UPSTREAM: nobody, ...more };
   const env = {
