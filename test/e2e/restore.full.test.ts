@@ -2,6 +2,7 @@
 import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 import { type GatewayProcess, startGatewayProcess } from '../support/gateway.ts';
 import { quickHash } from '../support/policies.ts';
 import { describeWithPrograms, run } from '../support/programs.ts';
@@ -152,8 +153,20 @@ rules: [{ name: all, subjects: [authenticated], repositories: ["team/**"], actio
     });
     await before.stop('SIGKILL');
     await redis.kill();
-    const other = await startRedisServer({ settings: ['--dir', dir, '--dbfilename', 'dump.rdb'] });
-    ended.push(() => other.stop());
-    await expectAsBefore(await start('there', other), people);
+    const restored = async (...settings: readonly string[]): Promise<RedisServer> => {
+      const server = await startRedisServer({ settings: ['--dir', dir, '--dbfilename', 'dump.rdb', ...settings] });
+      ended.push(() => server.stop());
+      return server;
+    };
+    // One that is to append from the start reads its own files alone.
+    const appending = await restored('--appendonly', 'yes', '--appenddirname', 'none-yet');
+    expect(await appending.admin.dbsize()).toBe(0);
+    const first = await restored();
+    await first.admin.config('SET', 'appendonly', 'yes');
+    await eventually('all of it is appended', async () =>
+      /aof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0/.test(await first.admin.info('persistence')),
+    );
+    await first.kill();
+    await expectAsBefore(await start('there', await restored('--appendonly', 'yes')), people);
   });
 });
