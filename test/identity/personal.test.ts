@@ -431,8 +431,8 @@ describe('it reaches', () => {
                     expect([question, seen.decide(question).allowed]).toEqual([question, expected(reach, question)]);
                   }
             for (const action of ['inspect', 'administer'] as const) {
-              const isMade =
-                reach.repositories === undefined && (reach.actions ?? secretActions).some((made) => made === action);
+              const isEverywhere = reach.repositories?.includes('**') ?? true;
+              const isMade = isEverywhere && (reach.actions ?? secretActions).some((made) => made === action);
               const may = isMade && policy.mayEverywhere(principal, action, { now }).allowed;
               expect([action, seen.mayEverywhere(principal, action, { now }).allowed]).toEqual([action, may]);
             }
