@@ -36,7 +36,7 @@ export async function openReader(browser: Browser, url: string, name: string, pa
     async look(path) {
       await page.goto(url + path);
       // The registry of a machine that does much else may take longer than the two seconds of a page.
-      for (let again = 0; again < 5 && (await isPending(page)); again++) await page.reload();
+      for (let again = 0; again < 20 && (await isPending(page)); again++) await page.reload();
       const parts = await partsOf(page);
       const globals = parts.globals.filter((name) => !usual.has(name));
       return { ...parts, globals, wider: await overflow(page), heard: [...heard] };
@@ -45,7 +45,7 @@ export async function openReader(browser: Browser, url: string, name: string, pa
 }
 
 function isPending(page: Page): Promise<boolean> {
-  return page.getByText('The registry has not answered everything yet').isVisible();
+  return page.getByText(/The registry (?:has not answered everything yet|does not answer)/).isVisible();
 }
 
 function partsOf(page: Page): Promise<Omit<Found, 'wider' | 'heard'>> {
