@@ -66,7 +66,9 @@ export async function barriers(page: Page): Promise<readonly string[]> {
 }
 
 /** Pixels by which the page is wider than its window. */
-export function overflow(page: Page): Promise<number> {
+export async function overflow(page: Page): Promise<number> {
+  // A form that was just sent: the next page may have begun, and be empty yet.
+  await page.waitForLoadState();
   return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 }
 

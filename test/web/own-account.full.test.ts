@@ -39,16 +39,21 @@ describeWithPrograms(['chromium', 'docker-registry'], 'what is one’s own, in a
         const { page, heard } = await openSheet(context);
         const look = async (what: string): Promise<void> =>
           expect([what, await overflow(page), await barriers(page), heard]).toEqual([what, 0, [], []]);
+        const press = async (name: string): Promise<void> => {
+          const next = page.waitForEvent('load');
+          await page.getByRole('button', { name }).click();
+          await next;
+        };
         await logIn(page, url, 'dana', '/ui/me');
         await page.getByText('New access token').click();
         await look('my account');
         const repositories = page.getByRole('textbox', { name: 'Repositories' });
         await page.getByLabel('What it is for').fill('Build server <x>');
         await repositories.fill('Sandbox/**');
-        await page.getByRole('button', { name: 'Make the token' }).click();
+        await press('Make the token');
         await look('a token that cannot be');
         await repositories.fill('sandbox/**');
-        await page.getByRole('button', { name: 'Make the token' }).click();
+        await press('Make the token');
         expect(await page.getByText(/^pct_/).textContent()).toMatch(/^pct_[0-9A-Za-z]{36}$/);
         await look('a token');
         const headers = { 'user-agent': 'portcullis', 'x-forwarded-for': '203.0.113.9' };
@@ -57,13 +62,13 @@ describeWithPrograms(['chromium', 'docker-registry'], 'what is one’s own, in a
         await page.goto(`${url}/ui/device`);
         await look('where the code is typed');
         await page.getByLabel('The code that').fill('BBBB');
-        await page.getByRole('button', { name: 'Go on' }).click();
+        await press('Go on');
         await look('a code that is wrong');
         await page.getByLabel('The code that').fill(code);
-        await page.getByRole('button', { name: 'Go on' }).click();
+        await press('Go on');
         expect(await page.getByText('It is not where you are').count()).toBe(1);
         await look('the terminal');
-        await page.getByRole('button', { name: 'Let it in' }).click();
+        await press('Let it in');
         await look('the end');
       } finally {
         await context.close();
