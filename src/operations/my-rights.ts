@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { carries } from '../distribution/access.ts';
 import { type Upstreams, readOnlyInWords } from '../distribution/upstreams.ts';
 import { describeConditions, formatMoment, listed } from '../policy/describe.ts';
+import { narrowInWords } from '../policy/analysis/explain.ts';
 import type { CompiledPolicy, Decision } from '../policy/evaluate.ts';
 import { type Principal, type Rule, decidingRights } from '../policy/model.ts';
 import { matchesRepository } from '../policy/pattern.ts';
@@ -80,7 +81,7 @@ function judged({ caller, policy, circumstances }: Looker, action: Asked, reposi
 function refusedInWords({ reason, frozenUntil }: Decision): Pick<RightView, 'answer' | 'note'> {
   if (frozenUntil !== undefined) return { answer: 'no', note: `until ${formatMoment(frozenUntil)}` };
   if (reason === 'rule_denies') return { answer: 'no' };
-  return reason === 'secret_narrow' ? { answer: 'none', note: 'your token was not made for it' } : { answer: 'none' };
+  return reason === 'secret_narrow' ? { answer: 'none', note: narrowInWords } : { answer: 'none' };
 }
 
 /** Tags that all allowances are limited to, and those that a rule takes out. */

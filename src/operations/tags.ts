@@ -95,7 +95,7 @@ export const listTags = operation<BrowseParts>()({
     const glance = parts.browser.glance(pageMs);
     const tags = await knownTags(parts, viewer, repository, glance);
     if (tags === undefined) return noRepository(asked);
-    const lookMs = Math.min(longestLookMs, until - performance.now());
+    const lookMs = Math.max(0, Math.min(longestLookMs, until - performance.now()));
     const looked = await lookedFor({ ...parts, lookMs }, tags, repository, q, order);
     const { page, next } = pageOf(looked, after, order);
     const rows = await rowsOf({ parts, viewer, repository, tags, glance }, page);

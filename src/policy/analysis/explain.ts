@@ -141,7 +141,8 @@ export function halfLines(halves: readonly WriteHalf[], { action, tag }: Inquiry
   ];
 }
 
-const narrowInWords = 'your token was not made for it';
+/** Said to whom the rules would let, but not the token that asks. */
+export const narrowInWords = 'your token was not made for it';
 
 function reasonOf(
   policy: Policy,

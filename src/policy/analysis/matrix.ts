@@ -20,6 +20,7 @@ import {
 import { outsideGroupsOf } from '../outside.ts';
 import { isReached } from '../secret-reach.ts';
 import type { CompiledPolicy } from '../evaluate.ts';
+import { narrowInWords } from './explain.ts';
 import type { Here, Rest } from './here.ts';
 import { conditionsOf } from './gates-about.ts';
 import { type WhoCanQuestion, judge, timedDenials } from './worlds.ts';
@@ -131,7 +132,7 @@ export async function ownRow(
   return { actions, rows: [{ asked, subjects: [asked], people: [], from: [], cells }], others: 0 };
 }
 
-const beyondToken: Cell = { answer: 'none', rule: undefined, note: 'your token was not made for it' };
+const beyondToken: Cell = { answer: 'none', rule: undefined, note: narrowInWords };
 
 /** Subjects that get a row, in the order of the rules; and all by which rules and gates here tell people apart. */
 function subjectsHere({ reduced }: Here): { readonly rows: readonly string[]; readonly all: ReadonlySet<string> } {
